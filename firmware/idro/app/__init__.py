@@ -1,0 +1,1 @@
+"""The node itself: hardware, clock, settings, sampling, commands, composition root."""

@@ -1,0 +1,1 @@
+"""One file a part: gets a bus and a clock, returns numbers or raises SensorError."""

@@ -1,0 +1,1 @@
+"""The line to the host: Wi-Fi, MQTT and the outbox on flash."""

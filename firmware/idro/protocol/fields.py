@@ -1,0 +1,131 @@
+"""Checked reading of one JSON object from outside. Every refusal is a ProtocolError that names
+the field. The same rules on node and host, whichever JSON parser is underneath."""
+
+import json
+import math
+
+from idro.errors import ProtocolError
+
+MAX_INT = 2**53 - 1
+MAX_TEXT_CHARS = 200
+
+
+def parse_object(data, max_bytes, what):
+    """Return the JSON object in `data` (bytes). Raises ProtocolError, whatever the bytes are."""
+    if len(data) > max_bytes:
+        raise ProtocolError(f"{what}: {len(data)} bytes, at most {max_bytes}")
+    try:
+        text = str(data, "utf-8").strip()
+    except ValueError:  # UnicodeError on both runtimes
+        raise ProtocolError(f"{what}: not UTF-8") from None
+    # MicroPython 1.25 parses truncated objects without a word, so the end is checked here.
+    if not text.startswith("{") or not text.endswith("}"):
+        raise ProtocolError(f"{what}: not a whole JSON object")
+    try:
+        value = json.loads(text)
+    except (ValueError, RuntimeError, OverflowError, TypeError, IndexError):
+        raise ProtocolError(f"{what}: not JSON") from None
+    if not isinstance(value, dict):
+        raise ProtocolError(f"{what}: not a JSON object")
+    return value
+
+
+def only(obj, allowed, what):
+    """Refuse any key of `obj` that is not in `allowed`. Raises ProtocolError."""
+    for key in obj:
+        if key not in allowed:
+            raise ProtocolError(f"{what}: unknown field {_shown(key)}")
+
+
+def integer(obj, key, low=0, high=MAX_INT):
+    """Return the integer under `key`, within low..high. Raises ProtocolError."""
+    value = obj.get(key)
+    if not is_integer(value):
+        raise ProtocolError(f"{key}: integer needed, got {_shown(value)}")
+    if not low <= value <= high:
+        raise ProtocolError(f"{key}: {_shown(value)} is not in {low}..{high}")
+    return value
+
+
+def integer_or_none(obj, key, low=0, high=MAX_INT):
+    """Return the integer under `key`, or None where it is null or missing. Raises ProtocolError."""
+    if obj.get(key) is None:
+        return None
+    return integer(obj, key, low, high)
+
+
+def text(obj, key, max_chars=MAX_TEXT_CHARS):
+    """Return the text under `key`, 0 to max_chars printable characters. Raises ProtocolError."""
+    value = obj.get(key)
+    if not isinstance(value, str):
+        raise ProtocolError(f"{key}: text needed, got {_shown(value)}")
+    if len(value) > max_chars:
+        raise ProtocolError(f"{key}: {len(value)} characters, at most {max_chars}")
+    if any(ord(char) < 32 for char in value):
+        raise ProtocolError(f"{key}: control character")
+    return value
+
+
+def identifier(obj, key, max_chars=40):
+    """Return the id under `key`: 1 to max_chars of A-Z a-z 0-9 - _. Raises ProtocolError."""
+    value = text(obj, key, max_chars)
+    if not value or any(not (c.isalpha() or c.isdigit() or c in "-_") for c in value):
+        raise ProtocolError(f"{key}: not an id")
+    if any(ord(char) > 127 for char in value):
+        raise ProtocolError(f"{key}: not an id")
+    return value
+
+
+def choice(obj, key, allowed):
+    """Return the text under `key`, one of `allowed`. Raises ProtocolError."""
+    value = obj.get(key)
+    if not isinstance(value, str) or value not in allowed:
+        raise ProtocolError(f"{key}: {_shown(value)} is none of {', '.join(allowed)}")
+    return value
+
+
+def boolean(obj, key):
+    """Return the boolean under `key`. Raises ProtocolError."""
+    value = obj.get(key)
+    if value is not True and value is not False:
+        raise ProtocolError(f"{key}: true or false needed, got {_shown(value)}")
+    return value
+
+
+def mapping(obj, key, max_keys):
+    """Return the object under `key` ({} where missing). Raises ProtocolError."""
+    value = obj.get(key, {})
+    if not isinstance(value, dict):
+        raise ProtocolError(f"{key}: object needed, got {_shown(value)}")
+    if len(value) > max_keys:
+        raise ProtocolError(f"{key}: {len(value)} keys, at most {max_keys}")
+    return value
+
+
+def sequence(obj, key, max_items):
+    """Return the list under `key`. Raises ProtocolError."""
+    value = obj.get(key)
+    if not isinstance(value, list):
+        raise ProtocolError(f"{key}: list needed, got {_shown(value)}")
+    if len(value) > max_items:
+        raise ProtocolError(f"{key}: {len(value)} items, at most {max_items}")
+    return value
+
+
+def is_integer(value):
+    """True for an int that is no bool (bool is an int on CPython, not on MicroPython)."""
+    return isinstance(value, int) and value is not True and value is not False
+
+
+def is_number(value):
+    """True for a finite int or float that is no bool."""
+    if is_integer(value):
+        return -MAX_INT <= value <= MAX_INT
+    return isinstance(value, float) and math.isfinite(value)
+
+
+def _shown(value):
+    """Return a short text of any value, for a message (a huge int cannot be printed whole)."""
+    if is_integer(value) and not -MAX_INT <= value <= MAX_INT:
+        return "a huge integer"
+    return repr(value)[:40]

@@ -1,0 +1,351 @@
+"""Every message on the wire: one pack and one unpack each, used by node and host alike.
+
+unpack_* takes the payload as bytes and returns a namedtuple, or raises ProtocolError: nothing
+else, whatever the bytes are. Telemetry and events are records with the identity
+(node, boot_id, seq), delivered at least once and stored exactly once.
+"""
+
+import json
+from collections import namedtuple
+
+from idro.errors import ProtocolError, SettingsError
+from idro.protocol import fields, settings
+from idro.protocol.events import EVENTS
+from idro.protocol.faults import FAULTS
+from idro.protocol.quantities import (
+    format_scaled,
+    is_name,
+    split_channel,
+    to_scaled,
+)
+
+MAX_UP_BYTES = 8_192
+MAX_COMMAND_BYTES = 1_024
+MAX_CONFIG_BYTES = 4_096
+MAX_RECORDS = 20
+MAX_CHANNELS = 32
+MAX_DETAIL_KEYS = 16
+OUTCOMES = ("done", "refused", "expired", "failed")
+CLOCKS = ("none", "kept", "host")
+
+# A message of records of one boot. boot_unix_ms is the node's own idea of the wall time of that
+# boot, None where it has none; sent_at_ms the uptime at sending, None for an earlier boot;
+# oldest_seq the oldest record of that boot still in the outbox: what is below it will never come.
+Batch = namedtuple("Batch", ("boot_id", "boot_unix_ms", "sent_at_ms", "oldest_seq", "records"))
+# One sampling instant. A channel is in exactly one of values and faults.
+Record = namedtuple("Record", ("seq", "at_ms", "values", "faults"))
+EventRecord = namedtuple("EventRecord", ("seq", "at_ms", "kind", "detail"))
+# boots: [(boot_id, last_at_ms)] of earlier boots with records in the outbox, oldest first.
+# outputs: {actuator: kind}, kind "doser", "switch" or "dimmer".
+Info = namedtuple(
+    "Info",
+    ("version", "board", "chip", "boot_id", "at_ms", "boot_unix_ms", "clock", "reset",
+     "image_sha256", "channels", "outputs", "boots"),
+)
+Ack = namedtuple("Ack", ("id", "outcome", "reason", "boot_id", "at_ms"))
+# args by verb: see VERBS. A command is for one boot and one moment of it.
+Command = namedtuple("Command", ("id", "verb", "args", "boot_id", "not_after_at_ms", "by"))
+Config = namedtuple("Config", ("rev", "by", "values"))
+ConfigReport = namedtuple("ConfigReport", ("rev", "error", "values"))
+# Everything up to and with seq_upto is durable at the host. unix_ms is the host's wall time.
+Stored = namedtuple("Stored", ("boot_id", "seq_upto", "unix_ms"))
+# A message with its authentication: signed is what the MAC covers, auth its 64 hex digits.
+Signed = namedtuple("Signed", ("message", "signed", "auth"))
+
+# verb: {argument: (low, high)}; an actuator is a name; an argument in brackets may be missing.
+VERBS = {
+    "dose": {"actuator": None, "volume_ul": (1, 20_000)},
+    "run": {"actuator": None, "for_ms": (100, 14_400_000), "[duty_pct]": (0, 100)},
+    "stop": {},
+    "resume": {},
+}
+
+
+def pack_status(online):
+    """Return the payload of up/status: plain text, as Home Assistant expects it."""
+    return b"online" if online else b"offline"
+
+
+def unpack_status(data):
+    """Return True for online, False for offline. Raises ProtocolError."""
+    if data == b"online":
+        return True
+    if data == b"offline":
+        return False
+    raise ProtocolError("status: neither online nor offline")
+
+
+def pack_telemetry(batch):
+    """Return up/telemetry of a Batch of Record. Raises ProtocolError for an unknown channel."""
+    return _pack_batch(batch, [_record_text(record) for record in batch.records])
+
+
+def unpack_telemetry(data):
+    """Return a Batch of Record. Raises ProtocolError."""
+    obj = fields.parse_object(data, MAX_UP_BYTES, "telemetry")
+    return _unpack_batch(obj, _read_record)
+
+
+def pack_event(batch):
+    """Return up/event of a Batch of EventRecord."""
+    texts = [
+        json.dumps({"seq": r.seq, "at_ms": r.at_ms, "kind": r.kind, "detail": r.detail})
+        for r in batch.records
+    ]
+    return _pack_batch(batch, texts)
+
+
+def unpack_event(data):
+    """Return a Batch of EventRecord. Raises ProtocolError."""
+    obj = fields.parse_object(data, MAX_UP_BYTES, "event")
+    return _unpack_batch(obj, _read_event)
+
+
+def pack_info(info):
+    """Return up/info."""
+    obj = {
+        "v": 1, "version": info.version, "board": info.board, "chip": info.chip,
+        "boot_id": info.boot_id, "at_ms": info.at_ms, "boot_unix_ms": info.boot_unix_ms,
+        "clock": info.clock, "reset": info.reset, "image_sha256": info.image_sha256,
+        "channels": list(info.channels), "outputs": info.outputs,
+        "boots": [list(boot) for boot in info.boots],
+    }
+    return json.dumps(obj).encode()
+
+
+def unpack_info(data):
+    """Return an Info. Fields we do not know are passed over. Raises ProtocolError."""
+    obj = fields.parse_object(data, MAX_UP_BYTES, "info")
+    _check_version(obj)
+    channels = fields.sequence(obj, "channels", MAX_CHANNELS)
+    for channel in channels:
+        split_channel(channel)
+    outputs = fields.mapping(obj, "outputs", MAX_CHANNELS)
+    for name in outputs:
+        if not is_name(name):
+            raise ProtocolError("outputs: bad name")
+        fields.choice(outputs, name, ("doser", "switch", "dimmer"))
+    boots = []
+    for boot in fields.sequence(obj, "boots", 100):
+        if not isinstance(boot, list) or len(boot) != 2:
+            raise ProtocolError("boots: not [boot_id, last_at_ms]")
+        pair = {"boot_id": boot[0], "last_at_ms": boot[1]}
+        boots.append((fields.identifier(pair, "boot_id"), fields.integer(pair, "last_at_ms")))
+    return Info(
+        fields.text(obj, "version", 40), fields.text(obj, "board", 40),
+        fields.text(obj, "chip", 20), fields.identifier(obj, "boot_id"),
+        fields.integer(obj, "at_ms"), fields.integer_or_none(obj, "boot_unix_ms"),
+        fields.choice(obj, "clock", CLOCKS), fields.text(obj, "reset", 40),
+        fields.text(obj, "image_sha256", 64), tuple(channels), outputs, tuple(boots),
+    )
+
+
+def pack_ack(ack):
+    """Return up/ack."""
+    return json.dumps(
+        {"v": 1, "id": ack.id, "outcome": ack.outcome, "reason": ack.reason,
+         "boot_id": ack.boot_id, "at_ms": ack.at_ms}
+    ).encode()
+
+
+def unpack_ack(data):
+    """Return an Ack. Raises ProtocolError."""
+    obj = fields.parse_object(data, MAX_UP_BYTES, "ack")
+    _check_version(obj)
+    return Ack(
+        fields.identifier(obj, "id"), fields.choice(obj, "outcome", OUTCOMES),
+        fields.text(obj, "reason"), fields.identifier(obj, "boot_id"),
+        fields.integer(obj, "at_ms"),
+    )
+
+
+def pack_config_report(report):
+    """Return up/config: the settings in force, and why the last rev was refused, if it was."""
+    return json.dumps(
+        {"v": 1, "rev": report.rev, "error": report.error, "values": report.values}
+    ).encode()
+
+
+def unpack_config_report(data):
+    """Return a ConfigReport. Raises ProtocolError."""
+    obj = fields.parse_object(data, MAX_UP_BYTES, "config report")
+    _check_version(obj)
+    error = None if obj.get("error") is None else fields.text(obj, "error")
+    values = fields.mapping(obj, "values", len(settings.SETTINGS))
+    return ConfigReport(fields.integer(obj, "rev"), error, _checked_settings(values))
+
+
+def pack_stored(stored):
+    """Return down/stored."""
+    return json.dumps(
+        {"v": 1, "boot_id": stored.boot_id, "seq_upto": stored.seq_upto, "unix_ms": stored.unix_ms}
+    ).encode()
+
+
+def unpack_stored(data):
+    """Return a Stored. Raises ProtocolError."""
+    obj = fields.parse_object(data, MAX_COMMAND_BYTES, "stored")
+    _check_version(obj)
+    return Stored(
+        fields.identifier(obj, "boot_id"), fields.integer(obj, "seq_upto"),
+        fields.integer(obj, "unix_ms"),
+    )
+
+
+def pack_command(node, command, mac):
+    """Return down/command for `node`. `mac` turns the signed bytes into 64 hex digits."""
+    obj = {
+        "v": 1, "id": command.id, "verb": command.verb, "args": command.args,
+        "boot_id": command.boot_id, "not_after_at_ms": command.not_after_at_ms, "by": command.by,
+    }
+    return _sign(node, "command", obj, mac)
+
+
+def unpack_command(node, data):
+    """Return Signed(Command): checked in form, not yet in authority. Raises ProtocolError."""
+    obj, signed, auth = _unsign(node, "command", data, MAX_COMMAND_BYTES)
+    fields.only(obj, ("v", "id", "verb", "args", "boot_id", "not_after_at_ms", "by", "auth"),
+                "command")
+    verb = fields.choice(obj, "verb", tuple(VERBS))
+    args = fields.mapping(obj, "args", 8)
+    check_args(verb, args)
+    command = Command(
+        fields.identifier(obj, "id"), verb, args, fields.identifier(obj, "boot_id"),
+        fields.integer(obj, "not_after_at_ms"), fields.text(obj, "by", 40),
+    )
+    return Signed(command, signed, auth)
+
+
+def check_args(verb, args):
+    """Refuse arguments that `verb` does not take, or out of their range. Raises ProtocolError."""
+    spec = VERBS[verb]
+    fields.only(args, [name.strip("[]") for name in spec], f"args of {verb}")
+    for entry, bounds in spec.items():
+        name = entry.strip("[]")
+        if name != entry and name not in args:
+            continue
+        if bounds is None:
+            if not is_name(args.get(name)):
+                raise ProtocolError(f"args of {verb}: {name} is not a name")
+        else:
+            fields.integer(args, name, bounds[0], bounds[1])
+
+
+def pack_config(node, config, mac):
+    """Return down/config for `node`: the wanted settings, whole. `mac` as in pack_command."""
+    obj = {"v": 1, "rev": config.rev, "by": config.by, "values": config.values}
+    return _sign(node, "config", obj, mac)
+
+
+def unpack_config(node, data):
+    """Return Signed(Config): every value in its range. Raises ProtocolError."""
+    obj, signed, auth = _unsign(node, "config", data, MAX_CONFIG_BYTES)
+    fields.only(obj, ("v", "rev", "by", "values", "auth"), "config")
+    values = fields.mapping(obj, "values", len(settings.SETTINGS))
+    config = Config(
+        fields.integer(obj, "rev"), fields.text(obj, "by", 40), _checked_settings(values)
+    )
+    return Signed(config, signed, auth)
+
+
+def _check_version(obj):
+    if obj.get("v") != 1:
+        raise ProtocolError("v: this side speaks version 1")
+
+
+def _checked_settings(values):
+    try:
+        return settings.check(values)
+    except SettingsError as error:
+        raise ProtocolError(f"values: {error}") from None
+
+
+def _sign(node, leaf, obj, mac):
+    """The MAC covers node, leaf and the exact bytes of the object before its last field."""
+    body = json.dumps(obj)[:-1]
+    return f'{body},"auth":"{mac(_signed_bytes(node, leaf, body))}"}}'.encode()
+
+
+def _unsign(node, leaf, data, max_bytes):
+    obj = fields.parse_object(data, max_bytes, leaf)
+    _check_version(obj)
+    auth = fields.identifier(obj, "auth", 64)
+    whole = str(data, "utf-8").strip()
+    tail = f',"auth":"{auth}"}}'
+    if len(auth) != 64 or not whole.endswith(tail):
+        raise ProtocolError("auth: not 64 hex digits as the last field")
+    return obj, _signed_bytes(node, leaf, whole[: -len(tail)]), auth
+
+
+def _signed_bytes(node, leaf, body):
+    return f"idro/v1/{node}/down/{leaf}\n{body}".encode()
+
+
+def _pack_batch(batch, record_texts):
+    head = json.dumps(
+        {"v": 1, "boot_id": batch.boot_id, "boot_unix_ms": batch.boot_unix_ms,
+         "sent_at_ms": batch.sent_at_ms, "oldest_seq": batch.oldest_seq}
+    )
+    return f'{head[:-1]},"records":[{",".join(record_texts)}]}}'.encode()
+
+
+def _unpack_batch(obj, read):
+    _check_version(obj)
+    items = fields.sequence(obj, "records", MAX_RECORDS)
+    records = []
+    last_seq = -1
+    for item in items:
+        if not isinstance(item, dict):
+            raise ProtocolError("records: not objects")
+        record = read(item)
+        if record.seq <= last_seq:
+            raise ProtocolError("records: seq does not ascend")
+        last_seq = record.seq
+        records.append(record)
+    return Batch(
+        fields.identifier(obj, "boot_id"), fields.integer_or_none(obj, "boot_unix_ms"),
+        fields.integer_or_none(obj, "sent_at_ms"), fields.integer(obj, "oldest_seq"), records,
+    )
+
+
+def _record_text(record):
+    parts = []
+    for channel, value in record.values.items():
+        quantity = split_channel(channel)[1]
+        parts.append(f'"{channel}":{format_scaled(quantity, to_scaled(quantity, value))}')
+    faults = json.dumps(record.faults)
+    return (
+        f'{{"seq":{record.seq},"at_ms":{record.at_ms},'
+        f'"values":{{{",".join(parts)}}},"faults":{faults}}}'
+    )
+
+
+def _read_record(item):
+    values = fields.mapping(item, "values", MAX_CHANNELS)
+    for channel, value in values.items():
+        quantity = split_channel(channel)[1]
+        good = fields.is_integer(value) if quantity.decimals == 0 else fields.is_number(value)
+        if not good or not quantity.low <= value <= quantity.high:
+            raise ProtocolError(f"values: {channel} is not in {quantity.low}..{quantity.high}")
+    faults = fields.mapping(item, "faults", MAX_CHANNELS)
+    for channel in faults:
+        split_channel(channel)
+        if channel in values:
+            raise ProtocolError(f"faults: {channel} has a value too")
+        fields.choice(faults, channel, tuple(FAULTS))
+    return Record(fields.integer(item, "seq", 1), fields.integer(item, "at_ms"), values, faults)
+
+
+def _read_event(item):
+    detail = fields.mapping(item, "detail", MAX_DETAIL_KEYS)
+    for key, value in detail.items():
+        if not is_name(key):
+            raise ProtocolError("detail: bad key")
+        if isinstance(value, str):
+            fields.text(detail, key)
+        elif value is not True and value is not False and value is not None:
+            fields.integer(detail, key, -fields.MAX_INT)
+    return EventRecord(
+        fields.integer(item, "seq", 1), fields.integer(item, "at_ms"),
+        fields.choice(item, "kind", tuple(EVENTS)), detail,
+    )

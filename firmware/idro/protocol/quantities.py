@@ -1,0 +1,75 @@
+"""What can be measured or reported: unit, decimals on the wire, physical range.
+
+A channel is `<source>.<quantity>`, such as `reservoir.ph`: the source says what a sensor is
+attached to, the quantity is a key of QUANTITIES. Values with 0 decimals are integers on the
+wire. The range is what the instrument can physically mean, not what the crop likes: outside
+it a reading is a fault, never a number.
+"""
+
+from collections import namedtuple
+
+from idro.errors import ProtocolError
+
+Quantity = namedtuple("Quantity", ("key", "unit", "decimals", "low", "high", "text"))
+
+_ROWS = (
+    Quantity("ph", "pH", 3, 0, 14, "acidity of the solution"),
+    Quantity("ec_us_cm", "uS/cm", 0, 0, 20_000, "electrical conductivity at 25 C"),
+    Quantity("temp_c", "C", 2, -40, 85, "temperature"),
+    Quantity("rh_pct", "%", 1, 0, 100, "relative humidity of the air"),
+    Quantity("level_mm", "mm", 0, 0, 5_000, "depth of water above the tank's floor"),
+    Quantity("volume_ml", "ml", 0, 0, 20_000_000, "volume of water in the tank"),
+    Quantity("duty_pct", "%", 0, 0, 100, "level of a dimmable output"),
+    Quantity("on_pct", "%", 0, 0, 100, "share of the last interval an output was on"),
+    Quantity("heap_free_b", "B", 0, 0, 16_000_000, "free heap of the node"),
+    Quantity("outbox_count", "records", 0, 0, 1_000_000, "records waiting for the host"),
+    Quantity("rssi_dbm", "dBm", 0, -120, 0, "strength of the radio signal"),
+)
+
+QUANTITIES = {row.key: row for row in _ROWS}
+
+MAX_NAME_CHARS = 24
+_NAME_CHARS = "abcdefghijklmnopqrstuvwxyz0123456789_"
+
+
+def is_name(text):
+    """True when `text` may name a source or an actuator: a-z, 0-9 and _, letter first."""
+    if not isinstance(text, str) or not 0 < len(text) <= MAX_NAME_CHARS:
+        return False
+    if not "a" <= text[0] <= "z":
+        return False
+    return all(char in _NAME_CHARS for char in text)
+
+
+def split_channel(channel):
+    """Return (source, Quantity) of a channel name. Raises ProtocolError."""
+    if not isinstance(channel, str):
+        raise ProtocolError("channel: not text")
+    source, dot, key = channel.partition(".")
+    if not dot or not is_name(source):
+        raise ProtocolError(f"channel {channel[:60]}: not <source>.<quantity>")
+    if key not in QUANTITIES:
+        raise ProtocolError(f"channel {channel[:60]}: unknown quantity")
+    return source, QUANTITIES[key]
+
+
+def to_scaled(quantity, value):
+    """Return `value` as the integer the wire and the flash carry: value * 10^decimals."""
+    return int(round(value * 10**quantity.decimals))
+
+
+def from_scaled(quantity, scaled):
+    """Return the number a scaled integer stands for: int with 0 decimals, else float."""
+    if quantity.decimals == 0:
+        return scaled
+    return scaled / 10**quantity.decimals
+
+
+def format_scaled(quantity, scaled):
+    """Return a scaled integer as exact decimal text, without going through a float."""
+    if quantity.decimals == 0:
+        return str(scaled)
+    sign = "-" if scaled < 0 else ""
+    whole, part = divmod(abs(scaled), 10**quantity.decimals)
+    digits = str(part)
+    return f"{sign}{whole}.{'0' * (quantity.decimals - len(digits))}{digits}"

@@ -1,0 +1,58 @@
+"""MQTT topics: `idro/v1/<node>/up/<leaf>` and `idro/v1/<node>/down/<leaf>`.
+
+The node id is the MQTT user name, so a broker's ACL is two pattern lines. `host` is reserved.
+"""
+
+from idro.errors import ProtocolError
+
+VERSION = 1
+PREFIX = "idro/v1"
+UP = ("status", "info", "telemetry", "event", "ack", "config")
+DOWN = ("command", "config", "stored")
+RETAINED_UP = ("status", "info", "config")
+RETAINED_DOWN = ("config",)
+RESERVED_NODE_IDS = ("host",)
+
+_NODE_CHARS = "abcdefghijklmnopqrstuvwxyz0123456789-"
+
+
+def is_node_id(text):
+    """True when `text` may be a node id: 3 to 32 of a-z, 0-9 and -, not reserved."""
+    if not isinstance(text, str) or not 3 <= len(text) <= 32:
+        return False
+    if text in RESERVED_NODE_IDS:
+        return False
+    return all(char in _NODE_CHARS for char in text)
+
+
+def up(node, leaf):
+    """Return the topic a node publishes `leaf` on. Raises ProtocolError."""
+    return _topic(node, "up", leaf, UP)
+
+
+def down(node, leaf):
+    """Return the topic the host publishes `leaf` on. Raises ProtocolError."""
+    return _topic(node, "down", leaf, DOWN)
+
+
+def parse(topic):
+    """Return (node, "up" | "down", leaf) of a topic. Raises ProtocolError."""
+    parts = topic.split("/") if isinstance(topic, str) else ()
+    if len(parts) != 5 or parts[0] != "idro":
+        raise ProtocolError("topic: not idro/v1/<node>/<up|down>/<leaf>")
+    if parts[1] != "v1":
+        raise ProtocolError(f"topic: version {parts[1][:8]} is not v1")
+    if not is_node_id(parts[2]):
+        raise ProtocolError("topic: bad node id")
+    leaves = UP if parts[3] == "up" else DOWN if parts[3] == "down" else ()
+    if parts[4] not in leaves:
+        raise ProtocolError(f"topic: unknown leaf {parts[3][:8]}/{parts[4][:16]}")
+    return parts[2], parts[3], parts[4]
+
+
+def _topic(node, direction, leaf, leaves):
+    if not is_node_id(node):
+        raise ProtocolError("topic: bad node id")
+    if leaf not in leaves:
+        raise ProtocolError(f"topic: unknown leaf {direction}/{leaf}")
+    return f"{PREFIX}/{node}/{direction}/{leaf}"

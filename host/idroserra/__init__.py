@@ -1,0 +1,1 @@
+"""The host service: takes telemetry, stores it, shows it, sends commands."""

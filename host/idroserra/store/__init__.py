@@ -1,0 +1,1 @@
+"""Where samples rest: SQLite or InfluxDB behind one interface."""

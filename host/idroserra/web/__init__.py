@@ -1,0 +1,1 @@
+"""The page an operator opens, and the HTTP API under it."""

@@ -1,0 +1,1 @@
+"""The simulated greenhouse: stands in for the hardware under the real firmware."""

@@ -1,0 +1,1 @@
+"""Parts at register level, one file a part, written from the datasheet."""
