@@ -1,0 +1,44 @@
+"""What the analog parts share: a burst on one converter input, and integer arithmetic.
+
+A burst is five conversions: the median is the signal, max - min the spread that shows a dead or a
+noisy probe. Signals are integer microvolts, so nothing is lost in the ESP32's 24-bit mantissa.
+"""
+
+from idro.errors import SensorError
+
+
+class AnalogInput:
+    """One input of a converter, with the level above and below which a signal means a fault."""
+
+    def __init__(self, part, adc, channel, low_uv, high_uv):
+        self._part = part
+        self._adc = adc
+        self._channel = channel
+        self._low_uv = low_uv
+        self._high_uv = high_uv
+        self.spread_uv = None
+
+    async def read_uv(self):
+        """Return the median of a burst, in uV, and set spread_uv. Raises SensorError."""
+        self.spread_uv = None
+        burst = sorted(await self._adc.read_uv(self._channel))
+        median_uv = burst[len(burst) // 2]
+        if not self._low_uv <= median_uv <= self._high_uv:
+            raise SensorError(self._part, "saturated", f"{median_uv} uV")
+        self.spread_uv = burst[-1] - burst[0]
+        return median_uv
+
+
+def divide_rounded(numerator, divisor):
+    """Return numerator / divisor of integers, rounded to the nearest integer (halves up)."""
+    if divisor < 0:
+        numerator, divisor = -numerator, -divisor
+    return (2 * numerator + divisor) // (2 * divisor)
+
+
+def centi_celsius(part, context, source):
+    """Return the temperature of `source` read in this cycle, in 0.01 C. Raises SensorError."""
+    temp_c = context.get(source + ".temp_c")
+    if temp_c is None:
+        raise SensorError(part, "no_temperature", f"{source}.temp_c")
+    return int(round(temp_c * 100))

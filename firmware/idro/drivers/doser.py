@@ -1,0 +1,21 @@
+"""A peristaltic dosing pump behind a MOSFET: on for a bounded time, which is its volume.
+
+Unlike a switched load it refuses to be started while it runs: max_on_ms bounds a whole dose.
+"""
+
+from idro.drivers.on_off import OnOff
+
+
+def build(spec, pin, timer, clock, one_shot=0):
+    """Return the Doser of a board's actuator entry."""
+    return Doser(spec, pin, timer, clock, one_shot)
+
+
+class Doser(OnOff):
+    """One dosing pump."""
+
+    def on(self, for_ms):
+        """Run for `for_ms`. Raises ActuatorError, with the pump off."""
+        if self.is_on:
+            self.refuse("started while it ran")
+        super().on(for_ms)

@@ -1,0 +1,84 @@
+"""DS18B20: temperature of the water, on a 1-Wire bus (frozen `onewire.OneWire` API).
+
+Maxim 19-7487 rev 6: scratchpad figure 8, conversion 750 ms at 12 bit. The node keeps running
+while the part converts. 85.0 C is what the part holds after power-up, so in a tank it means that
+the supply failed or no conversion ran. A shorted line reads as nought everywhere, an empty one as
+ones, and the CRC of noughts is nought: both are refused before the CRC is believed.
+"""
+
+from idro.drivers.retries import with_retries
+from idro.errors import SensorError
+
+PART = "ds18b20"
+
+_SKIP_ROM, _CONVERT, _READ_SCRATCHPAD = 0xCC, 0x44, 0xBE
+# 750 ms at most, and a sleep may end up to one tick early.
+_CONVERSION_MS = 751
+_POWER_ON_RAW = 0x0550
+_CONFIG_BYTE = 4
+# Resolution 9, 10, 11, 12 bit: the lowest bits of the reading are undefined.
+_UNDEFINED_BITS = (7, 3, 1, 0)
+
+
+def build(spec, bus, clock, settings):
+    """Return the Ds18b20 of a board's sensor entry; `bus` is OneWire-like.
+
+    A `rom` of 16 hex digits picks one of several parts on the line; without it there is one.
+    """
+    rom = spec.get("rom")
+    return Ds18b20(bus, clock, None if rom is None else bytes.fromhex(rom))
+
+
+class Ds18b20:
+    """One part. Its signal is digital, so there is no spread."""
+
+    spread_uv = None
+
+    def __init__(self, onewire, clock, rom=None):
+        self._onewire = onewire
+        self._clock = clock
+        self._rom = rom
+        self._scratchpad = bytearray(9)
+
+    async def read(self, context):
+        """Return {"temp_c": C}. Raises SensorError."""
+        await with_retries(PART, self._start)
+        await self._clock.sleep_ms(_CONVERSION_MS)
+        has_finished = self._onewire.readbit()
+        await with_retries(PART, self._fetch)
+        if not has_finished:
+            raise SensorError(PART, "timeout", f"converting after {_CONVERSION_MS} ms")
+        sixteenths = raw_temperature(self._scratchpad)
+        if sixteenths == _POWER_ON_RAW:
+            raise SensorError(PART, "power_on_value", "85.0 C")
+        return {"temp_c": sixteenths / 16}
+
+    async def _start(self):
+        self._select()
+        self._onewire.writebyte(_CONVERT)
+
+    async def _fetch(self):
+        self._select()
+        self._onewire.writebyte(_READ_SCRATCHPAD)
+        self._onewire.readinto(self._scratchpad)
+        content = bytes(self._scratchpad)
+        if content in (b"\x00" * 9, b"\xff" * 9):
+            raise SensorError(PART, "no_ack", content.hex())
+        if self._onewire.crc8(content):
+            raise SensorError(PART, "crc", content.hex())
+
+    def _select(self):
+        if not self._onewire.reset():
+            raise SensorError(PART, "no_ack", "no presence pulse")
+        if self._rom is None:
+            self._onewire.writebyte(_SKIP_ROM)
+        else:
+            self._onewire.select_rom(self._rom)
+
+
+def raw_temperature(scratchpad):
+    """Return the temperature of a scratchpad in 1/16 C, undefined low bits cleared."""
+    raw = scratchpad[0] | scratchpad[1] << 8
+    if raw & 0x8000:
+        raw -= 0x10000
+    return raw & ~_UNDEFINED_BITS[scratchpad[_CONFIG_BYTE] >> 5 & 3]
