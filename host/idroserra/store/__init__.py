@@ -1,1 +1,92 @@
-"""Where samples rest: SQLite or InfluxDB behind one interface."""
+"""The store: where history lives and what the pages read. One interface, two ends.
+
+A write is idempotent: the same points again change nothing, so the spool may repeat any block
+after a crash. Order of arrival does not matter.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import NamedTuple, Protocol
+
+from idroserra.config import Config
+
+# An event detail as the contract has it: a flat object.
+Detail = Mapping[str, str | int | bool | None]
+
+
+class SamplePoint(NamedTuple):
+    """One value of one channel at one instant; identity (node, channel, unix_ms)."""
+
+    node: str
+    channel: str
+    unix_ms: int
+    value: float
+
+
+class EventPoint(NamedTuple):
+    """One event; identity (node, boot_id, seq). unix_us = unix_ms * 1000 + seq % 1000."""
+
+    node: str
+    unix_us: int
+    seq: int
+    boot_id: str
+    kind: str
+    detail: Detail
+
+
+class Column(NamedTuple):
+    """What one pixel column of a chart shows; unix_ms is where the column begins."""
+
+    unix_ms: int
+    min: float
+    mean: float
+    max: float
+
+
+class Store(Protocol):
+    """What every store can do. All methods may be called from any thread."""
+
+    def write(self, samples: Sequence[SamplePoint], events: Sequence[EventPoint]) -> None:
+        """Make the points durable, or raise StoreUnavailable or StoreRejected."""
+
+    def series(
+        self,
+        node: str,
+        channels: Sequence[str],
+        from_unix_ms: int,
+        to_unix_ms: int,
+        columns: int,
+    ) -> dict[str, list[Column]]:
+        """Return at most `columns` columns a channel of [from, to), empty ones left out.
+
+        Every channel asked for is a key. Raises StoreUnavailable, StoreRejected."""
+
+    def events(
+        self,
+        node: str,
+        from_unix_ms: int,
+        to_unix_ms: int,
+        kinds: Sequence[str] | None = None,
+    ) -> list[EventPoint]:
+        """Return the events of [from, to), oldest first, of all kinds or of `kinds`."""
+
+    def latest(self, node: str) -> dict[str, tuple[int, float]]:
+        """Return {channel: (unix_ms, value)} of the newest value of each channel."""
+
+    def state(self) -> str:
+        """Return "ok", or one line that says what is wrong."""
+
+    def close(self) -> None:
+        """Release files and connections."""
+
+
+def open_store(config: Config) -> Store:
+    """Return the store the configuration names. Raises StoreUnavailable, ConfigError."""
+    if config.store.kind == "influx":
+        from idroserra.store.influx import InfluxStore
+
+        return InfluxStore(config.store, site=config.site)
+    from idroserra.store.sqlite import SqliteStore
+
+    return SqliteStore(config.data_dir / "store.db")

@@ -1,0 +1,238 @@
+"""The configuration of the host: command line > environment > TOML file > defaults.
+
+Environment: IDROSERRA_ and two underscores for a dot, such as IDROSERRA_MQTT__URL. An unknown key
+is an error. Every refusal is a ConfigError that names where it came from and the key.
+"""
+
+from __future__ import annotations
+
+import ipaddress
+import re
+import tomllib
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, Literal
+from urllib.parse import urlsplit
+
+import platformdirs
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    SecretStr,
+    ValidationError,
+    field_validator,
+    model_validator,
+)
+from pydantic_settings import (
+    BaseSettings,
+    InitSettingsSource,
+    PydanticBaseSettingsSource,
+    SettingsConfigDict,
+)
+
+from idroserra.errors import ConfigError
+
+ENV_PREFIX = "IDROSERRA_"
+_SITE = re.compile(r"[A-Za-z0-9][A-Za-z0-9 _.-]{0,39}")
+
+
+class _Section(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class MqttConfig(_Section):
+    """The broker. Plain mqtt:// is for this machine only; mqtts:// checks the certificate."""
+
+    url: str = "mqtt://127.0.0.1:1883"
+    client_id: str = Field(default="idroserra-host", pattern=r"^[A-Za-z0-9_-]{1,64}$")
+    username: str | None = None
+    password: SecretStr | None = None
+    ca_file: Path | None = None
+    cert_file: Path | None = None
+    key_file: Path | None = None
+    # 3.1.1 only for a broker that cannot do 5: no Receive Maximum, so bursts may be dropped there
+    # and come again from the node's outbox.
+    protocol: Literal["5", "3.1.1"] = "5"
+    receive_maximum: int = Field(default=4_000, ge=1, le=65_535)
+    session_expiry_s: int = Field(default=7 * 86_400, ge=0, le=0xFFFF_FFFE)
+
+    @field_validator("url")
+    @classmethod
+    def _check_url(cls, url: str) -> str:
+        parts = split_url(url, ("mqtt", "mqtts"))
+        if parts.scheme == "mqtt" and not is_loopback(parts.hostname or ""):
+            raise ValueError("beyond this machine mqtts:// is needed")
+        return url
+
+    @property
+    def host(self) -> str:
+        """Return the broker's name or address."""
+        return urlsplit(self.url).hostname or "127.0.0.1"
+
+    @property
+    def port(self) -> int:
+        """Return the broker's port."""
+        return urlsplit(self.url).port or (8883 if self.is_tls else 1883)
+
+    @property
+    def is_tls(self) -> bool:
+        """True for mqtts://."""
+        return urlsplit(self.url).scheme == "mqtts"
+
+
+class HttpConfig(_Section):
+    """The page and its API. Plain HTTP is for this machine only."""
+
+    host: str = "127.0.0.1"
+    port: int = Field(default=8080, ge=0, le=65_535)
+
+    @field_validator("host")
+    @classmethod
+    def _check_host(cls, host: str) -> str:
+        if not is_loopback(host):
+            raise ValueError("no HTTPS of its own: loopback only, put a proxy before it")
+        return host
+
+
+class StoreConfig(_Section):
+    """Where history lives: a SQLite file under data_dir, or a database that speaks InfluxQL."""
+
+    kind: Literal["sqlite", "influx"] = "sqlite"
+    url: str = "http://127.0.0.1:8086"
+    database: str = Field(default="idroserra", pattern=r"^[A-Za-z0-9_-]{1,64}$")
+    # v2: /api/v2/write of InfluxDB 1.8+, 2, 3 and VictoriaMetrics; v1: /write of every 1.x.
+    write_api: Literal["v2", "v1"] = "v2"
+    org: str = ""
+    user: str | None = None
+    password: SecretStr | None = None
+    token: SecretStr | None = None
+    timeout_ms: int = Field(default=10_000, ge=100, le=120_000)
+
+    @field_validator("url")
+    @classmethod
+    def _check_url(cls, url: str) -> str:
+        split_url(url, ("http", "https"))
+        return url
+
+
+class SpoolConfig(_Section):
+    """The durable queue between broker and store. Full: the host stops acknowledging."""
+
+    max_mb: int = Field(default=4_096, ge=1)
+    max_rejected: int = Field(default=1_000, ge=1, le=100_000)
+
+
+class Config(BaseSettings):
+    """Everything the host needs to know before it starts. Built by load_config()."""
+
+    model_config = SettingsConfigDict(
+        env_prefix=ENV_PREFIX, env_nested_delimiter="__", extra="forbid", frozen=True
+    )
+
+    site: str = "greenhouse"
+    data_dir: Path = Field(default_factory=lambda: platformdirs.user_data_path("idroserra"))
+    mqtt: MqttConfig = MqttConfig()
+    http: HttpConfig = HttpConfig()
+    store: StoreConfig = StoreConfig()
+    spool: SpoolConfig = SpoolConfig()
+
+    @field_validator("site")
+    @classmethod
+    def _check_site(cls, site: str) -> str:
+        if not _SITE.fullmatch(site):
+            raise ValueError("1 to 40 letters, digits, spaces, _ . or - needed")
+        return site
+
+    @model_validator(mode="after")
+    def _check_whole(self) -> Config:
+        if (self.mqtt.cert_file is None) != (self.mqtt.key_file is None):
+            raise ValueError("mqtt.cert_file and mqtt.key_file go together")
+        return self
+
+
+def load_config(
+    file: Path | None = None, overrides: Mapping[str, Any] | None = None
+) -> Config:
+    """Return the configuration of `overrides` (nested dicts, as from the command line), the
+    environment, the TOML `file` and the defaults, in this order. Raises ConfigError."""
+    table = {} if file is None else _read_toml(file)
+
+    class _Loaded(Config):
+        @classmethod
+        def settings_customise_sources(
+            cls,
+            settings_cls: type[BaseSettings],
+            init_settings: PydanticBaseSettingsSource,
+            env_settings: PydanticBaseSettingsSource,
+            dotenv_settings: PydanticBaseSettingsSource,
+            file_secret_settings: PydanticBaseSettingsSource,
+        ) -> tuple[PydanticBaseSettingsSource, ...]:
+            return init_settings, env_settings, InitSettingsSource(settings_cls, table)
+
+    given = dict(overrides or {})
+    try:
+        return _Loaded(**given)
+    except ValidationError as error:
+        first = error.errors(include_url=False)[0]
+        location = [str(part) for part in first["loc"]]
+        source = _source_of(location, given, table, file)
+        raise ConfigError(source, ".".join(location), _why(dict(first))) from None
+
+
+def split_url(url: str, schemes: tuple[str, ...]) -> Any:
+    """Return the parts of a URL with one of `schemes` and a host. Raises ValueError."""
+    parts = urlsplit(url)
+    if parts.scheme not in schemes or not parts.hostname:
+        raise ValueError(f"a URL such as {schemes[0]}://127.0.0.1 is needed")
+    if parts.username or parts.password:
+        raise ValueError("user and password have keys of their own")
+    _ = parts.port  # raises ValueError where it is no port
+    return parts
+
+
+def is_loopback(host: str) -> bool:
+    """True for localhost and loopback addresses."""
+    if host == "localhost":
+        return True
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return False
+
+
+def _read_toml(file: Path) -> dict[str, Any]:
+    try:
+        return tomllib.loads(file.read_text("utf-8"))
+    except OSError as error:
+        raise ConfigError(str(file), "", error.strerror or str(error)) from None
+    except UnicodeDecodeError:
+        raise ConfigError(str(file), "", "not UTF-8") from None
+    except tomllib.TOMLDecodeError as error:
+        raise ConfigError(str(file), "", f"not TOML: {error}") from None
+
+
+def _source_of(
+    location: list[str], given: Mapping[str, Any], table: Mapping[str, Any], file: Path | None
+) -> str:
+    if _holds(given, location):
+        return "command line"
+    if file is not None and _holds(table, location):
+        return str(file)
+    return "environment"
+
+
+def _holds(table: Mapping[str, Any], location: list[str]) -> bool:
+    here: Any = table
+    for part in location:
+        if not isinstance(here, Mapping) or part not in here:
+            return False
+        here = here[part]
+    return True
+
+
+def _why(error: Mapping[str, Any]) -> str:
+    if error["type"] == "extra_forbidden":
+        return "unknown key"
+    why = str(error["msg"]).removeprefix("Value error, ")
+    return why[:1].lower() + why[1:]

@@ -1,0 +1,147 @@
+"""The contract `idro.protocol` as the host uses it: the same functions, with types.
+
+The contract is written for MicroPython and carries no annotations; this is where the host says
+what it takes and returns.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from idro.errors import ProtocolError, SettingsError
+from idro.protocol import messages, quantities, settings, topics
+from idro.protocol.messages import (
+    OUTCOMES,
+    VERBS,
+    Ack,
+    Batch,
+    Command,
+    Config,
+    ConfigReport,
+    EventRecord,
+    Info,
+    Record,
+    Stored,
+)
+from idro.protocol.quantities import QUANTITIES, Quantity
+from idro.protocol.settings import SETTINGS
+from idro.protocol.topics import PREFIX
+
+__all__ = [
+    "OUTCOMES", "PREFIX", "QUANTITIES", "SETTINGS", "VERBS",
+    "Ack", "Batch", "Command", "Config", "ConfigReport", "EventRecord", "Info", "Mac",
+    "ProtocolError", "Quantity", "Record", "SettingsError", "Stored", "Values",
+    "check_args", "check_settings", "down_topic", "from_scaled", "is_node_id", "pack_command",
+    "pack_config", "pack_config_report", "pack_info", "pack_stored", "parse_topic",
+    "split_channel", "to_scaled", "unpack_ack", "unpack_config_report", "unpack_event",
+    "unpack_info", "unpack_status", "unpack_telemetry",
+]
+
+Mac = Callable[[bytes], str]
+Values = dict[str, float]
+
+
+def parse_topic(topic: str) -> tuple[str, str, str]:
+    """Return (node, "up" | "down", leaf). Raises ProtocolError."""
+    node, direction, leaf = topics.parse(topic)
+    return node, direction, leaf
+
+
+def down_topic(node: str, leaf: str) -> str:
+    """Return the topic the host publishes `leaf` on. Raises ProtocolError."""
+    return str(topics.down(node, leaf))
+
+
+def is_node_id(text: object) -> bool:
+    """True when `text` may be a node id."""
+    return bool(topics.is_node_id(text))
+
+
+def split_channel(channel: str) -> tuple[str, Quantity]:
+    """Return (source, Quantity). Raises ProtocolError."""
+    source, quantity = quantities.split_channel(channel)
+    return source, quantity
+
+
+def to_scaled(quantity: Quantity, value: float) -> int:
+    """Return value * 10^decimals as an integer."""
+    return int(quantities.to_scaled(quantity, value))
+
+
+def from_scaled(quantity: Quantity, scaled: int) -> float:
+    """Return the number a scaled integer stands for: int with 0 decimals, else float."""
+    value: float = quantities.from_scaled(quantity, scaled)
+    return value
+
+
+def unpack_status(data: bytes) -> bool:
+    """Return True for online. Raises ProtocolError."""
+    return bool(messages.unpack_status(data))
+
+
+def unpack_telemetry(data: bytes) -> Batch:
+    """Return a Batch of Record. Raises ProtocolError."""
+    batch: Batch = messages.unpack_telemetry(data)
+    return batch
+
+
+def unpack_event(data: bytes) -> Batch:
+    """Return a Batch of EventRecord. Raises ProtocolError."""
+    batch: Batch = messages.unpack_event(data)
+    return batch
+
+
+def unpack_info(data: bytes) -> Info:
+    """Return an Info. Raises ProtocolError."""
+    info: Info = messages.unpack_info(data)
+    return info
+
+
+def unpack_ack(data: bytes) -> Ack:
+    """Return an Ack. Raises ProtocolError."""
+    ack: Ack = messages.unpack_ack(data)
+    return ack
+
+
+def unpack_config_report(data: bytes) -> ConfigReport:
+    """Return a ConfigReport. Raises ProtocolError."""
+    report: ConfigReport = messages.unpack_config_report(data)
+    return report
+
+
+def pack_stored(boot_id: str, seq_upto: int, unix_ms: int) -> bytes:
+    """Return down/stored."""
+    return bytes(messages.pack_stored(Stored(boot_id, seq_upto, unix_ms)))
+
+
+def pack_info(info: Info) -> bytes:
+    """Return up/info."""
+    return bytes(messages.pack_info(info))
+
+
+def pack_config_report(report: ConfigReport) -> bytes:
+    """Return up/config."""
+    return bytes(messages.pack_config_report(report))
+
+
+def pack_command(node: str, command: Command, mac: Mac) -> bytes:
+    """Return down/command, authenticated."""
+    return bytes(messages.pack_command(node, command, mac))
+
+
+def pack_config(node: str, config: Config, mac: Mac) -> bytes:
+    """Return down/config, authenticated."""
+    return bytes(messages.pack_config(node, config, mac))
+
+
+def check_args(verb: str, args: Mapping[str, Any]) -> None:
+    """Refuse an unknown verb or arguments it does not take. Raises ProtocolError."""
+    if verb not in VERBS:
+        raise ProtocolError(f"verb: {verb[:40]} is none of {', '.join(VERBS)}")
+    messages.check_args(verb, args)
+
+
+def check_settings(values: Mapping[str, Any]) -> dict[str, Any]:
+    """Return a full, valid settings dict. Raises SettingsError that names the key."""
+    return dict(settings.check(values))

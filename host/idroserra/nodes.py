@@ -1,0 +1,214 @@
+"""The registry of nodes: who was seen, who is adopted (has a key), what each should be set to.
+
+A node that shows up is registered as seen, not adopted: its records are stored, but it gets no
+commands, because the host shares no key with it. Kept in state.db; last_seen only now and then.
+"""
+
+from __future__ import annotations
+
+import json
+import threading
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+from idroserra import contract
+from idroserra.database import connect
+from idroserra.errors import NotAdopted, UnknownNode
+
+KEY_BYTES = 32
+FLUSH_MS = 60_000
+
+_SCHEMA = """
+CREATE TABLE IF NOT EXISTS nodes (
+    node TEXT PRIMARY KEY,
+    site TEXT NOT NULL,
+    key BLOB,
+    last_seen_unix_ms INTEGER,
+    info BLOB,
+    wanted_rev INTEGER NOT NULL DEFAULT 0,
+    wanted_by TEXT NOT NULL DEFAULT '',
+    wanted_values TEXT,
+    report BLOB
+) WITHOUT ROWID;
+"""
+
+
+@dataclass(frozen=True)
+class Node:
+    """What the host knows of one node. A copy: asking again gives the newer one.
+
+    boot_epoch_unix_ms is the host's time at the node's at_ms 0, by the newest message of the
+    running boot; None before one came. `report` is what the node says is in force.
+    """
+
+    node: str
+    site: str
+    online: bool = False
+    last_seen_unix_ms: int | None = None
+    info: contract.Info | None = None
+    boot_epoch_unix_ms: int | None = None
+    wanted_rev: int = 0
+    wanted_by: str = ""
+    wanted_values: Mapping[str, Any] | None = None
+    report: contract.ConfigReport | None = None
+    key: bytes | None = field(default=None, repr=False)
+
+    @property
+    def is_adopted(self) -> bool:
+        """True when the host shares a key with the node and may command it."""
+        return self.key is not None
+
+
+class Nodes:
+    """All nodes. Every method may be called from any thread."""
+
+    def __init__(self, path: Path, site: str) -> None:
+        self._site = site
+        self._lock = threading.RLock()
+        self._database = connect(path, _SCHEMA)
+        self._nodes = {row[0]: _from_row(row) for row in self._database.execute(_SELECT)}
+        self._unflushed: dict[str, int] = {}
+
+    def all(self) -> list[Node]:
+        """Return every node, by name."""
+        with self._lock:
+            return [self._nodes[name] for name in sorted(self._nodes)]
+
+    def get(self, node: str) -> Node:
+        """Return one node. Raises UnknownNode."""
+        with self._lock:
+            found = self._nodes.get(node)
+        if found is None:
+            raise UnknownNode(node)
+        return found
+
+    def key(self, node: str) -> bytes:
+        """Return the key shared with the node. Raises UnknownNode, NotAdopted."""
+        key = self.get(node).key
+        if key is None:
+            raise NotAdopted(node)
+        return key
+
+    def adopt(self, node: str, key: bytes, site: str | None = None) -> Node:
+        """Share `key` (32 bytes) with the node, known or not, and return it.
+
+        Raises ValueError for a bad node id or key."""
+        if not contract.is_node_id(node):
+            raise ValueError("a node id is 3 to 32 of a-z, 0-9 and -")
+        if len(key) != KEY_BYTES:
+            raise ValueError(f"a key is {KEY_BYTES} bytes")
+        with self._lock:
+            known = self._known(node)
+            return self._save(replace(known, key=key, site=site or known.site))
+
+    def seen(self, node: str, unix_ms: int) -> Node:
+        """Note a message of the node, registering it when new, and return it."""
+        with self._lock:
+            is_new = node not in self._nodes
+            known = replace(self._known(node), last_seen_unix_ms=unix_ms)
+            self._nodes[node] = known
+            if is_new or unix_ms - self._unflushed.setdefault(node, unix_ms) >= FLUSH_MS:
+                self._save(known)
+            return known
+
+    def set_online(self, node: str, online: bool) -> Node:
+        """Note the node's status and return the node."""
+        with self._lock:
+            known = replace(self._known(node), online=online)
+            self._nodes[node] = known
+            return known
+
+    def set_info(self, node: str, info: contract.Info) -> Node:
+        """Note what the node says of itself and return the node."""
+        with self._lock:
+            known = self._known(node)
+            same_boot = known.info is not None and known.info.boot_id == info.boot_id
+            epoch = known.boot_epoch_unix_ms if same_boot else None
+            return self._save(replace(known, info=info, boot_epoch_unix_ms=epoch))
+
+    def set_uptime(self, node: str, boot_id: str, at_ms: int, unix_ms: int) -> None:
+        """Note that the running boot was at at_ms when the host's clock said unix_ms."""
+        with self._lock:
+            known = self._known(node)
+            if known.info is not None and known.info.boot_id == boot_id:
+                self._nodes[node] = replace(known, boot_epoch_unix_ms=unix_ms - at_ms)
+
+    def set_report(self, node: str, report: contract.ConfigReport) -> Node:
+        """Note which settings the node says are in force and return the node."""
+        with self._lock:
+            return self._save(replace(self._known(node), report=report))
+
+    def want(self, node: str, changes: Mapping[str, Any], by: str) -> Node:
+        """Merge `changes` into the wanted settings under a new rev and return the node.
+
+        Raises UnknownNode, NotAdopted, SettingsError (nothing is changed then)."""
+        with self._lock:
+            self.key(node)
+            known = self._nodes[node]
+            reported = known.report
+            base = known.wanted_values
+            if base is None:
+                base = {} if reported is None else reported.values
+            values = contract.check_settings({**base, **changes})
+            rev = 1 + max(known.wanted_rev, 0 if reported is None else reported.rev)
+            return self._save(
+                replace(known, wanted_rev=rev, wanted_by=by, wanted_values=values)
+            )
+
+    def close(self) -> None:
+        """Write what is unwritten and close the file."""
+        with self._lock:
+            for node in list(self._unflushed):
+                self._save(self._nodes[node])
+            self._database.close()
+
+    def _known(self, node: str) -> Node:
+        return self._nodes.get(node) or Node(node, self._site)
+
+    def _save(self, node: Node) -> Node:
+        self._nodes[node.node] = node
+        self._unflushed.pop(node.node, None)
+        values = None if node.wanted_values is None else json.dumps(dict(node.wanted_values))
+        self._database.execute(
+            "INSERT OR REPLACE INTO nodes VALUES (?,?,?,?,?,?,?,?,?)",
+            (
+                node.node, node.site, node.key, node.last_seen_unix_ms,
+                None if node.info is None else contract.pack_info(node.info),
+                node.wanted_rev, node.wanted_by, values,
+                None if node.report is None else contract.pack_config_report(node.report),
+            ),
+        )
+        return node
+
+
+_SELECT = (
+    "SELECT node, site, key, last_seen_unix_ms, info, wanted_rev, wanted_by, wanted_values, report"
+    " FROM nodes"
+)
+
+
+def _from_row(row: tuple[Any, ...]) -> Node:
+    return Node(
+        node=row[0], site=row[1], key=row[2], last_seen_unix_ms=row[3],
+        info=None if row[4] is None else _read_info(row[4]),
+        wanted_rev=row[5], wanted_by=row[6],
+        wanted_values=None if row[7] is None else json.loads(row[7]),
+        report=None if row[8] is None else _read_report(row[8]),
+    )
+
+
+def _read_info(data: bytes) -> contract.Info | None:
+    """An info the contract no longer reads is as good as none: the node sends it again."""
+    try:
+        return contract.unpack_info(data)
+    except contract.ProtocolError:
+        return None
+
+
+def _read_report(data: bytes) -> contract.ConfigReport | None:
+    try:
+        return contract.unpack_config_report(data)
+    except contract.ProtocolError:
+        return None
