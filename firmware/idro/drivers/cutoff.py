@@ -79,7 +79,7 @@ class Cutoff:
         self._book()
 
     def _book(self):
-        # The timer may strike in the middle of stop(): then the run counts twice, never not at all.
+        # The timer may strike inside stop(): the run then counts twice, never not at all.
         started_ms = self._started_ms
         if started_ms is not None:
             elapsed_ms = self._clock.now_ms() - started_ms
