@@ -1,0 +1,156 @@
+"""The shape of a board file and of parts.toml: TOML in, structs or one BoardError out.
+
+Shape only: whether pins, addresses and parts fit together is checked in boards.py.
+"""
+
+import re
+import tomllib
+from difflib import get_close_matches
+from typing import Literal, TypeVar
+
+import msgspec
+
+from idroserra.errors import BoardError
+
+MAX_FILE_BYTES = 65_536
+
+
+class Identity(msgspec.Struct, forbid_unknown_fields=True):
+    """[board]: its name, which is also the file's, and its chip."""
+
+    name: str
+    chip: str
+
+
+class I2cBus(msgspec.Struct, forbid_unknown_fields=True):
+    """[i2c.<name>]"""
+
+    scl_pin: int
+    sda_pin: int
+    freq_hz: int
+
+
+class OneWireBus(msgspec.Struct, forbid_unknown_fields=True):
+    """[onewire.<name>]"""
+
+    pin: int
+
+
+class Adc(msgspec.Struct, forbid_unknown_fields=True):
+    """[[adc]]: a converter that analog sensors hang on."""
+
+    name: str
+    part: str
+    bus: str
+    address: int
+
+
+class Sensor(msgspec.Struct, forbid_unknown_fields=True):
+    """[[sensor]]: what it is attached to, which part it is, where it is wired."""
+
+    source: str
+    part: str
+    measures: list[str]
+    bus: str | None = None
+    address: int | None = None
+    channel: int | None = None
+    pin: int | None = None
+
+
+class Actuator(msgspec.Struct, forbid_unknown_fields=True):
+    """[[actuator]]: an output, its longest run and the level that is off."""
+
+    name: str
+    part: str
+    pin: int
+    max_on_ms: int
+    safe_level: int
+    pull: Literal["down", "up"]
+    freq_hz: int | None = None
+
+
+class Parameter(msgspec.Struct, forbid_unknown_fields=True):
+    """One key a part's entry in a board takes, with its range, both ends allowed."""
+
+    low: int
+    high: int
+    text: str
+
+
+class Part(msgspec.Struct, forbid_unknown_fields=True):
+    """[<part>] of parts.toml: what any board must know of one part."""
+
+    kind: Literal["sensor", "adc", "actuator"]
+    buses: list[Literal["i2c", "onewire", "adc", "pin"]]
+    measures: list[str]
+    text: str
+    datasheet: str
+    parameters: dict[str, Parameter]
+    needs: list[str] = []
+
+
+class BoardFile(msgspec.Struct, forbid_unknown_fields=True):
+    """One board file, checked in shape."""
+
+    board: Identity
+    i2c: dict[str, I2cBus] = {}
+    onewire: dict[str, OneWireBus] = {}
+    adc: list[Adc] = []
+    sensor: list[Sensor] = []
+    actuator: list[Actuator] = []
+
+
+Shape = TypeVar("Shape")
+
+_STRUCTS: dict[str, type[msgspec.Struct]] = {
+    "board": Identity,
+    "i2c": I2cBus,
+    "onewire": OneWireBus,
+    "adc": Adc,
+    "sensor": Sensor,
+    "actuator": Actuator,
+}
+EXAMPLE = "boards/esp32-reservoir.toml shows the form"
+# What to do about a missing key that is there for safety.
+_WAY_OUT = {
+    "max_on_ms": "state the longest run in ms: the output's own timer ends it there, "
+    "whatever the program does",
+    "safe_level": "state the level that is off: 0 for a driver that switches on high, else 1",
+    "pull": 'fit a 10 k resistor that holds the output off during reset and state it: "down", '
+    'or "up" where safe_level is 1',
+}
+
+
+def parse(data: bytes, shape: type[Shape], file: str) -> Shape:
+    """Return the TOML in `data` as `shape`. Raises BoardError, whatever the bytes are."""
+    if len(data) > MAX_FILE_BYTES:
+        raise BoardError(file, "", f"{len(data)} bytes: keep it under {MAX_FILE_BYTES}")
+    try:
+        table = tomllib.loads(data.decode())
+    except UnicodeDecodeError as error:
+        why = f"not UTF-8 at byte {error.start}: save it as UTF-8"
+        raise BoardError(file, "", why) from error
+    except (ValueError, RecursionError) as error:
+        raise BoardError(file, "", f"not TOML, mend the syntax: {error}") from error
+    try:
+        return msgspec.convert(table, shape)
+    except msgspec.ValidationError as error:
+        raise _shape_error(file, str(error)) from error
+
+
+def _shape_error(file: str, message: str) -> BoardError:
+    """Return msgspec's words as file, key and way out."""
+    why, _, path = message.partition(" - at ")
+    place = path.strip("`").removeprefix("$").removeprefix(".").replace("[...]", ".<name>")
+    struct = _STRUCTS.get(re.split(r"[.\[]", place)[0], BoardFile)
+    known = struct.__struct_fields__
+    field = re.search(r"`(\w+)`", why)
+    if field and why.startswith("Object missing required"):
+        key = f"{place}.{field[1]}".lstrip(".")
+        return BoardError(file, key, f"missing: {_WAY_OUT.get(field[1], EXAMPLE)}")
+    if field and why.startswith("Object contains unknown"):
+        key = f"{place}.{field[1]}".lstrip(".")
+        near = get_close_matches(field[1], known, 1)
+        way_out = f"did you mean {near[0]}?" if near else f"known here: {', '.join(known)}"
+        return BoardError(file, key, f"unknown key, {way_out}")
+    return BoardError(file, place, f"{why[:1].lower()}{why[1:]}: {EXAMPLE}")

@@ -1,0 +1,214 @@
+"""Whether what a board file says can be wired: pins, addresses, channels, parts.
+
+One Wiring a board. Each method takes one entry of the file, refuses it with a BoardError or
+returns it as the firmware gets it, and remembers what it has used up.
+"""
+
+from typing import Any, NoReturn
+
+from idro.protocol.messages import MAX_CHANNELS
+from idro.protocol.quantities import QUANTITIES, is_name
+from idroserra.board_file import EXAMPLE, Actuator, Adc, I2cBus, Part, Sensor
+from idroserra.chips import Chip
+from idroserra.errors import BoardError
+
+I2C_FREQ_HZ = (10_000, 400_000)
+# What the node itself reports besides its sensors and outputs: heap, outbox, radio.
+NODE_CHANNELS = 3
+
+
+class Wiring:
+    """What of a chip and its buses is taken so far."""
+
+    def __init__(self, file: str, chip: Chip, parts: dict[str, Part]) -> None:
+        self._file = file
+        self._chip = chip
+        self._parts = parts
+        self._pins: dict[int, str] = {}
+        self._buses: dict[str, str] = {}  # "i2c.main": "i2c"
+        self._places: dict[tuple[str, int], str] = {}  # (bus, address or channel): key
+        self._channels: dict[str, str] = {}  # "reservoir.ph": key
+        self._names: dict[str, str] = {}  # actuator: key
+
+    def i2c(self, name: str, bus: I2cBus) -> dict[str, Any]:
+        """Take an I2C bus."""
+        key = f"i2c.{name}"
+        self._name(key, name)
+        if not I2C_FREQ_HZ[0] <= bus.freq_hz <= I2C_FREQ_HZ[1]:
+            why = f"{bus.freq_hz} is out of range: {I2C_FREQ_HZ[0]} to {I2C_FREQ_HZ[1]} Hz"
+            self._refuse(f"{key}.freq_hz", why)
+        scl_pin = self._drive(f"{key}.scl_pin", bus.scl_pin)
+        sda_pin = self._drive(f"{key}.sda_pin", bus.sda_pin)
+        self._buses[key] = "i2c"
+        return {"scl_pin": scl_pin, "sda_pin": sda_pin, "freq_hz": bus.freq_hz}
+
+    def onewire(self, name: str, pin: int) -> dict[str, Any]:
+        """Take a 1-Wire bus."""
+        key = f"onewire.{name}"
+        self._name(key, name)
+        self._buses[key] = "onewire"
+        return {"pin": self._drive(f"{key}.pin", pin)}
+
+    def adc(self, key: str, adc: Adc) -> dict[str, Any]:
+        """Take a converter: a device on a bus, and a bus for analog sensors itself."""
+        self._name(f"{key}.name", adc.name)
+        part = self._part(key, adc.part, "adc")
+        bus = f"adc.{adc.name}"
+        if bus in self._buses:
+            self._refuse(f"{key}.name", f"there is another adc {adc.name}: give it its own name")
+        spec: dict[str, Any] = {"name": adc.name, "part": adc.part}
+        spec["bus"] = self._bus(key, adc.part, part, adc.bus)
+        spec |= self._parameters(key, adc.part, part, address=adc.address)
+        self._place(f"{key}.address", adc.bus, adc.address)
+        self._buses[bus] = "adc"
+        return spec
+
+    def sensor(self, key: str, sensor: Sensor) -> dict[str, Any]:
+        """Take a sensor at its place on a bus, an analog channel or a pin."""
+        self._name(f"{key}.source", sensor.source)
+        part = self._part(key, sensor.part, "sensor")
+        self._measures(key, sensor, part)
+        spec: dict[str, Any] = {
+            "source": sensor.source, "part": sensor.part, "measures": list(sensor.measures),
+        }
+        if sensor.bus is None and "pin" in part.buses:
+            spec["pin"] = self._analog(f"{key}.pin", sensor.pin)
+        else:
+            spec["bus"] = self._bus(key, sensor.part, part, sensor.bus)
+            self._without(key, sensor.part, pin=sensor.pin)
+        where = self._parameters(
+            key, sensor.part, part, address=sensor.address, channel=sensor.channel
+        )
+        if "bus" in spec:
+            # A part without address or channel has its bus for itself.
+            name, number = next(iter(where.items()), ("bus", 0))
+            self._place(f"{key}.{name}", spec["bus"], number)
+        return spec | where
+
+    def actuator(self, key: str, actuator: Actuator) -> dict[str, Any]:
+        """Take an output: its pin, its longest run, the level that is off."""
+        self._name(f"{key}.name", actuator.name)
+        if actuator.name in self._names:
+            self._refuse(f"{key}.name", f"{self._names[actuator.name]} has it: choose another")
+        self._names[actuator.name] = key
+        part = self._part(key, actuator.part, "actuator")
+        parameters = self._parameters(
+            key, actuator.part, part, freq_hz=actuator.freq_hz,
+            max_on_ms=actuator.max_on_ms, safe_level=actuator.safe_level,
+        )
+        wanted = "up" if actuator.safe_level else "down"
+        if actuator.pull != wanted:
+            why = f'safe_level {actuator.safe_level} needs a resistor that pulls "{wanted}"'
+            self._refuse(f"{key}.pull", why)
+        pin = self._drive(f"{key}.pin", actuator.pin)
+        if pin in self._chip.high_at_reset and actuator.safe_level == 0:
+            self._refuse(f"{key}.pin", f"GPIO {pin} goes high during reset{self._free()}")
+        return {"name": actuator.name, "part": actuator.part, "pin": pin} | parameters
+
+    def check_whole(self) -> None:
+        """Refuse what only the whole board shows: too much, or nothing at all."""
+        count = len(self._channels) + 2 * len(self._names) + NODE_CHANNELS
+        if count > MAX_CHANNELS:
+            self._refuse("sensor", f"{count} channels with those of outputs and node, at most "
+                         f"{MAX_CHANNELS}: split the board in two")
+        if not self._channels:
+            self._refuse("sensor", f"the board measures nothing: {EXAMPLE}")
+
+    def _measures(self, key: str, sensor: Sensor, part: Part) -> None:
+        if not sensor.measures:
+            self._refuse(f"{key}.measures", f"empty: {sensor.part} measures {part.measures}")
+        for quantity in part.needs:
+            if f"{sensor.source}.{quantity}" not in self._channels:
+                channel = f"{sensor.source}.{quantity}"
+                why = f"{sensor.part} needs {channel}: put the sensor of that before this one"
+                self._refuse(key, why)
+        for quantity in sensor.measures:
+            if quantity not in QUANTITIES:
+                why = f"unknown quantity {quantity}; known: {', '.join(QUANTITIES)}"
+                self._refuse(f"{key}.measures", why)
+            if quantity not in part.measures:
+                why = f"{sensor.part} measures {', '.join(part.measures)}, not {quantity}"
+                self._refuse(f"{key}.measures", why)
+            channel = f"{sensor.source}.{quantity}"
+            if channel in self._channels:
+                why = f"{self._channels[channel]} measures {channel} too: choose another source"
+                self._refuse(f"{key}.measures", why)
+            self._channels[channel] = key
+
+    def _part(self, key: str, name: str, kind: str) -> Part:
+        part = self._parts.get(name)
+        fitting = ", ".join(n for n, p in self._parts.items() if p.kind == kind)
+        if part is None:
+            self._refuse(f"{key}.part", f"unknown part {name}; {kind} parts: {fitting}")
+        if part.kind != kind:
+            self._refuse(f"{key}.part", f"{name} is no {kind}; {kind} parts: {fitting}")
+        return part
+
+    def _bus(self, key: str, name: str, part: Part, bus: str | None) -> str:
+        if bus is None or self._buses.get(bus) not in part.buses:
+            fitting = [known for known, kind in self._buses.items() if kind in part.buses]
+            have = ", ".join(fitting) or f"none yet, add one: {EXAMPLE}"
+            kinds = " or ".join(part.buses)
+            self._refuse(f"{key}.bus", f"{name} hangs on {kinds}; here there is {have}")
+        return bus
+
+    def _parameters(
+        self, key: str, name: str, part: Part, **values: int | None
+    ) -> dict[str, int]:
+        """Return those of `values` the part takes, each there and in its range; no others."""
+        taken = {}
+        for parameter, value in values.items():
+            allowed = part.parameters.get(parameter)
+            if allowed is None:
+                self._without(key, name, **{parameter: value})
+            elif value is None or not allowed.low <= value <= allowed.high:
+                got = "missing" if value is None else f"{value} is out of range"
+                why = f"{got}: {allowed.low} to {allowed.high} needed, {allowed.text}"
+                self._refuse(f"{key}.{parameter}", why)
+            else:
+                taken[parameter] = value
+        return taken
+
+    def _place(self, key: str, bus: str, number: int) -> None:
+        if (bus, number) in self._places:
+            why = f"{self._places[bus, number]} is there on {bus} already: choose another place"
+            self._refuse(key, why)
+        self._places[bus, number] = key
+
+    def _drive(self, key: str, pin: int) -> int:
+        why = self._chip.output_refusal(pin)
+        if why is not None:
+            self._refuse(key, f"{why}{self._free()}")
+        return self._take(key, pin)
+
+    def _analog(self, key: str, pin: int | None) -> int:
+        if pin is None:
+            self._refuse(key, "missing: the GPIO whose voltage is read")
+        why = self._chip.refusal(pin) or self._chip.analog_refusal(pin)
+        if why is not None:
+            free = ", ".join(str(p) for p in sorted(self._chip.adc1 - set(self._pins)))
+            self._refuse(key, f"{why}; readable here: {free}")
+        return self._take(key, pin)
+
+    def _take(self, key: str, pin: int) -> int:
+        if pin in self._pins:
+            self._refuse(key, f"GPIO {pin} is taken by {self._pins[pin]}{self._free()}")
+        self._pins[pin] = key
+        return pin
+
+    def _free(self) -> str:
+        free = self._chip.free_outputs(frozenset(self._pins))
+        return f"; free here: {', '.join(str(pin) for pin in free) or 'none'}"
+
+    def _without(self, key: str, part: str, **values: object) -> None:
+        for name, value in values.items():
+            if value is not None:
+                self._refuse(f"{key}.{name}", f"{part} takes none: remove it")
+
+    def _name(self, key: str, name: str) -> None:
+        if not is_name(name):
+            why = f"{name!r:.40} is no name: a-z, 0-9 and _, a letter first, 24 at most"
+            self._refuse(key, why)
+
+    def _refuse(self, key: str, why: str) -> NoReturn:
+        raise BoardError(self._file, key, why)

@@ -1,0 +1,76 @@
+"""Boards: load a TOML file, check its wiring, compile it to the dict the firmware is given.
+
+What comes out is plain data (numbers, text, lists, dicts) and is safe by itself: no pin does two
+jobs, no actuator hangs on a pin that moves by itself during reset, every output has a longest
+run and a safe level. What is refused is refused with one BoardError that names the file, the
+key and what to do instead.
+"""
+
+from pathlib import Path
+from typing import Any
+
+from idroserra.board_file import BoardFile, Part, parse
+from idroserra.board_wiring import Wiring
+from idroserra.chips import CHIPS
+from idroserra.errors import BoardError
+
+Board = dict[str, Any]
+
+PARTS_FILE = "parts.toml"
+
+
+def boards_dir() -> Path:
+    """Return the folder of the boards: in the checkout, or in the installed wheel."""
+    here = Path(__file__).resolve().parent
+    checkout = here.parents[1] / "boards"
+    return checkout if checkout.is_dir() else here / "data" / "boards"
+
+
+def names() -> list[str]:
+    """Return the names of all boards."""
+    return sorted(p.stem for p in boards_dir().glob("*.toml") if p.name != PARTS_FILE)
+
+
+def load(name: str) -> Board:
+    """Return the compiled board `name`. Raises BoardError."""
+    path = boards_dir() / f"{name}.toml"
+    if name not in names():
+        raise BoardError(path.name, "", f"no such board; there are: {', '.join(names())}")
+    return load_file(path)
+
+
+def load_file(path: Path) -> Board:
+    """Return the compiled board in `path`, which may lie anywhere. Raises BoardError."""
+    try:
+        data = path.read_bytes()
+        parts_data = (boards_dir() / PARTS_FILE).read_bytes()
+    except OSError as error:
+        why = f"cannot be read ({error.strerror}): check the path"
+        raise BoardError(str(error.filename), "", why) from error
+    return compile_board(data, path.name, read_parts(parts_data))
+
+
+def read_parts(data: bytes, file: str = PARTS_FILE) -> dict[str, Part]:
+    """Return the parts in `data` by name. Raises BoardError."""
+    return parse(data, dict[str, Part], file)
+
+
+def compile_board(data: bytes, file: str, parts: dict[str, Part]) -> Board:
+    """Return the compiled board in `data`. `file` names it in errors. Raises BoardError."""
+    board = parse(data, BoardFile, file)
+    if board.board.chip not in CHIPS:
+        raise BoardError(file, "board.chip", f"unknown chip; known: {', '.join(CHIPS)}")
+    if file != f"{board.board.name}.toml":
+        raise BoardError(file, "board.name", f"must be the file's name, {Path(file).stem}")
+    wiring = Wiring(file, CHIPS[board.board.chip], parts)
+    compiled = {
+        "name": board.board.name,
+        "chip": board.board.chip,
+        "i2c": {name: wiring.i2c(name, bus) for name, bus in board.i2c.items()},
+        "onewire": {name: wiring.onewire(name, bus.pin) for name, bus in board.onewire.items()},
+        "adcs": [wiring.adc(f"adc[{i}]", adc) for i, adc in enumerate(board.adc)],
+        "sensors": [wiring.sensor(f"sensor[{i}]", s) for i, s in enumerate(board.sensor)],
+        "actuators": [wiring.actuator(f"actuator[{i}]", a) for i, a in enumerate(board.actuator)],
+    }
+    wiring.check_whole()
+    return compiled
