@@ -1,0 +1,83 @@
+"""`idroserra board`: list, check and build boards. Exit codes: 0 fine, 1 refused, 2 wrong call."""
+
+import json
+from dataclasses import asdict
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from idroserra import boards, image
+from idroserra.errors import BoardError, HostError
+
+app = typer.Typer(help="Validate and build boards.", no_args_is_help=True)
+
+AsJson = Annotated[bool, typer.Option("--json", help="Print JSON for a program to read.")]
+BoardArgument = Annotated[str, typer.Argument(help="Name of a board, or path of a board file.")]
+
+
+@app.command("list")
+def list_boards(*, as_json: AsJson = False) -> None:
+    """List the boards that come with this version."""
+    rows = [_summary(boards.load(name)) for name in boards.names()]
+    if as_json:
+        typer.echo(json.dumps(rows))
+        return
+    for row in rows:
+        outputs = ", ".join(row["outputs"])
+        typer.echo(f"{row['name']}  {row['chip']}  {len(row['channels'])} channels; {outputs}")
+
+
+@app.command()
+def check(board: BoardArgument, *, as_json: AsJson = False) -> None:
+    """Validate a board: pins, addresses, parts, longest runs. Says what to change."""
+    try:
+        summary = _summary(_load(board))
+    except BoardError as error:
+        if as_json:
+            answer = {"ok": False, "file": error.file, "key": error.key, "error": error.why}
+            typer.echo(json.dumps(answer))
+        else:
+            typer.echo(str(error), err=True)
+        raise typer.Exit(1) from error
+    if as_json:
+        typer.echo(json.dumps({"ok": True} | summary))
+    else:
+        typer.echo(f"{summary['name']}: good, {len(summary['channels'])} channels, "
+                   f"{len(summary['outputs'])} outputs")
+
+
+@app.command()
+def build(
+    board: Annotated[str, typer.Argument(help="Name of a board.")],
+    out: Annotated[Path, typer.Option(help="Folder the image is written to.")] = Path(
+        "build/image"
+    ),
+    *,
+    as_json: AsJson = False,
+) -> None:
+    """Build the image of a board: what is flashed and what the simulator runs."""
+    try:
+        manifest = image.build_image(board, out)
+    except HostError as error:
+        typer.echo(str(error), err=True)
+        raise typer.Exit(1) from error
+    if as_json:
+        typer.echo(json.dumps(asdict(manifest)))
+    else:
+        typer.echo(f"{board} {manifest.version}: {len(manifest.files)} files in {out}")
+        typer.echo(f"image {manifest.image_sha256}")
+
+
+def _load(board: str) -> boards.Board:
+    path = Path(board)
+    return boards.load_file(path) if path.suffix == ".toml" else boards.load(board)
+
+
+def _summary(board: boards.Board) -> dict[str, Any]:
+    return {
+        "name": board["name"],
+        "chip": board["chip"],
+        "channels": [f"{s['source']}.{q}" for s in board["sensors"] for q in s["measures"]],
+        "outputs": [actuator["name"] for actuator in board["actuators"]],
+    }
