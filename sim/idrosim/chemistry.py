@@ -1,0 +1,244 @@
+"""pH and conductivity of a nutrient solution from what is dissolved in it.
+
+The state is moles; pH is what makes the charges balance. Ion pairs of calcium, magnesium and
+potassium with phosphate, sulfate and carbonate, and Davies activity coefficients, are needed:
+without the pairs the pH of a diluted recipe is off by 0.37. One iteration is a Newton step on
+pH and a fixed-point step on ionic strength and free cations; a warm start needs two.
+Conductivity is in conductivity.py. Checked against IPHREEQC 3.8.6 in tests/sim/test_chemistry.py.
+"""
+
+import math
+
+from idrosim.equilibria import BRUSHITE_LOG_K, LN10, EquilibriaTable
+
+IONS = ("K", "Na", "NH4", "Ca", "Mg", "NO3", "Cl", "SO4", "P", "C")
+K, NA, NH4, CA, MG, NO3, CL, SO4, P, C = range(10)
+
+AIR_CO2_ATM = 420e-6
+
+_MAX_ITERATIONS = 100
+_TINY = 1e-30
+
+
+def _phosphate(constants, total, act, cations):
+    """Return (alkalinity, its variance, charge^2 sum, bound per free Ca, Mg, K, HPO4 activity)."""
+    b1, b2, b3, ca3, mg3, ca2, mg2, k2, ca1, mg1 = constants
+    h, i1, i2, i3, g1, g2 = act
+    ca, mg, k = cations
+    paired3 = (ca3 * ca + mg3 * mg) * i1
+    w3 = i3 + paired3
+    free2 = h * b1 * i2
+    pair2 = h * k2 * k * i1
+    w2 = free2 + pair2 + h * (ca2 * ca + mg2 * mg)
+    w1 = h * h * i1 * (b2 + ca1 * ca + mg1 * mg)
+    x = total / (w3 + w2 + w1 + b3 * h * h * h)
+    alkalinity = x * (w1 + 2.0 * w2 + 3.0 * w3)
+    variance = x * (w1 + 4.0 * w2 + 9.0 * w3) - alkalinity * alkalinity / total
+    squares = x * (9.0 * i3 + paired3 + 4.0 * free2 + pair2 + w1)
+    bound_ca = x * g2 * (ca3 * i1 + h * (ca2 + h * ca1 * i1))
+    bound_mg = x * g2 * (mg3 * i1 + h * (mg2 + h * mg1 * i1))
+    return alkalinity, variance, squares, bound_ca, bound_mg, x * h * k2, x * h * b1
+
+
+def _carbonate(constants, total, gas, act, cations):
+    """Return (alkalinity, slope, charge^2 sum, bound per free Ca, Mg, CO2, C); `gas` fixes CO2."""
+    b1, b2, ca0, mg0, ca1, mg1 = constants
+    h, i1, i2, _, _, g2 = act
+    ca, mg, _ = cations
+    pair1 = h * i1 * (ca1 * ca + mg1 * mg)
+    w2 = i2 + ca0 * ca + mg0 * mg
+    # A pair of HCO3 with Ca counts one proton deficit, as HCO3 itself does.
+    w1 = h * b1 * i1 + pair1
+    w0 = b2 * h * h
+    x = total / (w2 + w1 + w0) if gas is None else gas / w0
+    alkalinity = x * (w1 + 2.0 * w2)
+    slope = x * (w1 + 4.0 * w2)
+    inorganic = x * (w2 + w1 + w0)
+    if gas is None and total > 0.0:
+        slope -= alkalinity * alkalinity / total
+    squares = x * (4.0 * i2 + w1)
+    bound_ca = x * g2 * (ca0 + h * i1 * ca1)
+    bound_mg = x * g2 * (mg0 + h * i1 * mg1)
+    return alkalinity, slope, squares, bound_ca, bound_mg, x * w0, inorganic
+
+
+class Solution:
+    """A water with its dissolved totals, in mol per kg of water, in the order of IONS.
+
+    `gas_atm` None keeps the inorganic carbon; a number holds CO2 in balance with that pressure
+    and makes the C total an answer. After `solve` there are `ph`, `co2` (mol/kg dissolved),
+    `carbon` (mol/kg) and `si_brushite`.
+    """
+
+    def __init__(self, table=None):
+        self._table = table or EquilibriaTable()
+        self.totals = [0.0] * 10
+        self.temp_c = 25.0
+        self.gas_atm = None
+        self._at_25_c = self._equilibria = self._table.at(25.0)
+        self.chill()
+
+    def chill(self):
+        """Forget the last answer: the next solve starts cold."""
+        self.ph = 7.0
+        self.co2 = self.carbon = self.hpo4 = self.sulfate = 0.0
+        self._ca = self._mg = self._k = 0.0
+        self._ionic = -1.0
+
+    def warm(self):
+        """Return the eight floats a later solve starts from; `rewarm` takes them back."""
+        return [self.ph, self._ionic, self._ca, self._mg, self._k, self.sulfate, self.co2,
+                self.hpo4]
+
+    def rewarm(self, values):
+        """Take back what `warm` returned."""
+        (self.ph, self._ionic, self._ca, self._mg, self._k, self.sulfate, self.co2,
+         self.hpo4) = values
+
+    def set(self, totals, temp_c):
+        """Take totals (mol/kg, kept by reference) and temperature. Raises ValueError on nonsense.
+
+        Temperatures outside -1..60 C and negative totals are nonsense.
+        """
+        if min(totals) < 0.0:
+            raise ValueError("totals: negative " + IONS[totals.index(min(totals))])
+        self.totals = totals
+        self.temp_c = temp_c
+        self._equilibria = self._table.at(temp_c)
+
+    def solve(self, tolerance=1e-6):
+        """Return the pH; `tolerance` is the last pH step. Raises ValueError without a solution."""
+        totals = self.totals
+        if self._ionic < 0.0:
+            self._ca, self._mg, self._k = totals[CA], totals[MG], totals[K]
+            self._ionic = 0.5 * (
+                totals[K] + totals[NA] + totals[NH4] + totals[NO3] + totals[CL] + totals[P]
+                + 4.0 * (totals[CA] + totals[MG] + totals[SO4])
+            )
+        for _ in range(_MAX_ITERATIONS):
+            step, drift = self._iterate()
+            if -tolerance < step < tolerance and drift < 1e-4:
+                return self.ph
+        raise ValueError("no charge balance: %r at %r C" % (totals, self.temp_c))
+
+    def henry(self):
+        """Return the solubility of CO2, mol/kg/atm."""
+        return self._equilibria.henry
+
+    def mobility(self, at_25_c):
+        """Return (limiting conductances in uS/cm per mol/kg, ln of the activity coefficient).
+
+        Both at the solution's temperature, or at 25 C; the coefficient is that of one charge.
+        """
+        equilibria = self._at_25_c if at_25_c else self._equilibria
+        return equilibria.conductance, self._log_g1(equilibria)
+
+    def _log_g1(self, equilibria):
+        root = math.sqrt(self._ionic)
+        return -equilibria.davies * (root / (1.0 + root) - 0.3 * self._ionic)
+
+    def _activities(self):
+        g1 = math.exp(self._log_g1(self._equilibria))
+        g2 = g1 * g1
+        g2 *= g2
+        g3 = g2 * g2 * g1
+        return math.exp(-LN10 * self.ph), 1.0 / g1, 1.0 / g2, 1.0 / g3, g1, g2
+
+    def _sulfate_groups(self, act):
+        """Return (SO4 activity, HSO4, NH3, free NH4, sulfate pairs' charge^2 sum, bound Ca, Mg)."""
+        hso4, ca, mg, kk, na, nh4 = self._equilibria.sulfate
+        totals = self.totals
+        h, i1, i2, _, g1, g2 = act
+        y = self.sulfate
+        ratio = self._equilibria.ammonia * g1 / h
+        free_nh4 = totals[NH4] / (1.0 + ratio + nh4 * y)
+        free_na = totals[NA] / (1.0 + na * y)
+        ones = hso4 * h * i1 + kk * self._k + na * free_na + nh4 * free_nh4
+        y = totals[SO4] / (i2 + ones + g2 * (ca * self._ca + mg * self._mg))
+        self.sulfate = y
+        squares = y * (4.0 * i2 + ones) + free_na + free_nh4
+        return y, y * hso4 * h * i1, ratio * free_nh4, squares, y * g2 * ca, y * g2 * mg
+
+    def _iterate(self):
+        """Do one step; return (change of pH, relative change of the slower unknowns)."""
+        equilibria, totals = self._equilibria, self.totals
+        act = self._activities()
+        h, i1, _, _, g1, g2 = act
+        cations = (self._ca * g2, self._mg * g2, self._k * g1)
+        y, hso4, nh3, squares, s_ca, s_mg = self._sulfate_groups(act)
+        gas = None if self.gas_atm is None else self.gas_atm * equilibria.henry
+        c_alk, slope, c_sq, c_ca, c_mg, self.co2, self.carbon = _carbonate(
+            equilibria.carbonate, totals[C], gas, act, cations)
+        squares += c_sq
+        acid = h * i1
+        base = equilibria.water / h * i1
+        balance = (
+            totals[K] + totals[NA] + totals[NH4] + 2.0 * (totals[CA] + totals[MG] - totals[SO4])
+            - totals[NO3] - totals[CL] + acid - base + hso4 - nh3 - c_alk
+        )
+        slope += acid + base
+        if hso4 > 0.0:
+            slope += hso4 * (1.0 - hso4 / totals[SO4])
+        if nh3 > 0.0:
+            slope += nh3 * (1.0 - nh3 / totals[NH4])
+        p_ca = p_mg = p_k = self.hpo4 = 0.0
+        if totals[P] > 0.0:
+            p_alk, p_var, p_sq, p_ca, p_mg, p_k, self.hpo4 = _phosphate(
+                equilibria.phosphate, totals[P], act, cations)
+            balance -= p_alk
+            slope += p_var
+            squares += p_sq
+        bound = (c_ca + p_ca + s_ca, c_mg + p_mg + s_mg, p_k + equilibria.sulfate[3] * y)
+        drift = self._update(squares + acid + base + totals[NO3] + totals[CL], bound)
+        step = min(max(balance / (LN10 * slope), -0.5), 0.5)
+        self.ph += step
+        return step, drift
+
+    def _update(self, squares, bound):
+        """Set free cations and ionic strength; return the largest relative change."""
+        totals = self.totals
+        ca = totals[CA] / (1.0 + bound[0])
+        mg = totals[MG] / (1.0 + bound[1])
+        k = totals[K] / (1.0 + bound[2])
+        ionic = 0.5 * (squares + k + 4.0 * (ca + mg))
+        drift = (abs(ca - self._ca) + abs(mg - self._mg) + abs(ionic - self._ionic)) / ionic
+        self._ca, self._mg, self._k, self._ionic = ca, mg, k, ionic
+        return drift
+
+    def si_brushite(self):
+        """Return the saturation index of CaHPO4.2H2O, -99.99 without calcium or phosphate."""
+        _, _, _, _, _, g2 = self._activities()
+        product = self._ca * g2 * self.hpo4
+        if product < _TINY:
+            return -99.99
+        return math.log(product) / LN10 - BRUSHITE_LOG_K
+
+    def species(self):
+        """Return {name: (mol/kg, charge)} of every charged species, the pairs summed by charge."""
+        equilibria, totals = self._equilibria, self.totals
+        h, i1, i2, i3, g1, g2 = act = self._activities()
+        ca, mg, k = self._ca * g2, self._mg * g2, self._k * g1
+        y = self.sulfate
+        hso4, _, _, k_so4, na_so4, nh4_so4 = equilibria.sulfate
+        nh4 = totals[NH4] / (1.0 + equilibria.ammonia * g1 / h + nh4_so4 * y)
+        na = totals[NA] / (1.0 + na_so4 * y)
+        b1, b2, _, _, ca1, mg1 = equilibria.carbonate
+        x = self.co2 / (b2 * h * h)
+        found = {
+            "K": (self._k, 1), "Na": (na, 1), "NH4": (nh4, 1), "Ca": (self._ca, 2),
+            "Mg": (self._mg, 2), "NO3": (totals[NO3], -1), "Cl": (totals[CL], -1),
+            "SO4": (y * i2, -2), "H": (h * i1, 1), "OH": (equilibria.water / h * i1, -1),
+            "HCO3": (x * h * b1 * i1, -1), "CO3": (x * i2, -2),
+        }
+        plus = x * h * i1 * (ca1 * ca + mg1 * mg)
+        minus = y * (hso4 * h * i1 + k_so4 * self._k + na_so4 * na + nh4_so4 * nh4)
+        p1, p2, _, ca3, mg3, _, _, kp2, cap1, mgp1 = equilibria.phosphate
+        z = self.hpo4 / (h * p1)
+        found["H2PO4"] = (z * h * h * p2 * i1, -1)
+        found["HPO4"] = (self.hpo4 * i2, -2)
+        found["PO4"] = (z * i3, -3)
+        plus += z * h * h * i1 * (cap1 * ca + mgp1 * mg)
+        minus += z * i1 * (h * kp2 * k + ca3 * ca + mg3 * mg)
+        found["pair+"] = (plus, 1)
+        found["pair-"] = (minus, -1)
+        return found

@@ -1,0 +1,163 @@
+"""Equilibrium constants of water, acids and ion pairs, and mobilities of ions, by temperature.
+
+log K(T) and diffusion coefficients are those of USGS phreeqc.dat and Amm.dat (public domain):
+analytic expressions for water, the carbonate system, ammonia and sulfate; van't Hoff with the
+listed enthalpy elsewhere. Valid 0 to 50 C. Permittivity: Malmberg and Maryott 1956. Viscosity:
+IAPWS R12-08. Everything is cached on a grid of 1/64 C, so a constant is a function of the
+temperature alone and the answer never depends on what was asked before.
+"""
+
+import math
+
+GRID_PER_C = 64
+LN10 = math.log(10.0)
+_GAS_J = 8.31446262
+_FARADAY = 96485.332
+_KCAL_J = 4184.0
+
+# name: (A1, A2, A3, A4, A5) of log K = A1 + A2 T + A3/T + A4 log10 T + A5/T^2, T in kelvin.
+_ANALYTIC = {
+    "hco3": (107.8871, 0.03252849, -5151.79, -38.92561, 563713.9),
+    "co2": (464.1965, 0.09344813, -26986.16, -165.75951, 2248628.9),
+    "co2_gas": (108.3865, 0.01985076, -6919.53, -40.45154, 669365.0),
+    "hso4": (-56.889, 0.006473, 2307.9, 19.8858, 0.0),
+    "nh3": (0.6322, -0.001225, -2835.76, 0.0, 0.0),
+    "mgso4": (0.0, 9.64e-3, -136.0, 0.0, 0.0),
+    "cahco3": (-6.009, 3.377e-2, 2044.0, 0.0, 0.0),  # from CO3, as the database has it
+    "mghco3": (48.6721, 0.03252849, -2614.335, -18.00263, 563713.9),
+    "caco3": (-1228.732, -0.299440, 35512.75, 485.818, 0.0),
+    "mgco3": (0.9910, 0.00667, 0.0, 0.0, 0.0),
+}
+
+# name: (log K at 25 C, enthalpy J/mol)
+_VANT_HOFF = {
+    "hpo4": (12.346, -3.53 * _KCAL_J),
+    "h2po4": (19.553, -4.52 * _KCAL_J),
+    "h3po4": (21.721, -10100.0),
+    "cahpo4": (2.739, 3.3 * _KCAL_J),
+    "mghpo4": (2.87, 3.3 * _KCAL_J),
+    "cah2po4": (1.408, 3.4 * _KCAL_J),
+    "mgh2po4": (1.513, 3.4 * _KCAL_J),
+    "capo4": (6.459, 3.1 * _KCAL_J),
+    "mgpo4": (6.589, 3.1 * _KCAL_J),
+    "khpo4": (0.29, 0.0),
+    "caso4": (2.25, 1.325 * _KCAL_J),
+    "kso4": (1.18, 2.25 * _KCAL_J),
+    "naso4": (0.7, 1.12 * _KCAL_J),
+    "nh4so4": (1.211, 8560.0),
+}
+
+BRUSHITE_LOG_K = -6.59
+
+# Ion: (diffusion at 25 C in 1e-9 m2/s, temperature coefficient b in kelvin, charge number).
+_MOBILE = (
+    ("K", 1.96, 254.0, 1), ("Na", 1.33, 75.0, 1), ("NH4", 1.98, 203.0, 1),
+    ("Ca", 0.792, 34.0, 2), ("Mg", 0.705, -4.0, 2), ("NO3", 1.90, 104.0, 1),
+    ("Cl", 2.033, 216.0, 1), ("SO4", 1.07, -114.0, 2), ("H", 9.31, 838.0, 1),
+    ("OH", 5.27, 478.0, 1), ("HCO3", 1.18, -190.0, 1), ("CO3", 0.955, -103.0, 2),
+    ("H2PO4", 0.846, 0.0, 1), ("HPO4", 0.69, 0.0, 2), ("PO4", 0.612, 0.0, 3),
+    ("pair", 0.5, 0.0, 1),
+)
+
+_CACHE_SIZE = 8
+
+
+def permittivity(temp_c):
+    """Return the relative permittivity of water (Malmberg and Maryott 1956)."""
+    return 87.740 - temp_c * (0.40008 - temp_c * (9.398e-4 - temp_c * 1.410e-6))
+
+
+def viscosity_pa_s(temp_c):
+    """Return the viscosity of water at 0.1 MPa (IAPWS R12-08, section 3)."""
+    ratio = (temp_c + 273.15) / 300.0
+    return 1e-6 * (
+        280.68 * ratio**-1.9 + 511.45 * ratio**-7.7 + 61.131 * ratio**-19.6 + 0.45903 * ratio**-40
+    )
+
+
+def density_kg_l(temp_c):
+    """Return the density of water (Kell 1975 cut to three terms, within 1e-4 up to 50 C)."""
+    off = temp_c - 3.98
+    return 0.99997 * (1.0 - off * off * (7.9e-6 - 4.3e-8 * off))
+
+
+def _power(log_k):
+    return math.exp(LN10 * log_k)
+
+
+def _log_k(name, kelvin):
+    if name in _ANALYTIC:
+        a1, a2, a3, a4, a5 = _ANALYTIC[name]
+        log_t = math.log(kelvin) / LN10
+        return a1 + a2 * kelvin + a3 / kelvin + a4 * log_t + a5 / (kelvin * kelvin)
+    log_k, enthalpy = _VANT_HOFF[name]
+    return log_k - enthalpy / (LN10 * _GAS_J) * (1.0 / kelvin - 1.0 / 298.15)
+
+
+def _water_log_k(kelvin):
+    log_t = math.log(kelvin) / LN10
+    return (293.29227 + 0.1360833 * kelvin - 10576.913 / kelvin - 123.73158 * log_t
+            - 6.996455e-5 * kelvin * kelvin)
+
+
+class Equilibria:
+    """The constants at one temperature, multiplied out the way the solver uses them."""
+
+    def __init__(self, temp_c):
+        kelvin = temp_c + 273.15
+        value = {}
+        for table in (_ANALYTIC, _VANT_HOFF):
+            for name in table:
+                value[name] = _power(_log_k(name, kelvin))
+        self.water = _power(_water_log_k(kelvin))
+        self.davies = 1.8246e6 / (permittivity(temp_c) * kelvin) ** 1.5 * LN10
+        self.henry = value["co2_gas"]
+        self.ammonia = value["nh3"]
+        hpo4, h2po4 = value["hpo4"], value["h2po4"]
+        self.phosphate = (
+            hpo4, h2po4, value["h3po4"], value["capo4"], value["mgpo4"],
+            hpo4 * value["cahpo4"], hpo4 * value["mghpo4"], hpo4 * value["khpo4"],
+            h2po4 * value["cah2po4"], h2po4 * value["mgh2po4"],
+        )
+        self.carbonate = (
+            value["hco3"], value["co2"], value["caco3"], value["mgco3"],
+            value["cahco3"], value["mghco3"],
+        )
+        self.sulfate = (
+            value["hso4"], value["caso4"], value["mgso4"], value["kso4"], value["naso4"],
+            value["nh4so4"],
+        )
+        self.conductance = _conductance(temp_c)
+
+
+def _conductance(temp_c):
+    """Return uS/cm per mol/kg of each row of _MOBILE at infinite dilution, in that order."""
+    kelvin = temp_c + 273.15
+    common = (viscosity_pa_s(25.0) / viscosity_pa_s(temp_c)) * (kelvin / 298.15)
+    common *= _FARADAY * _FARADAY / (_GAS_J * kelvin)
+    # S m2/mol times mol/kg times kg/m3 is S/m; 1 S/m is 1e4 uS/cm.
+    common *= 1e-9 * density_kg_l(temp_c) * 1000.0 * 1e4
+    return tuple(
+        common * charge * charge * diffusion * math.exp(b / kelvin - b / 298.15)
+        for _, diffusion, b, charge in _MOBILE
+    )
+
+
+class EquilibriaTable:
+    """Keeps the last few temperatures, since a tank changes by less than a grid step a minute."""
+
+    def __init__(self):
+        self._kept = {}
+
+    def at(self, temp_c):
+        """Return the Equilibria at `temp_c`, rounded to the grid. Raises ValueError off 0..50 C."""
+        if not -1.0 <= temp_c <= 60.0:
+            raise ValueError("temp_c %r: outside -1..60" % (temp_c,))
+        slot = int(temp_c * GRID_PER_C + 64.5)
+        found = self._kept.get(slot)
+        if found is None:
+            if len(self._kept) >= _CACHE_SIZE:
+                self._kept.clear()
+            found = Equilibria((slot - 64) / GRID_PER_C)
+            self._kept[slot] = found
+        return found

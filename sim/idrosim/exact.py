@@ -1,0 +1,15 @@
+"""Floats in JSON without the loss of a bit: MicroPython before 1.26 prints too few digits."""
+
+import binascii
+import struct
+
+
+def pack_floats(values):
+    """Return the floats as one hexadecimal text, 16 digits each (IEEE 754 double)."""
+    return binascii.hexlify(struct.pack("<%dd" % len(values), *values)).decode()
+
+
+def unpack_floats(text):
+    """Return the list of floats `pack_floats` wrote. Raises ValueError on anything else."""
+    raw = binascii.unhexlify(text)
+    return list(struct.unpack("<%dd" % (len(raw) // 8), raw))

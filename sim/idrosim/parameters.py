@@ -1,0 +1,106 @@
+"""Every parameter of the simulated plant: default, range or choices, unit in the key.
+
+A scenario sets them by key at the start or in its timeline. An unknown key or a value out of
+range is a ValueError that names the key. `None` means "drawn from the seed".
+"""
+
+from idrosim.water import RECIPES, STOCKS, WATERS
+
+DOSERS = ("ph_down", "ph_up", "nutrient_a", "nutrient_b")
+SWITCHES = ("circulation", "top_off")
+OUTPUTS = DOSERS + SWITCHES + ("light",)
+
+_STUCK = ("", "on", "off")
+
+# key: (default, low, high) for numbers, (default, choices) for names.
+_ROWS = {
+    "start.hour": (0.0, 0.0, 24.0),  # local hour of the day at the first step
+    "reservoir.volume_ml": (60_000.0, 100.0, 20e6),
+    "reservoir.area_cm2": (3_000.0, 50.0, 1e6),
+    "reservoir.height_mm": (300.0, 20.0, 5_000.0),
+    "reservoir.temp_c": (20.0, 1.0, 45.0),
+    "reservoir.water": ("soft", WATERS),
+    "reservoir.recipe": ("lettuce", RECIPES),
+    "reservoir.strength": (1.0, 0.0, 4.0),
+    "reservoir.ua_w_k": (6.0, 0.0, 1_000.0),
+    "reservoir.heater_w": (0.0, -2_000.0, 2_000.0),
+    "reservoir.open_ratio": (0.05, 0.0, 1.0),  # 1: no lid
+    "reservoir.leak_ml_per_h": (0.0, 0.0, 1e6),
+    "reservoir.kla_per_h": (0.5, 0.0, 20.0),
+    "reservoir.kla_still_per_h": (0.1, 0.0, 20.0),
+    "reservoir.turnovers_to_mix": (0.5, 0.05, 10.0),
+    "reservoir.still_mixing_s": (5_400.0, 60.0, 86_400.0),
+    "reservoir.brushite_tau_h": (6.0, 0.1, 1e6),
+    "circulation.flow_l_per_h": (600.0, 1.0, 1e5),
+    "circulation.power_w": (8.0, 0.0, 1_000.0),
+    "circulation.stuck": ("", _STUCK),
+    "top_off.flow_ml_per_s": (10.0, 0.0, 1_000.0),
+    "top_off.water": ("soft", WATERS),
+    "top_off.temp_c": (16.0, 1.0, 40.0),
+    "top_off.stuck": ("", _STUCK),
+    "light.ppfd_umol_m2_s": (250.0, 0.0, 2_500.0),
+    "light.efficacy_umol_j": (2.7, 0.1, 5.0),
+    "light.stuck": ("", _STUCK),
+    "air.volume_m3": (4.0, 0.1, 1e5),
+    "air.exchanges_per_h": (20.0, 0.0, 300.0),
+    "air.ua_w_k": (12.0, 0.1, 1e5),
+    "air.heat_capacity_j_k": (40_000.0, 100.0, 1e9),
+    "air.co2_ppm": (420.0, 0.0, 5_000.0),
+    "outside.temp_c": (19.0, -30.0, 50.0),
+    "outside.swing_c": (2.5, 0.0, 25.0),  # half the difference of day and night
+    "outside.warmest_hour": (15.0, 0.0, 24.0),
+    "outside.noise_c": (0.3, 0.0, 5.0),
+    "outside.rh_pct": (55.0, 1.0, 100.0),
+    "outside.ppfd_umol_m2_s": (0.0, 0.0, 2_000.0),  # sun at noon, from 06:00 to 18:00
+    "crop.area_m2": (0.6, 0.0, 1e4),
+    "crop.nonstructural_g_m2": (8.0, 0.01, 500.0),
+    "crop.structural_g_m2": (32.0, 0.01, 500.0),
+    "crop.harvest_g_m2": (180.0, 1.0, 1e6),  # then transplants take its place
+    "crop.uptake_ratio": (1.0, 0.0, 10.0),
+}
+
+_DOSER_STOCK = {"ph_down": "h3po4_10pct", "ph_up": "khco3_1M"}
+_DOSER_BOTTLE_ML = {"ph_down": 500.0, "ph_up": 500.0}
+
+for _name in DOSERS:
+    _ROWS[_name + ".stock"] = (_DOSER_STOCK.get(_name, _name), STOCKS)
+    _ROWS[_name + ".flow_ml_per_s"] = (1.0, 0.0, 20.0)
+    _ROWS[_name + ".error_pct"] = (None, -90.0, 300.0)
+    _ROWS[_name + ".bottle_ml"] = (_DOSER_BOTTLE_ML.get(_name, 1_000.0), 0.0, 1e6)
+    _ROWS[_name + ".stuck"] = ("", _STUCK)
+
+
+def keys():
+    """Return every key, sorted."""
+    return sorted(_ROWS)
+
+
+def default(key):
+    """Return the default of `key`, None for "drawn from the seed"."""
+    return _ROWS[key][0]
+
+
+def check(key, value):
+    """Return `value` as the parameter's type. Raises ValueError that names the key."""
+    row = _ROWS.get(key)
+    if row is None:
+        raise ValueError("unknown plant parameter %r" % (key,))
+    if len(row) == 2:
+        if not isinstance(value, str) or value not in row[1]:
+            raise ValueError("%s: %r is not one of %s" % (key, value, ", ".join(sorted(row[1]))))
+        return value
+    if value is None and row[0] is None:
+        return None
+    if isinstance(value, bool) or not isinstance(value, (int, float)):
+        raise ValueError("%s: number needed, got %r" % (key, value))
+    if not row[1] <= value <= row[2]:
+        raise ValueError("%s: %r is outside %r..%r" % (key, value, row[1], row[2]))
+    return float(value)
+
+
+def complete(params):
+    """Return a dict of every parameter: the defaults overlaid with `params`."""
+    merged = {key: _ROWS[key][0] for key in _ROWS}
+    for key in params:
+        merged[key] = check(key, params[key])
+    return merged

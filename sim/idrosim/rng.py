@@ -1,0 +1,38 @@
+"""Random numbers that are the same on CPython and MicroPython: a seeded xorshift of 32 bits.
+
+The two interpreters' own `random` differ, and a simulated world must give the same bytes for
+the same seed. Marsaglia, "Xorshift RNGs", J. Stat. Soft. 8 (2003), triple 13, 17, 5.
+"""
+
+import math
+
+_MASK = 0xFFFFFFFF
+_TWO_PI = 2.0 * math.pi
+
+
+class Rng:
+    """A stream of random numbers; `state` is one integer that restores it exactly."""
+
+    def __init__(self, seed):
+        mixed = (int(seed) * 2654435761 + 0x9E3779B9) & _MASK
+        self.state = mixed or 1
+        for _ in range(4):
+            self.next_u32()
+
+    def next_u32(self):
+        """Return the next integer in 1..2^32-1."""
+        x = self.state
+        x ^= (x << 13) & _MASK
+        x ^= x >> 17
+        x ^= (x << 5) & _MASK
+        self.state = x
+        return x
+
+    def uniform(self, low, high):
+        """Return a number between `low` and `high`."""
+        return low + (high - low) * (self.next_u32() / 4294967296.0)
+
+    def gauss(self, sigma):
+        """Return a normal deviate of mean 0 and standard deviation `sigma` (Box and Muller)."""
+        radius = math.sqrt(-2.0 * math.log(self.next_u32() / 4294967296.0))
+        return sigma * radius * math.cos(_TWO_PI * (self.next_u32() / 4294967296.0))
