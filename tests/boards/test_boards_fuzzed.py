@@ -1,0 +1,128 @@
+"""Whatever a board file says: a board that is safe by itself comes out, or one BoardError."""
+
+import random
+import tomllib
+from typing import Any
+
+from hypothesis import example, given, settings
+from hypothesis import strategies as st
+
+from idroserra import boards
+from idroserra.chips import CHIPS
+from idroserra.errors import BoardError
+
+FILE = "esp32-reservoir.toml"
+REFERENCE = (boards.boards_dir() / FILE).read_text()
+PARTS = boards.read_parts((boards.boards_dir() / boards.PARTS_FILE).read_bytes())
+STRANGE = [
+    -1, 0, 1, 2, 4, 5, 6, 12, 14, 21, 25, 34, 40, 68, 72, 10_000, 2**31, 2**64, 10**30,
+    True, 1.5, float("nan"), float("inf"), "", "x", "ph", "i2c.main", "adc.main", "esp32s3",
+    "doser", "sht4x", "down", "up", "a" * 200, "\u00e9\n", [], ["ph"], ["ph", "ph"], {}, {"a": 1},
+]
+
+
+def as_toml(value: Any) -> str:
+    """Return one value as inline TOML: all the grammar this test needs."""
+    if isinstance(value, bool):
+        return str(value).lower()
+    if isinstance(value, str):
+        escaped = value.replace("\\", "\\\\").replace('"', '\\"').replace("\n", "\\n")
+        return f'"{escaped}"'
+    if isinstance(value, list):
+        return f"[{', '.join(as_toml(item) for item in value)}]"
+    if isinstance(value, dict):
+        pairs = (f"{as_toml(key)} = {as_toml(item)}" for key, item in value.items())
+        return f"{{{', '.join(pairs)}}}"
+    return str(value)
+
+
+def places(value: Any) -> list[tuple[Any, Any]]:
+    """Return every (container, key) inside `value`."""
+    keys = value if isinstance(value, dict) else range(len(value))
+    found = [(value, key) for key in keys]
+    for key in keys:
+        if isinstance(value[key], dict | list):
+            found += places(value[key])
+    return found
+
+
+def mutate(table: Any, rng: random.Random) -> None:
+    """Change one thing somewhere: another value, one less, one more, one twice."""
+    container, key = rng.choice(places(table))
+    kind = rng.randrange(4)
+    if kind == 0:
+        del container[key]
+    elif kind == 1 and isinstance(container, dict):
+        container[rng.choice(["pin", "bus", "adress", "every_ms", "name"])] = rng.choice(STRANGE)
+    elif kind == 2 and isinstance(container, list):
+        container.append(container[key])
+    elif isinstance(container[key], int) and rng.random() < 0.5:
+        container[key] = rng.randrange(50)
+    else:
+        container[key] = rng.choice(STRANGE)
+
+
+def check_by_itself(board: boards.Board) -> None:
+    """Assert what makes a board safe, without asking the code that compiled it."""
+    chip = CHIPS[board["chip"]]
+    pins = [pin for bus in board["i2c"].values() for pin in (bus["scl_pin"], bus["sda_pin"])]
+    pins += [bus["pin"] for bus in board["onewire"].values()]
+    pins += [actuator["pin"] for actuator in board["actuators"]]
+    assert len(pins) == len(set(pins))
+    assert not set(pins) & (chip.strapping | chip.flash | chip.input_only | chip.console)
+    assert set(pins) <= chip.pins
+    for actuator in board["actuators"]:
+        assert type(actuator["max_on_ms"]) is int
+        assert 0 < actuator["max_on_ms"] <= 1_800_000
+        assert actuator["part"] != "doser" or actuator["max_on_ms"] <= 10_000
+        assert actuator["safe_level"] in (0, 1)
+        assert actuator["safe_level"] == 1 or actuator["pin"] not in chip.high_at_reset
+    channels = [f"{s['source']}.{q}" for s in board["sensors"] for q in s["measures"]]
+    assert len(channels) == len(set(channels)) > 0
+    parts = board["adcs"] + board["sensors"]
+    devices = [(part["bus"], part["address"]) for part in parts if "address" in part]
+    assert len(devices) == len(set(devices))
+
+
+def compile_or_refuse(data: bytes) -> boards.Board | None:
+    try:
+        return boards.compile_board(data, FILE, PARTS)
+    except BoardError as error:
+        refused = error
+    assert refused.file == FILE
+    assert refused.why
+    return None
+
+
+@settings(max_examples=1_000, deadline=None)
+@given(seed=st.integers(0, 2**32), changes=st.integers(1, 3))
+def test_changed_boards_compile_safely_or_are_refused(seed, changes):
+    rng = random.Random(seed)
+    table = tomllib.loads(REFERENCE)
+    for _ in range(changes):
+        mutate(table, rng)
+        if not places(table):
+            break
+    text = "\n".join(f"{as_toml(key)} = {as_toml(value)}" for key, value in table.items())
+    board = compile_or_refuse(text.encode())
+    if board is not None:
+        check_by_itself(board)
+
+
+@settings(max_examples=300, deadline=None)
+@given(
+    at=st.integers(0, len(REFERENCE) - 1), gone=st.integers(0, 40), junk=st.binary(max_size=12)
+)
+@example(at=0, gone=0, junk=b"x = " + b"[" * 5_000)
+@example(at=0, gone=0, junk=b"x = " + b"9" * 5_000)
+def test_damaged_text_compiles_safely_or_is_refused(at, gone, junk):
+    data = REFERENCE.encode()
+    board = compile_or_refuse(data[:at] + junk + data[at + gone :])
+    if board is not None:
+        check_by_itself(board)
+
+
+@settings(max_examples=200, deadline=None)
+@given(st.binary(max_size=200))
+def test_any_bytes_are_refused(data):
+    assert compile_or_refuse(data) is None
