@@ -21,12 +21,8 @@ _UNDEFINED_BITS = (7, 3, 1, 0)
 
 
 def build(spec, bus, clock, settings):
-    """Return the Ds18b20 of a board's sensor entry; `bus` is OneWire-like.
-
-    A `rom` of 16 hex digits picks one of several parts on the line; without it there is one.
-    """
-    rom = spec.get("rom")
-    return Ds18b20(bus, clock, None if rom is None else bytes.fromhex(rom))
+    """Return the Ds18b20 of a board's sensor entry; `bus` is OneWire-like, with no other part."""
+    return Ds18b20(bus, clock)
 
 
 class Ds18b20:
@@ -34,10 +30,9 @@ class Ds18b20:
 
     spread_uv = None
 
-    def __init__(self, onewire, clock, rom=None):
+    def __init__(self, onewire, clock):
         self._onewire = onewire
         self._clock = clock
-        self._rom = rom
         self._scratchpad = bytearray(9)
 
     async def read(self, context):
@@ -70,10 +65,7 @@ class Ds18b20:
     def _select(self):
         if not self._onewire.reset():
             raise SensorError(PART, "no_ack", "no presence pulse")
-        if self._rom is None:
-            self._onewire.writebyte(_SKIP_ROM)
-        else:
-            self._onewire.select_rom(self._rom)
+        self._onewire.writebyte(_SKIP_ROM)
 
 
 def raw_temperature(scratchpad):

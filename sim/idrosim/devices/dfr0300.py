@@ -1,0 +1,21 @@
+"""DFR0300, DFRobot's analog conductivity board: 820 ohm feedback, 200 mV drive, 0 to 3.4 V.
+
+A cell of constant K in water that conducts kappa is a conductance of kappa / K.
+"""
+
+_FEEDBACK_OHM = 820
+_DRIVE_V = 0.2
+_RAIL_V = 3.4
+
+
+def volts(kappa_us_cm, cell_k, fault=None):
+    """Return what the board puts out; kappa is at the water's own temperature.
+
+    fault "unplugged": an open cell conducts nothing. "shorted": the upper end.
+    """
+    if fault == "unplugged":
+        return 0.0
+    if fault == "shorted":
+        return _RAIL_V
+    conductance_s = kappa_us_cm * 1e-6 / cell_k
+    return min(_RAIL_V, max(0.0, conductance_s * _FEEDBACK_OHM * _DRIVE_V))

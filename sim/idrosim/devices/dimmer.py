@@ -1,0 +1,7 @@
+"""A dimmable LED driver: its light follows the duty at its dimming input."""
+
+from idrosim.devices.load import Load
+
+
+class Dimmer(Load):
+    """`ratio` is the share of full light."""

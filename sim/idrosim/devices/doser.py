@@ -1,0 +1,10 @@
+"""A peristaltic pump with its MOSFET: full flow while the pin is at its driven level."""
+
+from idrosim.devices.load import Load
+
+
+class Doser(Load):
+    """`ratio` is the share of the pump's nominal flow."""
+
+    def set_duty(self, high_ratio):
+        raise AssertionError("doser: a dosing pump is switched, never dimmed")

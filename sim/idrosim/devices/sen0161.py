@@ -1,0 +1,15 @@
+"""SEN0161-V2, DFRobot's analog pH board: 1500 mV + 3 times the electrode's voltage, 0 to 3 V."""
+
+_RAIL_V = 3.0
+
+
+def volts(electrode_mv, fault=None):
+    """Return what the board puts out for an electrode of `electrode_mv` (acid is positive).
+
+    fault "unplugged": the open input drifts to the upper end. "shorted": as an electrode of 0 mV.
+    """
+    if fault == "unplugged":
+        return _RAIL_V
+    if fault == "shorted":
+        electrode_mv = 0.0
+    return min(_RAIL_V, max(0.0, (1500 + 3 * electrode_mv) / 1000))

@@ -1,0 +1,178 @@
+"""ADS1115: the driver against the part's registers, and both against the datasheet's codes."""
+
+from portable_fakes import FakeClock, FakeI2c, fault_of, oracle, refusal_of, run
+
+from idro.drivers import ads1115 as driver
+from idrosim.devices import ads1115 as device
+
+ADDRESS = 0x48
+# volts, PGA bits, code, conversion register
+CODES = (
+    (0.1, 0, 533, "0215"), (0.5, 0, 2667, "0A6B"), (2.03244, 1, 16260, "3F84"),
+    (2.1123, 0, 11266, "2C02"), (3.3, 1, 26400, "6720"), (-0.1, 1, -800, "FCE0"),
+    (-2.5, 0, -13333, "CBEB"), (-2.5, 2, -32768, "8000"), (0.5, 5, 32767, "7FFF"),
+)
+RANGES_MV = (6144, 4096, 2048, 1024, 512, 256)
+
+
+def bench(volts=1.5):
+    clock = FakeClock()
+    part = device.Ads1115(clock)
+    part.inputs[0] = lambda: volts
+    i2c = FakeI2c(clock, {ADDRESS: part})
+    return driver.Ads1115(i2c, ADDRESS, clock), part, i2c, clock
+
+
+def convert(part, clock, config):
+    """Return the conversion register's bytes after one whole conversion."""
+    part.write(bytes((1, config >> 8, config & 0xFF)))
+    clock.advance_ms(200)
+    part.write(b"\x00")
+    return part.read(2)
+
+
+def check_code(volts, pga_bits, code, register_hex):
+    _, part, _, clock = bench(volts)
+    raw = convert(part, clock, 0xC183 | pga_bits << 9)
+    assert raw == bytes.fromhex(register_hex), (volts, pga_bits, raw)
+    adc, _, _, _ = bench(volts)
+    range_mv = RANGES_MV[pga_bits]
+    if code in (32767, -32768):
+        assert fault_of(adc.read_uv(0, range_mv)) == "saturated"
+    else:
+        expected_uv = int(round(code * range_mv * 1000 / 32768))
+        assert abs(run(adc.read_uv(0, range_mv))[0] - expected_uv) <= 1
+
+
+def test_codes_are_those_of_the_datasheet():
+    for row in CODES:
+        check_code(*row)
+
+
+def test_codes_are_those_of_the_oracle():
+    for volts, pga_bits, _, code, register_hex in oracle("hw_ads1115.csv"):
+        check_code(float(volts), int(pga_bits), int(code), register_hex)
+
+
+def test_resets_to_the_default_config():
+    _, part, _, _ = bench()
+    part.write(b"\x01")
+    assert part.read(2) == b"\x85\x83"
+
+
+def test_reads_a_burst_in_microvolts():
+    adc, _, _, _ = bench(2.0325)
+    assert run(adc.read_uv(0)) == [2_032_500] * 5
+
+
+def test_reads_the_input_asked_for():
+    adc, part, _, _ = bench()
+    for channel in range(4):
+        part.inputs[channel] = lambda volts=0.25 * (channel + 1): volts
+    assert [run(adc.read_uv(channel, conversions=1)) for channel in range(4)] == [
+        [250_000], [500_000], [750_000], [1_000_000]
+    ]
+
+
+def test_waits_for_each_conversion():
+    adc, part, _, clock = bench()
+    samples_us = []
+
+    def sampled():
+        samples_us.append(clock.now_us)
+        return 1.0
+
+    part.inputs[0] = sampled
+    run(adc.read_uv(0))
+    gaps_us = [samples_us[index + 1] - samples_us[index] for index in range(4)]
+    assert len(samples_us) == 5
+    assert min(gaps_us) >= 8_600
+
+
+def test_an_early_read_returns_the_previous_result():
+    _, part, _, clock = bench(1.0)
+    first = convert(part, clock, 0xC383)
+    part.inputs[0] = lambda: 2.0
+    part.write(b"\x01\xc3\x83")
+    clock.advance_ms(8)
+    part.write(b"\x00")
+    assert part.read(2) == first
+    clock.advance_ms(1)
+    assert part.read(2) == b"\x3e\x80"
+
+
+def test_a_part_that_never_finishes_is_a_timeout():
+    adc, _, i2c, clock = bench()
+    i2c.devices[ADDRESS] = SlowPart(clock)
+    assert fault_of(adc.read_uv(0)) == "timeout"
+
+
+class SlowPart(device.Ads1115):
+    """An ADS1115 whose oscillator runs at a third of its rate."""
+
+    def _settle(self):
+        if self._done_us is not None and self._clock.now_us < self._done_us + 20_000:
+            return
+        super()._settle()
+
+
+def test_a_part_that_lost_its_settings_is_not_believed():
+    adc, _, i2c, clock = bench()
+    i2c.devices[ADDRESS] = BrownOutPart(clock)
+    assert fault_of(adc.read_uv(0)) == "crc"
+
+
+class BrownOutPart(device.Ads1115):
+    """An ADS1115 whose supply collapses at every conversion."""
+
+    def _configure(self, word):
+        self.power_cycle()
+
+
+def test_retries_two_missing_acknowledges():
+    adc, _, i2c, _ = bench(1.0)
+    i2c.errors = [OSError(19), OSError(19)]
+    assert run(adc.read_uv(0, conversions=1)) == [1_000_000]
+
+
+def test_gives_up_after_three():
+    adc, _, i2c, _ = bench()
+    i2c.errors = [OSError(19)] * 3
+    assert fault_of(adc.read_uv(0)) == "no_ack"
+    assert i2c.transfers == 3
+
+
+def test_an_absent_part_does_not_acknowledge():
+    adc, part, _, _ = bench()
+    part.fault = "unplugged"
+    assert fault_of(adc.read_uv(0)) == "no_ack"
+
+
+def test_a_stuck_bus_is_a_timeout():
+    adc, _, i2c, _ = bench()
+    i2c.errors = [OSError(116)] * 3
+    assert fault_of(adc.read_uv(0)) == "timeout"
+
+
+def test_a_stuck_part_repeats_itself():
+    adc, part, _, _ = bench(1.0)
+    run(adc.read_uv(0))
+    part.fault = "stuck"
+    part.inputs[0] = lambda: 2.0
+    assert run(adc.read_uv(0, conversions=1)) == [1_000_000]
+
+
+def test_an_open_input_reads_nought():
+    adc, _, _, _ = bench()
+    assert run(adc.read_uv(3, conversions=1)) == [0]
+
+
+def test_misuse_is_an_assertion():
+    _, part, _, _ = bench()
+    for data, word in (
+        (b"\x04", "reserved"), (b"\x00\x00\x00", "read-only"), (b"\x01\x85", "2 bytes"),
+        (b"\x01\x82\x83", "continuous"),
+    ):
+        assert word in refusal_of(AssertionError, part.write, data)
+    part.write(b"\x01\xc3\x83")
+    assert "during a conversion" in refusal_of(AssertionError, part.write, b"\x01\xc3\x83")
