@@ -1,0 +1,167 @@
+"""Frames: how one record of the outbox lies in flash, and how intact ones are found again.
+
+A frame is magic, kind, length (u16), payload, CRC-32 (u32), little-endian. The CRC starts from
+the identity of the segment (boot and schema), so a frame can't be read as another boot's. The
+payload of a record is seq (u32), at_ms (48 bits), then one int32 a channel, or JSON of an event.
+Scaled integers are those of the wire; the lowest int32 values stand for faults, never numbers.
+"""
+
+import json
+import struct
+from binascii import crc32
+
+from idro.errors import ProtocolError
+from idro.protocol.faults import FAULTS
+from idro.protocol.fields import is_number
+from idro.protocol.messages import EventRecord, Record
+from idro.protocol.quantities import from_scaled, split_channel, to_scaled
+
+TELEMETRY = 1
+EVENT = 2
+EPOCH = 3  # wall time of at_ms 0 of this boot
+
+HEAD_BYTES = 4
+OVERHEAD_BYTES = 8
+MAX_PAYLOAD_BYTES = 1_500
+_MAGIC = 0xD7
+_STAMP_BYTES = 10
+_ABSENT = -0x8000_0000
+_FIRST_FAULT = _ABSENT + 1
+_SHORT_TEXT_CHARS = 40
+
+
+def seed(boot_id, schema_id):
+    """Return the start value of the CRC of every frame of one segment."""
+    return crc32(f"{boot_id} {schema_id}".encode())
+
+
+def frame(kind, payload, crc_seed):
+    """Return the bytes of one frame."""
+    body = struct.pack("<BBH", _MAGIC, kind, len(payload)) + payload
+    return body + struct.pack("<I", crc32(body, crc_seed) & 0xFFFF_FFFF)
+
+
+def find(buffer, position, size, crc_seed):
+    """Return (start, end) of the next intact frame in buffer[position:size], or None."""
+    view = memoryview(buffer)
+    while position + OVERHEAD_BYTES <= size:
+        if buffer[position] == _MAGIC:
+            length = buffer[position + 2] | buffer[position + 3] << 8
+            end = position + length + OVERHEAD_BYTES
+            if end <= size:
+                crc = crc32(view[position : end - 4], crc_seed) & 0xFFFF_FFFF
+                if crc == struct.unpack_from("<I", buffer, end - 4)[0]:
+                    return position, end
+        position += 1
+    return None
+
+
+def kind_of(buffer, start):
+    """Return the kind of the frame at `start`."""
+    return buffer[start + 1]
+
+
+def stamp_of(buffer, start):
+    """Return (seq, at_ms) of the record frame at `start`."""
+    seq, low, high = struct.unpack_from("<IIH", buffer, start + HEAD_BYTES)
+    return seq, high << 32 | low
+
+
+def epoch_payload(unix_ms):
+    """Return the payload of an EPOCH frame."""
+    return struct.pack("<IIH", 0, unix_ms & 0xFFFF_FFFF, unix_ms >> 32)
+
+
+def event_payload(seq, at_ms, kind, detail):
+    """Return the payload of an event. Texts are cut where the whole would not fit a frame."""
+    text = json.dumps([kind, detail]).encode()
+    if len(text) > MAX_PAYLOAD_BYTES - _STAMP_BYTES:
+        short = {}
+        for key, value in detail.items():
+            short[key] = value[:_SHORT_TEXT_CHARS] if isinstance(value, str) else value
+        text = json.dumps([kind, short]).encode()
+    if len(text) > MAX_PAYLOAD_BYTES - _STAMP_BYTES:
+        raise ProtocolError(f"detail of {kind}: too large for the outbox")
+    return _stamp(seq, at_ms) + text
+
+
+def read_event(buffer, start, end):
+    """Return the EventRecord of an intact EVENT frame."""
+    seq, at_ms = stamp_of(buffer, start)
+    text = bytes(buffer[start + HEAD_BYTES + _STAMP_BYTES : end - 4])
+    kind, detail = json.loads(text)
+    return EventRecord(seq, at_ms, kind, detail)
+
+
+class Schema:
+    """Which channel each int32 of a telemetry frame is, and which fault each code is."""
+
+    def __init__(self, channels, fault_codes=None):
+        """Raises ProtocolError for a channel that is none."""
+        self.channels = tuple(channels)
+        self.fault_codes = tuple(sorted(FAULTS)) if fault_codes is None else tuple(fault_codes)
+        self._quantities = [split_channel(channel)[1] for channel in self.channels]
+        self.id = f"{crc32(self.text().encode()) & 0xFFFF_FFFF:08x}"
+        self._format = "<" + "i" * len(self.channels)
+
+    def text(self):
+        """Return the schema as JSON text, for its own file."""
+        return json.dumps([list(self.channels), list(self.fault_codes)])
+
+    def telemetry_payload(self, seq, at_ms, values, faults):
+        """Return the payload of one sampling instant.
+
+        `values` {channel: number} and `faults` {channel: code} name channels of this schema, each
+        at most once. Raises ProtocolError for anything the host would refuse.
+        """
+        ints = []
+        found = 0
+        for channel, quantity in zip(self.channels, self._quantities):  # noqa: B905  (portable)
+            value = values.get(channel)
+            fault = faults.get(channel)
+            if value is None and fault is None:
+                ints.append(_ABSENT)
+                continue
+            found += 1
+            if fault is None:
+                ints.append(_scaled(channel, quantity, value))
+            elif value is None and fault in self.fault_codes:
+                ints.append(_FIRST_FAULT + self.fault_codes.index(fault))
+            else:
+                raise ProtocolError(f"{channel}: a value with a fault, or an unknown fault")
+        if found != len(values) + len(faults):
+            raise ProtocolError("telemetry: a channel that the outbox was not given")
+        return _stamp(seq, at_ms) + struct.pack(self._format, *ints)
+
+    def read_telemetry(self, buffer, start, end):
+        """Return the Record of an intact TELEMETRY frame of this schema."""
+        seq, at_ms = stamp_of(buffer, start)
+        ints = struct.unpack_from(self._format, buffer, start + HEAD_BYTES + _STAMP_BYTES)
+        values = {}
+        faults = {}
+        for index in range(len(ints)):
+            raw = ints[index]
+            if raw >= _FIRST_FAULT + len(self.fault_codes):
+                values[self.channels[index]] = from_scaled(self._quantities[index], raw)
+            elif raw != _ABSENT:
+                faults[self.channels[index]] = self.fault_codes[raw - _FIRST_FAULT]
+        return Record(seq, at_ms, values, faults)
+
+
+def read_schema(text):
+    """Return the Schema of the JSON text that Schema.text() gave. Raises ProtocolError."""
+    try:
+        channels, fault_codes = json.loads(text)
+        return Schema(channels, fault_codes)
+    except (ValueError, TypeError):
+        raise ProtocolError("schema: damaged") from None
+
+
+def _scaled(channel, quantity, value):
+    if not is_number(value) or not quantity.low <= value <= quantity.high:
+        raise ProtocolError(f"{channel}: not in {quantity.low}..{quantity.high}")
+    return to_scaled(quantity, value)
+
+
+def _stamp(seq, at_ms):
+    return struct.pack("<IIH", seq, at_ms & 0xFFFF_FFFF, at_ms >> 32)

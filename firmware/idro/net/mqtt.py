@@ -1,0 +1,284 @@
+"""MQTT 3.1.1 client for one connection, on the asyncio of MicroPython and of CPython alike.
+
+QoS 0 and 1, last will, clean session, no reconnecting: a Client lives as long as its link and is
+then thrown away. It knows nothing of Wi-Fi; `open(host, port)` hands it the two streams. An open
+stream proves nothing (on some ports a refused connect opens too), only CONNACK does.
+
+Nothing here polls and nothing waits for ever: three tasks a link read, write and keep the
+deadlines. An answer that is missing is noticed between one and two `response_ms` after the
+question. The one error is LinkError.
+"""
+
+import asyncio
+from collections import namedtuple
+
+from idro.errors import LinkError
+from idro.net import mqtt_packets as packets
+
+# user, password, will_topic and will_payload may be None. response_ms: the deadline of every
+# answer and of every write. keepalive_s: a ping goes out after half of it without traffic.
+Options = namedtuple(
+    "Options",
+    ("client_id", "user", "password", "will_topic", "will_payload", "keepalive_s", "response_ms"),
+)
+Message = namedtuple("Message", ("topic", "payload", "retain"))
+
+MAX_IN_FLIGHT = 4
+MAX_IN_FLIGHT_BYTES = 14_000  # copies kept in RAM until PUBACK
+MAX_INBOX = 8
+_MAX_OUTGOING = 24
+_READ_BYTES = 512
+_CLOSE_MS = 1_000
+
+
+class Client:
+    """One link to a broker: connect(), then publish(), subscribe() and take_message()."""
+
+    def __init__(self, open, clock, options, on_change):
+        """`on_change()` is called when a message, an answer or the end of the link has come,
+        and at least every response_ms. It must return at once."""
+        self._open = open
+        self._clock = clock
+        self._options = options
+        self._on_change = on_change
+        self._writer = None
+        self._reader = None
+        self._tasks = []
+        self._decoder = packets.Decoder()
+        self._changed = asyncio.Event()
+        self._queued = asyncio.Event()
+        self._outgoing = []
+        self._due_ms = {}  # what is awaited: deadline
+        self._in_flight = {}  # packet id: [packet, deadline, sent twice]
+        self._granted = {}  # packet id of SUBSCRIBE: return codes
+        self._last_packet_id = 0
+        self._sent_ms = 0
+        self._received_ms = 0
+        self._inbox = []
+        self.error = None  # the LinkError that ended the link
+        self.is_connected = False
+        self.oversized_count = 0
+        self.discarded_count = 0  # messages dropped because nobody took them
+
+    async def connect(self, host, port):
+        """Open the stream and log in. Raises LinkError."""
+        limit_ms = self._options.response_ms
+        try:
+            streams = await _within(self._open(host, port), limit_ms, "connect")
+        except OSError as error:
+            raise LinkError(f"broker: {host}:{port} {error!r}") from None
+        self._reader, self._writer = streams
+        self._received_ms = self._clock.now_ms()
+        self._due_ms["CONNACK"] = self._received_ms + limit_ms
+        self._queue(packets.connect(self._options))
+        self._tasks = [
+            asyncio.create_task(self._read_loop()),
+            asyncio.create_task(self._write_loop()),
+            asyncio.create_task(self._keep_loop()),
+        ]
+        await self._until(lambda: self.is_connected)
+
+    async def subscribe(self, topics):
+        """Subscribe to `topics` at QoS 1 and wait for the answer. Raises LinkError."""
+        packet_id = self._next_packet_id()
+        self._due_ms[f"SUBACK {packet_id}"] = self._clock.now_ms() + self._options.response_ms
+        self._queue(packets.subscribe(packet_id, topics, 1))
+        await self._until(lambda: packet_id in self._granted)
+        codes = self._granted.pop(packet_id)
+        if len(codes) != len(topics) or any(code & 0x80 for code in codes):
+            raise LinkError(f"broker: refused to subscribe to {', '.join(topics)}")
+
+    async def publish(self, topic, payload, qos=1, retain=False):
+        """Hand a message to the link as soon as the window has room. Raises LinkError.
+
+        Returning does not mean that it arrived: PUBACK only paces (see `until_acknowledged`).
+        """
+        await self._until(lambda: self.has_room)
+        packet_id = self._next_packet_id() if qos else None
+        packet = packets.publish(topic, payload, qos, retain, packet_id)
+        if qos:
+            due_ms = self._clock.now_ms() + self._options.response_ms
+            self._in_flight[packet_id] = [packet, due_ms, False]
+        self._queue(packet)
+
+    async def until_acknowledged(self):
+        """Wait until the broker has acknowledged everything published. Raises LinkError."""
+        await self._until(lambda: not self._in_flight)
+
+    def take_message(self):
+        """Return the oldest Message that came in, or None."""
+        return self._inbox.pop(0) if self._inbox else None
+
+    def check(self):
+        """Raise the LinkError that ended the link, if it has ended."""
+        if self.error is not None:
+            raise self.error
+
+    @property
+    def has_room(self):
+        """True when publish() would not wait."""
+        if len(self._in_flight) >= MAX_IN_FLIGHT or len(self._outgoing) >= MAX_IN_FLIGHT:
+            return False
+        return sum(len(entry[0]) for entry in self._in_flight.values()) < MAX_IN_FLIGHT_BYTES
+
+    async def close(self, *, politely=False):
+        """End the link and free its tasks and socket. With `politely` the will is not sent."""
+        if politely and self.error is None and self.is_connected:
+            self._queue(packets.DISCONNECT_PACKET)
+            self._due_ms["DISCONNECT"] = self._clock.now_ms() + _CLOSE_MS
+            try:  # noqa: SIM105  (MicroPython has no contextlib)
+                await self._until(lambda: not self._outgoing and "write" not in self._due_ms)
+            except LinkError:
+                pass  # the link ended first, which is what was asked for
+        self._end("closed by us")
+        for task in self._tasks:
+            task.cancel()
+        self._tasks = []
+        if self._writer is not None:
+            self._writer.close()
+            try:  # noqa: SIM105  (MicroPython has no contextlib)
+                await _within(self._writer.wait_closed(), _CLOSE_MS, "close")
+            except (LinkError, OSError):
+                pass  # the socket is gone either way
+            self._writer = None
+
+    # The three tasks.
+
+    async def _read_loop(self):
+        try:
+            while True:
+                data = await self._reader.read(_READ_BYTES)
+                if not data:
+                    raise LinkError("broker: closed the connection")
+                self._received_ms = self._clock.now_ms()
+                for first, body, whole in self._decoder.feed(data):
+                    self._take(first, body, whole)
+                self._signal()
+        except LinkError as error:
+            self._end(error.why)
+        except OSError as error:
+            self._end(f"broker: read {error!r}")
+
+    async def _write_loop(self):
+        try:
+            while True:
+                while self._outgoing:
+                    packet = self._outgoing.pop(0)
+                    self._sent_ms = self._clock.now_ms()
+                    self._due_ms["write"] = self._sent_ms + self._options.response_ms
+                    self._writer.write(packet)
+                    await self._writer.drain()
+                    del self._due_ms["write"]
+                self._changed.set()
+                self._queued.clear()
+                await self._queued.wait()
+        except OSError as error:
+            self._end(f"broker: write {error!r}")
+
+    async def _keep_loop(self):
+        limit_ms = self._options.response_ms
+        quiet_ms = self._options.keepalive_s * 500
+        while self.error is None:
+            now_ms = self._clock.now_ms()
+            self._check_deadlines(now_ms)
+            idle_ms = now_ms - min(self._sent_ms, self._received_ms)
+            if self.is_connected and idle_ms >= quiet_ms and "PINGRESP" not in self._due_ms:
+                self._due_ms["PINGRESP"] = now_ms + limit_ms
+                self._queue(packets.PINGREQ_PACKET)
+            next_ms = now_ms + limit_ms
+            for due_ms in self._due_ms.values():
+                next_ms = min(next_ms, due_ms)
+            for entry in self._in_flight.values():
+                next_ms = min(next_ms, entry[1])
+            await self._clock.sleep_ms(max(1, next_ms - now_ms))
+            self._signal()
+
+    # What they share.
+
+    def _check_deadlines(self, now_ms):
+        for what, due_ms in self._due_ms.items():
+            if now_ms >= due_ms:
+                self._end(f"broker: no {what} within {self._options.response_ms} ms")
+                return
+        for packet_id, entry in self._in_flight.items():
+            if now_ms < entry[1]:
+                continue
+            if entry[2]:
+                self._end(f"broker: no PUBACK {packet_id} for two sendings")
+                return
+            entry[0][0] |= packets.DUP
+            entry[1] = now_ms + self._options.response_ms
+            entry[2] = True
+            self._queue(entry[0])
+
+    def _take(self, first, body, whole):
+        kind = first & 0xF0
+        if kind == packets.PUBLISH and self.is_connected:
+            self._take_publish(first, body, whole)
+        elif not whole:
+            raise LinkError(f"broker: packet {first:#x} is too large")
+        elif kind == packets.CONNACK and not self.is_connected:
+            packets.read_connack(body)
+            self._due_ms.pop("CONNACK", None)
+            self.is_connected = True
+        elif kind == packets.PUBACK and self.is_connected:
+            self._in_flight.pop(packets.read_packet_id(body, "PUBACK"), None)
+        elif kind == packets.SUBACK and self.is_connected:
+            packet_id = packets.read_packet_id(body, "SUBACK")
+            if self._due_ms.pop(f"SUBACK {packet_id}", None) is not None:
+                self._granted[packet_id] = body[2:]
+        elif kind == packets.PINGRESP and self.is_connected:
+            self._due_ms.pop("PINGRESP", None)
+        else:
+            raise LinkError(f"broker: unexpected packet {first:#x}")
+
+    def _take_publish(self, first, body, whole):
+        topic, payload, qos, retain, packet_id = packets.read_publish(first, body)
+        if not whole:
+            self.oversized_count += 1
+        elif len(self._inbox) >= MAX_INBOX:
+            self.discarded_count += 1
+        else:
+            self._inbox.append(Message(topic, payload, retain))
+        if qos:
+            self._queue(packets.puback(packet_id))
+
+    def _queue(self, packet):
+        if len(self._outgoing) >= _MAX_OUTGOING:
+            raise LinkError("broker: does not read what it asks for")
+        self._outgoing.append(packet)
+        self._queued.set()
+
+    def _next_packet_id(self):
+        packet_id = self._last_packet_id
+        while True:
+            packet_id = packet_id % 65_535 + 1
+            if packet_id not in self._in_flight:
+                self._last_packet_id = packet_id
+                return packet_id
+
+    async def _until(self, is_met):
+        while True:
+            self.check()
+            if is_met():
+                return
+            self._changed.clear()
+            await self._changed.wait()
+
+    def _signal(self):
+        self._changed.set()
+        self._on_change()
+
+    def _end(self, why):
+        if self.error is None:
+            self.error = LinkError(why)
+            self.is_connected = False
+            self._signal()
+
+
+async def _within(awaitable, limit_ms, what):
+    """Await a coroutine with a deadline. Raises LinkError when it passes."""
+    try:
+        return await asyncio.wait_for(awaitable, limit_ms / 1_000)
+    except asyncio.TimeoutError:  # noqa: UP041  (MicroPython has no built-in TimeoutError)
+        raise LinkError(f"broker: {what} took more than {limit_ms} ms") from None
