@@ -1,0 +1,114 @@
+"""machine.I2C and SoftI2C on the simulated buses.
+
+Every byte costs the 100 us it takes at 100 kHz, so a driver that blocks is seen to block.
+"""
+
+from idrosim.shim.pins import pin_id
+
+ENODEV = 19
+BYTE_US = 100
+_DEFAULT_PINS = {0: (18, 19), 1: (25, 26)}
+
+
+class I2C:
+    """A controller on the pins (scl, sda); devices are those the board has there."""
+
+    _rig = None
+
+    def __init__(self, id=-1, *, scl=None, sda=None, freq=400_000, timeout=50_000):
+        if id not in _DEFAULT_PINS:
+            raise ValueError(f"I2C({id}) doesn't exist")
+        self._open(scl, sda, _DEFAULT_PINS[id])
+
+    def _open(self, scl, sda, pins):
+        scl_pin = pins[0] if scl is None else pin_id(scl)
+        sda_pin = pins[1] if sda is None else pin_id(sda)
+        self._devices = I2C._rig.world.i2c_buses.get((scl_pin, sda_pin), {})
+
+    def init(self, *args, **kwargs):
+        """Accepted: the bus is what it is."""
+
+    def deinit(self):
+        """Release the bus."""
+        self._devices = {}
+
+    def scan(self):
+        """Return the addresses that answer."""
+        found = []
+        for address in range(0x08, 0x78):
+            try:
+                self._write(address, b"")
+            except OSError:
+                continue
+            found.append(address)
+        return found
+
+    def writeto(self, addr, buf, stop=True):
+        """Write `buf`; returns the number of bytes acknowledged. Raises OSError."""
+        return self._write(addr, bytes(buf))
+
+    def writevto(self, addr, vector, stop=True):
+        """Write several buffers as one message."""
+        return self._write(addr, b"".join(bytes(part) for part in vector))
+
+    def readfrom(self, addr, nbytes, stop=True):
+        """Return `nbytes` bytes. Raises OSError."""
+        return self._read(addr, nbytes)
+
+    def readfrom_into(self, addr, buf, stop=True):
+        """Fill `buf`. Raises OSError."""
+        buf[:] = self._read(addr, len(buf))
+
+    def readfrom_mem(self, addr, memaddr, nbytes, *, addrsize=8):
+        """Return `nbytes` bytes from register `memaddr`. Raises OSError."""
+        self._write(addr, _register(memaddr, addrsize))
+        return self._read(addr, nbytes)
+
+    def readfrom_mem_into(self, addr, memaddr, buf, *, addrsize=8):
+        """Fill `buf` from register `memaddr`. Raises OSError."""
+        buf[:] = self.readfrom_mem(addr, memaddr, len(buf), addrsize=addrsize)
+
+    def writeto_mem(self, addr, memaddr, buf, *, addrsize=8):
+        """Write `buf` to register `memaddr`. Raises OSError."""
+        self._write(addr, _register(memaddr, addrsize) + bytes(buf))
+
+    def _write(self, address, data):
+        rig = I2C._rig
+        rig.clock.spend(BYTE_US * (1 + len(data)))
+        device = self._devices.get(address)
+        if device is None:
+            raise OSError(ENODEV)
+        if not data:
+            # An address alone: the part answers or not, and nothing is written to it.
+            if getattr(device, "fault", None) == "unplugged":
+                raise OSError(ENODEV)
+            return 0
+        try:
+            device.write(data)
+        except AssertionError as error:
+            rig.misuse(error)
+        return len(data)
+
+    def _read(self, address, count):
+        rig = I2C._rig
+        rig.clock.spend(BYTE_US * (1 + count))
+        device = self._devices.get(address)
+        if device is None:
+            raise OSError(ENODEV)
+        data = b""
+        try:
+            data = bytes(device.read(count))
+        except AssertionError as error:
+            rig.misuse(error)
+        return data
+
+
+class SoftI2C(I2C):
+    """The same on any pins, bit-banged."""
+
+    def __init__(self, scl, sda, *, freq=400_000, timeout=50_000):
+        self._open(scl, sda, (None, None))
+
+
+def _register(address, bits):
+    return bytes((address >> shift) & 0xFF for shift in range(bits - 8, -8, -8))

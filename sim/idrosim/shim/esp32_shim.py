@@ -1,0 +1,101 @@
+"""The `esp32` module of the simulated board: NVS that loses what was not committed."""
+
+ESP_ERR_NVS_NOT_FOUND = -0x1102
+ESP_ERR_NVS_INVALID_LENGTH = -0x110C
+MAX_NAME_CHARS = 15
+HEAP_DATA, HEAP_EXEC = 4, 1
+
+
+class NVS:
+    """One namespace. Committed values are {"key": int | hex text} in the rig."""
+
+    _rig = None
+
+    def __init__(self, namespace):
+        if not 0 < len(namespace) <= MAX_NAME_CHARS:
+            raise OSError(-0x1105, "ESP_ERR_NVS_INVALID_NAME")
+        self._committed = NVS._rig.nvs.setdefault(namespace, {})
+        self._pending = {}  # key: value, None for erased
+
+    def set_i32(self, key, value):
+        """Set a number of 32 bits."""
+        if not -0x80000000 <= value <= 0x7FFFFFFF:
+            raise OverflowError("overflow converting long int to machine word")
+        self._put(key, value)
+
+    def get_i32(self, key):
+        """Return a number. Raises OSError."""
+        value = self._get(key)
+        if not isinstance(value, int):
+            raise OSError(ESP_ERR_NVS_NOT_FOUND, "ESP_ERR_NVS_NOT_FOUND")
+        return value
+
+    def set_blob(self, key, value):
+        """Set bytes."""
+        data = value.encode() if isinstance(value, str) else bytes(value)
+        self._put(key, "".join(f"{byte:02x}" for byte in data))
+
+    def get_blob(self, key, buffer):
+        """Copy bytes into `buffer`; returns their number. Raises OSError."""
+        value = self._get(key)
+        if not isinstance(value, str):
+            raise OSError(ESP_ERR_NVS_NOT_FOUND, "ESP_ERR_NVS_NOT_FOUND")
+        data = bytes.fromhex(value)
+        if len(data) > len(buffer):
+            raise OSError(ESP_ERR_NVS_INVALID_LENGTH, "ESP_ERR_NVS_INVALID_LENGTH")
+        buffer[: len(data)] = data
+        return len(data)
+
+    def erase_key(self, key):
+        """Remove a key. Raises OSError."""
+        self._get(key)
+        self._put(key, None)
+
+    def commit(self):
+        """Make the changes durable."""
+        for key, value in self._pending.items():
+            if value is None:
+                self._committed.pop(key, None)
+            else:
+                self._committed[key] = value
+        self._pending = {}
+        if NVS._rig.clock.is_live:
+            NVS._rig.save()  # a live node may be killed at any time
+
+    def _put(self, key, value):
+        if not 0 < len(key) <= MAX_NAME_CHARS:
+            raise OSError(-0x1109, "ESP_ERR_NVS_KEY_TOO_LONG")
+        self._pending[key] = value
+
+    def _get(self, key):
+        value = self._pending[key] if key in self._pending else self._committed.get(key)
+        if value is None:
+            raise OSError(ESP_ERR_NVS_NOT_FOUND, "ESP_ERR_NVS_NOT_FOUND")
+        return value
+
+
+def provisioned(values):
+    """Return NVS content of a job's `nvs`: int, text, or 64 hex digits of a key."""
+    content = {}
+    for name, value in values.items():
+        is_key = name == "key" and isinstance(value, str) and len(value) == 64
+        if isinstance(value, str) and not is_key:
+            value = "".join(f"{byte:02x}" for byte in value.encode())
+        content[name] = value
+    return content
+
+
+def functions(rig):
+    """Return the public names of `esp32`."""
+    NVS._rig = rig
+
+    def idf_heap_info(capabilities):
+        return [(113_840, 94_000, 53_000, 53_000)]
+
+    def raw_temperature():
+        return 113
+
+    return {
+        "NVS": NVS, "HEAP_DATA": HEAP_DATA, "HEAP_EXEC": HEAP_EXEC,
+        "idf_heap_info": idf_heap_info, "raw_temperature": raw_temperature,
+    }

@@ -1,0 +1,123 @@
+"""The host at the far end of the simulated wire: what the real one does to a node, in little.
+
+It answers records with down/stored for the contiguous prefix of each boot, sends the wanted
+settings on every connection and the timeline's commands once. The signature is worked out here
+from the contract (HMAC-SHA256, RFC 2104), independently of the firmware.
+"""
+
+import hashlib
+import json
+
+COMMAND_TTL_MS = 30_000
+_BLOCK_BYTES = 64
+
+
+def hmac_sha256_hex(key, data):
+    """Return the HMAC-SHA256 of `data` as 64 hex digits."""
+    if len(key) > _BLOCK_BYTES:
+        key = hashlib.sha256(key).digest()
+    key = key + bytes(_BLOCK_BYTES - len(key))
+    inner = hashlib.sha256(bytes(byte ^ 0x36 for byte in key))
+    inner.update(data)
+    outer = hashlib.sha256(bytes(byte ^ 0x5C for byte in key))
+    outer.update(inner.digest())
+    return "".join(f"{byte:02x}" for byte in outer.digest())
+
+
+class HostEnd:
+    """One node's host. `rig` gives clock, output and wall time; the builder sets `broker`."""
+
+    def __init__(self, rig, node, key, settings):
+        self._rig = rig
+        self._node = node
+        self._key = key
+        self._settings = settings
+        self._upto = {}  # boot_id: highest seq of the contiguous prefix
+        self._beyond = {}  # boot_id: [seq] past a hole
+        self._boot_id = None
+        self._boot_at_us = 0
+        self._waiting = []  # (command, deadline_us)
+        self._sent_count = 0
+        self.broker = None
+
+    def state(self):
+        """Return what outlives a reset of the node, JSON-able."""
+        return {"upto": self._upto, "sent_count": self._sent_count}
+
+    def restore(self, state):
+        """Take up where `state` left off."""
+        self._upto = state["upto"]
+        self._sent_count = state["sent_count"]
+
+    def received(self, topic, payload):
+        """A message of the node."""
+        rig = self._rig
+        text = str(payload, "utf-8")
+        at_ms = rig.clock.now_us // 1_000
+        payload_json = json.dumps(text)
+        rig.emit_json(f'{{"t":"up","at_ms":{at_ms},"topic":"{topic}","payload":{payload_json}}}')
+        leaf = topic.split("/")[-1]
+        if leaf in ("telemetry", "event"):
+            self._store(json.loads(text))
+        elif leaf == "info":
+            info = json.loads(text)
+            self._boot_id = info["boot_id"]
+            self._boot_at_us = rig.clock.now_us - info["at_ms"] * 1_000
+            self._send_waiting()
+
+    def subscribed(self, topic):
+        """The node listens on `topic` from now on."""
+        if topic.endswith("/down/config") and self._settings:
+            body = {"v": 1, "rev": 1, "by": "scenario", "values": self._settings}
+            self.broker.send(topic, self._signed("config", body), True)
+
+    def command(self, command):
+        """Send {"verb", "args", "by"} as soon as the node can be reached, within its time."""
+        deadline_us = self._rig.clock.now_us + COMMAND_TTL_MS * 1_000
+        self._waiting.append((command, deadline_us))
+        self._send_waiting()
+
+    def _send_waiting(self):
+        rig = self._rig
+        while self._waiting and self._boot_id is not None:
+            command, deadline_us = self._waiting[0]
+            if rig.clock.now_us < deadline_us and not self._send(command, deadline_us):
+                return
+            self._waiting.pop(0)
+
+    def _send(self, command, deadline_us):
+        body = {
+            "v": 1, "id": f"sim-{self._sent_count + 1}", "verb": command["verb"],
+            "args": command.get("args", {}), "boot_id": self._boot_id,
+            "not_after_at_ms": (deadline_us - self._boot_at_us) // 1_000,
+            "by": command.get("by", "scenario"),
+        }
+        topic = f"idro/v1/{self._node}/down/command"
+        if not self.broker.send(topic, self._signed("command", body)):
+            return False
+        self._sent_count += 1
+        return True
+
+    def _store(self, batch):
+        boot_id = batch["boot_id"]
+        upto = max(self._upto.get(boot_id, 0), batch["oldest_seq"] - 1)
+        beyond = self._beyond.setdefault(boot_id, [])
+        for record in batch["records"]:
+            seq = record["seq"]
+            if seq == upto + 1:
+                upto = seq
+            elif seq > upto and seq not in beyond:
+                beyond.append(seq)
+        while beyond and upto + 1 in beyond:
+            upto += 1
+            beyond.remove(upto)
+        self._upto[boot_id] = upto
+        self._beyond[boot_id] = [seq for seq in beyond if seq > upto]
+        unix_ms = self._rig.unix_ms()
+        stored = f'{{"v":1,"boot_id":"{boot_id}","seq_upto":{upto},"unix_ms":{unix_ms}}}'
+        self.broker.send(f"idro/v1/{self._node}/down/stored", stored.encode())
+
+    def _signed(self, leaf, body):
+        text = json.dumps(body)[:-1]
+        covered = f"idro/v1/{self._node}/down/{leaf}\n{text}"
+        return (f'{text},"auth":"{hmac_sha256_hex(self._key, covered.encode())}"}}').encode()

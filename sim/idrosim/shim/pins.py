@@ -1,0 +1,158 @@
+"""machine.Pin, PWM and ADC of the simulated board: what the firmware drives reaches the world."""
+
+
+class Pin:
+    """One GPIO. State belongs to the pin, not to the object, as on the ESP32."""
+
+    IN, OUT, OPEN_DRAIN = 1, 3, 7
+    PULL_DOWN, PULL_UP = 1, 2
+    IRQ_RISING, IRQ_FALLING = 1, 2
+    DRIVE_0, DRIVE_1, DRIVE_2, DRIVE_3 = 0, 1, 2, 3
+    _rig = None
+    _modes = {}
+    _levels = {}
+    _pulls = {}
+
+    def __init__(self, id, mode=-1, pull=-1, *, value=None, drive=None, hold=None):
+        if not isinstance(id, int) or not 0 <= id <= 48:
+            raise ValueError("invalid pin")
+        self._id = id
+        self.init(mode, pull, value=value)
+
+    def __repr__(self):
+        return f"Pin({self._id})"
+
+    def init(self, mode=-1, pull=-1, *, value=None, drive=None, hold=None):
+        """Set mode, pull and, before the output is enabled, its level."""
+        if value is not None:
+            Pin._levels[self._id] = 1 if value else 0
+        if mode != -1:
+            if mode == Pin.OUT and self._id in (34, 35, 36, 37, 38, 39):
+                raise ValueError("pin can only be input")
+            Pin._modes[self._id] = mode
+        if pull != -1:
+            Pin._pulls[self._id] = pull
+        self._drive()
+
+    def value(self, level=None):
+        """Return the level, or drive it."""
+        if level is None:
+            if Pin._modes.get(self._id) == Pin.OUT:
+                return Pin._levels.get(self._id, 0)
+            return 1 if Pin._pulls.get(self._id) == Pin.PULL_UP else 0
+        Pin._levels[self._id] = 1 if level else 0
+        self._drive()
+        return None
+
+    def __call__(self, level=None):
+        return self.value(level)
+
+    def on(self):
+        """Drive high."""
+        self.value(1)
+
+    def off(self):
+        """Drive low."""
+        self.value(0)
+
+    def toggle(self):
+        """Drive the other level."""
+        self.value(1 - Pin._levels.get(self._id, 0))
+
+    def mode(self):
+        """Return the mode in force."""
+        return Pin._modes.get(self._id, Pin.IN)
+
+    def _drive(self):
+        if Pin._modes.get(self._id) == Pin.OUT:
+            Pin._rig.world.set_level(self._id, Pin._levels.get(self._id, 0))
+
+
+def pin_id(pin):
+    """Return the number of a Pin, or of a plain number."""
+    return pin._id if isinstance(pin, Pin) else pin
+
+
+class PWM:
+    """One PWM channel."""
+
+    _rig = None
+
+    def __init__(self, dest, freq=5_000, duty=None, duty_u16=None, duty_ns=None, invert=False):
+        self._id = pin_id(dest)
+        self._is_inverted = invert
+        self._freq_hz = freq
+        self._duty_u16 = 0
+        self.init(duty=duty, duty_u16=0 if duty is None and duty_u16 is None else duty_u16,
+                  duty_ns=duty_ns)
+
+    def init(self, *, freq=None, duty=None, duty_u16=None, duty_ns=None, invert=None):
+        """Change what is given."""
+        if freq is not None:
+            self.freq(freq)
+        if duty is not None:
+            self.duty(duty)
+        if duty_u16 is not None:
+            self.duty_u16(duty_u16)
+        if duty_ns is not None:
+            self.duty_ns(duty_ns)
+
+    def deinit(self):
+        """Stop; the pin is released to its pull-down."""
+        PWM._rig.world.set_level(self._id, 0)
+
+    def freq(self, freq_hz=None):
+        """Return or set the frequency."""
+        if freq_hz is None:
+            return self._freq_hz
+        if not 1 <= freq_hz <= 40_000_000:
+            raise ValueError("frequency must be from 1Hz to 40MHz")
+        self._freq_hz = freq_hz
+        return None
+
+    def duty(self, duty=None):
+        """Return or set the duty, 0..1023."""
+        if duty is None:
+            return self._duty_u16 * 1_023 // 65_535
+        return self.duty_u16(duty * 65_535 // 1_023)
+
+    def duty_ns(self, duty_ns=None):
+        """Return or set the pulse width."""
+        if duty_ns is None:
+            return self._duty_u16 * 1_000_000_000 // (65_535 * self._freq_hz)
+        return self.duty_u16(duty_ns * self._freq_hz * 65_535 // 1_000_000_000)
+
+    def duty_u16(self, duty_u16=None):
+        """Return or set the duty, 0..65535."""
+        if duty_u16 is None:
+            return self._duty_u16
+        if not 0 <= duty_u16 <= 65_535:
+            raise ValueError("duty_u16 must be from 0 to 65535")
+        self._duty_u16 = duty_u16
+        ratio = duty_u16 / 65_535
+        PWM._rig.world.set_duty(self._id, 1 - ratio if self._is_inverted else ratio)
+        return None
+
+
+class ADC:
+    """The ESP32's own converter. Nothing on a board of ours hangs there, so it reads ground."""
+
+    ATTN_0DB, ATTN_2_5DB, ATTN_6DB, ATTN_11DB = 0, 1, 2, 3
+
+    def __init__(self, pin, *, atten=0):
+        self._id = pin_id(pin)
+
+    def atten(self, atten):
+        """Accepted and without effect."""
+
+    def read(self):
+        """Return the raw reading."""
+        return 0
+
+    def read_u16(self):
+        """Return the reading on 16 bits."""
+        return 0
+
+    def read_uv(self):
+        """Return the reading in microvolts."""
+        return 0

@@ -1,0 +1,113 @@
+"""Boots a simulated board: `micropython -X heapsize=512K start.py JOB.json`.
+
+Everything of the simulator is imported and put into sys.modules before the flash directory becomes
+the root of the file system; from then on this process holds what a board would: boot.py, main.py
+and what they import. Exit code 0 is the end of the scenario, 3 a reset (start again), 4 a board
+that can do nothing any more.
+"""
+
+import sys
+
+# The script's folder must not be searched: its modules are no top-level modules.
+sys.path[0] = "/".join(sys.path[0].split("/")[:-2]) or "."
+
+import builtins  # noqa: E402
+import json  # noqa: E402
+import time as real_time  # noqa: E402
+
+import vfs  # noqa: E402
+
+from idrosim.clock import LiveClock, VirtualClock  # noqa: E402
+from idrosim.shim import esp32_shim, install  # noqa: E402
+from idrosim.shim.rig import EXIT_DEAD, Rig, load_state  # noqa: E402
+from idrosim.shim.timeline import Timeline  # noqa: E402
+from idrosim.world import World  # noqa: E402
+
+
+def build(job, disk):
+    """Return the rig of `job`, powered up and with every module in its place."""
+    state = load_state(disk, job["state_path"])
+    now_us = state.get("now_us", 0)
+    if job["mode"] == "live":
+        clock = LiveClock(real_time.ticks_us, real_time.ticks_diff, now_us)
+    else:
+        clock = VirtualClock(now_us)
+    rig = Rig(job, clock, disk, state)
+    rig.sleep_ms = real_time.sleep_ms
+    rig.gmtime = real_time.gmtime
+    if not state:
+        rig.nvs = {"idro": esp32_shim.provisioned(job["nvs"])}
+    rig.world = World(job, clock, rig.emit)
+    rig.savers["world"] = rig.world.save
+    if state:
+        rig.world.load(state["world"])
+    network, host = install.far_end(rig, state)
+    timeline = Timeline(rig, rig.world, network, host)
+    rig.savers["timeline"] = timeline.state
+    if state:
+        timeline.restore(state["timeline"])
+    timeline.arm()
+    trace_and_end(rig)
+    rig.power_up()
+    install.modules(rig, network)
+    return rig
+
+
+def trace_and_end(rig):
+    """Print the truth at the trace's rhythm, and end after the job's duration."""
+    clock = rig.clock
+    every_us = rig.job["trace_every_ms"] * 1_000
+    started_ms = real_time.ticks_ms()
+
+    def trace():
+        truth = rig.world.truth()
+        values = ",".join([f'"{key}":{truth[key]:.4f}' for key in sorted(truth)])
+        rig.emit_json('{"t":"truth","at_ms":%d,"values":{%s}}' % (clock.now_us // 1_000, values))
+        clock.at(clock.now_us + every_us, trace)
+
+    def finish():
+        wall_ms = real_time.ticks_diff(real_time.ticks_ms(), started_ms)
+        for hook in rig.before_exit:
+            hook()
+        rig.emit({"t": "end", "at_ms": clock.now_us // 1_000, "wall_ms": wall_ms})
+        rig.before_exit = []
+        rig.stop(0)
+
+    rig.finish = finish
+    clock.at((clock.now_us + every_us - 1) // every_us * every_us, trace)
+    if rig.job.get("duration_ms"):
+        clock.at(rig.job["duration_ms"] * 1_000, finish)
+
+
+def run_board(rig):
+    """Run boot.py and main.py as the board does, then sit at the prompt."""
+    names = {"__name__": "__main__"}
+    for path in ("boot.py", "main.py"):
+        try:
+            with builtins.open("/" + path) as file:
+                source = file.read()
+            exec(compile(source, path, "exec"), names)
+        except OSError as error:
+            if error.errno != 2 or path != "boot.py":
+                sys.print_exception(error)
+        except Exception as error:  # noqa: BLE001  the prompt of a board prints every exception
+            sys.print_exception(error)
+    print("the firmware ended: the board sits at its prompt")
+    install.sit(rig)
+    rig.emit({"t": "dead", "at_ms": rig.clock.now_us // 1_000})
+    rig.stop(EXIT_DEAD)
+
+
+def main():
+    """Run the job named on the command line."""
+    with open(sys.argv[1]) as file:
+        job = json.load(file)
+    disk = vfs.VfsPosix()
+    rig = build(job, disk)
+    vfs.umount("/")
+    vfs.mount(vfs.VfsPosix(job["flash_dir"]), "/")
+    sys.path[:] = ["", ".frozen", "/lib"]
+    run_board(rig)
+
+
+main()

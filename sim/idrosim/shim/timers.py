@@ -1,0 +1,95 @@
+"""machine.Timer and WDT: they act at their exact time, whatever the firmware is doing."""
+
+import sys
+
+TIMER_COUNT = 4  # hardware timers of an ESP32
+
+
+class Timer:
+    """One of the four timers. The object is a handle: the timer belongs to the board."""
+
+    ONE_SHOT, PERIODIC = 0, 1
+    _rig = None
+    _alarms = {}
+
+    def __init__(self, id, **settings):
+        if not isinstance(id, int) or not 0 <= id < TIMER_COUNT:
+            raise ValueError("invalid Timer number")
+        self._id = id
+        if settings:
+            self.init(**settings)
+
+    def init(self, *, mode=PERIODIC, period=None, callback=None, freq=None, tick_hz=1_000,
+             hard=False):
+        """Start: `callback(timer)` after `period` ticks of 1/`tick_hz` s, once or again and again.
+
+        Raises ValueError for a hard interrupt, which the ESP32 does not have.
+        """
+        if hard:
+            raise ValueError("hard Timers are not implemented")
+        self.deinit()
+        if freq is not None:
+            period_us = int(1_000_000 / freq)
+        else:
+            period_us = (1 if period is None else period) * 1_000_000 // tick_hz
+        self._callback = callback
+        self._period_us = max(1, period_us)
+        self._is_periodic = mode == Timer.PERIODIC
+        self._arm()
+
+    def deinit(self):
+        """Stop."""
+        alarm = Timer._alarms.pop(self._id, None)
+        if alarm is not None:
+            Timer._rig.clock.cancel(alarm)
+
+    def value(self):
+        """Return the ms to the next call, 0 when stopped."""
+        alarm = Timer._alarms.get(self._id)
+        return 0 if alarm is None else (alarm[0] - Timer._rig.clock.now_us) // 1_000
+
+    def _arm(self):
+        clock = Timer._rig.clock
+        Timer._alarms[self._id] = clock.at(clock.now_us + self._period_us, self._fire)
+
+    def _fire(self):
+        Timer._alarms.pop(self._id, None)
+        if self._is_periodic:
+            self._arm()
+        if self._callback is None:
+            return
+        try:
+            self._callback(self)
+        except Exception as error:  # noqa: BLE001  a callback's exception ends on the console
+            sys.print_exception(error)
+
+
+class WDT:
+    """The watchdog. It cannot be stopped; a second one only changes the time-out."""
+
+    _rig = None
+    _timeout_us = None
+    _deadline_us = 0
+
+    def __init__(self, id=0, timeout=5_000):
+        if id != 0:
+            raise ValueError(f"WDT({id}) doesn't exist")
+        if timeout <= 0:
+            raise ValueError("WDT timeout too short")
+        is_first = WDT._timeout_us is None
+        WDT._timeout_us = timeout * 1_000
+        self.feed()
+        if is_first:
+            WDT._rig.clock.at(WDT._deadline_us, _bite)
+
+    def feed(self):
+        """Put the bite off by the time-out."""
+        WDT._deadline_us = WDT._rig.clock.now_us + WDT._timeout_us
+
+
+def _bite():
+    # Feeding moves the deadline only; the alarm follows when it strikes early.
+    rig = WDT._rig
+    if WDT._deadline_us <= rig.clock.now_us:
+        rig.reset("wdt")
+    rig.clock.at(WDT._deadline_us, _bite)

@@ -1,0 +1,114 @@
+"""`_asyncio` in Python: the task queue of asyncio on the board's virtual ticks.
+
+The C version stamps tasks with the real clock, so under virtual time it has to be replaced before
+the first `import asyncio`; the frozen asyncio itself runs untouched. Written from the contract
+between asyncio.core and its tasks. Nothing is allocated for a task that sleeps and wakes.
+"""
+
+_MASK = (1 << 30) - 1
+_HALF = 1 << 29
+
+
+class TaskQueue:
+    """Tasks by due time (`ph_key`, in ticks), first in first out among equals."""
+
+    core = None  # asyncio.core, set after the import
+    ticks_ms = None
+
+    def __init__(self):
+        self._head = None
+
+    def peek(self):
+        """Return the task that is due first, or None."""
+        return self._head
+
+    def push(self, task, key=None):
+        """Queue `task` for `key` ticks, or for now."""
+        task.data = None
+        if key is None:
+            key = TaskQueue.ticks_ms()
+        task.ph_key = key
+        after = self._head
+        if after is None or ((key - after.ph_key + _HALF) & _MASK) < _HALF:
+            task.ph_next = after
+            self._head = task
+            return
+        following = after.ph_next
+        while following is not None and ((key - following.ph_key + _HALF) & _MASK) >= _HALF:
+            after = following
+            following = after.ph_next
+        task.ph_next = following
+        after.ph_next = task
+
+    def pop(self):
+        """Take the task that is due first."""
+        task = self._head
+        self._head = task.ph_next
+        task.ph_next = None
+        return task
+
+    def remove(self, task):
+        """Take `task` out, wherever it is."""
+        before = None
+        here = self._head
+        while here is not None and here is not task:
+            before = here
+            here = here.ph_next
+        if here is None:
+            return
+        if before is None:
+            self._head = task.ph_next
+        else:
+            before.ph_next = task.ph_next
+        task.ph_next = None
+
+
+class Task:
+    """A coroutine that asyncio runs. `state` is True while it runs unawaited, a TaskQueue while
+    somebody awaits it, None or False once done; `data` is what it waits on, then its result."""
+
+    def __init__(self, coro, globals=None):
+        self.coro = coro
+        self.data = None
+        self.state = True
+        self.ph_key = 0
+        self.ph_next = None
+
+    def __iter__(self):
+        if not self.state:
+            self.state = False  # its exception has found a taker
+        elif self.state is True:
+            self.state = TaskQueue()
+        elif type(self.state) is not TaskQueue:
+            raise RuntimeError("can't wait")
+        return self
+
+    def __next__(self):
+        if not self.state:
+            raise self.data
+        current = TaskQueue.core.cur_task
+        self.state.push(current)
+        current.data = self
+
+    def done(self):
+        """True once the coroutine has ended."""
+        return not self.state
+
+    def cancel(self):
+        """Raise CancelledError in the task. False if it had ended."""
+        core = TaskQueue.core
+        if not self.state:
+            return False
+        if self is core.cur_task:
+            raise RuntimeError("can't cancel self")
+        task = self
+        while isinstance(task.data, Task):
+            task = task.data
+        if hasattr(task.data, "remove"):
+            task.data.remove(task)
+            core._task_queue.push(task)
+        elif core.ticks_diff(task.ph_key, core.ticks()) > 0:
+            core._task_queue.remove(task)
+            core._task_queue.push(task)
+        task.data = core.CancelledError
+        return True

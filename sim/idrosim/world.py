@@ -1,0 +1,150 @@
+"""The world around one board: its pins and buses on one side, the greenhouse on the other.
+
+The plant is stepped lazily: when something is measured, when an output changes, when the truth is
+traced; in steps of at most 10 s, 1 s while a dosing pump turns. Steps depend on the firmware's own
+reads and writes only, so the same firmware and seed give the same world to the last bit.
+"""
+
+from idrosim.plant import Plant
+from idrosim.wiring import LOADS, Wiring
+
+CHUNK_US = 10_000_000
+DOSING_CHUNK_US = 1_000_000
+# What is measured within this time of the last step sees the same water.
+READ_GRAIN_US = 1_000_000
+PROBE_PREFIX = "probe."
+
+
+class World:
+    """One greenhouse with one board. `emit(line)` prints a line of the harness."""
+
+    def __init__(self, job, clock, emit):
+        board = job["board"]
+        params = dict(job["plant"])
+        probe_params = {key: params.pop(key) for key in list(params) if _is_probe_key(key)}
+        if "start.hour" not in params:
+            params["start.hour"] = job["start_unix_ms"] / 3_600_000 % 24
+        self._clock = clock
+        self._emit = emit
+        self._at_us = clock.now_us
+        self.plant = Plant(params, job["seed"])
+        self._wiring = Wiring(board, probe_params, job["seed"], clock, self.sync)
+        self.i2c_buses = self._wiring.i2c_buses
+        self.onewire_buses = self._wiring.onewire_buses
+        self._probes = list(self._wiring.probes.values())
+        self._loads = {}  # pin: (name, load, safe level)
+        for spec in board["actuators"]:
+            load = LOADS[spec["part"]](spec["safe_level"])
+            load.set_level(spec["safe_level"])
+            self._loads[spec["pin"]] = (spec["name"], load, spec["safe_level"])
+            self._wiring.fault_targets[spec["name"]] = load
+        self._ratios = {pin: 0.0 for pin in self._loads}
+
+    # the board's side
+
+    def set_level(self, pin, level):
+        """Take the level of an output pin, 0 or 1."""
+        bound = self._loads.get(pin)
+        if bound is not None:
+            bound[1].set_level(level)
+            self._apply(pin)
+
+    def set_duty(self, pin, ratio):
+        """Take the duty of a PWM pin, 0.0 to 1.0."""
+        bound = self._loads.get(pin)
+        if bound is not None:
+            bound[1].set_duty(ratio)
+            self._apply(pin)
+
+    def power_off(self):
+        """Let every pin fall back on its resistor: what a reset does to the outputs."""
+        for pin, bound in self._loads.items():
+            bound[1].set_level(bound[2])
+            self._apply(pin)
+
+    def sync(self):
+        """Bring what is about to be measured up to date."""
+        if self._clock.now_us - self._at_us >= READ_GRAIN_US:
+            self._step_to(self._clock.now_us)
+
+    def _apply(self, pin):
+        name, load, _ = self._loads[pin]
+        ratio = load.ratio
+        if ratio == self._ratios[pin]:
+            return
+        now_us = self._clock.now_us
+        self._step_to(now_us)
+        self._ratios[pin] = ratio
+        self.plant.set_output(name, ratio)
+        level = round(ratio, 3) if 0.0 < ratio < 1.0 else int(ratio)
+        self._emit({"t": "pin", "at_us": now_us, "name": name, "level": level})
+
+    # the scenario's side
+
+    def truth(self):
+        """Return what is true now."""
+        self._step_to(self._clock.now_us)
+        return self.plant.truth()
+
+    def set_param(self, key, value):
+        """Change the plant, key `plant.x` or `x`. Raises ValueError."""
+        self._step_to(self._clock.now_us)
+        self.plant.set_param(key[6:] if key.startswith("plant.") else key, value)
+
+    def set_fault(self, kind, target):
+        """Break `target` (a channel, an actuator or adc.<name>); kind "none" repairs it.
+
+        Raises ValueError for a target this board does not have.
+        """
+        broken = self._wiring.fault_targets.get(target)
+        if broken is None:
+            known = ", ".join(sorted(self._wiring.fault_targets))
+            raise ValueError(f"fault {kind}: target {target} is none of {known}")
+        self._step_to(self._clock.now_us)
+        try:
+            broken.fault = None if kind == "none" else kind
+        except AssertionError as error:
+            raise ValueError(f"fault {target}: {error}") from None
+        for pin in self._loads:
+            self._apply(pin)
+
+    def _step_to(self, now_us):
+        while self._at_us < now_us:
+            chunk_us = DOSING_CHUNK_US if self.plant.is_dosing() else CHUNK_US
+            if now_us - self._at_us < chunk_us:
+                chunk_us = now_us - self._at_us
+            dt_s = chunk_us / 1_000_000
+            self.plant.step(dt_s)
+            truth = self.plant.truth()
+            for probe in self._probes:
+                probe.step(dt_s, truth)
+            self._at_us += chunk_us
+
+    # across a reset
+
+    def save(self):
+        """Return what outlives a reset of the board, JSON-able."""
+        return {
+            "at_us": self._at_us,
+            "plant": self.plant.state(),
+            "probes": {name: probe.state() for name, probe in self._wiring.probes.items()},
+            "faults": {
+                name: target.fault for name, target in self._wiring.fault_targets.items()
+                if target.fault is not None
+            },
+        }
+
+    def load(self, state):
+        """Take back what `save` returned."""
+        self._at_us = state["at_us"]
+        self.plant.restore(state["plant"])
+        for name, probe in self._wiring.probes.items():
+            probe.restore(state["probes"][name])
+        for name, fault in state["faults"].items():
+            self._wiring.fault_targets[name].fault = fault
+        for pin in self._loads:
+            self._apply(pin)
+
+
+def _is_probe_key(key):
+    return key.startswith(PROBE_PREFIX)
