@@ -1,0 +1,179 @@
+"""The HTTP API: read nodes, history and events; send commands and settings; follow live."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Header, Query, Request
+from fastapi.responses import StreamingResponse
+
+from idro.protocol.events import EVENTS
+from idroserra import contract
+from idroserra.commands import CommandState
+from idroserra.errors import HostError
+from idroserra.service import Service
+from idroserra.web.models import (
+    CommandIn,
+    CommandOut,
+    ConfigIn,
+    ConfigOut,
+    ErrorOut,
+    EventsOut,
+    NodeOut,
+    NodesOut,
+    SeriesOut,
+)
+from idroserra.web.views import Views, config_json, event_json
+
+MOST_CHANNELS = 32
+MOST_COLUMNS = 4_000
+MOST_EVENTS = 5_000
+MOST_SPAN_MS = 400 * 86_400_000
+LATEST_UNIX_MS = 4_102_444_800_000  # the year 2100
+
+FromMs = Annotated[int, Query(ge=0, le=LATEST_UNIX_MS, description="Start, UTC, in ms.")]
+ToMs = Annotated[int, Query(ge=0, le=LATEST_UNIX_MS, description="End (not included), in ms.")]
+
+_REFUSALS: dict[int | str, dict[str, Any]] = {
+    404: {"model": ErrorOut, "description": "No such node or command."},
+    422: {"model": ErrorOut, "description": "A field is wrong; the message names it."},
+    503: {"model": ErrorOut, "description": "The store does not answer."},
+}
+
+
+class BadRequest(HostError):
+    """A request that means nothing. The message names the field."""
+
+
+def api_router(service: Service, views: Views) -> APIRouter:
+    """Return the routes under /api."""
+    router = APIRouter(prefix="/api", responses=_REFUSALS)
+    _add_nodes(router, service, views)
+    _add_history(router, service)
+    _add_live(router)
+    _add_asking(router, service)
+    return router
+
+
+def _add_nodes(router: APIRouter, service: Service, views: Views) -> None:
+    @router.get("/nodes", response_model=NodesOut)
+    def list_nodes() -> dict[str, Any]:
+        """Every node the host ever heard of, by name."""
+        return {"nodes": views.all()}
+
+    @router.get("/nodes/{node}", response_model=NodeOut)
+    def show_node(node: str) -> dict[str, Any]:
+        """One node."""
+        return views.get(node)
+
+    @router.get("/health")
+    def health() -> dict[str, Any]:
+        """Counters per node (received, stored, duplicates, lost, rejected), spool and store."""
+        return service.counts()
+
+
+def _add_history(router: APIRouter, service: Service) -> None:
+    @router.get("/nodes/{node}/series", response_model=SeriesOut)
+    def series(
+        node: str,
+        channels: Annotated[str, Query(max_length=2_000, description="Comma-separated.")],
+        from_unix_ms: FromMs,
+        to_unix_ms: ToMs,
+        columns: Annotated[int, Query(ge=1, le=MOST_COLUMNS, description="Pixels across.")] = 600,
+    ) -> dict[str, Any]:
+        """History for a chart: least, mean and most a pixel column."""
+        service.nodes.get(node)
+        names = _channels(channels)
+        _check_span(from_unix_ms, to_unix_ms)
+        found = service.store.series(node, names, from_unix_ms, to_unix_ms, columns)
+        return {"node": node, "from_unix_ms": from_unix_ms, "to_unix_ms": to_unix_ms,
+                "columns": columns, "series": found}
+
+    @router.get("/nodes/{node}/events", response_model=EventsOut)
+    def events(
+        node: str,
+        from_unix_ms: FromMs,
+        to_unix_ms: ToMs,
+        kinds: Annotated[str | None, Query(max_length=400, description="Comma-separated.")] = None,
+        limit: Annotated[int, Query(ge=1, le=MOST_EVENTS, description="Newest so many.")] = 1_000,
+    ) -> dict[str, Any]:
+        """What the node did, decided and refused, oldest first, each in a sentence."""
+        service.nodes.get(node)
+        _check_span(from_unix_ms, to_unix_ms)
+        found = service.store.events(node, from_unix_ms, to_unix_ms, _kinds(kinds))
+        newest = found[-limit:]
+        return {"node": node, "events": [event_json(event) for event in newest],
+                "left_out": len(found) - len(newest)}
+
+
+def _add_live(router: APIRouter) -> None:
+    @router.get("/live", response_class=StreamingResponse, responses={
+        200: {"content": {"text/event-stream": {}}, "description": "Messages as JSON."}})
+    async def live(
+        request: Request, last_event_id: Annotated[str | None, Header()] = None
+    ) -> StreamingResponse:
+        """Server-sent events: hello, record, event, command, node, host and heartbeat."""
+        stream = request.app.state.feed.stream(last_event_id)
+        return StreamingResponse(stream, media_type="text/event-stream",
+                                 headers={"X-Accel-Buffering": "no"})
+
+
+def _add_asking(router: APIRouter, service: Service) -> None:
+    @router.post("/nodes/{node}/commands", status_code=202, response_model=CommandOut)
+    def send(node: str, body: CommandIn) -> dict[str, Any]:
+        """Ask a node for something. The answer is its id; GET /api/commands/{id} for the end."""
+        command_id = service.commands.send(node, body.verb, body.args, body.by, body.ttl_ms)
+        return _command_json(service.commands.state(command_id))
+
+    @router.get("/commands/{command_id}", response_model=CommandOut)
+    def command(command_id: str) -> dict[str, Any]:
+        """What became of a command."""
+        try:
+            return _command_json(service.commands.state(command_id))
+        except KeyError:
+            raise UnknownCommand(f"command: nobody sent {command_id[:40]}") from None
+
+    @router.put("/nodes/{node}/config", response_model=ConfigOut)
+    def set_config(node: str, body: ConfigIn) -> dict[str, Any]:
+        """Change settings. They are in force once reported_rev has reached rev."""
+        service.commands.set_config(node, body.values, body.by)
+        return config_json(service.nodes.get(node))
+
+
+class UnknownCommand(HostError):
+    """Nobody sent a command with this id."""
+
+
+def _command_json(state: CommandState) -> dict[str, Any]:
+    return {
+        "id": state.id, "node": state.node, "verb": state.verb, "args": dict(state.args),
+        "by": state.by, "state": state.state, "reason": state.reason,
+        "sent_unix_ms": state.sent_unix_ms, "ends_unix_ms": state.ends_unix_ms,
+    }
+
+
+def _channels(text: str) -> list[str]:
+    names = list(dict.fromkeys(name for name in text.split(",") if name))
+    if not 1 <= len(names) <= MOST_CHANNELS:
+        raise BadRequest(f"channels: 1 to {MOST_CHANNELS} needed, got {len(names)}")
+    for name in names:
+        try:
+            contract.split_channel(name)
+        except contract.ProtocolError as error:
+            raise BadRequest(f"channels: {error}") from None
+    return names
+
+
+def _kinds(text: str | None) -> list[str] | None:
+    if not text:
+        return None
+    kinds = text.split(",")
+    for kind in kinds:
+        if kind not in EVENTS:
+            raise BadRequest(f"kinds: unknown kind {kind[:40]!r}")
+    return kinds
+
+
+def _check_span(from_unix_ms: int, to_unix_ms: int) -> None:
+    if not 0 < to_unix_ms - from_unix_ms <= MOST_SPAN_MS:
+        raise BadRequest("to_unix_ms: must be after from_unix_ms, by at most 400 days")

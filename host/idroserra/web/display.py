@@ -1,0 +1,98 @@
+"""How a channel looks to people: its name, unit, scale, decimals and place on the page.
+
+Inside, EC is integer uS/cm and volume millilitres; on every screen, page and terminal alike,
+they are mS/cm and litres. This is the one place that says so.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+from idroserra import contract
+
+# Order on screens: the solution first, then the air, then the light.
+_ORDER = (
+    "ph", "ec_us_cm", "temp_c", "level_mm", "volume_ml", "rh_pct", "duty_pct", "on_pct",
+    "outbox_count", "rssi_dbm", "heap_free_b",
+)
+# quantity: (name, unit, factor, decimals, place)
+_QUANTITIES = {
+    "ph": ("pH", "", 1.0, 2, "tile"),
+    "ec_us_cm": ("EC", "mS/cm", 0.001, 2, "tile"),
+    "temp_c": ("temperature", "°C", 1.0, 1, "tile"),
+    "rh_pct": ("humidity", "%", 1.0, 0, "tile"),
+    "level_mm": ("level", "mm", 1.0, 0, "tile"),
+    "volume_ml": ("volume", "L", 0.001, 1, "tile"),
+    "duty_pct": ("", "%", 1.0, 0, "tile"),
+    "on_pct": ("on", "%", 1.0, 0, "small"),
+    "heap_free_b": ("free memory", "kB", 0.001, 0, "small"),
+    "outbox_count": ("records waiting", "", 1.0, 0, "small"),
+    "rssi_dbm": ("radio signal", "dBm", 1.0, 0, "small"),
+}
+_SOURCES = {"reservoir": "Water", "node": ""}
+# Where the plain rule reads badly.
+_LABELS = {
+    "reservoir.ph": "pH",
+    "reservoir.ec_us_cm": "EC",
+    "reservoir.level_mm": "Water level",
+    "reservoir.volume_ml": "Water volume",
+    "air.rh_pct": "Air humidity",
+}
+
+
+class Display(NamedTuple):
+    """Multiply a stored value by `factor` and print `decimals`. place: "tile" or "small"."""
+
+    label: str
+    unit: str
+    factor: float
+    decimals: int
+    place: str
+
+
+def display_of(channel: str) -> Display:
+    """Return how `channel` looks. Raises ProtocolError for a channel that is none."""
+    source, quantity = contract.split_channel(channel)
+    name, unit, factor, decimals, place = _QUANTITIES[quantity.key]
+    words = f"{_SOURCES.get(source, plain_name(source))} {name}".strip()
+    label = _LABELS.get(channel, words[:1].upper() + words[1:])
+    return Display(label, unit, factor, decimals, place)
+
+
+def shown(channel: str, value: float) -> str:
+    """Return a stored value as people read it, with its unit: "1.83 mS/cm"."""
+    look = display_of(channel)
+    return f"{value * look.factor:.{look.decimals}f} {look.unit}".rstrip()
+
+
+def screen_order(channel: str) -> tuple[int, str]:
+    """Sort key: the order in which channels appear on screens."""
+    source, quantity = contract.split_channel(channel)
+    return _ORDER.index(quantity.key), "" if source == "reservoir" else source
+
+
+def plain_name(name: str) -> str:
+    """Return an actuator's, source's or loop's name without underscores; pH written as pH."""
+    words = name.replace("_", " ")
+    return "pH" + words[2:] if words == "ph" or words.startswith("ph ") else words
+
+
+def duration_text(duration_ms: int) -> str:
+    """Return a duration in one or two units: "850 ms", "12 s", "4 min", "2 h 10 min", "3 d"."""
+    if duration_ms < 1_000:
+        return f"{duration_ms} ms"
+    seconds = round(duration_ms / 1_000)
+    if seconds < 120:
+        return f"{seconds} s"
+    minutes = round(seconds / 60)
+    if minutes < 60:
+        return f"{minutes} min"
+    hours, rest = divmod(minutes, 60)
+    if hours < 48:
+        return f"{hours} h {rest} min" if rest else f"{hours} h"
+    return f"{round(hours / 24)} d"
+
+
+def volume_text(volume_ul: int) -> str:
+    """Return a volume of stock: "2.00 ml"."""
+    return f"{volume_ul / 1000:.2f} ml" if volume_ul < 10_000 else f"{volume_ul / 1000:.1f} ml"

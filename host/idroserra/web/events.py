@@ -1,0 +1,153 @@
+"""The live stream of the page: server-sent events, numbered, with a short memory for reconnects.
+
+One feed a host reads the service's stream, adds the words people read, notes once a second what
+changed in each node's state, and keeps the newest messages. Each page then reads from its own
+place; one that was away too long is told so and asks for everything again.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import secrets
+from collections import deque
+from collections.abc import AsyncIterator
+from typing import Any
+
+from idroserra.errors import HostError
+from idroserra.live import Message
+from idroserra.service import Service
+from idroserra.web.verdict import host_reasons
+from idroserra.web.views import Views, event_words, wall_unix_ms
+from idroserra.web.words import fault_text
+
+KEPT_COUNT = 2_000
+TICK_S = 1.0
+HEARTBEAT_S = 5.0
+# Parts of a node's JSON that the record messages carry, or that change with every message.
+_MOVING = ("last_seen_unix_ms",)
+_MOVING_IN_CHANNELS = ("value", "fault", "fault_text", "unix_ms")
+
+
+class Feed:
+    """The numbered messages. Used from one event loop; run() must be going."""
+
+    def __init__(self, service: Service, views: Views, digest: str) -> None:
+        self._service = service
+        self._views = views
+        self._digest = digest
+        self._boot = secrets.token_hex(4)
+        self._messages: deque[tuple[int, str]] = deque(maxlen=KEPT_COUNT)
+        self._number = 0
+        self._shape: dict[str, dict[str, Any]] = {}
+        self._host: list[dict[str, str]] = []
+        self._more = asyncio.Event()
+        self._is_ended = False
+
+    async def run(self) -> None:
+        """Read the service's stream until cancelled."""
+        subscription = self._service.live.subscribe()
+        loop = asyncio.get_running_loop()
+        due = loop.time()
+        try:
+            while True:
+                for message in await subscription.next(max(0.05, due - loop.time())):
+                    self._add(self._with_words(message))
+                if loop.time() >= due:
+                    due = loop.time() + TICK_S
+                    for change in await asyncio.to_thread(self._changes):
+                        self._add(change)
+        finally:
+            self._service.live.unsubscribe(subscription)
+
+    def end(self) -> None:
+        """Let every open stream finish, so that the server can stop."""
+        self._is_ended = True
+        self._wake()
+
+    async def stream(self, last_event_id: str | None) -> AsyncIterator[bytes]:
+        """Yield the stream of one page, from behind `last_event_id` where that is still kept."""
+        place = self._place(last_event_id)
+        missed = place is None and last_event_id is not None
+        if place is None:
+            place = self._number
+        yield self._encoded(place, json.dumps({
+            "type": "hello", "digest": self._digest, "missed": missed,
+            "unix_ms_now": wall_unix_ms()}))
+        while not self._is_ended:
+            more = self._more
+            waiting = [entry for entry in self._messages if entry[0] > place]
+            if waiting and waiting[0][0] > place + 1:  # it was too slow: part is gone
+                yield self._encoded(self._number, json.dumps({
+                    "type": "hello", "digest": self._digest, "missed": True}))
+                place = self._number
+                continue
+            for number, text in waiting:
+                yield self._encoded(number, text)
+                place = number
+            if waiting:
+                continue
+            try:
+                await asyncio.wait_for(more.wait(), HEARTBEAT_S)
+            except TimeoutError:
+                text = json.dumps({"type": "heartbeat", "unix_ms_now": wall_unix_ms()})
+                yield self._encoded(place, text)
+
+    def _place(self, last_event_id: str | None) -> int | None:
+        boot, _, number = (last_event_id or "").partition("-")
+        if boot != self._boot or not number.isdecimal() or int(number) > self._number:
+            return None
+        oldest = self._messages[0][0] if self._messages else self._number + 1
+        return int(number) if int(number) >= oldest - 1 else None
+
+    def _encoded(self, number: int, text: str) -> bytes:
+        return f"id: {self._boot}-{number}\ndata: {text}\n\n".encode()
+
+    def _add(self, message: Message) -> None:
+        self._number += 1
+        self._messages.append((self._number, json.dumps(message)))
+        self._wake()
+
+    def _wake(self) -> None:
+        self._more.set()
+        self._more = asyncio.Event()
+
+    def _with_words(self, message: Message) -> Message:
+        kind = message.get("type")
+        if kind == "event":
+            detail = message.get("detail", {})
+            self._views.dosing.take(
+                message["node"], message["unix_us"], message["kind"], detail)
+            return message | event_words(message["kind"], detail)
+        if kind == "record" and message.get("faults"):
+            texts = {key: fault_text(code) for key, code in message["faults"].items()}
+            return message | {"fault_texts": texts}
+        return message
+
+    def _changes(self) -> list[Message]:
+        """What changed in the nodes' states since the last call, as `node` and `host` messages."""
+        try:
+            nodes, host = self._views.all(), host_reasons(self._service.counts())
+        except HostError:
+            return []
+        changes: list[Message] = []
+        for node in nodes:
+            name = node["node"]
+            shape, old = _shape(node), self._shape.get(name)
+            self._shape[name] = shape
+            changed = {key: node[key] for key in shape if old is None or old[key] != shape[key]}
+            if changed:
+                changes.append({"type": "node", "node": name, "changes": changed})
+        if host != self._host:
+            self._host = host
+            changes.append({"type": "host", "reasons": host})
+        return changes
+
+
+def _shape(node: dict[str, Any]) -> dict[str, Any]:
+    shape = {key: value for key, value in node.items() if key not in _MOVING}
+    shape["channels"] = {
+        key: {name: value for name, value in channel.items() if name not in _MOVING_IN_CHANNELS}
+        for key, channel in node["channels"].items()
+    }
+    return shape

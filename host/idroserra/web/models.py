@@ -1,0 +1,128 @@
+"""The shapes of the HTTP API: what goes in is checked here, what comes out is described here."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any
+
+from pydantic import BaseModel, ConfigDict, Field
+
+WHO = Annotated[str, Field(
+    min_length=1, max_length=40, pattern=r"^[^\x00-\x1f\x7f]+$",
+    description="Who asks; kept with the event on the node.")]
+
+
+class CommandIn(BaseModel):
+    """A request to a node. It is a request: the node's safety gate decides."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    verb: str = Field(max_length=40, description="dose, run, stop or resume")
+    args: dict[str, Any] = Field(
+        default_factory=dict, max_length=8,
+        description="dose: actuator, volume_ul; run: actuator, for_ms, duty_pct (dimmers only)")
+    by: WHO = "api"
+    ttl_ms: int = Field(30_000, ge=1_000, le=60_000,
+                        description="The node does not act on it any later than this, in ms.")
+
+
+class CommandOut(BaseModel):
+    """A command and what became of it."""
+
+    id: str
+    node: str
+    verb: str
+    args: dict[str, Any]
+    by: str
+    state: str = Field(description="pending, done, refused, expired, failed or timeout")
+    reason: str = Field(description="Why, in words; empty where there is nothing to say.")
+    sent_unix_ms: int
+    ends_unix_ms: int
+
+
+class ConfigIn(BaseModel):
+    """Settings to change; the others stay."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    values: dict[str, Any] = Field(min_length=1, max_length=100,
+                                   description="Setting keys and values, as in docs/protocol.md.")
+    by: WHO = "api"
+
+
+class ConfigOut(BaseModel):
+    """`rev` is what the host wants, `values` what the node says is in force."""
+
+    rev: int
+    reported_rev: int | None
+    error: str | None
+    values: dict[str, Any]
+
+
+class NodeOut(BaseModel):
+    """One node: contact, newest reading of each channel, outputs, settings and a verdict."""
+
+    model_config = ConfigDict(extra="allow")
+
+    node: str
+    site: str
+    online: bool
+    adopted: bool = Field(description="True when the host may command it.")
+    last_seen_unix_ms: int | None
+    board: str | None
+    version: str | None
+    boot_id: str | None
+    clock: str | None
+    image_sha256: str | None
+    stale_after_ms: int = Field(description="A reading older than this is no news, in ms.")
+    channels: dict[str, dict[str, Any]] = Field(
+        description="By channel: unit, decimals, value or fault (never both), unix_ms, band.")
+    outputs: dict[str, str] = Field(description="Actuator: doser, switch or dimmer.")
+    config: ConfigOut
+    history_progress: dict[str, Any] | None
+    dosing: dict[str, Any] = Field(
+        description="state: on, off (only watching), stopped, latched or unknown; in words too.")
+    verdict: dict[str, Any] = Field(description="level: ok, note, warn or bad; and sentences.")
+
+
+class NodesOut(BaseModel):
+    """Every node the host ever heard of."""
+
+    nodes: list[NodeOut]
+
+
+class SeriesOut(BaseModel):
+    """Columns of a chart: per channel [unix_ms, min, mean, max], empty columns left out."""
+
+    node: str
+    from_unix_ms: int
+    to_unix_ms: int
+    columns: int
+    series: dict[str, list[tuple[int, float, float, float]]]
+
+
+class EventOut(BaseModel):
+    """One event, with its sentence."""
+
+    node: str
+    unix_us: int
+    seq: int
+    boot_id: str
+    kind: str
+    detail: dict[str, Any]
+    text: str
+    reason: str
+    level: str
+
+
+class EventsOut(BaseModel):
+    """Events, oldest first; `left_out` counts older ones beyond the limit."""
+
+    node: str
+    events: list[EventOut]
+    left_out: int
+
+
+class ErrorOut(BaseModel):
+    """Why a request was refused, in one line that names the field."""
+
+    error: str

@@ -1,0 +1,282 @@
+// One stack of charts over one stretch of history: same time axis, one cursor, zoom and pan.
+
+import { listen } from "./state.js";
+import { request } from "./link.js";
+import { dosesAt, dosersOn, drawBand, drawDoses, lookOf, SHAPES, tipLines } from "./marks.js";
+import { align, colour, options, panelsOf, uPlot } from "./panels.js";
+import { fullTime, number, plainName, shortTime, dayText } from "./words.js";
+
+const SVG = "http://www.w3.org/2000/svg";
+const SLOWEST_MS = 60_000;
+const FASTEST_MS = 5_000;
+
+function make(tag, className, parent) {
+  const element = document.createElement(tag);
+  if (className) element.className = className;
+  if (parent) parent.append(element);
+  return element;
+}
+
+export class Stack {
+  constructor(root, node, range) {
+    this.root = root;
+    this.node = node;
+    this.range = range;
+    this.doses = [];
+    this.series = {};
+    this.panels = [];
+    this.loadedMs = 0;
+    this.tip = make("div", "tip", root);
+    this.tip.hidden = true;
+    this.dosers = [];
+    this.observe();
+  }
+
+  observe() {
+    new ResizeObserver(() => this.resize()).observe(this.root);
+    matchMedia("(prefers-color-scheme: dark)").addEventListener("change", () => this.build());
+    this.root.addEventListener("wheel", (event) => this.wheel(event), { passive: false });
+    this.root.addEventListener("keydown", (event) => this.key(event));
+    this.root.addEventListener("dblclick", () => this.move(() => this.range.follow(this.range.name)));
+    listen((message) => {
+      if (message.type === "tick") this.tick();
+      if (message.type === "event" && message.kind === "dosed" && message.node === this.node.node) this.addDose(message);
+    });
+  }
+
+  /** Take the newest node; the panels are rebuilt only when its channels changed. */
+  setNode(node) {
+    const panels = panelsOf(node);
+    const shape = (list) => list.map((panel) => [panel.quantity, panel.channels, panel.dosers].join()).join(";");
+    this.node = node;
+    this.dosers = Object.keys(node.outputs).filter((name) => node.outputs[name] === "doser");
+    if (shape(panels) === shape(this.panels)) return;
+    this.clear();
+    this.panels = panels;
+    this.build();
+    this.load();
+  }
+
+  clear() {
+    for (const panel of this.panels) {
+      if (panel.plot) panel.plot.destroy();
+      if (panel.root) panel.root.remove();
+    }
+  }
+
+  get width() {
+    return Math.max(240, Math.floor(this.root.clientWidth));
+  }
+
+  build() {
+    this.clear();
+    this.panels.forEach((panel, index) => this.buildPanel(panel, index === this.panels.length - 1));
+    this.show();
+  }
+
+  buildPanel(panel, isLast) {
+    panel.root = make("div", "panel", this.root);
+    panel.root.dataset.quantity = panel.quantity;
+    panel.legend = make("div", "legend", panel.root);
+    const hooks = {
+      drawClear: [(plot) => drawBand(plot, this.bandOf(panel))],
+      draw: [(plot) => this.drawMarks(plot, panel)],
+      setSelect: [(plot) => this.select(plot)],
+      setCursor: [(plot) => this.point(plot, panel)],
+    };
+    const choice = {
+      width: this.width, isLast, syncKey: `stack-${this.node.node}`, hooks,
+      bandOf: (which) => this.bandOf(which), bounds: () => this.shownBounds || this.range.bounds,
+    };
+    panel.plot = new uPlot(options(panel, choice), this.dataOf(panel), panel.root);
+  }
+
+  dataOf(panel) {
+    if (panel.dosers.length) {
+      const [from, to] = this.shownBounds || this.range.bounds;
+      return [[from, to], [null, null]];
+    }
+    const gapMs = Math.max(this.columnMs * 2.5 || 0, this.node.stale_after_ms * 2);
+    return align(panel, this.series, gapMs);
+  }
+
+  bandOf(panel) {
+    const limits = panel.channels.length ? this.node.channels[panel.channels[0]].band : null;
+    return limits ? [limits.low * panel.factor, limits.high * panel.factor] : null;
+  }
+
+  drawMarks(plot, panel) {
+    const count = drawDoses(plot, panel, this.doses, this.dosers);
+    panel.root.dataset.marks = String(count);
+  }
+
+  resize() {
+    for (const panel of this.panels) {
+      if (panel.plot && panel.plot.width !== this.width) panel.plot.setSize({ width: this.width, height: panel.plot.height });
+    }
+  }
+
+  show() {
+    for (const panel of this.panels) {
+      panel.plot.setData(this.dataOf(panel));
+      panel.root.dataset.points = String(panel.channels.reduce((sum, key) => sum + (this.series[key] || []).length, 0));
+      this.legend(panel, null);
+    }
+    this.root.dispatchEvent(new CustomEvent("shown"));
+  }
+
+  tick() {
+    if (document.hidden || !this.range.follows || this.dragging()) return;
+    const [from, to] = this.range.bounds;
+    const every = this.node.history_progress ? FASTEST_MS : (to - from) / this.width;
+    if (Date.now() - this.loadedMs > Math.min(SLOWEST_MS, Math.max(FASTEST_MS, every))) this.load();
+  }
+
+  dragging() {
+    return this.panels.some((panel) => panel.plot.select.width > 0);
+  }
+
+  /** Change the range with `change` and load what it then shows. */
+  move(change) {
+    change();
+    this.load();
+  }
+
+  async load() {
+    if (this.abort) this.abort.abort();
+    this.abort = new AbortController();
+    const { signal } = this.abort;
+    this.loadedMs = Date.now();
+    const [from, to] = this.range.bounds;
+    const base = `/api/nodes/${encodeURIComponent(this.node.node)}`;
+    const channels = this.panels.flatMap((panel) => panel.channels).join(",");
+    const span = `from_unix_ms=${from}&to_unix_ms=${to}`;
+    const columns = Math.min(2000, this.width);
+    try {
+      const [series, events] = await Promise.all([
+        channels ? request(`${base}/series?channels=${channels}&${span}&columns=${columns}`, { signal }) : { series: {} },
+        request(`${base}/events?${span}&kinds=dosed&limit=5000`, { signal }),
+      ]);
+      this.series = series.series;
+      this.columnMs = (to - from) / columns;
+      this.doses = events.events.map(doseOf);
+      this.shownBounds = [from, to];
+      this.fail("");
+      this.show();
+    } catch (error) {
+      if (error.name !== "AbortError") this.fail(error.message);
+    }
+  }
+
+  fail(text) {
+    this.root.dispatchEvent(new CustomEvent("trouble", { detail: text }));
+  }
+
+  addDose(event) {
+    this.doses.push(doseOf(event));
+    for (const panel of this.panels) panel.plot.redraw(false, false);
+  }
+
+  select(plot) {
+    const { left, width } = plot.select;
+    if (width < 6) return;
+    const [from, to] = [plot.posToVal(left, "x"), plot.posToVal(left + width, "x")];
+    for (const panel of this.panels) panel.plot.setSelect({ left: 0, top: 0, width: 0, height: 0 }, false);
+    this.move(() => this.range.fix(from, to));
+  }
+
+  wheel(event) {
+    const across = Math.abs(event.deltaX) > Math.abs(event.deltaY) || event.shiftKey;
+    if (!across && !event.ctrlKey) return;
+    event.preventDefault();
+    const { plot } = this.panels[0];
+    const at = plot.posToVal(event.clientX - plot.over.getBoundingClientRect().left, "x");
+    const by = event.deltaX || event.deltaY;
+    this.move(() => (across ? this.range.pan(by / 1500) : this.range.zoom(Math.exp(event.deltaY / 300), at)));
+  }
+
+  key(event) {
+    const moves = {
+      ArrowLeft: () => this.range.pan(-0.25), ArrowRight: () => this.range.pan(0.25),
+      "+": () => this.range.zoom(0.5), "-": () => this.range.zoom(2), Home: () => this.range.follow(this.range.name),
+    };
+    if (!moves[event.key] || event.ctrlKey || event.metaKey) return;
+    event.preventDefault();
+    this.move(moves[event.key]);
+  }
+
+  point(plot, panel) {
+    const index = plot.cursor.idx;
+    const at = plot.cursor.left >= 0 ? plot.posToVal(plot.cursor.left, "x") : null;
+    this.legend(panel, at === null ? null : index);
+    if (panel === this.panels[0]) this.root.dispatchEvent(new CustomEvent("cursor", { detail: at }));
+    if (plot.over.matches(":hover")) this.showTip(plot, panel);
+    else if (!this.root.querySelector(".u-over:hover")) this.tip.hidden = true;
+  }
+
+  showTip(plot, panel) {
+    const found = dosesAt(plot, panel, this.doses, this.dosers, plot.cursor);
+    this.tip.hidden = found.length === 0;
+    if (!found.length) return;
+    this.tip.replaceChildren(...tipLines(found).map((text) => Object.assign(make("div"), { textContent: text })));
+    const box = plot.over.getBoundingClientRect();
+    const home = this.root.getBoundingClientRect();
+    const x = box.left - home.left + plot.cursor.left;
+    this.tip.style.top = `${box.top - home.top + plot.cursor.top + 16}px`;
+    this.tip.style.left = `${Math.max(0, Math.min(x + 12, home.width - this.tip.offsetWidth))}px`;
+  }
+
+  legend(panel, index) {
+    panel.legend.replaceChildren();
+    const title = make("b", "", panel.legend);
+    title.textContent = panel.unit ? `${panel.title}, ${panel.unit}` : panel.title;
+    panel.channels.forEach((key, order) => this.legendLine(panel, key, order, index));
+    for (const name of dosersOn(panel.quantity, this.dosers)) legendMark(panel, name, this.dosers);
+  }
+
+  legendLine(panel, key, order, index) {
+    const item = make("span", "key", panel.legend);
+    item.append(glyph("M-6 -1.5H6V1.5H-6Z", colour(`--s${(order % 3) + 1}`)));
+    const data = panel.plot ? panel.plot.data : [[]];
+    const value = (line) => (index === null || index === undefined ? null : data[order * 3 + line][index]);
+    const [low, high, mean] = [value(1), value(2), value(3)];
+    let text = panel.channels.length > 1 ? this.node.channels[key].display.label : "";
+    if (mean !== null && mean !== undefined) {
+      text += ` ${number(mean, panel.decimals)}`;
+      const [least, most] = [number(low, panel.decimals), number(high, panel.decimals)];
+      if (least !== most) text += ` (${least}\u2013${most})`;
+    }
+    item.append(text.trim());
+    if (!text.trim()) item.remove();
+  }
+}
+
+function legendMark(panel, name, dosers) {
+  const item = make("span", "key", panel.legend);
+  const look = lookOf(dosers, name);
+  item.append(glyph(SHAPES[look.shape], look.colour));
+  item.append(plainName(name));
+}
+
+function glyph(shape, fill) {
+  const svg = document.createElementNS(SVG, "svg");
+  svg.setAttribute("viewBox", "-6 -6 12 12");
+  svg.setAttribute("aria-hidden", "true");
+  const path = svg.appendChild(document.createElementNS(SVG, "path"));
+  path.setAttribute("d", shape);
+  path.setAttribute("fill", fill);
+  return svg;
+}
+
+function doseOf(event) {
+  const { actuator, volume_ul: volumeUl } = event.detail;
+  return { unixMs: event.unix_us / 1000, actuator, volumeUl: volumeUl || 0, reason: event.reason || "" };
+}
+
+/** The words beside the range buttons: what is shown, or the moment under the cursor. */
+export function spanText([from, to], cursorUnixMs) {
+  if (cursorUnixMs !== null) return fullTime(cursorUnixMs);
+  if (to - from <= 86400e3 * 1.01 && dayText(from) === dayText(to)) return `${dayText(from)}, ${shortTime(from)}\u2013${shortTime(to)}`;
+  return `${dayText(from)} ${shortTime(from)} \u2013 ${dayText(to)} ${shortTime(to)}`;
+}
+

@@ -1,0 +1,139 @@
+// Asking a node for something, and telling honestly what came of it.
+
+import { nowUnixMs, listen } from "./state.js";
+import { request } from "./link.js";
+import { millilitres, plainName } from "./words.js";
+
+const TTL_MS = 10_000;
+const POLL_MS = 1_000;
+const FINAL = ["done", "refused", "expired", "failed", "timeout"];
+
+/** Send a command; resolves with its final {state, reason} or rejects with a shown Error. */
+export async function command(node, verb, args) {
+  const path = `/api/nodes/${encodeURIComponent(node)}/commands`;
+  const sent = await request(path, { method: "POST", body: { verb, args, by: "page", ttl_ms: TTL_MS } });
+  return settled(sent);
+}
+
+function settled(sent) {
+  if (FINAL.includes(sent.state)) return Promise.resolve(sent);
+  return new Promise((resolve) => {
+    const deadline = Date.now() + TTL_MS + 8_000;
+    waiting.set(sent.id, resolve);
+    const poll = async () => {
+      if (!waiting.has(sent.id)) return;
+      const answer = await request(`/api/commands/${sent.id}`).catch(() => null);
+      if (answer && FINAL.includes(answer.state)) finish(sent.id, answer);
+      else if (Date.now() > deadline) finish(sent.id, { state: "timeout", reason: "" });
+      else setTimeout(poll, POLL_MS);
+    };
+    setTimeout(poll, POLL_MS);
+  });
+}
+
+const waiting = new Map();
+
+function finish(id, answer) {
+  const resolve = waiting.get(id);
+  waiting.delete(id);
+  if (resolve) resolve(answer);
+}
+
+listen((message) => {
+  if (message.type === "command" && FINAL.includes(message.state)) finish(message.id, message);
+});
+
+/** Show a command's life in `outcome`: pending, then confirmed or failed with the reason. */
+export async function follow(outcome, waitingText, doneText, work) {
+  outcome.dataset.state = "pending";
+  outcome.classList.add("pulse");
+  outcome.textContent = waitingText;
+  let answer;
+  try {
+    answer = await work();
+  } catch (error) {
+    answer = { state: "failed", reason: error.message };
+  }
+  outcome.classList.remove("pulse");
+  const good = answer.state === "done";
+  outcome.dataset.state = good ? "done" : "failed";
+  const at = new Date(nowUnixMs()).toLocaleTimeString(undefined, { hourCycle: "h23" });
+  outcome.textContent = good ? `${doneText} at ${at}.` : failure(answer);
+  return good;
+}
+
+function failure({ state, reason }) {
+  if (state === "timeout" || state === "expired") {
+    return `Failed: ${reason || "the node gave no answer in time."} If it matters, switch it off at the node.`;
+  }
+  if (state === "refused") return `Refused by the node: ${reason || "it gave no reason"}`;
+  return `Failed: ${reason || "the node gave no reason"}`;
+}
+
+/** The stop button, which turns into "Resume" once the node itself says it is stopped. */
+export class StopControl {
+  constructor(root, node) {
+    this.node = node;
+    [this.stop, this.resume] = root.querySelectorAll("button");
+    this.line = root.querySelector("[data-dosing]");
+    this.outcome = root.querySelector(".outcome");
+    this.stop.addEventListener("click", () => this.send("stop", "Asking the node to stop\u2026", "Confirmed: the node stopped all dosing"));
+    this.resume.addEventListener("click", () => this.send("resume", "Asking the node to resume\u2026", "Confirmed: dosing is possible again"));
+  }
+
+  async send(verb, waitingText, doneText) {
+    this.stop.disabled = this.resume.disabled = true;
+    await follow(this.outcome, waitingText, doneText, () => command(this.node, verb, {}));
+    this.stop.disabled = this.resume.disabled = false;
+  }
+
+  render(dosing) {
+    this.line.textContent = dosing.text;
+    this.line.dataset.level = dosing.level;
+    this.resume.hidden = !["stopped", "latched"].includes(dosing.state);
+  }
+}
+
+/** Manual dose: what, how much, a confirmation that repeats it, and what came of it. */
+export class DoseForm {
+  constructor(form, dialog, node) {
+    this.form = form;
+    this.dialog = dialog;
+    this.node = node;
+    this.outcome = form.querySelector(".outcome");
+    form.addEventListener("submit", (event) => {
+      event.preventDefault();
+      this.ask();
+    });
+    dialog.addEventListener("close", () => dialog.returnValue === "yes" && this.send());
+  }
+
+  render(node) {
+    const select = this.form.elements.actuator;
+    const dosers = Object.keys(node.outputs).filter((name) => node.outputs[name] === "doser");
+    if (select.dataset.names === dosers.join()) return;
+    select.dataset.names = dosers.join();
+    select.replaceChildren(...dosers.map((name) => new Option(plainName(name), name)));
+    this.form.hidden = dosers.length === 0;
+  }
+
+  get volumeUl() {
+    return Math.round(Number(this.form.elements.volume_ml.value) * 1000);
+  }
+
+  ask() {
+    const name = plainName(this.form.elements.actuator.value);
+    this.dialog.querySelector("h2").textContent = `Dose ${millilitres(this.volumeUl)} of ${name}?`;
+    this.dialog.returnValue = "";
+    this.dialog.showModal();
+  }
+
+  async send() {
+    const args = { actuator: this.form.elements.actuator.value, volume_ul: this.volumeUl };
+    const what = `${millilitres(args.volume_ul)} of ${plainName(args.actuator)}`;
+    const button = this.form.querySelector("button");
+    button.disabled = true;
+    await follow(this.outcome, `Asking for ${what}\u2026`, `Confirmed: ${what} given`, () => command(this.node, "dose", args));
+    button.disabled = false;
+  }
+}

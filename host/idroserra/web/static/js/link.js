@@ -1,0 +1,82 @@
+// Talking to the host: plain requests with one clear message each, and the live stream.
+
+import { apply, replaceNodes, setClock, setLink, state, tell } from "./state.js";
+
+/** Fetch JSON. Rejects with an Error whose message can be shown as it is. */
+export async function request(path, { method = "GET", body, signal } = {}) {
+  let answer;
+  try {
+    answer = await fetch(path, {
+      method,
+      signal,
+      headers: body === undefined ? {} : { "Content-Type": "application/json" },
+      body: body === undefined ? undefined : JSON.stringify(body),
+    });
+  } catch (error) {
+    if (error.name === "AbortError") throw error;
+    throw new Error("The host does not answer: check the network, nothing was sent.");
+  }
+  const content = await answer.json().catch(() => ({}));
+  if (!answer.ok) throw new Error(content.error || `The host answered ${answer.status}.`);
+  return content;
+}
+
+const SILENCE_MS = 12_000;
+let source = null;
+let heardMs = 0;
+
+function open() {
+  if (source) return;
+  source = new EventSource("/api/live");
+  heardMs = Date.now();
+  source.onmessage = (event) => hear(JSON.parse(event.data));
+  source.onerror = () => {
+    setLink("lost");
+    if (source && source.readyState === EventSource.CLOSED) close();
+  };
+}
+
+function close() {
+  if (source) source.close();
+  source = null;
+}
+
+function hear(message) {
+  heardMs = Date.now();
+  if (message.unix_ms_now) setClock(message.unix_ms_now);
+  if (state.link !== "live") setLink("live");
+  if (message.type === "hello") {
+    if (message.digest !== state.digest) tell({ type: "outdated" });
+    if (message.missed) refresh();
+    return;
+  }
+  if (message.type !== "heartbeat") apply(message);
+}
+
+async function refresh() {
+  const { nodes } = await request("/api/nodes").catch(() => ({ nodes: null }));
+  if (nodes) replaceNodes(nodes);
+}
+
+/** One EventSource a tab, closed while the tab is hidden: a browser allows six per host. */
+export function start() {
+  document.addEventListener("visibilitychange", () => {
+    if (document.hidden) return close();
+    open();
+    return refresh();
+  });
+  window.addEventListener("pagehide", close);
+  setInterval(() => {
+    if (!document.hidden) watch();
+    tell({ type: "tick" });
+  }, 1000);
+  if (!document.hidden) open();
+}
+
+function watch() {
+  if (source && Date.now() - heardMs > SILENCE_MS) {
+    setLink("lost");
+    close();
+  }
+  if (!source) open();
+}

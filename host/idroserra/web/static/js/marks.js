@@ -1,0 +1,116 @@
+// Doses on the chart: a mark per dose and doser, the setpoint band behind, and the tooltip.
+
+import { colour } from "./panels.js";
+import { fullTime, millilitres, plainName } from "./words.js";
+
+const REACH_PX = 9;
+
+/** One colour and shape per doser, in the node's order. */
+export function lookOf(dosers, actuator) {
+  const index = Math.max(0, dosers.indexOf(actuator));
+  return { colour: colour(`--d${(index % 4) + 1}`), shape: index % 4 };
+}
+
+/** SVG path of a shape around 0,0: down, up, diamond, square. */
+export const SHAPES = ["M-5 -4H5L0 5Z", "M-5 4H5L0 -5Z", "M0 -6L5 0L0 6L-5 0Z", "M-4 -4H4V4H-4Z"];
+
+/** Dosers whose marks belong on a panel of `quantity`: pH ones on pH, the others on EC. */
+export function dosersOn(quantity, dosers) {
+  if (quantity === "doses") return dosers;
+  if (quantity === "ph") return dosers.filter((name) => name.startsWith("ph"));
+  if (quantity === "ec_us_cm") return dosers.filter((name) => !name.startsWith("ph"));
+  return [];
+}
+
+/** The setpoint band, drawn before anything else. */
+export function drawBand(plot, limits) {
+  if (!limits) return;
+  const { ctx, bbox } = plot;
+  const [top, bottom] = [plot.valToPos(limits[1], "y", true), plot.valToPos(limits[0], "y", true)];
+  ctx.save();
+  ctx.beginPath();
+  ctx.rect(bbox.left, bbox.top, bbox.width, bbox.height);
+  ctx.clip();
+  ctx.fillStyle = colour("--accent");
+  ctx.globalAlpha = 0.1;
+  ctx.fillRect(bbox.left, top, bbox.width, bottom - top);
+  ctx.globalAlpha = 0.5;
+  ctx.setLineDash([4, 4]);
+  ctx.strokeStyle = colour("--accent");
+  for (const y of [top, bottom]) {
+    ctx.beginPath();
+    ctx.moveTo(bbox.left, y);
+    ctx.lineTo(bbox.left + bbox.width, y);
+    ctx.stroke();
+  }
+  ctx.restore();
+}
+
+/** Marks of `doses` on a panel: lanes where the panel has them, else along its lower edge. */
+export function drawDoses(plot, panel, doses, dosers) {
+  const shown = dosersOn(panel.quantity, dosers);
+  if (!shown.length) return 0;
+  const { ctx, bbox } = plot;
+  const ratio = devicePixelRatio;
+  const inLanes = panel.quantity === "doses";
+  let count = 0;
+  ctx.save();
+  ctx.beginPath();
+  ctx.rect(bbox.left, bbox.top, bbox.width, bbox.height);
+  ctx.clip();
+  if (inLanes) drawLanes(plot, panel);
+  for (const dose of doses) {
+    if (!shown.includes(dose.actuator)) continue;
+    const x = plot.valToPos(dose.unixMs, "x", true);
+    if (x < bbox.left || x > bbox.left + bbox.width) continue;
+    const y = inLanes ? plot.valToPos(dosers.indexOf(dose.actuator), "y", true) : bbox.top + bbox.height - 8 * ratio;
+    drawShape(ctx, x, y, lookOf(dosers, dose.actuator), ratio);
+    count += 1;
+  }
+  ctx.restore();
+  return count;
+}
+
+function drawLanes(plot, panel) {
+  const { ctx, bbox } = plot;
+  ctx.fillStyle = colour("--grid");
+  panel.dosers.forEach((_, index) => {
+    ctx.fillRect(bbox.left, Math.round(plot.valToPos(index, "y", true)), bbox.width, 1);
+  });
+}
+
+function drawShape(ctx, x, y, look, ratio) {
+  ctx.save();
+  ctx.translate(x, y);
+  ctx.scale(ratio * 0.95, ratio * 0.95);
+  ctx.globalAlpha = 0.85;
+  ctx.fillStyle = look.colour;
+  ctx.fill(new Path2D(SHAPES[look.shape]));
+  ctx.restore();
+}
+
+/** Doses within reach of the pointer at (left, top) CSS px of the plot, nearest first. */
+export function dosesAt(plot, panel, doses, dosers, { left, top }) {
+  const shown = dosersOn(panel.quantity, dosers);
+  const inLanes = panel.quantity === "doses";
+  const lane = inLanes ? dosers[Math.round(plot.posToVal(top, "y"))] : null;
+  if (!inLanes && plot.over.clientHeight - top > 22) return [];
+  if (!inLanes && !shown.length) return [];
+  return doses
+    .filter((dose) => (inLanes ? dose.actuator === lane : shown.includes(dose.actuator)))
+    .map((dose) => [Math.abs(plot.valToPos(dose.unixMs, "x") - left), dose])
+    .filter(([distance]) => distance <= REACH_PX)
+    .sort((a, b) => a[0] - b[0])
+    .map(([, dose]) => dose);
+}
+
+/** What the tooltip says about one or more doses under the pointer. */
+export function tipLines(doses) {
+  const [first] = doses;
+  const lines = [`${plainName(first.actuator)}: ${millilitres(first.volumeUl)}`, fullTime(first.unixMs), first.reason];
+  if (doses.length > 1) {
+    const total = doses.reduce((sum, dose) => sum + dose.volumeUl, 0);
+    lines.push(`${doses.length} doses here, ${millilitres(total)} in all`);
+  }
+  return lines.filter(Boolean);
+}

@@ -1,0 +1,109 @@
+// The page of one node: puts the pieces on the shell the host rendered.
+
+import { Stack, spanText } from "./chart.js";
+import { DoseForm, StopControl } from "./commands.js";
+import { start } from "./link.js";
+import { Range, RANGES } from "./range.js";
+import { SetpointForm } from "./setpoints.js";
+import { listen, nowUnixMs, state } from "./state.js";
+import { newestOf, renderLink, renderStrip, verdictOf } from "./strip.js";
+import { renderSmall, seedSparks, syncTiles, tileKeys } from "./tiles.js";
+import { WhyList } from "./why.js";
+
+const byId = (id) => document.getElementById(id);
+const name = document.querySelector("main").dataset.node;
+const tiles = new Map();
+const seeded = new Set();
+const range = new Range(nowUnixMs);
+const stop = new StopControl(byId("control"), name);
+const dose = new DoseForm(byId("dose"), byId("dose-sure"), name);
+const setpoints = new SetpointForm(byId("setpoints"), name);
+const why = new WhyList(byId("why"), name);
+const stack = new Stack(byId("stack"), state.nodes.get(name), range);
+let cursorUnixMs = null;
+
+function renderTiles(node) {
+  const keys = tileKeys(node);
+  syncTiles(byId("tiles"), tiles, keys);
+  for (const tile of tiles.values()) tile.render(node);
+  renderSmall(byId("small"), node);
+  const fresh = keys.filter((key) => !seeded.has(key));
+  if (!fresh.length) return;
+  for (const key of fresh) seeded.add(key);
+  seedSparks(node, fresh, tiles).then(() => renderTiles(state.nodes.get(name)));
+}
+
+function renderImport(progress) {
+  const root = byId("import");
+  root.hidden = !progress;
+  if (!progress) return;
+  const share = progress.total ? progress.done / progress.total : 0;
+  root.querySelector("progress").value = share;
+  root.querySelector("span").textContent = progress.text || "Earlier history is being loaded into the charts.";
+  root.querySelector("b").textContent = `${Math.floor(share * 100)} %`;
+}
+
+function renderSettings(node) {
+  for (const cell of document.querySelectorAll("[data-setting]")) {
+    const value = node.config.values[cell.dataset.setting];
+    cell.textContent = value === undefined ? "\u2014" : `${value} ${cell.dataset.unit}`;
+  }
+}
+
+function render() {
+  const node = state.nodes.get(name);
+  renderStrip(byId("strip"), verdictOf(node), newestOf([node]));
+  renderLink(byId("link"));
+  renderTiles(node);
+  renderImport(node.history_progress);
+  stop.render(node.dosing);
+}
+
+function renderRange() {
+  for (const button of byId("ranges").children) {
+    button.setAttribute("aria-pressed", String(range.follows && button.dataset.range === range.name));
+  }
+  byId("now").hidden = range.follows;
+  byId("span").textContent = spanText(stack.shownBounds || range.bounds, cursorUnixMs);
+}
+
+function wireRange() {
+  byId("ranges").addEventListener("click", (event) => {
+    const { range: wanted } = event.target.dataset;
+    if (wanted in RANGES) stack.move(() => range.follow(wanted));
+  });
+  byId("earlier").addEventListener("click", () => stack.move(() => range.pan(-0.5)));
+  byId("later").addEventListener("click", () => stack.move(() => range.pan(0.5)));
+  byId("now").addEventListener("click", () => stack.move(() => range.follow(range.name)));
+  stack.root.addEventListener("shown", renderRange);
+  stack.root.addEventListener("cursor", (event) => {
+    cursorUnixMs = event.detail;
+    renderRange();
+  });
+  stack.root.addEventListener("trouble", (event) => {
+    byId("trouble").textContent = event.detail;
+    byId("trouble").hidden = !event.detail;
+  });
+}
+
+function renderSlow() {
+  const node = state.nodes.get(name);
+  stack.setNode(node);
+  dose.render(node);
+  setpoints.render(node);
+  renderSettings(node);
+}
+
+listen((message) => {
+  if (message.type === "record" && message.node === name) for (const tile of tiles.values()) tile.record(message);
+  if (message.type === "outdated") byId("outdated").hidden = false;
+  if (message.type === "nodes" || (message.type === "node" && message.node === name)) renderSlow();
+  render();
+});
+
+wireRange();
+renderSlow();
+renderRange();
+render();
+why.load();
+start();

@@ -1,0 +1,87 @@
+// The overview: every node, worst first, and one sentence for all of them.
+
+import { listen, state } from "./state.js";
+import { start } from "./link.js";
+import { newestOf, renderLink, renderStrip, verdictOf, worstFirst } from "./strip.js";
+import { seedSparks, syncTiles, tileKeys } from "./tiles.js";
+
+const root = document.getElementById("nodes");
+const strip = document.getElementById("strip");
+const cards = new Map();
+
+class Card {
+  constructor(node) {
+    this.root = document.getElementById("card").content.firstElementChild.cloneNode(true);
+    this.tiles = new Map();
+    this.seeded = new Set();
+    const link = this.root.querySelector("h2 a");
+    link.textContent = node.node;
+    link.href = `/nodes/${encodeURIComponent(node.node)}`;
+  }
+
+  render(node) {
+    const verdict = verdictOf(node);
+    this.root.dataset.level = verdict.level;
+    this.root.dataset.node = node.node;
+    this.root.querySelector(".site").textContent = node.site;
+    this.root.querySelector(".said").textContent = verdict.summary;
+    const chip = this.root.querySelector(".chip");
+    chip.textContent = node.dosing.label;
+    chip.dataset.level = node.dosing.level;
+    const keys = tileKeys(node);
+    syncTiles(this.root.querySelector(".tiles"), this.tiles, keys);
+    for (const tile of this.tiles.values()) tile.render(node);
+    this.seed(node, keys.filter((key) => !this.seeded.has(key)));
+  }
+
+  async seed(node, keys) {
+    if (!keys.length) return;
+    for (const key of keys) this.seeded.add(key);
+    await seedSparks(node, keys, this.tiles);
+    this.render(state.nodes.get(node.node));
+  }
+}
+
+function renderCards() {
+  const nodes = worstFirst(state.nodes.values());
+  document.getElementById("empty").hidden = nodes.length > 0;
+  nodes.forEach((node, index) => {
+    if (!cards.has(node.node)) cards.set(node.node, new Card(node));
+    const card = cards.get(node.node);
+    if (root.children[index] !== card.root) root.insertBefore(card.root, root.children[index] || null);
+    card.render(node);
+  });
+}
+
+/** The verdict over all nodes: the worst one's level, and who it is about. */
+export function overall(nodes) {
+  if (state.link === "lost") return verdictOf({});
+  if (!nodes.length) return { level: "note", summary: "No greenhouse has reported yet.", reasons: [] };
+  const troubled = worstFirst(nodes).filter((node) => node.verdict.level !== "ok");
+  const grave = troubled.filter((node) => node.verdict.level !== "note");
+  const reasons = troubled.flatMap((node) => node.verdict.reasons.map((reason) => ({ ...reason, text: `${node.node}: ${reason.text}` })));
+  if (!grave.length) {
+    const all = nodes.length === 1 ? "The greenhouse is fine." : `All ${nodes.length} greenhouses are fine.`;
+    return { level: "ok", summary: all, reasons };
+  }
+  const summary = grave.length === 1 ? `${grave[0].node} needs a look.` : `${grave.length} of ${nodes.length} greenhouses need a look.`;
+  return { level: grave[0].verdict.level, summary, reasons };
+}
+
+function render() {
+  const nodes = [...state.nodes.values()];
+  renderStrip(strip, overall(nodes), newestOf(nodes));
+  renderLink(document.getElementById("link"));
+  renderCards();
+}
+
+if (root) {
+  listen((message) => {
+    const card = cards.get(message.node);
+    if (message.type === "record" && card) for (const tile of card.tiles.values()) tile.record(message);
+    if (message.type === "outdated") document.getElementById("outdated").hidden = false;
+    render();
+  });
+  render();
+  start();
+}

@@ -1,0 +1,62 @@
+// Which stretch of time the charts show. It lives in the URL, so a link shows the same.
+
+export const RANGES = { "1h": 3600e3, "24h": 86400e3, "7d": 7 * 86400e3, "14d": 14 * 86400e3, "30d": 30 * 86400e3 };
+const LEAST_MS = 60e3;
+const MOST_MS = 400 * 86400e3;
+
+export class Range {
+  constructor(now) {
+    this.now = now;
+    this.read();
+  }
+
+  read() {
+    const query = new URLSearchParams(location.search);
+    const [from, to] = [Number(query.get("from")), Number(query.get("to"))];
+    this.name = query.get("range") in RANGES ? query.get("range") : "24h";
+    this.fixed = from > 0 && to - from >= LEAST_MS && to - from <= MOST_MS ? [from, to] : null;
+  }
+
+  /** True while the right edge is now. */
+  get follows() {
+    return this.fixed === null;
+  }
+
+  get bounds() {
+    if (this.fixed) return this.fixed;
+    const to = Math.round(this.now());
+    return [to - RANGES[this.name], to];
+  }
+
+  follow(name) {
+    [this.name, this.fixed] = [name, null];
+    this.write();
+  }
+
+  fix(from, to) {
+    const length = Math.min(MOST_MS, Math.max(LEAST_MS, to - from));
+    const end = Math.min(to, this.now());
+    this.fixed = [Math.round(end - length), Math.round(end)];
+    this.write();
+  }
+
+  /** Move by `share` of the visible length; past now it follows again. */
+  pan(share) {
+    const [from, to] = this.bounds;
+    const by = (to - from) * share;
+    if (to + by >= this.now() && Math.abs(to - from - RANGES[this.name]) < 1000) return this.follow(this.name);
+    return this.fix(from + by, to + by);
+  }
+
+  /** Zoom around `at`: factor below 1 shows less time. */
+  zoom(factor, at) {
+    const [from, to] = this.bounds;
+    const middle = at ?? (from + to) / 2;
+    this.fix(middle - (middle - from) * factor, middle + (to - middle) * factor);
+  }
+
+  write() {
+    const query = this.fixed ? `range=${this.name}&from=${this.fixed[0]}&to=${this.fixed[1]}` : `range=${this.name}`;
+    history.replaceState(null, "", `?${query}`);
+  }
+}

@@ -1,0 +1,126 @@
+// The setpoints: ranges come from the contract, and "saved" means the node reported them.
+
+import { listen, state } from "./state.js";
+import { request } from "./link.js";
+
+const WAIT_MS = 15_000;
+
+/** Stored value of one input, or null where it is not valid. */
+function read(input) {
+  if (input.type === "checkbox") return input.checked;
+  if (input.type === "time") {
+    const [hours, minutes] = input.value.split(":").map(Number);
+    return Number.isFinite(minutes) ? hours * 60 + minutes : null;
+  }
+  if (input.value === "" || !input.checkValidity()) return null;
+  const value = Number(input.value) / Number(input.dataset.factor);
+  return input.dataset.kind === "int" ? Math.round(value) : Number(value.toFixed(4));
+}
+
+function write(input, value) {
+  if (input.type === "checkbox") input.checked = value;
+  else if (input.type === "time") {
+    const pad = (part) => String(part).padStart(2, "0");
+    input.value = `${pad(Math.floor(value / 60))}:${pad(value % 60)}`;
+  } else input.value = String(Number((value * Number(input.dataset.factor)).toFixed(4)));
+}
+
+export class SetpointForm {
+  constructor(form, node) {
+    this.form = form;
+    this.node = node;
+    this.outcome = form.querySelector(".outcome");
+    this.inputs = [...form.querySelectorAll("[name]")];
+    this.touched = new Set();
+    form.addEventListener("input", (event) => this.touch(event.target));
+    form.addEventListener("reset", (event) => {
+      event.preventDefault();
+      this.touched.clear();
+      this.render(state.nodes.get(this.node));
+    });
+    form.addEventListener("submit", (event) => {
+      event.preventDefault();
+      this.save();
+    });
+  }
+
+  touch(input) {
+    const same = read(input) === this.values[input.name];
+    if (same) this.touched.delete(input.name);
+    else this.touched.add(input.name);
+    this.mark();
+  }
+
+  mark() {
+    for (const input of this.inputs) input.closest("label").classList.toggle("changed", this.touched.has(input.name));
+    const idle = this.touched.size === 0;
+    for (const button of this.form.querySelectorAll("button")) button.disabled = idle || this.busy;
+  }
+
+  /** Show what is in force; a field somebody is editing is left alone. */
+  render(node) {
+    this.values = { ...node.config.values };
+    for (const input of this.inputs) {
+      if (!this.touched.has(input.name) && input.name in this.values) write(input, this.values[input.name]);
+    }
+    this.mark();
+  }
+
+  changes() {
+    const changes = {};
+    for (const input of this.inputs) {
+      if (!this.touched.has(input.name)) continue;
+      const value = read(input);
+      if (value === null) {
+        input.reportValidity();
+        return null;
+      }
+      changes[input.name] = value;
+    }
+    return changes;
+  }
+
+  async save() {
+    const changes = this.changes();
+    if (!changes || Object.keys(changes).length === 0) return;
+    this.busy = true;
+    this.mark();
+    this.say("pending", "Saved at the host; waiting for the node to confirm\u2026");
+    try {
+      const path = `/api/nodes/${encodeURIComponent(this.node)}/config`;
+      const { rev } = await request(path, { method: "PUT", body: { values: changes, by: "page" } });
+      const error = await this.confirmed(rev);
+      if (error) this.say("failed", error);
+      else {
+        this.touched.clear();
+        this.say("done", `Confirmed: revision ${rev} is in force.`);
+      }
+    } catch (error) {
+      this.say("failed", error.message);
+    }
+    this.busy = false;
+    this.render(state.nodes.get(this.node));
+  }
+
+  say(look, text) {
+    this.outcome.dataset.state = look;
+    this.outcome.classList.toggle("pulse", look === "pending");
+    this.outcome.textContent = text;
+  }
+
+  /** Resolves with null once the node reports `rev`, else with what is wrong. */
+  confirmed(rev) {
+    return new Promise((resolve) => {
+      const timer = setTimeout(
+        () => resolve("Not confirmed yet: the node will get it as soon as it is back."), WAIT_MS);
+      const look = () => {
+        const { reported_rev: reported, error } = state.nodes.get(this.node).config;
+        if (reported < rev || reported === null) return;
+        clearTimeout(timer);
+        resolve(error ? `Refused by the node: ${error}` : null);
+      };
+      listen(look);
+      look();
+    });
+  }
+}

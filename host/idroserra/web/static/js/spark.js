@@ -1,0 +1,79 @@
+// The last hour of one channel as a small line, and which way it is going.
+
+const HOUR_MS = 3600e3;
+const TREND_MS = 15 * 60e3;
+const SVG = "http://www.w3.org/2000/svg";
+// The change within 15 minutes that is worth an arrow, in stored units.
+const NOTABLE = { ph: 0.04, ec_us_cm: 15, temp_c: 0.3, rh_pct: 2, level_mm: 2, volume_ml: 400, duty_pct: 3, on_pct: 101 };
+
+export class Spark {
+  constructor(channel) {
+    this.quantity = channel.split(".")[1];
+    this.points = [];
+    this.svg = document.createElementNS(SVG, "svg");
+    this.svg.setAttribute("class", "spark");
+    this.svg.setAttribute("viewBox", "0 0 100 30");
+    this.svg.setAttribute("preserveAspectRatio", "none");
+    this.svg.setAttribute("aria-hidden", "true");
+    this.rect = this.svg.appendChild(document.createElementNS(SVG, "rect"));
+    this.path = this.svg.appendChild(document.createElementNS(SVG, "path"));
+  }
+
+  seed(points) {
+    const newest = points.length ? points[points.length - 1][0] : 0;
+    this.points = points.concat(this.points.filter(([at]) => at > newest));
+  }
+
+  add(unixMs, value) {
+    const last = this.points[this.points.length - 1];
+    if (!last || unixMs > last[0]) this.points.push([unixMs, value]);
+  }
+
+  draw(now, band) {
+    this.points = this.points.filter(([at]) => at > now - HOUR_MS);
+    const [low, high] = this.extent(band);
+    const y = (value) => 28 - (26 * (value - low)) / (high - low);
+    this.path.setAttribute("d", this.line(now, y));
+    this.rect.setAttribute("visibility", band ? "visible" : "hidden");
+    if (!band) return;
+    const top = Math.max(0, y(band.high));
+    this.rect.setAttribute("width", 100);
+    this.rect.setAttribute("y", top);
+    this.rect.setAttribute("height", Math.max(0, Math.min(30, y(band.low)) - top));
+  }
+
+  extent(band) {
+    const values = this.points.map(([, value]) => value);
+    const least = (NOTABLE[this.quantity] || 1) * 3;
+    let low = Math.min(...values);
+    let high = Math.max(...values);
+    if (band) [low, high] = [Math.min(low, band.low), Math.max(high, band.high)];
+    if (!Number.isFinite(low)) return [0, 1];
+    const slack = Math.max(0, least - (high - low)) / 2;
+    return [low - slack, high + slack];
+  }
+
+  /** Path with a break wherever more than five minutes are missing. */
+  line(now, y) {
+    let last = null;
+    return this.points
+      .map(([at, value]) => {
+        const x = 100 - (100 * (now - at)) / HOUR_MS;
+        const step = last === null || at - last > 5 * 60e3 ? "M" : "L";
+        last = at;
+        return `${step}${x.toFixed(2)} ${y(value).toFixed(2)}`;
+      })
+      .join("");
+  }
+
+  /** "up", "down", "level", or null where 15 minutes are not covered. */
+  trend(now) {
+    const recent = this.points.filter(([at]) => at > now - TREND_MS);
+    if (recent.length < 4 || recent[recent.length - 1][0] - recent[0][0] < TREND_MS / 3) return null;
+    const third = Math.max(1, Math.floor(recent.length / 3));
+    const mean = (part) => part.reduce((sum, [, value]) => sum + value, 0) / part.length;
+    const change = mean(recent.slice(-third)) - mean(recent.slice(0, third));
+    if (Math.abs(change) < (NOTABLE[this.quantity] || Infinity)) return "level";
+    return change > 0 ? "up" : "down";
+  }
+}

@@ -1,0 +1,69 @@
+// What the page knows about the nodes, and the one place that changes it.
+
+const boot = JSON.parse(document.getElementById("boot").textContent);
+
+export const state = {
+  nodes: new Map(boot.nodes.map((node) => [node.node, node])),
+  digest: boot.digest,
+  link: "connecting",
+  lostUnixMs: null,
+};
+
+let offsetMs = boot.now_unix_ms - Date.now();
+const listeners = new Set();
+
+/** The host's wall time in ms: ages stay right on a phone with a wrong clock. */
+export function nowUnixMs() {
+  return Date.now() + offsetMs;
+}
+
+/** Call `listener(message)` after every message; `{type: "tick"}` once a second. */
+export function listen(listener) {
+  listeners.add(listener);
+}
+
+export function tell(message) {
+  for (const listener of listeners) listener(message);
+}
+
+export function setLink(link) {
+  if (link === "lost" && state.link !== "lost") state.lostUnixMs = nowUnixMs();
+  state.link = link;
+  tell({ type: "link" });
+}
+
+export function setClock(unixMs) {
+  offsetMs = unixMs - Date.now();
+}
+
+export function replaceNodes(nodes) {
+  state.nodes = new Map(nodes.map((node) => [node.node, node]));
+  tell({ type: "nodes" });
+}
+
+/** Fold one message of the live stream into the state, then tell everyone. */
+export function apply(message) {
+  const node = state.nodes.get(message.node);
+  if (message.type === "record" && node) applyRecord(node, message);
+  if (message.type === "node") {
+    const old = node || { channels: {} };
+    state.nodes.set(message.node, { ...old, ...message.changes });
+  }
+  tell(message);
+}
+
+function applyRecord(node, record) {
+  for (const [channel, value] of Object.entries(record.values)) {
+    setChannel(node, channel, { value, fault: null, fault_text: null }, record.unix_ms);
+  }
+  for (const [channel, fault] of Object.entries(record.faults)) {
+    const text = (record.fault_texts || {})[channel] || fault;
+    setChannel(node, channel, { value: null, fault, fault_text: text }, record.unix_ms);
+  }
+}
+
+function setChannel(node, channel, reading, unixMs) {
+  const known = node.channels[channel];
+  if (!known || (known.unix_ms !== null && known.unix_ms > unixMs)) return;
+  Object.assign(known, reading, { unix_ms: unixMs });
+}

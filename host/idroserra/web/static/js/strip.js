@@ -1,0 +1,58 @@
+// "Is everything OK?" in one sentence, and whether this page still hears the host.
+
+import { nowUnixMs, state } from "./state.js";
+import { ageText, timeText } from "./words.js";
+
+export const LEVELS = ["ok", "note", "warn", "bad"];
+const ICONS = { ok: "i-ok", note: "i-note", warn: "i-warn", bad: "i-bad" };
+
+/** The verdict to show: the host's, unless we no longer hear the host. */
+export function verdictOf(node) {
+  if (state.link === "lost") {
+    const since = timeText(state.lostUnixMs, nowUnixMs());
+    return {
+      level: "bad",
+      summary: "This page has lost the host.",
+      reasons: [{ level: "bad", text: `No contact since ${since}; what you see is old. Trying again.` }],
+    };
+  }
+  return node.verdict;
+}
+
+export function worstFirst(nodes) {
+  const rank = (node) => LEVELS.indexOf(node.verdict.level);
+  return [...nodes].sort((a, b) => rank(b) - rank(a) || a.node.localeCompare(b.node));
+}
+
+export function renderStrip(root, verdict, newestUnixMs) {
+  root.dataset.level = verdict.level;
+  root.querySelector("use").setAttribute("href", `#${ICONS[verdict.level]}`);
+  const strong = root.querySelector("strong");
+  if (strong.textContent !== verdict.summary) strong.textContent = verdict.summary;
+  const list = root.querySelector("ul");
+  const texts = verdict.reasons.map((reason) => reason.text);
+  const joined = texts.join("\n");
+  if (list.dataset.text !== joined) {
+    list.dataset.text = joined;
+    list.replaceChildren(...texts.map((text) => Object.assign(document.createElement("li"), { textContent: text })));
+  }
+  list.hidden = texts.length === 0;
+  root.querySelector(".age").textContent =
+    newestUnixMs === null ? "no reading yet" : `newest reading ${ageText(nowUnixMs() - newestUnixMs)}`;
+}
+
+export function newestOf(nodes) {
+  let newest = null;
+  for (const node of nodes) {
+    for (const channel of Object.values(node.channels)) {
+      if (channel.unix_ms !== null && (newest === null || channel.unix_ms > newest)) newest = channel.unix_ms;
+    }
+  }
+  return newest;
+}
+
+export function renderLink(root) {
+  root.dataset.state = state.link;
+  const words = { live: "live", lost: "no contact with the host", connecting: "connecting" };
+  root.querySelector("span").textContent = words[state.link];
+}

@@ -1,0 +1,136 @@
+// Live tiles: a value, its band, its age; or what is wrong, in words. Nothing stale looks alive.
+
+import { request } from "./link.js";
+import { nowUnixMs } from "./state.js";
+import { Spark } from "./spark.js";
+import { ageText, band, shown, timeText } from "./words.js";
+
+const ARROWS = { up: ["\u2197", "rising"], down: ["\u2198", "falling"], level: ["\u2192", "steady"] };
+
+function make(tag, className, parent) {
+  const element = document.createElement(tag);
+  if (className) element.className = className;
+  if (parent) parent.append(element);
+  return element;
+}
+
+/** "ok", "off_band", "fault", "stale" or "none" of one channel at `now`. */
+export function tileState(node, channel, now) {
+  if (channel.unix_ms === null) return "none";
+  if (now - channel.unix_ms > node.stale_after_ms) return "stale";
+  if (channel.fault) return "fault";
+  if (channel.value === null) return "none";
+  const limits = channel.band;
+  if (limits && (channel.value < limits.low || channel.value > limits.high)) return "off_band";
+  return "ok";
+}
+
+export class Tile {
+  constructor(key, parent) {
+    this.key = key;
+    this.spark = new Spark(key);
+    this.root = make("article", "tile", parent);
+    this.root.dataset.channel = key;
+    const head = make("h3", "", this.root);
+    this.label = make("b", "", head);
+    this.mark = make("span", "mark", head);
+    this.value = make("div", "value", this.root);
+    this.why = make("p", "why", this.root);
+    this.root.append(this.spark.svg);
+    const foot = make("footer", "", this.root);
+    this.band = make("span", "band", foot);
+    this.age = make("span", "age", foot);
+  }
+
+  render(node) {
+    const channel = node.channels[this.key];
+    const now = nowUnixMs();
+    const look = tileState(node, channel, now);
+    this.root.dataset.state = look;
+    this.label.textContent = channel.display.label;
+    this.showValue(channel, look, now);
+    this.showAge(channel, look, now);
+    this.spark.draw(now, channel.band);
+    this.spark.svg.toggleAttribute("hidden", look === "fault");
+  }
+
+  record(record) {
+    if (this.key in record.values) this.spark.add(record.unix_ms, record.values[this.key]);
+  }
+
+  showValue(channel, look, now) {
+    const marks = { fault: "fault", stale: "stale", none: "no data" };
+    this.mark.textContent = marks[look] || "";
+    this.mark.hidden = !marks[look];
+    this.why.textContent = look === "fault" ? channel.fault_text : "";
+    this.why.hidden = look !== "fault";
+    this.value.replaceChildren();
+    if (look === "fault") return this.value.append("No reading");
+    if (channel.value === null) return this.value.append("\u2014");
+    this.value.append(shown(channel, channel.value));
+    make("small", "", this.value).textContent = channel.display.unit;
+    const arrow = look === "stale" ? null : ARROWS[this.spark.trend(now)];
+    if (arrow) {
+      const trend = make("span", "trend", this.value);
+      [trend.textContent, trend.title] = [arrow[0], `${arrow[1]} over the last 15 minutes`];
+      trend.setAttribute("role", "img");
+      trend.setAttribute("aria-label", arrow[1]);
+    }
+    return undefined;
+  }
+
+  showAge(channel, look, now) {
+    const limits = band(channel);
+    const words = look === "off_band" ? `outside ${limits}` : limits && `band ${limits}`;
+    this.band.textContent = look === "fault" || look === "stale" ? "" : words;
+    if (channel.unix_ms === null) this.age.textContent = "never seen";
+    else if (look === "stale") this.age.textContent = `no news since ${timeText(channel.unix_ms, now)}`;
+    else this.age.textContent = ageText(now - channel.unix_ms);
+  }
+}
+
+/** Channel keys a tile is worth, in the host's order; the rest are small print. */
+export function tileKeys(node) {
+  return Object.keys(node.channels).filter((key) => node.channels[key].display.place === "tile");
+}
+
+/** Keep one tile per key of `keys` inside `parent`; returns the Map of tiles. */
+export function syncTiles(parent, tiles, keys) {
+  for (const [key, tile] of tiles) {
+    if (!keys.includes(key)) {
+      tile.root.remove();
+      tiles.delete(key);
+    }
+  }
+  for (const key of keys) if (!tiles.has(key)) tiles.set(key, new Tile(key, parent));
+  return tiles;
+}
+
+/** One line of small print: pumps, radio, memory. */
+export function renderSmall(parent, node) {
+  const now = nowUnixMs();
+  parent.replaceChildren();
+  for (const channel of Object.values(node.channels)) {
+    if (channel.display.place !== "small" || channel.unix_ms === null) continue;
+    const item = make("span", "", parent);
+    item.append(channel.display.label);
+    const text = channel.value === null ? channel.fault_text : `${shown(channel, channel.value)} ${channel.display.unit}`;
+    make("b", "", item).textContent = text;
+    if (now - channel.unix_ms > node.stale_after_ms) {
+      item.className = "old";
+      item.title = `no news since ${timeText(channel.unix_ms, now)}`;
+    }
+  }
+}
+
+/** Fill the tiles' lines with the last hour. A store that is away leaves them empty. */
+export async function seedSparks(node, keys, tiles) {
+  const to = Math.round(nowUnixMs()) + 1000;
+  const query = `channels=${keys}&from_unix_ms=${to - 3600e3}&to_unix_ms=${to}&columns=120`;
+  const answer = await request(`/api/nodes/${encodeURIComponent(node.node)}/series?${query}`).catch(() => null);
+  if (!answer) return;
+  for (const key of keys) {
+    const tile = tiles.get(key);
+    if (tile) tile.spark.seed((answer.series[key] || []).map(([at, , mean]) => [at, mean]));
+  }
+}

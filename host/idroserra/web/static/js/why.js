@@ -1,0 +1,71 @@
+// Why it did what it did: the newest decisions, doses and refusals, in words.
+
+import { nowUnixMs, listen } from "./state.js";
+import { request } from "./link.js";
+import { fullTime, timeText } from "./words.js";
+
+const SHOWN = 60;
+const WINDOW_MS = 7 * 86400e3;
+
+export class WhyList {
+  constructor(root, node) {
+    this.node = node;
+    this.list = root.querySelector("ol");
+    this.empty = root.querySelector(".empty");
+    this.select = root.querySelector("select");
+    this.events = [];
+    this.select.addEventListener("change", () => this.load());
+    listen((message) => {
+      if (message.type === "event" && message.node === node) this.take(message);
+      if (message.type === "nodes") this.load();
+    });
+  }
+
+  get kinds() {
+    return this.select.value.split(",");
+  }
+
+  async load() {
+    const to = Math.round(nowUnixMs()) + 60_000;
+    const path = `/api/nodes/${encodeURIComponent(this.node)}/events`;
+    const query = `from_unix_ms=${to - WINDOW_MS}&to_unix_ms=${to}&kinds=${this.kinds}&limit=${SHOWN}`;
+    try {
+      this.events = (await request(`${path}?${query}`)).events.reverse();
+      this.empty.textContent = "Nothing in the last seven days.";
+    } catch (error) {
+      this.empty.textContent = error.message;
+    }
+    this.render();
+  }
+
+  take(event) {
+    if (!this.kinds.includes(event.kind)) return;
+    const same = (other) => other.boot_id === event.boot_id && other.seq === event.seq;
+    if (this.events.some(same)) return;
+    this.events.unshift(event);
+    this.events.sort((a, b) => b.unix_us - a.unix_us);
+    this.events.length = Math.min(this.events.length, SHOWN);
+    this.render();
+  }
+
+  render() {
+    const now = nowUnixMs();
+    this.empty.hidden = this.events.length > 0;
+    this.list.replaceChildren(...this.events.map((event) => item(event, now)));
+  }
+}
+
+function item(event, now) {
+  const entry = document.createElement("li");
+  entry.dataset.kind = event.kind;
+  if (event.level !== "plain") entry.dataset.level = event.level;
+  const text = document.createElement("p");
+  text.textContent = event.text;
+  const time = document.createElement("time");
+  const unixMs = Math.floor(event.unix_us / 1000);
+  time.dateTime = new Date(unixMs).toISOString();
+  time.textContent = timeText(unixMs, now);
+  time.title = fullTime(unixMs);
+  entry.append(document.createElement("i"), text, time);
+  return entry;
+}

@@ -1,0 +1,114 @@
+"""Is everything OK? One verdict a node: the worst thing first, each in a sentence.
+
+Levels: ok (nothing to say), note (good to know), warn (look when you can), bad (look now).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from idroserra.web.display import display_of, duration_text, shown
+from idroserra.web.dosing import DosingState
+from idroserra.web.words import fault_text
+
+LEVELS = ("ok", "note", "warn", "bad")
+
+Reason = dict[str, str]
+
+
+def verdict_of(node: Mapping[str, Any], dosing: DosingState, now_unix_ms: int) -> dict[str, Any]:
+    """Return {"level", "summary", "reasons": [{"level", "text"}]} of a node's JSON so far."""
+    reasons = _contact(node, now_unix_ms)
+    if not reasons:
+        reasons += _readings(node["channels"], now_unix_ms - node["stale_after_ms"])
+    reasons += _dosing(dosing)
+    reasons += _settings(node["config"])
+    return summed(reasons)
+
+
+def summed(reasons: list[Reason]) -> dict[str, Any]:
+    """Return the verdict of reasons: the worst is the summary, the others follow."""
+    ranked = sorted(reasons, key=lambda reason: -LEVELS.index(reason["level"]))
+    if not ranked:
+        return {"level": "ok", "summary": "All is well: readings are fresh and in their bands.",
+                "reasons": []}
+    worst = ranked[0]["level"]
+    if worst == "note":
+        return {"level": "note", "summary": "Running; nothing needs you.", "reasons": ranked}
+    return {"level": worst, "summary": ranked[0]["text"], "reasons": ranked[1:]}
+
+
+def host_reasons(counts: Mapping[str, Any]) -> list[Reason]:
+    """Return what is wrong with the host itself, from Service.counts()."""
+    reasons = []
+    for part, effect in (
+        ("broker", "no reading arrives and no command leaves"),
+        ("store", "history is not readable now; new readings wait safely on disk"),
+        ("spool", "the host takes no more readings; the nodes keep theirs"),
+    ):
+        state = counts.get(part, {}).get("state", "ok")
+        if state != "ok":
+            reasons.append(_reason("bad", f"The host's {part}: {state}. Meanwhile {effect}."))
+    return reasons
+
+
+def _reason(level: str, text: str) -> Reason:
+    return {"level": level, "text": text}
+
+
+def _contact(node: Mapping[str, Any], now_unix_ms: int) -> list[Reason]:
+    times = [c["unix_ms"] for c in node["channels"].values() if c["unix_ms"] is not None]
+    seen = node["last_seen_unix_ms"]
+    if not node["online"]:
+        last = max([*times, *([seen] if seen else [])], default=None)
+        if last is None:
+            return [_reason("note", "Never heard of yet.")]
+        age = duration_text(max(0, now_unix_ms - last))
+        return [_reason("bad", f"Offline: last heard {age} ago. It goes on by itself.")]
+    if not times:
+        return [_reason("note", "Connected; the first reading is awaited.")]
+    age_ms = now_unix_ms - max(times)
+    if age_ms > node["stale_after_ms"]:
+        return [_reason("bad", f"Connected, but no reading for {duration_text(age_ms)}.")]
+    return []
+
+
+def _readings(channels: Mapping[str, Mapping[str, Any]], old_unix_ms: int) -> list[Reason]:
+    reasons = []
+    for key, channel in channels.items():
+        label = display_of(key).label
+        if channel["unix_ms"] is None or channel["unix_ms"] < old_unix_ms:
+            reasons.append(_reason("warn", f"{label}: no fresh reading."))
+        elif channel["fault"]:
+            reasons.append(_reason("bad", f"{label}: {fault_text(channel['fault'])}"))
+        elif channel["value"] is not None and channel["band"]:
+            reasons += _band(key, label, channel["value"], channel["band"])
+    return reasons
+
+
+def _band(key: str, label: str, value: float, band: Mapping[str, float]) -> list[Reason]:
+    low, high = band["low"], band["high"]
+    if low <= value <= high:
+        return []
+    side, edge = ("below", low) if value < low else ("above", high)
+    text = f"{label} is {shown(key, value)}, {side} {shown(key, edge)}."
+    if key.endswith(".level_mm") and side == "below":
+        return [_reason("bad", f"{text} Too little water: nothing doses.")]
+    far = abs(value - edge) > (high - low) / 2
+    return [_reason("warn" if far else "note", text)]
+
+
+def _dosing(dosing: DosingState) -> list[Reason]:
+    if dosing.level == "ok":
+        return []
+    return [_reason(dosing.level, dosing.text + ".")]
+
+
+def _settings(config: Mapping[str, Any]) -> list[Reason]:
+    if config["error"]:
+        return [_reason("warn", f"The node refused the last settings: {config['error']}.")]
+    reported = config["reported_rev"]
+    if config["rev"] and (reported is None or reported < config["rev"]):
+        return [_reason("note", f"Settings revision {config['rev']} is not confirmed yet.")]
+    return []

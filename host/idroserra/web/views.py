@@ -1,0 +1,150 @@
+"""What the page and the API say of a node, from registry, live values and store."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Mapping
+from typing import Any
+
+from idroserra import contract
+from idroserra.errors import StoreError
+from idroserra.nodes import Node
+from idroserra.service import Service
+from idroserra.store import EventPoint
+from idroserra.web.display import display_of, screen_order
+from idroserra.web.dosing import DosingStates
+from idroserra.web.verdict import verdict_of
+from idroserra.web.words import event_text, fault_text, level_of, reason_text
+
+LEAST_STALE_MS = 30_000
+STORE_RETRY_MS = 15_000
+_SETPOINTS = {
+    "ph": ("ph.target", "ph.deadband"),
+    "ec_us_cm": ("ec.target_us_cm", "ec.deadband_us_cm"),
+}
+
+
+def wall_unix_ms() -> int:
+    """Return the host's wall time."""
+    return time.time_ns() // 1_000_000
+
+
+class Views:
+    """Builds node JSON. All methods may be called from any thread."""
+
+    def __init__(self, service: Service) -> None:
+        self._service = service
+        self._lock = threading.Lock()
+        self._stored: dict[str, dict[str, tuple[int, float]]] = {}
+        self._asked_unix_ms: dict[str, int] = {}
+        self.dosing = DosingStates(lambda: service.store, wall_unix_ms)
+
+    def all(self) -> list[dict[str, Any]]:
+        """Return the JSON of every node, by name."""
+        return [self._node(node) for node in self._service.nodes.all()]
+
+    def get(self, node: str) -> dict[str, Any]:
+        """Return the JSON of one node. Raises UnknownNode."""
+        return self._node(self._service.nodes.get(node))
+
+    def _node(self, node: Node) -> dict[str, Any]:
+        info, config = node.info, config_json(node)
+        values = config["values"]
+        sample_ms = int(values.get("sample.every_ms", 0))
+        view: dict[str, Any] = {
+            "node": node.node, "site": node.site, "online": node.online,
+            "adopted": node.is_adopted, "last_seen_unix_ms": node.last_seen_unix_ms,
+            "board": None if info is None else info.board,
+            "version": None if info is None else info.version,
+            "boot_id": None if info is None else info.boot_id,
+            "clock": None if info is None else info.clock,
+            "image_sha256": None if info is None else info.image_sha256,
+            "stale_after_ms": max(LEAST_STALE_MS, 3 * sample_ms),
+            "channels": self._channels(node, values),
+            "outputs": {} if info is None else dict(info.outputs),
+            "config": config,
+            "history_progress": self._service.live.progress(node.node),
+        }
+        dosing = self.dosing.get(node.node, values.get("dosing.enabled"))
+        view["dosing"] = dosing._asdict()
+        view["verdict"] = verdict_of(view, dosing, wall_unix_ms())
+        return view
+
+    def _channels(self, node: Node, values: Mapping[str, Any]) -> dict[str, Any]:
+        live = self._service.live.channels(node.node)
+        names = set(live) | set(() if node.info is None else node.info.channels)
+        stored = {} if names and names <= set(live) else self._latest(node.node)
+        names |= set(stored)
+        return {key: _channel(key, live.get(key), stored.get(key), values)
+                for key in sorted(names, key=screen_order)}
+
+    def _latest(self, node: str) -> dict[str, tuple[int, float]]:
+        """The store's newest values, for channels nobody heard of since the host started."""
+        now = wall_unix_ms()
+        with self._lock:
+            if now - self._asked_unix_ms.get(node, 0) < STORE_RETRY_MS:
+                return self._stored.get(node, {})
+            self._asked_unix_ms[node] = now
+        try:
+            found = self._service.store.latest(node)
+        except StoreError:
+            return self._stored.get(node, {})
+        with self._lock:
+            self._stored[node] = found
+        return found
+
+
+def config_json(node: Node) -> dict[str, Any]:
+    """Return the wanted rev, the reported one, and the settings in force ({} while unknown)."""
+    report = node.report
+    return {
+        "rev": node.wanted_rev,
+        "reported_rev": None if report is None else report.rev,
+        "error": None if report is None else report.error,
+        "values": {} if report is None else dict(report.values),
+    }
+
+
+def event_json(event: EventPoint) -> dict[str, Any]:
+    """Return an event with its sentence."""
+    return {
+        "node": event.node, "unix_us": event.unix_us, "seq": event.seq,
+        "boot_id": event.boot_id, "kind": event.kind, "detail": dict(event.detail),
+    } | event_words(event.kind, event.detail)
+
+
+def event_words(kind: str, detail: Mapping[str, Any]) -> dict[str, str]:
+    """Return what an event carries for people: text, reason and level."""
+    return {"text": event_text(kind, detail), "reason": reason_text(detail.get("reason")),
+            "level": level_of(kind)}
+
+
+def _channel(
+    key: str, live: Mapping[str, Any] | None, stored: tuple[int, float] | None,
+    values: Mapping[str, Any],
+) -> dict[str, Any]:
+    quantity = contract.split_channel(key)[1]
+    if live is not None:
+        value, fault, unix_ms = live["value"], live["fault"], live["unix_ms"]
+    elif stored is not None:
+        value, fault, unix_ms = stored[1], None, stored[0]
+    else:
+        value, fault, unix_ms = None, None, None
+    return {
+        "unit": quantity.unit, "decimals": quantity.decimals, "value": value, "fault": fault,
+        "fault_text": fault_text(fault) if fault else None, "unix_ms": unix_ms,
+        "band": _band(quantity.key, values), "display": display_of(key)._asdict(),
+    }
+
+
+def _band(quantity: str, values: Mapping[str, Any]) -> dict[str, float] | None:
+    """The setpoint band of a quantity, on its stored scale; None where it has none."""
+    if quantity == "level_mm":
+        low, high = values.get("level.low_mm"), values.get("level.full_mm")
+        return None if low is None or high is None else {"low": low, "high": high}
+    keys = _SETPOINTS.get(quantity)
+    if keys is None or not all(key in values for key in keys):
+        return None
+    target, deadband = (values[key] for key in keys)
+    return {"low": round(target - deadband, 3), "high": round(target + deadband, 3)}

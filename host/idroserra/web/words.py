@@ -1,0 +1,139 @@
+"""Events as sentences: what a node did or refused, and why, for the page and the terminal."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from idro.protocol.faults import FAULTS
+from idroserra.store import Detail
+from idroserra.web.display import display_of, duration_text, plain_name, volume_text
+
+_BAD = ("latched",)
+_WARN = ("refused", "stopped", "fault_began", "gap", "restarted")
+_OK = ("dosed", "ran")
+_NOTE = ("boot", "armed", "resumed", "configured", "clock_set", "fault_ended")
+
+
+def level_of(kind: str) -> str:
+    """Return how much an event asks for attention: plain, ok, note, warn or bad."""
+    for level, kinds in (("bad", _BAD), ("warn", _WARN), ("ok", _OK), ("note", _NOTE)):
+        if kind in kinds:
+            return level
+    return "plain"
+
+
+def fault_text(fault: str) -> str:
+    """Return the sentence of a fault code; the code itself where it is unknown."""
+    return str(FAULTS.get(fault, fault))
+
+
+def reason_text(reason: object) -> str:
+    """Return a reason as words: a code like `mixing_wait` loses its underscores."""
+    text = str(reason or "").strip()
+    return text if " " in text else text.replace("_", " ")
+
+
+def event_text(kind: str, detail: Detail) -> str:
+    """Return one sentence for an event, whatever its detail lacks."""
+    write = _SENTENCES.get(kind)
+    return write(detail) if write else f"{plain_name(kind)} {_rest(detail)}".strip()
+
+
+def _rest(detail: Detail) -> str:
+    return ", ".join(f"{plain_name(key)} {value}" for key, value in detail.items())
+
+
+def _name(detail: Detail, key: str = "actuator") -> str:
+    text = plain_name(str(detail.get(key, "an output")))
+    return text[:1].upper() + text[1:] if not text.startswith("pH") else text
+
+
+def _because(detail: Detail, lead: str = ": ") -> str:
+    reason = reason_text(detail.get("reason"))
+    return f"{lead}{reason}" if reason else ""
+
+
+def _by(detail: Detail) -> str:
+    who = str(detail.get("by") or "")
+    return f" by {who}" if who and who not in ("control", "auto") else ""
+
+
+def _number(detail: Detail, key: str) -> int:
+    value: Any = detail.get(key)
+    return value if isinstance(value, int) else 0
+
+
+def _boot(detail: Detail) -> str:
+    error = detail.get("last_error")
+    last = f" The boot before ended with: {error}" if error else ""
+    cause = reason_text(detail.get("reset")) or "an unknown reset"
+    return f"Started, version {detail.get('version', '?')}, after {cause}.{last}"
+
+
+def _dosed(detail: Detail) -> str:
+    volume = volume_text(_number(detail, "volume_ul"))
+    return f"{_name(detail)}, {volume} given{_by(detail)}{_because(detail)}"
+
+
+def _ran(detail: Detail) -> str:
+    return (f"{_name(detail)} ran for {duration_text(_number(detail, 'on_ms'))}"
+            f"{_by(detail)}{_because(detail)}")
+
+
+def _refused(detail: Detail) -> str:
+    return f"{_name(detail)} refused{_because(detail)}"
+
+
+def _decided(detail: Detail) -> str:
+    return f"{_name(detail, 'loop')} control{_because(detail)}"
+
+
+def _channel(detail: Detail) -> str:
+    channel = str(detail.get("channel", ""))
+    return display_of(channel).label if channel else "A channel"
+
+
+def _fault_began(detail: Detail) -> str:
+    return f"{_channel(detail)} lost its value. {fault_text(str(detail.get('fault', '')))}"
+
+
+def _fault_ended(detail: Detail) -> str:
+    lasted = _number(detail, "lasted_ms")
+    after = f", after {duration_text(lasted)}" if lasted else ""
+    return f"{_channel(detail)} reads again{after}."
+
+
+def _gap(detail: Detail) -> str:
+    return f"{_number(detail, 'count')} readings were thinned out: the node's memory was full."
+
+
+def _clock_set(detail: Detail) -> str:
+    moved = _number(detail, "by_ms")
+    return "The node knows the time" + (
+        f", corrected by {duration_text(abs(moved))}." if moved else ".")
+
+
+def _restarted(detail: Detail) -> str:
+    return f"The task {plain_name(str(detail.get('task', '?')))} failed and was started again" + (
+        f": {detail['error']}" if detail.get("error") else ".")
+
+
+_SENTENCES: dict[str, Callable[[Detail], str]] = {
+    "boot": _boot,
+    "armed": lambda detail: "Readings were plausible for long enough: dosing is possible.",
+    "dosed": _dosed,
+    "ran": _ran,
+    "refused": _refused,
+    "decided": _decided,
+    "fault_began": _fault_began,
+    "fault_ended": _fault_ended,
+    "stopped": lambda detail: f"All dosing stopped{_by(detail)}.",
+    "resumed": lambda detail: f"Dosing released again{_by(detail)}.",
+    "latched": lambda detail: f"Dosing is locked until a person looks{_because(detail)}",
+    "configured": lambda detail: (
+        f"Settings, revision {detail.get('rev', '?')}, are in force{_by(detail)}."),
+    "clock_set": _clock_set,
+    "gap": _gap,
+    "restarted": _restarted,
+}
