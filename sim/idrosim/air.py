@@ -34,6 +34,7 @@ class Air:
         self.temp_c = outside_temp_c
         self.vapour = vapour_kg_m3(outside_temp_c, params["outside.rh_pct"])
         self.configure(params)
+        self.drive(outside_temp_c, 0.0, 0.0)
 
     def configure(self, params):
         """Take the room's size, walls and fan from `params`."""
@@ -44,14 +45,27 @@ class Air:
         self._vapour_rate = max(per_s, 1e-6)
         self._outside_rh_pct = params["outside.rh_pct"]
 
-    def step(self, dt_s, outside_temp_c, heat_w, evaporated_kg_s):
-        """Advance by `dt_s` with the heat and the water that plants and lamps give to the air."""
-        aim = outside_temp_c + heat_w / self._loss_w_k
+    def drive(self, outside_temp_c, heat_w, evaporated_kg_s):
+        """Set what the next steps relax to: weather, and heat and water given to the air."""
+        self._aim_c = outside_temp_c + heat_w / self._loss_w_k
+        self._aim_vapour = vapour_kg_m3(outside_temp_c, self._outside_rh_pct) + (
+            evaporated_kg_s / (self._vapour_rate * self._volume_m3))
+        self.vapour = min(self.vapour, vapour_kg_m3(self.temp_c, 100.0))
+
+    def step(self, dt_s):
+        """Advance by `dt_s`."""
+        aim = self._aim_c
         self.temp_c = aim + (self.temp_c - aim) * math.exp(-dt_s * self._heat_rate)
-        dry = vapour_kg_m3(outside_temp_c, self._outside_rh_pct)
-        dry += evaporated_kg_s / (self._vapour_rate * self._volume_m3)
-        wet = dry + (self.vapour - dry) * math.exp(-dt_s * self._vapour_rate)
-        self.vapour = min(wet, vapour_kg_m3(self.temp_c, 100.0))
+        aim = self._aim_vapour
+        self.vapour = aim + (self.vapour - aim) * math.exp(-dt_s * self._vapour_rate)
+
+    def state(self):
+        """Return the four floats that `restore` takes back."""
+        return [self.temp_c, self.vapour, self._aim_c, self._aim_vapour]
+
+    def restore(self, floats):
+        """Take back what `state` returned."""
+        self.temp_c, self.vapour, self._aim_c, self._aim_vapour = floats
 
     def pressure_pa(self):
         """Return the vapour pressure, Pa."""

@@ -92,16 +92,14 @@ def transpiration_kg_m2_s(leaf_area, ppfd_umol_m2_s, temp_c, vapour_pa):
 
 
 def uptake_mol_s(grown_g_s, transpired_l_s, molar):
-    """Return ten floats, mol/s the roots take from a solution of `molar` (mol/L, by ion)."""
-    taken = [0.0] * 10
+    """Return pairs (index of the ion, mol/s) the roots take from a solution of `molar` mol/L."""
     nitrogen = _N_MOL_G * grown_g_s
     nh4, no3 = molar[NH4], molar[NO3]
+    reduced = 0.0
     if nh4 > 0.0:
-        share = 3.0 * nh4 / (3.0 * nh4 + no3)
-        taken[NH4] = nitrogen * share * nh4 / (nh4 + _KM_NH4)
-    if no3 > 0.0:
-        taken[NO3] = (nitrogen - taken[NH4]) * no3 / (no3 + _KM_NO3)
+        reduced = nitrogen * 3.0 * nh4 / (3.0 * nh4 + no3) * nh4 / (nh4 + _KM_NH4)
+    taken = [(NH4, reduced), (NO3, (nitrogen - reduced) * no3 / (no3 + _KM_NO3))]
     for ion, tissue, half in _TISSUE:
-        taken[ion] = tissue * grown_g_s * molar[ion] / (molar[ion] + half)
-    taken[CA] = _CA_MOL_L * transpired_l_s * molar[CA] / (molar[CA] + _KM_CA)
+        taken.append((ion, tissue * grown_g_s * molar[ion] / (molar[ion] + half)))
+    taken.append((CA, _CA_MOL_L * transpired_l_s * molar[CA] / (molar[CA] + _KM_CA)))
     return taken

@@ -9,6 +9,7 @@ class Doser:
     def __init__(self, name, params, error_pct):
         self._name = name
         self._drawn_error_pct = error_pct
+        self.truth_key = "dosed." + name + "_ml"
         self.level = 0.0
         self.dosed_ml = 0.0
         self.bottle_ml = params[name + ".bottle_ml"]

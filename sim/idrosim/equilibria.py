@@ -56,7 +56,7 @@ _MOBILE = (
     ("Cl", 2.033, 216.0, 1), ("SO4", 1.07, -114.0, 2), ("H", 9.31, 838.0, 1),
     ("OH", 5.27, 478.0, 1), ("HCO3", 1.18, -190.0, 1), ("CO3", 0.955, -103.0, 2),
     ("H2PO4", 0.846, 0.0, 1), ("HPO4", 0.69, 0.0, 2), ("PO4", 0.612, 0.0, 3),
-    ("pair", 0.5, 0.0, 1),
+    ("pairs+", 0.5, 0.0, 1), ("pairs-", 0.5, 0.0, 1),
 )
 
 _CACHE_SIZE = 8
@@ -150,9 +150,9 @@ class EquilibriaTable:
         self._kept = {}
 
     def at(self, temp_c):
-        """Return the Equilibria at `temp_c`, rounded to the grid. Raises ValueError off 0..50 C."""
+        """Return the Equilibria at `temp_c`, rounded to the grid. Raises ValueError off -1..60."""
         if not -1.0 <= temp_c <= 60.0:
-            raise ValueError("temp_c %r: outside -1..60" % (temp_c,))
+            raise ValueError(f"temp_c {temp_c}: outside -1..60")
         slot = int(temp_c * GRID_PER_C + 64.5)
         found = self._kept.get(slot)
         if found is None:

@@ -52,7 +52,7 @@ _ROWS = {
     "outside.noise_c": (0.3, 0.0, 5.0),
     "outside.rh_pct": (55.0, 1.0, 100.0),
     "outside.ppfd_umol_m2_s": (0.0, 0.0, 2_000.0),  # sun at noon, from 06:00 to 18:00
-    "crop.area_m2": (0.6, 0.0, 1e4),
+    "crop.area_m2": (0.4, 0.0, 1e4),
     "crop.nonstructural_g_m2": (8.0, 0.01, 500.0),
     "crop.structural_g_m2": (32.0, 0.01, 500.0),
     "crop.harvest_g_m2": (180.0, 1.0, 1e6),  # then transplants take its place
@@ -84,17 +84,18 @@ def check(key, value):
     """Return `value` as the parameter's type. Raises ValueError that names the key."""
     row = _ROWS.get(key)
     if row is None:
-        raise ValueError("unknown plant parameter %r" % (key,))
+        raise ValueError(f"unknown plant parameter {key!r}")
     if len(row) == 2:
         if not isinstance(value, str) or value not in row[1]:
-            raise ValueError("%s: %r is not one of %s" % (key, value, ", ".join(sorted(row[1]))))
+            choices = ", ".join(sorted(row[1]))
+            raise ValueError(f"{key}: {value!r} is not one of {choices}")
         return value
     if value is None and row[0] is None:
         return None
     if isinstance(value, bool) or not isinstance(value, (int, float)):
-        raise ValueError("%s: number needed, got %r" % (key, value))
+        raise ValueError(f"{key}: number needed, got {value!r}")
     if not row[1] <= value <= row[2]:
-        raise ValueError("%s: %r is outside %r..%r" % (key, value, row[1], row[2]))
+        raise ValueError(f"{key}: {value!r} is outside {row[1]}..{row[2]}")
     return float(value)
 
 

@@ -2,20 +2,20 @@
 
 Mass is conserved by construction: every change is moles in or moles out, booked in `taken`. What
 a doser brings sits in the inlet pocket and mixes into the bulk exponentially; the probes hang in
-the bulk. A litre is taken as a kilogram.
+the bulk. A litre is taken as a kilogram. The chemistry behind the CO2 flux is solved whenever
+water or salts were added and at each `refresh`; `measure` solves for the instant.
 """
 
 import math
 
-from idrosim import conductivity
 from idrosim.chemistry import CA, Solution
 from idrosim.chemistry import C as CARBON
 from idrosim.chemistry import P as PHOSPHATE
+from idrosim.conductivity import conductivities
 from idrosim.equilibria import EquilibriaTable
 from idrosim.exact import pack_floats, unpack_floats
 from idrosim.water import RECIPES, WATERS, amounts
 
-SOLVE_DRIFT = 1e-5  # relative change of any total after which fluxes are computed anew
 _MIN_ML = 50.0
 _HEAT_J_ML_K = 4.186
 _MIXED_MOL = 1e-12
@@ -37,12 +37,12 @@ class Reservoir:
         self.temp_c = params["reservoir.temp_c"]
         self.spilled_ml = 0.0
         self._has_pocket = False
-        self._solved = [-1.0] * 11
+        self._solved = [0.0] * 11
         table = EquilibriaTable()
         self._si = 0.0
         self._flux = Solution(table)
         self._view = Solution(table)
-        self._solve_if_moved()
+        self._solve()
 
     def molar(self):
         """Return the ten concentrations of the bulk, mol/L."""
@@ -54,6 +54,7 @@ class Reservoir:
         total = self.volume_ml + volume_ml
         self.temp_c += (temp_c - self.temp_c) * volume_ml / total
         self.volume_ml = total
+        self._is_stale = True
         for index in range(10):
             self.moles[index] += moles[index]
 
@@ -64,7 +65,7 @@ class Reservoir:
         """
         kept = tau_s / dt_s * (1.0 - math.exp(-dt_s / tau_s))
         self.volume_ml += volume_ml
-        self._has_pocket = True
+        self._has_pocket = self._is_stale = True
         for index in range(10):
             amount = moles_per_ml[index] * volume_ml
             self.pocket[index] += amount * kept
@@ -74,6 +75,7 @@ class Reservoir:
         """Let the pocket flow into the bulk for `dt_s`."""
         if not self._has_pocket:
             return
+        self._is_stale = True
         share = 1.0 - math.exp(-dt_s / tau_s)
         if sum(self.pocket) < _MIXED_MOL:
             share = 1.0
@@ -89,21 +91,20 @@ class Reservoir:
         self.volume_ml -= gone
         return gone
 
-    def take(self, moles):
-        """Remove moles of ions, as far as they are there."""
-        for index in range(9):
-            wanted = moles[index]
-            if wanted > 0.0:
-                if wanted > self.moles[index]:
-                    wanted = self.moles[index]
-                self.moles[index] -= wanted
-                self.taken[index] += wanted
+    def take(self, rates, dt_s):
+        """Remove ions for `dt_s` at `rates`, pairs (index, mol/s), as far as they are there."""
+        moles, taken = self.moles, self.taken
+        for index, rate in rates:
+            wanted = min(rate * dt_s, moles[index])
+            moles[index] -= wanted
+            taken[index] += wanted
 
     def spill(self, volume_ml):
         """Lose solution with all it holds: overflow and leaks."""
         gone = min(volume_ml, max(self.volume_ml - _MIN_ML, 0.0))
         if gone <= 0.0:
             return
+        self._is_stale = True
         share = gone / self.volume_ml
         for index in range(10):
             moved = self.moles[index] * share
@@ -123,8 +124,9 @@ class Reservoir:
 
     def react(self, dt_s, kla_per_s, co2_atm, brushite_per_s):
         """Exchange CO2 with the air and drop brushite for `dt_s`."""
+        if self._is_stale:
+            self._solve()
         flux = self._flux
-        self._solve_if_moved()
         carbon = self.moles[CARBON]
         if flux.co2 > 0.0 and carbon > 0.0:
             share = flux.co2 / flux.carbon
@@ -142,33 +144,36 @@ class Reservoir:
                 self.moles[index] -= gone
                 self.taken[index] += gone
 
-    def _solve_if_moved(self):
+    def refresh(self):
+        """Have the next `react` solve the chemistry, though nothing was poured or dosed."""
+        self._is_stale = True
+
+    def _solve(self):
         molar = self.molar()
-        solved = self._solved
-        moved = abs(self.temp_c - solved[10]) > 0.01
-        for index in range(10):
-            if moved:
-                break
-            moved = abs(molar[index] - solved[index]) > SOLVE_DRIFT * solved[index]
-        if moved:
-            self._flux.set(molar, self.temp_c)
-            self._flux.solve()
-            self._solved = molar + [self.temp_c]
-            self._si = self._flux.si_brushite()
+        self._flux.set(molar, self.temp_c)
+        self._flux.solve()
+        self._solved = molar + [self.temp_c]
+        self._si = self._flux.si_brushite()
+        self._is_stale = False
 
     def measure(self):
-        """Return (pH, EC at 25 C, conductivity at the water's temperature, both uS/cm)."""
+        """Return (pH, conductivity at the water's temperature, EC at 25 C, both uS/cm).
+
+        Always of this instant, and without a trace: who measures does not change what follows.
+        """
         view = self._view
         view.set(self.molar(), self.temp_c)
         view.rewarm(self._flux.warm())
         ph = view.solve()
-        return ph, conductivity.kappa_us_cm(view, True), conductivity.kappa_us_cm(view)
+        kappa_us_cm, ec_us_cm = conductivities(view)
+        return ph, kappa_us_cm, ec_us_cm
 
     def state(self):
         """Return all of it, JSON-able, to the last bit."""
         floats = (self.moles + self.pocket + self.taken + self._solved + self._flux.warm()
                   + [self.volume_ml, self.temp_c, self.spilled_ml, self._si])
-        return {"floats": pack_floats(floats), "has_pocket": self._has_pocket}
+        return {"floats": pack_floats(floats), "has_pocket": self._has_pocket,
+                "is_stale": self._is_stale}
 
     def restore(self, state):
         """Take back what `state` returned."""
@@ -180,3 +185,4 @@ class Reservoir:
         self._flux.rewarm(floats[41:-4])
         self._flux.carbon = self._solved[CARBON]
         self._has_pocket = state["has_pocket"]
+        self._is_stale = state["is_stale"]

@@ -1,4 +1,4 @@
-"""Raw waters, dosing stocks and recipes: what each brings, as moles in the order of chemistry.IONS.
+"""Raw waters, dosing stocks and recipes: the moles each brings, in the order of chemistry.IONS.
 
 Waters are mmol/L with all alkalinity as bicarbonate; stocks are mol/L of stock. Acids bring
 only their anion and bases only their cation: the charge balance does the rest. The 10 % stocks
@@ -48,6 +48,6 @@ STOCKS = {
 def amounts(table, name, factor):
     """Return ten floats, `table[name]` times `factor`. Raises ValueError for an unknown name."""
     if name not in table:
-        raise ValueError("%r: not one of %s" % (name, ", ".join(sorted(table))))
+        raise ValueError(f"{name!r}: not one of {sorted(table)}")
     row = table[name]
     return [row.get(ion, 0.0) * factor for ion in IONS]
