@@ -1,0 +1,93 @@
+"""The files of the repository and their syntax trees, for the house rules of this folder."""
+
+import ast
+import subprocess
+from collections.abc import Iterator
+from functools import cache
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parents[2]
+
+
+@cache
+def files() -> tuple[Path, ...]:
+    """Return every file that is or would be committed, sorted."""
+    done = subprocess.run(
+        ["git", "ls-files", "--cached", "--others", "--exclude-standard", "-z"],
+        cwd=ROOT, capture_output=True, text=True, check=True,
+    )
+    paths = (ROOT / name for name in done.stdout.split("\0") if name)
+    return tuple(sorted(path for path in paths if path.is_file()))
+
+
+def python_files(*folders: str) -> list[Path]:
+    """Return the Python files under `folders` (of the root)."""
+    return [
+        path for path in files()
+        if path.suffix == ".py" and any(path.is_relative_to(ROOT / f) for f in folders)
+    ]
+
+
+@cache
+def tree(path: Path) -> ast.Module:
+    """Return the syntax tree of a Python file."""
+    return ast.parse(path.read_text(encoding="utf-8"), str(path))
+
+
+def name_of(path: Path) -> str:
+    """Return a path as it is shown in a message."""
+    return path.relative_to(ROOT).as_posix()
+
+
+def module_of(path: Path) -> str:
+    """Return the dotted name a Python file is imported by."""
+    parts = list(path.relative_to(ROOT).with_suffix("").parts)[1:]
+    return ".".join(parts[:-1] if parts[-1] == "__init__" else parts)
+
+
+def imports(path: Path) -> Iterator[tuple[int, str]]:
+    """Yield (line, dotted name) of everything a file imports, wherever in the file.
+
+    `from a.b import c` yields a.b.c: c may be a module.
+    """
+    for node in ast.walk(tree(path)):
+        if isinstance(node, ast.Import):
+            for alias in node.names:
+                yield node.lineno, alias.name
+        elif isinstance(node, ast.ImportFrom):
+            for alias in node.names:
+                yield node.lineno, f"{node.module}.{alias.name}"
+
+
+def calls(path: Path) -> Iterator[tuple[int, str, ast.Call]]:
+    """Yield (line, last name of what is called, call)."""
+    for node in ast.walk(tree(path)):
+        if isinstance(node, ast.Call):
+            called = node.func
+            if isinstance(called, ast.Attribute):
+                yield node.lineno, called.attr, node
+            elif isinstance(called, ast.Name):
+                yield node.lineno, called.id, node
+
+
+@cache
+def code(path: Path) -> ast.Module:
+    """Return the syntax tree of a file without its docstrings."""
+    parsed = ast.parse(path.read_text(encoding="utf-8"), str(path))
+    for node in ast.walk(parsed):
+        body = getattr(node, "body", None)
+        first = body[0] if isinstance(body, list) and body else None
+        if isinstance(first, ast.Expr) and isinstance(first.value, ast.Constant):
+            body[0] = ast.copy_location(ast.Pass(), first)
+    return parsed
+
+
+def strings(path: Path) -> set[str]:
+    """Return every string constant of a file that is no docstring."""
+    constants = (node for node in ast.walk(code(path)) if isinstance(node, ast.Constant))
+    return {node.value for node in constants if isinstance(node.value, str)}
+
+
+def report(why: str, found: list[str]) -> str:
+    """Return the message of a broken rule: why there is such a rule, then each place."""
+    return "\n".join([why, *(f"  {place}" for place in found)])

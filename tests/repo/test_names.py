@@ -1,0 +1,85 @@
+"""Names say their unit, modules say what they are for."""
+
+import ast
+from collections.abc import Iterator
+from pathlib import Path
+
+from source_tree import name_of, python_files, report, tree
+
+# A name that ends in one of these measures something and must go on to say in what.
+PHYSICAL = frozenset({
+    "age", "area", "capacity", "conductivity", "current", "delay", "depth", "distance",
+    "duration", "duty", "ec", "elapsed", "flow", "freq", "frequency", "gap", "height",
+    "humidity", "hysteresis", "interval", "latency", "lease", "length", "period", "power",
+    "pressure", "rate", "speed", "temp", "temperature", "time", "timeout", "voltage", "volume",
+    "wait", "weight",
+})
+# Exemptions, each with its reason.
+EXEMPT = {"ec": "field of control.dosing.Water: a Reading, no number"}
+FOLDERS = ("protocol", "control", "safety", "drivers")
+
+
+def public_names(path: Path) -> Iterator[tuple[int, str]]:
+    """Yield (line, name) of public functions' parameters and of namedtuple fields."""
+    for node in ast.walk(tree(path)):
+        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
+            if node.name.startswith("_") and node.name != "__init__":
+                continue
+            for argument in [*node.args.posonlyargs, *node.args.args, *node.args.kwonlyargs]:
+                yield node.lineno, argument.arg
+        elif (
+            isinstance(node, ast.Call)
+            and isinstance(node.func, ast.Name)
+            and node.func.id == "namedtuple"
+            and isinstance(node.args[1], ast.Tuple | ast.List)
+        ):
+            for field in node.args[1].elts:
+                assert isinstance(field, ast.Constant)
+                yield node.lineno, str(field.value)
+
+
+def lacks_unit(name: str) -> bool:
+    return name.split("_")[-1] in PHYSICAL and name not in EXEMPT
+
+
+def test_physical_quantities_carry_their_unit():
+    why = (
+        "A number without a unit was read in the wrong one before: `wait_ms`, `temp_c`,\n"
+        "`ec_us_cm`, `volume_ml`, `freq_hz`. These names measure something and do not say in what:"
+    )
+    found = [
+        f"{name_of(path)}:{line} {name}"
+        for folder in FOLDERS
+        for path in python_files(f"firmware/idro/{folder}")
+        for line, name in public_names(path)
+        if lacks_unit(name)
+    ]
+    assert not found, report(why, found)
+
+
+def test_the_rule_bites():
+    assert lacks_unit("timeout")
+    assert lacks_unit("water_temp")
+    assert not lacks_unit("timeout_ms")
+    assert not lacks_unit("temp_c")
+
+
+def test_module_names_are_nouns_with_a_meaning():
+    why = "A file is found by the name of the thing in it; these names fit anything:"
+    vague = {"utils", "util", "common", "manager", "base", "helpers", "misc"}
+    found = [
+        name_of(path)
+        for path in python_files("firmware", "host", "sim", "tests", "bench")
+        if path.stem in vague
+    ]
+    assert not found, report(why, found)
+
+
+def test_every_module_says_what_it_is_for():
+    why = "The first line of a file is what a stranger reads; these have none:"
+    found = [
+        name_of(path)
+        for path in python_files("firmware", "host", "sim", "tests", "bench")
+        if tree(path).body and not ast.get_docstring(tree(path))
+    ]
+    assert not found, report(why, found)

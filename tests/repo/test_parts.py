@@ -1,0 +1,52 @@
+"""A part is complete or it is not there: driver, device, test, binding, row in the docs."""
+
+import ast
+import tomllib
+
+from source_tree import ROOT, name_of, python_files, report, tree
+
+from idro.protocol.quantities import QUANTITIES
+
+PARTS = tomllib.loads((ROOT / "boards" / "parts.toml").read_text(encoding="utf-8"))
+
+
+def test_parts_are_complete():
+    why = (
+        "A part that is half there runs on no board or is tested by nobody. A part is: an entry\n"
+        "in boards/parts.toml, a driver, a simulated device, a test, a row in docs/hardware.md."
+    )
+    hardware_page = (ROOT / "docs" / "hardware.md").read_text(encoding="utf-8")
+    found = []
+    for part in PARTS:
+        for place in (
+            f"firmware/idro/drivers/{part}.py",
+            f"sim/idrosim/devices/{part}.py",
+            f"tests/portable/test_{part}.py",
+        ):
+            if not (ROOT / place).is_file():
+                found.append(f"{part}: {place} is missing")
+        if f"| `{part}` |" not in hardware_page:
+            found.append(f"{part}: docs/hardware.md has no row for it")
+    assert not found, report(why, found)
+
+
+def test_every_driver_that_builds_is_a_part():
+    why = "A driver without an entry in boards/parts.toml can be put on no board:"
+    found = [
+        name_of(path)
+        for path in python_files("firmware/idro/drivers")
+        if any(isinstance(n, ast.FunctionDef) and n.name == "build" for n in tree(path).body)
+        and path.stem not in PARTS
+    ]
+    assert not found, report(why, found)
+
+
+def test_parts_measure_quantities_of_the_contract():
+    why = "What a part measures must have a unit and a range in idro.protocol.quantities:"
+    found = [
+        f"{name}: {quantity}"
+        for name, part in PARTS.items()
+        for quantity in part["measures"]
+        if quantity not in QUANTITIES
+    ]
+    assert not found, report(why, found)

@@ -1,0 +1,131 @@
+"""Rules that keep a pump from running: hazards H2, H4 and H5 of the design."""
+
+import ast
+
+from source_tree import calls, name_of, python_files, report, strings, tree
+
+from idro.protocol.events import EVENTS
+from idro.protocol.faults import FAULTS
+from idro.protocol.messages import VERBS
+from idro.protocol.settings import SETTINGS
+
+# These record and make safe what nobody expected, then go on. Nothing else catches everything.
+SUPERVISORS = {
+    "firmware/idro/safety/supervisor.py": "restarts a task of the node",
+    "host/idroserra/service.py": "restarts a worker of the host",
+}
+# These stand where the interpreter stands, which prints any traceback and goes on.
+INTERPRETERS = {
+    "sim/idrosim/shim/start.py": "main.py ended with an exception: the board shows its prompt",
+    "sim/idrosim/shim/timers.py": "a callback failed: the port prints it",
+    "tests/portable/run.py": "a test failed: the runner prints it and runs the next",
+}
+
+
+def test_one_watchdog():
+    why = "A second WDT(...) re-configures the first on the ESP32: it could be made longer."
+    found = [
+        f"{name_of(path)}:{line}"
+        for path in python_files("firmware")
+        for line, called, _ in calls(path)
+        if called == "WDT"
+    ]
+    assert len(found) == 1, report(why, found)
+
+
+def test_no_soft_reset():
+    why = "Pins keep their level over a soft reset: a running pump would go on. Hard reset only."
+    found = [
+        name_of(path)
+        for path in python_files("firmware")
+        if "soft_reset" in path.read_text(encoding="utf-8")
+    ]
+    assert not found, report(why, found)
+
+
+def test_nobody_swallows_errors():
+    why = (
+        "What is caught and dropped is lost. Catch the narrowest class where something can be\n"
+        f"done; only {', '.join(SUPERVISORS)} may catch everything."
+    )
+    found = []
+    for path in python_files("firmware", "host", "sim", "tests", "bench"):
+        for node in ast.walk(tree(path)):
+            if not isinstance(node, ast.ExceptHandler):
+                continue
+            names = ast.walk(node.type) if node.type else [ast.Name("everything")]
+            caught = {name.id for name in names if isinstance(name, ast.Name)}
+            broad = caught & {"everything", "Exception", "BaseException"}
+            if broad and name_of(path) not in SUPERVISORS | INTERPRETERS:
+                found.append(f"{name_of(path)}:{node.lineno} catches {', '.join(broad)}")
+    assert not found, report(why, found)
+
+
+def test_only_supervisors_suppress():
+    why = "contextlib.suppress(Exception) is an except-pass by another name."
+    found = [
+        f"{name_of(path)}:{line}"
+        for path in python_files("host", "sim", "tests", "bench")
+        for line, called, call in calls(path)
+        if called == "suppress"
+        and any(isinstance(a, ast.Name) and a.id in ("Exception", "BaseException")
+                for a in call.args)
+    ]
+    assert not found, report(why, found)
+
+
+def test_events_used_are_events_of_the_contract():
+    why = "An event outside idro.protocol.events is refused by the host and lost:"
+    found = []
+    for path in python_files("firmware"):
+        for line, called, call in calls(path):
+            if called.strip("_") not in ("record_event", "append_event"):
+                continue
+            # record_event(kind, ...), append_event(at_ms, kind, ...)
+            place = 1 if called.strip("_") == "append_event" else 0
+            kind = call.args[place] if len(call.args) > place else None
+            if isinstance(kind, ast.Constant) and kind.value not in EVENTS:
+                found.append(f"{name_of(path)}:{line} {kind.value}")
+    assert not found, report(why, found)
+
+
+def used_in_firmware() -> set[str]:
+    """Return every string of the firmware outside the contract."""
+    return set().union(*(
+        strings(path) for path in python_files("firmware") if "protocol" not in path.parts
+    ))
+
+
+def test_every_event_is_told_by_somebody():
+    why = "An event that no code records is a promise of the protocol page nobody keeps:"
+    assert not (unused := sorted(set(EVENTS) - used_in_firmware())), report(why, unused)
+
+
+def test_every_fault_is_raised_by_somebody():
+    why = "A fault that no code sets is a promise of the protocol page nobody keeps:"
+    assert not (unused := sorted(set(FAULTS) - used_in_firmware())), report(why, unused)
+
+
+def test_faults_raised_are_faults_of_the_contract():
+    why = "A fault outside idro.protocol.faults has no sentence for the operator:"
+    found = [
+        f"{name_of(path)}:{line} {call.args[1].value}"
+        for path in python_files("firmware")
+        for line, called, call in calls(path)
+        if called == "SensorError" and len(call.args) > 1
+        and isinstance(call.args[1], ast.Constant) and call.args[1].value not in FAULTS
+    ]
+    assert not found, report(why, found)
+
+
+def test_every_setting_is_read_by_somebody():
+    why = "A setting nobody reads is a knob that turns nothing:"
+    assert not (unused := sorted(set(SETTINGS) - used_in_firmware())), report(why, unused)
+
+
+def test_every_verb_is_handled():
+    why = "A verb of the contract must have its handler in app/commands.py:"
+    handled = set().union(*(
+        strings(path) for path in python_files("firmware/idro/app") if path.stem == "commands"
+    ))
+    assert not (missing := sorted(set(VERBS) - handled)), report(why, missing)
