@@ -13,6 +13,8 @@ from idroserra.chips import Chip
 from idroserra.errors import BoardError
 
 I2C_FREQ_HZ = (10_000, 400_000)
+# The part whose cut-offs share one timer, since the safety gate runs one of them at a time.
+SHARES_TIMER = "doser"
 # What the node itself reports besides its sensors and outputs: heap, outbox, radio.
 NODE_CHANNELS = 3
 
@@ -29,6 +31,7 @@ class Wiring:
         self._places: dict[tuple[str, int], str] = {}  # (bus, address or channel): key
         self._channels: dict[str, str] = {}  # "reservoir.ph": key
         self._names: dict[str, str] = {}  # actuator: key
+        self._timers_used = 0
 
     def i2c(self, name: str, bus: I2cBus) -> dict[str, Any]:
         """Take an I2C bus."""
@@ -91,6 +94,7 @@ class Wiring:
         if actuator.name in self._names:
             self._refuse(f"{key}.name", f"{self._names[actuator.name]} has it: choose another")
         self._names[actuator.name] = key
+        self._cut_off(f"{key}.part", actuator.part)
         part = self._part(key, actuator.part, "actuator")
         parameters = self._parameters(
             key, actuator.part, part, freq_hz=actuator.freq_hz,
@@ -113,6 +117,17 @@ class Wiring:
                          f"{MAX_CHANNELS}: split the board in two")
         if not self._channels:
             self._refuse("sensor", f"the board measures nothing: {EXAMPLE}")
+
+    def _cut_off(self, key: str, part: str) -> None:
+        """Take a timer for the cut-off of an output. Dosers share one: one runs at a time."""
+        if part != SHARES_TIMER:
+            self._timers_used += 1
+        if self._timers_used >= self._chip.timers:
+            why = (
+                f"no timer is left for its cut-off: besides dosers the {self._chip.name} can cut "
+                f"off {self._chip.timers - 1} outputs; put this one on another board"
+            )
+            self._refuse(key, why)
 
     def _measures(self, key: str, sensor: Sensor, part: Part) -> None:
         if not sensor.measures:

@@ -21,6 +21,7 @@ class Chip:
     high_at_reset: frozenset[int]
     adc1: frozenset[int]
     adc2: frozenset[int]
+    timers: int
 
     def output_refusal(self, pin: int) -> str | None:
         """Return why `pin` cannot drive anything, or None if it can."""
@@ -71,6 +72,7 @@ _ESP32 = Chip(
     high_at_reset=frozenset({14}),
     adc1=_pins((32, 39)),
     adc2=frozenset({0, 2, 4, 12, 13, 14, 15, 25, 26, 27}),
+    timers=4,
 )
 
 _ESP32S3 = Chip(
@@ -83,6 +85,7 @@ _ESP32S3 = Chip(
     high_at_reset=frozenset({18}),
     adc1=_pins((1, 10)),
     adc2=_pins((11, 20)),
+    timers=4,
 )
 
 CHIPS = {chip.name: chip for chip in (_ESP32, _ESP32S3)}

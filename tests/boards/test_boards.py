@@ -121,7 +121,7 @@ def test_refuses_with_file_key_and_way_out(case):
 
 ANALOG_PARTS = PARTS | {
     "ldr": boards.Part(
-        kind="sensor", buses=["pin"], measures=["rh_pct"], text="any analog sensor",
+        kind="sensor", buses=["pin"], measures=["rh_pct", "temp_c"], text="any analog sensor",
         datasheet="", parameters={},
     )
 }
@@ -153,16 +153,22 @@ def test_refuses_a_probe_without_the_temperature_it_needs():
 
 def test_refuses_more_channels_than_a_message_holds():
     sensors = "".join(
-        f'[[sensor]]\nsource = "leaf{i}"\npart = "ldr"\nmeasures = ["rh_pct"]\npin = {pin}\n'
-        for i, pin in enumerate((34, 35, 36, 37, 38, 39))
-    )
-    actuators = "".join(
-        f'[[actuator]]\nname = "fan{i}"\npart = "switch"\npin = {pin}\nmax_on_ms = 1_000\n'
-        'safe_level = 0\npull = "down"\n'
-        for i, pin in enumerate((13, 16, 17, 18))
+        f'[[sensor]]\nsource = "leaf{i}"\npart = "ldr"\nmeasures = ["rh_pct", "temp_c"]\n'
+        f"pin = {pin}\n"
+        for i, pin in enumerate((34, 35, 36, 37, 38))
     )
     with pytest.raises(BoardError, match="split the board"):
-        boards.compile_board(f"{REFERENCE}\n{sensors}{actuators}".encode(), FILE, ANALOG_PARTS)
+        boards.compile_board(f"{REFERENCE}\n{sensors}".encode(), FILE, ANALOG_PARTS)
+
+
+def test_refuses_an_output_without_a_timer_to_cut_it_off():
+    fan = (
+        '[[actuator]]\nname = "fan"\npart = "switch"\npin = 18\nmax_on_ms = 1_000\n'
+        'safe_level = 0\npull = "down"\n'
+    )
+    with pytest.raises(BoardError, match="can cut off 3 outputs") as refused:
+        compiled(f"{REFERENCE}\n{fan}")
+    assert refused.value.key == "actuator[7].part"
 
 
 def test_refuses_a_board_that_measures_nothing():
