@@ -11,40 +11,35 @@ import hashlib
 import hmac
 import json
 import secrets
+import sqlite3
 import threading
 from collections.abc import Callable, Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
 from idroserra import contract
 from idroserra.database import connect
 from idroserra.live import Live
+from idroserra.mqtt_link import Link
 from idroserra.nodes import Node, Nodes
 
 TTL_MS = 30_000
+HIGHEST_TTL_MS = 60_000
 ANSWER_GRACE_MS = 5_000
 KEPT_COUNT = 10_000
+CONFIG_AGAIN_MS = 60_000
 
-# Publishes (topic, payload, retained); False when there is no broker to publish to.
-Publish = Callable[[str, bytes, bool], bool]
-Clock = Callable[[], int]
 # Returns the wall time at the at_ms 0 of (node, boot_id), None where it is not known.
 Epoch = Callable[[str, str], int | None]
 
 _SCHEMA = """
 CREATE TABLE IF NOT EXISTS commands (
-    number INTEGER PRIMARY KEY,
-    id TEXT NOT NULL UNIQUE,
-    node TEXT NOT NULL,
-    verb TEXT NOT NULL,
-    args TEXT NOT NULL,
-    by TEXT NOT NULL,
-    sent_unix_ms INTEGER NOT NULL,
-    ends_unix_ms INTEGER NOT NULL,
-    state TEXT NOT NULL,
-    reason TEXT NOT NULL
+    number INTEGER PRIMARY KEY, id TEXT NOT NULL UNIQUE, node TEXT NOT NULL, verb TEXT NOT NULL,
+    args TEXT NOT NULL, by TEXT NOT NULL, sent_unix_ms INTEGER NOT NULL,
+    ends_unix_ms INTEGER NOT NULL, state TEXT NOT NULL, reason TEXT NOT NULL
 );
+CREATE INDEX IF NOT EXISTS commands_by_node ON commands (node, number);
 """
 _COLUMNS = "id, node, verb, args, by, sent_unix_ms, ends_unix_ms, state, reason"
 
@@ -65,32 +60,192 @@ class CommandState:
 
 
 class Commands:
-    """Sends commands and settings, and keeps what became of them."""
+    """Sends commands and settings, and keeps what became of them. Any thread may call."""
 
-    def __init__(self, path: Path, nodes: Nodes, live: Live, publish: Publish,
-                 now_unix_ms: Clock, epoch_unix_ms: Epoch) -> None:
-        raise NotImplementedError
+    def __init__(
+        self, path: Path, nodes: Nodes, live: Live, link: Link, epoch_unix_ms: Epoch
+    ) -> None:
+        self._nodes = nodes
+        self._live = live
+        self._link = link
+        self._epoch_unix_ms = epoch_unix_ms
+        self._lock = threading.RLock()
+        self._database = connect(path, _SCHEMA)
+        rows = self._database.execute(f"SELECT {_COLUMNS} FROM commands WHERE state='pending'")
+        self._pending = {row[0]: _from_row(row) for row in rows}
+        self._config_sent_unix_ms: dict[str, int] = {}
 
-    def send(self, node: str, verb: str, args: Mapping[str, Any], by: str,
-             ttl_ms: int = TTL_MS) -> str:
+    def send(
+        self, node: str, verb: str, args: Mapping[str, Any], by: str, ttl_ms: int = TTL_MS
+    ) -> str:
         """Send a command and return its id; state(id) tells what became of it.
 
         Raises UnknownNode, and ProtocolError for a verb or argument that is no command. A node
         that is offline, not adopted or without a known uptime gives a command that has already
         failed or been refused, with the reason.
         """
-        raise NotImplementedError
+        known = self._nodes.get(node)
+        contract.check_args(verb, args)
+        contract.check_by(by)
+        now_unix_ms = self._link.now_unix_ms()
+        ends_unix_ms = now_unix_ms + min(ttl_ms, HIGHEST_TTL_MS)
+        command = CommandState(
+            secrets.token_hex(12), node, verb, dict(args), by, now_unix_ms, ends_unix_ms,
+            "pending", "",
+        )
+        with self._lock:
+            state, reason = self._obstacle(known)
+            if not state:
+                self._keep(command)  # before it is sent: the answer may be quick
+                if self._publish(known, command):
+                    return command.id
+                state, reason = "failed", "the broker is not reachable"
+            self._keep(replace(command, state=state, reason=reason))
+        return command.id
 
     def state(self, command_id: str) -> CommandState:
         """Return the command. Raises KeyError for an id nobody sent."""
-        raise NotImplementedError
+        self.end_overdue()
+        with self._lock:
+            pending = self._pending.get(command_id)
+            if pending is not None:
+                return pending
+            row = self._database.execute(
+                f"SELECT {_COLUMNS} FROM commands WHERE id=?", (command_id,)
+            ).fetchone()
+        if row is None:
+            raise KeyError(command_id)
+        return _from_row(row)
 
     def recent(self, node: str, count: int = 50) -> list[CommandState]:
         """Return the newest commands of a node, newest first."""
-        raise NotImplementedError
+        with self._lock:
+            rows = self._database.execute(
+                f"SELECT {_COLUMNS} FROM commands WHERE node=? ORDER BY number DESC LIMIT ?",
+                (node, count),
+            ).fetchall()
+        return [_from_row(row) for row in rows]
+
+    def answer(self, node: str, ack: contract.Ack) -> None:
+        """Take a node's answer. One to a command that is not this node's is passed over."""
+        try:
+            command = self.state(ack.id)
+        except KeyError:
+            return
+        if command.node == node and command.state in ("pending", "timeout"):
+            self._keep(replace(command, state=ack.outcome, reason=ack.reason))
+
+    def end_overdue(self) -> None:
+        """Turn pending commands whose time is over into timeouts."""
+        now_unix_ms = self._link.now_unix_ms()
+        with self._lock:
+            for command in list(self._pending.values()):
+                if now_unix_ms > command.ends_unix_ms + ANSWER_GRACE_MS:
+                    self._keep(replace(command, state="timeout", reason="the node did not answer"))
 
     def set_config(self, node: str, changes: Mapping[str, Any], by: str) -> int:
         """Change settings of a node and return the new rev; the node's report tells the rest.
 
-        Raises UnknownNode, NotAdopted, SettingsError. Without a broker it is sent later."""
-        raise NotImplementedError
+        Raises UnknownNode, NotAdopted, SettingsError, ProtocolError. Without a broker it is sent
+        later."""
+        contract.check_by(by)
+        known = self._nodes.want(node, changes, by)
+        self._send_config(known)
+        return known.wanted_rev
+
+    def reported(self, node: str, report: contract.ConfigReport) -> None:
+        """Take a node's report of its settings; one that has missed the wanted ones gets them."""
+        known = self._nodes.set_report(node, report)
+        self._tell_config(known)
+        sent_unix_ms = self._config_sent_unix_ms.get(node, 0)
+        is_due = self._link.now_unix_ms() - sent_unix_ms >= CONFIG_AGAIN_MS
+        if report.rev < known.wanted_rev and report.error is None and is_due:
+            self._send_config(known)
+
+    def send_configs(self) -> None:
+        """Send the wanted settings to every node that does not report them; on connecting."""
+        for node in self._nodes.all():
+            if node.wanted_rev and (node.report is None or node.report.rev != node.wanted_rev):
+                self._send_config(node)
+
+    def close(self) -> None:
+        """Close the file."""
+        with self._lock:
+            self._database.close()
+
+    def _obstacle(self, node: Node) -> tuple[str, str]:
+        """Return (state, reason) where a command to the node has ended before it began."""
+        if not node.is_adopted:
+            return "refused", "not adopted"
+        if not self._link.is_connected:
+            return "failed", "the broker is not reachable"
+        if not node.online:
+            return "failed", "the node is offline"
+        if node.info is None or self._boot_epoch(node) is None:
+            return "failed", "the node has not said yet which boot it runs"
+        return "", ""
+
+    def _boot_epoch(self, node: Node) -> int | None:
+        if node.boot_epoch_unix_ms is not None:
+            return node.boot_epoch_unix_ms
+        return None if node.info is None else self._epoch_unix_ms(node.node, node.info.boot_id)
+
+    def _publish(self, node: Node, command: CommandState) -> bool:
+        epoch_unix_ms, info = self._boot_epoch(node), node.info
+        if epoch_unix_ms is None or info is None:
+            return False
+        message = contract.Command(
+            command.id, command.verb, command.args, info.boot_id,
+            max(0, command.ends_unix_ms - epoch_unix_ms), command.by,
+        )
+        payload = contract.pack_command(node.node, message, self._mac(node.node))
+        return self._link.publish(contract.down_topic(node.node, "command"), payload)
+
+    def _send_config(self, node: Node) -> None:
+        if not node.is_adopted or node.wanted_values is None:
+            return
+        message = contract.Config(node.wanted_rev, node.wanted_by, dict(node.wanted_values))
+        payload = contract.pack_config(node.node, message, self._mac(node.node))
+        topic = contract.down_topic(node.node, "config")
+        if self._link.publish(topic, payload, retained=True):
+            self._config_sent_unix_ms[node.node] = self._link.now_unix_ms()
+        self._tell_config(node)
+
+    def _tell_config(self, node: Node) -> None:
+        report = node.report
+        self._live.publish({
+            "type": "config", "node": node.node, "rev": node.wanted_rev,
+            "reported_rev": None if report is None else report.rev,
+            "error": None if report is None else report.error,
+        })
+
+    def _mac(self, node: str) -> contract.Mac:
+        key = self._nodes.key(node)
+        return lambda signed: hmac.new(key, signed, hashlib.sha256).hexdigest()
+
+    def _keep(self, command: CommandState) -> None:
+        """Keep a command as it is now, and tell. A full disk loses the record, not the command."""
+        with self._lock:
+            values = asdict(command) | {"args": json.dumps(command.args)}
+            try:
+                number = self._database.execute(
+                    f"INSERT INTO commands ({_COLUMNS}) VALUES (?,?,?,?,?,?,?,?,?)"
+                    " ON CONFLICT (id) DO UPDATE SET state=excluded.state, reason=excluded.reason",
+                    tuple(values.values()),
+                ).lastrowid
+                self._database.execute(
+                    "DELETE FROM commands WHERE number <= ?", ((number or 0) - KEPT_COUNT,)
+                )
+                self._pending.pop(command.id, None)
+            except sqlite3.Error:
+                self._pending[command.id] = command
+            if command.state == "pending":
+                self._pending[command.id] = command
+        self._live.publish({"type": "command", **asdict(command)})
+
+
+def _from_row(row: tuple[Any, ...]) -> CommandState:
+    command_id, node, verb, args, by, sent, ends, state, reason = row
+    return CommandState(
+        command_id, node, verb, json.loads(args), by, sent, ends, state, reason
+    )

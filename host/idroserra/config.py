@@ -46,7 +46,7 @@ class MqttConfig(_Section):
 
     url: str = "mqtt://127.0.0.1:1883"
     client_id: str = Field(default="idroserra-host", pattern=r"^[A-Za-z0-9_-]{1,64}$")
-    username: str | None = None
+    username: str | None = "host"  # the reserved node id: the ACL knows it
     password: SecretStr | None = None
     ca_file: Path | None = None
     cert_file: Path | None = None

@@ -10,7 +10,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from idro.errors import ProtocolError, SettingsError
-from idro.protocol import messages, quantities, settings, topics
+from idro.protocol import fields, messages, quantities, settings, topics
 from idro.protocol.messages import (
     OUTCOMES,
     VERBS,
@@ -32,14 +32,16 @@ __all__ = [
     "OUTCOMES", "PREFIX", "QUANTITIES", "SETTINGS", "VERBS",
     "Ack", "Batch", "Command", "Config", "ConfigReport", "EventRecord", "Info", "Mac",
     "ProtocolError", "Quantity", "Record", "SettingsError", "Stored", "Values",
-    "check_args", "check_settings", "down_topic", "from_scaled", "is_node_id", "pack_command",
-    "pack_config", "pack_config_report", "pack_info", "pack_stored", "parse_topic",
+    "check_args", "check_by", "check_settings", "down_topic", "from_scaled", "is_node_id",
+    "pack_command", "pack_config", "pack_config_report", "pack_info", "pack_stored", "parse_topic",
     "split_channel", "to_scaled", "unpack_ack", "unpack_config_report", "unpack_event",
     "unpack_info", "unpack_status", "unpack_telemetry",
 ]
 
 Mac = Callable[[bytes], str]
 Values = dict[str, float]
+
+MAX_BY_CHARS = 40
 
 
 def parse_topic(topic: str) -> tuple[str, str, str]:
@@ -140,6 +142,11 @@ def check_args(verb: str, args: Mapping[str, Any]) -> None:
     if verb not in VERBS:
         raise ProtocolError(f"verb: {verb[:40]} is none of {', '.join(VERBS)}")
     messages.check_args(verb, args)
+
+
+def check_by(by: str) -> None:
+    """Refuse a name of a person that no message carries. Raises ProtocolError."""
+    fields.text({"by": by}, "by", MAX_BY_CHARS)
 
 
 def check_settings(values: Mapping[str, Any]) -> dict[str, Any]:

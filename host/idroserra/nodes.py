@@ -7,6 +7,7 @@ commands, because the host shares no key with it. Kept in state.db; last_seen on
 from __future__ import annotations
 
 import json
+import sqlite3
 import threading
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
@@ -15,7 +16,7 @@ from typing import Any
 
 from idroserra import contract
 from idroserra.database import connect
-from idroserra.errors import NotAdopted, UnknownNode
+from idroserra.errors import NotAdopted, StoreUnavailable, UnknownNode
 
 KEY_BYTES = 32
 FLUSH_MS = 60_000
@@ -69,7 +70,7 @@ class Nodes:
         self._lock = threading.RLock()
         self._database = connect(path, _SCHEMA)
         self._nodes = {row[0]: _from_row(row) for row in self._database.execute(_SELECT)}
-        self._unflushed: dict[str, int] = {}
+        self._unsaved: dict[str, int] = {}  # node: when it was last written, or tried to be
 
     def all(self) -> list[Node]:
         """Return every node, by name."""
@@ -94,31 +95,30 @@ class Nodes:
     def adopt(self, node: str, key: bytes, site: str | None = None) -> Node:
         """Share `key` (32 bytes) with the node, known or not, and return it.
 
-        Raises ValueError for a bad node id or key."""
+        Raises ValueError for a bad node id or key, StoreUnavailable."""
         if not contract.is_node_id(node):
             raise ValueError("a node id is 3 to 32 of a-z, 0-9 and -")
         if len(key) != KEY_BYTES:
             raise ValueError(f"a key is {KEY_BYTES} bytes")
         with self._lock:
             known = self._known(node)
-            return self._save(replace(known, key=key, site=site or known.site))
+            return self._keep(replace(known, key=key, site=site or known.site))
 
     def seen(self, node: str, unix_ms: int) -> Node:
         """Note a message of the node, registering it when new, and return it."""
         with self._lock:
             is_new = node not in self._nodes
-            known = replace(self._known(node), last_seen_unix_ms=unix_ms)
-            self._nodes[node] = known
-            if is_new or unix_ms - self._unflushed.setdefault(node, unix_ms) >= FLUSH_MS:
-                self._save(known)
+            known = self._nodes[node] = replace(self._known(node), last_seen_unix_ms=unix_ms)
+            if is_new or unix_ms - self._unsaved.setdefault(node, unix_ms) >= FLUSH_MS:
+                return self._note(known)
             return known
 
     def set_online(self, node: str, online: bool) -> Node:
         """Note the node's status and return the node."""
         with self._lock:
-            known = replace(self._known(node), online=online)
-            self._nodes[node] = known
-            return known
+            is_new = node not in self._nodes
+            known = self._nodes[node] = replace(self._known(node), online=online)
+            return self._note(known) if is_new else known
 
     def set_info(self, node: str, info: contract.Info) -> Node:
         """Note what the node says of itself and return the node."""
@@ -126,7 +126,7 @@ class Nodes:
             known = self._known(node)
             same_boot = known.info is not None and known.info.boot_id == info.boot_id
             epoch = known.boot_epoch_unix_ms if same_boot else None
-            return self._save(replace(known, info=info, boot_epoch_unix_ms=epoch))
+            return self._note(replace(known, info=info, boot_epoch_unix_ms=epoch))
 
     def set_uptime(self, node: str, boot_id: str, at_ms: int, unix_ms: int) -> None:
         """Note that the running boot was at at_ms when the host's clock said unix_ms."""
@@ -138,12 +138,12 @@ class Nodes:
     def set_report(self, node: str, report: contract.ConfigReport) -> Node:
         """Note which settings the node says are in force and return the node."""
         with self._lock:
-            return self._save(replace(self._known(node), report=report))
+            return self._note(replace(self._known(node), report=report))
 
     def want(self, node: str, changes: Mapping[str, Any], by: str) -> Node:
         """Merge `changes` into the wanted settings under a new rev and return the node.
 
-        Raises UnknownNode, NotAdopted, SettingsError (nothing is changed then)."""
+        Raises UnknownNode, NotAdopted, SettingsError, StoreUnavailable, and changes nothing."""
         with self._lock:
             self.key(node)
             known = self._nodes[node]
@@ -153,23 +153,38 @@ class Nodes:
                 base = {} if reported is None else reported.values
             values = contract.check_settings({**base, **changes})
             rev = 1 + max(known.wanted_rev, 0 if reported is None else reported.rev)
-            return self._save(
+            return self._keep(
                 replace(known, wanted_rev=rev, wanted_by=by, wanted_values=values)
             )
 
     def close(self) -> None:
         """Write what is unwritten and close the file."""
         with self._lock:
-            for node in list(self._unflushed):
-                self._save(self._nodes[node])
+            for node in list(self._unsaved):
+                self._note(self._nodes[node])
             self._database.close()
 
     def _known(self, node: str) -> Node:
         return self._nodes.get(node) or Node(node, self._site)
 
-    def _save(self, node: Node) -> Node:
+    def _keep(self, node: Node) -> Node:
+        """Write what a person decided, or change nothing. Raises StoreUnavailable."""
+        try:
+            return self._save(node)
+        except sqlite3.Error as error:
+            raise StoreUnavailable(f"state.db: {error}") from error
+
+    def _note(self, node: Node) -> Node:
+        """Keep what a node said; on a full disk in memory only, to be written later."""
         self._nodes[node.node] = node
-        self._unflushed.pop(node.node, None)
+        try:
+            return self._save(node)
+        except sqlite3.Error:
+            self._unsaved[node.node] = node.last_seen_unix_ms or 0
+            return node
+
+    def _save(self, node: Node) -> Node:
+        """Write a node and then know it so. Raises sqlite3.Error."""
         values = None if node.wanted_values is None else json.dumps(dict(node.wanted_values))
         self._database.execute(
             "INSERT OR REPLACE INTO nodes VALUES (?,?,?,?,?,?,?,?,?)",
@@ -180,6 +195,8 @@ class Nodes:
                 None if node.report is None else contract.pack_config_report(node.report),
             ),
         )
+        self._nodes[node.node] = node
+        self._unsaved.pop(node.node, None)
         return node
 
 

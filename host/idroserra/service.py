@@ -2,39 +2,115 @@
 
 from __future__ import annotations
 
+import logging
+import sqlite3
+import threading
+from collections.abc import Callable
+from contextlib import ExitStack
 from typing import Any
 
 from idroserra.commands import Commands
 from idroserra.config import Config
+from idroserra.errors import ConfigError
+from idroserra.ingest import Ingest
 from idroserra.live import Live
+from idroserra.mqtt_link import Link
 from idroserra.nodes import Nodes
-from idroserra.store import Store
+from idroserra.receipts import COUNTERS
+from idroserra.spool import Spool
+from idroserra.store import Store, open_store
+from idroserra.writer import Writer
+
+LAST_DRAIN_S = 2.0
+RESTART_S = 1.0
+
+_log = logging.getLogger("idroserra")
 
 
 class Service:
-    """Everything that runs. start() returns at once; broker and store may come later.
-
-    counts() is a dict: {"nodes": {node: {"received", "stored", "duplicates", "lost",
-    "rejected"}}, "rejected" (all of them, those of no known node too), "spool": {"depth"
-    (records waiting for the store), "state" ("ok" or why not)}, "store": {"kind", "state"},
-    "broker": {"state"}}.
-    """
+    """Everything that runs. start() returns at once; broker and store may come later."""
 
     nodes: Nodes
     commands: Commands
     live: Live
     store: Store
+    spool: Spool
 
     def __init__(self, config: Config) -> None:
+        """Open the files of data_dir. Raises ConfigError, SpoolError, StoreUnavailable."""
         self.config = config
-        raise NotImplementedError
+        self._threads: list[threading.Thread] = []
+        self._stopping = threading.Event()
+        self._failures: dict[str, str] = {}
+        folder = config.data_dir
+        with ExitStack() as opened:
+            self.live = Live()
+            self.spool = Spool(
+                folder / "spool.db", config.spool.max_mb, config.spool.max_rejected
+            )
+            opened.callback(self.spool.close)
+            self.store = open_store(config)
+            opened.callback(self.store.close)
+            try:
+                self.nodes = Nodes(folder / "state.db", config.site)
+                opened.callback(self.nodes.close)
+                self._link = Link(config.mqtt)
+                self.commands = Commands(
+                    folder / "state.db", self.nodes, self.live, self._link, self.spool.epoch
+                )
+            except (OSError, sqlite3.Error) as error:
+                raise ConfigError(str(folder), "data_dir", str(error)) from error
+            opened.callback(self.commands.close)
+            self._writer = Writer(self.spool, self.store, self._link.now_unix_ms)
+            self._ingest = Ingest(
+                self._link, self.spool, self.nodes, self.commands, self.live
+            )
+            self._opened = opened.pop_all()
 
     def start(self) -> None:
-        """Start the threads. Raises ConfigError, StoreError, SpoolError."""
+        """Start the threads and the connection to the broker."""
+        for name, run in (("writer", self._writer.run), ("ingest", self._ingest.run)):
+            thread = threading.Thread(target=self._supervise, args=(name, run), name=name)
+            self._threads.append(thread)
+            thread.start()
+        self._link.start()
 
     def stop(self) -> None:
-        """Stop everything, in order, and close the files."""
+        """Stop everything in order, give the store what it still takes, and close the files."""
+        self._stopping.set()
+        self._ingest.stop()
+        self._writer.stop()
+        for thread in self._threads:
+            thread.join()
+        self._link.stop()
+        self._writer.drain(LAST_DRAIN_S)
+        self._opened.close()
 
     def counts(self) -> dict[str, Any]:
-        """Return the counters, as above."""
-        raise NotImplementedError
+        """Return {"nodes": {node: {received, stored, duplicates, lost, rejected}}, "rejected",
+        "spool": {"depth", "state"}, "store": {"kind", "state"}, "broker": {"state"},
+        "failures": {thread: last error}}.
+
+        In records; `rejected` in messages, and at the top those of every topic. A state is "ok"
+        or "connected", or one line that says what is wrong."""
+        counts = self.spool.counts()
+        rejected = sum(of_node["rejected"] for of_node in counts.values())
+        nobody = dict.fromkeys(COUNTERS, 0)
+        return {
+            "nodes": {node.node: counts.get(node.node, nobody) for node in self.nodes.all()},
+            "rejected": rejected,
+            "spool": {"depth": self.spool.depth, "state": self.spool.state},
+            "store": {"kind": self.config.store.kind, "state": self._writer.state},
+            "broker": {"state": self._link.state},
+            "failures": dict(self._failures),
+        }
+
+    def _supervise(self, name: str, run: Callable[[], None]) -> None:
+        """Run a thread's loop, again where it failed on something nobody foresaw."""
+        while not self._stopping.is_set():
+            try:
+                run()
+            except Exception as error:  # noqa: BLE001  the supervisor of the host's threads
+                self._failures[name] = f"{type(error).__name__}: {error}"
+                _log.exception("%s failed and is started again", name)
+                self._stopping.wait(RESTART_S)

@@ -58,9 +58,10 @@ class Store(Protocol):
         to_unix_ms: int,
         columns: int,
     ) -> dict[str, list[Column]]:
-        """Return at most `columns` columns a channel of [from, to), empty ones left out.
+        """Return at most `columns` (2 or more) a channel of [from, to), empty ones left out.
 
-        Every channel asked for is a key. Raises StoreUnavailable, StoreRejected."""
+        Columns begin at multiples of their width. Every channel asked for is a key. Raises
+        StoreUnavailable, StoreRejected."""
 
     def events(
         self,
@@ -74,11 +75,13 @@ class Store(Protocol):
     def latest(self, node: str) -> dict[str, tuple[int, float]]:
         """Return {channel: (unix_ms, value)} of the newest value of each channel."""
 
-    def state(self) -> str:
-        """Return "ok", or one line that says what is wrong."""
-
     def close(self) -> None:
         """Release files and connections."""
+
+
+def column_width_ms(from_unix_ms: int, to_unix_ms: int, columns: int) -> int:
+    """Return a width whose multiples cut [from, to) into at most `columns`, 0 if it is empty."""
+    return max(0, -(-(to_unix_ms - from_unix_ms) // max(columns - 1, 1)))
 
 
 def open_store(config: Config) -> Store:

@@ -1,0 +1,169 @@
+"""From the broker to the spool: unpack, commit in groups, and only then acknowledge.
+
+The node is told with down/stored, the broker with its PUBACK. While the spool cannot take more
+(disk full) nothing is acknowledged and the messages in hand wait; it resumes alone. A message
+that is none of the contract's is kept as rejected, acknowledged and counted: it holds nothing up.
+"""
+
+from __future__ import annotations
+
+import queue
+import threading
+import time
+
+from idroserra import contract
+from idroserra.commands import Commands
+from idroserra.epoch import HIGHEST_AT_MS
+from idroserra.errors import SpoolError
+from idroserra.live import Live
+from idroserra.mqtt_link import Arrived, Connected, Link
+from idroserra.nodes import Nodes
+from idroserra.receipts import Announced, Received, Rejected
+from idroserra.spool import Accepted, Item, Spool
+
+GROUP_MS = 50
+GROUP_MESSAGES = 500
+IDLE_S = 0.5
+RETRY_S = 1.0
+HELD_MESSAGES = 5_000
+LIVE_EVENT_MS = 900_000  # older events are history, not news
+
+_RECORDS = {"telemetry": contract.unpack_telemetry, "event": contract.unpack_event}
+
+
+class Ingest:
+    """Takes what arrives. run() is the loop of one thread."""
+
+    def __init__(
+        self, link: Link, spool: Spool, nodes: Nodes, commands: Commands, live: Live
+    ) -> None:
+        self._link = link
+        self._spool = spool
+        self._nodes = nodes
+        self._commands = commands
+        self._live = live
+        self._stopping = threading.Event()
+        self._held: list[tuple[Arrived, Item | None]] = []
+
+    def run(self) -> None:
+        """Take messages until stop()."""
+        while not self._stopping.is_set():
+            self.step()
+
+    def stop(self) -> None:
+        """End run() soon; what is not committed stays with the broker."""
+        self._stopping.set()
+
+    def step(self) -> None:
+        """Take one group of messages, or wait a moment for one."""
+        for message in self._collect():
+            if isinstance(message, Connected):
+                self._commands.send_configs()
+            else:
+                self._held.append((message, self._read(message)))
+        self._commands.end_overdue()
+        if self._held:
+            self._commit()
+
+    def _collect(self) -> list[Arrived | Connected]:
+        """Return what arrives within GROUP_MS of the first message, at most GROUP_MESSAGES."""
+        if len(self._held) >= HELD_MESSAGES:
+            self._stopping.wait(RETRY_S)
+            return []
+        messages: list[Arrived | Connected] = []
+        wait_s = RETRY_S if self._held else IDLE_S
+        deadline_s = time.monotonic() + wait_s
+        while len(messages) < GROUP_MESSAGES:
+            try:
+                messages.append(self._link.inbox.get(timeout=max(0.0, wait_s)))
+            except queue.Empty:
+                break
+            if len(messages) == 1 and not self._held:
+                deadline_s = time.monotonic() + GROUP_MS / 1_000
+            wait_s = deadline_s - time.monotonic()
+        return messages
+
+    def _commit(self) -> None:
+        items = [item for _, item in self._held if item is not None]
+        try:
+            committed = self._spool.commit(items) if items else None
+        except SpoolError:
+            return  # the spool's state tells; the messages in hand are tried again
+        for message, _ in self._held:
+            self._link.ack(message)
+        self._held.clear()
+        if committed is None:
+            return
+        now_unix_ms = self._link.now_unix_ms()
+        for (node, boot_id), seq_upto in committed.stored_upto.items():
+            self._link.publish(
+                contract.down_topic(node, "stored"),
+                contract.pack_stored(boot_id, seq_upto, now_unix_ms),
+            )
+        for accepted in committed.accepted:
+            self._show(accepted, now_unix_ms)
+
+    def _read(self, message: Arrived) -> Item | None:
+        """Return what the spool must keep of a message; do at once what is of the moment."""
+        if message.topic.startswith(f"{contract.PREFIX}/host/"):
+            return None
+        node = ""
+        try:
+            node, _, leaf = contract.parse_topic(message.topic)
+            if not message.payload and leaf in ("status", "info", "config"):
+                return None  # somebody cleared a retained message
+            if leaf in _RECORDS:
+                return self._read_records(node, leaf, message)
+            return self._read_word(node, leaf, message)
+        except contract.ProtocolError as error:
+            return Rejected(
+                node, message.topic, message.payload, error.why, message.unix_ms
+            )
+
+    def _read_records(self, node: str, leaf: str, message: Arrived) -> Item | None:
+        batch = _RECORDS[leaf](message.payload)
+        if any(record.at_ms > HIGHEST_AT_MS for record in batch.records):
+            raise contract.ProtocolError("at_ms: no node runs for ten years")
+        self._nodes.seen(node, message.unix_ms)
+        if batch.sent_at_ms is not None:
+            self._nodes.set_uptime(node, batch.boot_id, batch.sent_at_ms, message.unix_ms)
+        return Received(node, leaf, batch, message.unix_ms) if batch.records else None
+
+    def _read_word(self, node: str, leaf: str, message: Arrived) -> Item | None:
+        arrived_unix_ms = None if message.retained else message.unix_ms
+        if leaf == "info":
+            info = contract.unpack_info(message.payload)
+            self._nodes.set_info(node, info)
+            if arrived_unix_ms is not None:
+                self._nodes.set_uptime(node, info.boot_id, info.at_ms, arrived_unix_ms)
+            self._live.publish({"type": "info", "node": node})
+            item: Item | None = Announced(node, info, arrived_unix_ms)
+        else:
+            item = None
+            if leaf == "status":
+                online = contract.unpack_status(message.payload)
+                self._nodes.set_online(node, online)
+                self._live.publish({"type": "status", "node": node, "online": online})
+            elif leaf == "ack":
+                self._commands.answer(node, contract.unpack_ack(message.payload))
+            else:
+                self._commands.reported(node, contract.unpack_config_report(message.payload))
+        if arrived_unix_ms is not None and message.payload != b"offline":
+            self._nodes.seen(node, arrived_unix_ms)
+        return item
+
+    def _show(self, accepted: Accepted, now_unix_ms: int) -> None:
+        """Give the newest record, and events that are news, to the live view."""
+        if accepted.leaf == "telemetry":
+            record = accepted.records[-1]
+            self._live.record(
+                accepted.node, accepted.epoch_unix_ms + record.at_ms, record.values, record.faults
+            )
+            return
+        for record in accepted.records:
+            unix_ms = accepted.epoch_unix_ms + record.at_ms
+            if now_unix_ms - unix_ms < LIVE_EVENT_MS:
+                self._live.publish({
+                    "type": "event", "node": accepted.node, "unix_ms": unix_ms,
+                    "seq": record.seq, "kind": record.kind, "detail": record.detail,
+                })

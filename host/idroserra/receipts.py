@@ -1,0 +1,219 @@
+"""What has come from each node: boots, the sequence numbers seen of each, and the counters.
+
+Works inside the transactions of the spool, on its connection; nothing here commits.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, NamedTuple
+
+from idroserra import contract
+from idroserra.epoch import choose_epoch, hints_of
+from idroserra.seen import SeenRanges
+
+REJECTED_PAYLOAD_BYTES = 8_192
+COUNTERS = ("received", "stored", "duplicates", "lost", "rejected")
+
+SCHEMA = """
+CREATE TABLE IF NOT EXISTS boots (
+    boot INTEGER PRIMARY KEY, node TEXT NOT NULL, boot_id TEXT NOT NULL,
+    epoch_unix_ms INTEGER, hint_unix_ms INTEGER,
+    floor_seq INTEGER NOT NULL DEFAULT 0, lost INTEGER NOT NULL DEFAULT 0,
+    UNIQUE (node, boot_id)
+);
+CREATE TABLE IF NOT EXISTS seen (
+    boot INTEGER NOT NULL, first INTEGER NOT NULL, last INTEGER NOT NULL,
+    PRIMARY KEY (boot, first)
+) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS rejected (
+    id INTEGER PRIMARY KEY, node TEXT NOT NULL, topic TEXT NOT NULL, payload BLOB NOT NULL,
+    reason TEXT NOT NULL, unix_ms INTEGER NOT NULL
+);
+CREATE TABLE IF NOT EXISTS counters (
+    node TEXT NOT NULL, name TEXT NOT NULL, count INTEGER NOT NULL, PRIMARY KEY (node, name)
+) WITHOUT ROWID;
+"""
+
+
+class Received(NamedTuple):
+    """One message of records: leaf "telemetry" or "event", and the host's time of arrival."""
+
+    node: str
+    leaf: str
+    batch: contract.Batch
+    unix_ms: int
+
+
+class Announced(NamedTuple):
+    """What a node said in up/info; unix_ms of arrival, None for a retained copy."""
+
+    node: str
+    info: contract.Info
+    unix_ms: int | None
+
+
+class Rejected(NamedTuple):
+    """A message that is none of the contract's; node is "" where even that is unknown."""
+
+    node: str
+    topic: str
+    payload: bytes
+    reason: str
+    unix_ms: int
+
+
+@dataclass
+class _Boot:
+    number: int
+    epoch_unix_ms: int | None
+    hint_unix_ms: int | None
+    floor_seq: int
+    lost: int
+    seen: SeenRanges
+
+
+class Taken(NamedTuple):
+    """What a message brought: the records not seen before, and how far the boot is complete."""
+
+    epoch_unix_ms: int
+    new: list[Any]
+    stored_upto: int
+
+
+class Receipts:
+    """The books of the spool. Not thread-safe: the spool holds its lock around every call."""
+
+    def __init__(self, database: sqlite3.Connection, max_rejected: int) -> None:
+        self._database = database
+        self._max_rejected = max_rejected
+        self._boots: dict[tuple[str, str], _Boot] = {}
+        self.counts: dict[str, dict[str, int]] = {}
+        self.reload()
+
+    def reload(self) -> None:
+        """Take the books from disk again, after a roll-back."""
+        self._boots.clear()
+        self.counts = {}
+        for node, name, count in self._database.execute("SELECT node, name, count FROM counters"):
+            self._counts_of(node)[name] = count
+
+    def take(self, item: Received, arrived_less_sent_ms: int | None) -> Taken:
+        """Book a message with at least one record."""
+        batch, node = item.batch, item.node
+        boot = self._boot(node, batch.boot_id) or self._new_boot(node, batch.boot_id)
+        if boot.epoch_unix_ms is None:
+            boot.epoch_unix_ms = choose_epoch(
+                batch, boot.hint_unix_ms, arrived_less_sent_ms, item.unix_ms
+            )
+        new = [record for record in batch.records if boot.seen.add(record.seq)]
+        # oldest_seq may not reach past the message itself: what came was not lost.
+        floor_seq = min(batch.oldest_seq, batch.records[0].seq) - 1
+        boot.floor_seq = max(boot.floor_seq, floor_seq)
+        lost = boot.seen.missing_upto(boot.floor_seq)
+        self.count(node, "received", len(new))
+        self.count(node, "duplicates", len(batch.records) - len(new))
+        self.count(node, "lost", lost - boot.lost)
+        boot.lost = lost
+        self._save(boot)
+        return Taken(boot.epoch_unix_ms, new, boot.seen.prefix(boot.floor_seq))
+
+    def announce(self, item: Announced) -> None:
+        """Keep what an up/info says about when its boots began, for boots not yet decided."""
+
+        def known(boot_id: str) -> int | None:
+            return self.epoch(item.node, boot_id)
+
+        for boot_id, epoch_unix_ms in hints_of(item.info, item.unix_ms, known).items():
+            boot = self._boot(item.node, boot_id) or self._new_boot(item.node, boot_id)
+            if boot.epoch_unix_ms is None and boot.hint_unix_ms != epoch_unix_ms:
+                boot.hint_unix_ms = epoch_unix_ms
+                self._save(boot)
+
+    def reject(self, item: Rejected) -> None:
+        """Keep a rejected message, dropping the oldest beyond the limit, and count it for ever."""
+        row = self._database.execute(
+            "INSERT INTO rejected (node, topic, payload, reason, unix_ms) VALUES (?,?,?,?,?)",
+            (item.node, item.topic, item.payload[:REJECTED_PAYLOAD_BYTES], item.reason,
+             item.unix_ms),
+        ).lastrowid
+        self._database.execute(
+            "DELETE FROM rejected WHERE id <= ?", ((row or 0) - self._max_rejected,)
+        )
+        self.count(item.node, "rejected", 1)
+
+    def count(self, node: str, name: str, by: int) -> None:
+        """Add to a counter of a node."""
+        if by == 0:
+            return
+        self._counts_of(node)[name] += by
+        self._database.execute(
+            "INSERT INTO counters VALUES (?,?,?)"
+            " ON CONFLICT (node, name) DO UPDATE SET count = count + excluded.count",
+            (node, name, by),
+        )
+
+    def epoch(self, node: str, boot_id: str) -> int | None:
+        """Return the decided epoch of a boot, or None."""
+        boot = self._boot(node, boot_id)
+        return None if boot is None else boot.epoch_unix_ms
+
+    def stored_upto(self, node: str, boot_id: str) -> int:
+        """Return the highest seq up to which nothing of the boot is outstanding."""
+        boot = self._boot(node, boot_id)
+        return 0 if boot is None else boot.seen.prefix(boot.floor_seq)
+
+    def _counts_of(self, node: str) -> dict[str, int]:
+        return self.counts.setdefault(node, dict.fromkeys(COUNTERS, 0))
+
+    def _boot(self, node: str, boot_id: str) -> _Boot | None:
+        known = self._boots.get((node, boot_id))
+        if known is not None:
+            return known
+        row = self._database.execute(
+            "SELECT boot, epoch_unix_ms, hint_unix_ms, floor_seq, lost FROM boots"
+            " WHERE node=? AND boot_id=?", (node, boot_id),
+        ).fetchone()
+        if row is None:
+            return None
+        ranges = self._database.execute("SELECT first, last FROM seen WHERE boot=?", row[:1])
+        number, epoch_unix_ms, hint_unix_ms, floor_seq, lost = row
+        boot = self._boots[node, boot_id] = _Boot(
+            number, epoch_unix_ms, hint_unix_ms, floor_seq, lost, SeenRanges(ranges)
+        )
+        return boot
+
+    def _new_boot(self, node: str, boot_id: str) -> _Boot:
+        number = self._database.execute(
+            "INSERT INTO boots (node, boot_id) VALUES (?,?)", (node, boot_id)
+        ).lastrowid
+        boot = self._boots[node, boot_id] = _Boot(number or 0, None, None, 0, 0, SeenRanges())
+        return boot
+
+    def _save(self, boot: _Boot) -> None:
+        self._database.execute(
+            "UPDATE boots SET epoch_unix_ms=?, hint_unix_ms=?, floor_seq=?, lost=? WHERE boot=?",
+            (boot.epoch_unix_ms, boot.hint_unix_ms, boot.floor_seq, boot.lost, boot.number),
+        )
+        for first, last in boot.seen.take_changes():
+            if last is None:
+                self._database.execute(
+                    "DELETE FROM seen WHERE boot=? AND first=?", (boot.number, first)
+                )
+            else:
+                self._database.execute(
+                    "INSERT OR REPLACE INTO seen VALUES (?,?,?)", (boot.number, first, last)
+                )
+
+
+def least_arrived_less_sent(items: Sequence[object]) -> dict[tuple[str, str], int]:
+    """Return {(node, boot_id): least arrival less sent_at_ms} over the messages of one commit."""
+    least: dict[tuple[str, str], int] = {}
+    for item in items:
+        if isinstance(item, Received) and item.batch.sent_at_ms is not None:
+            key = (item.node, item.batch.boot_id)
+            less = item.unix_ms - item.batch.sent_at_ms
+            least[key] = min(less, least.get(key, less))
+    return least

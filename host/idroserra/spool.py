@@ -1,0 +1,239 @@
+"""The spool: received records, durable on disk, until the store has them.
+
+One commit (SQLite, WAL, synchronous=FULL) takes many messages; what it returns may be
+acknowledged. Identity is (node, boot_id, seq): which numbers of a boot came is part of the same
+transaction, so a process killed at any instant neither loses nor doubles a record.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+import threading
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import msgspec
+
+from idroserra.database import PAGE_BYTES, connect, connect_reader
+from idroserra.errors import SpoolError
+from idroserra.receipts import (
+    SCHEMA,
+    Announced,
+    Receipts,
+    Received,
+    Rejected,
+    least_arrived_less_sent,
+)
+
+SHRINK_PAGES = 1_024
+
+_SCHEMA = SCHEMA + """
+CREATE TABLE IF NOT EXISTS pending (
+    id INTEGER PRIMARY KEY, node TEXT NOT NULL, boot_id TEXT NOT NULL,
+    epoch_unix_ms INTEGER NOT NULL, leaf TEXT NOT NULL, count INTEGER NOT NULL, body BLOB NOT NULL
+);
+"""
+
+Item = Received | Announced | Rejected
+
+
+class Accepted(NamedTuple):
+    """The new records of one message, with the epoch of their boot."""
+
+    node: str
+    leaf: str
+    boot_id: str
+    epoch_unix_ms: int
+    records: list[Any]
+
+
+@dataclass
+class Committed:
+    """What one commit made durable; stored_upto has an entry for each (node, boot_id) touched."""
+
+    accepted: list[Accepted] = field(default_factory=list)
+    stored_upto: dict[tuple[str, str], int] = field(default_factory=dict)
+
+
+class Pending(NamedTuple):
+    """Records of one message that wait for the store; body is a JSON list of the records."""
+
+    id: int
+    node: str
+    boot_id: str
+    epoch_unix_ms: int
+    leaf: str
+    record_count: int
+    body: bytes
+
+
+class Spool:
+    """The durable queue. Every method may be called from any thread; commits are serialised."""
+
+    def __init__(self, path: Path, max_mb: int = 4_096, max_rejected: int = 1_000) -> None:
+        """Open or create the file; it never grows past max_mb. Raises SpoolError."""
+        self._lock = threading.RLock()
+        self._read_lock = threading.Lock()
+        self._arrived = threading.Event()
+        self._state = "ok"
+        try:
+            self._database = connect(path, _SCHEMA)
+            self._database.execute(f"PRAGMA max_page_count={max_mb * 1024 * 1024 // PAGE_BYTES}")
+            self._reader = connect_reader(path)
+            self._receipts = Receipts(self._database, max_rejected)
+            self._depth = int(
+                self._database.execute("SELECT coalesce(sum(count), 0) FROM pending").fetchone()[0]
+            )
+        except (OSError, sqlite3.Error) as error:
+            raise SpoolError(f"{path}: {error}") from error
+
+    @property
+    def depth(self) -> int:
+        """Number of records that wait for the store."""
+        return self._depth
+
+    @property
+    def state(self) -> str:
+        """Return "ok", or why the last commit failed."""
+        return self._state
+
+    def commit(self, items: Sequence[Item]) -> Committed:
+        """Make the items durable, all or none, and say what is new. Raises SpoolError.
+
+        What was here already is counted as duplicate, and its stored_upto is told again: the
+        node may have missed the first answer."""
+        sent = least_arrived_less_sent(items)
+        committed = Committed()
+
+        def run() -> None:
+            for item in items:
+                if isinstance(item, Received):
+                    self._take(item, sent.get((item.node, item.batch.boot_id)), committed)
+                elif isinstance(item, Announced):
+                    self._receipts.announce(item)
+                else:
+                    self._receipts.reject(item)
+
+        self._transact(run)
+        if committed.accepted:
+            self._arrived.set()
+        return committed
+
+    def pending(self, max_records: int) -> list[Pending]:
+        """Return the oldest messages that wait, up to about max_records. Raises SpoolError."""
+        rows: list[Pending] = []
+        total = 0
+        query = "SELECT * FROM pending ORDER BY id LIMIT ?"
+        try:
+            with self._read_lock:
+                cursor = self._reader.execute(query, (max_records,))
+                while total < max_records and (row := cursor.fetchone()) is not None:
+                    rows.append(Pending(*row))
+                    total += rows[-1].record_count
+                cursor.close()
+        except sqlite3.Error as error:
+            raise SpoolError(f"spool: {error}") from error
+        return rows
+
+    def done(self, rows: Sequence[Pending], refused: Iterable[Rejected] = ()) -> None:
+        """Forget messages the store has; keep what it refused for good. Raises SpoolError."""
+
+        def run() -> None:
+            self._database.executemany("DELETE FROM pending WHERE id=?", [(r.id,) for r in rows])
+            for row in rows:
+                self._receipts.count(row.node, "stored", row.record_count)
+                self._depth -= row.record_count
+            for item in refused:
+                self._receipts.reject(item)
+
+        self._transact(run)
+        if self._depth == 0:
+            self._shrink()
+
+    def wait_pending(self, timeout_s: float) -> bool:
+        """Wait until something was committed since the last call; False when nothing was."""
+        arrived = self._arrived.wait(timeout_s)
+        self._arrived.clear()
+        return arrived
+
+    def wake(self) -> None:
+        """End a wait_pending() early."""
+        self._arrived.set()
+
+    def epoch(self, node: str, boot_id: str) -> int | None:
+        """Return the wall time at the boot's at_ms 0 once it is decided, else None."""
+        with self._lock:
+            return self._receipts.epoch(node, boot_id)
+
+    def stored_upto(self, node: str, boot_id: str) -> int:
+        """Return the highest seq up to which nothing of the boot is outstanding."""
+        with self._lock:
+            return self._receipts.stored_upto(node, boot_id)
+
+    def counts(self) -> dict[str, dict[str, int]]:
+        """Return {node: {received, stored, duplicates, lost, rejected}}; node "" is nobody known.
+
+        In records: received counts each once, stored those the store has, lost those a node
+        passed over for good. rejected counts messages, and points the store refused."""
+        with self._lock:
+            return {node: dict(counts) for node, counts in self._receipts.counts.items()}
+
+    def rejected(self, count: int = 100) -> list[Rejected]:
+        """Return the newest rejected messages, newest first."""
+        with self._read_lock:
+            rows = self._reader.execute(
+                "SELECT node, topic, payload, reason, unix_ms FROM rejected"
+                " ORDER BY id DESC LIMIT ?", (count,),
+            ).fetchall()
+        return [Rejected(*row) for row in rows]
+
+    def close(self) -> None:
+        """Fold the write-ahead log into the file and close it."""
+        with self._lock, self._read_lock:
+            self._reader.close()
+            self._database.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+            self._database.close()
+
+    def _take(self, item: Received, sent_ms: int | None, committed: Committed) -> None:
+        if not item.batch.records:
+            return
+        taken = self._receipts.take(item, sent_ms)
+        boot_id, new = item.batch.boot_id, taken.new
+        committed.stored_upto[item.node, boot_id] = taken.stored_upto
+        if not new:
+            return
+        self._database.execute(
+            "INSERT INTO pending (node, boot_id, epoch_unix_ms, leaf, count, body)"
+            " VALUES (?,?,?,?,?,?)",
+            (item.node, boot_id, taken.epoch_unix_ms, item.leaf, len(new),
+             msgspec.json.encode(new)),
+        )
+        self._depth += len(new)
+        committed.accepted.append(
+            Accepted(item.node, item.leaf, boot_id, taken.epoch_unix_ms, new)
+        )
+
+    def _transact(self, run: Callable[[], None]) -> None:
+        with self._lock:
+            depth = self._depth
+            try:
+                self._database.execute("BEGIN IMMEDIATE")
+                run()
+                self._database.execute("COMMIT")
+            except sqlite3.Error as error:
+                self._depth = depth
+                self._state = str(error)
+                if self._database.in_transaction:
+                    self._database.execute("ROLLBACK")
+                self._receipts.reload()
+                raise SpoolError(f"spool: {error}") from error
+            self._state = "ok"
+
+    def _shrink(self) -> None:
+        """Give the disk back what an outage of the store took."""
+        with self._lock:
+            free = int(self._database.execute("PRAGMA freelist_count").fetchone()[0])
+            if free > SHRINK_PAGES:
+                self._database.execute(f"PRAGMA incremental_vacuum({free})").fetchall()

@@ -1,0 +1,166 @@
+"""The two ways into a database over HTTP: one kept connection, and the /api/v2/write client.
+
+What came back becomes StoreRejected where the content is to blame (400, 413, 422), and
+StoreUnavailable for all else: 5xx, 401 to 404, 429 and every failure of the line may end without
+the content changing.
+"""
+
+from __future__ import annotations
+
+import gzip
+import http.client
+import json
+import threading
+from base64 import b64encode
+from collections.abc import Callable, Mapping
+from importlib import import_module
+from typing import Any
+from urllib.parse import urlencode, urlsplit
+
+from idroserra.config import StoreConfig
+from idroserra.errors import ConfigError, StoreError, StoreRejected, StoreUnavailable
+
+Send = Callable[[bytes], None]
+
+_REJECTING = (400, 413, 422)
+_GZIP_LEVEL = 1
+_GZIP_FROM_BYTES = 1_024
+_LINES = "text/plain; charset=utf-8"
+
+
+class Http:
+    """One kept connection, opened when needed. Any thread may call; calls are serialised."""
+
+    def __init__(self, config: StoreConfig) -> None:
+        parts = urlsplit(config.url)
+        self._url = config.url
+        self._base = parts.path.rstrip("/")
+        kind = http.client.HTTPSConnection if parts.scheme == "https" else (
+            http.client.HTTPConnection
+        )
+        timeout_s = config.timeout_ms / 1_000
+        self._connection = kind(parts.hostname or "", parts.port, timeout=timeout_s)
+        self._authorization = _authorization(config)
+        self._lock = threading.Lock()
+
+    def request(
+        self, method: str, path: str, body: bytes | None, headers: Mapping[str, str]
+    ) -> bytes:
+        """Return the body of the answer. Raises StoreUnavailable, StoreRejected."""
+        with self._lock:
+            was_open = self._connection.sock is not None
+            try:
+                status, answer = self._ask(method, path, body, headers)
+            except (OSError, http.client.HTTPException) as error:
+                self._connection.close()
+                if not was_open:
+                    raise StoreUnavailable(f"{self._url}: {error}") from error
+                # A kept connection may have been closed at the other end: once more, afresh.
+                status, answer = self._ask_again(method, path, body, headers)
+        if status // 100 != 2:
+            raise refusal(self._url, status, answer)
+        return answer
+
+    def close(self) -> None:
+        """Close the connection."""
+        with self._lock:
+            self._connection.close()
+
+    def _ask(
+        self, method: str, path: str, body: bytes | None, headers: Mapping[str, str]
+    ) -> tuple[int, bytes]:
+        self._connection.request(
+            method, self._base + path, body, {**self._authorization, **headers}
+        )
+        response = self._connection.getresponse()
+        return response.status, response.read()
+
+    def _ask_again(
+        self, method: str, path: str, body: bytes | None, headers: Mapping[str, str]
+    ) -> tuple[int, bytes]:
+        try:
+            return self._ask(method, path, body, headers)
+        except (OSError, http.client.HTTPException) as error:
+            self._connection.close()
+            raise StoreUnavailable(f"{self._url}: {error}") from error
+
+
+def send_v1(config: StoreConfig, connection: Http) -> Send:
+    """Return what writes lines to /write of a 1.x."""
+    path = "/write?" + urlencode({"db": config.database, "precision": "n"})
+
+    def send(lines: bytes) -> None:
+        body, encoding = _packed(lines)
+        headers = {"Content-Type": _LINES}
+        if encoding:
+            headers["Content-Encoding"] = encoding
+        connection.request("POST", path, body, headers)
+
+    return send
+
+
+def send_v2(config: StoreConfig) -> Send:
+    """Return what writes lines to /api/v2/write. Raises ConfigError without influxdb-client."""
+    try:
+        client_package: Any = import_module("influxdb_client")
+        from influxdb_client.rest import ApiException
+        from urllib3.exceptions import HTTPError
+    except ImportError:
+        raise ConfigError(
+            "store", "write_api", 'v2 needs influxdb-client: pip install "idroserra[influx]"'
+        ) from None
+    client = client_package.InfluxDBClient(
+        config.url, _token(config), org=config.org, timeout=config.timeout_ms
+    )
+    service = client_package.WriteService(client.api_client)
+
+    def send(lines: bytes) -> None:
+        body, encoding = _packed(lines)
+        options = {"content_encoding": encoding} if encoding else {}
+        try:
+            service.post_write(
+                config.org, config.database, body, precision="ns", content_type=_LINES, **options
+            )
+        except ApiException as error:
+            answer = error.body if isinstance(error.body, bytes) else str(error.body).encode()
+            raise refusal(config.url, error.status or 0, answer) from None
+        except (HTTPError, OSError) as error:
+            raise StoreUnavailable(f"{config.url}: {error}") from error
+
+    return send
+
+
+def refusal(url: str, status: int, answer: bytes) -> StoreError:
+    """Return the error an answer that is no success stands for."""
+    try:
+        said: Any = json.loads(answer)
+        text = str(said.get("error") or said.get("message") or said)
+    except (ValueError, AttributeError):
+        text = answer.decode("utf-8", "replace")
+    why = f"{url}: HTTP {status}: {' '.join(text.split())[:300]}"
+    return StoreRejected(why) if status in _REJECTING else StoreUnavailable(why)
+
+
+def _packed(lines: bytes) -> tuple[bytes, str]:
+    if len(lines) < _GZIP_FROM_BYTES:
+        return lines, ""
+    return gzip.compress(lines, _GZIP_LEVEL), "gzip"
+
+
+def _token(config: StoreConfig) -> str:
+    """Return the token; a 1.8 takes user and password in its place."""
+    if config.token is not None:
+        return config.token.get_secret_value()
+    if config.user is not None and config.password is not None:
+        return f"{config.user}:{config.password.get_secret_value()}"
+    return ""
+
+
+def _authorization(config: StoreConfig) -> dict[str, str]:
+    if config.token is not None:
+        return {"Authorization": f"Token {config.token.get_secret_value()}"}
+    if config.user is None:
+        return {}
+    password = "" if config.password is None else config.password.get_secret_value()
+    basic = b64encode(f"{config.user}:{password}".encode()).decode()
+    return {"Authorization": f"Basic {basic}"}

@@ -1,0 +1,149 @@
+"""The store in a database that speaks line protocol and InfluxQL.
+
+Writes go to /api/v2/write (InfluxDB 1.8+, 2, 3, VictoriaMetrics; through influxdb-client, whole
+bodies, synchronously: its own batching drops points) or to /write (any 1.x). Queries go to
+/query, which 1.x, 2 and 3 answer. The same measurement, tags and time overwrite: a write may be
+repeated.
+"""
+
+from __future__ import annotations
+
+import json
+import threading
+from collections.abc import Sequence
+from typing import Any
+from urllib.parse import urlencode
+
+from idroserra import contract
+from idroserra.config import StoreConfig
+from idroserra.errors import StoreRejected, StoreUnavailable
+from idroserra.store import Column, EventPoint, SamplePoint, column_width_ms
+from idroserra.store.http import Http, send_v1, send_v2
+from idroserra.store.lines import event_line, query_text, sample_lines
+
+MAX_LINES = 5_000
+
+
+class InfluxStore:
+    """An InfluxDB, or what writes like one. Connects when used; any thread may call."""
+
+    def __init__(self, config: StoreConfig, site: str) -> None:
+        self._config = config
+        self._site = site
+        self._lock = threading.Lock()
+        self._http = Http(config)
+        self._query_http = Http(config)
+        self._is_created = False
+        self._send = send_v1(config, self._http) if config.write_api == "v1" else send_v2(config)
+
+    def write(self, samples: Sequence[SamplePoint], events: Sequence[EventPoint]) -> None:
+        """Make the points durable. Raises StoreUnavailable, StoreRejected."""
+        lines = sample_lines(self._site, samples)
+        lines += [event_line(self._site, event) for event in events]
+        with self._lock:
+            self._create_database()
+            for at in range(0, len(lines), MAX_LINES):
+                self._send("\n".join(lines[at : at + MAX_LINES]).encode())
+
+    def series(
+        self,
+        node: str,
+        channels: Sequence[str],
+        from_unix_ms: int,
+        to_unix_ms: int,
+        columns: int,
+    ) -> dict[str, list[Column]]:
+        """Return at most `columns` columns a channel of [from, to), empty ones left out."""
+        found: dict[str, list[Column]] = {channel: [] for channel in channels}
+        width_ms = column_width_ms(from_unix_ms, to_unix_ms, columns)
+        if width_ms == 0:
+            return found
+        by_source: dict[str, list[str]] = {}
+        for channel in channels:
+            source, quantity = contract.split_channel(channel)
+            by_source.setdefault(source, []).append(quantity.key)
+        for source, keys in by_source.items():
+            drawn = ",".join(f'min("{k}"),mean("{k}"),max("{k}")' for k in keys)
+            where = _where(node, from_unix_ms, to_unix_ms)
+            rows = self._query(
+                f"SELECT {drawn} FROM sample WHERE {where} AND source={query_text(source)}"
+                f" GROUP BY time({width_ms}ms) fill(none)",
+                "ms",
+            )
+            for row in rows:
+                for number, key in enumerate(keys):
+                    low, mean, high = row[1 + 3 * number : 4 + 3 * number]
+                    if low is not None:
+                        found[f"{source}.{key}"].append(Column(row[0], low, mean, high))
+        return found
+
+    def events(
+        self,
+        node: str,
+        from_unix_ms: int,
+        to_unix_ms: int,
+        kinds: Sequence[str] | None = None,
+    ) -> list[EventPoint]:
+        """Return the events of [from, to), oldest first, of all kinds or of `kinds`."""
+        rows = self._query(
+            "SELECT seq, boot_id, kind, detail FROM event"
+            f" WHERE {_where(node, from_unix_ms, to_unix_ms)}",
+            "u",
+        )
+        wanted = None if kinds is None else set(kinds)
+        return sorted(
+            (
+                EventPoint(node, row[0], row[1], row[2], row[3], json.loads(row[4]))
+                for row in rows
+                if wanted is None or row[3] in wanted
+            ),
+            key=lambda event: event[1:4],
+        )
+
+    def latest(self, node: str) -> dict[str, tuple[int, float]]:
+        """Return {channel: (unix_ms, value)} of the newest value of each channel."""
+        found: dict[str, tuple[int, float]] = {}
+        sources = self._query(
+            f"SHOW TAG VALUES FROM sample WITH KEY = source WHERE node={query_text(node)}", "ms"
+        )
+        for _, source in sources:
+            for key in contract.QUANTITIES:
+                rows = self._query(
+                    f'SELECT last("{key}") FROM sample WHERE node={query_text(node)}'
+                    f" AND source={query_text(source)}", "ms",
+                )
+                for unix_ms, value in rows:
+                    found[f"{source}.{key}"] = (unix_ms, value)
+        return found
+
+    def close(self) -> None:
+        """Close the connections."""
+        self._http.close()
+        self._query_http.close()
+
+    def _create_database(self) -> None:
+        """Create the database of a 1.x; a 2 or 3 has its bucket from its operator."""
+        if self._is_created or self._config.write_api == "v2":
+            return
+        query = urlencode({"q": f'CREATE DATABASE "{self._config.database}"'})
+        self._http.request("POST", f"/query?{query}", b"", {})
+        self._is_created = True
+
+    def _query(self, text: str, epoch: str) -> list[list[Any]]:
+        query = urlencode({"db": self._config.database, "q": text, "epoch": epoch})
+        body = self._query_http.request("GET", f"/query?{query}", None, {})
+        try:
+            result = json.loads(body)["results"][0]
+        except (ValueError, KeyError, IndexError, TypeError):
+            raise StoreUnavailable(f"{self._config.url}: /query gave no InfluxQL answer") from None
+        if "error" in result:
+            if "database not found" in str(result["error"]):
+                return []  # nothing was written yet
+            raise StoreRejected(f"{self._config.url}: {result['error']}")
+        return [row for series in result.get("series", ()) for row in series["values"]]
+
+
+def _where(node: str, from_unix_ms: int, to_unix_ms: int) -> str:
+    return (
+        f"node={query_text(node)} AND time >= {from_unix_ms}000000 AND time < {to_unix_ms}000000"
+    )

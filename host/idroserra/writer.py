@@ -1,0 +1,137 @@
+"""From the spool to the store: block by block, in order, each until the store has it.
+
+An outage of the store makes the spool grow and nothing else; afterwards it drains in order. What
+the store refuses for good is found by halving the block and kept in the spool's quarantine.
+"""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import msgspec
+
+from idroserra.errors import SpoolError, StoreRejected, StoreUnavailable
+from idroserra.receipts import Rejected
+from idroserra.spool import Pending, Spool
+from idroserra.store import EventPoint, SamplePoint, Store
+
+BLOCK_RECORDS = 400  # about 5,000 values
+LINGER_S = 0.25
+FIRST_WAIT_S = 0.25
+LONGEST_WAIT_S = 10.0
+# A store that takes none of so many points is set up wrongly: that is no reason to discard them.
+HOPELESS_POINTS = 64
+
+Point = SamplePoint | EventPoint
+
+
+class Writer:
+    """Moves records from spool to store. run() is the loop of one thread."""
+
+    def __init__(self, spool: Spool, store: Store, now_unix_ms: Callable[[], int]) -> None:
+        self._spool = spool
+        self._store = store
+        self._now_unix_ms = now_unix_ms
+        self._stopping = threading.Event()
+        self._has_accepted = False
+        self._block_accepted = False
+        self._state = "ok"
+
+    @property
+    def state(self) -> str:
+        """Return "ok", or why the last block did not get into the store."""
+        return self._state
+
+    def run(self) -> None:
+        """Move blocks until stop(). Errors of spool and store are waited out."""
+        wait_s = FIRST_WAIT_S
+        while not self._stopping.is_set():
+            try:
+                moved = self.move_block()
+            except (StoreUnavailable, SpoolError) as error:
+                self._state = error.why
+                self._stopping.wait(wait_s)
+                wait_s = min(2 * wait_s, LONGEST_WAIT_S)
+                continue
+            self._state = "ok"
+            wait_s = FIRST_WAIT_S
+            if moved < BLOCK_RECORDS:
+                self._spool.wait_pending(1.0)
+                self._stopping.wait(LINGER_S)
+
+    def stop(self) -> None:
+        """End run() after the block in hand."""
+        self._stopping.set()
+        self._spool.wake()
+
+    def drain(self, timeout_s: float) -> bool:
+        """Move blocks until the spool is empty; False when the store or the time says no.
+
+        For the moment after run() has ended."""
+        deadline = time.monotonic() + timeout_s
+        while self._spool.depth and time.monotonic() < deadline:
+            try:
+                self.move_block()
+            except (StoreUnavailable, SpoolError) as error:
+                self._state = error.why
+                return False
+        return self._spool.depth == 0
+
+    def move_block(self) -> int:
+        """Move one block and return its number of records. Raises StoreUnavailable, SpoolError."""
+        rows = self._spool.pending(BLOCK_RECORDS)
+        if not rows:
+            return 0
+        points = [point for row in rows for point in points_of(row)]
+        refused = self._write(points)
+        self._spool.done(rows, refused)
+        return sum(row.record_count for row in rows)
+
+    def _write(self, points: Sequence[Point]) -> list[Rejected]:
+        """Write the points and return those the store refuses for good."""
+        self._block_accepted = False
+        refused: list[Rejected] = []
+        self._write_part(points, refused)
+        if refused and not self._has_accepted:
+            raise StoreUnavailable(f"the store has taken nothing so far: {refused[0].reason}")
+        return refused
+
+    def _write_part(self, points: Sequence[Point], refused: list[Rejected]) -> None:
+        samples = [point for point in points if isinstance(point, SamplePoint)]
+        events = [point for point in points if isinstance(point, EventPoint)]
+        try:
+            self._store.write(samples, events)
+        except StoreRejected as error:
+            if len(points) == 1:
+                refused.append(self._rejected(points[0], error.why))
+            else:
+                half = len(points) // 2
+                self._write_part(points[:half], refused)
+                self._write_part(points[half:], refused)
+            if len(refused) >= HOPELESS_POINTS and not self._block_accepted:
+                raise StoreUnavailable(f"the store refuses everything: {error.why}") from error
+        else:
+            self._block_accepted = self._has_accepted = True
+
+    def _rejected(self, point: Point, why: str) -> Rejected:
+        payload = msgspec.json.encode(point)
+        return Rejected(point.node, "store", payload, why, self._now_unix_ms())
+
+
+def points_of(row: Pending) -> list[Point]:
+    """Return the points of a spooled message; a record of faults alone has none."""
+    records: list[Any] = msgspec.json.decode(row.body)
+    if row.leaf == "event":
+        return [
+            EventPoint(row.node, (row.epoch_unix_ms + at_ms) * 1_000 + seq % 1_000, seq,
+                       row.boot_id, kind, detail)
+            for seq, at_ms, kind, detail in records
+        ]
+    return [
+        SamplePoint(row.node, channel, row.epoch_unix_ms + at_ms, value)
+        for _, at_ms, values, _ in records
+        for channel, value in values.items()
+    ]
