@@ -24,7 +24,7 @@ HEAD_BYTES = 4
 OVERHEAD_BYTES = 8
 MAX_PAYLOAD_BYTES = 1_500
 _MAGIC = 0xD7
-_STAMP_BYTES = 10
+STAMP_BYTES = 10
 _ABSENT = -0x8000_0000
 _FIRST_FAULT = _ABSENT + 1
 _SHORT_TEXT_CHARS = 40
@@ -75,12 +75,12 @@ def epoch_payload(unix_ms):
 def event_payload(seq, at_ms, kind, detail):
     """Return the payload of an event. Texts are cut where the whole would not fit a frame."""
     text = json.dumps([kind, detail]).encode()
-    if len(text) > MAX_PAYLOAD_BYTES - _STAMP_BYTES:
+    if len(text) > MAX_PAYLOAD_BYTES - STAMP_BYTES:
         short = {}
         for key, value in detail.items():
             short[key] = value[:_SHORT_TEXT_CHARS] if isinstance(value, str) else value
         text = json.dumps([kind, short]).encode()
-    if len(text) > MAX_PAYLOAD_BYTES - _STAMP_BYTES:
+    if len(text) > MAX_PAYLOAD_BYTES - STAMP_BYTES:
         raise ProtocolError(f"detail of {kind}: too large for the outbox")
     return _stamp(seq, at_ms) + text
 
@@ -88,7 +88,7 @@ def event_payload(seq, at_ms, kind, detail):
 def read_event(buffer, start, end):
     """Return the EventRecord of an intact EVENT frame."""
     seq, at_ms = stamp_of(buffer, start)
-    text = bytes(buffer[start + HEAD_BYTES + _STAMP_BYTES : end - 4])
+    text = bytes(buffer[start + HEAD_BYTES + STAMP_BYTES : end - 4])
     kind, detail = json.loads(text)
     return EventRecord(seq, at_ms, kind, detail)
 
@@ -102,6 +102,8 @@ class Schema:
         self.fault_codes = tuple(sorted(FAULTS)) if fault_codes is None else tuple(fault_codes)
         self._quantities = [split_channel(channel)[1] for channel in self.channels]
         self.id = f"{crc32(self.text().encode()) & 0xFFFF_FFFF:08x}"
+        # On the wire: the head of a record, and each channel in quotes with up to 14 more.
+        self.record_chars = 60 + sum(len(channel) + 18 for channel in self.channels)
         self._format = "<" + "i" * len(self.channels)
 
     def text(self):
@@ -133,10 +135,10 @@ class Schema:
             raise ProtocolError("telemetry: a channel that the outbox was not given")
         return _stamp(seq, at_ms) + struct.pack(self._format, *ints)
 
-    def read_telemetry(self, buffer, start, end):
+    def read_telemetry(self, buffer, start):
         """Return the Record of an intact TELEMETRY frame of this schema."""
         seq, at_ms = stamp_of(buffer, start)
-        ints = struct.unpack_from(self._format, buffer, start + HEAD_BYTES + _STAMP_BYTES)
+        ints = struct.unpack_from(self._format, buffer, start + HEAD_BYTES + STAMP_BYTES)
         values = {}
         faults = {}
         for index in range(len(ints)):

@@ -1,0 +1,157 @@
+"""Folder: the files under the outbox, segments and schemas, and the one buffer they are read into.
+
+A segment file is `<number>-<schema>-<boot>.seg`: what must not be lost with a damaged byte is in
+its name. A schema file `<schema>.map` says what the telemetry of such segments means.
+"""
+
+import os
+from collections import namedtuple
+
+from idro.errors import ProtocolError
+from idro.net import frames
+
+SEGMENT_BYTES = 4_096  # one erase block
+_TEMPORARY = "new.tmp"
+
+# count: records not yet stored at the host, the first of them first_seq. size: bytes of the file.
+# level: thinning.RAW, SPARSE or EVENTS_ONLY.
+Segment = namedtuple(
+    "Segment",
+    ("number", "boot_id", "schema_id", "first_seq", "last_seq", "count", "size", "level"),
+)
+
+
+class Folder:
+    """Reads and writes whole segments by blocking calls. `buffer` holds the one read last."""
+
+    def __init__(self, path, schema):
+        """Open `path`, made where missing, and keep `schema` in it. Raises OSError."""
+        self._path = path
+        self.buffer = bytearray(SEGMENT_BYTES)
+        self._loaded = None
+        self._size = 0
+        _make_folder(path)
+        self.schemas = {schema.id: schema}
+        self._load_schemas(schema)
+
+    def list(self):
+        """Return an empty Segment for every segment file, oldest first."""
+        names = sorted(os.listdir(self._path))
+        if _TEMPORARY in names:
+            os.remove(self._full(_TEMPORARY))
+        segments = [_read_name(name) for name in names]
+        return [segment for segment in segments if segment is not None]
+
+    def read(self, segment):
+        """Load a segment into `buffer` and return its size in bytes. Unreadable is empty."""
+        path = self._name(segment)
+        if self._loaded != path:
+            self._loaded = None
+            try:
+                with open(path, "rb") as file:
+                    self._size = file.readinto(self.buffer) or 0
+            except OSError:
+                self._size = 0
+            self._loaded = path
+        return self._size
+
+    def frames_of(self, segment, position=0):
+        """Yield (kind, start, end) in `buffer` of every intact frame from `position` on.
+
+        Telemetry whose schema is lost counts as damaged.
+        """
+        crc_seed = frames.seed(segment.boot_id, segment.schema_id)
+        is_known = segment.schema_id in self.schemas
+        while True:
+            size = self.read(segment)  # again: who iterates may have read another one
+            found = frames.find(self.buffer, position, size, crc_seed)
+            if found is None:
+                return
+            start, position = found
+            kind = frames.kind_of(self.buffer, start)
+            if is_known or kind != frames.TELEMETRY:
+                yield kind, start, position
+
+    def create(self, segment, lead):
+        """Begin the file of a segment with the bytes `lead`. Raises OSError."""
+        self._loaded = None
+        with open(self._name(segment), "wb") as file:
+            file.write(lead)
+
+    def append(self, segment, entries, count):
+        """Write the frames of the first `count` entries behind a segment. Raises OSError."""
+        self._loaded = None
+        with open(self._name(segment), "ab") as file:
+            for index in range(count):
+                file.write(entries[index].frame)
+
+    def replace(self, segments, write):
+        """Put what `write(file)` writes in the place of a run of segments; return its result.
+
+        A power cut leaves all of the old ones or the new one, at worst with some old ones that
+        its seq range covers.
+        """
+        with open(self._full(_TEMPORARY), "wb") as file:
+            result = write(file)
+        os.rename(self._full(_TEMPORARY), self._name(segments[0]))
+        self._loaded = None
+        for segment in segments[1:]:
+            self.erase(segment)
+        return result
+
+    def erase(self, segment):
+        """Remove a segment's file. Raises OSError."""
+        self._loaded = None
+        os.remove(self._name(segment))
+
+    def _load_schemas(self, schema):
+        in_use = [segment.schema_id for segment in self.list()]
+        for name in os.listdir(self._path):
+            if not name.endswith(".map"):
+                continue
+            schema_id = name[:-4]
+            if schema_id != schema.id and schema_id not in in_use:
+                os.remove(self._full(name))
+                continue
+            found = self._load_schema(schema_id)
+            if found is not None:
+                self.schemas[schema_id] = found
+        if self._load_schema(schema.id) is None:
+            with open(self._full(_TEMPORARY), "wb") as file:
+                file.write(schema.text().encode())
+            os.rename(self._full(_TEMPORARY), self._full(f"{schema.id}.map"))
+
+    def _load_schema(self, schema_id):
+        try:
+            with open(self._full(f"{schema_id}.map"), "rb") as file:
+                schema = frames.read_schema(str(file.read(), "utf-8"))
+        except (OSError, ValueError, ProtocolError):
+            return None
+        return schema if schema.id == schema_id else None
+
+    def _full(self, name):
+        return f"{self._path}/{name}"
+
+    def _name(self, segment):
+        return self._full(f"{segment.number:08x}-{segment.schema_id}-{segment.boot_id}.seg")
+
+
+def _read_name(name):
+    """Return an empty Segment for the name of a segment file, None for any other file."""
+    parts = name[:-4].split("-", 2)
+    if not name.endswith(".seg") or len(parts) != 3:
+        return None
+    try:
+        number = int(parts[0], 16)
+    except ValueError:
+        return None
+    return Segment(number, parts[2], parts[1], 0, 0, 0, 0, 0)
+
+
+def _make_folder(path):
+    for at in range(1, len(path) + 1):
+        if at == len(path) or path[at] == "/":
+            try:  # noqa: SIM105  (MicroPython has no contextlib)
+                os.mkdir(path[:at])
+            except OSError:
+                pass  # it is there; anything else shows at the first listdir

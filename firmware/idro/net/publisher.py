@@ -1,0 +1,205 @@
+"""Publisher: keeps the link to the broker and carries the records of the outbox over it.
+
+Connect, subscribe, say who we are, then records in ascending order. A PUBACK only paces; records
+go from the outbox on `down/stored` alone, and what brings no progress for 30 s is sent again. At
+most MAX_UNSTORED messages are on their way to the host, so a host that is down costs no flood.
+Sampling never waits for any of this.
+"""
+
+import asyncio
+from collections import namedtuple
+
+from idro.errors import LinkError, ProtocolError
+from idro.net.mqtt import Client, Options
+from idro.protocol import messages, topics
+
+# open: coroutine (host, port) -> (reader, writer), raising LinkError or OSError.
+Broker = namedtuple("Broker", ("host", "port", "node", "password", "open"))
+# info() and config_report() return the messages of protocol.messages to publish;
+# on_command(payload) and on_config(payload) get raw bytes, on_stored(stored) a Stored. All of
+# them are plain functions that return at once.
+Handlers = namedtuple(
+    "Handlers", ("info", "config_report", "on_command", "on_config", "on_stored")
+)
+
+KEEPALIVE_S = 30
+RESPONSE_MS = 10_000
+RESEND_MS = 30_000
+MAX_UNSTORED = 8
+MAX_ACKS = 8
+MIN_BACK_OFF_MS = 1_000
+MAX_BACK_OFF_MS = 60_000
+
+
+class Publisher:
+    """One task, run(), for ever. The app calls the rest at any time; none of it blocks."""
+
+    def __init__(self, broker, outbox, clock, handlers, randint):
+        """`randint(low, high)` jitters the back-off; it is injected so that a run can be
+        repeated."""
+        self._broker = broker
+        self._outbox = outbox
+        self._clock = clock
+        self._handlers = handlers
+        self._randint = randint
+        self._wake = asyncio.Event()
+        self._client = None
+        self._acks = []
+        self._must_tell = []  # leaves to publish before anything else: info, config
+        self._position = None  # of the outbox, up to where this link has published
+        self._sent = []  # (boot_id, last seq) of messages that are not yet stored
+        self._progress_ms = 0
+        self.connected = False
+        self.last_stored_ms = None  # uptime at the newest down/stored
+        self.last_error = ""  # why the last link ended
+        self.refused_count = 0  # messages from the host's side that were none of ours
+        self.lost_acks_count = 0
+        outbox.on_append = self._wake.set
+
+    def send_ack(self, ack):
+        """Queue an Ack. Without a link at most MAX_ACKS wait, the oldest go."""
+        if len(self._acks) >= MAX_ACKS:
+            self._acks.pop(0)
+            self.lost_acks_count += 1
+        self._acks.append(ack)
+        self._wake.set()
+
+    def tell_info(self):
+        """Publish up/info anew."""
+        self._tell("info")
+
+    def tell_config(self):
+        """Publish up/config anew: settings were taken or refused."""
+        self._tell("config")
+
+    async def run(self):
+        """Keep a link for ever, with back-off and jitter between attempts."""
+        back_off_ms = MIN_BACK_OFF_MS
+        while True:
+            started_ms = self._clock.now_ms()
+            try:
+                await self._session()
+            except LinkError as error:
+                self.last_error = error.why
+            if self._clock.now_ms() - started_ms >= MAX_BACK_OFF_MS:
+                back_off_ms = MIN_BACK_OFF_MS
+            half_ms = back_off_ms // 2
+            await self._clock.sleep_ms(half_ms + self._randint(0, half_ms))
+            back_off_ms = min(2 * back_off_ms, MAX_BACK_OFF_MS)
+
+    async def _session(self):
+        broker = self._broker
+        client = Client(broker.open, self._clock, self._options(), self._wake.set)
+        try:
+            await client.connect(broker.host, broker.port)
+            await client.subscribe([topics.down(broker.node, leaf) for leaf in topics.DOWN])
+            status = messages.pack_status(True)
+            await client.publish(topics.up(broker.node, "status"), status, retain=True)
+            self._must_tell = ["info", "config"]
+            self._rewind()
+            self.connected = True
+            while True:
+                self._wake.clear()
+                client.check()
+                self._take_messages(client)
+                if not (client.has_room and await self._send_next(client)):
+                    await self._wake.wait()
+        finally:
+            self.connected = False
+            await client.close()
+
+    def _options(self):
+        node = self._broker.node
+        return Options(
+            client_id=node, user=node, password=self._broker.password,
+            will_topic=topics.up(node, "status"), will_payload=messages.pack_status(False),
+            keepalive_s=KEEPALIVE_S, response_ms=RESPONSE_MS,
+        )
+
+    # Up.
+
+    async def _send_next(self, client):
+        """Publish the next message there is; False where there is none."""
+        if self._must_tell:
+            leaf = self._must_tell[0]
+            payload = self._told(leaf)
+            await client.publish(topics.up(self._broker.node, leaf), payload, retain=True)
+            self._must_tell.remove(leaf)
+            return True
+        if self._acks:
+            ack = self._acks[0]
+            payload = messages.pack_ack(ack)
+            await client.publish(topics.up(self._broker.node, "ack"), payload)
+            if ack in self._acks:
+                self._acks.remove(ack)
+            return True
+        return await self._send_records(client)
+
+    async def _send_records(self, client):
+        now_ms = self._clock.now_ms()
+        if self._sent and now_ms - self._progress_ms >= RESEND_MS:
+            self._rewind()
+        if len(self._sent) >= MAX_UNSTORED:
+            return False
+        found = self._outbox.next_batch(self._position)
+        if found is None:
+            return False
+        leaf, batch, position = found
+        pack = messages.pack_telemetry if leaf == "telemetry" else messages.pack_event
+        if not self._sent:
+            self._progress_ms = now_ms
+        self._sent.append((batch.boot_id, batch.records[-1].seq))
+        self._position = position
+        await client.publish(topics.up(self._broker.node, leaf), pack(batch))
+        return True
+
+    def _told(self, leaf):
+        if leaf == "info":
+            return messages.pack_info(self._handlers.info())
+        return messages.pack_config_report(self._handlers.config_report())
+
+    def _tell(self, leaf):
+        if leaf not in self._must_tell:
+            self._must_tell.append(leaf)
+        self._wake.set()
+
+    def _rewind(self):
+        self._position = None
+        self._sent = []
+        self._progress_ms = self._clock.now_ms()
+
+    # Down.
+
+    def _take_messages(self, client):
+        while True:
+            message = client.take_message()
+            if message is None:
+                return
+            try:
+                self._take(message)
+            except ProtocolError:
+                self.refused_count += 1
+
+    def _take(self, message):
+        node, direction, leaf = topics.parse(message.topic)
+        if node != self._broker.node or direction != "down":
+            raise ProtocolError("topic: not for this node")
+        if leaf == "config":
+            self._handlers.on_config(message.payload)
+        elif message.retain:
+            raise ProtocolError(f"{leaf}: never retained")
+        elif leaf == "command":
+            self._handlers.on_command(message.payload)
+        else:
+            self._take_stored(messages.unpack_stored(message.payload))
+
+    def _take_stored(self, stored):
+        self._outbox.stored(stored.boot_id, stored.seq_upto)
+        left = []
+        for boot_id, seq in self._sent:
+            if boot_id != stored.boot_id or seq > stored.seq_upto:
+                left.append((boot_id, seq))
+        self._sent = left
+        self._progress_ms = self._clock.now_ms()
+        self.last_stored_ms = self._progress_ms
+        self._handlers.on_stored(stored)

@@ -1,0 +1,130 @@
+"""Wi-Fi: the one task that owns the WLAN, and the only importer of `network`.
+
+The driver's own reconnecting is left aside: it repeats a wrong state for ever. Each attempt is
+disconnect, 1 s, connect, deadline; after three failures in a row the radio goes off and on. The
+node's control does not depend on any of it.
+"""
+
+import asyncio
+import socket
+
+import network
+
+from idro.errors import LinkError
+
+JOIN_MS = 25_000
+STEP_MS = 500
+WATCH_MS = 5_000
+SETTLE_MS = 1_000
+MIN_BACK_OFF_MS = 2_000
+MAX_BACK_OFF_MS = 120_000
+OPEN_MS = 9_000  # less than the deadline of who opens
+RADIO_CYCLE_AFTER = 3
+
+
+class Wifi:
+    """Joins one network and stays in it. run() is its task; open() makes streams over it."""
+
+    def __init__(self, ssid, password, clock, randint):
+        """`randint(low, high)` jitters the back-off."""
+        self._ssid = ssid
+        self._password = password
+        self._clock = clock
+        self._randint = randint
+        self._wlan = network.WLAN(network.WLAN.IF_STA)
+        self._up = asyncio.Event()
+        self._addresses = {}  # host: its last good address
+        self.last_error = ""
+        self.failures_count = 0  # attempts in a row that led to nothing
+
+    @property
+    def is_up(self):
+        """True while the node has an address."""
+        return self._up.is_set()
+
+    def rssi_dbm(self):
+        """Return the signal strength in dBm, or None where there is none to measure."""
+        if not self.is_up:
+            return None
+        try:
+            return self._wlan.status("rssi")
+        except (OSError, RuntimeError):
+            return None
+
+    async def run(self):
+        """Join, watch, and join again, for ever."""
+        back_off_ms = MIN_BACK_OFF_MS
+        self._power(True)
+        while True:
+            if await self._join():
+                self.failures_count = 0
+                back_off_ms = MIN_BACK_OFF_MS
+                self._up.set()
+                while self._wlan.isconnected():
+                    await self._clock.sleep_ms(WATCH_MS)
+                self._up.clear()
+                self.last_error = "lost the network"
+                continue
+            self.failures_count += 1
+            if self.failures_count % RADIO_CYCLE_AFTER == 0:
+                await self._cycle_radio()
+            half_ms = back_off_ms // 2
+            await self._clock.sleep_ms(half_ms + self._randint(0, half_ms))
+            back_off_ms = min(2 * back_off_ms, MAX_BACK_OFF_MS)
+
+    async def open(self, host, port):
+        """Return (reader, writer) of a connection. Waits a while for the network.
+
+        Raises LinkError or OSError. That the streams open proves nothing: see idro.net.mqtt.
+        """
+        if not self.is_up:
+            try:
+                await asyncio.wait_for(self._wait_up(), OPEN_MS / 1_000)
+            except asyncio.TimeoutError:  # noqa: UP041  (MicroPython has no such built-in)
+                raise LinkError(f"wifi: not joined, {self.last_error}") from None
+        return await asyncio.open_connection(self._address_of(host, port), port)
+
+    async def _wait_up(self):
+        await self._up.wait()
+
+    async def _join(self):
+        """Return True when the network was joined within the deadline."""
+        try:
+            self._wlan.disconnect()
+            await self._clock.sleep_ms(SETTLE_MS)
+            self._wlan.connect(self._ssid, self._password)
+            deadline_ms = self._clock.now_ms() + JOIN_MS
+            while not self._wlan.isconnected():
+                if self._clock.now_ms() >= deadline_ms:
+                    self.last_error = f"status {self._wlan.status()} after {JOIN_MS} ms"
+                    return False
+                await self._clock.sleep_ms(STEP_MS)
+        except (OSError, RuntimeError) as error:
+            self.last_error = f"{error!r}"
+            return False
+        return True
+
+    async def _cycle_radio(self):
+        self._power(False)
+        await self._clock.sleep_ms(SETTLE_MS)
+        self._power(True)
+
+    def _power(self, is_on):
+        try:
+            self._wlan.active(is_on)
+            if is_on:
+                self._wlan.config(pm=network.WLAN.PM_NONE)  # latency before power
+        except (OSError, RuntimeError) as error:
+            self.last_error = f"{error!r}"
+
+    def _address_of(self, host, port):
+        """Return a numeric address where the port tells one; the lookup blocks, so only with a
+        network. The last good one serves while the name server is silent."""
+        try:
+            address = socket.getaddrinfo(host, port)[0][-1]
+        except OSError:
+            if host not in self._addresses:
+                raise
+            return self._addresses[host]
+        self._addresses[host] = address[0] if isinstance(address, tuple) else host
+        return self._addresses[host]
