@@ -19,7 +19,7 @@ def conductivities(solution):
     """Return (conductivity at the solution's temperature, EC at 25 C), uS/cm.
 
     For the second the ions move as at 25 C while the speciation stays: what a perfect instrument
-    reports, within 0.5 % of the solution solved again at 25 C from 10 to 30 C.
+    reports, within 0.8 % of the solution solved again at 25 C from 10 to 30 C.
     """
     here, log_g1 = solution.mobility(False)
     factors = _factors(log_g1)

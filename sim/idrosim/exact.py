@@ -6,10 +6,10 @@ import struct
 
 def pack_floats(values):
     """Return the floats as one hexadecimal text, 16 digits each (IEEE 754 double)."""
-    return binascii.hexlify(struct.pack("<%dd" % len(values), *values)).decode()
+    return binascii.hexlify(struct.pack(f"<{len(values)}d", *values)).decode()
 
 
 def unpack_floats(text):
     """Return the list of floats `pack_floats` wrote. Raises ValueError on anything else."""
     raw = binascii.unhexlify(text)
-    return list(struct.unpack("<%dd" % (len(raw) // 8), raw))
+    return list(struct.unpack(f"<{len(raw) // 8}d", raw))

@@ -70,7 +70,7 @@ for _name in DOSERS:
     _ROWS[_name + ".stuck"] = ("", _STUCK)
 
 
-def keys():
+def known():
     """Return every key, sorted."""
     return sorted(_ROWS)
 

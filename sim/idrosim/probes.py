@@ -11,6 +11,7 @@ A fault is None or one of the class's FAULTS; anything else is a ValueError.
 import math
 
 from idrosim.exact import pack_floats, unpack_floats
+from idrosim.probe_parameters import settings
 from idrosim.signals import NOISY_TIMES, Signal
 
 _NERNST_MV_K = 2.302585092994046 * 8.31446262 / 96485.332 * 1000.0
@@ -19,48 +20,10 @@ _MONTH_S = 2_629_800.0
 
 FAULTS = ("unplugged", "stuck", "noisy", "shorted", "drift")
 
-# The parameters of each kind of probe, units in their names.
-DEFAULTS = {
-    "ph": {
-        "slope_ratio": 0.985, "offset_mv": 3.0, "tau_s": 8.0, "noise_mv": 0.2,
-        "slope_loss_per_month": 0.007, "offset_walk_mv": 2.0, "drift_mv_per_h": 10.0,
-        "ground_loop_mv": 0.0, "floating_mv": 700.0,
-    },
-    "ec": {
-        "cell_ratio": 1.01, "fouling_per_month": 0.0075, "tau_s": 5.0, "noise_ratio": 0.001,
-        "drift_per_h": -0.02, "shorted_us_cm": 100_000.0,
-    },
-    "temp": {"offset_c": 0.1, "tau_s": 15.0, "noise_c": 0.01, "drift_c_per_h": 1.0},
-    "level": {
-        "offset_mm": 0.0, "tau_s": 2.0, "noise_mm": 0.3, "drift_mm_per_h": 5.0,
-        "unplugged_mm": -250.0, "shorted_mm": 1_250.0,
-    },
-    "air": {
-        "offset_c": 0.1, "offset_rh_pct": 1.0, "tau_s": 8.0, "noise_c": 0.02,
-        "noise_rh_pct": 0.05, "drift_c_per_h": 1.0, "drift_rh_pct_per_h": 2.0,
-    },
-}
-
 
 def nernst_slope_mv(temp_c):
     """Return the ideal slope of a pH electrode, mV per pH."""
     return _NERNST_MV_K * (temp_c + 273.15)
-
-
-def _settings(kind, params):
-    """Return a probe's parameters: its defaults overlaid with `params`.
-
-    Keys are `probe.<kind>.<name>`, such as `probe.ph.offset_mv`; those of other kinds are left
-    to them. Raises ValueError naming a key that no probe has.
-    """
-    merged = dict(DEFAULTS[kind])
-    for key in params:
-        parts = key.split(".")
-        if len(parts) != 3 or parts[0] != "probe" or parts[2] not in DEFAULTS.get(parts[1], ()):
-            raise ValueError(f"unknown probe parameter {key!r}")
-        if parts[1] == kind:
-            merged[parts[2]] = float(params[key])
-    return merged
 
 
 class PhProbe:
@@ -72,7 +35,7 @@ class PhProbe:
     FAULTS = FAULTS
 
     def __init__(self, params, rng):
-        self.params = _settings("ph", params)
+        self.params = settings("ph", params)
         self.signal = Signal(self.FAULTS, rng)
         self._rng = rng
         self._age_s = self._walk_mv = self._held_mv = 0.0
@@ -140,7 +103,7 @@ class EcProbe:
     FAULTS = FAULTS
 
     def __init__(self, params, rng):
-        self.params = _settings("ec", params)
+        self.params = settings("ec", params)
         self.signal = Signal(self.FAULTS, rng)
         self._age_s = 0.0
 
@@ -187,7 +150,7 @@ class TempProbe:
     FAULTS = ("stuck", "noisy", "drift")
 
     def __init__(self, params, rng):
-        self.params = _settings("temp", params)
+        self.params = settings("temp", params)
         self.signal = Signal(self.FAULTS, rng)
 
     @property
@@ -225,7 +188,7 @@ class LevelProbe:
     FAULTS = FAULTS
 
     def __init__(self, params, rng):
-        self.params = _settings("level", params)
+        self.params = settings("level", params)
         self.signal = Signal(self.FAULTS, rng)
 
     @property
@@ -267,7 +230,7 @@ class AirProbe:
     FAULTS = ("stuck", "noisy", "drift")
 
     def __init__(self, params, rng):
-        self.params = _settings("air", params)
+        self.params = settings("air", params)
         self._temp = Signal(self.FAULTS, rng)
         self._rh = Signal(self.FAULTS, rng)
 

@@ -35,7 +35,7 @@ class Reservoir:
         self.taken = [0.0] * 10  # by roots, overflow, leak, precipitate, less CO2 dissolved
         self.volume_ml = litres * 1000.0
         self.temp_c = params["reservoir.temp_c"]
-        self.spilled_ml = 0.0
+        self.spilled_ml = self.evaporated_ml = 0.0
         self._has_pocket = False
         self._solved = [0.0] * 11
         table = EquilibriaTable()
@@ -89,6 +89,7 @@ class Reservoir:
         """Remove pure water; return what there was to remove, ml."""
         gone = min(volume_ml, max(self.volume_ml - _MIN_ML, 0.0))
         self.volume_ml -= gone
+        self.evaporated_ml += gone
         return gone
 
     def take(self, rates, dt_s):
@@ -171,7 +172,7 @@ class Reservoir:
     def state(self):
         """Return all of it, JSON-able, to the last bit."""
         floats = (self.moles + self.pocket + self.taken + self._solved + self._flux.warm()
-                  + [self.volume_ml, self.temp_c, self.spilled_ml, self._si])
+                  + [self.volume_ml, self.temp_c, self.spilled_ml, self.evaporated_ml, self._si])
         return {"floats": pack_floats(floats), "has_pocket": self._has_pocket,
                 "is_stale": self._is_stale}
 
@@ -180,9 +181,10 @@ class Reservoir:
         floats = unpack_floats(state["floats"])
         self.moles, self.pocket, self.taken = floats[:10], floats[10:20], floats[20:30]
         self._solved = floats[30:41]
-        self.volume_ml, self.temp_c, self.spilled_ml, self._si = floats[-4:]
+        (self.volume_ml, self.temp_c, self.spilled_ml, self.evaporated_ml,
+         self._si) = floats[-5:]
         self._flux.set(self._solved[:10], self._solved[10])
-        self._flux.rewarm(floats[41:-4])
+        self._flux.rewarm(floats[41:-5])
         self._flux.carbon = self._solved[CARBON]
         self._has_pocket = state["has_pocket"]
         self._is_stale = state["is_stale"]
