@@ -18,45 +18,59 @@ from idrosim.devices.switch import Switch
 from idrosim.rng import Rng
 
 LOADS = {"doser": Doser, "switch": Switch, "dimmer": Dimmer}
-# Faults that are of the wire and not of the probe at its end.
-_FRONT_END_FAULTS = (None, "unplugged", "shorted")
+PROBE_KEY = "probe."
+# What breaks in the part itself; everything else breaks in the probe at its end.
+_PART_FAULTS = {
+    "sen0161": ("unplugged", "shorted"),
+    "dfr0300": ("unplugged", "shorted"),
+    "hydrostatic": ("unplugged", "shorted"),
+    "ds18b20": ("unplugged", "shorted", "stuck", "noisy"),
+    "sht4x": ("unplugged", "stuck", "noisy"),
+}
 
 
 class FrontEnd:
     """An analog board between a probe and an input of the converter."""
 
-    def __init__(self, volts, probe, read):
+    def __init__(self, volts, read):
         self._volts = volts
-        self._probe = probe
         self._read = read
-        self._fault = None
-
-    @property
-    def fault(self):
-        return self._fault or self._probe.fault
-
-    @fault.setter
-    def fault(self, fault):
-        is_of_wire = fault in _FRONT_END_FAULTS
-        self._fault = fault if is_of_wire else None
-        self._probe.fault = None if is_of_wire else fault
+        self.fault = None
 
     def volts(self):
         """Return what the input of the converter sees now."""
-        return self._volts(self._read(), self._fault)
+        return self._volts(self._read(), self.fault)
+
+
+class Sensor:
+    """A part and its probe, as one thing that can break."""
+
+    def __init__(self, part_faults, part, probe):
+        self._part_faults = part_faults
+        self._part = part
+        self._probe = probe
+
+    @property
+    def fault(self):
+        return self._part.fault or self._probe.fault
+
+    @fault.setter
+    def fault(self, fault):
+        is_of_part = fault in self._part_faults
+        self._probe.fault = None if is_of_part else fault
+        self._part.fault = fault if is_of_part else None
 
 
 class Wiring:
     """The buses of one board. `sync` brings the world up to now before anything is measured."""
 
-    def __init__(self, board, params, seed, clock, sync):
+    def __init__(self, board, seed, clock, sync):
         self.i2c_buses = {}  # (scl pin, sda pin): {address: device}
         self.onewire_buses = {}  # pin: OneWireBus
         self.probes = {}  # channel of its first measure: probe
         self.fault_targets = {}  # channel, adc or actuator: what has a `fault`
         self._clock = clock
         self._sync = sync
-        self._params = params
         self._seed = seed
         self._i2c_by_name = {}
         self._adcs = {}
@@ -74,19 +88,28 @@ class Wiring:
         for name, bus in board.get("onewire", {}).items():
             self.onewire_buses[bus["pin"]] = OneWireBus(lines["onewire." + name])
 
+    def set_probe(self, key, value):
+        """Change a parameter `<channel>.<name>` of a probe. Raises ValueError that names it."""
+        channel, _, name = key.rpartition(".")
+        probe = self.probes.get(channel)
+        if probe is None or name not in probe.params:
+            raise ValueError(f"unknown probe parameter {PROBE_KEY}{key}")
+        probe.params[name] = float(value)
+
     def _add_sensor(self, spec, lines):
         part = spec["part"]
         if part in ("sen0161", "dfr0300", "hydrostatic"):
-            target = self._analog(spec)
-            self._adcs[spec["bus"]].inputs[spec["channel"]] = target.volts
+            device, probe = self._analog(spec)
+            self._adcs[spec["bus"]].inputs[spec["channel"]] = device.volts
         elif part == "ds18b20":
-            target = self._water_temperature(spec)
-            lines[spec["bus"]].append(target)
+            device, probe = self._water_temperature(spec)
+            lines[spec["bus"]].append(device)
         elif part == "sht4x":
-            target = self._air(spec)
-            self._i2c_by_name[spec["bus"]][spec["address"]] = target
+            device, probe = self._air(spec)
+            self._i2c_by_name[spec["bus"]][spec["address"]] = device
         else:
             raise ValueError(f"board: no simulated part {part}")
+        target = Sensor(_PART_FAULTS[part], device, probe)
         for key in spec["measures"]:
             self.fault_targets["{}.{}".format(spec["source"], key)] = target
 
@@ -94,51 +117,50 @@ class Wiring:
         part = spec["part"]
         sync = self._sync
         if part == "sen0161":
-            probe = self._probe(spec, probes.PhProbe)
+            ph_probe = self._probe(spec, probes.PhProbe)
 
-            def read():
+            def electrode_mv():
                 sync()
-                return probe.electrode_mv
+                return ph_probe.electrode_mv
 
-            return FrontEnd(sen0161.volts, probe, read)
+            return FrontEnd(sen0161.volts, electrode_mv), ph_probe
         if part == "dfr0300":
-            probe = self._probe(spec, probes.EcProbe)
+            ec_probe = self._probe(spec, probes.EcProbe)
 
-            def read():
+            def kappa_us_cm():
                 sync()
-                return probe.kappa_us_cm
+                return ec_probe.kappa_us_cm
 
-            return FrontEnd(_ec_volts, probe, read)
-        probe = self._probe(spec, probes.LevelProbe)
+            return FrontEnd(_ec_volts, kappa_us_cm), ec_probe
+        level_probe = self._probe(spec, probes.LevelProbe)
 
-        def read():
+        def level_mm():
             sync()
-            return probe.level_mm
+            return level_probe.level_mm
 
-        return FrontEnd(_level_volts, probe, read)
+        return FrontEnd(_level_volts, level_mm), level_probe
 
     def _water_temperature(self, spec):
         probe = self._probe(spec, probes.TempProbe)
 
-        def read():
+        def temp_c():
             self._sync()
             return probe.temp_c
 
-        return Ds18b20(self._clock, _rom(spec, self._seed), read)
+        return Ds18b20(self._clock, _rom(spec, self._seed), temp_c), probe
 
     def _air(self, spec):
         probe = self._probe(spec, probes.AirProbe)
 
-        def read():
+        def air():
             self._sync()
             return probe.temp_c, probe.rh_pct
 
-        return Sht4x(self._clock, read)
+        return Sht4x(self._clock, air), probe
 
     def _probe(self, spec, kind):
         channel = "{}.{}".format(spec["source"], spec["measures"][0])
-        number = len(self.probes) + 1
-        probe = kind(self._params, Rng(self._seed * 31 + number))
+        probe = kind({}, Rng(self._seed * 31 + len(self.probes) + 1))
         self.probes[channel] = probe
         return probe
 
@@ -155,6 +177,6 @@ def _rom(spec, seed):
     """Return the 8 bytes a DS18B20 was born with: the board's, or one made from the seed."""
     if "rom" in spec:
         return bytes.fromhex(spec["rom"])
-    digest = hashlib.sha256(("%s %d" % (spec["source"], seed)).encode()).digest()
+    digest = hashlib.sha256("{} {}".format(spec["source"], seed).encode()).digest()
     body = b"\x28" + digest[:6]
     return body + bytes((crc8(body),))

@@ -6,13 +6,12 @@ reads and writes only, so the same firmware and seed give the same world to the 
 """
 
 from idrosim.plant import Plant
-from idrosim.wiring import LOADS, Wiring
+from idrosim.wiring import LOADS, PROBE_KEY, Wiring
 
 CHUNK_US = 10_000_000
 DOSING_CHUNK_US = 1_000_000
 # What is measured within this time of the last step sees the same water.
 READ_GRAIN_US = 1_000_000
-PROBE_PREFIX = "probe."
 
 
 class World:
@@ -20,18 +19,23 @@ class World:
 
     def __init__(self, job, clock, emit):
         board = job["board"]
-        params = dict(job["plant"])
-        probe_params = {key: params.pop(key) for key in list(params) if _is_probe_key(key)}
+        params = {key: value for key, value in job["plant"].items() if not _is_probe_key(key)}
         if "start.hour" not in params:
             params["start.hour"] = job["start_unix_ms"] / 3_600_000 % 24
         self._clock = clock
         self._emit = emit
         self._at_us = clock.now_us
         self.plant = Plant(params, job["seed"])
-        self._wiring = Wiring(board, probe_params, job["seed"], clock, self.sync)
+        self._wiring = Wiring(board, job["seed"], clock, self.sync)
         self.i2c_buses = self._wiring.i2c_buses
         self.onewire_buses = self._wiring.onewire_buses
         self._probes = list(self._wiring.probes.values())
+        for key, value in job["plant"].items():
+            if _is_probe_key(key):
+                self._wiring.set_probe(key[len(PROBE_KEY) :], value)
+        truth = self.plant.truth()
+        for probe in self._probes:
+            probe.step(0.0, truth)
         self._loads = {}  # pin: (name, load, safe level)
         for spec in board["actuators"]:
             load = LOADS[spec["part"]](spec["safe_level"])
@@ -87,8 +91,11 @@ class World:
         return self.plant.truth()
 
     def set_param(self, key, value):
-        """Change the plant, key `plant.x` or `x`. Raises ValueError."""
+        """Change `plant.<parameter>` or `probe.<channel>.<parameter>`. Raises ValueError."""
         self._step_to(self._clock.now_us)
+        if _is_probe_key(key):
+            self._wiring.set_probe(key[len(PROBE_KEY) :], value)
+            return
         self.plant.set_param(key[6:] if key.startswith("plant.") else key, value)
 
     def set_fault(self, kind, target):
@@ -127,7 +134,9 @@ class World:
         return {
             "at_us": self._at_us,
             "plant": self.plant.state(),
-            "probes": {name: probe.state() for name, probe in self._wiring.probes.items()},
+            "probes": {
+                name: [probe.params, probe.state()] for name, probe in self._wiring.probes.items()
+            },
             "faults": {
                 name: target.fault for name, target in self._wiring.fault_targets.items()
                 if target.fault is not None
@@ -139,12 +148,15 @@ class World:
         self._at_us = state["at_us"]
         self.plant.restore(state["plant"])
         for name, probe in self._wiring.probes.items():
-            probe.restore(state["probes"][name])
+            probe.params, probe_state = state["probes"][name]
+            probe.restore(probe_state)
         for name, fault in state["faults"].items():
-            self._wiring.fault_targets[name].fault = fault
+            target = self._wiring.fault_targets[name]
+            if target.fault != fault:  # a probe has its own back already
+                target.fault = fault
         for pin in self._loads:
             self._apply(pin)
 
 
 def _is_probe_key(key):
-    return key.startswith(PROBE_PREFIX)
+    return key.startswith(PROBE_KEY)

@@ -1,8 +1,8 @@
 """`select` and `socket` in live mode: the real ones, with an ear on them.
 
 The poll waits no longer than the next alarm of the simulated board is away, so timers, watchdog
-and trace keep their time. The tap reads the PUBLISH packets the firmware hands to the kernel, below
-the firmware, and counts distinct records.
+and trace keep their time. The tap reads the PUBLISH packets below the firmware, as they
+go to the kernel, and counts distinct records.
 """
 
 import json

@@ -37,7 +37,7 @@ class Rig:
         self.cause = state.get("cause", "power")
         self.nvs = state.get("nvs", {})
         self.rtc_memory = bytes.fromhex(state.get("rtc_memory", ""))
-        self.rtc_offset_us = state.get("rtc_offset_us", -clock.now_us)
+        self.rtc_offset_us = state.get("rtc_offset_us", 0)
         self.is_dead = False
         self.world = None
         self.sleep_ms = None  # of the real time module
@@ -46,7 +46,7 @@ class Rig:
         self.before_exit = []
         if self.cause == "power":
             self.rtc_memory = b""
-            self.rtc_offset_us = -clock.now_us
+            self.rtc_offset_us = -clock.now_us - self.dark_us
 
     def power_up(self):
         """Let the time pass until boot.py runs: what was left of a power cut, and the ROM."""

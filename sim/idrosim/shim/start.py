@@ -62,7 +62,8 @@ def trace_and_end(rig):
     def trace():
         truth = rig.world.truth()
         values = ",".join([f'"{key}":{truth[key]:.4f}' for key in sorted(truth)])
-        rig.emit_json('{"t":"truth","at_ms":%d,"values":{%s}}' % (clock.now_us // 1_000, values))
+        at_ms = clock.now_us // 1_000
+        rig.emit_json(f'{{"t":"truth","at_ms":{at_ms},"values":{{{values}}}}}')
         clock.at(clock.now_us + every_us, trace)
 
     def finish():
