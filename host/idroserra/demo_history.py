@@ -1,0 +1,132 @@
+"""The past of a demo greenhouse: lockstep traffic, sent through the broker like a late backlog.
+
+A lockstep run of the same firmware in the same greenhouse prints what the node published. Its
+records are published again, as the node, so they take the way every record takes. The harness
+knows what wall time each boot began at, so a record lands where it belongs. The retained topics
+(status, info, config) are left alone: they are the living node's.
+"""
+
+from __future__ import annotations
+
+import queue
+import threading
+from collections.abc import Callable
+from typing import Any
+
+import paho.mqtt.client as mqtt
+from paho.mqtt.enums import CallbackAPIVersion
+
+from idro.errors import ProtocolError
+from idro.protocol import messages
+from idroserra import contract
+from idroserra.errors import HostError
+
+_FORMS: dict[str, tuple[Callable[[Any], bytes], Callable[[bytes], Any]]] = {
+    "telemetry": (messages.pack_telemetry, messages.unpack_telemetry),
+    "event": (messages.pack_event, messages.unpack_event),
+}
+_WINDOW = 40
+_ACK_DEADLINE_S = 60.0
+
+
+class HistoryError(HostError):
+    """The history could not be sent. The message says what did not answer."""
+
+
+class HistorySender:
+    """Publishes the records of a lockstep run as `node`. Blocks when the host falls behind."""
+
+    def __init__(self, node: str, start_unix_ms: int, host: str, port: int) -> None:
+        self.node = node
+        self.sent: dict[str, int] = {}
+        self._start_unix_ms = start_unix_ms
+        self._window: queue.Queue[mqtt.MQTTMessageInfo] = queue.Queue(_WINDOW)
+        self._client = mqtt.Client(
+            CallbackAPIVersion.VERSION2, client_id=f"{node}-history", protocol=mqtt.MQTTv311
+        )
+        self._client.username_pw_set(node)
+        self._client.connect(host, port)
+        self._client.loop_start()
+
+    def take(self, line: dict[str, Any]) -> None:
+        """Send the records of an "up" line of the trace; pass over every other line."""
+        if line.get("t") != "up":
+            return
+        leaf = contract.parse_topic(line["topic"])[2]
+        if leaf not in _FORMS:
+            return
+        payload, boot_id, last_seq = self._dated(leaf, line)
+        if last_seq <= self.sent.get(boot_id, 0):
+            return
+        if self._window.full():
+            self._await_oldest()
+        self._window.put(self._client.publish(line["topic"], payload, qos=1))
+        self.sent[boot_id] = last_seq
+
+    def close(self) -> None:
+        """Wait until the broker has everything, then hang up. Raises HistoryError."""
+        while not self._window.empty():
+            self._await_oldest()
+        self._client.disconnect()
+        self._client.loop_stop()
+
+    def _await_oldest(self) -> None:
+        info = self._window.get()
+        info.wait_for_publish(_ACK_DEADLINE_S)
+        if not info.is_published():
+            raise HistoryError(f"{self.node}: the broker did not acknowledge the history in time")
+
+    def _dated(self, leaf: str, line: dict[str, Any]) -> tuple[bytes, str, int]:
+        """Give a batch its boot's wall time: the node itself learns it only from a host."""
+        pack, unpack = _FORMS[leaf]
+        batch = unpack(line["payload"].encode())
+        if batch.sent_at_ms is None:
+            if batch.boot_unix_ms is None:
+                raise ProtocolError("history: a batch of an earlier boot without wall time")
+            boot_unix_ms = batch.boot_unix_ms
+        else:
+            boot_unix_ms = self._start_unix_ms + line["at_ms"] - batch.sent_at_ms
+        dated = batch._replace(boot_unix_ms=boot_unix_ms, sent_at_ms=None)
+        return pack(dated), batch.boot_id, batch.records[-1].seq
+
+
+class HistoryThread(threading.Thread):
+    """Runs `produce(on_line)`, a lockstep run, and sends what it prints. `error`: what failed."""
+
+    def __init__(
+        self,
+        sender: HistorySender,
+        produce: Callable[[Callable[[dict[str, Any]], None]], None],
+        on_progress: Callable[[int], None],
+    ) -> None:
+        super().__init__(name=f"history-{sender.node}", daemon=True)
+        self.sender = sender
+        self.error: str | None = None
+        self._produce = produce
+        self._on_progress = on_progress
+        self._stopping = threading.Event()
+
+    def run(self) -> None:
+        """Thread body: until the run ends, stop() is called, or something fails."""
+        try:
+            self._produce(self._on_line)
+            self.sender.close()
+        except _Stopped:
+            self.sender.close()
+        except (HostError, ProtocolError, OSError, RuntimeError) as error:
+            self.error = str(error)
+
+    def stop(self) -> None:
+        """Ask the run to end; join() waits for it."""
+        self._stopping.set()
+
+    def _on_line(self, line: dict[str, Any]) -> None:
+        if self._stopping.is_set():
+            raise _Stopped
+        self.sender.take(line)
+        if "at_ms" in line:
+            self._on_progress(line["at_ms"])
+
+
+class _Stopped(Exception):  # noqa: N818 - not an error: the way out of a run
+    pass
