@@ -130,6 +130,26 @@ def test_what_is_no_message_is_refused():
             refused(unpack, data, "")
 
 
+def test_deep_nesting_is_refused():
+    for depth in (10, 100, 700, 1500):
+        deep = b'{"a":' * depth + b"1" + b"}" * depth
+        for field in (b"boot_id", b"id", b"version", b"oldest_seq", b"values"):
+            data = b'{"v":1,"' + field + b'":' + deep + b"}"
+            for unpack in (messages.unpack_telemetry, messages.unpack_ack, messages.unpack_info):
+                refused(unpack, data, "")
+        values = '{"ph.target":' + str(deep, "utf-8") + "}"
+        data = sealed('{"v":1,"rev":1,"by":"anna","values":' + values)
+        refused(lambda data: messages.unpack_config(NODE, data), data, "")
+
+
+def test_half_characters_are_refused():
+    for by in (b"\\ud800", b"\\uDFFF", b"\\ud83d\\ude00"):
+        data = changed(sealed(COMMAND), b"anna", by)
+        refused(lambda data: messages.unpack_command(NODE, data), data, "surrogate")
+    korean = changed(sealed(COMMAND), b"anna", b"\\ud55c")
+    assert messages.unpack_command(NODE, korean).message.by == "\ud55c"
+
+
 def test_a_message_beyond_its_size_is_refused():
     refused(messages.unpack_telemetry, b'{"v":1' + b" " * 8200 + b"}", "8207 bytes", "8192")
     refused(messages.unpack_stored, b'{"v":1' + b" " * 1100 + b"}", "1107 bytes")

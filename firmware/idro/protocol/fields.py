@@ -18,6 +18,8 @@ def parse_object(data, max_bytes, what):
         text = str(data, "utf-8").strip()
     except ValueError:  # UnicodeError on both runtimes
         raise ProtocolError(f"{what}: not UTF-8") from None
+    if _has_surrogate(text):
+        raise ProtocolError(f"{what}: escaped surrogate")
     # MicroPython 1.25 parses truncated objects without a word, so the end is checked here.
     if not text.startswith("{") or not text.endswith("}"):
         raise ProtocolError(f"{what}: not a whole JSON object")
@@ -48,7 +50,7 @@ def integer(obj, key, low=0, high=MAX_INT):
 
 
 def integer_or_none(obj, key, low=0, high=MAX_INT):
-    """Return the integer under `key`, or None where it is null or missing. Raises ProtocolError."""
+    """Return the integer under `key`, None where null or missing. Raises ProtocolError."""
     if obj.get(key) is None:
         return None
     return integer(obj, key, low, high)
@@ -124,8 +126,15 @@ def is_number(value):
     return isinstance(value, float) and math.isfinite(value)
 
 
+def _has_surrogate(text):
+    """True for \\ud800 to \\udfff: MicroPython keeps each half as a character that is no UTF-8."""
+    return any(part[:1] in tuple("89abcdef") for part in text.lower().split("\\ud")[1:])
+
+
 def _shown(value):
-    """Return a short text of any value, for a message (a huge int cannot be printed whole)."""
+    """Return a short text of any value: a huge int cannot be printed whole, nor deep nesting."""
+    if isinstance(value, (dict, list)):
+        return "an object" if isinstance(value, dict) else "a list"
     if is_integer(value) and not -MAX_INT <= value <= MAX_INT:
         return "a huge integer"
     return repr(value)[:40]
