@@ -1,1 +1,1 @@
-"""The node itself: hardware, clock, settings, sampling, commands, composition root."""
+"""What makes the parts a node: hardware, clock, settings, sampling, commands, composition root."""

@@ -1,1 +1,1 @@
-"""The only gate to an actuator: limits, ledger, interlocks, leases, supervisor."""
+"""The only gate to an actuator: limits, ledger, interlocks, gate, supervisor, authentication."""

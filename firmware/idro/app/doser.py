@@ -1,0 +1,54 @@
+"""Gives one dose at a time, in a task of its own, so that sampling goes on meanwhile."""
+
+import asyncio
+
+from idro.errors import NodeError
+from idro.safety.gate import Refused
+
+_GRACE_MS = 15_000
+
+
+class DoseTask:
+    """Takes a dose from control or a person, gives it through the gate, tells who asked."""
+
+    def __init__(self, gate, readings, beat):
+        self._gate = gate
+        self._readings = readings
+        self._beat = beat
+        self._job = None
+        self._wanted = asyncio.Event()
+
+    @property
+    def is_busy(self):
+        """True from submit() until the dose was given or refused."""
+        return self._job is not None
+
+    def submit(self, actuator, volume_ul, told, on_done):
+        """Ask for a dose; `told` is (reason, by). `on_done(actuation, refusal)` gets one of both,
+        None the other. Raises Refused while another dose is under way."""
+        if self._job is not None:
+            raise Refused("busy", f"{self._job[0]} is dosing")
+        self._job = (actuator, volume_ul, told, on_done)
+        self._beat("dosing", _GRACE_MS)
+        self._wanted.set()
+
+    async def run(self):
+        """Give doses for ever."""
+        self._job = None
+        while True:
+            self._wanted.clear()
+            self._beat("dosing")
+            await self._wanted.wait()
+            await self._give()
+
+    async def _give(self):
+        actuator, volume_ul, (reason, by), on_done = self._job
+        actuation = refusal = None
+        try:
+            self._beat("dosing", _GRACE_MS)
+            actuation = await self._gate.dose(actuator, volume_ul, reason, by, self._readings)
+        except NodeError as error:
+            refusal = str(error)
+        finally:
+            self._job = None
+        on_done(actuation, refusal)

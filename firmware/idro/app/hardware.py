@@ -1,0 +1,143 @@
+"""Everything that is hardware: the only importer of machine, esp32 and onewire, besides the pins
+that outputs_off drives before it. Builds what the compiled board names; drivers get it injected.
+"""
+
+import esp32
+import machine
+import onewire
+
+from idro.errors import NodeError
+from idro.safety.gate import Output
+
+WATCHDOG_MS = 8_000
+_MAX_BLOB_BYTES = 128
+_TIMERS = 4  # of an ESP32
+
+_KINDS = {"doser": "doser", "switch": "switch", "dimmer": "dimmer"}
+_CAUSES = {
+    machine.PWRON_RESET: "power_on",
+    machine.HARD_RESET: "hard",
+    machine.WDT_RESET: "watchdog",
+    machine.DEEPSLEEP_RESET: "deep_sleep",
+    machine.SOFT_RESET: "soft",
+}
+
+
+def start_watchdog():
+    """Start the watchdog, once; returns the function that feeds it."""
+    return machine.WDT(timeout=WATCHDOG_MS).feed
+
+
+def reset_cause():
+    """Return power_on, hard, watchdog, deep_sleep or soft. A brown-out looks like power_on."""
+    return _CAUSES.get(machine.reset_cause(), "hard")
+
+
+def restart():
+    """Reset the board for good: pins, peripherals, memory."""
+    machine.reset()
+
+
+def rtc_memory():
+    """Return the memory that survives every reset but a power cut."""
+    return machine.RTC()
+
+
+class Store:
+    """NVS of the node: small values that survive everything. None where a key is missing."""
+
+    def __init__(self, namespace="idro"):
+        self._nvs = esp32.NVS(namespace)
+
+    def blob(self, key):
+        """Return the bytes under `key`, or None."""
+        buffer = bytearray(_MAX_BLOB_BYTES)
+        try:
+            count = self._nvs.get_blob(key, buffer)
+        except OSError:
+            return None
+        return bytes(buffer[:count])
+
+    def text(self, key):
+        """Return the text under `key`, "" where it is missing or no UTF-8."""
+        data = self.blob(key)
+        try:
+            return "" if data is None else str(data, "utf-8")
+        except ValueError:
+            return ""
+
+    def number(self, key):
+        """Return the number under `key`, or None."""
+        try:
+            return self._nvs.get_i32(key)
+        except OSError:
+            return None
+
+    def put(self, **values):
+        """Write numbers (32 bit) and bytes, and make them durable. Raises OSError."""
+        for key, value in values.items():
+            if isinstance(value, int):
+                self._nvs.set_i32(key, value)
+            else:
+                self._nvs.set_blob(key, value)
+        self._nvs.commit()
+
+
+def build_sensors(board, clock, values):
+    """Return [(spec, sensor)] in the board's order. Raises NodeError for a bus that is missing."""
+    buses = _build_buses(board, clock)
+    sensors = []
+    for spec in board["sensors"]:
+        bus = buses.get(spec["bus"])
+        if bus is None:
+            raise NodeError(f"{spec['part']}: no bus {spec['bus']}")
+        sensors.append((spec, _driver(spec["part"]).build(spec, bus, clock, values)))
+    return sensors
+
+
+def build_outputs(board, clock):
+    """Return {name: Output}. Dosers share one timer, for only one ever runs; raises NodeError."""
+    outputs = {}
+    doser_timer = machine.Timer(0)
+    next_timer = 1
+    for spec in board["actuators"]:
+        kind = _KINDS.get(spec["part"])
+        if kind is None:
+            raise NodeError(f"{spec['name']}: {spec['part']} is no actuator")
+        timer = doser_timer
+        if kind != "doser":
+            if next_timer >= _TIMERS:
+                raise NodeError(f"{spec['name']}: no timer left for its cut-off")
+            timer = machine.Timer(next_timer)
+            next_timer += 1
+        driver = _driver(spec["part"]).build(spec, _build_pin(spec, kind), timer, clock)
+        outputs[spec["name"]] = Output(spec["name"], kind, driver, spec["max_on_ms"])
+    return outputs
+
+
+def _build_pin(spec, kind):
+    pin = machine.Pin(spec["pin"], machine.Pin.OUT, value=spec["safe_level"])
+    if kind != "dimmer":
+        return pin
+    duty_u16 = 65_535 if spec["safe_level"] else 0
+    return machine.PWM(pin, freq=spec["freq_hz"], duty_u16=duty_u16)
+
+
+def _build_buses(board, clock):
+    buses = {}
+    for number, (name, spec) in enumerate(board["i2c"].items()):
+        buses["i2c." + name] = machine.I2C(
+            number, scl=machine.Pin(spec["scl_pin"]), sda=machine.Pin(spec["sda_pin"]),
+            freq=spec["freq_hz"],
+        )
+    for name, spec in board["onewire"].items():
+        buses["onewire." + name] = onewire.OneWire(machine.Pin(spec["pin"]))
+    for spec in board["adcs"]:
+        part = spec["part"]
+        converter = getattr(_driver(part), part[0].upper() + part[1:])
+        buses["adc." + spec["name"]] = converter(buses[spec["bus"]], spec["address"], clock)
+    return buses
+
+
+def _driver(part):
+    return __import__("idro.drivers." + part, None, None, ("build",))

@@ -1,0 +1,64 @@
+"""The node's end of the line: joins the network, publishes, hands what comes in to the node."""
+
+import os
+import random
+
+from idro.app import image
+from idro.board import BOARD, VERSION
+from idro.net.publisher import Broker, Handlers, Publisher
+from idro.net.wifi import Wifi
+from idro.protocol.messages import ConfigReport, Info
+
+_MQTT_PORT = 1_883
+
+
+class Link:
+    """Wi-Fi and publisher of one node. `commands` checks and runs what the host asks for."""
+
+    def __init__(self, node, commands):
+        """`node` gives store, clock, outbox, settings and takes settings and the host's time."""
+        self._node = node
+        self._commands = commands
+        store = node.store
+        random.seed(int.from_bytes(os.urandom(4), "little"))
+        self.wifi = Wifi(
+            store.text("wifi_ssid"), store.text("wifi_pass"), node.clock, random.randint
+        )
+        broker = Broker(
+            store.text("broker_host"), store.number("broker_port") or _MQTT_PORT,
+            store.text("node_id"), store.text("broker_pass") or None, self.wifi.open,
+        )
+        handlers = Handlers(
+            self._info, self._config_report, commands.receive, self._on_config, self._on_stored
+        )
+        self._publisher = Publisher(broker, node.outbox, node.clock, handlers, random.randint)
+        commands.send_ack = self._publisher.send_ack
+        self._image_sha256 = image.image_sha256()
+        self._config_error = node.settings.error
+        self.publish = self._publisher.run
+
+    def _info(self):
+        node = self._node
+        outputs = {name: output.kind for name, output in node.outputs.items()}
+        return Info(
+            VERSION, BOARD["name"], BOARD["chip"], node.boot_id, node.clock.now_ms(),
+            node.clock.boot_unix_ms, node.clock.quality, node.reset, self._image_sha256,
+            node.telemetry.channels, outputs, node.outbox.boots(),
+        )
+
+    def _config_report(self):
+        settings = self._node.settings
+        return ConfigReport(settings.rev, self._config_error, settings.values)
+
+    def _on_config(self, payload):
+        settings = self._node.settings
+        changed, error = self._commands.receive_config(payload, settings)
+        if changed is None and error is None:
+            return
+        self._config_error = error
+        if changed is not None:
+            self._node.take_settings(settings.by)
+        self._publisher.tell_config()
+
+    def _on_stored(self, stored):
+        self._node.take_host_time(stored.unix_ms)

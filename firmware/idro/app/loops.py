@@ -1,0 +1,152 @@
+"""The control cycle: readings in, decisions made, the gate asked, changes of mind told."""
+
+from idro.control import circulation, dosing, light, topoff
+from idro.protocol.samples import hold
+from idro.safety.gate import CONTROL, Refused
+from idro.safety.ledger import NO_EFFECT, WRONG_WAY
+
+PH, EC, LEVEL = "reservoir.ph", "reservoir.ec_us_cm", "reservoir.level_mm"
+_LATCHES = {dosing.NO_EFFECT: NO_EFFECT, dosing.WRONG_WAY: WRONG_WAY}
+_STALE_MS = 60_000
+
+
+class Loops:
+    """All loops of one node, run once a cycle by the control task."""
+
+    def __init__(self, node):
+        """`node` gives clock, settings, sampler, gate, outputs, doses, overrides, record."""
+        self._node = node
+        self._memory = dosing.Memory()
+        self._progress = topoff.Progress()
+        self._fill_ended_ms = None
+        self._was_filling = False
+        self._reasons = {}  # loop: the stable part of its last reason
+
+    @property
+    def is_disturbed(self):
+        """True while a dose or a fill is mixing."""
+        return self._unmixed_ms() > 0 or self._node.gate.dosing is not None
+
+    def cycle(self):
+        """Decide and ask the gate, once. Never waits: a dose runs in its own task."""
+        node = self._node
+        values = node.settings.values
+        now_ms = node.clock.now_ms()
+        stale_ms = max(_STALE_MS, 3 * values["sample.every_ms"])
+        level = node.sampler.reading(LEVEL, stale_ms)
+        if circulation.ACTUATOR in node.outputs:
+            self._circulate(level, values, now_ms)
+        if light.ACTUATOR in node.outputs:
+            self._light(values)
+        if topoff.ACTUATOR in node.outputs:
+            self._top_off(level, values, now_ms)
+        self._dose(level, values, now_ms, stale_ms)
+
+    def apply_wish(self, name):
+        """Do at once what a person wishes of `name`; returns why the gate refused, or None."""
+        if self._node.outputs[name].kind == "dimmer":
+            return self._light(self._node.settings.values)
+        return self._switch(name, hold("by hand"))
+
+    def _circulate(self, level, values, now_ms):
+        name = circulation.ACTUATOR
+        is_on = self._node.outputs[name].driver.is_on
+        decision = circulation.decide(level, values, now_ms, is_on)
+        self._tell(name, decision)
+        self._switch(name, decision)
+
+    def _top_off(self, level, values, now_ms):
+        name = topoff.ACTUATOR
+        decision = topoff.decide(level, values, self._progress, now_ms)
+        self._tell(name, decision)
+        self._switch(name, decision)
+        is_filling = self._node.outputs[name].driver.is_on
+        if is_filling or self._was_filling:
+            self._fill_ended_ms = now_ms
+        self._was_filling = is_filling
+
+    def _switch(self, name, decision):
+        """Lease a switch as decided, or as a person wishes, or end its run.
+
+        Returns why the gate refused, or None.
+        """
+        node = self._node
+        for_ms, reason, by = decision.on_ms, decision.reason, CONTROL
+        wish = node.overrides.of(name)
+        if wish is not None:
+            for_ms = wish[0] if wish[1] else None
+            reason, by = "by hand", wish[2]
+        try:
+            if for_ms is None:
+                node.gate.end(name, reason)
+            else:
+                node.gate.run(name, for_ms, reason, by, node.sampler.readings)
+        except Refused as refused:
+            return refused.reason  # the gate has told, and left the output off
+        return None
+
+    def _light(self, values):
+        """Lease the light as its program or a person wishes. Returns why refused, or None."""
+        node = self._node
+        second_of_day = node.clock.second_of_day(values["clock.utc_offset_min"])
+        decision = light.decide(second_of_day, values)
+        self._tell(light.ACTUATOR, decision)
+        duty_pct, for_ms = decision.duty_pct, decision.on_ms
+        wish = node.overrides.of(light.ACTUATOR)
+        if wish is not None:
+            for_ms, duty_pct = min(for_ms, wish[0]), wish[1]
+        try:
+            node.gate.set_duty(light.ACTUATOR, duty_pct, for_ms, CONTROL)
+        except Refused as refused:
+            return refused.reason
+        return None
+
+    def _dose(self, level, values, now_ms, stale_ms):
+        node = self._node
+        sampler = node.sampler
+        water = dosing.Water(
+            sampler.reading(PH, stale_ms), sampler.reading(EC, stale_ms), level,
+            self._was_filling, self._unmixed_ms(),
+        )
+        if node.doses.is_busy:
+            return
+        failed = dosing.verdict(self._memory, water)
+        if failed:
+            node.gate.lock(_LATCHES[failed])
+        ec, ph = dosing.decide(water, values, self._memory, now_ms, self._room)
+        self._tell("ec", ec)
+        self._tell("ph", ph)
+        decision = ec if ec.actuator else ph
+        if decision.actuator is None:
+            return
+
+        def done(actuation, refusal):
+            if actuation is not None:
+                self._memory.given(actuation, water, values, node.clock.now_ms())
+
+        told = (decision.reason, CONTROL)
+        node.doses.submit(decision.actuator, decision.volume_ul, told, done)
+
+    def _room(self, actuator):
+        node = self._node
+        return node.gate.room(actuator, node.sampler.readings, CONTROL)
+
+    def _unmixed_ms(self):
+        """Return the ms until the last dose and the last fill have mixed."""
+        node = self._node
+        wait_ms = node.settings.values["mixing.wait_ms"]
+        unmixed_ms = node.gate.unmixed_ms()
+        if self._fill_ended_ms is not None:
+            since_ms = node.clock.now_ms() - self._fill_ended_ms
+            unmixed_ms = max(unmixed_ms, wait_ms - since_ms)
+        return max(0, unmixed_ms)
+
+    def _tell(self, loop, decision):
+        """Record a change of mind: what differs up to the first comma of the reason."""
+        reason = decision.reason
+        stable = reason.split(",")[0]
+        if self._reasons.get(loop) == stable:
+            return
+        self._reasons[loop] = stable
+        self._node.record("decided", {"loop": loop, "reason": reason[:200]})
+

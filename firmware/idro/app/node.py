@@ -1,0 +1,213 @@
+"""The composition root: builds the node from its board, starts its tasks, keeps them alive.
+
+Order of a start: outputs safe (boot.py has done it already), watchdog, storage, safety gate, then
+sampling and control, and only then the network, which nothing else waits for.
+"""
+
+import asyncio
+import binascii
+import errno
+import gc
+import os
+import sys
+
+from idro.app import hardware, outputs_off
+from idro.app.clock import Clock
+from idro.app.commands import Commands
+from idro.app.doser import DoseTask
+from idro.app.kept import Kept, note_error
+from idro.app.link import Link
+from idro.app.loops import Loops
+from idro.app.overrides import Overrides, check_kind
+from idro.app.sampling import Sampler
+from idro.app.settings import Settings
+from idro.app.telemetry import Telemetry
+from idro.board import BOARD, VERSION
+from idro.errors import NodeError, ProtocolError
+from idro.net.outbox import Outbox
+from idro.safety import limits
+from idro.safety.authentication import SeenIds
+from idro.safety.gate import Gate
+from idro.safety.ledger import CRASHES, Ledger
+from idro.safety.supervisor import Supervisor, printable
+
+DATA = "/data"
+# How long one cycle may take on top of the wait for the next before the watchdog goes hungry.
+_GRACE_MS = 10_000
+_HOUSEKEEPING_MS = 60_000
+
+
+class Node:
+    """One node, built and not yet running."""
+
+    def __init__(self, feed, boot_id):
+        self.clock = Clock()
+        self.boot_id = boot_id
+        self.store = hardware.Store()
+        self.kept = Kept(hardware.rtc_memory(), self.store, self.clock)
+        self.settings = Settings((DATA + "/settings.a", DATA + "/settings.b"))
+        self.outputs = hardware.build_outputs(BOARD, self.clock)
+        sensors = hardware.build_sensors(BOARD, self.clock, self.settings.values)
+        self.sampler = Sampler(sensors, self.clock, self.record)
+        self.telemetry = Telemetry(self.sampler, self.outputs, self.clock)
+        self.outbox = Outbox(
+            DATA + "/outbox", boot_id, self.telemetry.channels, self.clock
+        )
+        self._open_gate()
+        self.supervisor = Supervisor(self.clock, feed, self.gate.off_all, self.record)
+        self.overrides = Overrides(self.clock)
+        self.doses = DoseTask(self.gate, self.sampler.readings, self.supervisor.beat)
+        self.loops = Loops(self)
+        self.link = Link(self, self._commands())
+        self.supervisor.add("control", self._control, is_critical=True)
+        self.supervisor.add("dosing", self.doses.run, is_critical=True)
+        self.supervisor.add("wifi", self.link.wifi.run)
+        self.supervisor.add("link", self.link.publish)
+        self._housekeeping_due_ms = 0
+        self._heap_free_b = 0
+        if not self.kept.has_day:
+            # A board that never knew the time begins its first day when it is switched on.
+            self.clock.start_day_at(self.settings.values["light.on_minute"] * 60)
+
+    def record(self, kind, detail):
+        """Put an event into the outbox. A flash that refuses stops nothing."""
+        try:
+            self.outbox.append_event(self.clock.now_ms(), kind, detail)
+        except (OSError, ProtocolError) as error:
+            print("event lost:", kind, error)
+
+    async def run(self):
+        """Run for ever. Ends only by an exception, and then the board is to be reset."""
+        await self.supervisor.run()
+
+    def _open_gate(self):
+        paths = (DATA + "/ledger.a", DATA + "/ledger.b")
+        ledger = Ledger(paths, self.kept.chain_ms, self.store.number("ledger") == 1)
+        self.kept.raise_to(ledger.last_chain_ms)
+        if self.store.number("ledger") != 1:
+            self.store.put(ledger=1)
+        derived = limits.derive(self.settings.values)
+        self.reset = self._reset_cause()
+        self.record("boot", {
+            "reset": self.reset, "version": VERSION,
+            "last_error": printable(self.kept.last_error),
+        })
+        self.gate = Gate(self.outputs, ledger, derived, self.clock, self.record)
+        if self.kept.count_crash(self.reset in ("watchdog", "hard", "brown_out")):
+            self.gate.lock(CRASHES)
+
+    def _reset_cause(self):
+        """Power came on, but RTC memory was kept: the supply sagged."""
+        cause = hardware.reset_cause()
+        return "brown_out" if cause == "power_on" and self.kept.had_rtc else cause
+
+    def _commands(self):
+        identity = (self.store.text("node_id"), self.store.blob("key"), self.boot_id)
+        actions = {
+            "dose": self._dose, "run": self._run, "stop": self._stop, "resume": self._resume,
+        }
+        seen = SeenIds(DATA + "/ids")
+        return Commands(identity, self.clock, seen, actions, self.record)
+
+    async def _control(self):
+        """Sample, decide, record: once every sample.every_ms, at even steps of uptime."""
+        clock = self.clock
+        while True:
+            every_ms = self.settings.values["sample.every_ms"]
+            self.supervisor.beat("control", every_ms + _GRACE_MS)
+            await self.sampler.cycle(self.loops.is_disturbed)
+            self.gate.arming.observe(self.sampler.readings)
+            self.loops.cycle()
+            self._keep_record()
+            now_ms = clock.now_ms()
+            await clock.sleep_ms(every_ms - now_ms % every_ms)
+
+    def _keep_record(self):
+        values = self.settings.values
+        now_ms = self.clock.now_ms()
+        if now_ms >= self._housekeeping_due_ms:
+            self._housekeeping_due_ms = now_ms + _HOUSEKEEPING_MS
+            gc.collect()
+            self._heap_free_b = gc.mem_free()
+        at_ms, numbers, faults = self.telemetry.record(
+            values["reservoir.area_cm2"], self._heap_free_b, self.outbox.count,
+            self.link.wifi.rssi_dbm(),
+        )
+        try:
+            self.outbox.append_telemetry(at_ms, numbers, faults)
+            self.kept.save(self.clock.second_of_day(values["clock.utc_offset_min"]))
+        except (OSError, ProtocolError) as error:
+            print("record lost:", error)
+
+    def take_settings(self, by):
+        """Put changed settings in force; drivers and loops read the very same dict."""
+        self.gate.set_limits(limits.derive(self.settings.values))
+        self.record("configured", {"rev": self.settings.rev, "by": by})
+
+    def take_host_time(self, unix_ms):
+        """Take the wall time of the host."""
+        by_ms = self.clock.set_from_host(unix_ms)
+        if by_ms is None:
+            return
+        self.outbox.set_boot_unix_ms(self.clock.boot_unix_ms)
+        detail = {"boot_unix_ms": self.clock.boot_unix_ms, "by_ms": by_ms}
+        self.record("clock_set", detail)
+
+    def _dose(self, args, by, answer):
+        def done(actuation, refusal):
+            if refusal is not None:
+                answer("refused", refusal)
+            else:
+                answer("done", f"{actuation.volume_ul / 1_000:.2f} ml of {actuation.actuator}")
+
+        self.doses.submit(args["actuator"], args["volume_ul"], ("by hand", by), done)
+
+    def _run(self, args, by, answer):
+        name, for_ms = args["actuator"], args["for_ms"]
+        check_kind(self.outputs, name)
+        duty_pct = args.get("duty_pct", 100)
+        self.overrides.set(name, for_ms, duty_pct, by)
+        refusal = self.loops.apply_wish(name)
+        if refusal is None:
+            answer("done", f"{name} at {duty_pct} % for {for_ms // 1_000} s")
+        else:
+            self.overrides.clear(name)
+            answer("refused", refusal)
+
+    def _stop(self, args, by, answer):
+        self.gate.stop(by)
+        answer("done", "all dosing is stopped until it is resumed")
+
+    def _resume(self, args, by, answer):
+        self.gate.resume(by)
+        self.kept.forget_crashes()
+        answer("done", "dosing is released")
+
+
+def main():
+    """Run the node until it cannot go on, then make it safe and reset the board."""
+    error = "the node ended"
+    feed = hardware.start_watchdog()
+    try:
+        make_folders()
+        boot_id = str(binascii.hexlify(os.urandom(4)), "ascii")
+        asyncio.run(Node(feed, boot_id).run())
+    except KeyboardInterrupt:
+        error = None  # somebody is at the console: outputs off, and the prompt is theirs
+    except (NodeError, OSError, MemoryError, RuntimeError, ValueError, TypeError) as failure:
+        sys.print_exception(failure)
+        error = f"{type(failure).__name__}: {failure}"
+    finally:
+        outputs_off.drive_all_safe()
+        if error is not None:
+            note_error(hardware.rtc_memory(), printable(error))
+            hardware.restart()
+
+
+def make_folders():
+    """Create the data folder where it is missing. Raises OSError."""
+    try:
+        os.mkdir(DATA)
+    except OSError as error:
+        if error.errno != errno.EEXIST:
+            raise

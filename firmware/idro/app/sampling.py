@@ -1,0 +1,117 @@
+"""One cycle of all sensors, in the board's order: Samples out, each with a value XOR a fault.
+
+Only here does a SensorError become a faulty Sample, and only here are readings judged plausible.
+A fault is told when it begins and when it is over for three cycles, not every cycle.
+"""
+
+from idro.control.filters import Reading, Window
+from idro.control.plausibility import Track
+from idro.errors import SensorError
+from idro.protocol.samples import Sample
+
+_JUMPS_TOLD = 3
+_GOOD_TO_END = 3
+
+
+class Sampler:
+    """Reads `sensors` ([(spec, sensor)]). `readings` always holds the latest Sample a channel."""
+
+    def __init__(self, sensors, clock, record_event):
+        self._sensors = sensors
+        self._clock = clock
+        self._record_event = record_event
+        self._tracks = {}
+        self._windows = {}
+        self._outages = {}  # channel: _Outage
+        self.readings = {}
+        self.channels = []
+        for spec, _ in sensors:
+            for key in spec["measures"]:
+                channel = f"{spec['source']}.{key}"
+                self.channels.append(channel)
+                self._tracks[channel] = Track(key)
+                self._windows[channel] = Window()
+                self._outages[channel] = _Outage()
+
+    async def cycle(self, is_disturbed):
+        """Read everything once. `is_disturbed`: a dose or top-off is mixing, so water may move."""
+        context = {}
+        for spec, sensor in self._sensors:
+            source = spec["source"]
+            try:
+                numbers = await sensor.read(context)
+            except SensorError as error:
+                for key in spec["measures"]:
+                    self._failed(f"{source}.{key}", error.fault)
+                continue
+            spread_uv = sensor.spread_uv
+            for key in spec["measures"]:
+                channel = f"{source}.{key}"
+                self._measured(channel, numbers[key], spread_uv, is_disturbed, context)
+
+    def reading(self, channel, stale_ms):
+        """Return the filtered Reading that control may act on."""
+        window = self._windows.get(channel)
+        if window is None:
+            return Reading(None, "stale")
+        sample = self.readings.get(channel)
+        fault = sample.fault if sample else None
+        return window.reading(fault, self._clock.now_ms(), stale_ms)
+
+    def _measured(self, channel, value, spread_uv, is_disturbed, context):
+        now_ms = self._clock.now_ms()
+        fault = self._tracks[channel].check(value, spread_uv, now_ms, is_disturbed)
+        if fault is None or fault == "jump":
+            context[channel] = value
+        if fault is None:
+            self._windows[channel].add(value, now_ms)
+            self.readings[channel] = Sample(channel, value, None, now_ms)
+            self._good(channel, now_ms)
+            return
+        self.readings[channel] = Sample(channel, None, fault, now_ms)
+        if fault != "jump":
+            self._windows[channel].clear()
+        self._bad(channel, fault, now_ms)
+
+    def _failed(self, channel, fault):
+        now_ms = self._clock.now_ms()
+        self._tracks[channel].failed()
+        self._windows[channel].clear()
+        self.readings[channel] = Sample(channel, None, fault, now_ms)
+        self._bad(channel, fault, now_ms)
+
+    def _bad(self, channel, fault, now_ms):
+        outage = self._outages[channel]
+        outage.good_count = 0
+        outage.bad_count += 1
+        if outage.since_ms is not None or (fault == "jump" and outage.bad_count < _JUMPS_TOLD):
+            return
+        outage.since_ms = now_ms
+        outage.fault = fault
+        self._record_event("fault_began", {"channel": channel, "fault": fault})
+
+    def _good(self, channel, now_ms):
+        outage = self._outages[channel]
+        outage.bad_count = 0
+        if outage.since_ms is None:
+            return
+        if outage.good_count == 0:
+            outage.ended_ms = now_ms
+        outage.good_count += 1
+        if outage.good_count < _GOOD_TO_END:
+            return
+        lasted_ms = outage.ended_ms - outage.since_ms
+        detail = {"channel": channel, "fault": outage.fault, "lasted_ms": lasted_ms}
+        self._outages[channel] = _Outage()
+        self._record_event("fault_ended", detail)
+
+
+class _Outage:
+    """Where a channel's fault stands: told since since_ms, or not (None)."""
+
+    def __init__(self):
+        self.since_ms = None
+        self.ended_ms = None
+        self.fault = None
+        self.bad_count = 0
+        self.good_count = 0

@@ -1,0 +1,45 @@
+"""Small statistics over the last few values of a channel."""
+
+from collections import namedtuple
+
+# What a loop may act on: a filtered value XOR the fault why there is none.
+Reading = namedtuple("Reading", ("value", "fault"))
+
+
+def median(values):
+    """Return the median of a non-empty sequence: the lower middle one of an even number."""
+    return sorted(values)[(len(values) - 1) // 2]
+
+
+def spread(values):
+    """Return max - min of a non-empty sequence."""
+    return max(values) - min(values)
+
+
+class Window:
+    """The last `size` values that were believed, and when the last of them was measured."""
+
+    def __init__(self, size=5):
+        self._size = size
+        self._values = []
+        self._at_ms = None
+
+    def add(self, value, at_ms):
+        """Take in one believed value."""
+        self._values.append(value)
+        if len(self._values) > self._size:
+            self._values.pop(0)
+        self._at_ms = at_ms
+
+    def clear(self):
+        """Forget everything: what was measured before says nothing any more."""
+        self._values.clear()
+        self._at_ms = None
+
+    def reading(self, fault, now_ms, stale_ms):
+        """Return the median as a Reading, or the fault; one jump alone does not take it away."""
+        if fault is not None and fault != "jump":
+            return Reading(None, fault)
+        if self._at_ms is None or now_ms - self._at_ms > stale_ms:
+            return Reading(None, fault or "stale")
+        return Reading(median(self._values), None)

@@ -1,0 +1,132 @@
+"""Is a number that a sensor gave believable: a Track a channel, a fault or None each time.
+
+Limits follow what water and air can do. A value that moved too fast is not believed until a
+second one agrees with it; a pH signal that does not move at all for ten minutes is a dead or a
+shorted probe (a short reads a perfect, stable 7.00); one that scatters or drifts faster than
+undosed water can is not believed for ten minutes.
+"""
+
+from collections import namedtuple
+
+from idro.control.filters import spread
+from idro.protocol.quantities import QUANTITIES
+
+# jump: believed step between two readings. flat_range within flat_ms, with no burst as wide as
+# flat_uv: dead. noisy_range: spread of the last five believed values. rate_per_min: drift without
+# a dose. 0 switches a check off.
+Behaviour = namedtuple(
+    "Behaviour", ("jump", "flat_range", "flat_uv", "flat_ms", "noisy_range", "rate_per_min")
+)
+
+BEHAVIOURS = {
+    "ph": Behaviour(0.3, 0.003, 500, 600_000, 0.45, 0.3),
+    "ec_us_cm": Behaviour(150, 0, 0, 0, 300, 0),
+    "level_mm": Behaviour(25, 0, 0, 0, 0, 0),
+    "temp_c": Behaviour(2, 0, 0, 0, 0, 0),
+    "rh_pct": Behaviour(25, 0, 0, 0, 0, 0),
+}
+
+_NOISY_HOLD_MS = 600_000
+_FLAT_SAMPLES = 60
+_RATE_WINDOW_MS = 60_000
+_RATE_STRIKES = 2
+_IN_AIR_US_CM = 20
+
+
+class Track:
+    """What one channel did so far."""
+
+    def __init__(self, quantity_key):
+        self._quantity = QUANTITIES[quantity_key]
+        self._behaviour = BEHAVIOURS.get(quantity_key)
+        self._believed = []  # the last five
+        self._doubted = None
+        self._noisy_until_ms = None
+        self._flat = None  # [low, high, since_ms, count]
+        self._rate = None  # [value, at_ms, strikes]
+
+    def failed(self):
+        """The sensor gave no number: a later one is compared with nothing older."""
+        self._doubted = None
+        self._flat = None
+        self._rate = None
+        self._believed.clear()
+
+    def check(self, value, spread_uv, now_ms, is_disturbed):
+        """Return the fault of `value`, or None. `is_disturbed`: a dose or top-off is mixing."""
+        if not self._quantity.low <= value <= self._quantity.high:
+            return "out_of_range"
+        behaviour = self._behaviour
+        if behaviour is None:
+            return None
+        if self._quantity.key == "ec_us_cm" and value < _IN_AIR_US_CM:
+            return "in_air"
+        if behaviour.flat_ms and self._is_flat(value, spread_uv, now_ms):
+            return "flat"
+        if self._has_jumped(value):
+            return "jump"
+        believed = self._believed
+        believed.append(value)
+        if len(believed) > 5:
+            believed.pop(0)
+        if behaviour.noisy_range and self._is_noisy(value, now_ms, is_disturbed):
+            return "noisy"
+        return None
+
+    def _has_jumped(self, value):
+        believed = self._believed
+        jump = self._behaviour.jump
+        if not believed or abs(value - believed[-1]) <= jump:
+            self._doubted = None
+            return False
+        doubted = self._doubted
+        self._doubted = value
+        if doubted is None or abs(value - doubted) > jump:
+            return True
+        believed.clear()  # the second that agrees: the water did move
+        self._doubted = None
+        self._rate = None
+        return False
+
+    def _is_flat(self, value, spread_uv, now_ms):
+        behaviour = self._behaviour
+        flat = self._flat
+        if spread_uv is None or spread_uv >= behaviour.flat_uv:
+            self._flat = None
+            return False
+        if flat is None:
+            self._flat = [value, value, now_ms, 1]
+            return False
+        flat[0] = min(flat[0], value)
+        flat[1] = max(flat[1], value)
+        flat[3] += 1
+        if flat[1] - flat[0] > behaviour.flat_range:
+            self._flat = [value, value, now_ms, 1]
+            return False
+        return now_ms - flat[2] >= behaviour.flat_ms and flat[3] >= _FLAT_SAMPLES
+
+    def _is_noisy(self, value, now_ms, is_disturbed):
+        believed = self._believed
+        is_wild = len(believed) == 5 and spread(believed) > self._behaviour.noisy_range
+        if not is_disturbed and (is_wild or self._drifts(value, now_ms)):
+            self._noisy_until_ms = now_ms + _NOISY_HOLD_MS
+        if is_disturbed:
+            self._rate = None
+        return self._noisy_until_ms is not None and now_ms < self._noisy_until_ms
+
+    def _drifts(self, value, now_ms):
+        """True when the value kept moving faster than undosed water for two minutes on end."""
+        rate_per_min = self._behaviour.rate_per_min
+        if not rate_per_min:
+            return False
+        rate = self._rate
+        if rate is None:
+            self._rate = [value, now_ms, 0]
+            return False
+        elapsed_ms = now_ms - rate[1]
+        if elapsed_ms < _RATE_WINDOW_MS:
+            return False
+        is_fast = abs(value - rate[0]) * 60_000 > rate_per_min * elapsed_ms
+        strikes = rate[2] + 1 if is_fast else 0
+        self._rate = [value, now_ms, strikes]
+        return strikes >= _RATE_STRIKES

@@ -1,0 +1,141 @@
+"""What forbids a run right now: pure checks, each returns None or (code, why in a grower's words).
+
+The code is stable, so that a refusal is told once and not every cycle; the text may count down.
+"""
+
+from idro.safety.limits import (
+    A_B_MS,
+    ACID_BASE_MS,
+    ARM_SAMPLES,
+    DAY_MS,
+    DAY_ON_MS,
+    DOSE_ON_MS,
+    HOUR_MS,
+    HOUR_ON_MS,
+)
+
+LEVEL = "reservoir.level_mm"
+# What must be known, and plausible for long enough, before a doser may run.
+NEEDS = {
+    "ph_down": ("reservoir.ph", LEVEL),
+    "ph_up": ("reservoir.ph", LEVEL),
+    "nutrient_a": ("reservoir.ec_us_cm", LEVEL),
+    "nutrient_b": ("reservoir.ec_us_cm", LEVEL),
+}
+# The other channel a doser must keep away from, and for how long.
+APART_MS = {
+    "ph_down": ("ph_up", ACID_BASE_MS),
+    "ph_up": ("ph_down", ACID_BASE_MS),
+    "nutrient_a": ("nutrient_b", A_B_MS),
+    "nutrient_b": ("nutrient_a", A_B_MS),
+}
+_NAMES = {
+    "ph_down": "acid", "ph_up": "base", "nutrient_a": "nutrient A", "nutrient_b": "nutrient B",
+}
+
+
+def check_reading(channel, readings, now_ms, stale_ms):
+    """Forbid when `channel` has no fresh, faultless Sample in `readings`."""
+    sample = readings.get(channel)
+    if sample is None:
+        return "reading", f"no reading of {channel} yet"
+    if sample.fault is not None:
+        return "reading", f"{channel} has a fault: {sample.fault}"
+    if now_ms - sample.at_ms > stale_ms:
+        return "reading", f"{channel} is stale"
+    return None
+
+
+def check_readings(doser, readings, now_ms, limits):
+    """Forbid a doser whose readings are missing, faulty, stale or too low a level."""
+    for channel in NEEDS[doser]:
+        blocked = check_reading(channel, readings, now_ms, limits.stale_ms)
+        if blocked:
+            return blocked
+    return check_low(readings, limits.low_mm)
+
+
+def check_low(readings, low_mm):
+    """Forbid below the low level. Says nothing where the level is not known."""
+    sample = readings.get(LEVEL)
+    if sample is not None and sample.fault is None and sample.value < low_mm:
+        return "low", f"water is low, {sample.value} of {low_mm} mm"
+    return None
+
+
+def check_full(readings, full_mm):
+    """Forbid filling a tank that is full."""
+    sample = readings.get(LEVEL)
+    if sample is not None and sample.fault is None and sample.value >= full_mm:
+        return "full", f"the tank is full, {sample.value} mm"
+    return None
+
+
+def check_armed(doser, arming, now_ms):
+    """Forbid until everything the doser needs was plausible for long enough."""
+    for channel in NEEDS[doser]:
+        if not arming.is_armed(channel, now_ms):
+            count = min(arming.samples(channel), ARM_SAMPLES)
+            return "arming", f"watching {channel} first, {count} of {ARM_SAMPLES} good readings"
+    return None
+
+
+def check_circulation(circulation):
+    """Forbid a dose into water that does not move."""
+    if circulation is None:
+        return "circulation", "there is no circulation pump"
+    if not circulation.is_on:
+        return "circulation", "circulation is off"
+    return None
+
+
+def check_gaps(doser, ledger, limits, by_control):
+    """Forbid too soon after the same channel, after its opposite, or before water has mixed."""
+    gap_ms = limits.caps[doser].gap_ms
+    since_ms = ledger.since_ms(doser)
+    if since_ms is not None and since_ms < gap_ms:
+        return "gap", f"{_NAMES[doser]} was given, {left(gap_ms - since_ms)} left"
+    other, apart_ms = APART_MS[doser]
+    since_ms = ledger.since_ms(other)
+    if since_ms is not None and since_ms < apart_ms:
+        return "apart", f"{_NAMES[other]} was given, {left(apart_ms - since_ms)} left"
+    if by_control:
+        return check_mixing(doser, ledger, limits.mixing_ms)
+    return None
+
+
+def check_mixing(doser, ledger, mixing_ms):
+    """Forbid control to act before the last dose has mixed; B after A is one dose in two parts."""
+    for channel in NEEDS:
+        if doser == "nutrient_b" and channel == "nutrient_a":
+            continue
+        since_ms = ledger.since_ms(channel)
+        if since_ms is not None and since_ms < mixing_ms:
+            return "mixing", f"mixing, {left(mixing_ms - since_ms)} left"
+    return None
+
+
+def room(doser, ledger, limits):
+    """Return (volume_ul, (code, why)) that the budgets still leave: the least of all caps."""
+    caps = limits.caps[doser]
+    volume_ul = caps.dose_ul
+    why = ("dose", f"at most {caps.dose_ul / 1_000:.1f} ml a dose")
+    max_on_ms = DOSE_ON_MS
+    windows = (
+        (HOUR_MS, caps.hour_ul, HOUR_ON_MS, "hour"), (DAY_MS, caps.day_ul, DAY_ON_MS, "day"),
+    )
+    for window_ms, cap_ul, cap_on_ms, name in windows:
+        spent_on_ms, spent_ul = ledger.spent(doser, window_ms)
+        if cap_ul - spent_ul < volume_ul or cap_on_ms - spent_on_ms < max_on_ms:
+            why = ("budget", f"budget of the {name} is spent, {cap_ul / 1_000:.1f} ml")
+        volume_ul = min(volume_ul, cap_ul - spent_ul)
+        max_on_ms = min(max_on_ms, cap_on_ms - spent_on_ms)
+    volume_ul = min(volume_ul, max_on_ms * caps.flow_ul_per_s // 1_000)
+    return max(0, volume_ul), why
+
+
+def left(duration_ms):
+    """Return a duration as a person says it: 40 s, 4 min."""
+    if duration_ms < 90_000:
+        return f"{-(-duration_ms // 1_000)} s"
+    return f"{-(-duration_ms // 60_000)} min"

@@ -1,0 +1,238 @@
+"""The dose ledger: what every pump was allowed and gave, written ahead, in two copies on flash.
+
+A reserve is on flash, in both copies, before the pump starts; the settle after it says what was
+given. A reserve without a settle counts in full. The first copy is written before the second, so
+one cut can tear only one of them; anything else that does not check is damage, and then the day's
+budget of every channel counts as spent and dosing is latched until a person looks.
+
+Times are `chain_ms`: uptime chained over all boots, where time without power counts as nothing,
+so no budget comes back early whatever the wall clock does. The latch of the gate lives here too.
+"""
+
+import binascii
+import os
+import struct
+
+from idro.errors import LedgerError
+from idro.safety.limits import CHANNELS, DAY_MS, DAY_ON_MS
+
+# kind, channel number or latch code, spare, id, chain_ms, on_ms, volume_ul; then CRC32.
+_BODY = "<BBHIQII"
+_BODY_BYTES = 24
+RECORD_BYTES = 28
+_HEAD, _RESERVE, _SETTLE, _LATCH = 1, 2, 3, 4
+
+MAX_RECORDS = 512
+MAX_LIVE = 256
+_OPEN_SLACK_MS = 30_000
+_SPENT_UL = 2_000_000_000
+
+LATCHES = (
+    "", "stopped by a person", "three abnormal resets within a day",
+    "the dose ledger was damaged", "dosing had no effect", "dosing worked the wrong way",
+)
+STOPPED, CRASHES, DAMAGED, NO_EFFECT, WRONG_WAY = 1, 2, 3, 4, 5
+
+
+class Ledger:
+    """Two-copy append ledger. Read at construction; every later call is append and flush."""
+
+    def __init__(self, paths, chain_now_ms, existed):
+        """`paths` are the two copies, `chain_now_ms()` the chained uptime in ms, `existed` whether
+        this node has ever had a ledger: then two missing files are damage, not a new board."""
+        self._paths = paths
+        self._chain_now_ms = chain_now_ms
+        self._entries = {}  # id: (channel number, end_ms, on_ms, volume_ul, is_open)
+        self._last_end_ms = [None] * len(CHANNELS)
+        self._next_id = 1
+        self._records = 0
+        self._is_sound = False
+        self._latch_id = 0
+        self.latch_code = 0
+        self.last_chain_ms = 0
+        self.was_damaged = False
+        self._load(existed)
+        self.had_open_reserve = any(entry[4] for entry in self._entries.values())
+
+    def reserve(self, channel, on_ms, volume_ul):
+        """Charge a run ahead of it; returns its id. Raises LedgerError: then nothing may run."""
+        self._make_room()
+        entry_id = self._next_id
+        now_ms = self._chain_now_ms()
+        number = CHANNELS.index(channel)
+        self._append(_RESERVE, number, entry_id, now_ms, on_ms, volume_ul)
+        self._next_id += 1
+        self._put(entry_id, (number, now_ms + on_ms + _OPEN_SLACK_MS, on_ms, volume_ul, True))
+        return entry_id
+
+    def settle(self, entry_id, on_ms, volume_ul):
+        """Replace a reserve by what was given. Raises LedgerError: then the reserve stays."""
+        number = self._entries[entry_id][0]
+        now_ms = self._chain_now_ms()
+        self._append(_SETTLE, number, entry_id, now_ms, on_ms, volume_ul)
+        self._put(entry_id, (number, now_ms, on_ms, volume_ul, False))
+
+    def spent(self, channel, window_ms):
+        """Return (on_ms, volume_ul) charged to `channel` in the last `window_ms`."""
+        number = CHANNELS.index(channel)
+        since_ms = self._chain_now_ms() - window_ms
+        on_ms = volume_ul = 0
+        for entry in self._entries.values():
+            if entry[0] == number and entry[1] > since_ms:
+                on_ms += entry[2]
+                volume_ul += entry[3]
+        return on_ms, volume_ul
+
+    def since_ms(self, channel):
+        """Return the ms since the last run of `channel` ended, or None without memory of one."""
+        end_ms = self._last_end_ms[CHANNELS.index(channel)]
+        return None if end_ms is None else max(0, self._chain_now_ms() - end_ms)
+
+    def set_latch(self, code):
+        """Persist latch `code`, an index of LATCHES; 0 releases. Raises LedgerError."""
+        self.latch_code = code  # in force even where it cannot be written
+        self._latch_id = self._next_id
+        self._next_id += 1
+        if self._records >= MAX_RECORDS or not self._is_sound:
+            self._compact()
+        else:
+            self._append(_LATCH, code, self._latch_id, self._chain_now_ms(), 0, 0)
+
+    def _load(self, existed):
+        copies = [_read_copy(path) for path in self._paths]
+        states = [state for state, _ in copies]
+        for _, records in copies:
+            self._replay(records)
+        for number, end_ms, _, _, _ in self._entries.values():
+            self._last_end_ms[number] = max(end_ms, self._last_end_ms[number] or 0)
+        is_new = states == ["missing", "missing"] and not existed
+        is_damaged = not is_new and "clean" not in states
+        if is_damaged:
+            self.was_damaged = True
+            self._spend_the_day()
+        if states != ["clean", "clean"] or is_damaged or copies[0][1] != copies[1][1]:
+            self._compact()
+        else:
+            self._records = len(copies[0][1])
+            self._is_sound = True
+
+    def _replay(self, records):
+        for kind, number, entry_id, chain_ms, on_ms, volume_ul in records:
+            self.last_chain_ms = max(self.last_chain_ms, chain_ms)
+            self._next_id = max(self._next_id, on_ms if kind == _HEAD else entry_id + 1)
+            if kind == _LATCH:
+                if entry_id >= self._latch_id:
+                    self._latch_id = entry_id
+                    self.latch_code = number if number < len(LATCHES) else DAMAGED
+            elif kind == _SETTLE:
+                self._put(entry_id, (number, chain_ms, on_ms, volume_ul, False))
+            elif kind == _RESERVE and entry_id not in self._entries:
+                end_ms = chain_ms + on_ms + _OPEN_SLACK_MS
+                self._put(entry_id, (number, end_ms, on_ms, volume_ul, True))
+
+    def _put(self, entry_id, entry):
+        self._entries[entry_id] = entry
+        # A settle ends before the slack of its reserve did: the newest entry counts, not the max.
+        self._last_end_ms[entry[0]] = entry[1]
+
+    def _spend_the_day(self):
+        now_ms = max(self._chain_now_ms(), self.last_chain_ms)
+        for number in range(len(CHANNELS)):
+            self._put(self._next_id, (number, now_ms, 18 * DAY_ON_MS, _SPENT_UL, False))
+            self._next_id += 1
+        self.latch_code = DAMAGED
+        self._latch_id = self._next_id
+        self._next_id += 1
+
+    def _make_room(self):
+        if self._records >= MAX_RECORDS or not self._is_sound:
+            self._compact()
+        if len(self._entries) >= MAX_LIVE:
+            self._forget_old()
+        if len(self._entries) >= MAX_LIVE:
+            raise LedgerError("the ledger is full: too many runs today")
+        if not self._is_sound:
+            raise LedgerError("the ledger cannot be written")
+
+    def _forget_old(self):
+        since_ms = self._chain_now_ms() - DAY_MS
+        for entry_id in [key for key, entry in self._entries.items() if entry[1] <= since_ms]:
+            del self._entries[entry_id]
+
+    def _append(self, kind, number, entry_id, chain_ms, on_ms, volume_ul):
+        record = _pack(kind, number, entry_id, chain_ms, on_ms, volume_ul)
+        try:
+            for path in self._paths:
+                with open(path, "ab") as copy:
+                    copy.write(record)
+        except OSError as error:
+            self._is_sound = False
+            raise LedgerError(f"append failed: {error}") from None
+        self._records += 1
+
+    def _compact(self):
+        """Rewrite both copies, one after the other, with what the last 24 h still need."""
+        self._forget_old()
+        now_ms = max(self._chain_now_ms(), self.last_chain_ms)
+        parts = [_pack(_HEAD, 0, len(self._entries) + 1, now_ms, self._next_id, 0)]
+        parts.append(_pack(_LATCH, self.latch_code, self._latch_id, now_ms, 0, 0))
+        for entry_id in sorted(self._entries):
+            number, end_ms, on_ms, volume_ul, is_open = self._entries[entry_id]
+            if is_open:
+                start_ms = end_ms - on_ms - _OPEN_SLACK_MS
+                parts.append(_pack(_RESERVE, number, entry_id, start_ms, on_ms, volume_ul))
+            else:
+                parts.append(_pack(_SETTLE, number, entry_id, end_ms, on_ms, volume_ul))
+        try:
+            for path in self._paths:
+                with open(path + ".new", "wb") as copy:
+                    for part in parts:
+                        copy.write(part)
+                os.rename(path + ".new", path)
+        except OSError:
+            self._is_sound = False
+            return
+        self._records = len(parts)
+        self._is_sound = True
+
+
+def _pack(kind, number, entry_id, chain_ms, on_ms, volume_ul):
+    body = struct.pack(_BODY, kind, number, 0, entry_id, chain_ms, on_ms, volume_ul)
+    return body + struct.pack("<I", binascii.crc32(body) & 0xFFFFFFFF)
+
+
+def _read_copy(path):
+    """Return (state, records): clean, torn (only the last record is bad), damaged or missing."""
+    try:
+        with open(path, "rb") as copy:
+            data = copy.read()
+    except OSError:
+        return "missing", []
+    records = []
+    bad = []
+    for start in range(0, len(data), RECORD_BYTES):
+        record = _unpack(data[start : start + RECORD_BYTES])
+        if record is None:
+            bad.append(start)
+        else:
+            records.append(record)
+    if not records or records[0][0] != _HEAD or (bad and bad[0] == 0):
+        return "damaged", records
+    if len(records) - 1 < records[0][2]:
+        return "damaged", records
+    if not bad:
+        return "clean", records
+    is_tail = len(bad) == 1 and bad[0] + RECORD_BYTES >= len(data)
+    return ("torn" if is_tail else "damaged"), records
+
+
+def _unpack(chunk):
+    if len(chunk) != RECORD_BYTES:
+        return None
+    body = chunk[:_BODY_BYTES]
+    if struct.unpack("<I", chunk[_BODY_BYTES:])[0] != binascii.crc32(body) & 0xFFFFFFFF:
+        return None
+    kind, number, _, entry_id, chain_ms, on_ms, volume_ul = struct.unpack(_BODY, body)
+    if not _HEAD <= kind <= _LATCH or (kind in (_RESERVE, _SETTLE) and number >= len(CHANNELS)):
+        return None
+    return kind, number, entry_id, chain_ms, on_ms, volume_ul

@@ -1,0 +1,91 @@
+"""Frozen ceilings of every dosing channel, and the tighter caps derived from the settings.
+
+No setting, command or update raises a ceiling: it is code, not data. The ceilings on on-time hold
+whatever the pump's calibration says, so a flow set ten times too low is no tenfold overdose.
+
+The millilitre ceilings of acid and base assume stock of at most 25 % w/w phosphoric acid
+(2.9 meq/ml), or base of that strength, in 100 l of solution buffered with 1 meq/l/pH: there they
+are 0.1 pH a dose, 0.5 pH an hour and 1.5 pH a day. Smaller or softer tanks get the same shares of
+a pH from their own titration (`ph.down_ul_per_ph`, `ph.up_ul_per_ph`), always the lesser of both.
+"""
+
+from collections import namedtuple
+
+# The order is the channel number in the ledger: append only.
+DOSERS = ("ph_down", "ph_up", "nutrient_a", "nutrient_b")
+FILL = "top_off"
+CHANNELS = DOSERS + (FILL,)
+CIRCULATION = "circulation"
+
+HOUR_MS = 3_600_000
+DAY_MS = 86_400_000
+
+QUANTUM_MS = 1_000
+DOSE_ON_MS = 10_000
+HOUR_ON_MS = 30_000
+DAY_ON_MS = 100_000
+GAP_FLOOR_MS = 120_000
+GAP_MS = 300_000
+ACID_BASE_MS = 3_600_000
+A_B_MS = 60_000
+FILL_RUN_ON_MS = 600_000
+FILL_DAY_ON_MS = 1_800_000
+
+ACID_DOSE_UL = 3_000
+ACID_HOUR_UL = 15_000
+ACID_DAY_UL = 50_000
+
+ARM_SAMPLES = 12
+ARM_MS = 120_000
+OPEN_RESERVE_HOLD_MS = 600_000
+STALE_MS = 30_000
+
+# What one channel may give. flow_ul_per_s is the calibration that turns volume into on-time.
+Caps = namedtuple("Caps", ("dose_ul", "hour_ul", "day_ul", "gap_ms", "flow_ul_per_s"))
+# All limits in force: caps by doser, the level nothing doses below, the age a reading may have,
+# the mixing wait of control, the fill time a day.
+Limits = namedtuple(
+    "Limits", ("caps", "low_mm", "full_mm", "stale_ms", "mixing_ms", "fill_day_ms")
+)
+
+
+def derive(values):
+    """Return the Limits in force under the settings `values`, never above a ceiling."""
+    gap_ms = max(GAP_FLOOR_MS, min(GAP_MS, values["mixing.wait_ms"]))
+    flow = values["doser.ul_per_s"]
+    caps = {
+        "ph_down": _acid_caps(values["ph.down_ul_per_ph"], gap_ms, flow),
+        "ph_up": _acid_caps(values["ph.up_ul_per_ph"], gap_ms, flow),
+    }
+    step_ul = values["ec.ul_per_100_us_cm"]
+    for channel in ("nutrient_a", "nutrient_b"):
+        caps[channel] = _within_on_time(step_ul, 3 * step_ul, 10 * step_ul, gap_ms, flow)
+    return Limits(
+        caps, values["level.low_mm"], values["level.full_mm"],
+        max(STALE_MS, 3 * values["sample.every_ms"]), values["mixing.wait_ms"],
+        min(FILL_DAY_ON_MS, values["topoff.max_ms_day"]),
+    )
+
+
+def on_ms_for(volume_ul, flow_ul_per_s):
+    """Return the on-time in ms that gives `volume_ul`, rounded down: never more than asked."""
+    return volume_ul * 1_000 // flow_ul_per_s
+
+
+def volume_ul_in(on_ms, flow_ul_per_s):
+    """Return the volume in ul that flows in `on_ms`, rounded up: never less than given."""
+    return -(-on_ms * flow_ul_per_s // 1_000)
+
+
+def _acid_caps(ul_per_ph, gap_ms, flow):
+    return _within_on_time(
+        min(ACID_DOSE_UL, ul_per_ph // 10), min(ACID_HOUR_UL, ul_per_ph // 2),
+        min(ACID_DAY_UL, ul_per_ph * 3 // 2), gap_ms, flow,
+    )
+
+
+def _within_on_time(dose_ul, hour_ul, day_ul, gap_ms, flow):
+    return Caps(
+        min(dose_ul, DOSE_ON_MS * flow // 1_000), min(hour_ul, HOUR_ON_MS * flow // 1_000),
+        min(day_ul, DAY_ON_MS * flow // 1_000), gap_ms, flow,
+    )

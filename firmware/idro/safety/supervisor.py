@@ -1,0 +1,88 @@
+"""Keeps every task of the node alive, and lets the watchdog bite when one is not.
+
+Each task says by when it will be heard of again; the watchdog is fed only while all of them keep
+their word. A task that ends with an exception is recorded, its outputs are made safe and it is
+started again with back-off; a critical one that keeps failing is no longer excused, so the board
+resets. The others are tried for ever: a dead network is no reason to reset.
+"""
+
+import asyncio
+
+_FEED_EVERY_MS = 4_000
+_BACK_OFF_MS = (1_000, 2_000, 4_000, 8_000, 16_000, 32_000)
+_FORGIVEN_AFTER_MS = 600_000
+
+
+class Supervisor:
+    """Owns the tasks. `feed()` feeds the watchdog, `make_safe()` drives outputs safe."""
+
+    def __init__(self, clock, feed, make_safe, record_event):
+        self._clock = clock
+        self._feed = feed
+        self._make_safe = make_safe
+        self._record_event = record_event
+        self._starts = {}
+        self._tasks = {}
+        self._due_ms = {}  # task: uptime by which it must be heard of, None while it waits
+        self._failures = {}  # task: (count, at_ms)
+
+    def add(self, name, start, is_critical=False):
+        """Register a task: `start()` returns its coroutine. Where `is_critical`, its failure
+        drives the outputs safe."""
+        self._starts[name] = (start, is_critical)
+
+    def beat(self, name, within_ms=None):
+        """Task `name` is alive, and heard of again within `within_ms`; None: it waits for work."""
+        self._due_ms[name] = None if within_ms is None else self._clock.now_ms() + within_ms
+
+    def late(self):
+        """Return the name of a task that broke its word or died, or None."""
+        now_ms = self._clock.now_ms()
+        for name in self._starts:
+            due_ms = self._due_ms.get(name)
+            if due_ms is not None and now_ms > due_ms:
+                return name
+            task = self._tasks.get(name)
+            if task is None or task.done():
+                return name
+        return None
+
+    async def run(self):
+        """Start every task and feed the watchdog for ever, as long as all are well."""
+        for name, (start, is_critical) in self._starts.items():
+            self._tasks[name] = asyncio.create_task(self._keep(name, start, is_critical))
+        while True:
+            if self.late() is None:
+                self._feed()
+            await self._clock.sleep_ms(_FEED_EVERY_MS)
+
+    async def _keep(self, name, start, is_critical):
+        while True:
+            try:
+                self.beat(name)
+                await start()
+                error = "ended"
+            except Exception as exception:  # noqa: BLE001 -- the supervisor is the place for it
+                error = repr(exception)[:120]
+            if is_critical:
+                self._make_safe()
+            self._record_event("restarted", {"task": name, "error": printable(error)})
+            failures, pause_ms = self._failed(name)
+            if is_critical and failures > len(_BACK_OFF_MS):
+                return  # dead for good: late() tells, the watchdog bites
+            self.beat(name, pause_ms + _FEED_EVERY_MS)
+            await self._clock.sleep_ms(pause_ms)
+
+    def _failed(self, name):
+        """Count a failure; returns (failures of late, ms to wait)."""
+        now_ms = self._clock.now_ms()
+        count, at_ms = self._failures.get(name, (0, now_ms))
+        if now_ms - at_ms > _FORGIVEN_AFTER_MS:
+            count = 0
+        self._failures[name] = (count + 1, now_ms)
+        return count + 1, _BACK_OFF_MS[min(count, len(_BACK_OFF_MS) - 1)]
+
+
+def printable(text):
+    """Return `text` without control characters, as an event's detail may carry it."""
+    return "".join(char if ord(char) >= 32 else " " for char in text)
