@@ -105,6 +105,7 @@ def main():
         job = json.load(file)
     disk = vfs.VfsPosix()
     rig = build(job, disk)
+    disk.chdir(job["flash_dir"])  # a VfsPosix with a root leaves relative paths alone
     vfs.umount("/")
     vfs.mount(vfs.VfsPosix(job["flash_dir"]), "/")
     sys.path[:] = ["", ".frozen", "/lib"]
