@@ -21,7 +21,7 @@ SPECIES = ("K", "Na", "NH4", "Ca", "Mg", "NO3", "Cl", "SO4", "H", "OH", "HCO3", 
            "H2PO4", "HPO4", "PO4", "pairs+", "pairs-")
 CHARGES = (1, 1, 1, 2, 2, -1, -1, -2, 1, -1, -1, -2, -1, -2, -3, 1, -1)
 
-_MAX_ITERATIONS = 100
+_MAX_ITERATIONS = 5000  # a hundred suffice but for magnesium phosphate near pH 11
 _TINY = 1e-30
 
 
