@@ -63,8 +63,9 @@ def refusal(path: Path, name: str) -> str | None:
         allowed = HARDWARE[root]
         return None if name_of(path) in allowed else f"only {', '.join(sorted(allowed))} may"
     layer = next((x for x in LAYERS if within(module_of(path), (x.package,))), None)
-    if layer is None:  # boot.py, main.py
-        return None if root == "idro" else "boot.py and main.py only start idro"
+    if layer is None:
+        good = root == "idro" or root in PORTABLE
+        return None if good else "boot.py and main.py start idro and nothing else"
     if root in ("idro", "idroserra", "idrosim"):
         return None if within(name, layer.ours) else f"{layer.package} may import {layer.ours}"
     if layer.library is None or root in layer.library:
