@@ -134,13 +134,16 @@ class InfluxStore:
         body = self._query_http.request("GET", f"/query?{query}", None, {})
         try:
             result = json.loads(body)["results"][0]
-        except (ValueError, KeyError, IndexError, TypeError):
+            tables = [(len(of["columns"]), of["values"]) for of in result.get("series", ())]
+            if any(len(row) != width for width, rows in tables for row in rows):
+                raise ValueError("rows are not as wide as their columns")
+        except (ValueError, KeyError, IndexError, TypeError, AttributeError):
             raise StoreUnavailable(f"{self._config.url}: /query gave no InfluxQL answer") from None
         if "error" in result:
             if "database not found" in str(result["error"]):
                 return []  # nothing was written yet
             raise StoreRejected(f"{self._config.url}: {result['error']}")
-        return [row for series in result.get("series", ()) for row in series["values"]]
+        return [row for _, rows in tables for row in rows]
 
 
 def _where(node: str, from_unix_ms: int, to_unix_ms: int) -> str:

@@ -56,8 +56,8 @@ def event_line(site: str, event: EventPoint) -> str:
 
 
 def quoted(text: str) -> str:
-    """Return text as a string field."""
-    escaped = text.replace("\\", "\\\\").replace('"', '\\"')
+    """Return text as a string field; a control character becomes a space."""
+    escaped = _printable(text).replace("\\", "\\\\").replace('"', '\\"')
     return f'"{escaped}"'
 
 
@@ -67,8 +67,7 @@ def tag_value(text: str) -> str:
     A backslash cannot be told from an escape there, nor a control character from the end of the
     line: they become / and a space.
     """
-    plain = "".join(" " if ord(c) < 32 or ord(c) == 127 else c for c in text)
-    plain = plain.replace("\\", "/")
+    plain = _printable(text).replace("\\", "/")
     return plain.replace(",", "\\,").replace("=", "\\=").replace(" ", "\\ ")
 
 
@@ -76,6 +75,10 @@ def query_text(text: str) -> str:
     """Return text as a string literal of InfluxQL."""
     escaped = text.replace("\\", "\\\\").replace("'", "\\'").replace("\n", "\\n")
     return f"'{escaped}'"
+
+
+def _printable(text: str) -> str:
+    return "".join(" " if ord(char) < 32 or ord(char) == 127 else char for char in text)
 
 
 def _tags(**tags: str) -> str:

@@ -1,0 +1,206 @@
+"""Real servers on free loopback ports for the tests of the host: influxd, victoria-metrics and
+mosquitto, each in a folder of its own, each ended by its process id.
+
+A program that is missing skips the test on a developer's machine, and fails it under CI=true.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import signal
+import socket
+import subprocess
+import time
+import urllib.parse
+import urllib.request
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+START_DEADLINE_S = 30.0
+STEP_S = 0.01
+
+
+def free_port() -> int:
+    """Return a loopback TCP port that was free a moment ago."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+def wait_for(condition: Callable[[], Any], timeout_s: float, what: str) -> Any:
+    """Return what `condition` returns once it is true; fail the test after timeout_s."""
+    deadline_s = time.monotonic() + timeout_s
+    while True:
+        result = condition()
+        if result:
+            return result
+        if time.monotonic() > deadline_s:
+            pytest.fail(f"not within {timeout_s:g} s: {what}")
+        time.sleep(STEP_S)
+
+
+def program(name: str) -> str:
+    """Return the path of an installed program, also from sbin."""
+    path = os.environ.get("PATH", "") + os.pathsep + "/usr/sbin" + os.pathsep + "/usr/local/sbin"
+    found = shutil.which(name, path=path)
+    if found is None:
+        message = f"{name} is not installed, and these tests need the real one"
+        if os.environ.get("CI") == "true":
+            pytest.fail(message)
+        pytest.skip(message)
+    return found
+
+
+class Server:
+    """A server process. start() returns when it answers; stop() and kill() are by its pid."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.port = free_port()
+        self._process: subprocess.Popen[bytes] | None = None
+        folder.mkdir(parents=True, exist_ok=True)
+
+    @property
+    def url(self) -> str:
+        return f"http://127.0.0.1:{self.port}"
+
+    def command(self) -> list[str]:
+        raise NotImplementedError
+
+    def answers(self) -> bool:
+        with socket.socket() as probe:
+            probe.settimeout(1.0)
+            return probe.connect_ex(("127.0.0.1", self.port)) == 0
+
+    def start(self) -> None:
+        command = self.command()
+        with (self.folder / "log").open("ab") as log:
+            self._process = subprocess.Popen(
+                command, stdout=log, stderr=log, stdin=subprocess.DEVNULL,
+                cwd=self.folder,
+            )
+        wait_for(self._is_up, START_DEADLINE_S, f"{command[0]} answers")
+
+    def stop(self) -> None:
+        self._end(signal.SIGTERM)
+
+    def kill(self) -> None:
+        self._end(signal.SIGKILL)
+
+    def restart(self) -> None:
+        self.stop()
+        self.start()
+
+    def __enter__(self) -> Any:
+        self.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.stop()
+
+    def _is_up(self) -> bool:
+        assert self._process is not None
+        if self._process.poll() is not None:
+            pytest.fail(f"the server ended: {(self.folder / 'log').read_text()[-2000:]}")
+        return self.answers()
+
+    def _end(self, how: int) -> None:
+        if self._process is None:
+            return
+        self._process.send_signal(how)
+        try:
+            self._process.wait(20)
+        except subprocess.TimeoutExpired:
+            self._process.kill()
+            self._process.wait(20)
+        self._process = None
+
+
+class HttpServer(Server):
+    """A server that answers GET on `probe_path`."""
+
+    probe_path = "/"
+
+    def answers(self) -> bool:
+        try:
+            with urllib.request.urlopen(self.url + self.probe_path, timeout=2):
+                return True
+        except OSError:
+            return False
+
+    def get(self, path: str, query: dict[str, str]) -> bytes:
+        address = f"{self.url}{path}?{urllib.parse.urlencode(query)}"
+        with urllib.request.urlopen(address, timeout=20) as answer:
+            return bytes(answer.read())
+
+
+class Influxd(HttpServer):
+    """InfluxDB 1.x."""
+
+    probe_path = "/ping"
+
+    def __init__(self, folder: Path) -> None:
+        super().__init__(folder)
+        self._rpc_port = free_port()
+
+    def command(self) -> list[str]:
+        config = self.folder / "influxdb.conf"
+        config.write_text(
+            "reporting-disabled = true\n"
+            f'bind-address = "127.0.0.1:{self._rpc_port}"\n'
+            f'[meta]\ndir = "{self.folder}/meta"\n'
+            f'[data]\ndir = "{self.folder}/data"\nwal-dir = "{self.folder}/wal"\n'
+            "query-log-enabled = false\n"
+            f'[http]\nbind-address = "127.0.0.1:{self.port}"\nlog-enabled = false\n'
+            "[monitor]\nstore-enabled = false\n"
+        )
+        return [program("influxd"), "-config", str(config)]
+
+    def rows(self, query: str, database: str = "idroserra") -> list[list[Any]]:
+        """Return the rows of all series of an InfluxQL query, times in ns."""
+        answer = json.loads(self.get("/query", {"db": database, "q": query, "epoch": "ns"}))
+        result = answer["results"][0]
+        assert "error" not in result, result
+        return [row for series in result.get("series", ()) for row in series["values"]]
+
+
+class VictoriaMetrics(HttpServer):
+    """VictoriaMetrics: takes /api/v2/write, answers no InfluxQL."""
+
+    probe_path = "/health"
+
+    def command(self) -> list[str]:
+        return [
+            program("victoria-metrics"), f"-storageDataPath={self.folder}/data",
+            f"-httpListenAddr=127.0.0.1:{self.port}", "-retentionPeriod=100y",
+            "-search.latencyOffset=0s", "-loggerLevel=ERROR",
+        ]
+
+    def export(self, match: str) -> list[dict[str, Any]]:
+        """Return the series that match, with all their values and timestamps (ms)."""
+        self.get("/internal/force_flush", {})
+        lines = self.get("/api/v1/export", {"match[]": match, "start": "0"}).splitlines()
+        return [json.loads(line) for line in lines]
+
+
+class Mosquitto(Server):
+    """The broker, anonymous on loopback, with its stock limits."""
+
+    @property
+    def url(self) -> str:
+        return f"mqtt://127.0.0.1:{self.port}"
+
+    def command(self) -> list[str]:
+        config = self.folder / "mosquitto.conf"
+        user = "user root\n" if os.geteuid() == 0 else ""
+        config.write_text(
+            f"listener {self.port} 127.0.0.1\nallow_anonymous true\n{user}"
+            f"persistence true\npersistence_location {self.folder}/\nautosave_interval 1\n"
+            "log_type error\nlog_type warning\n"
+        )
+        return [program("mosquitto"), "-c", str(config)]
