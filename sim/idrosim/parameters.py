@@ -12,15 +12,13 @@ OUTPUTS = DOSERS + SWITCHES + ("light",)
 
 _STUCK = ("", "on", "off")
 
-# key: (default, low, high) for numbers, (default, choices) for names.
-_ROWS = {
+# key: (default, low, high); None is drawn from the seed.
+_NUMBERS: dict[str, tuple] = {
     "start.hour": (0.0, 0.0, 24.0),  # local hour of the day at the first step
     "reservoir.volume_ml": (60_000.0, 100.0, 20e6),
     "reservoir.area_cm2": (3_000.0, 50.0, 1e6),
     "reservoir.height_mm": (300.0, 20.0, 5_000.0),
     "reservoir.temp_c": (20.0, 1.0, 45.0),
-    "reservoir.water": ("soft", WATERS),
-    "reservoir.recipe": ("lettuce", RECIPES),
     "reservoir.strength": (1.0, 0.0, 4.0),
     "reservoir.ua_w_k": (6.0, 0.0, 1_000.0),
     "reservoir.heater_w": (0.0, -2_000.0, 2_000.0),
@@ -33,14 +31,10 @@ _ROWS = {
     "reservoir.brushite_tau_h": (6.0, 0.1, 1e6),
     "circulation.flow_l_per_h": (600.0, 1.0, 1e5),
     "circulation.power_w": (8.0, 0.0, 1_000.0),
-    "circulation.stuck": ("", _STUCK),
     "top_off.flow_ml_per_s": (10.0, 0.0, 1_000.0),
-    "top_off.water": ("soft", WATERS),
     "top_off.temp_c": (16.0, 1.0, 40.0),
-    "top_off.stuck": ("", _STUCK),
     "light.ppfd_umol_m2_s": (250.0, 0.0, 2_500.0),
     "light.efficacy_umol_j": (2.7, 0.1, 5.0),
-    "light.stuck": ("", _STUCK),
     "air.volume_m3": (4.0, 0.1, 1e5),
     "air.exchanges_per_h": (20.0, 0.0, 300.0),
     "air.ua_w_k": (12.0, 0.1, 1e5),
@@ -59,49 +53,59 @@ _ROWS = {
     "crop.uptake_ratio": (1.0, 0.0, 10.0),
 }
 
+# key: (default, choices)
+_NAMES = {
+    "reservoir.water": ("soft", WATERS),
+    "reservoir.recipe": ("lettuce", RECIPES),
+    "circulation.stuck": ("", _STUCK),
+    "top_off.water": ("soft", WATERS),
+    "top_off.stuck": ("", _STUCK),
+    "light.stuck": ("", _STUCK),
+}
+
 _DOSER_STOCK = {"ph_down": "h3po4_10pct", "ph_up": "khco3_1M"}
 _DOSER_BOTTLE_ML = {"ph_down": 500.0, "ph_up": 500.0}
 
 for _name in DOSERS:
-    _ROWS[_name + ".stock"] = (_DOSER_STOCK.get(_name, _name), STOCKS)
-    _ROWS[_name + ".flow_ml_per_s"] = (1.0, 0.0, 20.0)
-    _ROWS[_name + ".error_pct"] = (None, -90.0, 300.0)
-    _ROWS[_name + ".bottle_ml"] = (_DOSER_BOTTLE_ML.get(_name, 1_000.0), 0.0, 1e6)
-    _ROWS[_name + ".stuck"] = ("", _STUCK)
+    _NAMES[_name + ".stock"] = (_DOSER_STOCK.get(_name, _name), STOCKS)
+    _NUMBERS[_name + ".flow_ml_per_s"] = (1.0, 0.0, 20.0)
+    _NUMBERS[_name + ".error_pct"] = (None, -90.0, 300.0)
+    _NUMBERS[_name + ".bottle_ml"] = (_DOSER_BOTTLE_ML.get(_name, 1_000.0), 0.0, 1e6)
+    _NAMES[_name + ".stuck"] = ("", _STUCK)
 
 
 def known():
     """Return every key, sorted."""
-    return sorted(_ROWS)
+    return sorted(list(_NUMBERS) + list(_NAMES))
 
 
 def default(key):
     """Return the default of `key`, None for "drawn from the seed"."""
-    return _ROWS[key][0]
+    return _NAMES[key][0] if key in _NAMES else _NUMBERS[key][0]
 
 
 def check(key, value):
     """Return `value` as the parameter's type. Raises ValueError that names the key."""
-    row = _ROWS.get(key)
-    if row is None:
-        raise ValueError(f"unknown plant parameter {key!r}")
-    if len(row) == 2:
-        if not isinstance(value, str) or value not in row[1]:
-            choices = ", ".join(sorted(row[1]))
-            raise ValueError(f"{key}: {value!r} is not one of {choices}")
+    if key in _NAMES:
+        choices = _NAMES[key][1]
+        if not isinstance(value, str) or value not in choices:
+            raise ValueError(f"{key}: {value!r} is not one of {sorted(choices)}")
         return value
-    if value is None and row[0] is None:
+    if key not in _NUMBERS:
+        raise ValueError(f"unknown plant parameter {key!r}")
+    start, low, high = _NUMBERS[key]
+    if value is None and start is None:
         return None
     if isinstance(value, bool) or not isinstance(value, (int, float)):
         raise ValueError(f"{key}: number needed, got {value!r}")
-    if not row[1] <= value <= row[2]:
-        raise ValueError(f"{key}: {value!r} is outside {row[1]}..{row[2]}")
+    if not low <= value <= high:
+        raise ValueError(f"{key}: {value!r} is outside {low}..{high}")
     return float(value)
 
 
 def complete(params):
     """Return a dict of every parameter: the defaults overlaid with `params`."""
-    merged = {key: _ROWS[key][0] for key in _ROWS}
+    merged = {key: default(key) for key in known()}
     for key in params:
         merged[key] = check(key, params[key])
     return merged

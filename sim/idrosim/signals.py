@@ -14,7 +14,7 @@ class Signal:
         self._faults = faults
         self._rng = rng
         self._fault = None
-        self._held = 0.0
+        self._held = None
         self.value = None
         self.drifted = 0.0
 
