@@ -30,6 +30,7 @@ class Folder:
         self.buffer = bytearray(SEGMENT_BYTES)
         self._loaded = None
         self._size = 0
+        self.erase_failures_count = 0
         _make_folder(path)
         self.schemas = {schema.id: schema}
         self._load_schemas(schema)
@@ -100,9 +101,12 @@ class Folder:
         return result
 
     def erase(self, segment):
-        """Remove a segment's file. Raises OSError."""
+        """Remove a segment's file. One that stays is found and sent again after a reset."""
         self._loaded = None
-        os.remove(self._name(segment))
+        try:
+            os.remove(self._name(segment))
+        except OSError:
+            self.erase_failures_count += 1
 
     def _load_schemas(self, schema):
         in_use = [segment.schema_id for segment in self.list()]

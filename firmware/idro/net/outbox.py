@@ -18,7 +18,6 @@ MAX_MESSAGE_BYTES = 6_000
 _FLUSH_BYTES = 2_048
 _MAX_PENDING_BYTES = 8_192  # what RAM may hold while flash refuses to take it
 _HEAD_CHARS = 140
-_LEAVES = {frames.TELEMETRY: "telemetry", frames.EVENT: "event"}
 
 
 class Outbox:
@@ -134,8 +133,11 @@ class Outbox:
         start = boot_ids.index(after[0]) if after and after[0] in boot_ids else 0
         for boot_id in boot_ids[start:]:
             last_seq = after[1] if after and after[0] == boot_id else 0
-            leaf, records, oldest_seq = self._run(boot_id, last_seq)
+            kind, records, oldest_seq = self._run(boot_id, last_seq)
+            if kind is not None and not records:
+                return None
             if records:
+                leaf = "telemetry" if kind == frames.TELEMETRY else "event"
                 batch = Batch(
                     boot_id, self._epoch_of(boot_id), self._sent_at_ms(boot_id), oldest_seq,
                     records,
@@ -146,7 +148,10 @@ class Outbox:
     # Reading.
 
     def _run(self, boot_id, last_seq):
-        """Return (leaf, records, oldest_seq): records of one kind after last_seq, no hole."""
+        """Return (kind, records, oldest_seq): records of one kind after last_seq, no hole.
+
+        No kind: nothing follows. A kind and no records: a hole comes first.
+        """
         oldest_seq = self.oldest_seq(boot_id)
         is_first = last_seq < oldest_seq  # nothing of this boot waits before what we read
         last_seq = max(last_seq, oldest_seq - 1)
@@ -158,6 +163,7 @@ class Outbox:
             if not records and is_first:
                 oldest_seq = record.seq  # the index may be behind where flash has decayed
             elif record.seq != last_seq + 1:
+                run_kind = run_kind or kind
                 break
             if records and (
                 kind != run_kind or len(records) == MAX_RECORDS or size > MAX_MESSAGE_BYTES
@@ -167,7 +173,7 @@ class Outbox:
             records.append(record)
             last_seq = record.seq
             self._hint = hint
-        return _LEAVES.get(run_kind), records, oldest_seq
+        return run_kind, records, oldest_seq
 
     def _records(self, boot_id, after_seq):
         """Yield (kind, record, chars on the wire, hint) of one boot, in order, from after_seq."""

@@ -71,8 +71,7 @@ class Ring:
         return segment.last_seq
 
     def stored(self, boot_id, seq_upto):
-        """Erase what the host has of one boot. Part of a segment is only struck off the index.
-        Raises OSError."""
+        """Erase what the host has of one boot. Part of a segment is only struck off the index."""
         kept = []
         for segment in self.segments:
             if segment.boot_id == boot_id and seq_upto >= segment.first_seq:

@@ -1,0 +1,119 @@
+"""What all tests share: a real broker on loopback, free ports, and waiting for a condition."""
+
+import shutil
+import signal
+import socket
+import subprocess
+import threading
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+_POLL_S = 0.02
+
+
+class Mosquitto:
+    """A mosquitto process of ours. It keeps its port over restart()."""
+
+    def __init__(self, folder: Path, port: int, wait: Callable[..., None]) -> None:
+        self.port = port
+        self._folder = folder
+        self._wait = wait
+        self._process: subprocess.Popen[bytes] | None = None
+        self._program = find_mosquitto()
+
+    def start(self) -> None:
+        """Start it and wait until it takes connections."""
+        config = self._folder / "mosquitto.conf"
+        config.write_text(
+            f"listener {self.port} 127.0.0.1\nallow_anonymous true\n"
+            f"persistence true\npersistence_location {self._folder}/\n"
+            "autosave_interval 1\nlog_type all\nlog_dest stderr\nuser root\n"
+        )
+        with (self._folder / "mosquitto.log").open("ab") as log:
+            self._process = subprocess.Popen(
+                [self._program, "-c", str(config)], stderr=log, stdout=log
+            )
+        self._wait(self._answers, 15, f"mosquitto on port {self.port}")
+
+    def stop(self) -> None:
+        """End it politely: it saves its state."""
+        self._end(signal.SIGTERM)
+
+    def kill(self) -> None:
+        """End it as a power cut would."""
+        self._end(signal.SIGKILL)
+
+    def restart(self) -> None:
+        """Kill it, where it runs, and start it again on the same port."""
+        self.kill()
+        self.start()
+
+    def log(self) -> str:
+        """Return what it has logged so far."""
+        return (self._folder / "mosquitto.log").read_text(errors="replace")
+
+    def _end(self, number: signal.Signals) -> None:
+        if self._process is not None:
+            self._process.send_signal(number)
+            self._process.wait(15)
+            self._process = None
+
+    def _answers(self) -> bool:
+        if self._process is not None and self._process.poll() is not None:
+            raise AssertionError(f"mosquitto ended at once:\n{self.log()}")
+        try:
+            socket.create_connection(("127.0.0.1", self.port), 1).close()
+        except OSError:
+            return False
+        return True
+
+
+def find_mosquitto() -> str:
+    """Return the path of mosquitto. Its absence is a failure, with the way to mend it."""
+    found = shutil.which("mosquitto")
+    found = found or shutil.which("mosquitto", path="/usr/sbin:/usr/local/sbin")
+    if found is None:
+        pytest.fail("mosquitto is not installed; these tests need it: apt install mosquitto")
+    return found
+
+
+def wait_until(condition: Callable[[], object], timeout_s: float, what: str) -> None:
+    """Return when `condition()` is true; fail, naming `what`, when it is not in time."""
+    pause = threading.Event()
+    for _ in range(int(timeout_s / _POLL_S) + 1):
+        if condition():
+            return
+        pause.wait(_POLL_S)
+    pytest.fail(f"waited {timeout_s} s in vain for: {what}")
+
+
+def new_free_port() -> int:
+    """Return a loopback port that nobody listens on."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return probe.getsockname()[1]
+
+
+@pytest.fixture
+def eventually() -> Callable[[Callable[[], object], float, str], None]:
+    """eventually(condition, timeout_s, what): wait for a condition, with a deadline."""
+    return wait_until
+
+
+@pytest.fixture
+def free_port() -> Callable[[], int]:
+    """free_port() returns a loopback port that nobody listens on."""
+    return new_free_port
+
+
+@pytest.fixture
+def mosquitto(tmp_path: Path) -> Iterator[Mosquitto]:
+    """A running mosquitto: .port .stop() .kill() .start() .restart() .log()."""
+    folder = tmp_path / "mosquitto"
+    folder.mkdir()
+    broker = Mosquitto(folder, new_free_port(), wait_until)
+    broker.start()
+    yield broker
+    broker.stop()
