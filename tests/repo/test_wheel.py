@@ -1,0 +1,55 @@
+"""A built wheel needs no checkout: it carries firmware, boards, scenarios and the page's code."""
+
+import json
+import subprocess
+import sys
+import zipfile
+from pathlib import Path
+
+import pytest
+from source_tree import ROOT
+
+from idroserra import image
+
+
+@pytest.fixture(scope="module")
+def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Return the folder of an unpacked wheel of this tree."""
+    folder = tmp_path_factory.mktemp("wheel")
+    subprocess.run(
+        [sys.executable, "-m", "pip", "wheel", "--quiet", "--disable-pip-version-check",
+         "--no-deps", "--no-build-isolation", "--wheel-dir", str(folder), str(ROOT)],
+        check=True,
+    )
+    [built] = folder.glob("idroserra-*.whl")
+    with zipfile.ZipFile(built) as archive:
+        archive.extractall(folder / "installed")
+    return folder / "installed"
+
+
+def test_carries_what_is_outside_the_packages(wheel):
+    for source, target in (
+        ("boards", "idroserra/data/boards"),
+        ("sim/scenarios", "idrosim/data/scenarios"),
+    ):
+        wanted = {path.name for path in (ROOT / source).glob("*.toml")}
+        assert {path.name for path in (wheel / target).glob("*.toml")} == wanted
+    assert (wheel / "idroserra/data/firmware/boot.py").is_file()
+    assert (wheel / "idroserra/data/firmware/main.py").is_file()
+    assert list((wheel / "idroserra/web/static/vendor").glob("*.js"))
+
+
+def test_builds_the_same_image_as_the_checkout(wheel, tmp_path):
+    script = (
+        "import json, sys; from pathlib import Path; from idroserra import image;"
+        "built = image.build_image('esp32-reservoir', Path(sys.argv[1]));"
+        "print(json.dumps([image.__file__, built.image_sha256]))"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", script, str(tmp_path / "wheel")],
+        env={"PYTHONPATH": str(wheel)}, cwd=tmp_path, capture_output=True, text=True, check=True,
+    )
+    imported_from, image_sha256 = json.loads(done.stdout)
+    assert Path(imported_from).is_relative_to(wheel)
+    checkout = image.build_image("esp32-reservoir", tmp_path / "checkout")
+    assert image_sha256 == checkout.image_sha256
