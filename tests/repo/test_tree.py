@@ -1,10 +1,11 @@
 """What may lie in the tree at all: sizes, places, words."""
 
+import ast
 import json
 import re
 import tomllib
 
-from source_tree import ROOT, calls, files, name_of, python_files, report
+from source_tree import ROOT, calls, files, module_of, name_of, python_files, report, tree
 
 MAX_LINES = 400
 MAX_BYTES = 1_048_576
@@ -147,5 +148,18 @@ def test_one_version():
         for path in python_files("firmware", "host", "sim")
         for number, line in enumerate(path.read_text(encoding="utf-8").splitlines(), 1)
         if re.search(rf"^(__version__|VERSION)\s*=\s*[\"']{re.escape(version)}", line)
+    ]
+    assert not found, report(why, found)
+
+
+def test_typed_part_of_the_simulator_is_checked_strictly():
+    why = "Annotations nobody checks are wrong sooner or later; name these under [tool.mypy]:"
+    mypy = tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]["mypy"]
+    strict = {m for o in mypy["overrides"] if o.get("disallow_untyped_defs") for m in o["module"]}
+    found = [
+        name_of(path)
+        for path in python_files("sim/idrosim")
+        if any(isinstance(n, ast.FunctionDef) and n.returns for n in ast.walk(tree(path)))
+        and not (name_of(path) in mypy["files"] and module_of(path) in strict)
     ]
     assert not found, report(why, found)
