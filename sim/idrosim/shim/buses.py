@@ -34,73 +34,59 @@ class I2C:
 
     def scan(self):
         """Return the addresses that answer."""
-        found = []
-        for address in range(0x08, 0x78):
-            try:
-                self._write(address, b"")
-            except OSError:
-                continue
-            found.append(address)
-        return found
+        I2C._rig.clock.spend(BYTE_US * 0x70)
+        # An address alone: the part answers or not, and nothing is written to it.
+        return sorted(
+            address for address, device in self._devices.items() if device.fault != "unplugged"
+        )
 
     def writeto(self, addr, buf, stop=True):
         """Write `buf`; returns the number of bytes acknowledged. Raises OSError."""
-        return self._write(addr, bytes(buf))
+        self._transfer(addr, bytes(buf), 0)
+        return len(buf)
 
     def writevto(self, addr, vector, stop=True):
         """Write several buffers as one message."""
-        return self._write(addr, b"".join(bytes(part) for part in vector))
+        return self.writeto(addr, b"".join(bytes(part) for part in vector))
 
     def readfrom(self, addr, nbytes, stop=True):
         """Return `nbytes` bytes. Raises OSError."""
-        return self._read(addr, nbytes)
+        return self._transfer(addr, None, nbytes)
 
     def readfrom_into(self, addr, buf, stop=True):
         """Fill `buf`. Raises OSError."""
-        buf[:] = self._read(addr, len(buf))
+        buf[:] = self._transfer(addr, None, len(buf))
 
     def readfrom_mem(self, addr, memaddr, nbytes, *, addrsize=8):
         """Return `nbytes` bytes from register `memaddr`. Raises OSError."""
-        self._write(addr, _register(memaddr, addrsize))
-        return self._read(addr, nbytes)
+        return self._transfer(addr, _register(memaddr, addrsize), nbytes)
 
     def readfrom_mem_into(self, addr, memaddr, buf, *, addrsize=8):
         """Fill `buf` from register `memaddr`. Raises OSError."""
-        buf[:] = self.readfrom_mem(addr, memaddr, len(buf), addrsize=addrsize)
+        buf[:] = self._transfer(addr, _register(memaddr, addrsize), len(buf))
 
     def writeto_mem(self, addr, memaddr, buf, *, addrsize=8):
         """Write `buf` to register `memaddr`. Raises OSError."""
-        self._write(addr, _register(memaddr, addrsize) + bytes(buf))
+        self._transfer(addr, _register(memaddr, addrsize) + bytes(buf), 0)
 
-    def _write(self, address, data):
+    def _transfer(self, address, data, count):
+        """Write `data` (None: nothing to write), then read `count` bytes. Raises OSError."""
         rig = I2C._rig
-        rig.clock.spend(BYTE_US * (1 + len(data)))
         device = self._devices.get(address)
         if device is None:
+            rig.clock.spend(BYTE_US)
             raise OSError(ENODEV)
-        if not data:
-            # An address alone: the part answers or not, and nothing is written to it.
-            if getattr(device, "fault", None) == "unplugged":
-                raise OSError(ENODEV)
-            return 0
+        answer = b""
         try:
-            device.write(data)
+            if data is not None:
+                rig.clock.spend(BYTE_US * (1 + len(data)))
+                device.write(data)
+            if count:
+                rig.clock.spend(BYTE_US * (1 + count))
+                answer = device.read(count)
         except AssertionError as error:
             rig.misuse(error)
-        return len(data)
-
-    def _read(self, address, count):
-        rig = I2C._rig
-        rig.clock.spend(BYTE_US * (1 + count))
-        device = self._devices.get(address)
-        if device is None:
-            raise OSError(ENODEV)
-        data = b""
-        try:
-            data = bytes(device.read(count))
-        except AssertionError as error:
-            rig.misuse(error)
-        return data
+        return answer
 
 
 class SoftI2C(I2C):
@@ -111,4 +97,6 @@ class SoftI2C(I2C):
 
 
 def _register(address, bits):
+    if bits == 8:
+        return bytes((address,))
     return bytes((address >> shift) & 0xFF for shift in range(bits - 8, -8, -8))

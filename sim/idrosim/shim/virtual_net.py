@@ -193,6 +193,8 @@ class Poll:
     def ipoll(self, timeout_ms=-1, flags=0):
         """Return what is ready, waiting at most `timeout_ms` of virtual time; -1 is for ever."""
         clock = self.clock
+        if timeout_ms == 0:
+            return self._ready()
         end_us = FOREVER_US if timeout_ms < 0 else clock.now_us + timeout_ms * 1_000
         while True:
             wake_us = end_us
