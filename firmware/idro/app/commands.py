@@ -7,7 +7,7 @@ this node's key, gets no answer: an answer would serve whoever sent it.
 from idro.errors import ProtocolError, SettingsError
 from idro.protocol import messages
 from idro.safety.authentication import is_authentic
-from idro.safety.gate import Refused
+from idro.safety.outputs import Refused
 
 # A command may not lie in the future by more than this: it could be kept back and sent later.
 MAX_TTL_MS = 60_000

@@ -3,7 +3,7 @@
 import asyncio
 
 from idro.errors import NodeError
-from idro.safety.gate import Refused
+from idro.safety.outputs import Refused
 
 _GRACE_MS = 15_000
 

@@ -7,7 +7,8 @@ import machine
 import onewire
 
 from idro.errors import NodeError
-from idro.safety.gate import Output
+from idro.safety.limits import DOSERS
+from idro.safety.outputs import Output
 
 WATCHDOG_MS = 8_000
 _MAX_BLOB_BYTES = 128
@@ -104,6 +105,8 @@ def build_outputs(board, clock):
         kind = _KINDS.get(spec["part"])
         if kind is None:
             raise NodeError(f"{spec['name']}: {spec['part']} is no actuator")
+        if kind == "doser" and spec["name"] not in DOSERS:
+            raise NodeError(f"{spec['name']}: no limits are known for such a doser")
         timer = doser_timer
         if kind != "doser":
             if next_timer >= _TIMERS:

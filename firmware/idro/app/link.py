@@ -61,4 +61,5 @@ class Link:
         self._publisher.tell_config()
 
     def _on_stored(self, stored):
-        self._node.take_host_time(stored.unix_ms)
+        if self._node.take_host_time(stored.unix_ms):
+            self._publisher.tell_info()

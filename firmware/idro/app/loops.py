@@ -2,8 +2,8 @@
 
 from idro.control import circulation, dosing, light, topoff
 from idro.protocol.samples import hold
-from idro.safety.gate import CONTROL, Refused
 from idro.safety.ledger import NO_EFFECT, WRONG_WAY
+from idro.safety.outputs import CONTROL, Refused
 
 PH, EC, LEVEL = "reservoir.ph", "reservoir.ec_us_cm", "reservoir.level_mm"
 _LATCHES = {dosing.NO_EFFECT: NO_EFFECT, dosing.WRONG_WAY: WRONG_WAY}

@@ -116,7 +116,7 @@ class Node:
             every_ms = self.settings.values["sample.every_ms"]
             self.supervisor.beat("control", every_ms + _GRACE_MS)
             await self.sampler.cycle(self.loops.is_disturbed)
-            self.gate.arming.observe(self.sampler.readings)
+            self.gate.observe(self.sampler.readings)
             self.loops.cycle()
             self._keep_record()
             now_ms = clock.now_ms()
@@ -145,13 +145,14 @@ class Node:
         self.record("configured", {"rev": self.settings.rev, "by": by})
 
     def take_host_time(self, unix_ms):
-        """Take the wall time of the host."""
+        """Take the wall time of the host; returns True when that changed the clock."""
         by_ms = self.clock.set_from_host(unix_ms)
         if by_ms is None:
-            return
+            return False
         self.outbox.set_boot_unix_ms(self.clock.boot_unix_ms)
         detail = {"boot_unix_ms": self.clock.boot_unix_ms, "by_ms": by_ms}
         self.record("clock_set", detail)
+        return True
 
     def _dose(self, args, by, answer):
         def done(actuation, refusal):

@@ -1,6 +1,6 @@
 """What a person wants an output to do for a while, instead of its program."""
 
-from idro.safety.gate import Refused
+from idro.safety.outputs import Refused
 
 
 class Overrides:

@@ -21,6 +21,8 @@ HOUR_MS = 3_600_000
 DAY_MS = 86_400_000
 
 QUANTUM_MS = 1_000
+# Shorter runs of a peristaltic pump give nothing that can be counted.
+SMALLEST_ON_MS = 100
 DOSE_ON_MS = 10_000
 HOUR_ON_MS = 30_000
 DAY_ON_MS = 100_000

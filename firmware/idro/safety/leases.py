@@ -1,0 +1,105 @@
+"""Switches and dimmers: leased for a while, they end by themselves unless asked for again.
+
+Filling is the exception: it is charged in the ledger ahead of it, run by run, and never extended.
+"""
+
+from idro.errors import ActuatorError, LedgerError
+from idro.safety import interlocks
+from idro.safety.limits import CIRCULATION, DAY_MS, FILL, FILL_RUN_ON_MS, SMALLEST_ON_MS
+
+
+class Leases:
+    """Runs the switched and dimmed Outputs under `limits` (a Limits, replaced with settings)."""
+
+    def __init__(self, outputs, ledger, limits, clock, record_event):
+        self._outputs = outputs
+        self._ledger = ledger
+        self._clock = clock
+        self._record_event = record_event
+        self._runs = {}  # switched output: (reason, by, ledger entry or None)
+        self._until_ms = {}
+        self.limits = limits
+
+    def run(self, actuator, for_ms, told, readings):
+        """Lease a switch for `for_ms`; `told` is (reason, by). Raises Refused; then it is off."""
+        by = told[1]
+        output = self._outputs.find(actuator, "switch", by)
+        blocked = self._blocked(actuator, readings)
+        if blocked:
+            self.end(actuator, blocked[1])
+            raise self._outputs.refusal(actuator, by, blocked[0], blocked[1])
+        if actuator == FILL:
+            if output.driver.is_on:
+                return
+            self.end(actuator)
+            for_ms = self._charge_fill(min(for_ms, output.max_on_ms), told)
+        elif actuator not in self._runs:
+            self._runs[actuator] = (told[0], by, None)
+        elif self._is_leased(output, for_ms):
+            return
+        try:
+            output.driver.on(min(for_ms, output.max_on_ms))
+        except ActuatorError as error:
+            self.end(actuator, str(error))
+            raise self._outputs.refusal(actuator, by, "actuator", str(error)) from None
+        self._until_ms[actuator] = self._clock.now_ms() + for_ms
+        self._outputs.allowed(actuator)
+
+    def end(self, actuator, reason=None):
+        """End the run of a switch, if there is one; tells what it ran."""
+        on_ms = self._outputs.driver(actuator).off()
+        run = self._runs.pop(actuator, None)
+        if run is None:
+            return
+        if run[2] is not None:
+            settle(self._ledger, run[2], on_ms, 0)
+        detail = {"actuator": actuator, "on_ms": on_ms, "reason": reason or run[0], "by": run[1]}
+        self._record_event("ran", detail)
+
+    def set_duty(self, actuator, duty_pct, for_ms, by):
+        """Lease a dimmer at `duty_pct` for `for_ms`. Raises Refused; then it is dark."""
+        output = self._outputs.find(actuator, "dimmer", by)
+        is_right = output.driver.duty_pct == duty_pct
+        if is_right and (duty_pct == 0 or self._is_leased(output, for_ms)):
+            return
+        try:
+            output.driver.set(duty_pct, min(for_ms, output.max_on_ms))
+        except ActuatorError as error:
+            raise self._outputs.refusal(actuator, by, "actuator", str(error)) from None
+        self._until_ms[actuator] = self._clock.now_ms() + for_ms
+
+    def _is_leased(self, output, for_ms):
+        """True while a lease runs for at least another half of `for_ms`: no need to renew it."""
+        rest_ms = self._until_ms.get(output.name, 0) - self._clock.now_ms()
+        return output.driver.is_on and rest_ms > min(for_ms, output.max_on_ms) // 2
+
+    def _blocked(self, actuator, readings):
+        if actuator == CIRCULATION:
+            return interlocks.check_low(readings, self.limits.low_mm)
+        if actuator == FILL:
+            return interlocks.check_reading(
+                interlocks.LEVEL, readings, self._clock.now_ms(), self.limits.stale_ms
+            ) or interlocks.check_full(readings, self.limits.full_mm)
+        return None
+
+    def _charge_fill(self, for_ms, told):
+        """Charge a fill ahead of it; returns the ms it may run. Raises Refused."""
+        spent_ms = self._ledger.spent(FILL, DAY_MS)[0]
+        for_ms = min(for_ms, FILL_RUN_ON_MS, self.limits.fill_day_ms - spent_ms)
+        if for_ms < SMALLEST_ON_MS:
+            reason = "top-off time of the day is spent"
+            raise self._outputs.refusal(FILL, told[1], "budget", reason)
+        try:
+            entry_id = self._ledger.reserve(FILL, for_ms, 0)
+        except LedgerError as error:
+            raise self._outputs.refusal(FILL, told[1], "ledger", str(error)) from None
+        self._runs[FILL] = (told[0], told[1], entry_id)
+        return for_ms
+
+
+def settle(ledger, entry_id, on_ms, volume_ul):
+    """Settle a reserve. Where that cannot be written it stays charged in full: the safe side."""
+    try:
+        ledger.settle(entry_id, on_ms, volume_ul)
+    except LedgerError:
+        return

@@ -1,0 +1,62 @@
+"""What the gate holds of an actuator, and how it says no."""
+
+from collections import namedtuple
+
+from idro.errors import NodeError
+
+CONTROL = "control"
+
+# One actuator as the gate holds it: kind is "doser", "switch" or "dimmer".
+Output = namedtuple("Output", ("name", "kind", "driver", "max_on_ms"))
+
+
+class Refused(NodeError):
+    """The gate says no. `code` is stable, `reason` is for the grower."""
+
+    def __init__(self, code, reason):
+        super().__init__(reason)
+        self.code = code
+        self.reason = reason
+
+
+class Outputs:
+    """Every actuator by name, and who was told what when the gate said no."""
+
+    def __init__(self, outputs, record_event):
+        """`outputs` maps names to Output."""
+        self._outputs = outputs
+        self._record_event = record_event
+        self._told = {}  # actuator: code of the last refusal told
+
+    def driver(self, name):
+        """Return the driver of an actuator, or None where the board has none."""
+        output = self._outputs.get(name)
+        return output.driver if output else None
+
+    def of_kind(self, kind):
+        """Return every Output of a kind."""
+        return [output for output in self._outputs.values() if output.kind == kind]
+
+    def all(self):
+        """Return every Output."""
+        return self._outputs.values()
+
+    def find(self, name, kind, by):
+        """Return the Output `name` of a kind. Raises Refused."""
+        output = self._outputs.get(name)
+        if output is None:
+            raise self.refusal(name, by, "unknown", f"there is no {name}")
+        if output.kind != kind:
+            raise self.refusal(name, by, "kind", f"{name} is a {output.kind}")
+        return output
+
+    def refusal(self, name, by, code, reason):
+        """Return a Refused to raise; control's are told once, a person's always."""
+        if by != CONTROL or self._told.get(name) != code:
+            self._record_event("refused", {"actuator": name, "reason": reason, "by": by})
+        self._told[name] = code
+        return Refused(code, reason)
+
+    def allowed(self, name):
+        """It ran: the next refusal is news again."""
+        self._told.pop(name, None)
