@@ -107,6 +107,7 @@ def _add_pages(
     app: FastAPI, service: Service, views: Views, digest: str, *, simulated: bool
 ) -> None:
     templates = Jinja2Templates(directory=HERE / "templates")
+    templates.env.policies["json.dumps_kwargs"] = {"sort_keys": False}  # channels have an order
 
     def page(request: Request, name: str, node: dict[str, Any] | None) -> HTMLResponse:
         boot = {"nodes": views.all(), "now_unix_ms": wall_unix_ms(), "digest": digest,

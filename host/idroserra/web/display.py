@@ -22,12 +22,12 @@ _QUANTITIES = {
     "temp_c": ("temperature", "°C", 1.0, 1, "tile"),
     "rh_pct": ("humidity", "%", 1.0, 0, "tile"),
     "level_mm": ("level", "mm", 1.0, 0, "tile"),
-    "volume_ml": ("volume", "L", 0.001, 1, "tile"),
+    "volume_ml": ("volume", "L", 0.001, 1, "small"),
     "duty_pct": ("", "%", 1.0, 0, "tile"),
-    "on_pct": ("on", "%", 1.0, 0, "small"),
-    "heap_free_b": ("free memory", "kB", 0.001, 0, "small"),
-    "outbox_count": ("records waiting", "", 1.0, 0, "small"),
-    "rssi_dbm": ("radio signal", "dBm", 1.0, 0, "small"),
+    "on_pct": ("", "%", 1.0, 0, "small"),
+    "heap_free_b": ("memory", "kB", 0.001, 0, "small"),
+    "outbox_count": ("waiting records", "", 1.0, 0, "small"),
+    "rssi_dbm": ("radio", "dBm", 1.0, 0, "small"),
 }
 _SOURCES = {"reservoir": "Water", "node": ""}
 # Where the plain rule reads badly.
@@ -72,9 +72,10 @@ def screen_order(channel: str) -> tuple[int, str]:
 
 
 def plain_name(name: str) -> str:
-    """Return an actuator's, source's or loop's name without underscores; pH written as pH."""
-    words = name.replace("_", " ")
-    return "pH" + words[2:] if words == "ph" or words.startswith("ph ") else words
+    """Return an actuator's, source's or loop's name as words: "pH down", "nutrient A", "EC"."""
+    spelled = {"ph": "pH", "ec": "EC"}
+    words = [spelled.get(word, word) for word in name.split("_")]
+    return " ".join(word.upper() if len(word) == 1 else word for word in words)
 
 
 def duration_text(duration_ms: int) -> str:

@@ -28,6 +28,12 @@ class DosingState(NamedTuple):
     since_unix_ms: int | None
     by: str
     reason: str
+    is_old: bool = False
+
+    def when_last_heard(self) -> DosingState:
+        """Return the same of a node that is out of contact: no longer a fact, so no green."""
+        level = "note" if self.level == "ok" else self.level
+        return self._replace(level=level, text=f"{self.text}, when last heard", is_old=True)
 
 
 class _Latest(NamedTuple):

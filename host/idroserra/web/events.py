@@ -115,10 +115,10 @@ class Feed:
     def _with_words(self, message: Message) -> Message:
         kind = message.get("type")
         if kind == "event":
-            detail = message.get("detail", {})
-            self._views.dosing.take(
-                message["node"], message["unix_us"], message["kind"], detail)
-            return message | event_words(message["kind"], detail)
+            detail, seq = message["detail"], message["seq"]
+            unix_us = message["unix_ms"] * 1_000 + seq % 1_000
+            self._views.dosing.take(message["node"], unix_us, message["kind"], detail)
+            return message | {"unix_us": unix_us} | event_words(message["kind"], detail)
         if kind == "record" and message.get("faults"):
             texts = {key: fault_text(code) for key, code in message["faults"].items()}
             return message | {"fault_texts": texts}

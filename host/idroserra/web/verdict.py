@@ -39,6 +39,12 @@ def summed(reasons: list[Reason]) -> dict[str, Any]:
     return {"level": worst, "summary": ranked[0]["text"], "reasons": ranked[1:]}
 
 
+def is_in_contact(node: Mapping[str, Any], now_unix_ms: int) -> bool:
+    """True while the node is online and its newest reading is fresh."""
+    times = [c["unix_ms"] for c in node["channels"].values() if c["unix_ms"] is not None]
+    return bool(node["online"] and times and now_unix_ms - max(times) <= node["stale_after_ms"])
+
+
 def host_reasons(counts: Mapping[str, Any]) -> list[Reason]:
     """Return what is wrong with the host itself, from Service.counts()."""
     reasons = []
@@ -48,8 +54,10 @@ def host_reasons(counts: Mapping[str, Any]) -> list[Reason]:
         ("spool", "the host takes no more readings; the nodes keep theirs"),
     ):
         state = counts.get(part, {}).get("state", "ok")
-        if state != "ok":
+        if state not in ("ok", "connected"):
             reasons.append(_reason("bad", f"The host's {part}: {state}. Meanwhile {effect}."))
+    for thread, error in counts.get("failures", {}).items():
+        reasons.append(_reason("bad", f"The host's {thread} failed and was restarted: {error}"))
     return reasons
 
 
@@ -100,7 +108,7 @@ def _band(key: str, label: str, value: float, band: Mapping[str, float]) -> list
 
 
 def _dosing(dosing: DosingState) -> list[Reason]:
-    if dosing.level == "ok":
+    if dosing.level == "ok" or dosing.is_old:
         return []
     return [_reason(dosing.level, dosing.text + ".")]
 

@@ -14,7 +14,7 @@ from idroserra.service import Service
 from idroserra.store import EventPoint
 from idroserra.web.display import display_of, screen_order
 from idroserra.web.dosing import DosingStates
-from idroserra.web.verdict import verdict_of
+from idroserra.web.verdict import is_in_contact, verdict_of
 from idroserra.web.words import event_text, fault_text, level_of, reason_text
 
 LEAST_STALE_MS = 30_000
@@ -66,9 +66,12 @@ class Views:
             "config": config,
             "history_progress": self._service.live.progress(node.node),
         }
+        now = wall_unix_ms()
         dosing = self.dosing.get(node.node, values.get("dosing.enabled"))
+        if not is_in_contact(view, now):
+            dosing = dosing.when_last_heard()
         view["dosing"] = dosing._asdict()
-        view["verdict"] = verdict_of(view, dosing, wall_unix_ms())
+        view["verdict"] = verdict_of(view, dosing, now)
         return view
 
     def _channels(self, node: Node, values: Mapping[str, Any]) -> dict[str, Any]:
@@ -135,7 +138,16 @@ def _channel(
         "unit": quantity.unit, "decimals": quantity.decimals, "value": value, "fault": fault,
         "fault_text": fault_text(fault) if fault else None, "unix_ms": unix_ms,
         "band": _band(quantity.key, values), "display": display_of(key)._asdict(),
+        "also": _also(quantity.key, values),
     }
+
+
+def _also(quantity: str, values: Mapping[str, Any]) -> dict[str, Any] | None:
+    """A second scale for the same value: the level of a tank of known surface, in litres."""
+    area_cm2 = values.get("reservoir.area_cm2")
+    if quantity != "level_mm" or not area_cm2:
+        return None
+    return {"factor": area_cm2 / 10_000, "unit": "L", "decimals": 1}
 
 
 def _band(quantity: str, values: Mapping[str, Any]) -> dict[str, float] | None:

@@ -46,7 +46,7 @@ def _rest(detail: Detail) -> str:
 
 def _name(detail: Detail, key: str = "actuator") -> str:
     text = plain_name(str(detail.get(key, "an output")))
-    return text[:1].upper() + text[1:] if not text.startswith("pH") else text
+    return text if text.startswith("pH") else text[:1].upper() + text[1:]
 
 
 def _because(detail: Detail, lead: str = ": ") -> str:

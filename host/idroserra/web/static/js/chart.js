@@ -222,7 +222,7 @@ export class Stack {
     const box = plot.over.getBoundingClientRect();
     const home = this.root.getBoundingClientRect();
     const x = box.left - home.left + plot.cursor.left;
-    this.tip.style.top = `${box.top - home.top + plot.cursor.top + 16}px`;
+    this.tip.style.top = `${box.top - home.top - this.tip.offsetHeight - 6}px`;
     this.tip.style.left = `${Math.max(0, Math.min(x + 12, home.width - this.tip.offsetWidth))}px`;
   }
 
@@ -231,6 +231,7 @@ export class Stack {
     const title = make("b", "", panel.legend);
     title.textContent = panel.unit ? `${panel.title}, ${panel.unit}` : panel.title;
     panel.channels.forEach((key, order) => this.legendLine(panel, key, order, index));
+    if (panel.dosers.length) return; // its lanes are named on the axis
     for (const name of dosersOn(panel.quantity, this.dosers)) legendMark(panel, name, this.dosers);
   }
 

@@ -4,6 +4,7 @@ import { nowUnixMs, listen } from "./state.js";
 import { request } from "./link.js";
 import { millilitres, plainName } from "./words.js";
 
+export const WHO = "someone at the page";
 const TTL_MS = 10_000;
 const POLL_MS = 1_000;
 const FINAL = ["done", "refused", "expired", "failed", "timeout"];
@@ -11,7 +12,7 @@ const FINAL = ["done", "refused", "expired", "failed", "timeout"];
 /** Send a command; resolves with its final {state, reason} or rejects with a shown Error. */
 export async function command(node, verb, args) {
   const path = `/api/nodes/${encodeURIComponent(node)}/commands`;
-  const sent = await request(path, { method: "POST", body: { verb, args, by: "page", ttl_ms: TTL_MS } });
+  const sent = await request(path, { method: "POST", body: { verb, args, by: WHO, ttl_ms: TTL_MS } });
   return settled(sent);
 }
 

@@ -53,22 +53,23 @@ export function drawDoses(plot, panel, doses, dosers) {
   const { ctx, bbox } = plot;
   const ratio = devicePixelRatio;
   const inLanes = panel.quantity === "doses";
-  let count = 0;
+  const [left, right] = [bbox.left, bbox.left + bbox.width];
+  const places = doses
+    .filter((dose) => shown.includes(dose.actuator))
+    .map((dose) => [plot.valToPos(dose.unixMs, "x", true), dose.actuator])
+    .filter(([x]) => x >= left && x <= right);
+  const size = ratio * Math.min(0.95, Math.max(0.5, (plot.over.clientWidth / 14) * (shown.length / places.length)));
   ctx.save();
   ctx.beginPath();
   ctx.rect(bbox.left, bbox.top, bbox.width, bbox.height);
   ctx.clip();
   if (inLanes) drawLanes(plot, panel);
-  for (const dose of doses) {
-    if (!shown.includes(dose.actuator)) continue;
-    const x = plot.valToPos(dose.unixMs, "x", true);
-    if (x < bbox.left || x > bbox.left + bbox.width) continue;
-    const y = inLanes ? plot.valToPos(dosers.indexOf(dose.actuator), "y", true) : bbox.top + bbox.height - 8 * ratio;
-    drawShape(ctx, x, y, lookOf(dosers, dose.actuator), ratio);
-    count += 1;
+  for (const [x, actuator] of places) {
+    const y = inLanes ? plot.valToPos(dosers.indexOf(actuator), "y", true) : bbox.top + bbox.height - 8 * ratio;
+    drawShape(ctx, x, y, lookOf(dosers, actuator), size);
   }
   ctx.restore();
-  return count;
+  return places.length;
 }
 
 function drawLanes(plot, panel) {
@@ -79,10 +80,10 @@ function drawLanes(plot, panel) {
   });
 }
 
-function drawShape(ctx, x, y, look, ratio) {
+function drawShape(ctx, x, y, look, size) {
   ctx.save();
   ctx.translate(x, y);
-  ctx.scale(ratio * 0.95, ratio * 0.95);
+  ctx.scale(size, size);
   ctx.globalAlpha = 0.85;
   ctx.fillStyle = look.colour;
   ctx.fill(new Path2D(SHAPES[look.shape]));

@@ -25,6 +25,7 @@ let cursorUnixMs = null;
 function renderTiles(node) {
   const keys = tileKeys(node);
   syncTiles(byId("tiles"), tiles, keys);
+  byId("tiles").append(byId("small-tile"));
   for (const tile of tiles.values()) tile.render(node);
   renderSmall(byId("small"), node);
   const fresh = keys.filter((key) => !seeded.has(key));
@@ -37,9 +38,11 @@ function renderImport(progress) {
   const root = byId("import");
   root.hidden = !progress;
   if (!progress) return;
-  const share = progress.total ? progress.done / progress.total : 0;
+  const share = progress.total_ms ? progress.done_ms / progress.total_ms : 0;
+  const days = (ms) => (ms / 86400e3).toFixed(1);
   root.querySelector("progress").value = share;
-  root.querySelector("span").textContent = progress.text || "Earlier history is being loaded into the charts.";
+  root.querySelector("span").textContent =
+    `History is being made and streams in: ${days(progress.done_ms)} of ${days(progress.total_ms)} days. The live readings are not affected.`;
   root.querySelector("b").textContent = `${Math.floor(share * 100)} %`;
 }
 

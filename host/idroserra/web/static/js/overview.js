@@ -2,7 +2,7 @@
 
 import { listen, state } from "./state.js";
 import { start } from "./link.js";
-import { newestOf, renderLink, renderStrip, verdictOf, worstFirst } from "./strip.js";
+import { ICONS, newestOf, renderLink, renderStrip, verdictOf, withHost, worstFirst } from "./strip.js";
 import { seedSparks, syncTiles, tileKeys } from "./tiles.js";
 
 const root = document.getElementById("nodes");
@@ -20,11 +20,12 @@ class Card {
   }
 
   render(node) {
-    const verdict = verdictOf(node);
+    const { verdict } = node;
     this.root.dataset.level = verdict.level;
     this.root.dataset.node = node.node;
     this.root.querySelector(".site").textContent = node.site;
-    this.root.querySelector(".said").textContent = verdict.summary;
+    this.root.querySelector(".said span").textContent = verdict.summary;
+    this.root.querySelector(".said use").setAttribute("href", ICONS[verdict.level]);
     const chip = this.root.querySelector(".chip");
     chip.textContent = node.dosing.label;
     chip.dataset.level = node.dosing.level;
@@ -55,13 +56,12 @@ function renderCards() {
 
 /** The verdict over all nodes: the worst one's level, and who it is about. */
 export function overall(nodes) {
-  if (state.link === "lost") return verdictOf({});
-  if (!nodes.length) return { level: "note", summary: "No greenhouse has reported yet.", reasons: [] };
+  if (!nodes.length && !state.hostReasons.length) return { level: "note", summary: "No greenhouse has reported yet.", reasons: [] };
   const troubled = worstFirst(nodes).filter((node) => node.verdict.level !== "ok");
   const grave = troubled.filter((node) => node.verdict.level !== "note");
   const reasons = troubled.flatMap((node) => node.verdict.reasons.map((reason) => ({ ...reason, text: `${node.node}: ${reason.text}` })));
   if (!grave.length) {
-    const all = nodes.length === 1 ? "The greenhouse is fine." : `All ${nodes.length} greenhouses are fine.`;
+    const all = ["", "The greenhouse is fine.", "Both greenhouses are fine."][nodes.length] || `All ${nodes.length} greenhouses are fine.`;
     return { level: "ok", summary: all, reasons };
   }
   const summary = grave.length === 1 ? `${grave[0].node} needs a look.` : `${grave.length} of ${nodes.length} greenhouses need a look.`;
@@ -70,7 +70,7 @@ export function overall(nodes) {
 
 function render() {
   const nodes = [...state.nodes.values()];
-  renderStrip(strip, overall(nodes), newestOf(nodes));
+  renderStrip(strip, state.link === "lost" ? verdictOf({}) : withHost(overall(nodes)), newestOf(nodes));
   renderLink(document.getElementById("link"));
   renderCards();
 }

@@ -1,14 +1,14 @@
 // What each panel of the chart stack shows, and how uPlot is told to draw it.
 
 import uPlot from "../vendor/uPlot.esm.js";
-import { dayText, number, shortTime } from "./words.js";
+import { dayText, number, plainName, shortTime } from "./words.js";
 
 const ORDER = ["ph", "ec_us_cm", "doses", "temp_c", "level_mm", "volume_ml", "rh_pct", "duty_pct"];
 const TITLES = {
   ph: "pH", ec_us_cm: "EC", temp_c: "Temperature", level_mm: "Level", volume_ml: "Volume",
   rh_pct: "Humidity", duty_pct: "Light",
 };
-const AXIS_PX = 52;
+const AXIS_PX = 58;
 
 export function colour(name) {
   return getComputedStyle(document.documentElement).getPropertyValue(name).trim();
@@ -89,9 +89,9 @@ function axes(panel, isLast) {
   return [
     { stroke: soft, grid, font, ticks: { show: false }, size: isLast ? 28 : 0, values: isLast ? timeSplits : () => [], space: 64 },
     {
-      stroke: soft, font, size: AXIS_PX, gap: 6, ticks: { show: false }, grid: lanes ? { show: false } : grid, space: 26,
+      stroke: soft, font: lanes ? `9.5px ${colour("--font")}` : font, size: AXIS_PX, gap: 6, ticks: { show: false }, grid: lanes ? { show: false } : grid, space: 26,
       splits: lanes ? () => panel.dosers.map((_, index) => index) : undefined,
-      values: lanes ? () => panel.dosers.map(() => "") : (_plot, values) => labels(values, panel.decimals),
+      values: lanes ? () => panel.dosers.map((name) => plainName(name).slice(0, 10)) : (_plot, values) => labels(values, panel.decimals),
     },
   ];
 }
@@ -124,14 +124,15 @@ function bands(panel) {
 function yRange(panel, bandOf) {
   const least = { ph: 0.4, ec_us_cm: 0.1, temp_c: 2, level_mm: 20, volume_ml: 4, rh_pct: 10 }[panel.quantity] || 1;
   return (_plot, low, high) => {
-    if (panel.dosers.length) return [panel.dosers.length - 0.5, -0.5];
+    if (panel.dosers.length) return [-0.5, panel.dosers.length - 0.5];
     if (panel.quantity === "duty_pct") return [0, 105];
     const limits = panel.quantity === "ph" || panel.quantity === "ec_us_cm" ? bandOf(panel) : null;
     const all = [low, high, ...(limits || [])].filter((value) => value !== null && Number.isFinite(value));
     if (!all.length) return [0, least];
     const [min, max] = [Math.min(...all), Math.max(...all)];
     const air = Math.max((max - min) * 0.08, (least - (max - min)) / 2);
-    return [min - air, max + air];
+    const room = panel.quantity === "ph" || panel.quantity === "ec_us_cm" ? 1.9 : 1; // for dose marks
+    return [min - air * room, max + air];
   };
 }
 
@@ -149,7 +150,7 @@ export function options(panel, { width, isLast, syncKey, bandOf, hooks, bounds }
       y: false, points: { show: false }, drag: { x: true, y: false, setScale: false, dist: 6 },
       sync: { key: syncKey, setSeries: false }, bind: { dblclick: () => null },
     },
-    scales: { x: { time: true, range: () => bounds() }, y: { range: yRange(panel, bandOf) } },
+    scales: { x: { time: true, range: () => bounds() }, y: { range: yRange(panel, bandOf), dir: panel.dosers.length ? -1 : 1 } },
     axes: axes(panel, isLast), series: panel.dosers.length ? [{}, { show: false }] : lines(panel),
     bands: panel.dosers.length ? [] : bands(panel), hooks,
   };

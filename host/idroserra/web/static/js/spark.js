@@ -4,7 +4,7 @@ const HOUR_MS = 3600e3;
 const TREND_MS = 15 * 60e3;
 const SVG = "http://www.w3.org/2000/svg";
 // The change within 15 minutes that is worth an arrow, in stored units.
-const NOTABLE = { ph: 0.04, ec_us_cm: 15, temp_c: 0.3, rh_pct: 2, level_mm: 2, volume_ml: 400, duty_pct: 3, on_pct: 101 };
+const NOTABLE = { ph: 0.04, ec_us_cm: 15, temp_c: 0.3, rh_pct: 2, level_mm: 2, volume_ml: 400 };
 
 export class Spark {
   constructor(channel) {
@@ -69,11 +69,11 @@ export class Spark {
   /** "up", "down", "level", or null where 15 minutes are not covered. */
   trend(now) {
     const recent = this.points.filter(([at]) => at > now - TREND_MS);
-    if (recent.length < 4 || recent[recent.length - 1][0] - recent[0][0] < TREND_MS / 3) return null;
+    if (!(this.quantity in NOTABLE) || recent.length < 4 || recent[recent.length - 1][0] - recent[0][0] < TREND_MS / 3) return null;
     const third = Math.max(1, Math.floor(recent.length / 3));
     const mean = (part) => part.reduce((sum, [, value]) => sum + value, 0) / part.length;
     const change = mean(recent.slice(-third)) - mean(recent.slice(0, third));
-    if (Math.abs(change) < (NOTABLE[this.quantity] || Infinity)) return "level";
+    if (Math.abs(change) < NOTABLE[this.quantity]) return "level";
     return change > 0 ? "up" : "down";
   }
 }

@@ -5,6 +5,7 @@ const boot = JSON.parse(document.getElementById("boot").textContent);
 export const state = {
   nodes: new Map(boot.nodes.map((node) => [node.node, node])),
   digest: boot.digest,
+  hostReasons: boot.host_reasons,
   link: "connecting",
   lostUnixMs: null,
 };
@@ -49,6 +50,7 @@ export function apply(message) {
     const old = node || { channels: {} };
     state.nodes.set(message.node, { ...old, ...message.changes });
   }
+  if (message.type === "host") state.hostReasons = message.reasons;
   tell(message);
 }
 

@@ -4,7 +4,7 @@ import { nowUnixMs, state } from "./state.js";
 import { ageText, timeText } from "./words.js";
 
 export const LEVELS = ["ok", "note", "warn", "bad"];
-const ICONS = { ok: "i-ok", note: "i-note", warn: "i-warn", bad: "i-bad" };
+export const ICONS = { ok: "#i-ok", note: "#i-note", warn: "#i-warn", bad: "#i-bad" };
 
 /** The verdict to show: the host's, unless we no longer hear the host. */
 export function verdictOf(node) {
@@ -16,7 +16,16 @@ export function verdictOf(node) {
       reasons: [{ level: "bad", text: `No contact since ${since}; what you see is old. Trying again.` }],
     };
   }
-  return node.verdict;
+  return withHost(node.verdict);
+}
+
+/** The host's own troubles come first: without them nothing else can be believed. */
+export function withHost(verdict) {
+  if (!state.hostReasons.length) return verdict;
+  const [first, ...others] = state.hostReasons;
+  const calm = verdict.level === "ok" || verdict.level === "note";
+  const said = calm ? [] : [{ level: verdict.level, text: verdict.summary }];
+  return { level: "bad", summary: first.text, reasons: [...others, ...said, ...verdict.reasons] };
 }
 
 export function worstFirst(nodes) {
@@ -26,7 +35,7 @@ export function worstFirst(nodes) {
 
 export function renderStrip(root, verdict, newestUnixMs) {
   root.dataset.level = verdict.level;
-  root.querySelector("use").setAttribute("href", `#${ICONS[verdict.level]}`);
+  root.querySelector("use").setAttribute("href", ICONS[verdict.level]);
   const strong = root.querySelector("strong");
   if (strong.textContent !== verdict.summary) strong.textContent = verdict.summary;
   const list = root.querySelector("ul");

@@ -3,7 +3,7 @@
 import { request } from "./link.js";
 import { nowUnixMs } from "./state.js";
 import { Spark } from "./spark.js";
-import { ageText, band, shown, timeText } from "./words.js";
+import { ageText, band, number, shown, timeText } from "./words.js";
 
 const ARROWS = { up: ["\u2197", "rising"], down: ["\u2198", "falling"], level: ["\u2192", "steady"] };
 
@@ -25,6 +25,10 @@ export function tileState(node, channel, now) {
   return "ok";
 }
 
+function also({ value, also: { factor, unit, decimals } }) {
+  return `${number(value * factor, decimals)} ${unit}`;
+}
+
 export class Tile {
   constructor(key, parent) {
     this.key = key;
@@ -34,9 +38,10 @@ export class Tile {
     const head = make("h3", "", this.root);
     this.label = make("b", "", head);
     this.mark = make("span", "mark", head);
-    this.value = make("div", "value", this.root);
+    const body = make("div", "body", this.root);
+    this.value = make("div", "value", body);
+    body.append(this.spark.svg);
     this.why = make("p", "why", this.root);
-    this.root.append(this.spark.svg);
     const foot = make("footer", "", this.root);
     this.band = make("span", "band", foot);
     this.age = make("span", "age", foot);
@@ -69,6 +74,7 @@ export class Tile {
     if (channel.value === null) return this.value.append("\u2014");
     this.value.append(shown(channel, channel.value));
     make("small", "", this.value).textContent = channel.display.unit;
+    if (channel.also) make("small", "also", this.value).textContent = also(channel);
     const arrow = look === "stale" ? null : ARROWS[this.spark.trend(now)];
     if (arrow) {
       const trend = make("span", "trend", this.value);
@@ -106,16 +112,17 @@ export function syncTiles(parent, tiles, keys) {
   return tiles;
 }
 
-/** One line of small print: pumps, radio, memory. */
+/** Small print in a tile of its own: pumps, radio, memory. */
 export function renderSmall(parent, node) {
   const now = nowUnixMs();
   parent.replaceChildren();
-  for (const channel of Object.values(node.channels)) {
+  for (const [key, channel] of Object.entries(node.channels)) {
     if (channel.display.place !== "small" || channel.unix_ms === null) continue;
-    const item = make("span", "", parent);
-    item.append(channel.display.label);
+    if (key === "reservoir.volume_ml") continue; // the level says it
+    const item = make("div", "", parent);
+    make("dt", "", item).textContent = channel.display.label;
     const text = channel.value === null ? channel.fault_text : `${shown(channel, channel.value)} ${channel.display.unit}`;
-    make("b", "", item).textContent = text;
+    make("dd", "", item).textContent = text;
     if (now - channel.unix_ms > node.stale_after_ms) {
       item.className = "old";
       item.title = `no news since ${timeText(channel.unix_ms, now)}`;

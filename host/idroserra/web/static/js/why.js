@@ -40,7 +40,7 @@ export class WhyList {
 
   take(event) {
     if (!this.kinds.includes(event.kind)) return;
-    const same = (other) => other.boot_id === event.boot_id && other.seq === event.seq;
+    const same = (other) => other.unix_us === event.unix_us && other.kind === event.kind;
     if (this.events.some(same)) return;
     this.events.unshift(event);
     this.events.sort((a, b) => b.unix_us - a.unix_us);

@@ -37,7 +37,8 @@ export const dayText = (unixMs) => DAY.format(unixMs);
 export const fullTime = (unixMs) => `${DAY.format(unixMs)}, ${CLOCK.format(unixMs)}`;
 
 export function plainName(name) {
-  return name.replaceAll("_", " ").replace(/^ph\b/, "pH");
+  const spelled = { ph: "pH", ec: "EC" };
+  return name.split("_").map((word) => spelled[word] || (word.length === 1 ? word.toUpperCase() : word)).join(" ");
 }
 
 export function millilitres(volumeUl) {

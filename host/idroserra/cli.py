@@ -1,0 +1,93 @@
+"""The command line `idroserra`. Each command lives in a module of its own, imported when used.
+
+Exit codes: 0 fine, 1 the thing failed, 2 you called it wrong, 3 a promise was broken.
+"""
+
+from __future__ import annotations
+
+import sys
+from importlib import import_module
+from importlib.metadata import version
+from typing import Annotated, Any
+
+import typer
+from typer.core import TyperGroup
+
+from idroserra.errors import ConfigError, HostError
+
+# command: where it is. The order is that of the help.
+COMMANDS = {
+    "demo": "idroserra.cli_demo:demo",
+    "serve": "idroserra.cli_serve:serve",
+    "watch": "idroserra.cli_watch:watch",
+    "node": "idroserra.cli_node:app",
+    "board": "idroserra.cli_board:app",
+    "sim": "idroserra.cli_sim:app",
+    "doctor": "idroserra.cli_doctor:doctor",
+}
+
+
+class LazyGroup(TyperGroup):
+    """A group that imports a command's module only when that command is asked for."""
+
+    def list_commands(self, ctx: Any) -> list[str]:
+        """Return the names, in the order of the help."""
+        return list(COMMANDS)
+
+    def get_command(self, ctx: Any, cmd_name: str) -> Any:
+        """Return the command, or None for a name that is none."""
+        place = COMMANDS.get(cmd_name)
+        if place is None:
+            return None
+        module, _, attribute = place.partition(":")
+        found = getattr(import_module(module), attribute)
+        if not isinstance(found, typer.Typer):
+            single = typer.Typer(add_completion=False)
+            single.command(cmd_name)(found)
+            found = single
+        command = typer.main.get_command(found)
+        command.name = cmd_name
+        return command
+
+
+app = typer.Typer(
+    cls=LazyGroup, no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False,
+    help="Idroserra: an open controller for hydroponic greenhouses, from board to page.",
+)
+
+
+def _print_version(is_asked: bool) -> None:
+    if is_asked:
+        typer.echo(version("idroserra"))
+        raise typer.Exit
+
+
+@app.callback()
+def _root(
+    *,
+    show_version: Annotated[
+        bool,
+        typer.Option("--version", help="Print the version and end.", is_eager=True,
+                     callback=_print_version),
+    ] = False,
+) -> None:
+    """Nothing to do before a command."""
+
+
+def main() -> None:
+    """Run the command line; every error of ours is one line on stderr and an exit code."""
+    try:
+        app()
+    except ConfigError as error:
+        typer.echo(f"idroserra: {error}", err=True)
+        sys.exit(2)
+    except HostError as error:
+        typer.echo(f"idroserra: {error}", err=True)
+        sys.exit(1)
+    except BrokenPipeError:
+        sys.stderr.close()  # whoever read our output has gone
+        sys.exit(1)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,65 @@
+"""`idroserra serve`: the host service and its page, until it is told to stop."""
+
+from __future__ import annotations
+
+import errno
+import socket
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from idroserra.errors import ConfigError
+
+ConfigFile = Annotated[
+    Path | None, typer.Option("--config", "-c", help="TOML file; without it, the defaults.")
+]
+
+
+def serve(
+    config: ConfigFile = None,
+    port: Annotated[
+        int | None, typer.Option(min=0, max=65_535, help="Port of the page; 0 takes a free one.")
+    ] = None,
+    *,
+    simulated: Annotated[
+        bool, typer.Option(help="Say SIMULATED on every page: the nodes are no real ones.")
+    ] = False,
+) -> None:
+    """Run the host: records come in over MQTT, are kept, and are shown on the page."""
+    import logging
+
+    from idroserra.config import load_config
+    from idroserra.service import Service
+    from idroserra.web.app import create_app
+    from idroserra.web.server import WebServer
+
+    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(name)s %(message)s")
+    overrides: dict[str, Any] = {} if port is None else {"http": {"port": port}}
+    settings = load_config(config, overrides)
+    check_port(settings.http.host, settings.http.port)
+    service = Service(settings)
+    service.start()
+    try:
+        page = create_app(service, simulated=simulated)
+        WebServer(page, settings.http.host, settings.http.port, _say_where).run()
+    finally:
+        service.stop()
+
+
+def _say_where(url: str) -> None:
+    typer.echo(f"The page is at {url} (Ctrl-C ends)", err=True)
+
+
+def check_port(host: str, port: int) -> None:
+    """Raise ConfigError, in words, where nobody could listen on host:port."""
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    with socket.socket(family, socket.SOCK_STREAM) as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind((host, port))
+        except OSError as error:
+            why = error.strerror or str(error)
+            if error.errno == errno.EADDRINUSE:
+                why = "in use by another program: choose another --port, or stop that one"
+            raise ConfigError("http", f"port {port}", why) from error

@@ -1,0 +1,101 @@
+"""A client of a running host's HTTP API, for the command line."""
+
+from __future__ import annotations
+
+import json
+import urllib.error
+import urllib.request
+from collections.abc import Iterator
+from typing import Any
+from urllib.parse import quote, urlencode, urlsplit
+
+from idroserra.errors import ConfigError, HostError
+
+DEFAULT_URL = "http://127.0.0.1:8080"
+TIMEOUT_S = 10.0
+STREAM_TIMEOUT_S = 15.0  # the host sends a heartbeat every 5 s
+_FORMS = (OSError, TimeoutError, ValueError)
+
+
+class HostUnreachable(HostError):
+    """No host answers at the URL."""
+
+    def __init__(self, url: str, why: str) -> None:
+        super().__init__(
+            f"no host answers at {url} ({why}): start one with `idroserra serve`, or say --url")
+
+
+class HostRefused(HostError):
+    """The host answered, with a refusal: its status and its reason."""
+
+    def __init__(self, status: int, why: str) -> None:
+        super().__init__(why)
+        self.status = status
+
+
+class HostClient:
+    """Requests and the live stream. Raises ConfigError, HostUnreachable and HostRefused."""
+
+    def __init__(self, url: str = DEFAULT_URL) -> None:
+        if urlsplit(url).scheme not in ("http", "https") or not urlsplit(url).hostname:
+            raise ConfigError("command line", "--url", f"{url!r} is no URL such as {DEFAULT_URL}")
+        self.url = url.rstrip("/")
+        # Loopback is never behind a proxy.
+        self._opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
+
+    def nodes(self) -> list[dict[str, Any]]:
+        """Return the JSON of every node."""
+        found: list[dict[str, Any]] = self.get("/api/nodes")["nodes"]
+        return found
+
+    def node(self, node: str) -> dict[str, Any]:
+        """Return the JSON of one node."""
+        return self.get(f"/api/nodes/{quote(node, safe='')}")
+
+    def get(self, path: str, **query: Any) -> dict[str, Any]:
+        """Return the JSON answer to a GET."""
+        return self._ask("GET", f"{path}?{urlencode(query)}" if query else path, None)
+
+    def send(self, method: str, path: str, body: dict[str, Any]) -> dict[str, Any]:
+        """Return the JSON answer to a POST or PUT of `body`."""
+        return self._ask(method, path, json.dumps(body).encode())
+
+    def stream(self) -> Iterator[dict[str, Any]]:
+        """Yield the messages of /api/live until the host ends them or goes silent."""
+        request = urllib.request.Request(f"{self.url}/api/live")
+        with self._open(request, STREAM_TIMEOUT_S) as answer:
+            try:
+                for line in answer:
+                    if line.startswith(b"data: "):
+                        yield json.loads(line[6:])
+            except _FORMS as error:
+                raise HostUnreachable(self.url, str(error) or "silent") from error
+
+    def _ask(self, method: str, path: str, body: bytes | None) -> dict[str, Any]:
+        request = urllib.request.Request(
+            f"{self.url}{path}", data=body, method=method,
+            headers={"Content-Type": "application/json"} if body is not None else {})
+        with self._open(request, TIMEOUT_S) as answer:
+            try:
+                content: dict[str, Any] = json.load(answer)
+            except _FORMS as error:
+                raise HostUnreachable(self.url, "that is not our host's answer") from error
+            return content
+
+    def _open(self, request: urllib.request.Request, timeout_s: float) -> Any:
+        try:
+            return self._opener.open(request, timeout=timeout_s)
+        except urllib.error.HTTPError as error:
+            raise HostRefused(error.code, _reason(error)) from error
+        except urllib.error.URLError as error:
+            why = getattr(error.reason, "strerror", None) or str(error.reason)
+            raise HostUnreachable(self.url, why.lower()) from error
+        except _FORMS as error:
+            raise HostUnreachable(self.url, str(error) or "no answer") from error
+
+
+def _reason(error: urllib.error.HTTPError) -> str:
+    try:
+        return str(json.load(error)["error"])
+    except (ValueError, KeyError, TypeError, OSError):
+        return f"the host answered {error.code} {error.reason}"
