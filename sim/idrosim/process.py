@@ -20,7 +20,7 @@ Line = dict[str, Any]
 OnLine = Callable[[Line], None]
 
 START = Path(__file__).resolve().parent / "shim" / "start.py"
-HEAP = "1M"
+HEAP = "2M"
 EXIT_RESET = 3
 CONSOLE_LINES = 40
 MAX_BOOTS_WITHOUT_PROGRESS = 5
