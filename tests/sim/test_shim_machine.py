@@ -95,7 +95,8 @@ def test_nvs_keeps_types_and_sizes_apart(tmp_path):
         count = nvs.get_blob("node_id", buffer)
         print(bytes(buffer[:count]))
         for call in (lambda: nvs.get_i32("node_id"), lambda: nvs.get_blob("key", bytearray(31)),
-                     lambda: nvs.erase_key("nothing"), lambda: nvs.set_i32("much_too_long_key", 1)):
+                     lambda: nvs.erase_key("nothing"),
+                     lambda: nvs.set_i32("much_too_long_key", 1)):
             try:
                 call()
             except OSError as error:
