@@ -8,6 +8,7 @@ import tomllib
 from source_tree import ROOT, calls, files, module_of, name_of, python_files, report, tree
 
 MAX_LINES = 400
+MAX_FUNCTION_LINES = 60
 MAX_BYTES = 1_048_576
 CODE = {".py", ".js", ".css", ".html", ".toml", ".sh", ".conf"}
 
@@ -29,6 +30,18 @@ def test_files_are_short():
         for path in files()
         if path.suffix in CODE
         and (lines := len(path.read_text(encoding="utf-8").splitlines())) > MAX_LINES
+    ]
+    assert not found, report(why, found)
+
+
+def test_functions_are_short():
+    why = f"A function past {MAX_FUNCTION_LINES} lines does several things; name them:"
+    found = [
+        f"{name_of(path)}:{node.lineno} {node.name}: {lines} lines"
+        for path in python_files("firmware", "host", "sim", "tests", "bench")
+        for node in ast.walk(tree(path))
+        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef)
+        and (lines := (node.end_lineno or 0) - node.lineno + 1) > MAX_FUNCTION_LINES
     ]
     assert not found, report(why, found)
 

@@ -1,0 +1,175 @@
+"""One example of each message, made by the functions that node and host pack with, and what its
+fields mean. For docs/protocol.md."""
+
+import hmac
+from typing import NamedTuple
+
+from idro.protocol import messages
+
+NODE = "bench-1"
+BOOT = "3f9a12c0"
+BOOT_UNIX_MS = 1_760_000_000_000
+# Whoever writes another end can check the authentication against this key and the examples.
+EXAMPLE_KEY = bytes(range(32))
+
+
+class Message(NamedTuple):
+    """One message of the page: where it goes, what its fields mean, an example."""
+
+    leaf: str
+    text: str
+    fields: dict[str, str]
+    example: bytes
+
+
+BATCH = {
+    "v": "version of the protocol, 1",
+    "boot_id": "names one run of the node from reset to reset, 8 hex digits",
+    "boot_unix_ms": "the node's idea of the wall time at which `at_ms` was 0; null without one",
+    "sent_at_ms": "uptime at sending; null in records of an earlier boot",
+    "oldest_seq": "oldest record of that boot still in the outbox: what is below it and never "
+    "arrived will never arrive",
+    "records": f"1 to {messages.MAX_RECORDS} records, `seq` ascending",
+    "records[].seq": "1, 2, 3 ... over telemetry and events of one boot, given at capture",
+    "records[].at_ms": "uptime of the instant",
+}
+TELEMETRY = BATCH | {
+    "records[].values": "channel to number, within the range of its quantity",
+    "records[].faults": "channel to fault code: why there is no number",
+}
+EVENT = BATCH | {
+    "records[].kind": "kind of event",
+    "records[].detail": "flat object of text, integers, true, false or null",
+}
+INFO = {
+    "v": "1",
+    "version": "version of the firmware",
+    "board": "name of the board",
+    "chip": "esp32, esp32s3",
+    "boot_id": "this run",
+    "at_ms": "uptime",
+    "boot_unix_ms": "as in a batch",
+    "clock": f"where its wall time comes from: `{'`, `'.join(messages.CLOCKS)}`",
+    "reset": "what ended the run before",
+    "image_sha256": "hash over path and SHA-256 of every file of the image, computed from the "
+    "flash at boot",
+    "channels": "what it measures",
+    "outputs": "what it drives: name to `doser`, `switch` or `dimmer`",
+    "boots": "earlier runs with records in the outbox, oldest first: `[boot_id, last_at_ms]`",
+}
+ACK = {
+    "v": "1",
+    "id": "id of the command",
+    "outcome": f"`{'`, `'.join(messages.OUTCOMES)}`",
+    "reason": "why, in words for the operator",
+    "boot_id": "this run",
+    "at_ms": "uptime",
+}
+REPORT = {
+    "v": "1",
+    "rev": "revision in force",
+    "error": "why the last revision was refused, or null",
+    "values": "settings; one that is missing is at its default",
+}
+AUTH = {"auth": "64 hex digits: HMAC-SHA256, the last field of the message"}
+COMMAND = {
+    "v": "1",
+    "id": "chosen by the host, executed at most once",
+    "verb": "see below",
+    "args": "as the verb needs",
+    "boot_id": "the run it is for; any other refuses it",
+    "not_after_at_ms": "uptime after which it has expired",
+    "by": "who asked",
+} | AUTH
+CONFIG = {
+    "v": "1",
+    "rev": "revision, ascending",
+    "by": "who asked",
+    "values": "settings, each in its range",
+} | AUTH
+STORED = {
+    "v": "1",
+    "boot_id": "a run of the node",
+    "seq_upto": "a record",
+    "unix_ms": "the host's wall time, UTC",
+}
+
+
+def mac(signed: bytes) -> str:
+    """Return the 64 hex digits that authenticate `signed` under the example key."""
+    return hmac.new(EXAMPLE_KEY, signed, "sha256").hexdigest()
+
+
+def up_messages() -> list[Message]:
+    """Return what a node publishes, in the order of the topics."""
+    return [
+        Message(
+            "status", "Plain text `online` or `offline`, no JSON. `offline` is the last will.",
+            {}, messages.pack_status(True),
+        ),
+        Message("info", "Who the node is, published on each connect.", INFO, _info()),
+        Message(
+            "telemetry", "Samples. A channel is in exactly one of `values` and `faults`.",
+            TELEMETRY, _telemetry(),
+        ),
+        Message("event", "What happened.", EVENT, _event()),
+        Message(
+            "ack", "What became of a command, once for each that reached the node.", ACK,
+            messages.pack_ack(messages.Ack("c-7d1f", "refused", "stopped", BOOT, 412_000)),
+        ),
+        Message(
+            "config", "The settings in force.", REPORT,
+            messages.pack_config_report(messages.ConfigReport(4, None, {"ph.target": 5.9})),
+        ),
+    ]
+
+
+def down_messages() -> list[Message]:
+    """Return what the host publishes, in the order of the topics."""
+    args = {"actuator": "ph_down", "volume_ul": 1000}
+    command = messages.Command("c-7d1f", "dose", args, BOOT, 442_000, "anna")
+    config = messages.Config(4, "anna", {"ph.target": 5.9, "dosing.enabled": True})
+    stored = messages.Stored(BOOT, 41, BOOT_UNIX_MS + 406_120)
+    return [
+        Message(
+            "command", "A request to one node, for one boot and one moment of it.", COMMAND,
+            messages.pack_command(NODE, command, mac),
+        ),
+        Message(
+            "config", "The settings wanted, whole: one that is missing goes to its default.",
+            CONFIG, messages.pack_config(NODE, config, mac),
+        ),
+        Message(
+            "stored", "Everything of that boot up to and with `seq_upto` is durable at the host: "
+            "the node may erase it. It also brings the wall time.", STORED,
+            messages.pack_stored(stored),
+        ),
+    ]
+
+
+def _info() -> bytes:
+    packed: bytes = messages.pack_info(messages.Info(
+        "0.1.0", "esp32-reservoir", "esp32", BOOT, 900, None, "none", "power_on", "9" * 64,
+        ["reservoir.ph", "air.temp_c"], {"ph_down": "doser", "light": "dimmer"},
+        [("0c41d977", 86_400_000)],
+    ))
+    return packed
+
+
+def _telemetry() -> bytes:
+    values = {"reservoir.ph": 6.021, "reservoir.ec_us_cm": 1584}
+    record = messages.Record(41, 405_000, values, {"air.temp_c": "crc"})
+    batch = messages.Batch(BOOT, BOOT_UNIX_MS, 406_000, 40, [record])
+    packed: bytes = messages.pack_telemetry(batch)
+    return packed
+
+
+def _event() -> bytes:
+    detail = {
+        "actuator": "ph_down", "volume_ul": 1500, "on_ms": 1500, "reason": "ph high",
+        "by": "control",
+    }
+    record = messages.EventRecord(42, 405_350, "dosed", detail)
+    batch = messages.Batch(BOOT, BOOT_UNIX_MS, 406_000, 40, [record])
+    packed: bytes = messages.pack_event(batch)
+    return packed
