@@ -1,6 +1,7 @@
 """Who may import whom: the table of docs/architecture.md, kept by reading every import."""
 
 import ast
+import tomllib
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -47,6 +48,12 @@ HARDWARE = {
     "esp32": {"firmware/idro/app/hardware.py"},
     "onewire": {"firmware/idro/app/hardware.py"},
     "network": {"firmware/idro/net/wifi.py"},
+}
+# The part of the simulator that CPython runs: what mypy checks strictly.
+CPYTHON_ONLY = {
+    module_of(ROOT / file)
+    for file in tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]["mypy"]["files"]
+    if file.startswith("sim/idrosim/")
 }
 # The commands that show the product with the simulator, or use its chemistry.
 HOST_MAY_SIMULATE = ("demo", "sim", "chem")
@@ -100,6 +107,18 @@ def test_simulated_hardware_knows_nothing_of_the_firmware():
         for path in python_files("sim")
         for line, name in imports(path)
         if within(name, ("idro",))
+    ]
+    assert not found, report(why, found)
+
+
+def test_simulator_on_micropython_imports_what_micropython_has():
+    why = "These files run in MicroPython beside the firmware, where this does not exist:"
+    found = [
+        f"{name_of(path)}:{line} imports {name}"
+        for path in python_files("sim/idrosim")
+        if module_of(path) not in CPYTHON_ONLY
+        for line, name in imports(path)
+        if name.split(".")[0] not in PORTABLE | {"idrosim", "builtins", *HARDWARE}
     ]
     assert not found, report(why, found)
 
