@@ -1,0 +1,98 @@
+"""What is believed of a sensor: hazards H9 to H11 of the design, sample by sample."""
+
+import random
+
+import pytest
+
+from idro.control.filters import Window, median
+from idro.control.plausibility import Track
+
+EVERY_MS = 10_000
+
+
+def run(track, values, spread_uv=1_000, start_ms=0, is_disturbed=False):
+    """Return the fault of each value in turn, one every 10 s."""
+    return [
+        track.check(value, spread_uv, start_ms + index * EVERY_MS, is_disturbed)
+        for index, value in enumerate(values)
+    ]
+
+
+def living(count, ph=6.0, sigma=0.01, seed=7):
+    randomness = random.Random(seed)
+    return [ph + randomness.gauss(0, sigma) for _ in range(count)]
+
+
+def test_a_living_probe_has_no_fault_for_a_day():
+    assert set(run(Track("ph"), living(8_640))) == {None}
+
+
+@pytest.mark.parametrize("stuck_ph", [step / 10 for step in range(0, 141)])
+def test_a_stuck_probe_is_flat_within_ten_minutes(stuck_ph):
+    faults = run(Track("ph"), [stuck_ph] * 70, spread_uv=0)
+    assert faults[:60] == [None] * 60
+    assert faults[-1] == "flat"
+
+
+def test_a_flat_probe_that_moves_again_is_believed_again():
+    track = Track("ph")
+    run(track, [7.0] * 70, spread_uv=0)
+    assert run(track, living(3, 7.0), start_ms=700_000) == [None] * 3
+
+
+def test_a_steady_ec_is_no_fault():
+    assert set(run(Track("ec_us_cm"), [1_600] * 1_000, spread_uv=0)) == {None}
+
+
+def test_one_spike_is_not_believed_and_two_are():
+    track = Track("ph")
+    assert run(track, [6.0, 6.0, 9.0, 6.0]) == [None, None, "jump", None]
+    assert run(track, [7.0, 7.1], start_ms=40_000) == ["jump", None]
+
+
+def test_an_open_probe_that_ramps_is_never_believed_twice_in_a_row():
+    faults = run(Track("ph"), [6.0] + [6.0 + 3.3 * step % 8 for step in range(1, 400)])
+    assert not any(one is None and two is None for one, two in zip(faults, faults[1:], strict=False))
+
+
+def test_a_slow_ramp_is_noise_after_two_minutes_unless_water_was_dosed():
+    ramp = [6.0 + 0.06 * step for step in range(30)]
+    assert run(Track("ph"), ramp)[-1] == "noisy"
+    assert set(run(Track("ph"), ramp, is_disturbed=True)) == {None}
+
+
+def test_noise_holds_for_ten_minutes():
+    track = Track("ph")
+    wild = [6.0, 6.25, 6.5, 6.25, 6.0, 6.25, 6.5, 6.25, 6.0, 6.25]
+    assert run(track, wild)[-1] == "noisy"
+    calm = run(track, living(90, 6.25), start_ms=100_000)
+    assert calm[30] == "noisy"
+    assert calm[-1] is None
+
+
+@pytest.mark.parametrize(("key", "value", "fault"), [
+    ("ph", 14.2, "out_of_range"), ("temp_c", -41, "out_of_range"), ("ec_us_cm", 5, "in_air"),
+    ("level_mm", -1, "out_of_range"), ("rh_pct", 101, "out_of_range"),
+])
+def test_ranges(key, value, fault):
+    assert Track(key).check(value, None, 0, False) == fault
+
+
+def test_after_an_outage_nothing_old_is_compared():
+    track = Track("level_mm")
+    run(track, [200, 200])
+    track.failed()
+    assert run(track, [120], start_ms=20_000) == [None]
+
+
+def test_the_window_is_a_median_that_survives_one_jump():
+    window = Window(5)
+    for index, value in enumerate((6.0, 6.1, 9.0, 6.05, 6.02)):
+        window.add(value, index * EVERY_MS)
+    assert window.reading(None, 50_000, 60_000).value == 6.05
+    assert window.reading("jump", 60_000, 60_000).value == 6.05
+    assert window.reading("no_ack", 60_000, 60_000) == (None, "no_ack")
+    assert window.reading(None, 200_000, 60_000) == (None, "stale")
+    window.clear()
+    assert window.reading(None, 0, 60_000).fault == "stale"
+    assert median([3, 1]) == 1

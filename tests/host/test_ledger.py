@@ -1,0 +1,239 @@
+"""The dose ledger: written ahead, torn at every byte, flipped at every byte, never forgetful."""
+
+import random
+from pathlib import Path
+
+import pytest
+
+from idro.errors import LedgerError
+from idro.safety.ledger import DAMAGED, MAX_LIVE, MAX_RECORDS, RECORD_BYTES, STOPPED, Ledger
+from idro.safety.limits import DAY_MS, DAY_ON_MS, HOUR_MS
+
+
+class Node:
+    """A ledger in a folder, and the chained uptime it sees."""
+
+    def __init__(self, folder: Path):
+        self.paths = (folder / "ledger.a", folder / "ledger.b")
+        self.now_ms = 1_000
+        self.existed = False
+        self.open()
+
+    def open(self) -> Ledger:
+        paths = tuple(str(path) for path in self.paths)
+        self.ledger = Ledger(paths, lambda: self.now_ms, self.existed)
+        self.existed = True
+        return self.ledger
+
+    def give(self, channel: str = "ph_down", on_ms: int = 1_000) -> None:
+        entry_id = self.ledger.reserve(channel, on_ms, on_ms)
+        self.now_ms += on_ms
+        self.ledger.settle(entry_id, on_ms, on_ms)
+
+    def flash(self) -> list[bytes]:
+        return [path.read_bytes() for path in self.paths]
+
+    def put(self, copies: list[bytes]) -> None:
+        for path, data in zip(self.paths, copies, strict=True):
+            path.write_bytes(data)
+
+
+@pytest.fixture
+def node(tmp_path):
+    return Node(tmp_path)
+
+
+def spent_on_ms(node, channel="ph_down", window_ms=DAY_MS):
+    return node.ledger.spent(channel, window_ms)[0]
+
+
+def test_a_settle_replaces_its_reserve(node):
+    entry_id = node.ledger.reserve("ph_down", 3_000, 3_000)
+    assert node.ledger.spent("ph_down", HOUR_MS) == (3_000, 3_000)
+    node.ledger.settle(entry_id, 1_200, 1_100)
+    assert node.ledger.spent("ph_down", HOUR_MS) == (1_200, 1_100)
+    assert node.ledger.spent("ph_up", HOUR_MS) == (0, 0)
+
+
+def test_it_says_the_same_after_a_reset(node):
+    node.give("ph_down", 2_000)
+    node.give("nutrient_a", 5_000)
+    node.open()
+    assert spent_on_ms(node) == 2_000
+    assert spent_on_ms(node, "nutrient_a") == 5_000
+    assert not node.ledger.had_open_reserve
+    assert not node.ledger.was_damaged
+
+
+def test_windows_roll(node):
+    node.give(on_ms=2_000)
+    node.now_ms += HOUR_MS - 1
+    assert spent_on_ms(node, window_ms=HOUR_MS) == 2_000
+    node.now_ms += 1
+    assert spent_on_ms(node, window_ms=HOUR_MS) == 0
+    assert spent_on_ms(node) == 2_000
+    assert node.ledger.since_ms("ph_down") == HOUR_MS
+    assert node.ledger.since_ms("ph_up") is None
+
+
+def test_an_open_reserve_counts_in_full_after_a_reset(node):
+    node.ledger.reserve("ph_up", 4_000, 4_000)
+    node.open()
+    assert spent_on_ms(node, "ph_up") == 4_000
+    assert node.ledger.had_open_reserve
+
+
+@pytest.mark.parametrize("copy", [0, 1])
+@pytest.mark.parametrize("kept_bytes", range(RECORD_BYTES))
+def test_a_torn_reserve_never_started(node, copy, kept_bytes):
+    node.give(on_ms=1_000)
+    before = node.flash()
+    node.ledger.reserve("ph_down", 3_000, 3_000)
+    after = node.flash()
+    torn = [after[0], before[1]] if copy else list(before)
+    torn[copy] = after[copy][: len(before[copy]) + kept_bytes]
+    node.put(torn)
+    node.open()
+    assert spent_on_ms(node) in (1_000, 4_000)
+    assert not node.ledger.was_damaged
+    node.give(on_ms=500)
+    node.open()
+    assert spent_on_ms(node) in (1_500, 4_500)
+
+
+@pytest.mark.parametrize("copy", [0, 1])
+@pytest.mark.parametrize("kept_bytes", range(RECORD_BYTES))
+def test_a_torn_settle_leaves_at_least_what_was_given(node, copy, kept_bytes):
+    entry_id = node.ledger.reserve("ph_down", 3_000, 3_000)
+    before = node.flash()
+    node.ledger.settle(entry_id, 2_000, 2_000)
+    after = node.flash()
+    torn = [after[0], before[1]] if copy else list(before)
+    torn[copy] = after[copy][: len(before[copy]) + kept_bytes]
+    node.put(torn)
+    node.open()
+    assert spent_on_ms(node) >= 2_000
+    assert not node.ledger.was_damaged
+
+
+def test_a_cut_between_the_two_copies_of_a_compaction(node):
+    for _ in range(5):
+        node.give()
+    old = node.flash()
+    node.put([old[0][:-3], old[1]])  # makes the next start compact
+    node.open()
+    new = node.flash()
+    for copies in ([new[0], old[1]], [old[0][:-3], old[1]], new):
+        node.put(copies)
+        node.open()
+        assert spent_on_ms(node) == 5_000
+
+
+def history(node):
+    """Give doses over a day and more; returns what the last day charged, by channel."""
+    for index in range(9):
+        node.give(("ph_down", "nutrient_a", "nutrient_b")[index % 3], 500 + 100 * index)
+        node.now_ms += 2 * HOUR_MS
+    node.ledger.reserve("ph_up", 900, 900)
+    return {
+        channel: spent_on_ms(node, channel)
+        for channel in ("ph_down", "ph_up", "nutrient_a", "nutrient_b")
+    }
+
+
+def test_ten_thousand_byte_flips_never_give_budget_back(node):
+    truth = history(node)
+    good = node.flash()
+    randomness = random.Random(20_260_801)
+    for _ in range(5_000):
+        copies = [bytearray(data) for data in good]
+        for _ in range(randomness.choice((1, 1, 3, 3))):
+            copy = randomness.choice(copies)
+            copy[randomness.randrange(len(copy))] ^= 1 << randomness.randrange(8)
+        node.put([bytes(data) for data in copies])
+        node.open()
+        for channel, on_ms in truth.items():
+            assert spent_on_ms(node, channel) >= on_ms
+
+
+def test_truncation_of_one_copy_never_gives_budget_back(node):
+    truth = history(node)
+    good = node.flash()
+    for copy in (0, 1):
+        for size in range(0, len(good[copy]), 13):
+            copies = list(good)
+            copies[copy] = good[copy][:size]
+            node.put(copies)
+            node.open()
+            for channel, on_ms in truth.items():
+                assert spent_on_ms(node, channel) >= on_ms
+
+
+def test_damage_spends_the_day_and_latches(node):
+    node.give()
+    node.put([b"\xff" * len(data) for data in node.flash()])
+    node.open()
+    assert node.ledger.was_damaged
+    assert node.ledger.latch_code == DAMAGED
+    assert spent_on_ms(node, "nutrient_b") >= DAY_ON_MS
+    node.open()
+    assert not node.ledger.was_damaged
+    assert node.ledger.latch_code == DAMAGED
+    node.ledger.set_latch(0)
+    node.now_ms += DAY_MS
+    assert spent_on_ms(node, "nutrient_b") == 0
+
+
+def test_two_missing_files_are_damage_unless_the_board_is_new(tmp_path):
+    node = Node(tmp_path)
+    assert not node.ledger.was_damaged
+    for path in node.paths:
+        path.unlink()
+    node.open()
+    assert node.ledger.was_damaged
+
+
+def test_one_missing_copy_is_made_anew(node):
+    node.give()
+    node.paths[0].unlink()
+    node.open()
+    assert spent_on_ms(node) == 1_000
+    assert node.paths[0].exists()
+
+
+def test_a_latch_survives_resets_compaction_and_its_release_too(node):
+    node.ledger.set_latch(STOPPED)
+    assert node.open().latch_code == STOPPED
+    for _ in range(MAX_RECORDS):
+        node.give(on_ms=100)
+        node.now_ms += DAY_MS // 100
+    assert node.open().latch_code == STOPPED
+    node.ledger.set_latch(0)
+    assert node.open().latch_code == 0
+
+
+def test_it_stays_small_for_years_of_doses(node):
+    for _ in range(3_000):
+        node.give(on_ms=500)
+        node.now_ms += 600_000
+    assert max(len(data) for data in node.flash()) <= (MAX_RECORDS + 2) * RECORD_BYTES
+    assert spent_on_ms(node) == 144 * 500 - 500 or spent_on_ms(node) == 144 * 500
+
+
+def test_a_full_ledger_refuses(node):
+    for _ in range(MAX_LIVE):
+        node.give(on_ms=100)
+    with pytest.raises(LedgerError):
+        node.ledger.reserve("ph_down", 100, 100)
+    node.now_ms += DAY_MS
+    node.give(on_ms=100)
+
+
+def test_a_flash_that_refuses_lets_nothing_run(tmp_path):
+    node = Node(tmp_path / "here")
+    with pytest.raises(LedgerError):
+        node.ledger.reserve("ph_down", 100, 100)
+    (tmp_path / "here").mkdir()
+    node.give(on_ms=100)
+    node.open()
+    assert spent_on_ms(node) == 100
