@@ -6,7 +6,7 @@ ValueError that names it.
 
 import hashlib
 
-from idrosim import probes
+from idrosim import probe_parameters, probes
 from idrosim.devices import dfr0300, hydrostatic, sen0161
 from idrosim.devices.ads1115 import Ads1115
 from idrosim.devices.dimmer import Dimmer
@@ -18,7 +18,6 @@ from idrosim.devices.switch import Switch
 from idrosim.rng import Rng
 
 LOADS = {"doser": Doser, "switch": Switch, "dimmer": Dimmer}
-PROBE_KEY = "probe."
 # What breaks in the part itself; everything else breaks in the probe at its end.
 _PART_FAULTS = {
     "sen0161": ("unplugged", "shorted"),
@@ -64,13 +63,15 @@ class Sensor:
 class Wiring:
     """The buses of one board. `sync` brings the world up to now before anything is measured."""
 
-    def __init__(self, board, seed, clock, sync):
+    def __init__(self, board, params, seed, clock, sync):
         self.i2c_buses = {}  # (scl pin, sda pin): {address: device}
         self.onewire_buses = {}  # pin: OneWireBus
         self.probes = {}  # channel of its first measure: probe
+        self._by_kind = {}
         self.fault_targets = {}  # channel, adc or actuator: what has a `fault`
         self._clock = clock
         self._sync = sync
+        self._params = params  # of probes, as probe_parameters has them
         self._seed = seed
         self._i2c_by_name = {}
         self._adcs = {}
@@ -89,12 +90,11 @@ class Wiring:
             self.onewire_buses[bus["pin"]] = OneWireBus(lines["onewire." + name])
 
     def set_probe(self, key, value):
-        """Change a parameter `<channel>.<name>` of a probe. Raises ValueError that names it."""
-        channel, _, name = key.rpartition(".")
-        probe = self.probes.get(channel)
-        if probe is None or name not in probe.params:
-            raise ValueError(f"unknown probe parameter {PROBE_KEY}{key}")
-        probe.params[name] = float(value)
+        """Change `probe.<kind>.<name>` of every probe of the kind. Raises ValueError."""
+        _, kind, name = (key.split(".") + ["", ""])[:3]
+        probe_parameters.settings("ph", {key: value})  # refuses what no probe has
+        for probe in self._by_kind.get(kind, ()):
+            probe.params[name] = float(value)
 
     def _add_sensor(self, spec, lines):
         part = spec["part"]
@@ -117,7 +117,7 @@ class Wiring:
         part = spec["part"]
         sync = self._sync
         if part == "sen0161":
-            ph_probe = self._probe(spec, probes.PhProbe)
+            ph_probe = self._probe(spec, "ph", probes.PhProbe)
 
             def electrode_mv():
                 sync()
@@ -125,14 +125,14 @@ class Wiring:
 
             return FrontEnd(sen0161.volts, electrode_mv), ph_probe
         if part == "dfr0300":
-            ec_probe = self._probe(spec, probes.EcProbe)
+            ec_probe = self._probe(spec, "ec", probes.EcProbe)
 
             def kappa_us_cm():
                 sync()
                 return ec_probe.kappa_us_cm
 
             return FrontEnd(_ec_volts, kappa_us_cm), ec_probe
-        level_probe = self._probe(spec, probes.LevelProbe)
+        level_probe = self._probe(spec, "level", probes.LevelProbe)
 
         def level_mm():
             sync()
@@ -141,7 +141,7 @@ class Wiring:
         return FrontEnd(_level_volts, level_mm), level_probe
 
     def _water_temperature(self, spec):
-        probe = self._probe(spec, probes.TempProbe)
+        probe = self._probe(spec, "temp", probes.TempProbe)
 
         def temp_c():
             self._sync()
@@ -150,7 +150,7 @@ class Wiring:
         return Ds18b20(self._clock, _rom(spec, self._seed), temp_c), probe
 
     def _air(self, spec):
-        probe = self._probe(spec, probes.AirProbe)
+        probe = self._probe(spec, "air", probes.AirProbe)
 
         def air():
             self._sync()
@@ -158,10 +158,11 @@ class Wiring:
 
         return Sht4x(self._clock, air), probe
 
-    def _probe(self, spec, kind):
+    def _probe(self, spec, kind, build):
         channel = "{}.{}".format(spec["source"], spec["measures"][0])
-        probe = kind({}, Rng(self._seed * 31 + len(self.probes) + 1))
+        probe = build(self._params, Rng(self._seed * 31 + len(self.probes) + 1))
         self.probes[channel] = probe
+        self._by_kind.setdefault(kind, []).append(probe)
         return probe
 
 

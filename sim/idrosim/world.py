@@ -6,12 +6,13 @@ reads and writes only, so the same firmware and seed give the same world to the 
 """
 
 from idrosim.plant import Plant
-from idrosim.wiring import LOADS, PROBE_KEY, Wiring
+from idrosim.wiring import LOADS, Wiring
 
 CHUNK_US = 10_000_000
 DOSING_CHUNK_US = 1_000_000
 # What is measured within this time of the last step sees the same water.
 READ_GRAIN_US = 1_000_000
+PROBE_KEY = "probe."
 
 
 class World:
@@ -19,20 +20,19 @@ class World:
 
     def __init__(self, job, clock, emit):
         board = job["board"]
-        params = {key: value for key, value in job["plant"].items() if not _is_probe_key(key)}
+        params, probe_params = {}, {}
+        for key, value in job["plant"].items():
+            (probe_params if key.startswith(PROBE_KEY) else params)[key] = value
         if "start.hour" not in params:
             params["start.hour"] = job["start_unix_ms"] / 3_600_000 % 24
         self._clock = clock
         self._emit = emit
         self._at_us = clock.now_us
         self.plant = Plant(params, job["seed"])
-        self._wiring = Wiring(board, job["seed"], clock, self.sync)
+        self._wiring = Wiring(board, probe_params, job["seed"], clock, self.sync)
         self.i2c_buses = self._wiring.i2c_buses
         self.onewire_buses = self._wiring.onewire_buses
         self._probes = list(self._wiring.probes.values())
-        for key, value in job["plant"].items():
-            if _is_probe_key(key):
-                self._wiring.set_probe(key[len(PROBE_KEY) :], value)
         truth = self.plant.truth()
         for probe in self._probes:
             probe.step(0.0, truth)
@@ -91,10 +91,10 @@ class World:
         return self.plant.truth()
 
     def set_param(self, key, value):
-        """Change `plant.<parameter>` or `probe.<channel>.<parameter>`. Raises ValueError."""
+        """Change `plant.<parameter>` or `probe.<kind>.<parameter>`. Raises ValueError."""
         self._step_to(self._clock.now_us)
-        if _is_probe_key(key):
-            self._wiring.set_probe(key[len(PROBE_KEY) :], value)
+        if key.startswith(PROBE_KEY):
+            self._wiring.set_probe(key, value)
             return
         self.plant.set_param(key[6:] if key.startswith("plant.") else key, value)
 
@@ -156,7 +156,3 @@ class World:
                 target.fault = fault
         for pin in self._loads:
             self._apply(pin)
-
-
-def _is_probe_key(key):
-    return key.startswith(PROBE_KEY)

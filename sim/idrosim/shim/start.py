@@ -49,6 +49,7 @@ def build(job, disk):
     timeline.arm()
     trace_and_end(rig)
     rig.power_up()
+    rig.emit({"t": "boot", "at_ms": rig.clock.now_us // 1_000, "cause": rig.cause})
     install.modules(rig, network)
     return rig
 

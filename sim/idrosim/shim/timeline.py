@@ -32,6 +32,12 @@ class Timeline:
         event = self._events[self._next]
         self._next += 1
         self.arm()
+        try:
+            self._do(event)
+        except ValueError as error:
+            self._rig.misuse(error)
+
+    def _do(self, event):
         if "set" in event:
             for key, value in event["set"].items():
                 self._world.set_param(key, value)

@@ -1,0 +1,136 @@
+"""What a scenario promises, judged on the trace.
+
+A promise is about one signal. `true:<key>` is what a perfect instrument would read,
+`measured:<channel>` what the node reported, `fault:<channel>` 1 while the node reported a fault
+there and 0 while a value. `events:<kind>` counts events, `pumped_s:<output>` adds the true time on
+from pin edges: both are one number over the whole time judged, or with `per` the highest in any
+span of that length.
+"""
+
+from bisect import bisect_left
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from typing import Any
+
+KINDS = ("true", "measured", "fault", "events", "pumped_s")
+FORMS = ("always", "never", "eventually", "within")
+FOREVER_MS = 1 << 62
+
+
+@dataclass(frozen=True)
+class Promise:
+    """One promise. `low`..`high` is the range; times count from the scenario's start, in ms."""
+
+    text: str
+    signal: str
+    form: str
+    low: float
+    high: float
+    fraction: float = 1.0
+    after_ms: int = 0
+    before_ms: int = FOREVER_MS
+    per_ms: int | None = None
+    where: dict[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """Whether a promise was kept, and what was seen."""
+
+    promise: Promise
+    is_kept: bool
+    why: str
+
+
+@dataclass
+class Evidence:
+    """Everything promises are judged on, gathered while a scenario runs."""
+
+    series: dict[str, list[tuple[int, float]]] = field(default_factory=dict)
+    events: list[tuple[int, str, dict[str, Any]]] = field(default_factory=list)
+    runs: dict[str, list[tuple[int, int]]] = field(default_factory=dict)  # spans on, in us
+
+    def add(self, signal: str, at_ms: int, value: float) -> None:
+        """Note one sample of a signal."""
+        self.series.setdefault(signal, []).append((at_ms, value))
+
+
+def judge(promise: Promise, evidence: Evidence) -> Verdict:
+    """Return the verdict. A promise about something that was never seen is broken."""
+    kind, _, name = promise.signal.partition(":")
+    if kind == "events":
+        samples = [(promise.after_ms, float(_most_events(promise, name, evidence)))]
+    elif kind == "pumped_s":
+        samples = [(promise.after_ms, _most_pumped_s(promise, evidence.runs.get(name, [])))]
+    else:
+        samples = [
+            (at_ms, value) for at_ms, value in sorted(evidence.series.get(promise.signal, []))
+            if promise.after_ms <= at_ms <= promise.before_ms
+        ]
+    if not samples:
+        return Verdict(promise, False, f"{promise.signal}: nothing was seen in that time")
+    inside = [promise.low <= value <= promise.high for _, value in samples]
+    share = sum(inside) / len(inside)
+    is_kept = {
+        "always": all(inside), "never": not any(inside), "eventually": any(inside),
+        "within": share >= promise.fraction,
+    }[promise.form]
+    values = [value for _, value in samples]
+    why = f"{promise.signal} {_shown(min(values))}..{_shown(max(values))}"
+    if promise.form == "within":
+        why += f", {share:.1%} inside {_shown(promise.low)}..{_shown(promise.high)}"
+    if not is_kept and promise.form in ("always", "never"):
+        wrong = promise.form == "never"
+        at_ms, value = next(
+            sample for sample, is_in in zip(samples, inside, strict=True) if is_in == wrong
+        )
+        why += f", first {_shown(value)} at {clock_text(at_ms)}"
+    return Verdict(promise, is_kept, why)
+
+
+def clock_text(at_ms: int) -> str:
+    """Return a scenario time as people read it: 2d 03:15:00."""
+    minutes, seconds = divmod(at_ms // 1_000, 60)
+    hours, minutes = divmod(minutes, 60)
+    days, hours = divmod(hours, 24)
+    return (f"{days}d " if days else "") + f"{hours:02}:{minutes:02}:{seconds:02}"
+
+
+def _most_events(promise: Promise, kind: str, evidence: Evidence) -> int:
+    times = sorted(
+        at_ms for at_ms, found, detail in evidence.events
+        if found == kind and promise.after_ms <= at_ms <= promise.before_ms
+        and all(detail.get(key) == value for key, value in promise.where.items())
+    )
+    if promise.per_ms is None:
+        return len(times)
+    per_ms = promise.per_ms
+    return max(
+        (index + 1 - bisect_left(times, at_ms - per_ms + 1) for index, at_ms in enumerate(times)),
+        default=0,
+    )
+
+
+def _most_pumped_s(promise: Promise, runs: Iterable[tuple[int, int]]) -> float:
+    after_us, before_us = promise.after_ms * 1_000, promise.before_ms * 1_000
+    clipped = [
+        (max(on_us, after_us), min(off_us, before_us)) for on_us, off_us in runs
+        if off_us > after_us and on_us < before_us
+    ]
+    if promise.per_ms is None:
+        return sum(off_us - on_us for on_us, off_us in clipped) / 1e6
+    per_us = promise.per_ms * 1_000
+    most_us = 0
+    for index, (_, end_us) in enumerate(clipped):
+        # The worst span ends with a run; only the first run in it can be cut.
+        total_us = 0
+        for on_us, off_us in reversed(clipped[: index + 1]):
+            if off_us <= end_us - per_us:
+                break
+            total_us += off_us - max(on_us, end_us - per_us)
+        most_us = max(most_us, total_us)
+    return most_us / 1e6
+
+
+def _shown(value: float) -> str:
+    return f"{value:.4g}" if abs(value) < 1e6 else f"{value:.3e}"
