@@ -55,10 +55,10 @@ class Client:
         self._sent_ms = 0
         self._received_ms = 0
         self._inbox = []
+        self._taken = asyncio.Event()
         self.error = None  # the LinkError that ended the link
         self.is_connected = False
         self.oversized_count = 0
-        self.discarded_count = 0  # messages dropped because nobody took them
 
     async def connect(self, host, port):
         """Open the stream and log in. Raises LinkError."""
@@ -106,7 +106,9 @@ class Client:
         await self._until(lambda: not self._in_flight)
 
     def take_message(self):
-        """Return the oldest Message that came in, or None."""
+        """Return the oldest Message that came in, or None. While MAX_INBOX of them wait,
+        nothing more is read from the broker."""
+        self._taken.set()
         return self._inbox.pop(0) if self._inbox else None
 
     def check(self):
@@ -154,6 +156,9 @@ class Client:
                 for first, body, whole in self._decoder.feed(data):
                     self._take(first, body, whole)
                 self._signal()
+                while len(self._inbox) >= MAX_INBOX:
+                    self._taken.clear()
+                    await self._taken.wait()
         except LinkError as error:
             self._end(error.why)
         except OSError as error:
@@ -176,24 +181,32 @@ class Client:
             self._end(f"broker: write {error!r}")
 
     async def _keep_loop(self):
-        limit_ms = self._options.response_ms
-        quiet_ms = self._options.keepalive_s * 500
-        while self.error is None:
-            now_ms = self._clock.now_ms()
-            self._check_deadlines(now_ms)
-            idle_ms = now_ms - min(self._sent_ms, self._received_ms)
-            if self.is_connected and idle_ms >= quiet_ms and "PINGRESP" not in self._due_ms:
-                self._due_ms["PINGRESP"] = now_ms + limit_ms
-                self._queue(packets.PINGREQ_PACKET)
-            next_ms = now_ms + limit_ms
-            for due_ms in self._due_ms.values():
-                next_ms = min(next_ms, due_ms)
-            for entry in self._in_flight.values():
-                next_ms = min(next_ms, entry[1])
-            await self._clock.sleep_ms(max(1, next_ms - now_ms))
-            self._signal()
+        try:
+            while self.error is None:
+                now_ms = self._clock.now_ms()
+                self._check_deadlines(now_ms)
+                await self._clock.sleep_ms(max(1, self._next_due_ms(now_ms) - now_ms))
+                self._signal()
+        except LinkError as error:
+            self._end(error.why)
 
     # What they share.
+
+    def _next_due_ms(self, now_ms):
+        """Ping where the link is quiet; return when there is something to look at again."""
+        next_ms = now_ms + self._options.response_ms
+        if self.is_connected and "PINGRESP" not in self._due_ms:
+            ping_ms = min(self._sent_ms, self._received_ms) + self._options.keepalive_s * 500
+            if now_ms >= ping_ms:
+                self._due_ms["PINGRESP"] = next_ms
+                self._queue(packets.PINGREQ_PACKET)
+            else:
+                next_ms = min(next_ms, ping_ms)
+        for due_ms in self._due_ms.values():
+            next_ms = min(next_ms, due_ms)
+        for entry in self._in_flight.values():
+            next_ms = min(next_ms, entry[1])
+        return next_ms
 
     def _check_deadlines(self, now_ms):
         for what, due_ms in self._due_ms.items():
@@ -234,12 +247,10 @@ class Client:
 
     def _take_publish(self, first, body, whole):
         topic, payload, qos, retain, packet_id = packets.read_publish(first, body)
-        if not whole:
-            self.oversized_count += 1
-        elif len(self._inbox) >= MAX_INBOX:
-            self.discarded_count += 1
-        else:
+        if whole:
             self._inbox.append(Message(topic, payload, retain))
+        else:
+            self.oversized_count += 1
         if qos:
             self._queue(packets.puback(packet_id))
 
