@@ -26,6 +26,7 @@ TTL_MS = 10_000
 ANSWER_S = 20.0
 CONFIRM_S = 20.0
 POLL_S = 0.2
+WIDE_COLUMNS = 110
 _UNITS_MS = {"ms": 1, "s": 1_000, "m": 60_000, "min": 60_000, "h": 3_600_000}
 
 
@@ -42,7 +43,7 @@ def list_nodes(url: Url = DEFAULT_URL, *, as_json: AsJson = False) -> None:
     elif not nodes:
         typer.echo("No node has reported yet. `idroserra demo` shows simulated ones.")
     else:
-        _print(nodes_table(nodes, _now_unix_ms()))
+        _print(lambda width: nodes_table(nodes, _now_unix_ms(), wide=width >= WIDE_COLUMNS))
 
 
 @app.command()
@@ -210,4 +211,5 @@ def _now_unix_ms() -> int:
 def _print(renderable: Any) -> None:
     from rich.console import Console
 
-    Console().print(renderable)
+    console = Console()
+    console.print(renderable(console.width) if callable(renderable) else renderable)

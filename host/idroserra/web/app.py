@@ -24,7 +24,7 @@ from idroserra.errors import ConfigError, HostError, NotAdopted, StoreError, Unk
 from idroserra.service import Service
 from idroserra.web.api import BadRequest, UnknownCommand, api_router
 from idroserra.web.events import Feed
-from idroserra.web.guard import BodyTooLarge, Guard, too_large
+from idroserra.web.guard import Guard
 from idroserra.web.verdict import host_reasons
 from idroserra.web.views import Views, wall_unix_ms
 
@@ -147,7 +147,6 @@ def _add_errors(app: FastAPI) -> None:
         app.add_exception_handler(kind, on_host_error)
     app.add_exception_handler(RequestValidationError, on_invalid)
     app.add_exception_handler(HTTPException, on_http)
-    app.add_exception_handler(BodyTooLarge, lambda _request, _error: too_large())
 
 
 def _first(errors: Any) -> str:

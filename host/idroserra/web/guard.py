@@ -53,30 +53,39 @@ class Guard:
         if refusal is not None:
             await refusal(scope, receive, send_with_headers)
             return
-        await self._app(scope, _limited(receive), send_with_headers)
+        if scope["method"] in SAFE_METHODS:
+            await self._app(scope, receive, send_with_headers)
+            return
+        body = await _whole_body(receive)
+        if body is None:
+            await _too_large()(scope, receive, send_with_headers)
+            return
+        await self._app(scope, _again(body, receive), send_with_headers)
 
 
-class BodyTooLarge(Exception):
-    """The body of a request grew beyond MAX_BODY_BYTES while it came in."""
-
-
-def too_large() -> JSONResponse:
-    """Return the refusal of a body beyond the limit."""
-    return JSONResponse({"error": f"body: at most {MAX_BODY_BYTES} bytes"}, 413)
-
-
-def _limited(receive: Receive) -> Receive:
-    got_bytes = 0
-
-    async def limited() -> Message:
-        nonlocal got_bytes
+async def _whole_body(receive: Receive) -> bytes | None:
+    """Return the body of a request, None where it grows beyond the limit."""
+    body = b""
+    while len(body) <= MAX_BODY_BYTES:
         message = await receive()
-        got_bytes += len(message.get("body", b""))
-        if got_bytes > MAX_BODY_BYTES:
-            raise BodyTooLarge
-        return message
+        body += message.get("body", b"")
+        if not message.get("more_body", False):
+            return body if len(body) <= MAX_BODY_BYTES else None
+    return None
 
-    return limited
+
+def _again(body: bytes, receive: Receive) -> Receive:
+    """Return a receive() that gives `body` first, then what comes after it."""
+    waiting: list[Message] = [{"type": "http.request", "body": body, "more_body": False}]
+
+    async def replay() -> Message:
+        return waiting.pop() if waiting else await receive()
+
+    return replay
+
+
+def _too_large() -> JSONResponse:
+    return JSONResponse({"error": f"body: at most {MAX_BODY_BYTES} bytes"}, 413)
 
 
 def _refusal(method: str, headers: Headers) -> JSONResponse | None:
@@ -86,7 +95,7 @@ def _refusal(method: str, headers: Headers) -> JSONResponse | None:
         return JSONResponse({"error": why}, 403)
     length = headers.get("content-length", "0")
     if not length.isdecimal() or int(length) > MAX_BODY_BYTES:
-        return too_large()
+        return _too_large()
     if method in SAFE_METHODS:
         return None
     origin = headers.get("origin")

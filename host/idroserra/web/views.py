@@ -62,7 +62,7 @@ class Views:
             "image_sha256": None if info is None else info.image_sha256,
             "stale_after_ms": max(LEAST_STALE_MS, 3 * sample_ms),
             "channels": self._channels(node, values),
-            "outputs": {} if info is None else dict(info.outputs),
+            "outputs": {} if info is None else _in_order(info.outputs),
             "config": config,
             "history_progress": self._service.live.progress(node.node),
         }
@@ -140,6 +140,16 @@ def _channel(
         "band": _band(quantity.key, values), "display": display_of(key)._asdict(),
         "also": _also(quantity.key, values),
     }
+
+
+def _in_order(outputs: Mapping[str, str]) -> dict[str, str]:
+    """Dosers first, those of pH before the others, then by name."""
+    kinds = ("doser", "switch", "dimmer")
+
+    def place(name: str) -> tuple[int, bool, str]:
+        return kinds.index(outputs[name]), not name.startswith("ph"), name
+
+    return {name: outputs[name] for name in sorted(outputs, key=place)}
 
 
 def _also(quantity: str, values: Mapping[str, Any]) -> dict[str, Any] | None:

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from typing import Any
 
+from idro.errors import ProtocolError
 from idro.protocol.faults import FAULTS
 from idroserra.store import Detail
 from idroserra.web.display import display_of, duration_text, plain_name, volume_text
+
+_CHANNEL = re.compile(r"\b[a-z][a-z0-9_]*\.[a-z][a-z0-9_]*\b")
 
 _BAD = ("latched",)
 _WARN = ("refused", "stopped", "fault_began", "gap", "restarted")
@@ -29,9 +33,19 @@ def fault_text(fault: str) -> str:
 
 
 def reason_text(reason: object) -> str:
-    """Return a reason as words: a code like `mixing_wait` loses its underscores."""
+    """Return a reason as words: codes lose their underscores, channels get their names."""
     text = str(reason or "").strip()
-    return text if " " in text else text.replace("_", " ")
+    if " " not in text:
+        return text.replace("_", " ")
+    return _CHANNEL.sub(_label_of, text)
+
+
+def _label_of(found: re.Match[str]) -> str:
+    try:
+        label = display_of(found[0]).label
+    except ProtocolError:
+        return found[0]
+    return label if label[1:2].isupper() else label[:1].lower() + label[1:]
 
 
 def event_text(kind: str, detail: Detail) -> str:

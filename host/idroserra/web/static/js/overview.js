@@ -8,6 +8,7 @@ import { seedSparks, syncTiles, tileKeys } from "./tiles.js";
 const root = document.getElementById("nodes");
 const strip = document.getElementById("strip");
 const cards = new Map();
+const TILES = 6;
 
 class Card {
   constructor(node) {
@@ -29,7 +30,7 @@ class Card {
     const chip = this.root.querySelector(".chip");
     chip.textContent = node.dosing.label;
     chip.dataset.level = node.dosing.level;
-    const keys = tileKeys(node);
+    const keys = tileKeys(node).slice(0, TILES);
     syncTiles(this.root.querySelector(".tiles"), this.tiles, keys);
     for (const tile of this.tiles.values()) tile.render(node);
     this.seed(node, keys.filter((key) => !this.seeded.has(key)));
@@ -59,7 +60,11 @@ export function overall(nodes) {
   if (!nodes.length && !state.hostReasons.length) return { level: "note", summary: "No greenhouse has reported yet.", reasons: [] };
   const troubled = worstFirst(nodes).filter((node) => node.verdict.level !== "ok");
   const grave = troubled.filter((node) => node.verdict.level !== "note");
-  const reasons = troubled.flatMap((node) => node.verdict.reasons.map((reason) => ({ ...reason, text: `${node.node}: ${reason.text}` })));
+  const reasons = troubled.flatMap((node) => {
+    const { level, summary, reasons: others } = node.verdict;
+    const said = level === "note" ? others : [{ level, text: summary }, ...others];
+    return said.map((reason) => ({ ...reason, text: `${node.node}: ${reason.text}` }));
+  });
   if (!grave.length) {
     const all = ["", "The greenhouse is fine.", "Both greenhouses are fine."][nodes.length] || `All ${nodes.length} greenhouses are fine.`;
     return { level: "ok", summary: all, reasons };

@@ -31,6 +31,7 @@ export class Spark {
 
   draw(now, band) {
     this.points = this.points.filter(([at]) => at > now - HOUR_MS);
+    this.path.toggleAttribute("hidden", this.points.length < 2);
     const [low, high] = this.extent(band);
     const y = (value) => 28 - (26 * (value - low)) / (high - low);
     this.path.setAttribute("d", this.line(now, y));

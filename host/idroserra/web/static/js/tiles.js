@@ -14,15 +14,16 @@ function make(tag, className, parent) {
   return element;
 }
 
-/** "ok", "off_band", "fault", "stale" or "none" of one channel at `now`. */
+/** "ok", "edge" (just outside its band), "off_band", "fault", "stale" or "none" at `now`. */
 export function tileState(node, channel, now) {
   if (channel.unix_ms === null) return "none";
   if (now - channel.unix_ms > node.stale_after_ms) return "stale";
   if (channel.fault) return "fault";
   if (channel.value === null) return "none";
   const limits = channel.band;
-  if (limits && (channel.value < limits.low || channel.value > limits.high)) return "off_band";
-  return "ok";
+  if (!limits || (channel.value >= limits.low && channel.value <= limits.high)) return "ok";
+  const beyond = Math.max(limits.low - channel.value, channel.value - limits.high);
+  return beyond > (limits.high - limits.low) / 2 ? "off_band" : "edge";
 }
 
 function also({ value, also: { factor, unit, decimals } }) {
@@ -87,7 +88,7 @@ export class Tile {
 
   showAge(channel, look, now) {
     const limits = band(channel);
-    const words = look === "off_band" ? `outside ${limits}` : limits && `band ${limits}`;
+    const words = look === "off_band" || look === "edge" ? `outside ${limits}` : limits && `band ${limits}`;
     this.band.textContent = look === "fault" || look === "stale" ? "" : words;
     if (channel.unix_ms === null) this.age.textContent = "never seen";
     else if (look === "stale") this.age.textContent = `no news since ${timeText(channel.unix_ms, now)}`;

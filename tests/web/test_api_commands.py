@@ -1,0 +1,121 @@
+"""Commands and settings through the API, answered by a node on the other side of the broker."""
+
+import pytest
+
+PATH = "/api/nodes/idro-a/commands"
+
+
+def sent(host, body, **more):
+    return host.client.post(PATH, json=body, **more)
+
+
+def ended(host, command_id, eventually, timeout_s=10):
+    def state():
+        return host.client.get(f"/api/commands/{command_id}").json()
+
+    eventually(lambda: state()["state"] != "pending", timeout_s, "the command to end")
+    return state()
+
+
+@pytest.fixture
+def node(host, eventually):
+    node = host.node("idro-a")
+    node.live()
+    eventually(lambda: host.view("idro-a")["verdict"]["level"] == "ok", 10, "a live node")
+    return node
+
+
+def test_a_stop_is_confirmed_by_the_nodes_answer(host, node, eventually):
+    answer = sent(host, {"verb": "stop", "by": "anna"})
+    assert answer.status_code == 202
+    assert answer.json()["state"] in ("pending", "done")
+    assert ended(host, answer.json()["id"], eventually)["state"] == "done"
+    assert (node.commands[0].verb, node.commands[0].by) == ("stop", "anna")
+
+
+def test_a_refusal_carries_the_nodes_reason(host, node, eventually):
+    node.answer, node.reason = "refused", "hour budget is spent"
+    answer = sent(host, {"verb": "dose", "args": {"actuator": "ph_down", "volume_ul": 2_000}})
+    end = ended(host, answer.json()["id"], eventually)
+    assert (end["state"], end["reason"]) == ("refused", "hour budget is spent")
+
+
+def test_a_silent_node_is_a_timeout_never_a_success(host, node, eventually):
+    node.answer = None
+    answer = sent(host, {"verb": "stop", "ttl_ms": 1_000})
+    assert ended(host, answer.json()["id"], eventually, 15)["state"] == "timeout"
+
+
+def test_a_node_without_key_is_refused_at_once(host):
+    host.node("idro-a", adopt=False)
+    answer = sent(host, {"verb": "stop"})
+    assert (answer.json()["state"], answer.json()["reason"]) == ("refused", "not adopted")
+    answer = host.client.put("/api/nodes/idro-a/config", json={"values": {"ph.target": 6.0}})
+    assert (answer.status_code, answer.json()["error"]) == (409, "idro-a: not adopted")
+
+
+WRONG_COMMANDS = (
+    ({}, "verb"),
+    ({"verb": "explode"}, "explode"),
+    ({"verb": "dose"}, "actuator"),
+    ({"verb": "dose", "args": {"actuator": "ph_down", "volume_ul": 10**9}}, "volume_ul"),
+    ({"verb": "dose", "args": {"actuator": "ph_down", "volume_ul": 1, "fast": True}}, "fast"),
+    ({"verb": "stop", "urgent": True}, "urgent"),
+    ({"verb": "stop", "ttl_ms": 10}, "ttl_ms"),
+    ({"verb": "stop", "by": ""}, "by"),
+    ({"verb": "stop", "args": 5}, "args"),
+)
+
+
+def test_a_wrong_command_names_the_field_and_reaches_nobody(host, node):
+    for body, named in WRONG_COMMANDS:
+        answer = sent(host, body)
+        assert answer.status_code == 422, body
+        assert named in answer.json()["error"]
+        assert "\n" not in answer.json()["error"]
+    assert node.commands == []
+
+
+def test_settings_are_in_force_once_the_node_reports_them(host, node, eventually):
+    answer = host.client.put("/api/nodes/idro-a/config",
+                             json={"values": {"ph.target": 6.1}, "by": "anna"})
+    rev = answer.json()["rev"]
+    eventually(lambda: host.view("idro-a")["config"]["reported_rev"] == rev, 10, "the report")
+    view = host.view("idro-a")
+    assert view["config"]["values"]["ph.target"] == 6.1
+    assert view["channels"]["reservoir.ph"]["band"] == {"low": 5.9, "high": 6.3}
+
+
+def test_settings_the_node_refuses_are_told(host, node, eventually):
+    node.refuse_config = "ph.target: locked while calibrating"
+    host.client.put("/api/nodes/idro-a/config", json={"values": {"ph.target": 6.1}})
+    eventually(lambda: host.view("idro-a")["config"]["error"], 10, "the refusal")
+    view = host.view("idro-a")
+    assert view["config"]["values"]["ph.target"] == 5.8
+    assert "locked while calibrating" in view["verdict"]["summary"]
+
+
+WRONG_SETTINGS = (
+    ({"ph.target": 15}, "ph.target"),
+    ({"ph.magic": 1}, "ph.magic"),
+    ({"level.target_mm": 30}, "level.target_mm"),
+    ({"ph.target": "6"}, "ph.target"),
+    ({}, "values"),
+)
+
+
+def test_wrong_settings_name_the_key_and_change_nothing(host, node):
+    for values, named in WRONG_SETTINGS:
+        answer = host.client.put("/api/nodes/idro-a/config", json={"values": values})
+        assert answer.status_code == 422, values
+        assert named in answer.json()["error"]
+    assert host.view("idro-a")["config"]["rev"] == 0
+
+
+def test_a_stop_told_by_the_node_shows_until_it_is_resumed(host, node, eventually):
+    node.tell("stopped", {"by": "anna"})
+    eventually(lambda: host.view("idro-a")["dosing"]["state"] == "stopped", 10, "stopped")
+    assert host.view("idro-a")["dosing"]["by"] == "anna"
+    assert host.view("idro-a")["verdict"]["level"] == "warn"
+    node.tell("resumed", {"by": "anna"})
+    eventually(lambda: host.view("idro-a")["dosing"]["state"] == "on", 10, "resumed")

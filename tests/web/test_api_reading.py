@@ -1,0 +1,147 @@
+"""Reading through the API: nodes, history and events that came in over MQTT, and bad questions."""
+
+import time
+
+DAY_MS = 86_400_000
+
+
+def now_unix_ms():
+    return time.time_ns() // 1_000_000
+
+
+def test_a_node_shows_readings_bands_and_a_verdict(host, eventually):
+    node = host.node("idro-a")
+    node.live(3)
+    eventually(lambda: host.view("idro-a")["channels"]["reservoir.ph"]["value"] is not None,
+               10, "a live value")
+    view = host.view("idro-a")
+    ec = view["channels"]["reservoir.ec_us_cm"]
+    assert (ec["value"], ec["unit"], ec["fault"]) == (1590, "uS/cm", None)
+    assert ec["band"] == {"low": 1520, "high": 1680}
+    assert ec["display"] == {
+        "label": "EC", "unit": "mS/cm", "factor": 0.001, "decimals": 2, "place": "tile"}
+    assert view["stale_after_ms"] == 30_000
+    assert view["dosing"]["state"] == "on"
+    assert view["verdict"]["level"] == "ok"
+    assert list(view["outputs"])[:2] == ["ph_down", "ph_up"]
+    assert [n["node"] for n in host.client.get("/api/nodes").json()["nodes"]] == ["idro-a"]
+
+
+def test_a_fault_is_a_sentence_and_never_a_number(host, eventually):
+    node = host.node("idro-a")
+    node.read(faults={"air.temp_c": "no_ack"})
+    eventually(lambda: host.view("idro-a")["channels"]["air.temp_c"]["fault"] == "no_ack",
+               10, "the fault")
+    view = host.view("idro-a")
+    assert view["channels"]["air.temp_c"]["value"] is None
+    assert "does not answer on its bus" in view["channels"]["air.temp_c"]["fault_text"]
+    assert view["verdict"]["level"] == "bad"
+    assert view["verdict"]["summary"].startswith("Air temperature: The sensor does not answer")
+
+
+def test_an_offline_node_is_bad_news_and_not_green(host, eventually):
+    node = host.node("idro-a")
+    node.live()
+    eventually(lambda: host.view("idro-a")["verdict"]["level"] == "ok", 10, "a good verdict")
+    node.leave()
+    eventually(lambda: not host.view("idro-a")["online"], 60, "the last will")
+    view = host.view("idro-a")
+    assert view["verdict"]["level"] == "bad"
+    assert view["verdict"]["summary"].startswith("Offline: last heard")
+    assert view["dosing"]["level"] != "ok"
+    assert "when last heard" in view["dosing"]["text"]
+
+
+def test_history_comes_in_columns_and_gaps_stay_gaps(host):
+    node = host.node("idro-a")
+    for minutes_ago in (50, 49, 48, 10, 9):
+        node.read({"reservoir.ph": 5.5 + minutes_ago / 100}, ago_ms=minutes_ago * 60_000)
+    host.settle("idro-a", 5)
+    to = now_unix_ms()
+    answer = host.client.get("/api/nodes/idro-a/series", params={
+        "channels": "reservoir.ph,reservoir.level_mm", "from_unix_ms": to - 3_600_000,
+        "to_unix_ms": to, "columns": 60}).json()
+    columns = answer["series"]["reservoir.ph"]
+    assert 3 <= len(columns) <= 5  # where the columns begin decides
+    assert all(low <= mean <= high for _, low, mean, high in columns)
+    steps = [later[0] - earlier[0] for earlier, later in zip(columns, columns[1:], strict=False)]
+    assert max(steps) >= 35 * 60_000
+    assert [column[1] for column in answer["series"]["reservoir.level_mm"]] == [203] * len(columns)
+
+
+def test_events_say_what_and_why(host):
+    node = host.node("idro-a")
+    node.tell("dosed", {"actuator": "ph_down", "volume_ul": 2_500, "on_ms": 2_500,
+                        "reason": "reservoir.ph 6.10 is above 6.00", "by": "control"}, 60_000)
+    node.tell("refused", {"actuator": "ph_down", "reason": "hour budget is spent",
+                          "by": "control"}, 30_000)
+    host.settle("idro-a", 2)
+    to = now_unix_ms() + 1_000
+    path = "/api/nodes/idro-a/events"
+    span = {"from_unix_ms": to - DAY_MS, "to_unix_ms": to}
+    answer = host.client.get(path, params=span).json()
+    assert [event["text"] for event in answer["events"]] == [
+        "pH down, 2.50 ml given: pH 6.10 is above 6.00", "pH down refused: hour budget is spent"]
+    only = host.client.get(path, params=span | {"kinds": "refused"}).json()["events"]
+    assert [event["kind"] for event in only] == ["refused"]
+    newest = host.client.get(path, params=span | {"limit": 1}).json()
+    assert (newest["events"][0]["kind"], newest["left_out"]) == ("refused", 1)
+
+
+def test_big_answers_are_compressed(host):
+    node = host.node("idro-a")
+    node.live(120)
+    host.settle("idro-a", 120)
+    to = now_unix_ms()
+    answer = host.client.get("/api/nodes/idro-a/series", params={
+        "channels": "reservoir.ph", "from_unix_ms": to - 2 * 3_600_000, "to_unix_ms": to,
+        "columns": 2_000})
+    assert answer.headers["content-encoding"] == "gzip"
+    assert len(answer.json()["series"]["reservoir.ph"]) >= 100
+
+
+BAD_QUESTIONS = (
+    ("channels=reservoir.ph&from_unix_ms=x&to_unix_ms=1", "from_unix_ms"),
+    ("channels=reservoir.ph&from_unix_ms=5&to_unix_ms=5", "to_unix_ms"),
+    ("channels=reservoir.ph&from_unix_ms=0&to_unix_ms=99999999999", "to_unix_ms"),
+    ("channels=reservoir.ph&from_unix_ms=0&to_unix_ms=1000&columns=0", "columns"),
+    ("channels=reservoir.ph&from_unix_ms=0&to_unix_ms=1000&columns=5000", "columns"),
+    ("channels=&from_unix_ms=0&to_unix_ms=1000", "channels"),
+    ("channels=reservoir.magic&from_unix_ms=0&to_unix_ms=1000", "channels"),
+    ("from_unix_ms=0&to_unix_ms=1000", "channels"),
+    ("channels=" + ",".join(f"s{n}.ph" for n in range(40)) + "&from_unix_ms=0&to_unix_ms=9",
+     "channels"),
+)
+
+
+def test_a_bad_question_names_the_field(host):
+    host.node("idro-a")
+    for query, field in BAD_QUESTIONS:
+        answer = host.client.get(f"/api/nodes/idro-a/series?{query}")
+        assert answer.status_code == 422, query
+        assert list(answer.json()) == ["error"]
+        assert answer.json()["error"].startswith(f"{field}:")
+
+
+def test_an_unknown_kind_node_or_command_is_named(host):
+    host.node("idro-a")
+    answer = host.client.get("/api/nodes/idro-a/events?from_unix_ms=0&to_unix_ms=9&kinds=danced")
+    assert (answer.status_code, answer.json()["error"]) == (422, "kinds: unknown kind 'danced'")
+    assert host.client.get("/api/nodes/nobody").json() == {"error": "unknown node nobody"}
+    assert host.client.get("/api/nodes/nobody").status_code == 404
+    assert host.client.get("/api/commands/nothing").status_code == 404
+
+
+def test_the_api_describes_itself(host):
+    spec = host.client.get("/api/openapi.json").json()
+    for path, methods in spec["paths"].items():
+        for method, operation in methods.items():
+            assert operation.get("description"), f"{method} {path} has no description"
+
+
+def test_health_counts_a_malformed_message_and_goes_on(host, eventually):
+    node = host.node("idro-a")
+    node._publish("telemetry", b'{"v":1,"boot_id":"x","records":[{"seq":1')
+    eventually(lambda: host.counts()["rejected"] == 1, 10, "the rejected message")
+    node.live()
+    host.settle("idro-a", 1)

@@ -1,0 +1,66 @@
+"""The live stream: numbered messages with words, replayed to a reader that was away."""
+
+import json
+import threading
+
+
+def events_of(host, headers, wanted, collected):
+    with host.client.stream("GET", "/api/live", headers=headers) as answer:
+        assert answer.headers["content-type"].startswith("text/event-stream")
+        last_id = None
+        for line in answer.iter_lines():
+            if line.startswith("id: "):
+                last_id = line[4:]
+            if line.startswith("data: "):
+                message = json.loads(line[6:])
+                collected.append((last_id, message))
+                if message["type"] == wanted:
+                    return
+
+
+def follow(host, wanted, headers=None):
+    """Start reading the stream until a message of type `wanted`; returns (thread, messages)."""
+    collected = []
+    thread = threading.Thread(
+        target=events_of, args=(host, headers or {}, wanted, collected), daemon=True)
+    thread.start()
+    return thread, collected
+
+
+def test_the_stream_tells_records_with_their_faults_in_words(host, eventually):
+    node = host.node("idro-a")
+    thread, messages = follow(host, "record")
+    eventually(lambda: messages, 10, "the hello")
+    node.read(faults={"air.rh_pct": "crc"})
+    thread.join(10)
+    assert messages[0][1]["type"] == "hello"
+    record = messages[-1][1]
+    assert record["values"]["reservoir.ph"] == 5.85
+    assert "damaged message" in record["fault_texts"]["air.rh_pct"]
+
+
+def test_a_reader_that_was_away_gets_what_it_missed(host, eventually):
+    node = host.node("idro-a")
+    thread, messages = follow(host, "record")
+    eventually(lambda: messages, 10, "the hello")
+    node.read()
+    thread.join(10)
+    last_id = messages[-1][0]
+    node.tell("stopped", {"by": "anna"})
+    eventually(lambda: host.view("idro-a")["dosing"]["state"] == "stopped", 10, "the event")
+    thread, missed = follow(host, "event", {"Last-Event-ID": last_id})
+    thread.join(10)
+    assert missed[0][1]["missed"] is False
+    assert missed[-1][1]["text"] == "All dosing stopped by anna."
+
+
+def test_a_reader_from_another_life_is_told_to_ask_again(host):
+    for last_id in ("nonsense", "deadbeef-5", "-1", "x" * 300):
+        thread, messages = follow(host, "hello", {"Last-Event-ID": last_id})
+        thread.join(10)
+        assert messages[0][1]["missed"] is True
+
+
+def test_an_open_stream_does_not_hold_up_the_end(host, eventually):
+    _, messages = follow(host, "never")
+    eventually(lambda: messages, 10, "the hello")  # the fixture asserts that stop() is quick
