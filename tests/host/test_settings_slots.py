@@ -1,4 +1,4 @@
-"""The node's settings on flash: two slots, and no byte that flips puts anything unchecked in force."""
+"""The node's settings on flash: two slots, and no flipped byte is ever in force."""
 
 import random
 from pathlib import Path

@@ -94,7 +94,8 @@ class Loops:
         duty_pct, for_ms = decision.duty_pct, decision.on_ms
         wish = node.overrides.of(light.ACTUATOR)
         if wish is not None:
-            for_ms, duty_pct = min(for_ms, wish[0]), wish[1]
+            # Past its end by two cycles, so that the program takes over without a dark moment.
+            for_ms, duty_pct = min(for_ms, wish[0] + 2 * values["sample.every_ms"]), wish[1]
         try:
             node.gate.set_duty(light.ACTUATOR, duty_pct, for_ms, CONTROL)
         except Refused as refused:

@@ -12,22 +12,26 @@ from idro.control.filters import spread
 from idro.protocol.quantities import QUANTITIES
 
 # jump: believed step between two readings. flat_range within flat_ms, with no burst as wide as
-# flat_uv: dead. noisy_range: spread of the last five believed values. rate_per_min: drift without
+# flat_uv: dead. noisy_uv: width of a burst of conversions, a matter of milliseconds in which no
+# water changes. noisy_range: spread of the last five believed values. rate_per_min: drift without
 # a dose. 0 switches a check off.
 Behaviour = namedtuple(
-    "Behaviour", ("jump", "flat_range", "flat_uv", "flat_ms", "noisy_range", "rate_per_min")
+    "Behaviour",
+    ("jump", "flat_range", "flat_uv", "flat_ms", "noisy_uv", "noisy_range", "rate_per_min"),
 )
 
 BEHAVIOURS = {
-    "ph": Behaviour(0.3, 0.003, 500, 600_000, 0.45, 0.3),
-    "ec_us_cm": Behaviour(150, 0, 0, 0, 300, 0),
-    "level_mm": Behaviour(25, 0, 0, 0, 0, 0),
-    "temp_c": Behaviour(2, 0, 0, 0, 0, 0),
-    "rh_pct": Behaviour(25, 0, 0, 0, 0, 0),
+    # Of the front end's 177 mV a pH: 0.15 pH of noise is a burst 60 mV wide.
+    "ph": Behaviour(0.3, 0.003, 500, 600_000, 60_000, 0.45, 0.3),
+    "ec_us_cm": Behaviour(150, 0, 0, 0, 12_000, 300, 0),
+    "level_mm": Behaviour(25, 0, 0, 0, 60_000, 0, 0),
+    "temp_c": Behaviour(2, 0, 0, 0, 0, 0, 0),
+    "rh_pct": Behaviour(25, 0, 0, 0, 0, 0, 0),
 }
 
 _NOISY_HOLD_MS = 600_000
 _FLAT_SAMPLES = 60
+_NOISY_BURSTS = 3
 _RATE_WINDOW_MS = 60_000
 _RATE_STRIKES = 2
 _IN_AIR_US_CM = 20
@@ -41,6 +45,7 @@ class Track:
         self._behaviour = BEHAVIOURS.get(quantity_key)
         self._believed = []  # the last five
         self._doubted = None
+        self._noisy_bursts = 0
         self._noisy_until_ms = None
         self._flat = None  # [low, high, since_ms, count]
         self._rate = None  # [value, at_ms, strikes]
@@ -63,6 +68,8 @@ class Track:
             return "in_air"
         if behaviour.flat_ms and self._is_flat(value, spread_uv, now_ms):
             return "flat"
+        if behaviour.noisy_uv and self._is_hum(spread_uv, now_ms):
+            return "noisy"
         if self._has_jumped(value):
             return "jump"
         believed = self._believed
@@ -105,14 +112,29 @@ class Track:
             return False
         return now_ms - flat[2] >= behaviour.flat_ms and flat[3] >= _FLAT_SAMPLES
 
+    def _is_hum(self, spread_uv, now_ms):
+        """True within ten minutes of three wide bursts more than narrow ones."""
+        if spread_uv is not None:
+            step = 1 if spread_uv > self._behaviour.noisy_uv else -1
+            self._noisy_bursts = min(_NOISY_BURSTS, max(0, self._noisy_bursts + step))
+            if self._noisy_bursts == _NOISY_BURSTS:
+                self._doubt_until(now_ms + _NOISY_HOLD_MS)
+        return self._noisy_until_ms is not None and now_ms < self._noisy_until_ms
+
     def _is_noisy(self, value, now_ms, is_disturbed):
         believed = self._believed
         is_wild = len(believed) == 5 and spread(believed) > self._behaviour.noisy_range
         if not is_disturbed and (is_wild or self._drifts(value, now_ms)):
-            self._noisy_until_ms = now_ms + _NOISY_HOLD_MS
+            self._doubt_until(now_ms + _NOISY_HOLD_MS)
         if is_disturbed:
             self._rate = None
         return self._noisy_until_ms is not None and now_ms < self._noisy_until_ms
+
+    def _doubt_until(self, until_ms):
+        """Believe nothing until then, and compare what comes after with nothing from before."""
+        self._noisy_until_ms = until_ms
+        self._rate = None
+        self._believed.clear()
 
     def _drifts(self, value, now_ms):
         """True when the value kept moving faster than undosed water for two minutes on end."""
