@@ -1,5 +1,9 @@
-"""Runs after boot.py: hand over to the node's composition root."""
+"""Runs after boot.py: the watchdog first, then the node's composition root."""
 
-from idro.app import node
+from idro.app import hardware
 
-node.main()
+feed = hardware.start_watchdog()
+
+from idro.app import node  # noqa: E402  what hangs or fails from here on is reset
+
+node.main(feed)

@@ -276,6 +276,13 @@ def test_filling_ends_when_full_or_blind(rig, changed):
     assert rig.ledger.spent("top_off", HOUR_MS)[0] == 10_000
 
 
+def test_a_dose_does_not_go_on_after_off_all(rig):
+    rig.clock.call_in(1_500, rig.gate.off_all)
+    actuation = asyncio.run(rig.dose("ph_down", 3_000))
+    assert actuation.on_ms == 1_500
+    assert actuation.reason == "test; cut short: all outputs were switched off"
+
+
 def test_off_all_drives_everything_safe(rig):
     rig.gate.set_duty("light", 80, 600_000, "control")
     rig.sense(level_mm=150)

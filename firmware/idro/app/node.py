@@ -23,7 +23,7 @@ from idro.app.sampling import Sampler
 from idro.app.settings import Settings
 from idro.app.telemetry import Telemetry
 from idro.board import BOARD, VERSION
-from idro.errors import NodeError, ProtocolError
+from idro.errors import ProtocolError
 from idro.net.outbox import Outbox
 from idro.safety import limits
 from idro.safety.authentication import SeenIds
@@ -185,19 +185,22 @@ class Node:
         answer("done", "dosing is released")
 
 
-def main():
-    """Run the node until it cannot go on, then make it safe and reset the board."""
+def main(feed):
+    """Run the node until it cannot go on, then make it safe and reset the board.
+
+    `feed()` feeds the watchdog, which runs already.
+    """
     error = "the node ended"
-    feed = hardware.start_watchdog()
     try:
         make_folders()
         boot_id = str(binascii.hexlify(os.urandom(4)), "ascii")
         asyncio.run(Node(feed, boot_id).run())
     except KeyboardInterrupt:
         error = None  # somebody is at the console: outputs off, and the prompt is theirs
-    except (NodeError, OSError, MemoryError, RuntimeError, ValueError, TypeError) as failure:
+    except Exception as failure:
         sys.print_exception(failure)
         error = f"{type(failure).__name__}: {failure}"
+        raise
     finally:
         outputs_off.drive_all_safe()
         if error is not None:

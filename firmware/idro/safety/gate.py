@@ -34,6 +34,7 @@ class Gate:
         self._record_event = record_event
         self._leases = Leases(self._outputs, ledger, limits, clock, record_event)
         self._dosing = None
+        self._is_halted = False
         self._is_armed = False
         self.arming = Arming()
         if ledger.was_damaged:
@@ -94,6 +95,7 @@ class Gate:
         """
         on_ms = self._checked_on_ms(actuator, volume_ul, by, readings)
         self._dosing = actuator
+        self._is_halted = False
         try:
             try:
                 entry_id = self._ledger.reserve(actuator, on_ms, volume_ul)
@@ -135,7 +137,8 @@ class Gate:
         self._record_event("latched", {"reason": LATCHES[code]})
 
     def off_all(self):
-        """Drive every output safe. Never raises NodeError: the rest is still driven."""
+        """Drive every output safe, a dose under way included. Never raises NodeError."""
+        self._is_halted = True
         for output in self._outputs.all():
             try:
                 output.driver.off()
@@ -199,6 +202,8 @@ class Gate:
     def _cut_reason(self, doser, readings):
         if self._ledger.latch_code:
             return "latched", self.latch
+        if self._is_halted:
+            return "halted", "all outputs were switched off"
         return interlocks.check_readings(
             doser, readings, self._clock.now_ms(), self._limits
         ) or interlocks.check_circulation(self._outputs.driver(CIRCULATION))
