@@ -8,6 +8,7 @@ from idro.errors import ProtocolError
 
 MAX_INT = 2**53 - 1
 MAX_TEXT_CHARS = 200
+_ID_BYTES = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_"
 
 
 def parse_object(data, max_bytes, what):
@@ -18,7 +19,7 @@ def parse_object(data, max_bytes, what):
         text = str(data, "utf-8").strip()
     except ValueError:  # UnicodeError on both runtimes
         raise ProtocolError(f"{what}: not UTF-8") from None
-    if _has_surrogate(text):
+    if "\\" in text and _has_surrogate(text):
         raise ProtocolError(f"{what}: escaped surrogate")
     # MicroPython 1.25 parses truncated objects without a word, so the end is checked here.
     if not text.startswith("{") or not text.endswith("}"):
@@ -63,17 +64,16 @@ def text(obj, key, max_chars=MAX_TEXT_CHARS):
         raise ProtocolError(f"{key}: text needed, got {_shown(value)}")
     if len(value) > max_chars:
         raise ProtocolError(f"{key}: {len(value)} characters, at most {max_chars}")
-    if any(ord(char) < 32 for char in value):
-        raise ProtocolError(f"{key}: control character")
+    for byte in value.encode():
+        if byte < 32:
+            raise ProtocolError(f"{key}: control character")
     return value
 
 
 def identifier(obj, key, max_chars=40):
     """Return the id under `key`: 1 to max_chars of A-Z a-z 0-9 - _. Raises ProtocolError."""
     value = text(obj, key, max_chars)
-    if not value or any(not (c.isalpha() or c.isdigit() or c in "-_") for c in value):
-        raise ProtocolError(f"{key}: not an id")
-    if any(ord(char) > 127 for char in value):
+    if not value or not only_bytes(value, _ID_BYTES):
         raise ProtocolError(f"{key}: not an id")
     return value
 
@@ -112,6 +112,21 @@ def sequence(obj, key, max_items):
     if len(value) > max_items:
         raise ProtocolError(f"{key}: {len(value)} items, at most {max_items}")
     return value
+
+
+def only_bytes(text, allowed):
+    """True when every character of `text` is one of the ASCII bytes `allowed`.
+
+    Looks at bytes, because MicroPython makes a new string of every character of a string.
+    """
+    try:
+        encoded = text.encode()
+    except ValueError:  # half a surrogate pair
+        return False
+    for byte in encoded:  # noqa: SIM110  a generator costs ten times as much on the board
+        if byte not in allowed:
+            return False
+    return True
 
 
 def is_integer(value):

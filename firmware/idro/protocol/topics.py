@@ -4,6 +4,7 @@ The node id is the MQTT user name, so a broker's ACL is two pattern lines. `host
 """
 
 from idro.errors import ProtocolError
+from idro.protocol.fields import only_bytes
 
 VERSION = 1
 PREFIX = "idro/v1"
@@ -13,7 +14,7 @@ RETAINED_UP = ("status", "info", "config")
 RETAINED_DOWN = ("config",)
 RESERVED_NODE_IDS = ("host",)
 
-_NODE_CHARS = "abcdefghijklmnopqrstuvwxyz0123456789-"
+_NODE_BYTES = b"abcdefghijklmnopqrstuvwxyz0123456789-"
 
 
 def is_node_id(text):
@@ -22,7 +23,7 @@ def is_node_id(text):
         return False
     if text in RESERVED_NODE_IDS:
         return False
-    return all(char in _NODE_CHARS for char in text)
+    return only_bytes(text, _NODE_BYTES)
 
 
 def up(node, leaf):
