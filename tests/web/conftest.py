@@ -4,7 +4,9 @@ import threading
 
 import httpx
 import pytest
+from pages import DESKTOP, Watched, launch
 from paho_node import PahoNode
+from playwright.sync_api import sync_playwright
 
 from idroserra.config import load_config
 from idroserra.service import Service
@@ -61,12 +63,16 @@ class Host:
         self._wait(lambda: self.counts()["nodes"].get(node, {}).get("stored", 0) >= count,
                    20, f"{count} records of {node} in the store")
 
-    def stop(self):
-        for node in self._nodes:
-            node.close()
+    def stop_web(self):
+        """Stop the page and the API only."""
         self._server.should_exit = True
         self._thread.join(4)
         assert not self._thread.is_alive(), "an open stream held up the end of the web server"
+
+    def stop(self):
+        for node in self._nodes:
+            node.close()
+        self.stop_web()
         self.client.close()
         self.service.stop()
 
@@ -77,3 +83,40 @@ def host(tmp_path, mosquitto, eventually):
     running = Host(tmp_path / "host", mosquitto.port, eventually)
     yield running
     running.stop()
+
+
+@pytest.fixture(scope="session")
+def browser():
+    """A headless Chromium."""
+    with sync_playwright() as playwright:
+        chromium = launch(playwright)
+        yield chromium
+        chromium.close()
+
+
+@pytest.fixture
+def tab(browser, host):
+    """tab(size, scheme) returns a Watched tab on the host; closed at the end."""
+    tabs = []
+
+    def new_tab(size=DESKTOP, scheme="light"):
+        tabs.append(Watched(browser, host.url, size, scheme))
+        return tabs[-1]
+
+    yield new_tab
+    for one in tabs:
+        one.close()
+
+
+@pytest.fixture
+def node(host, eventually):
+    """A live, adopted node with an hour of history and three doses, all of it stored."""
+    node = host.node("idro-a")
+    for minutes_ago in (40, 25, 10):
+        node.tell("dosed", {"actuator": "ph_down", "volume_ul": 2_500, "on_ms": 2_500,
+                            "reason": "pH 6.04 is above 6.00", "by": "control"},
+                  minutes_ago * 60_000)
+    node.live(60)
+    host.settle("idro-a", 63)
+    eventually(lambda: host.view("idro-a")["verdict"]["level"] == "ok", 10, "a good verdict")
+    return node

@@ -1,7 +1,5 @@
 """Commands and settings through the API, answered by a node on the other side of the broker."""
 
-import pytest
-
 PATH = "/api/nodes/idro-a/commands"
 
 
@@ -15,14 +13,6 @@ def ended(host, command_id, eventually, timeout_s=10):
 
     eventually(lambda: state()["state"] != "pending", timeout_s, "the command to end")
     return state()
-
-
-@pytest.fixture
-def node(host, eventually):
-    node = host.node("idro-a")
-    node.live()
-    eventually(lambda: host.view("idro-a")["verdict"]["level"] == "ok", 10, "a live node")
-    return node
 
 
 def test_a_stop_is_confirmed_by_the_nodes_answer(host, node, eventually):

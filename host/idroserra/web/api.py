@@ -110,10 +110,14 @@ def _add_live(router: APIRouter) -> None:
     @router.get("/live", response_class=StreamingResponse, responses={
         200: {"content": {"text/event-stream": {}}, "description": "Messages as JSON."}})
     async def live(
-        request: Request, last_event_id: Annotated[str | None, Header()] = None
+        request: Request,
+        after: Annotated[
+            str | None, Query(max_length=80, description="As Last-Event-ID, for the first time.")
+        ] = None,
+        last_event_id: Annotated[str | None, Header()] = None,
     ) -> StreamingResponse:
         """Server-sent events: hello, record, event, command, node, host and heartbeat."""
-        stream = request.app.state.feed.stream(last_event_id)
+        stream = request.app.state.feed.stream(last_event_id or after)
         return StreamingResponse(stream, media_type="text/event-stream",
                                  headers={"X-Accel-Buffering": "no"})
 

@@ -110,7 +110,8 @@ def _add_pages(
     templates.env.policies["json.dumps_kwargs"] = {"sort_keys": False}  # channels have an order
 
     def page(request: Request, name: str, node: dict[str, Any] | None) -> HTMLResponse:
-        boot = {"nodes": views.all(), "now_unix_ms": wall_unix_ms(), "digest": digest,
+        boot = {"event_id": app.state.feed.newest_id,  # first: what comes later is replayed
+                "nodes": views.all(), "now_unix_ms": wall_unix_ms(), "digest": digest,
                 "host_reasons": host_reasons(service.counts())}
         return templates.TemplateResponse(request, name, {
             "boot": boot, "node": node, "static": f"/static/{digest}", "simulated": simulated,

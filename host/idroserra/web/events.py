@@ -65,6 +65,11 @@ class Feed:
         self._is_ended = True
         self._wake()
 
+    @property
+    def newest_id(self) -> str:
+        """The id of the newest message: a page rendered now goes on from behind it."""
+        return f"{self._boot}-{self._number}"
+
     async def stream(self, last_event_id: str | None) -> AsyncIterator[bytes]:
         """Yield the stream of one page, from behind `last_event_id` where that is still kept."""
         place = self._place(last_event_id)

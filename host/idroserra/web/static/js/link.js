@@ -27,9 +27,12 @@ let heardMs = 0;
 
 function open() {
   if (source) return;
-  source = new EventSource("/api/live");
+  source = new EventSource(`/api/live?after=${encodeURIComponent(state.eventId)}`);
   heardMs = Date.now();
-  source.onmessage = (event) => hear(JSON.parse(event.data));
+  source.onmessage = (event) => {
+    state.eventId = event.lastEventId;
+    hear(JSON.parse(event.data));
+  };
   source.onerror = () => {
     setLink("lost");
     if (source && source.readyState === EventSource.CLOSED) close();

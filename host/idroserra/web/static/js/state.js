@@ -5,6 +5,7 @@ const boot = JSON.parse(document.getElementById("boot").textContent);
 export const state = {
   nodes: new Map(boot.nodes.map((node) => [node.node, node])),
   digest: boot.digest,
+  eventId: boot.event_id,
   hostReasons: boot.host_reasons,
   link: "connecting",
   lostUnixMs: null,

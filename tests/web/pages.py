@@ -1,0 +1,99 @@
+"""Chromium for the page tests, and what a page must never do: fail, overflow, ask another host."""
+
+import shutil
+from urllib.parse import urlsplit
+
+import pytest
+from playwright.sync_api import expect
+
+FLAGS = [
+    "--no-sandbox", "--disable-gpu", "--disable-background-networking",
+    "--disable-component-update", "--disable-sync", "--no-first-run",
+]
+DESKTOP, PHONE = {"width": 1280, "height": 900}, {"width": 390, "height": 844}
+SMALLEST = {"width": 360, "height": 740}
+
+# Every visible text with less contrast than WCAG AA asks for, as "text ratio".
+_LOW_CONTRAST = """() => {
+  const canvas = document.createElement("canvas").getContext("2d", {willReadFrequently: true});
+  const rgba = (colour) => {
+    canvas.clearRect(0, 0, 1, 1);
+    canvas.fillStyle = colour;
+    canvas.fillRect(0, 0, 1, 1);
+    return [...canvas.getImageData(0, 0, 1, 1).data];
+  };
+  const light = ([r, g, b]) => {
+    const part = (v) => (v /= 255) <= 0.03928 ? v / 12.92 : ((v + 0.055) / 1.055) ** 2.4;
+    return 0.2126 * part(r) + 0.7152 * part(g) + 0.0722 * part(b);
+  };
+  const behind = (element) => {
+    for (let e = element; e; e = e.parentElement) {
+      const colour = rgba(getComputedStyle(e).backgroundColor);
+      if (colour[3] > 250) return colour;
+    }
+    return [255, 255, 255, 255];
+  };
+  const low = [];
+  const walk = document.createTreeWalker(document.body, NodeFilter.SHOW_TEXT);
+  while (walk.nextNode()) {
+    const text = walk.currentNode.textContent.trim();
+    const element = walk.currentNode.parentElement;
+    if (!text || !element.checkVisibility() || element.closest("script,noscript,option,:disabled"))
+      continue;
+    const [a, b] = [light(rgba(getComputedStyle(element).color)), light(behind(element))];
+    const ratio = (Math.max(a, b) + 0.05) / (Math.min(a, b) + 0.05);
+    if (ratio < 4.5) low.push(`${text.slice(0, 40)} ${ratio.toFixed(2)}`);
+  }
+  return low;
+}"""
+
+
+def launch(playwright):
+    """Return a headless Chromium of the system. Its absence is a failure, with the cure."""
+    program = shutil.which("chromium") or shutil.which("chromium-browser")
+    if program is None:
+        pytest.fail("chromium is not installed; the page tests need it: apt install chromium")
+    return playwright.chromium.launch(executable_path=program, args=FLAGS)
+
+
+class Watched:
+    """One tab. check() fails on console errors, requests elsewhere, overflow and low contrast."""
+
+    def __init__(self, browser, url, size, scheme):
+        self._host = urlsplit(url).netloc
+        self._url = url
+        self._context = browser.new_context(
+            viewport=size, color_scheme=scheme, locale="en-GB", timezone_id="Europe/Rome",
+            has_touch=size["width"] < 500)
+        self.page = self._context.new_page()
+        self.page.set_default_timeout(15_000)
+        self.troubles = []
+        self.page.on("console", self._on_console)
+        self.page.on("pageerror", lambda error: self.troubles.append(f"error: {error}"))
+        self.page.on("request", self._on_request)
+
+    def open(self, path):
+        """Go to `path` and wait until the live stream is there; returns the page."""
+        self.page.goto(f"{self._url}{path}")
+        expect(self.page.locator("#link")).to_have_attribute("data-state", "live", timeout=15_000)
+        return self.page
+
+    def check(self):
+        """Fail on anything a page must never do."""
+        assert self.troubles == []
+        width = self.page.viewport_size["width"]
+        assert self.page.evaluate("document.documentElement.scrollWidth") <= width
+        assert self.page.evaluate(_LOW_CONTRAST) == []
+
+    def close(self):
+        """Close the tab."""
+        self._context.close()
+
+    def _on_console(self, message):
+        if message.type in ("error", "warning"):
+            self.troubles.append(f"{message.type}: {message.text}")
+
+    def _on_request(self, request):
+        parts = urlsplit(request.url)
+        if parts.scheme not in ("data", "blob") and parts.netloc != self._host:
+            self.troubles.append(f"request to another host: {request.url}")
