@@ -402,9 +402,11 @@ async def main(port, hole, closed):
         got = await next_message(one)
         assert got.payload[:-3000] == b"%d" % number and not got.retain, got
     while "PINGRESP" not in one._due_ms:
+        one.check()
         changed.clear()
         await changed.wait()
     while "PINGRESP" in one._due_ms:
+        one.check()
         changed.clear()
         await changed.wait()
     one.check()

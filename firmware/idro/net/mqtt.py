@@ -194,11 +194,13 @@ class Client:
 
     def _next_due_ms(self, now_ms):
         """Ping where the link is quiet; return when there is something to look at again."""
-        next_ms = now_ms + self._options.response_ms
+        limit_ms = self._options.response_ms
+        quiet_ms = self._options.keepalive_s * 500
+        next_ms = now_ms + min(limit_ms, quiet_ms)
         if self.is_connected and "PINGRESP" not in self._due_ms:
-            ping_ms = min(self._sent_ms, self._received_ms) + self._options.keepalive_s * 500
+            ping_ms = min(self._sent_ms, self._received_ms) + quiet_ms
             if now_ms >= ping_ms:
-                self._due_ms["PINGRESP"] = next_ms
+                self._due_ms["PINGRESP"] = now_ms + limit_ms
                 self._queue(packets.PINGREQ_PACKET)
             else:
                 next_ms = min(next_ms, ping_ms)
