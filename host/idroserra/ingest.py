@@ -10,6 +10,7 @@ from __future__ import annotations
 import queue
 import threading
 import time
+from collections import deque
 
 from idroserra import contract
 from idroserra.commands import Commands
@@ -43,10 +44,18 @@ class Ingest:
         self._commands = commands
         self._live = live
         self._stopping = threading.Event()
+        self._waiting: deque[Arrived | Connected] = deque()
+        self._in_hand: Arrived | None = None
         self._held: list[tuple[Arrived, Item | None]] = []
 
     def run(self) -> None:
-        """Take messages until stop()."""
+        """Take messages until stop(). Run again after a failure, it rejects what it failed on."""
+        if self._in_hand is not None:
+            self._waiting.popleft()
+            reject = Rejected("", self._in_hand.topic, self._in_hand.payload,
+                              "the host failed on it, see its log", self._in_hand.unix_ms)
+            self._held.append((self._in_hand, reject))
+            self._in_hand = None
         while not self._stopping.is_set():
             self.step()
 
@@ -56,11 +65,16 @@ class Ingest:
 
     def step(self) -> None:
         """Take one group of messages, or wait a moment for one."""
-        for message in self._collect():
+        self._waiting.extend(self._collect())
+        while self._waiting:
+            message = self._waiting[0]
             if isinstance(message, Connected):
                 self._commands.send_configs()
             else:
+                self._in_hand = message
                 self._held.append((message, self._read(message)))
+                self._in_hand = None
+            self._waiting.popleft()
         self._commands.end_overdue()
         if self._held:
             self._commit()

@@ -32,7 +32,8 @@ SHRINK_PAGES = 1_024
 _SCHEMA = SCHEMA + """
 CREATE TABLE IF NOT EXISTS pending (
     id INTEGER PRIMARY KEY, node TEXT NOT NULL, boot_id TEXT NOT NULL,
-    epoch_unix_ms INTEGER NOT NULL, leaf TEXT NOT NULL, count INTEGER NOT NULL, body BLOB NOT NULL
+    epoch_unix_ms INTEGER NOT NULL, leaf TEXT NOT NULL, record_count INTEGER NOT NULL,
+    body BLOB NOT NULL
 );
 """
 
@@ -84,7 +85,9 @@ class Spool:
             self._reader = connect_reader(path)
             self._receipts = Receipts(self._database, max_rejected)
             self._depth = int(
-                self._database.execute("SELECT coalesce(sum(count), 0) FROM pending").fetchone()[0]
+                self._database.execute(
+                    "SELECT coalesce(sum(record_count), 0) FROM pending"
+                ).fetchone()[0]
             )
         except (OSError, sqlite3.Error) as error:
             raise SpoolError(f"{path}: {error}") from error
@@ -205,7 +208,7 @@ class Spool:
         if not new:
             return
         self._database.execute(
-            "INSERT INTO pending (node, boot_id, epoch_unix_ms, leaf, count, body)"
+            "INSERT INTO pending (node, boot_id, epoch_unix_ms, leaf, record_count, body)"
             " VALUES (?,?,?,?,?,?)",
             (item.node, boot_id, taken.epoch_unix_ms, item.leaf, len(new),
              msgspec.json.encode(new)),
@@ -218,22 +221,31 @@ class Spool:
     def _transact(self, run: Callable[[], None]) -> None:
         with self._lock:
             depth = self._depth
+            is_committed = False
             try:
                 self._database.execute("BEGIN IMMEDIATE")
                 run()
                 self._database.execute("COMMIT")
+                is_committed = True
+                self._state = "ok"
             except sqlite3.Error as error:
-                self._depth = depth
                 self._state = str(error)
-                if self._database.in_transaction:
-                    self._database.execute("ROLLBACK")
-                self._receipts.reload()
                 raise SpoolError(f"spool: {error}") from error
-            self._state = "ok"
+            finally:
+                if not is_committed:
+                    self._undo(depth)
+
+    def _undo(self, depth: int) -> None:
+        """Be as before the transaction, on disk and in memory."""
+        self._depth = depth
+        if self._database.in_transaction:
+            self._database.execute("ROLLBACK")
+        self._receipts.reload()
 
     def _shrink(self) -> None:
         """Give the disk back what an outage of the store took."""
         with self._lock:
             free = int(self._database.execute("PRAGMA freelist_count").fetchone()[0])
             if free > SHRINK_PAGES:
-                self._database.execute(f"PRAGMA incremental_vacuum({free})").fetchall()
+                # A page a step, and no rows: execute() would free a single page.
+                self._database.executescript(f"PRAGMA incremental_vacuum({free})")

@@ -1,5 +1,5 @@
-"""Real servers on free loopback ports for the tests of the host: influxd, victoria-metrics and
-mosquitto, each in a folder of its own, each ended by its process id.
+"""Real databases on free loopback ports for the tests of the host: influxd and victoria-metrics,
+each in a folder of its own, each ended by its process id.
 
 A program that is missing skips the test on a developer's machine, and fails it under CI=true.
 """
@@ -186,21 +186,3 @@ class VictoriaMetrics(HttpServer):
         self.get("/internal/force_flush", {})
         lines = self.get("/api/v1/export", {"match[]": match, "start": "0"}).splitlines()
         return [json.loads(line) for line in lines]
-
-
-class Mosquitto(Server):
-    """The broker, anonymous on loopback, with its stock limits."""
-
-    @property
-    def url(self) -> str:
-        return f"mqtt://127.0.0.1:{self.port}"
-
-    def command(self) -> list[str]:
-        config = self.folder / "mosquitto.conf"
-        user = "user root\n" if os.geteuid() == 0 else ""
-        config.write_text(
-            f"listener {self.port} 127.0.0.1\nallow_anonymous true\n{user}"
-            f"persistence true\npersistence_location {self.folder}/\nautosave_interval 1\n"
-            "log_type error\nlog_type warning\n"
-        )
-        return [program("mosquitto"), "-c", str(config)]

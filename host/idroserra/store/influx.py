@@ -22,6 +22,7 @@ from idroserra.store.http import Http, send_v1, send_v2
 from idroserra.store.lines import event_line, query_text, sample_lines
 
 MAX_LINES = 5_000
+MEASUREMENTS = ("sample", "event")
 
 
 class InfluxStore:
@@ -134,15 +135,15 @@ class InfluxStore:
         body = self._query_http.request("GET", f"/query?{query}", None, {})
         try:
             result = json.loads(body)["results"][0]
-            tables = [(len(of["columns"]), of["values"]) for of in result.get("series", ())]
-            if any(len(row) != width for width, rows in tables for row in rows):
-                raise ValueError("rows are not as wide as their columns")
+            tables = [(str(of["name"]), of["values"]) for of in result.get("series", ())]
         except (ValueError, KeyError, IndexError, TypeError, AttributeError):
             raise StoreUnavailable(f"{self._config.url}: /query gave no InfluxQL answer") from None
         if "error" in result:
             if "database not found" in str(result["error"]):
                 return []  # nothing was written yet
             raise StoreRejected(f"{self._config.url}: {result['error']}")
+        if any(name not in MEASUREMENTS for name, _ in tables):  # VictoriaMetrics makes one up
+            raise StoreUnavailable(f"{self._config.url}: /query gave no InfluxQL answer")
         return [row for _, rows in tables for row in rows]
 
 
