@@ -83,7 +83,7 @@ def main() -> None:
         sys.exit(2)
     except HostError as error:
         typer.echo(f"idroserra: {error}", err=True)
-        sys.exit(1)
+        sys.exit(getattr(error, "exit_code", 1))
     except BrokenPipeError:
         sys.stderr.close()  # whoever read our output has gone
         sys.exit(1)

@@ -84,7 +84,8 @@ def readings_table(
         look = channel["display"]
         if look["place"] != "tile" and not channel["fault"]:
             continue
-        line = [Text(sparkline(history.get(key, ())), style="cyan")] if history else []
+        blocks = sparkline(history.get(key, ()), look["notable"])
+        line = [Text(blocks, style="cyan")] if history else []
         table.add_row(look["label"], value_text(node, key, now_unix_ms), *line,
                       band_text(channel), age_text(node, channel, now_unix_ms))
     return table
@@ -167,15 +168,14 @@ def clock_text(unix_ms: float) -> str:
     return at.strftime("%H:%M:%S" if is_today else "%d %b %H:%M")
 
 
-def sparkline(values: Sequence[float]) -> str:
-    """Return the values as a row of blocks, lowest to highest."""
+def sparkline(values: Sequence[float], notable: float) -> str:
+    """Return the values as a row of blocks; noise below what is `notable` stays flat."""
     if not values:
         return ""
     low, high = min(values), max(values)
-    if high == low:
-        return _BLOCKS[3] * len(values)
-    top = len(_BLOCKS) - 1
-    return "".join(_BLOCKS[round((value - low) / (high - low) * top)] for value in values)
+    slack = max(0.0, (notable or 1.0) * 3 - (high - low)) / 2
+    low, span, top = low - slack, high - low + 2 * slack, len(_BLOCKS) - 1
+    return "".join(_BLOCKS[int((value - low) / span * top)] for value in values)
 
 
 def _identity(node: Node) -> Text:

@@ -31,6 +31,7 @@ class HostRefused(HostError):
     def __init__(self, status: int, why: str) -> None:
         super().__init__(why)
         self.status = status
+        self.exit_code = 2 if status == 422 else 1  # 422: what was asked for makes no sense
 
 
 class HostClient:

@@ -19,7 +19,8 @@ def test_a_node_shows_readings_bands_and_a_verdict(host, eventually):
     assert (ec["value"], ec["unit"], ec["fault"]) == (1590, "uS/cm", None)
     assert ec["band"] == {"low": 1520, "high": 1680}
     assert ec["display"] == {
-        "label": "EC", "unit": "mS/cm", "factor": 0.001, "decimals": 2, "place": "tile"}
+        "label": "EC", "unit": "mS/cm", "factor": 0.001, "decimals": 2, "place": "tile",
+        "notable": 15}
     assert view["stale_after_ms"] == 30_000
     assert view["dosing"]["state"] == "on"
     assert view["verdict"]["level"] == "ok"

@@ -15,19 +15,19 @@ _ORDER = (
     "ph", "ec_us_cm", "temp_c", "level_mm", "volume_ml", "rh_pct", "duty_pct", "on_pct",
     "outbox_count", "rssi_dbm", "heap_free_b",
 )
-# quantity: (name, unit, factor, decimals, place)
+# quantity: (name, unit, factor, decimals, place, notable)
 _QUANTITIES = {
-    "ph": ("pH", "", 1.0, 2, "tile"),
-    "ec_us_cm": ("EC", "mS/cm", 0.001, 2, "tile"),
-    "temp_c": ("temperature", "°C", 1.0, 1, "tile"),
-    "rh_pct": ("humidity", "%", 1.0, 0, "tile"),
-    "level_mm": ("level", "mm", 1.0, 0, "tile"),
-    "volume_ml": ("volume", "L", 0.001, 1, "small"),
-    "duty_pct": ("", "%", 1.0, 0, "tile"),
-    "on_pct": ("", "%", 1.0, 0, "small"),
-    "heap_free_b": ("memory", "kB", 0.001, 0, "small"),
-    "outbox_count": ("waiting records", "", 1.0, 0, "small"),
-    "rssi_dbm": ("radio", "dBm", 1.0, 0, "small"),
+    "ph": ("pH", "", 1.0, 2, "tile", 0.04),
+    "ec_us_cm": ("EC", "mS/cm", 0.001, 2, "tile", 15),
+    "temp_c": ("temperature", "°C", 1.0, 1, "tile", 0.3),
+    "rh_pct": ("humidity", "%", 1.0, 0, "tile", 2),
+    "level_mm": ("level", "mm", 1.0, 0, "tile", 2),
+    "volume_ml": ("volume", "L", 0.001, 1, "small", 400),
+    "duty_pct": ("", "%", 1.0, 0, "tile", 0),
+    "on_pct": ("", "%", 1.0, 0, "small", 0),
+    "heap_free_b": ("memory", "kB", 0.001, 0, "small", 0),
+    "outbox_count": ("waiting records", "", 1.0, 0, "small", 0),
+    "rssi_dbm": ("radio", "dBm", 1.0, 0, "small", 0),
 }
 _SOURCES = {"reservoir": "Water", "node": ""}
 # Where the plain rule reads badly.
@@ -41,22 +41,26 @@ _LABELS = {
 
 
 class Display(NamedTuple):
-    """Multiply a stored value by `factor` and print `decimals`. place: "tile" or "small"."""
+    """Multiply a stored value by `factor` and print `decimals`. place: "tile" or "small".
+
+    notable: the change within 15 minutes that is worth an arrow, as stored; 0 for no arrow ever.
+    """
 
     label: str
     unit: str
     factor: float
     decimals: int
     place: str
+    notable: float
 
 
 def display_of(channel: str) -> Display:
     """Return how `channel` looks. Raises ProtocolError for a channel that is none."""
     source, quantity = contract.split_channel(channel)
-    name, unit, factor, decimals, place = _QUANTITIES[quantity.key]
+    name, unit, factor, decimals, place, notable = _QUANTITIES[quantity.key]
     words = f"{_SOURCES.get(source, plain_name(source))} {name}".strip()
     label = _LABELS.get(channel, words[:1].upper() + words[1:])
-    return Display(label, unit, factor, decimals, place)
+    return Display(label, unit, factor, decimals, place, notable)
 
 
 def shown(channel: str, value: float) -> str:

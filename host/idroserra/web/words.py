@@ -119,7 +119,9 @@ def _fault_ended(detail: Detail) -> str:
 
 
 def _gap(detail: Detail) -> str:
-    return f"{_number(detail, 'count')} readings were thinned out: the node's memory was full."
+    count = _number(detail, "count")
+    return (f"The node's memory was full: {f'{count} readings' if count else 'readings'} "
+            "were thinned out.")
 
 
 def _clock_set(detail: Detail) -> str:

@@ -24,7 +24,7 @@ let cursorUnixMs = null;
 
 function renderTiles(node) {
   const keys = tileKeys(node);
-  syncTiles(byId("tiles"), tiles, keys);
+  syncTiles(byId("tiles"), tiles, keys, node);
   byId("tiles").append(byId("small-tile"));
   for (const tile of tiles.values()) tile.render(node);
   renderSmall(byId("small"), node);

@@ -31,7 +31,7 @@ class Card {
     chip.textContent = node.dosing.label;
     chip.dataset.level = node.dosing.level;
     const keys = tileKeys(node).slice(0, TILES);
-    syncTiles(this.root.querySelector(".tiles"), this.tiles, keys);
+    syncTiles(this.root.querySelector(".tiles"), this.tiles, keys, node);
     for (const tile of this.tiles.values()) tile.render(node);
     this.seed(node, keys.filter((key) => !this.seeded.has(key)));
   }

@@ -3,12 +3,11 @@
 const HOUR_MS = 3600e3;
 const TREND_MS = 15 * 60e3;
 const SVG = "http://www.w3.org/2000/svg";
-// The change within 15 minutes that is worth an arrow, in stored units.
-const NOTABLE = { ph: 0.04, ec_us_cm: 15, temp_c: 0.3, rh_pct: 2, level_mm: 2, volume_ml: 400 };
 
 export class Spark {
-  constructor(channel) {
-    this.quantity = channel.split(".")[1];
+  /** `notable`: the change within 15 minutes that is worth an arrow, 0 for never. */
+  constructor(notable) {
+    this.notable = notable;
     this.points = [];
     this.svg = document.createElementNS(SVG, "svg");
     this.svg.setAttribute("class", "spark");
@@ -45,7 +44,7 @@ export class Spark {
 
   extent(band) {
     const values = this.points.map(([, value]) => value);
-    const least = (NOTABLE[this.quantity] || 1) * 3;
+    const least = (this.notable || 1) * 3;
     let low = Math.min(...values);
     let high = Math.max(...values);
     if (band) [low, high] = [Math.min(low, band.low), Math.max(high, band.high)];
@@ -70,11 +69,11 @@ export class Spark {
   /** "up", "down", "level", or null where 15 minutes are not covered. */
   trend(now) {
     const recent = this.points.filter(([at]) => at > now - TREND_MS);
-    if (!(this.quantity in NOTABLE) || recent.length < 4 || recent[recent.length - 1][0] - recent[0][0] < TREND_MS / 3) return null;
+    if (!this.notable || recent.length < 4 || recent[recent.length - 1][0] - recent[0][0] < TREND_MS / 3) return null;
     const third = Math.max(1, Math.floor(recent.length / 3));
     const mean = (part) => part.reduce((sum, [, value]) => sum + value, 0) / part.length;
     const change = mean(recent.slice(-third)) - mean(recent.slice(0, third));
-    if (Math.abs(change) < NOTABLE[this.quantity]) return "level";
+    if (Math.abs(change) < this.notable) return "level";
     return change > 0 ? "up" : "down";
   }
 }

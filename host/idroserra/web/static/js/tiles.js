@@ -31,9 +31,9 @@ function also({ value, also: { factor, unit, decimals } }) {
 }
 
 export class Tile {
-  constructor(key, parent) {
+  constructor(key, notable, parent) {
     this.key = key;
-    this.spark = new Spark(key);
+    this.spark = new Spark(notable);
     this.root = make("article", "tile", parent);
     this.root.dataset.channel = key;
     const head = make("h3", "", this.root);
@@ -102,14 +102,16 @@ export function tileKeys(node) {
 }
 
 /** Keep one tile per key of `keys` inside `parent`; returns the Map of tiles. */
-export function syncTiles(parent, tiles, keys) {
+export function syncTiles(parent, tiles, keys, node) {
   for (const [key, tile] of tiles) {
     if (!keys.includes(key)) {
       tile.root.remove();
       tiles.delete(key);
     }
   }
-  for (const key of keys) if (!tiles.has(key)) tiles.set(key, new Tile(key, parent));
+  for (const key of keys.filter((wanted) => !tiles.has(wanted))) {
+    tiles.set(key, new Tile(key, node.channels[key].display.notable, parent));
+  }
   return tiles;
 }
 

@@ -1,0 +1,78 @@
+"""`idroserra doctor` against real brokers and files: what it finds, and what it advises."""
+
+import json
+import os
+import subprocess
+import sys
+
+import paho.mqtt.publish as publish
+import pytest
+
+from idroserra.doctor_broker import is_junk
+
+
+@pytest.fixture
+def examine(tmp_path):
+    """examine(broker_port): run the doctor; returns (exit code, {check name: check})."""
+
+    def run(broker_port):
+        path = tmp_path / "host.toml"
+        path.write_text(f'data_dir = "{tmp_path / "data"}"\n[http]\nport = 0\n'
+                        f'[mqtt]\nurl = "mqtt://127.0.0.1:{broker_port}"\n')
+        done = subprocess.run(
+            [sys.executable, "-m", "idroserra.cli", "doctor", "--json", "--config", str(path)],
+            capture_output=True, text=True, timeout=60, env=os.environ, check=False)
+        answer = json.loads(done.stdout)
+        assert answer["ok"] == (done.returncode == 0)
+        return done.returncode, {check["name"]: check for check in answer["checks"]}
+
+    return run
+
+
+def test_a_good_broker_is_good_news(examine, mosquitto):
+    code, checks = examine(mosquitto.port)
+    assert code == 0
+    assert "MQTT 5" in checks["broker"]["found"]
+    assert checks["retained messages"]["state"] == "ok"
+    assert checks["data folder"]["state"] == "ok"
+
+
+def test_no_broker_fails_with_advice(examine, free_port):
+    code, checks = examine(free_port())
+    assert code == 1
+    assert checks["broker"]["state"] == "fail"
+    assert "apt install mosquitto" in checks["broker"]["advice"]
+
+
+def test_a_retained_command_is_found(examine, mosquitto):
+    topic = "idro/v1/idro-a/down/command"
+    publish.single(topic, b"{}", qos=1, retain=True, port=mosquitto.port)
+    publish.single("idro/v1/idro-a/up/status", b"online", qos=1, retain=True, port=mosquitto.port)
+    _, checks = examine(mosquitto.port)
+    assert checks["retained messages"]["state"] == "warn"
+    assert topic in checks["retained messages"]["found"]
+    assert "status" not in checks["retained messages"]["found"]
+
+
+def test_a_broken_database_is_found(examine, mosquitto, tmp_path):
+    (tmp_path / "data").mkdir()
+    (tmp_path / "data" / "spool.db").write_bytes(b"no database at all, " * 100)
+    code, checks = examine(mosquitto.port)
+    assert code == 1
+    assert "not a database" in checks["spool"]["found"]
+
+
+def test_what_the_host_keeps_is_found_whole(examine, host, node):
+    host.stop_web()
+    code, checks = examine(host.broker_port)
+    assert code == 0
+    assert checks["store"]["state"] == "ok"
+
+
+def test_which_retained_topics_are_junk():
+    assert not is_junk("idro/v1/idro-a/up/info")
+    assert not is_junk("idro/v1/idro-a/down/config")
+    assert not is_junk("idro/v1/host/up/status")
+    assert is_junk("idro/v1/idro-a/down/command")
+    assert is_junk("idro/v1/idro-a/up/telemetry")
+    assert is_junk("idro/v0/idro-a/up/info")
