@@ -101,6 +101,8 @@ def run(
 
         ended = process.run_lockstep(job, on_line, micropython)
         observer.finish()
+    if on_progress is not None:
+        on_progress(1.0)
     _check_settings(scenario, observer)
     verdicts = [judge(promise, observer.evidence) for promise in scenario.promises]
     return Result(

@@ -60,14 +60,18 @@ def trace_and_end(rig):
     every_us = rig.job["trace_every_ms"] * 1_000
     started_ms = real_time.ticks_ms()
 
-    def trace():
+    def tell():
         truth = rig.world.truth()
         values = ",".join([f'"{key}":{truth[key]:.4f}' for key in sorted(truth)])
         at_ms = clock.now_us // 1_000
         rig.emit_json(f'{{"t":"truth","at_ms":{at_ms},"values":{{{values}}}}}')
+
+    def trace():
+        tell()
         clock.at(clock.now_us + every_us, trace)
 
     def finish():
+        tell()
         wall_ms = real_time.ticks_diff(real_time.ticks_ms(), started_ms)
         for hook in rig.before_exit:
             hook()

@@ -1,0 +1,190 @@
+"""Every scenario that is shipped is well formed; the short ones keep their promises here.
+
+The week of lettuce runs in full with `idroserra sim run`; here it begins.
+"""
+
+from pathlib import Path
+
+import pytest
+
+from idroserra import boards, image
+from idrosim import scenario
+from idrosim.promises import Evidence, Promise, judge
+
+FOLDER = Path(__file__).resolve().parents[2] / "sim" / "scenarios"
+FILES = sorted(FOLDER.glob("*.toml"))
+
+
+@pytest.fixture(scope="module")
+def image_dir(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("image")
+    image.build_image("esp32-reservoir", folder)
+    return folder
+
+
+def run(found, image_dir, **more):
+    return scenario.run(found, boards.load(found.board), image_dir, **more)
+
+
+def broken(result):
+    return [f"{v.promise.text}: {v.why}" for v in result.verdicts if not v.is_kept]
+
+
+@pytest.mark.parametrize(
+    "name", ["network-outage", "power-cut-mid-dose", "probe-unplugged", "stop-button"]
+)
+def test_promises_are_kept(name, image_dir):
+    result = run(scenario.load(FOLDER / f"{name}.toml"), image_dir)
+    print(f"{name}: {result.speed_up:.0f} times real time")
+    assert not broken(result)
+
+
+def test_a_scenario_runs_the_same_twice_and_leaves_a_trace(image_dir, tmp_path):
+    found = scenario.with_changes(scenario.load(FOLDER / "lettuce-7-days.toml"), days=0.1)
+    told = []
+    for name in ("first", "again"):
+        run(found, image_dir, trace=tmp_path / name, on_progress=told.append)
+    first = (tmp_path / "first").read_bytes()
+    assert first == (tmp_path / "again").read_bytes()
+    assert b'"measured"' in first
+    assert b'"true"' in first
+    assert told[-1] == 1.0
+
+
+def test_a_broken_promise_is_told_with_time_and_value(image_dir):
+    found = scenario.with_changes(scenario.load(FOLDER / "stop-button.toml"), days=0.1)
+    result = run(found, image_dir)
+    report = result.to_json()
+    assert not result.is_kept
+    assert report["kept"] is False
+    assert report["promises"][-1]["why"].endswith("first 0 at 03:00:00")
+    assert report["doses"]["ph_down"]["count"] >= 1
+
+
+def test_settings_the_node_refuses_are_an_error(image_dir, tmp_path):
+    with pytest.raises(scenario.ScenarioError, match="settings: never came into force"):
+        run(scenario.load(write(tmp_path, settings="ph.target = 99")), image_dir)
+
+
+@pytest.mark.parametrize("file", FILES, ids=lambda file: file.stem)
+def test_every_scenario_fits_its_board(file):
+    found = scenario.load(file)
+    assert found.name == file.stem
+    scenario.check_board(found, boards.load(found.board))
+
+
+def write(folder, head="hours = 0.1", plant="", settings="", more="", promise=None):
+    file = folder / "made.toml"
+    if promise is None:
+        promise = 'text = "x"\nsignal = "true:reservoir.ph"\nalways = [4, 8]'
+    file.write_text(
+        f'[scenario]\ntext = "made"\n{head}\n[plant]\n{plant}\n[settings]\n{settings}\n{more}\n'
+        f"[[promise]]\n{promise}\n", encoding="utf-8",
+    )
+    return file
+
+
+EVENT = '[[event]]\nat = "1h"\n'
+REFUSED = {
+    "no length": ({"head": ""}, "scenario.days: either days or hours"),
+    "two lengths": ({"head": "days = 1\nhours = 1"}, "scenario.days: either days or hours"),
+    "negative length": ({"head": "days = -1"}, "scenario.days: more than 0"),
+    "length as text": ({"head": 'days = "1"'}, "scenario.days: a number is needed"),
+    "unknown key": ({"head": "days = 1\nadress = 1"}, "scenario.adress: unknown key"),
+    "unknown parameter": ({"plant": "reservoir.volum_ml = 1"}, "plant.reservoir.volum_ml: "),
+    "parameter out of range": ({"plant": "reservoir.volume_ml = 1"}, "reservoir.volume_ml: "),
+    "unknown probe parameter": ({"plant": "probe.ph.ofset_mv = 1"}, "plant.probe.ph.ofset_mv"),
+    "bad time": ({"more": '[[event]]\nat = "soon"\nnetwork = "up"'}, "event[1].at: a time"),
+    "event without kind": ({"more": EVENT}, "event[1].at: an event has one of"),
+    "event of two kinds": ({"more": EVENT + 'network = "up"\nfault = "reset"'}, "has one of"),
+    "unknown fault": ({"more": EVENT + 'fault = "eaten"'}, "event[1].fault: 'eaten' is none of"),
+    "fault without target": ({"more": EVENT + 'fault = "stuck"'}, "event[1].target: is missing"),
+    "unknown network": ({"more": EVENT + 'network = "off"'}, "event[1].network: 'off' is none"),
+    "unknown verb": ({"more": EVENT + 'command = "sing"'}, "event[1].command: 'sing' is none"),
+    "one bracket": ({"more": '[event]\nat = "1h"'}, "event: write [[event]]"),
+    "unknown table": ({"more": "[promises]\nx = 1"}, "promises: unknown table"),
+    "promise without form": ({"promise": 'text = "x"\nsignal = "true:a"'}, "promise has one of"),
+    "unknown signal": ({"promise": 'text = "x"\nsignal = "ph"\nalways = [1, 2]'},
+                       "promise[1].signal: 'ph' is none of"),
+    "bad bounds": ({"promise": 'text = "x"\nsignal = "true:a"\nalways = [1]'},
+                   "promise[1].always: [low, high]"),
+    "crossed bounds": ({"promise": 'text = "x"\nsignal = "true:a"\nalways = [2, 1]'},
+                       "low 2 is above high 1"),
+}
+
+
+@pytest.mark.parametrize("name", REFUSED)
+def test_a_malformed_scenario_is_one_error_that_names_file_and_key(name, tmp_path):
+    changes, expected = REFUSED[name]
+    file = write(tmp_path, **changes)
+    with pytest.raises(scenario.ScenarioError) as caught:
+        scenario.load(file)
+    assert str(caught.value).startswith(f"{file}: ")
+    assert expected in str(caught.value)
+    assert "\n" not in str(caught.value)
+
+
+def test_no_toml_and_no_file_are_errors_of_the_same_kind(tmp_path):
+    file = tmp_path / "made.toml"
+    with pytest.raises(scenario.ScenarioError, match="cannot be read"):
+        scenario.load(file)
+    file.write_bytes(b"[scenario\n")
+    with pytest.raises(scenario.ScenarioError, match="is no TOML"):
+        scenario.load(file)
+    file.write_text('[scenario]\ntext = "x"\nhours = 1\n', encoding="utf-8")
+    with pytest.raises(scenario.ScenarioError, match="without one proves nothing"):
+        scenario.load(file)
+
+
+def test_a_target_the_board_lacks_is_refused(tmp_path):
+    more = EVENT + 'fault = "stuck"\ntarget = "reservoir.co2_ppm"'
+    found = scenario.load(write(tmp_path, more=more))
+    with pytest.raises(scenario.ScenarioError, match="'reservoir.co2_ppm' is none of adc.main"):
+        scenario.check_board(found, boards.load(found.board))
+
+
+def promise(form, low, high, signal="true:x", **more):
+    return Promise("x", signal, form, low, high, **more)
+
+
+def test_forms_are_judged_on_the_samples_in_their_time():
+    evidence = Evidence()
+    for at_ms, value in ((0, 1.0), (10, 2.0), (20, 3.0), (30, 9.0)):
+        evidence.add("true:x", at_ms, value)
+    assert judge(promise("always", 1, 3, before_ms=20), evidence).is_kept
+    assert not judge(promise("always", 1, 3), evidence).is_kept
+    assert judge(promise("never", 9, 9, before_ms=29), evidence).is_kept
+    assert not judge(promise("never", 9, 9), evidence).is_kept
+    assert judge(promise("eventually", 9, 9), evidence).is_kept
+    assert judge(promise("within", 1, 3, fraction=0.75), evidence).is_kept
+    assert not judge(promise("within", 1, 3, fraction=0.76), evidence).is_kept
+    assert not judge(promise("always", 0, 99, after_ms=31), evidence).is_kept
+
+
+def test_pumped_time_is_judged_over_the_worst_span():
+    evidence = Evidence(runs={"x": [(0, 4_000_000), (5_000_000, 8_000_000)]})
+
+    def most(seconds, **more):
+        return promise("always", 0, seconds, "pumped_s:x", **more)
+
+    assert judge(most(7), evidence).is_kept
+    assert not judge(most(6.9), evidence).is_kept
+    assert judge(most(4.01, per_ms=5_000), evidence).is_kept
+    assert not judge(most(3.99, per_ms=5_000), evidence).is_kept
+    assert judge(most(1.5, after_ms=3_000, before_ms=5_500), evidence).is_kept
+    assert judge(most(0, after_ms=9_000), evidence).is_kept
+
+
+def test_events_are_counted_by_kind_detail_and_span():
+    events = [(0, "dosed", {"actuator": "a"}), (10, "dosed", {"actuator": "b"}),
+              (15, "dosed", {"actuator": "a"}), (20, "refused", {})]
+    evidence = Evidence(events=events)
+
+    def exactly(count, **more):
+        return judge(promise("always", count, count, "events:dosed", **more), evidence).is_kept
+
+    assert exactly(3)
+    assert exactly(2, where={"actuator": "a"})
+    assert exactly(2, per_ms=10)
+    assert exactly(1, per_ms=5)
+    assert exactly(1, after_ms=12)
