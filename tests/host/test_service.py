@@ -12,7 +12,7 @@ from pathlib import Path
 
 import paho.mqtt.client as mqtt
 import pytest
-from databases import Influxd, program
+from databases import Influxd
 from node_client import NodeClient
 
 from idroserra.config import load_config
@@ -214,7 +214,6 @@ def test_a_host_killed_at_any_instant_loses_and_doubles_nothing(tmp_path, mosqui
 
 
 def test_an_outage_of_the_database_delays_and_nothing_else(tmp_path, mosquitto, eventually):
-    program("influxd")
     server = Influxd(tmp_path / "influxd")
     server.start()
     more = {"store": {"kind": "influx", "url": server.url, "write_api": "v1"}}

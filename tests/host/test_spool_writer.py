@@ -1,7 +1,7 @@
 """Spool to store: a poison point is found and kept, an outage discards nothing."""
 
 import pytest
-from databases import Influxd, program
+from databases import Influxd
 
 from idro.protocol.messages import Batch, EventRecord, Record
 from idroserra.config import StoreConfig
@@ -52,7 +52,6 @@ def test_a_block_is_moved_once(spool, tmp_path):
 
 @pytest.fixture(scope="module")
 def influxd(tmp_path_factory):
-    program("influxd")
     with Influxd(tmp_path_factory.mktemp("influxd")) as server:
         yield server
 
@@ -106,7 +105,6 @@ def test_a_store_that_refuses_everything_is_set_up_wrongly_and_discards_nothing(
 
 
 def test_an_outage_keeps_the_block_and_its_order(spool, tmp_path):
-    program("influxd")
     server = Influxd(tmp_path / "influxd")
     store, http = influx_store(server, "outage")
     writer = Writer(spool, store, lambda: T0)

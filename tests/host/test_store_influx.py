@@ -4,7 +4,7 @@ VictoriaMetrics by /api/v2/write through influxdb-client."""
 import json
 
 import pytest
-from databases import Influxd, VictoriaMetrics, free_port, program
+from databases import Influxd, VictoriaMetrics, free_port
 
 from idroserra.config import StoreConfig
 from idroserra.errors import StoreRejected, StoreUnavailable
@@ -19,14 +19,12 @@ SITE = "north, \"field\" = 1\\"
 
 @pytest.fixture(scope="module")
 def influxd(tmp_path_factory):
-    program("influxd")
     with Influxd(tmp_path_factory.mktemp("influxd")) as server:
         yield server
 
 
 @pytest.fixture(scope="module")
 def victoria(tmp_path_factory):
-    program("victoria-metrics")
     with VictoriaMetrics(tmp_path_factory.mktemp("victoria")) as server:
         yield server
 
@@ -113,7 +111,6 @@ def test_what_the_database_refuses_is_rejected(store):
 
 
 def test_no_server_is_unavailable_and_a_restart_is_survived(tmp_path):
-    program("influxd")
     server = Influxd(tmp_path / "influxd")
     store = open_store(server, "restarts")
     for ask in (lambda: store.write([ph(0, 6)], []), lambda: store.latest(NODE)):
