@@ -8,7 +8,6 @@ folder and ends with the demo.
 from __future__ import annotations
 
 import secrets
-import socket
 import threading
 import time
 from collections.abc import Callable
@@ -17,15 +16,15 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-import uvicorn
-
 from idroserra import boards, image
 from idroserra.broker import Broker, free_port
+from idroserra.cli_serve import check_port
 from idroserra.config import load_config
 from idroserra.demo_history import HistorySender, HistoryThread
-from idroserra.errors import HostError
+from idroserra.errors import ConfigError, HostError
 from idroserra.service import Service
 from idroserra.web.app import create_app
+from idroserra.web.server import WebServer
 from idrosim import process
 
 BOARD = "esp32-reservoir"
@@ -99,7 +98,7 @@ class Demo:
         self._start_unix_ms = time.time_ns() // 1_000_000
         self._broker = Broker(self.folder / "broker", self.options.broker)
         self.broker_kind = self._broker.kind
-        self.port = self.options.port or _http_port()
+        self.port = _http_port(self.options.port)
         self.url = f"http://127.0.0.1:{self.port}"
         try:
             self._start()
@@ -112,7 +111,10 @@ class Demo:
         self.stop()
 
     def _start(self) -> None:
-        process.find_micropython()
+        try:
+            process.find_micropython()
+        except process.SimulatorError as error:
+            raise DemoError(str(error)) from None
         self.say("building the image of the board")
         self._board = boards.load(BOARD)
         self.image = image.build_image(BOARD, self.folder / "image")
@@ -144,9 +146,7 @@ class Demo:
         self.service = Service(config)
         self.service.start()
         app = create_app(self.service, simulated=True)
-        self._web = uvicorn.Server(
-            uvicorn.Config(app, host="127.0.0.1", port=self.port, log_level="warning")
-        )
+        self._web = WebServer(app, "127.0.0.1", self.port)
         self._web_thread = threading.Thread(target=self._web.run, name="web", daemon=True)
         self._web_thread.start()
         _wait(lambda: self._web.started or not self._web_thread.is_alive(), SETTLE_DEADLINE_S)
@@ -183,7 +183,10 @@ class Demo:
         sender = HistorySender(greenhouse.node, start_unix_ms, "127.0.0.1", self._broker.port)
 
         def produce(on_line: Callable[[dict[str, Any]], None]) -> None:
-            process.run_lockstep(job, on_line)
+            try:
+                process.run_lockstep(job, on_line)
+            except process.SimulatorError as error:
+                raise DemoError(str(error)) from None
 
         def on_progress(at_ms: int) -> None:
             greenhouse.history_done_ms = max(at_ms, greenhouse.history_done_ms)
@@ -206,11 +209,13 @@ class Demo:
         for greenhouse in self.greenhouses:
             if greenhouse.history is None:
                 continue
-            running = greenhouse.history.is_alive()
-            progress = {
-                "done_ms": greenhouse.history_done_ms, "total_ms": greenhouse.history_ms,
-            }
-            self.service.live.set_progress(greenhouse.node, progress if running else None)
+            progress = None
+            if greenhouse.history.is_alive():
+                progress = {
+                    "done_ms": greenhouse.history_done_ms, "total_ms": greenhouse.history_ms,
+                }
+            if progress != self.service.live.progress(greenhouse.node):
+                self.service.live.set_progress(greenhouse.node, progress)
 
     def failures(self) -> list[str]:
         """Return what went wrong in the background, one line each."""
@@ -242,13 +247,18 @@ class Demo:
         self._broker.stop()
 
 
-def _http_port() -> int:
-    """Return 8080 where it is free, else any free port."""
-    with socket.socket() as probe:
-        try:
-            probe.bind(("127.0.0.1", _DEFAULT_HTTP_PORT))
-        except OSError:
-            return free_port()
+def _http_port(wanted: int | None) -> int:
+    """Return the port of the page: the wanted one, else 8080 where it is free, else any.
+
+    Raises ConfigError where the wanted one is taken.
+    """
+    if wanted is not None:
+        check_port("127.0.0.1", wanted)
+        return wanted
+    try:
+        check_port("127.0.0.1", _DEFAULT_HTTP_PORT)
+    except ConfigError:
+        return free_port()
     return _DEFAULT_HTTP_PORT
 
 

@@ -16,7 +16,6 @@ from typing import Any
 import paho.mqtt.client as mqtt
 from paho.mqtt.enums import CallbackAPIVersion
 
-from idro.errors import ProtocolError
 from idro.protocol import messages
 from idroserra import contract
 from idroserra.errors import HostError
@@ -25,7 +24,8 @@ _FORMS: dict[str, tuple[Callable[[Any], bytes], Callable[[bytes], Any]]] = {
     "telemetry": (messages.pack_telemetry, messages.unpack_telemetry),
     "event": (messages.pack_event, messages.unpack_event),
 }
-_WINDOW = 40
+_WINDOW = 10
+_MESSAGE_RECORDS = 16
 _ACK_DEADLINE_S = 60.0
 
 
@@ -38,8 +38,9 @@ class HistorySender:
 
     def __init__(self, node: str, start_unix_ms: int, host: str, port: int) -> None:
         self.node = node
-        self.sent: dict[str, int] = {}
+        self.sent: dict[str, int] = {}  # boot_id: highest seq published
         self._start_unix_ms = start_unix_ms
+        self._waiting: tuple[str, str, contract.Batch] | None = None  # topic, leaf, records
         self._window: queue.Queue[mqtt.MQTTMessageInfo] = queue.Queue(_WINDOW)
         self._client = mqtt.Client(
             CallbackAPIVersion.VERSION2, client_id=f"{node}-history", protocol=mqtt.MQTTv311
@@ -52,23 +53,37 @@ class HistorySender:
         """Send the records of an "up" line of the trace; pass over every other line."""
         if line.get("t") != "up":
             return
-        leaf = contract.parse_topic(line["topic"])[2]
+        topic = line["topic"]
+        leaf = contract.parse_topic(topic)[2]
         if leaf not in _FORMS:
             return
-        payload, boot_id, last_seq = self._dated(leaf, line)
-        if last_seq <= self.sent.get(boot_id, 0):
+        batch = self._dated(leaf, line)
+        waiting = self._waiting
+        if waiting is not None and waiting[0] == topic and _fits(waiting[2], batch):
+            waiting[2].records.extend(_newer(batch, waiting[2].records[-1].seq))
             return
-        if self._window.full():
-            self._await_oldest()
-        self._window.put(self._client.publish(line["topic"], payload, qos=1))
-        self.sent[boot_id] = last_seq
+        self._flush()
+        records = _newer(batch, self.sent.get(batch.boot_id, 0))
+        if records:
+            self._waiting = (topic, leaf, batch._replace(records=records))
 
     def close(self) -> None:
         """Wait until the broker has everything, then hang up. Raises HistoryError."""
+        self._flush()
         while not self._window.empty():
             self._await_oldest()
         self._client.disconnect()
         self._client.loop_stop()
+
+    def _flush(self) -> None:
+        waiting, self._waiting = self._waiting, None
+        if waiting is None:
+            return
+        topic, leaf, batch = waiting
+        if self._window.full():
+            self._await_oldest()
+        self._window.put(self._client.publish(topic, _FORMS[leaf][0](batch), qos=1))
+        self.sent[batch.boot_id] = batch.records[-1].seq
 
     def _await_oldest(self) -> None:
         info = self._window.get()
@@ -76,18 +91,28 @@ class HistorySender:
         if not info.is_published():
             raise HistoryError(f"{self.node}: the broker did not acknowledge the history in time")
 
-    def _dated(self, leaf: str, line: dict[str, Any]) -> tuple[bytes, str, int]:
+    def _dated(self, leaf: str, line: dict[str, Any]) -> contract.Batch:
         """Give a batch its boot's wall time: the node itself learns it only from a host."""
-        pack, unpack = _FORMS[leaf]
-        batch = unpack(line["payload"].encode())
-        if batch.sent_at_ms is None:
-            if batch.boot_unix_ms is None:
-                raise ProtocolError("history: a batch of an earlier boot without wall time")
-            boot_unix_ms = batch.boot_unix_ms
-        else:
+        batch: contract.Batch = _FORMS[leaf][1](line["payload"].encode())
+        boot_unix_ms = batch.boot_unix_ms
+        if batch.sent_at_ms is not None:
             boot_unix_ms = self._start_unix_ms + line["at_ms"] - batch.sent_at_ms
-        dated = batch._replace(boot_unix_ms=boot_unix_ms, sent_at_ms=None)
-        return pack(dated), batch.boot_id, batch.records[-1].seq
+        if boot_unix_ms is None:
+            raise HistoryError(f"{self.node}: records of an earlier boot without a wall time")
+        dated: contract.Batch = batch._replace(boot_unix_ms=boot_unix_ms, sent_at_ms=None)
+        return dated
+
+
+def _fits(waiting: contract.Batch, batch: contract.Batch) -> bool:
+    """True when both are of one boot and make one message."""
+    if waiting.boot_id != batch.boot_id:
+        return False
+    return len(waiting.records) + len(batch.records) <= _MESSAGE_RECORDS
+
+
+def _newer(batch: contract.Batch, seq: int) -> list[Any]:
+    """Return the records past `seq`: the node sends some again after a lost link."""
+    return [record for record in batch.records if record.seq > seq]
 
 
 class HistoryThread(threading.Thread):
@@ -113,7 +138,7 @@ class HistoryThread(threading.Thread):
             self.sender.close()
         except _Stopped:
             self.sender.close()
-        except (HostError, ProtocolError, OSError, RuntimeError) as error:
+        except (HostError, contract.ProtocolError, OSError) as error:
             self.error = str(error)
 
     def stop(self) -> None:

@@ -1,7 +1,7 @@
-"""A whole house for the end-to-end tests: broker, host process, simulated boards on the wall clock.
+"""A whole house for the end-to-end tests: broker, host process, simulated boards in real time.
 
 The host is `idroserra serve` in a process of its own, so it can be killed. What was sent is
-counted below the firmware; what was stored is read from the database by this file, not by the host.
+counted below the firmware; what was stored is read from the database here, not by the host.
 """
 
 import os
@@ -13,13 +13,12 @@ import time
 from pathlib import Path
 from typing import Any
 
+from conftest import wait_until
 from idroserra import boards, image
 from idroserra.broker import Broker, free_port
 from idroserra.config import load_config
 from idroserra.service import Service
 from idrosim import process
-
-from conftest import wait_until
 
 BOARD = "esp32-reservoir"
 KEY = bytes(range(32))
