@@ -8,6 +8,13 @@ import pytest
 from idro.safety.supervisor import Supervisor
 
 
+class Turn:
+    """Awaited, it lets every other task have a turn."""
+
+    def __await__(self):
+        yield
+
+
 class VirtualTime:
     """A clock whose sleepers wake in order of their time, without any waiting."""
 
@@ -29,7 +36,7 @@ class VirtualTime:
         """Let every sleeper wake at its time, up to `end_ms`."""
         while True:
             for _ in range(20):
-                await asyncio.sleep(0)
+                await Turn()
             if not self._sleepers or self._sleepers[0][0] > end_ms:
                 break
             self._now_ms, _, wake = heapq.heappop(self._sleepers)

@@ -10,6 +10,7 @@ import errno
 import gc
 import os
 import sys
+import time
 
 from idro.app import hardware, outputs_off
 from idro.app.clock import Clock
@@ -35,6 +36,9 @@ DATA = "/data"
 # How long one cycle may take on top of the wait for the next before the watchdog goes hungry.
 _GRACE_MS = 10_000
 _HOUSEKEEPING_MS = 60_000
+# Before a reset after a failure: half a minute, all off, so that a crash loop wears no flash out.
+_PAUSES = 10
+_PAUSE_MS = 3_000
 
 
 class Node:
@@ -205,6 +209,9 @@ def main(feed):
         outputs_off.drive_all_safe()
         if error is not None:
             note_error(hardware.rtc_memory(), printable(error))
+            for _ in range(_PAUSES):
+                feed()
+                time.sleep_ms(_PAUSE_MS)
             hardware.restart()
 
 
