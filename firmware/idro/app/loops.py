@@ -8,6 +8,7 @@ from idro.safety.outputs import CONTROL, Refused
 PH, EC, LEVEL = "reservoir.ph", "reservoir.ec_us_cm", "reservoir.level_mm"
 _LATCHES = {dosing.NO_EFFECT: NO_EFFECT, dosing.WRONG_WAY: WRONG_WAY}
 _STALE_MS = 60_000
+_TELL_MS = 60_000
 
 
 class Loops:
@@ -20,7 +21,7 @@ class Loops:
         self._progress = topoff.Progress()
         self._fill_ended_ms = None
         self._was_filling = False
-        self._reasons = {}  # loop: the stable part of its last reason
+        self._reasons = {}  # loop: (the stable part of the reason it told last, when)
 
     @property
     def is_disturbed(self):
@@ -143,11 +144,16 @@ class Loops:
         return max(0, unmixed_ms)
 
     def _tell(self, loop, decision):
-        """Record a change of mind: what differs up to the first comma of the reason."""
+        """Record a change of mind: what differs up to the first comma of the reason.
+
+        A loop that wavers is told once a minute; what it does is always told.
+        """
         reason = decision.reason
         stable = reason.split(",")[0]
-        if self._reasons.get(loop) == stable:
+        now_ms = self._node.clock.now_ms()
+        told, told_ms = self._reasons.get(loop, ("", -_TELL_MS))
+        if told == stable or (decision.actuator is None and now_ms - told_ms < _TELL_MS):
             return
-        self._reasons[loop] = stable
+        self._reasons[loop] = (stable, now_ms)
         self._node.record("decided", {"loop": loop, "reason": reason[:200]})
 
