@@ -1,0 +1,116 @@
+"""`idroserra sim`: greenhouses in lockstep, and the promises they must keep."""
+
+from __future__ import annotations
+
+import json
+import tempfile
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.console import Console
+from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeRemainingColumn
+from rich.table import Table
+from rich.text import Text
+
+from idroserra import boards, image
+from idroserra.errors import ConfigError, HostError
+from idrosim import scenario
+from idrosim.process import SimulatorError
+
+app = typer.Typer(help="Run simulated greenhouses on a virtual clock.", no_args_is_help=True)
+
+BROKEN = 3
+
+
+@app.callback()
+def _root() -> None:
+    """Nothing to do before a command; keeps `run` a command of its own."""
+
+
+@app.command()
+def run(
+    scenario_file: Annotated[Path, typer.Argument(help="A scenario: start, events, promises.")],
+    days: Annotated[
+        float | None, typer.Option(min=0.001, max=400, help="Another length than the file's.")
+    ] = None,
+    seed: Annotated[int | None, typer.Option(min=1, help="Another seed than the file's.")] = None,
+    trace: Annotated[
+        Path | None, typer.Option(help="Write every line of the run here, one JSON a line.")
+    ] = None,
+    *,
+    as_json: Annotated[bool, typer.Option("--json", help="Print the result as JSON.")] = False,
+) -> None:
+    """Run one scenario in lockstep and judge its promises. Exit code 3 when one is broken.
+
+    The same file and seed give the same trace, byte for byte.
+    """
+    try:
+        wanted = scenario.with_changes(scenario.load(scenario_file), days, seed)
+        result = _run(wanted, trace, quiet=as_json)
+    except scenario.ScenarioError as error:
+        raise ConfigError(str(error.file), error.key, error.why) from None
+    except SimulatorError as error:
+        raise HostError(str(error)) from None
+    if as_json:
+        typer.echo(json.dumps(result.to_json()))
+    else:
+        _show(result)
+    if not result.is_kept:
+        raise typer.Exit(BROKEN)
+
+
+def _run(wanted: scenario.Scenario, trace: Path | None, *, quiet: bool) -> scenario.Result:
+    board = boards.load(wanted.board)
+    columns = (
+        TextColumn("{task.description}"), BarColumn(), TaskProgressColumn(), TimeRemainingColumn()
+    )
+    with (
+        tempfile.TemporaryDirectory(prefix="idroserra-sim-") as folder,
+        Progress(*columns, console=Console(stderr=True), transient=True, disable=quiet) as bar,
+    ):
+        image.build_image(wanted.board, Path(folder))
+        task = bar.add_task(wanted.name, total=1.0)
+        return scenario.run(
+            wanted, board, Path(folder), trace=trace,
+            on_progress=lambda share: bar.update(task, completed=share),
+        )
+
+
+def _show(result: scenario.Result) -> None:
+    console = Console()
+    console.print(Text(result.scenario.text, style="bold"))
+    promises = Table(show_edge=False, pad_edge=False, box=None)
+    for title in ("", "promise", "what happened"):
+        promises.add_column(title)
+    for verdict in result.verdicts:
+        mark = Text("kept", "green") if verdict.is_kept else Text("BROKEN", "bold red")
+        promises.add_row(mark, verdict.promise.text, verdict.why)
+    console.print(promises)
+    doses = Table(show_edge=False, pad_edge=False, box=None)
+    doses.add_column("pump")
+    for title in ("doses", "on s", "true ml"):
+        doses.add_column(title, justify="right")
+    for name, dose in result.doses.items():
+        doses.add_row(
+            name, f"{dose['count']:.0f}", f"{dose['pumped_s']:.1f}", f"{dose['true_ml']:.1f}"
+        )
+    console.print(doses)
+    truth, measured = result.truth, result.measured
+    console.print(
+        f"at the end: pH {truth['reservoir.ph']:.2f} true,"
+        f" {_reading(measured, 'reservoir.ph', 1, 2)} measured; EC"
+        f" {truth['reservoir.ec_us_cm'] / 1_000:.2f} mS/cm true,"
+        f" {_reading(measured, 'reservoir.ec_us_cm', 1_000, 2)} measured"
+    )
+    resets = f", {len(result.resets)} resets" if result.resets else ""
+    console.print(
+        f"{result.at_ms / 86_400_000:.2f} days in {result.wall_ms / 1_000:.1f} s,"
+        f" {result.speed_up:,.0f} times real time, seed {result.scenario.seed}{resets}"
+    )
+
+
+def _reading(measured: Mapping[str, float], channel: str, per: float, decimals: int) -> str:
+    value = measured.get(channel)
+    return "nothing" if value is None else f"{value / per:.{decimals}f}"
