@@ -59,7 +59,7 @@ def test_both_greenhouses_are_alive_with_their_past(tmp_path: Path) -> None:
     try:
         wait_until(lambda: _nodes_alive(port) == 2, 60, "two greenhouses alive on the page")
         wait_until(lambda: _past_hours(port) > 2.2, 90, "their past in the charts")
-        names = [node["node"] for node in ask(port, "/api/nodes")]
+        names = [node["node"] for node in ask(port, "/api/nodes")["nodes"]]
         assert names == sorted(names) == ["serra-basil", "serra-lettuce"]
     finally:
         demo.terminate()
@@ -69,7 +69,7 @@ def test_both_greenhouses_are_alive_with_their_past(tmp_path: Path) -> None:
 
 def _nodes_alive(port: int) -> int:
     try:
-        nodes = ask(port, "/api/nodes")
+        nodes = ask(port, "/api/nodes")["nodes"]
     except OSError:
         return 0
     return sum(node["online"] and bool(node["channels"]) for node in nodes)
