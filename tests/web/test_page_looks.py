@@ -102,6 +102,13 @@ def test_the_progress_of_an_import_is_shown_and_goes(node, host, tab):
     expect(page.locator("#import")).to_be_hidden()
 
 
+def test_a_greenhouse_nobody_knows_is_a_page_not_a_riddle(host, tab):
+    watched = tab()
+    answer = watched.page.goto(f"{host.url}/nodes/idro-none")
+    assert answer.status == 404
+    expect(watched.page.locator("h1")).to_have_text("No such greenhouse")
+
+
 def test_an_empty_host_says_what_to_do(host, tab):
     watched = tab(PHONE)
     page = watched.open("/")

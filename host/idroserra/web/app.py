@@ -113,7 +113,8 @@ def _add_pages(
         boot = {"event_id": app.state.feed.newest_id,  # first: what comes later is replayed
                 "nodes": views.all(), "now_unix_ms": wall_unix_ms(), "digest": digest,
                 "host_reasons": host_reasons(service.counts())}
-        return templates.TemplateResponse(request, name, {
+        status = 404 if name == "missing.html" else 200
+        return templates.TemplateResponse(request, name, status_code=status, context={
             "boot": boot, "node": node, "static": f"/static/{digest}", "simulated": simulated,
             "site": service.config.site, "version": app.version, "kinds": KINDS,
             "settings": {key: row._asdict() for key, row in contract.SETTINGS.items()},
@@ -127,7 +128,11 @@ def _add_pages(
     @app.get("/nodes/{node}", include_in_schema=False)
     def node_page(request: Request, node: str) -> HTMLResponse:
         """The page of one node."""
-        return page(request, "node.html", views.get(node))
+        try:
+            found = views.get(node)
+        except UnknownNode:
+            return page(request, "missing.html", None)
+        return page(request, "node.html", found)
 
 
 def _add_errors(app: FastAPI) -> None:

@@ -24,6 +24,7 @@ from idroserra.web.words import fault_text
 KEPT_COUNT = 2_000
 TICK_S = 1.0
 HEARTBEAT_S = 5.0
+NEWS_MS = 86_400_000
 # Parts of a node's JSON that the record messages carry, or that change with every message.
 _MOVING = ("last_seen_unix_ms",)
 _MOVING_IN_CHANNELS = ("value", "fault", "fault_text", "unix_ms")
@@ -52,7 +53,9 @@ class Feed:
         try:
             while True:
                 for message in await subscription.next(max(0.05, due - loop.time())):
-                    self._add(self._with_words(message))
+                    told = self._with_words(message)
+                    if told is not None:
+                        self._add(told)
                 if loop.time() >= due:
                     due = loop.time() + TICK_S
                     for change in await asyncio.to_thread(self._changes):
@@ -117,12 +120,15 @@ class Feed:
         self._more.set()
         self._more = asyncio.Event()
 
-    def _with_words(self, message: Message) -> Message:
+    def _with_words(self, message: Message) -> Message | None:
+        """The message with what people read; None for an event of a backlog: no news."""
         kind = message.get("type")
         if kind == "event":
             detail, seq = message["detail"], message["seq"]
             unix_us = message["unix_ms"] * 1_000 + seq % 1_000
             self._views.dosing.take(message["node"], unix_us, message["kind"], detail)
+            if message["unix_ms"] < wall_unix_ms() - NEWS_MS:
+                return None
             return message | {"unix_us": unix_us} | event_words(message["kind"], detail)
         if kind == "record" and message.get("faults"):
             texts = {key: fault_text(code) for key, code in message["faults"].items()}

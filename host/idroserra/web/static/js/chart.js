@@ -174,7 +174,11 @@ export class Stack {
 
   addDose(event) {
     this.doses.push(doseOf(event));
-    for (const panel of this.panels) panel.plot.redraw(false, false);
+    if (this.redrawing) return; // many may come at once
+    this.redrawing = requestAnimationFrame(() => {
+      this.redrawing = 0;
+      for (const panel of this.panels) panel.plot.redraw(false, false);
+    });
   }
 
   select(plot) {

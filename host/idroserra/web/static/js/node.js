@@ -5,7 +5,7 @@ import { DoseForm, StopControl } from "./commands.js";
 import { start } from "./link.js";
 import { Range, RANGES } from "./range.js";
 import { SetpointForm } from "./setpoints.js";
-import { listen, nowUnixMs, state } from "./state.js";
+import { listen, nowUnixMs, once, state } from "./state.js";
 import { newestOf, renderLink, renderStrip, verdictOf } from "./strip.js";
 import { renderSmall, seedSparks, syncTiles, tileKeys } from "./tiles.js";
 import { WhyList } from "./why.js";
@@ -97,11 +97,13 @@ function renderSlow() {
   renderSettings(node);
 }
 
+const renderSoon = once(render);
+
 listen((message) => {
   if (message.type === "record" && message.node === name) for (const tile of tiles.values()) tile.record(message);
   if (message.type === "outdated") byId("outdated").hidden = false;
   if (message.type === "nodes" || (message.type === "node" && message.node === name)) renderSlow();
-  render();
+  renderSoon();
 });
 
 wireRange();

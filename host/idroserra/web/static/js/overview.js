@@ -1,6 +1,6 @@
 // The overview: every node, worst first, and one sentence for all of them.
 
-import { listen, state } from "./state.js";
+import { listen, once, state } from "./state.js";
 import { start } from "./link.js";
 import { ICONS, newestOf, renderLink, renderStrip, verdictOf, withHost, worstFirst } from "./strip.js";
 import { seedSparks, syncTiles, tileKeys } from "./tiles.js";
@@ -80,12 +80,14 @@ function render() {
   renderCards();
 }
 
+const renderSoon = once(render);
+
 if (root) {
   listen((message) => {
     const card = cards.get(message.node);
     if (message.type === "record" && card) for (const tile of card.tiles.values()) tile.record(message);
     if (message.type === "outdated") document.getElementById("outdated").hidden = false;
-    render();
+    renderSoon();
   });
   render();
   start();

@@ -8,7 +8,7 @@ const TITLES = {
   ph: "pH", ec_us_cm: "EC", temp_c: "Temperature", level_mm: "Level", volume_ml: "Volume",
   rh_pct: "Humidity", duty_pct: "Light",
 };
-const AXIS_PX = 58;
+const AXIS_PX = 60;
 
 export function colour(name) {
   return getComputedStyle(document.documentElement).getPropertyValue(name).trim();
@@ -89,7 +89,7 @@ function axes(panel, isLast) {
   return [
     { stroke: soft, grid, font, ticks: { show: false }, size: isLast ? 28 : 0, values: isLast ? timeSplits : () => [], space: 64 },
     {
-      stroke: soft, font: lanes ? `9.5px ${colour("--font")}` : font, size: AXIS_PX, gap: 6, ticks: { show: false }, grid: lanes ? { show: false } : grid, space: 26,
+      stroke: soft, font: lanes ? `10px ${colour("--font")}` : font, size: AXIS_PX, gap: 6, ticks: { show: false }, grid: lanes ? { show: false } : grid, space: 26,
       splits: lanes ? () => panel.dosers.map((_, index) => index) : undefined,
       values: lanes ? () => panel.dosers.map((name) => plainName(name).slice(0, 10)) : (_plot, values) => labels(values, panel.decimals),
     },

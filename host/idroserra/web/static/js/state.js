@@ -28,6 +28,19 @@ export function tell(message) {
   for (const listener of listeners) listener(message);
 }
 
+/** A function that runs `work` once before the next frame, however often it is called. */
+export function once(work) {
+  let waiting = false;
+  return () => {
+    if (waiting) return;
+    waiting = true;
+    requestAnimationFrame(() => {
+      waiting = false;
+      work();
+    });
+  };
+}
+
 export function setLink(link) {
   if (link === "lost" && state.link !== "lost") state.lostUnixMs = nowUnixMs();
   state.link = link;
