@@ -7,6 +7,7 @@ what it takes and returns.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from functools import lru_cache
 from typing import Any
 
 from idro.errors import ProtocolError, SettingsError
@@ -60,6 +61,7 @@ def is_node_id(text: object) -> bool:
     return bool(topics.is_node_id(text))
 
 
+@lru_cache(maxsize=4_096)
 def split_channel(channel: str) -> tuple[str, Quantity]:
     """Return (source, Quantity). Raises ProtocolError."""
     source, quantity = quantities.split_channel(channel)

@@ -1,8 +1,13 @@
-"""Opening a SQLite file the way the host needs it: WAL, full sync, no waiting on strangers."""
+"""The files of the host: SQLite with a write-ahead log and full sync, in a folder of its own.
+
+The folder and its files are for the host's user alone: state.db holds the keys of the nodes.
+"""
 
 from __future__ import annotations
 
+import fcntl
 import sqlite3
+from io import FileIO
 from pathlib import Path
 
 PAGE_BYTES = 4_096
@@ -13,9 +18,10 @@ def connect(path: Path, schema: str) -> sqlite3.Connection:
     """Return a connection in autocommit mode to the file, created with `schema` where needed.
 
     synchronous=FULL: what is committed survives a power cut. The caller serialises its use.
-    Raises sqlite3.Error.
+    Raises OSError, sqlite3.Error.
     """
-    path.parent.mkdir(parents=True, exist_ok=True)
+    path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    path.touch(mode=0o600)
     database = sqlite3.connect(path, isolation_level=None, check_same_thread=False, timeout=10)
     try:
         database.execute(f"PRAGMA page_size={PAGE_BYTES}")
@@ -35,3 +41,17 @@ def connect_reader(path: Path) -> sqlite3.Connection:
     database = sqlite3.connect(path, isolation_level=None, check_same_thread=False, timeout=10)
     database.execute("PRAGMA query_only=1")
     return database
+
+
+def lock_folder(folder: Path) -> FileIO:
+    """Return the lock of a data folder, held until it is closed or the process ends.
+
+    Raises OSError: BlockingIOError where another host holds it."""
+    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    lock = FileIO(folder / "lock", "w")
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError:
+        lock.close()
+        raise
+    return lock

@@ -27,15 +27,14 @@ def choose_epoch(
 ) -> int:
     """Return the epoch of the boot `batch` belongs to.
 
-    arrived_less_sent_ms is arrival less sent_at_ms, the least of several messages where there
-    are several: a message that waited in the broker says too late a time.
+    hint_unix_ms is what up/info told, arrived_less_sent_ms arrival less sent_at_ms of messages of
+    the running boot. A message that waited in the broker says too late a time: the least counts.
     """
     if is_wall_time(batch.boot_unix_ms):
         return int(batch.boot_unix_ms)
-    if hint_unix_ms is not None:
-        return hint_unix_ms
-    if arrived_less_sent_ms is not None:
-        return arrived_less_sent_ms
+    told = [unix_ms for unix_ms in (hint_unix_ms, arrived_less_sent_ms) if unix_ms is not None]
+    if told:
+        return min(told)
     return received_unix_ms - int(batch.records[-1].at_ms)
 
 

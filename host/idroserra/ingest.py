@@ -7,6 +7,7 @@ that is none of the contract's is kept as rejected, acknowledged and counted: it
 
 from __future__ import annotations
 
+import logging
 import queue
 import threading
 import time
@@ -29,6 +30,8 @@ RETRY_S = 1.0
 HELD_MESSAGES = 5_000
 LIVE_EVENT_MS = 900_000  # older events are history, not news
 
+_log = logging.getLogger("idroserra")
+
 _RECORDS = {"telemetry": contract.unpack_telemetry, "event": contract.unpack_event}
 
 
@@ -47,6 +50,7 @@ class Ingest:
         self._waiting: deque[Arrived | Connected] = deque()
         self._in_hand: Arrived | None = None
         self._held: list[tuple[Arrived, Item | None]] = []
+        self._is_starved = False
 
     def run(self) -> None:
         """Take messages until stop(). Run again after a failure, it rejects what it failed on."""
@@ -101,8 +105,14 @@ class Ingest:
         items = [item for _, item in self._held if item is not None]
         try:
             committed = self._spool.commit(items) if items else None
-        except SpoolError:
-            return  # the spool's state tells; the messages in hand are tried again
+        except SpoolError as error:
+            if not self._is_starved:
+                _log.error("nothing is acknowledged until the spool works: %s", error.why)
+            self._is_starved = True
+            return
+        if self._is_starved:
+            _log.warning("the spool works again")
+        self._is_starved = False
         for message, _ in self._held:
             self._link.ack(message)
         self._held.clear()
@@ -130,6 +140,7 @@ class Ingest:
                 return self._read_records(node, leaf, message)
             return self._read_word(node, leaf, message)
         except contract.ProtocolError as error:
+            _log.info("rejected: %s: %s", message.topic, error.why)
             return Rejected(
                 node, message.topic, message.payload, error.why, message.unix_ms
             )

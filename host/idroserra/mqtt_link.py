@@ -6,6 +6,7 @@ Maximum bounds how many that are, and nothing is dropped meanwhile.
 
 from __future__ import annotations
 
+import logging
 import queue
 import time
 from collections.abc import Callable
@@ -26,6 +27,8 @@ RECONNECT_S = (1, 30)
 MAX_INFLIGHT = 1_000
 MAX_PACKET_BYTES = 262_144
 OFFLINE_WAIT_S = 2.0
+
+_log = logging.getLogger("idroserra")
 
 
 class Arrived(NamedTuple):
@@ -145,16 +148,20 @@ class Link:
     ) -> None:
         if reason.is_failure:
             self._state = f"refused by the broker: {reason}"
+            _log.error("%s:%d: %s", self._config.host, self._config.port, self._state)
             return
         self._connection += 1
         client.subscribe(UP_FILTER, qos=1)
         client.publish(HOST_STATUS_TOPIC, b"online", qos=1, retain=True)
         self._state = "connected"
+        _log.info("connected to %s:%d", self._config.host, self._config.port)
         self.inbox.put(Connected(self._connection))
 
     def _on_disconnect(
         self, client: mqtt.Client, userdata: Any, flags: Any, reason: Any, properties: Any
     ) -> None:
+        if self._state == "connected":
+            _log.warning("the broker is gone: %s", reason)
         if not self._state.startswith("refused"):
             self._state = f"connecting: {reason}"
 

@@ -11,6 +11,7 @@ from typing import Any
 
 from idroserra.commands import Commands
 from idroserra.config import Config
+from idroserra.database import lock_folder
 from idroserra.errors import ConfigError
 from idroserra.ingest import Ingest
 from idroserra.live import Live
@@ -44,22 +45,26 @@ class Service:
         self._failures: dict[str, str] = {}
         folder = config.data_dir
         with ExitStack() as opened:
-            self.live = Live()
+            try:
+                opened.callback(lock_folder(folder).close)
+                self.nodes = Nodes(folder / "state.db", config.site)
+            except BlockingIOError:
+                why = "another host is running on this folder"
+                raise ConfigError(str(folder), "data_dir", why) from None
+            except (OSError, sqlite3.Error) as error:
+                raise ConfigError(str(folder), "data_dir", str(error)) from error
+            opened.callback(self.nodes.close)
             self.spool = Spool(
                 folder / "spool.db", config.spool.max_mb, config.spool.max_rejected
             )
             opened.callback(self.spool.close)
             self.store = open_store(config)
             opened.callback(self.store.close)
-            try:
-                self.nodes = Nodes(folder / "state.db", config.site)
-                opened.callback(self.nodes.close)
-                self._link = Link(config.mqtt)
-                self.commands = Commands(
-                    folder / "state.db", self.nodes, self.live, self._link, self.spool.epoch
-                )
-            except (OSError, sqlite3.Error) as error:
-                raise ConfigError(str(folder), "data_dir", str(error)) from error
+            self.live = Live()
+            self._link = Link(config.mqtt)
+            self.commands = Commands(
+                folder / "state.db", self.nodes, self.live, self._link, self.spool.epoch
+            )
             opened.callback(self.commands.close)
             self._writer = Writer(self.spool, self.store, self._link.now_unix_ms)
             self._ingest = Ingest(

@@ -6,6 +6,7 @@ the store refuses for good is found by halving the block and kept in the spool's
 
 from __future__ import annotations
 
+import logging
 import threading
 import time
 from collections.abc import Callable, Sequence
@@ -24,6 +25,8 @@ FIRST_WAIT_S = 0.25
 LONGEST_WAIT_S = 10.0
 # A store that takes none of so many points is set up wrongly: that is no reason to discard them.
 HOPELESS_POINTS = 64
+
+_log = logging.getLogger("idroserra")
 
 Point = SamplePoint | EventPoint
 
@@ -52,10 +55,14 @@ class Writer:
             try:
                 moved = self.move_block()
             except (StoreUnavailable, SpoolError) as error:
+                if self._state == "ok":
+                    _log.warning("the store takes nothing: %s", error.why)
                 self._state = error.why
                 self._stopping.wait(wait_s)
                 wait_s = min(2 * wait_s, LONGEST_WAIT_S)
                 continue
+            if self._state != "ok":
+                _log.warning("the store works again, %d records wait", self._spool.depth)
             self._state = "ok"
             wait_s = FIRST_WAIT_S
             if moved < BLOCK_RECORDS:

@@ -16,6 +16,7 @@ from databases import Influxd
 from node_client import NodeClient
 
 from idroserra.config import load_config
+from idroserra.errors import ConfigError
 from idroserra.service import Service
 
 NODE = "idro-a1"
@@ -157,6 +158,25 @@ def test_a_full_disk_stops_acknowledging_and_resumes_alone(tmp_path, mosquitto, 
     eventually(lambda: node.stored_upto > at_full, 30, "it goes on alone")
     node.stop()
     service.stop()
+
+
+def test_one_folder_serves_one_host(tmp_path, mosquitto):
+    config = load_config(None, config_of(tmp_path / "host", mosquitto.port))
+    first = Service(config)
+    with pytest.raises(ConfigError, match="data_dir: another host is running"):
+        Service(config)
+    first.stop()  # never started: it closes all the same
+    Service(config).stop()
+    modes = {path.name: path.stat().st_mode & 0o777 for path in (tmp_path / "host").iterdir()}
+    assert modes["state.db"] == 0o600
+    assert (tmp_path / "host").stat().st_mode & 0o777 == 0o700
+
+
+def test_a_folder_that_cannot_be_written_is_named(tmp_path, mosquitto):
+    (tmp_path / "file").write_text("")
+    config = load_config(None, config_of(tmp_path / "file" / "host", mosquitto.port))
+    with pytest.raises(ConfigError, match="data_dir"):
+        Service(config)
 
 
 class HostProcess:

@@ -213,6 +213,12 @@ def test_of_messages_that_waited_the_freshest_tells_the_epoch(spool):
     assert {a.epoch_unix_ms for a in committed.accepted} == {NOW - 3_601_000}
 
 
+def test_an_info_that_waited_is_no_better_than_a_fresh_record(spool):
+    spool.commit([Announced(NODE, info("b1", 5_000), NOW)])  # an hour in the broker
+    committed = spool.commit([telemetry([1], sent_at_ms=3_605_000)])
+    assert committed.accepted[0].epoch_unix_ms == NOW - 3_605_000
+
+
 def test_boots_before_are_chained_back_from_the_running_one(spool):
     spool.commit([Announced(NODE, info("b3", 5_000, None, [("b1", 60_000), ("b2", 90_000)]), NOW)])
     committed = spool.commit([telemetry([1], "b1"), telemetry([1], "b2"),
