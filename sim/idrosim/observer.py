@@ -17,8 +17,10 @@ Line = dict[str, Any]
 class Observer:
     """Takes every line of one lockstep run."""
 
-    def __init__(self, trace: TextIO | None = None) -> None:
-        self.evidence = Evidence()
+    def __init__(
+        self, wanted: frozenset[str] | None = None, trace: TextIO | None = None
+    ) -> None:
+        self.evidence = Evidence(wanted)
         self.truth: Mapping[str, float] = {}  # the last one
         self.measured: dict[str, float] = {}  # the last of each channel
         self.config_error: str | None = None

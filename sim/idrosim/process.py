@@ -185,6 +185,12 @@ class LiveNode:
         return dict(self._sent)
 
     def _work(self, micropython: Path) -> None:
+        try:
+            self._run_boots(micropython)
+        except SimulatorError as error:
+            self.error = error
+
+    def _run_boots(self, micropython: Path) -> None:
         with _JobFile(self._job) as path:
             while not self._is_stopping:
                 started = time.monotonic()
@@ -195,8 +201,7 @@ class LiveNode:
                 if process.returncode == 0 or self._is_stopping:
                     return
                 if process.returncode != EXIT_RESET or time.monotonic() - started < 0.2:
-                    self.error = _crash(self._job, process.returncode, self._run.console)
-                    return
+                    raise _crash(self._job, process.returncode, self._run.console)
 
     def _note(self, line: Line) -> None:
         if line["t"] == "sent":

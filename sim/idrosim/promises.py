@@ -44,14 +44,20 @@ class Verdict:
 
 @dataclass
 class Evidence:
-    """Everything promises are judged on, gathered while a scenario runs."""
+    """Everything promises are judged on, gathered while a scenario runs.
 
+    `wanted` names the signals whose samples are kept; None keeps all.
+    """
+
+    wanted: frozenset[str] | None = None
     series: dict[str, list[tuple[int, float]]] = field(default_factory=dict)
     events: list[tuple[int, str, dict[str, Any]]] = field(default_factory=list)
     runs: dict[str, list[tuple[int, int]]] = field(default_factory=dict)  # spans on, in us
 
     def add(self, signal: str, at_ms: int, value: float) -> None:
         """Note one sample of a signal."""
+        if self.wanted is not None and signal not in self.wanted:
+            return
         self.series.setdefault(signal, []).append((at_ms, value))
 
 

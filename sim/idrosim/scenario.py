@@ -85,7 +85,7 @@ def run(
     with ExitStack() as stack:
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="idrosim-")))
         file = stack.enter_context(trace.open("w", encoding="utf-8")) if trace else None
-        observer = Observer(file)
+        observer = Observer(frozenset(p.signal for p in scenario.promises), file)
         job = process.make_job(
             NODE, board, folder, seed=scenario.seed, key=_key(scenario.seed),
             start_unix_ms=scenario.start_unix_ms, duration_ms=scenario.duration_ms,

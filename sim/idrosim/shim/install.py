@@ -43,7 +43,7 @@ def far_end(rig, state):
     host.broker = Broker(network.latency_us, host)
     network.accept = host.broker.accept
     rig.savers["host"] = host.state
-    if state:
+    if "host" in state:
         host.restore(state["host"])
     return network, host
 

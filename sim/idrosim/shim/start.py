@@ -35,8 +35,7 @@ def build(job, disk):
     rig = Rig(job, clock, disk, state)
     rig.sleep_ms = real_time.sleep_ms
     rig.gmtime = real_time.gmtime
-    if not state:
-        rig.nvs = {"idro": esp32_shim.provisioned(job["nvs"])}
+    rig.nvs.setdefault("idro", {}).update(esp32_shim.provisioned(job["nvs"]))
     rig.world = World(job, clock, rig.emit)
     rig.savers["world"] = rig.world.save
     if state:
@@ -55,7 +54,7 @@ def build(job, disk):
 
 
 def trace_and_end(rig):
-    """Print the truth at the trace's rhythm, and end after the job's duration."""
+    """Print the truth at the trace's rhythm (0: never), and end after the job's duration."""
     clock = rig.clock
     every_us = rig.job["trace_every_ms"] * 1_000
     started_ms = real_time.ticks_ms()
@@ -71,7 +70,8 @@ def trace_and_end(rig):
         clock.at(clock.now_us + every_us, trace)
 
     def finish():
-        tell()
+        if every_us:
+            tell()
         wall_ms = real_time.ticks_diff(real_time.ticks_ms(), started_ms)
         for hook in rig.before_exit:
             hook()
@@ -80,7 +80,8 @@ def trace_and_end(rig):
         rig.stop(0)
 
     rig.finish = finish
-    clock.at((clock.now_us + every_us - 1) // every_us * every_us, trace)
+    if every_us:
+        clock.at((clock.now_us + every_us - 1) // every_us * every_us, trace)
     if rig.job.get("duration_ms"):
         clock.at(rig.job["duration_ms"] * 1_000, finish)
 
