@@ -22,8 +22,9 @@ Url = Annotated[str, typer.Option("--url", envvar="IDROSERRA_URL", help="Where t
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON for a program to read.")]
 NodeName = Annotated[str, typer.Argument(help="The node's id.")]
 
-TTL_MS = 10_000
-ANSWER_S = 20.0
+# How long the node may begin with it. A dose answers when it is given, which takes its time.
+TTL_MS, DOSE_TTL_MS = 10_000, 20_000
+ANSWER_GRACE_S = 8.0
 CONFIRM_S = 20.0
 POLL_S = 0.2
 WIDE_COLUMNS = 110
@@ -149,9 +150,10 @@ def _command(
 ) -> None:
     """Send a command, wait for its end, tell it; raises CommandFailed unless it was done."""
     client = HostClient(url)
-    body = {"verb": verb, "args": args, "by": _who(), "ttl_ms": TTL_MS}
+    ttl_ms = DOSE_TTL_MS if verb == "dose" else TTL_MS
+    body = {"verb": verb, "args": args, "by": _who(), "ttl_ms": ttl_ms}
     command = client.send("POST", f"{_path(node)}/commands", body)
-    deadline_s = time.monotonic() + ANSWER_S
+    deadline_s = time.monotonic() + ttl_ms / 1_000 + ANSWER_GRACE_S
     while command["state"] == "pending" and time.monotonic() < deadline_s:
         time.sleep(POLL_S)
         command = client.get(f"/api/commands/{command['id']}")

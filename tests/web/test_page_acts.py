@@ -33,6 +33,7 @@ def test_a_stop_without_an_answer_is_a_failure_in_words(node, tab):
     page = watched.open("/nodes/idro-a")
     page.get_by_role("button", name="Stop all dosing").click()
     expect(outcome(page, "#control")).to_have_attribute("data-state", "pending")
+    expect(outcome(page, "#control")).to_contain_text("No answer yet.")
     expect(outcome(page, "#control")).to_have_attribute("data-state", "failed", timeout=25_000)
     expect(outcome(page, "#control")).to_contain_text("Failed")
     expect(page.get_by_role("button", name="Stop all dosing")).to_be_enabled()

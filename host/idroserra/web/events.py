@@ -50,12 +50,16 @@ class Feed:
         subscription = self._service.live.subscribe()
         loop = asyncio.get_running_loop()
         due = loop.time()
+        lost_count = 0
         try:
             while True:
                 for message in await subscription.next(max(0.05, due - loop.time())):
                     told = self._with_words(message)
                     if told is not None:
                         self._add(told)
+                if subscription.discarded_count != lost_count:
+                    lost_count = subscription.discarded_count
+                    self._add({"type": "missed"})  # too many at once: the pages ask again
                 if loop.time() >= due:
                     due = loop.time() + TICK_S
                     for change in await asyncio.to_thread(self._changes):

@@ -5,21 +5,23 @@ import { request } from "./link.js";
 import { millilitres, plainName } from "./words.js";
 
 export const WHO = "someone at the page";
-const TTL_MS = 10_000;
+// How long the node may begin with it. A dose answers when it is given, which takes its time.
+const TTL_MS = { stop: 10_000, resume: 10_000, dose: 20_000 };
+const QUIET_MS = 3_000;
 const POLL_MS = 1_000;
 const FINAL = ["done", "refused", "expired", "failed", "timeout"];
 
 /** Send a command; resolves with its final {state, reason} or rejects with a shown Error. */
 export async function command(node, verb, args) {
   const path = `/api/nodes/${encodeURIComponent(node)}/commands`;
-  const sent = await request(path, { method: "POST", body: { verb, args, by: WHO, ttl_ms: TTL_MS } });
-  return settled(sent);
+  const sent = await request(path, { method: "POST", body: { verb, args, by: WHO, ttl_ms: TTL_MS[verb] } });
+  return settled(sent, TTL_MS[verb] + 8_000);
 }
 
-function settled(sent) {
+function settled(sent, patienceMs) {
   if (FINAL.includes(sent.state)) return Promise.resolve(sent);
   return new Promise((resolve) => {
-    const deadline = Date.now() + TTL_MS + 8_000;
+    const deadline = Date.now() + patienceMs;
     waiting.set(sent.id, resolve);
     const poll = async () => {
       if (!waiting.has(sent.id)) return;
@@ -49,12 +51,16 @@ export async function follow(outcome, waitingText, doneText, work) {
   outcome.dataset.state = "pending";
   outcome.classList.add("pulse");
   outcome.textContent = waitingText;
+  const slow = setTimeout(() => {
+    outcome.textContent = `${waitingText} No answer yet.`;
+  }, QUIET_MS);
   let answer;
   try {
     answer = await work();
   } catch (error) {
     answer = { state: "failed", reason: error.message };
   }
+  clearTimeout(slow);
   outcome.classList.remove("pulse");
   const good = answer.state === "done";
   outcome.dataset.state = good ? "done" : "failed";

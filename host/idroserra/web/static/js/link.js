@@ -53,7 +53,8 @@ function hear(message) {
     if (message.missed) refresh();
     return;
   }
-  if (message.type !== "heartbeat") apply(message);
+  if (message.type === "missed") refresh();
+  else if (message.type !== "heartbeat") apply(message);
 }
 
 async function refresh() {
