@@ -98,6 +98,7 @@ class Link:
                 info.wait_for_publish(OFFLINE_WAIT_S)
             except (ValueError, RuntimeError):
                 self._state = "lost while stopping"
+        self._state = "stopping"
         self._client.disconnect()
         self._client.loop_stop()
         self._state = "stopped"
