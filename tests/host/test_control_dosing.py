@@ -2,6 +2,7 @@
 
 import pytest
 from hypothesis import given
+from hypothesis import settings as settings_of
 from hypothesis import strategies as st
 
 from idro.control import dosing
@@ -136,6 +137,7 @@ faults = st.sampled_from(["no_ack", "flat", "noisy", "stale", "in_air", "out_of_
 readings = st.builds(reading, st.one_of(numbers, faults))
 
 
+@settings_of(deadline=None)
 @given(
     st.builds(dosing.Water, readings, readings, readings, st.booleans(), st.integers(0, 10**7)),
     st.dictionaries(st.sampled_from(

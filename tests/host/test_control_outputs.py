@@ -2,6 +2,7 @@
 
 import pytest
 from hypothesis import given
+from hypothesis import settings as settings_of
 from hypothesis import strategies as st
 
 from idro.control import circulation, light, topoff
@@ -25,6 +26,7 @@ def test_a_day_of_light(clock, duty_pct):
     assert light.decide(hour * 3_600 + minute * 60, VALUES).duty_pct == duty_pct
 
 
+@settings_of(deadline=None, max_examples=40)
 @given(
     st.integers(0, 1_439), st.integers(0, 1_440), st.integers(0, 120), st.integers(0, 100)
 )
@@ -92,6 +94,7 @@ def test_top_off_times_out_and_waits_an_hour():
     assert reason == "filling: level is low, 150 of 200 mm"
 
 
+@settings_of(deadline=None)
 @given(st.lists(st.one_of(st.integers(0, 400), st.just("no_ack")), max_size=60))
 def test_top_off_never_fills_at_or_above_the_target(levels):
     for value, is_filling in zip(levels, fill(levels), strict=True):

@@ -12,6 +12,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from safety_rig import DOSERS, HOUR_MS, Rig
 
+from idro.safety import limits
 from idro.safety.ledger import RECORD_BYTES
 from idro.safety.outputs import Refused
 
@@ -112,6 +113,28 @@ def test_no_sequence_exceeds_the_caps(sequence):
         judge(rig)
         rig.gate.off_all()
         assert not any(rig.level(name) for name in rig.outputs)
+
+
+def test_asking_all_day_long(tmp_path):
+    rig = Rig(tmp_path)
+    rig.arm()
+    for _ in range(2 * 24 * 11):
+        for name in DOSERS:
+            ask(rig, name, 20_000)
+        rig.wait(330_000)
+    judge(rig)
+    assert rig.worst_on_ms("nutrient_a", DAY_MS) == 100_000
+
+
+def test_a_changed_calibration_opens_no_second_budget(tmp_path):
+    rig = Rig(tmp_path)
+    rig.arm()
+    for flow_ul_per_s in (100, 2_000, 500, 100, 2_000, 300) * 4:
+        rig.values["doser.ul_per_s"] = flow_ul_per_s
+        rig.gate.set_limits(limits.derive(rig.values))
+        ask(rig, "nutrient_a", 20_000)
+        rig.wait(310_000)
+    judge(rig)
 
 
 def test_forty_power_cuts_in_an_hour(tmp_path):

@@ -7,6 +7,7 @@ import random
 
 import pytest
 from hypothesis import given
+from hypothesis import settings as settings_of
 from hypothesis import strategies as st
 
 from idro.app.commands import Commands
@@ -85,6 +86,7 @@ def world(tmp_path):
     return World(tmp_path)
 
 
+@settings_of(deadline=None)
 @given(st.binary(max_size=200), st.binary(max_size=300))
 def test_hmac_is_that_of_the_standard_library(key, message):
     assert hmac_sha256_hex(key, message) == mac(message, key)
