@@ -24,6 +24,7 @@ from idroserra.web.models import (
     SeriesOut,
 )
 from idroserra.web.views import Views, config_json, event_json
+from idroserra.web.words import reason_text
 
 MOST_CHANNELS = 32
 MOST_COLUMNS = 4_000
@@ -151,7 +152,7 @@ class UnknownCommand(HostError):
 def _command_json(state: CommandState) -> dict[str, Any]:
     return {
         "id": state.id, "node": state.node, "verb": state.verb, "args": dict(state.args),
-        "by": state.by, "state": state.state, "reason": state.reason,
+        "by": state.by, "state": state.state, "reason": reason_text(state.reason),
         "sent_unix_ms": state.sent_unix_ms, "ends_unix_ms": state.ends_unix_ms,
     }
 

@@ -19,7 +19,7 @@ from idroserra.live import Message
 from idroserra.service import Service
 from idroserra.web.verdict import host_reasons
 from idroserra.web.views import Views, event_words, wall_unix_ms
-from idroserra.web.words import fault_text
+from idroserra.web.words import fault_text, reason_text
 
 KEPT_COUNT = 2_000
 TICK_S = 1.0
@@ -134,6 +134,8 @@ class Feed:
             if message["unix_ms"] < wall_unix_ms() - NEWS_MS:
                 return None
             return message | {"unix_us": unix_us} | event_words(message["kind"], detail)
+        if kind == "command":
+            return message | {"reason": reason_text(message["reason"])}
         if kind == "record" and message.get("faults"):
             texts = {key: fault_text(code) for key, code in message["faults"].items()}
             return message | {"fault_texts": texts}

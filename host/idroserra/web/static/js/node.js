@@ -14,7 +14,8 @@ const byId = (id) => document.getElementById(id);
 const name = document.querySelector("main").dataset.node;
 const tiles = new Map();
 const seeded = new Set();
-const range = new Range(nowUnixMs);
+// While history streams in, that is what there is to see.
+const range = new Range(nowUnixMs, state.nodes.get(name).history_progress ? "14d" : "24h");
 const stop = new StopControl(byId("control"), name);
 const dose = new DoseForm(byId("dose"), byId("dose-sure"), name);
 const setpoints = new SetpointForm(byId("setpoints"), name);

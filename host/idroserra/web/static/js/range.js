@@ -5,15 +5,17 @@ const LEAST_MS = 60e3;
 const MOST_MS = 400 * 86400e3;
 
 export class Range {
-  constructor(now) {
+  /** `fallback` is the range of an address that names none. */
+  constructor(now, fallback) {
     this.now = now;
+    this.fallback = fallback;
     this.read();
   }
 
   read() {
     const query = new URLSearchParams(location.search);
     const [from, to] = [Number(query.get("from")), Number(query.get("to"))];
-    this.name = query.get("range") in RANGES ? query.get("range") : "24h";
+    this.name = query.get("range") in RANGES ? query.get("range") : this.fallback;
     this.fixed = from > 0 && to - from >= LEAST_MS && to - from <= MOST_MS ? [from, to] : null;
   }
 
