@@ -29,6 +29,8 @@ BEHAVIOURS = {
     "rh_pct": Behaviour(25, 0, 0, 0, 0, 0, 0),
 }
 
+_RANGE_ONLY = Behaviour(0, 0, 0, 0, 0, 0, 0)
+
 _NOISY_HOLD_MS = 600_000
 _FLAT_SAMPLES = 60
 _NOISY_BURSTS = 3
@@ -42,7 +44,7 @@ class Track:
 
     def __init__(self, quantity_key):
         self._quantity = QUANTITIES[quantity_key]
-        self._behaviour = BEHAVIOURS.get(quantity_key)
+        self._behaviour = BEHAVIOURS.get(quantity_key, _RANGE_ONLY)
         self._believed = []  # the last five
         self._doubted = None
         self._noisy_bursts = 0
@@ -62,15 +64,13 @@ class Track:
         if not self._quantity.low <= value <= self._quantity.high:
             return "out_of_range"
         behaviour = self._behaviour
-        if behaviour is None:
-            return None
         if self._quantity.key == "ec_us_cm" and value < _IN_AIR_US_CM:
             return "in_air"
         if behaviour.flat_ms and self._is_flat(value, spread_uv, now_ms):
             return "flat"
         if behaviour.noisy_uv and self._is_hum(spread_uv, now_ms):
             return "noisy"
-        if self._has_jumped(value):
+        if behaviour.jump and self._has_jumped(value):
             return "jump"
         believed = self._believed
         believed.append(value)

@@ -42,7 +42,8 @@ class Ledger:
         this node has ever had a ledger: then two missing files are damage, not a new board."""
         self._paths = paths
         self._chain_now_ms = chain_now_ms
-        self._entries = {}  # id: (channel number, end_ms, on_ms, volume_ul, is_open)
+        # id: (channel number, end_ms, on_ms, volume_ul, is_open)
+        self._entries: dict = {}
         self._last_end_ms = [None] * len(CHANNELS)
         self._next_id = 1
         self._records = 0
