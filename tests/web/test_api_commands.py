@@ -109,3 +109,9 @@ def test_a_stop_told_by_the_node_shows_until_it_is_resumed(host, node, eventuall
     assert host.view("idro-a")["verdict"]["level"] == "warn"
     node.tell("resumed", {"by": "anna"})
     eventually(lambda: host.view("idro-a")["dosing"]["state"] == "on", 10, "resumed")
+
+
+def test_a_stop_told_late_counts_as_well(host, node, eventually):
+    assert host.view("idro-a")["dosing"]["state"] == "on"
+    node.tell("stopped", {"by": "anna"}, ago_ms=86_400_000)  # while it was without a network
+    eventually(lambda: host.view("idro-a")["dosing"]["state"] == "stopped", 20, "stopped")

@@ -15,7 +15,7 @@ from idroserra.web.words import reason_text
 
 KINDS = ("stopped", "resumed", "latched")
 LOOK_BACK_MS = 90 * 86_400_000
-RETRY_MS = 10_000
+ASK_EVERY_MS = 10_000
 
 
 class DosingState(NamedTuple):
@@ -43,7 +43,8 @@ class _Latest(NamedTuple):
 
 
 class DosingStates:
-    """The newest dosing event of each node: read once from the store, then kept by the stream."""
+    """The newest dosing event of each node: from the stream, and now and then from the store,
+    where what a node tells late of its time without a network arrives too."""
 
     def __init__(self, store: Callable[[], Store], now_unix_ms: Callable[[], int]) -> None:
         self._store = store
@@ -51,7 +52,7 @@ class DosingStates:
         self._lock = threading.Lock()
         self._latest: dict[str, _Latest] = {}
         self._asked: set[str] = set()
-        self._retry_unix_ms: dict[str, int] = {}
+        self._ask_unix_ms: dict[str, int] = {}
 
     def take(self, node: str, unix_us: int, kind: str, detail: Mapping[str, Any]) -> None:
         """Note an event of the live stream; other kinds and older ones are passed over."""
@@ -78,18 +79,17 @@ class DosingStates:
         return DosingState("on", "ok", "Dosing by itself", "Dosing by itself", None, "", "")
 
     def _ask_store(self, node: str) -> bool:
-        """Read the node's past once. False while the store does not answer."""
+        """Read the node's past where it is time to. False while it could never be read."""
         now = self._now_unix_ms()
         with self._lock:
-            if node in self._asked:
-                return True
-            if now < self._retry_unix_ms.get(node, 0):
-                return False
-            self._retry_unix_ms[node] = now + RETRY_MS
+            was_asked = node in self._asked
+            if now < self._ask_unix_ms.get(node, 0):
+                return was_asked
+            self._ask_unix_ms[node] = now + ASK_EVERY_MS
         try:
             events = self._store().events(node, now - LOOK_BACK_MS, now + 60_000, KINDS)
         except StoreError:
-            return False
+            return was_asked
         for event in events:
             self.take(node, event.unix_us, event.kind, event.detail)
         with self._lock:
