@@ -5,18 +5,21 @@ import time
 
 
 class NodeClock:
-    """Monotonic uptime in ms, as idro.app.clock gives it on the board."""
+    """Uptime in ms, as idro.app.clock gives it on the board; `speed` times as fast."""
 
-    def __init__(self):
+    def __init__(self, speed=1):
         self._start = time.monotonic()
+        self._speed = speed
 
     def now_ms(self):
-        return int((time.monotonic() - self._start) * 1_000)
+        return int((time.monotonic() - self._start) * 1_000 * self._speed)
 
     async def sleep_ms(self, duration_ms):
         loop = asyncio.get_running_loop()
         passed = loop.create_future()
-        timer = loop.call_later(duration_ms / 1_000, lambda: passed.done() or passed.set_result(0))
+        timer = loop.call_later(
+            duration_ms / 1_000 / self._speed, lambda: passed.done() or passed.set_result(None)
+        )
         try:
             await passed
         finally:

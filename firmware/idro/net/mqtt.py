@@ -24,8 +24,9 @@ Options = namedtuple(
 Message = namedtuple("Message", ("topic", "payload", "retain"))
 
 MAX_IN_FLIGHT = 4
-MAX_IN_FLIGHT_BYTES = 14_000  # copies kept in RAM until PUBACK
+MAX_IN_FLIGHT_BYTES = 8_000  # copies kept in RAM until PUBACK
 MAX_INBOX = 8
+_CROWDED = 12  # packets not yet handed to the stream: publishing waits
 _MAX_OUTGOING = 24
 _READ_BYTES = 512
 _CLOSE_MS = 1_000
@@ -119,7 +120,7 @@ class Client:
     @property
     def has_room(self):
         """True when publish() would not wait."""
-        if len(self._in_flight) >= MAX_IN_FLIGHT or len(self._outgoing) >= MAX_IN_FLIGHT:
+        if len(self._in_flight) >= MAX_IN_FLIGHT or len(self._outgoing) >= _CROWDED:
             return False
         return sum(len(entry[0]) for entry in self._in_flight.values()) < MAX_IN_FLIGHT_BYTES
 
@@ -163,11 +164,15 @@ class Client:
             self._end(error.why)
         except OSError as error:
             self._end(f"broker: read {error!r}")
+        finally:
+            self._end("reading ended")  # nothing else may leave a link without a reader
 
     async def _write_loop(self):
         try:
             while True:
+                is_crowded = False
                 while self._outgoing:
+                    is_crowded = is_crowded or len(self._outgoing) >= _CROWDED
                     packet = self._outgoing.pop(0)
                     self._sent_ms = self._clock.now_ms()
                     self._due_ms["write"] = self._sent_ms + self._options.response_ms
@@ -175,10 +180,14 @@ class Client:
                     await self._writer.drain()
                     del self._due_ms["write"]
                 self._changed.set()
+                if is_crowded:
+                    self._on_change()
                 self._queued.clear()
                 await self._queued.wait()
         except OSError as error:
             self._end(f"broker: write {error!r}")
+        finally:
+            self._end("writing ended")
 
     async def _keep_loop(self):
         try:
@@ -189,6 +198,8 @@ class Client:
                 self._signal()
         except LinkError as error:
             self._end(error.why)
+        finally:
+            self._end("keeping ended")
 
     # What they share.
 
