@@ -13,6 +13,10 @@ GRID_PER_C = 64
 LN10 = math.log(10.0)
 _GAS_J = 8.31446262
 _FARADAY = 96485.332
+_CHARGE_C = 1.602176634e-19
+_BOLTZMANN_J_K = 1.380649e-23
+_AVOGADRO = 6.02214076e23
+_VACUUM_F_M = 8.8541878e-12
 _KCAL_J = 4184.0
 
 # name: (A1, A2, A3, A4, A5) of log K = A1 + A2 T + A3/T + A4 log10 T + A5/T^2, T in kelvin.
@@ -45,19 +49,25 @@ _VANT_HOFF = {
     "kso4": (1.18, 2.25 * _KCAL_J),
     "naso4": (0.7, 1.12 * _KCAL_J),
     "nh4so4": (1.211, 8560.0),
+    "nahpo4": (0.29, 0.0),
+    "caoh": (-12.78, 0.0),  # with water, a proton leaves: Ca + H2O = CaOH + H
+    "mgoh": (-11.44, 15.952 * _KCAL_J),
 }
 
 BRUSHITE_LOG_K = -6.59
 
-# Ion: (diffusion at 25 C in 1e-9 m2/s, temperature coefficient b in kelvin, charge number).
+# Ion: (diffusion at 25 C in 1e-9 m2/s, temperature coefficient b in kelvin, charge number,
+# distance of closest approach in 1e-10 m for the conductance).
 _MOBILE = (
-    ("K", 1.96, 254.0, 1), ("Na", 1.33, 75.0, 1), ("NH4", 1.98, 203.0, 1),
-    ("Ca", 0.792, 34.0, 2), ("Mg", 0.705, -4.0, 2), ("NO3", 1.90, 104.0, 1),
-    ("Cl", 2.033, 216.0, 1), ("SO4", 1.07, -114.0, 2), ("H", 9.31, 838.0, 1),
-    ("OH", 5.27, 478.0, 1), ("HCO3", 1.18, -190.0, 1), ("CO3", 0.955, -103.0, 2),
-    ("H2PO4", 0.846, 0.0, 1), ("HPO4", 0.69, 0.0, 2), ("PO4", 0.612, 0.0, 3),
-    ("pairs+", 0.5, 0.0, 1), ("pairs-", 0.5, 0.0, 1),
+    ("K", 1.96, 254.0, 1, 3.48), ("Na", 1.33, 75.0, 1, 3.63), ("NH4", 1.98, 203.0, 1, 1.9),
+    ("Ca", 0.792, 34.0, 2, 5.41), ("Mg", 0.705, -4.0, 2, 5.57), ("NO3", 1.90, 104.0, 1, 1.11),
+    ("Cl", 2.033, 216.0, 1, 3.16), ("SO4", 1.07, -114.0, 2, 17.0), ("H", 9.31, 838.0, 1, 6.7),
+    ("OH", 5.27, 478.0, 1, 0.87), ("HCO3", 1.18, -190.0, 1, 11.4),
+    ("CO3", 0.955, -103.0, 2, 2.25), ("H2PO4", 0.846, 0.0, 1, 3.5), ("HPO4", 0.69, 0.0, 2, 3.5),
+    ("PO4", 0.612, 0.0, 3, 3.5), ("pairs+", 0.5, 0.0, 1, 3.5), ("PO4 pairs-", 0.5, 0.0, 1, 3.5),
+    ("SO4 pairs-", 0.95, 50.0, 1, 8.5),
 )
+APPROACH = tuple(row[4] for row in _MOBILE)
 
 _CACHE_SIZE = 8
 
@@ -117,8 +127,9 @@ class Equilibria:
         self.phosphate = (
             hpo4, h2po4, value["h3po4"], value["capo4"], value["mgpo4"],
             hpo4 * value["cahpo4"], hpo4 * value["mghpo4"], hpo4 * value["khpo4"],
-            h2po4 * value["cah2po4"], h2po4 * value["mgh2po4"],
+            hpo4 * value["nahpo4"], h2po4 * value["cah2po4"], h2po4 * value["mgh2po4"],
         )
+        self.hydroxide = (value["caoh"], value["mgoh"])
         self.carbonate = (
             value["hco3"], value["co2"], value["caco3"], value["mgco3"],
             value["cahco3"], value["mghco3"],
@@ -128,19 +139,34 @@ class Equilibria:
             value["nh4so4"],
         )
         self.conductance = _conductance(temp_c)
+        self.onsager = _onsager(temp_c)
 
 
 def _conductance(temp_c):
-    """Return uS/cm per mol/kg of each row of _MOBILE at infinite dilution, in that order."""
+    """Return S cm2/mol per unit charge of each row of _MOBILE at infinite dilution."""
     kelvin = temp_c + 273.15
-    common = (viscosity_pa_s(25.0) / viscosity_pa_s(temp_c)) * (kelvin / 298.15)
-    common *= _FARADAY * _FARADAY / (_GAS_J * kelvin)
-    # S m2/mol times mol/kg times kg/m3 is S/m; 1 S/m is 1e4 uS/cm.
-    common *= 1e-9 * density_kg_l(temp_c) * 1000.0 * 1e4
+    common = 1e-5 * _FARADAY * _FARADAY / (_GAS_J * 298.15)
+    common *= viscosity_pa_s(25.0) / viscosity_pa_s(temp_c)
     return tuple(
-        common * charge * charge * diffusion * math.exp(b / kelvin - b / 298.15)
-        for _, diffusion, b, charge in _MOBILE
+        common * charge * diffusion * math.exp(b / kelvin - b / 298.15)
+        for _, diffusion, b, charge, _ in _MOBILE
     )
+
+
+def _onsager(temp_c):
+    """Return what the conductance falls by with the square root of ionic strength (mol/kg).
+
+    (1 / Debye length in 1/1e-10 m, relaxation of a symmetric salt before its q factor,
+    electrophoresis in S cm2/mol a charge, uS/cm per S cm2/mol and mol/kg).
+    """
+    kelvin, density = temp_c + 273.15, density_kg_l(temp_c)
+    farad_m = _VACUUM_F_M * permittivity(temp_c)
+    debye = _CHARGE_C * math.sqrt(
+        2000.0 * _AVOGADRO * density / (farad_m * _BOLTZMANN_J_K * kelvin))
+    common = _CHARGE_C * _CHARGE_C / (6.0 * math.pi) * debye
+    relaxation = common / (2.0 * farad_m * _BOLTZMANN_J_K * kelvin)
+    electrophoresis = 1e4 * common * _AVOGADRO / viscosity_pa_s(temp_c)
+    return debye * 1e-10, relaxation, electrophoresis, 1000.0 * density * density
 
 
 class EquilibriaTable:
