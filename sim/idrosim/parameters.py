@@ -20,6 +20,7 @@ _NUMBERS: dict[str, tuple] = {
     "reservoir.height_mm": (300.0, 20.0, 5_000.0),
     "reservoir.temp_c": (20.0, 1.0, 45.0),
     "reservoir.strength": (1.0, 0.0, 4.0),
+    "reservoir.acid_ml": (0.0, 0.0, 1e5),  # h3po4_10pct poured in when it was filled
     "reservoir.ua_w_k": (6.0, 0.0, 1_000.0),
     "reservoir.heater_w": (0.0, -2_000.0, 2_000.0),
     "reservoir.open_ratio": (0.05, 0.0, 1.0),  # 1: no lid

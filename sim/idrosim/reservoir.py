@@ -14,7 +14,7 @@ from idrosim.chemistry import P as PHOSPHATE
 from idrosim.conductivity import conductivities
 from idrosim.equilibria import EquilibriaTable
 from idrosim.exact import pack_floats, unpack_floats
-from idrosim.water import RECIPES, WATERS, amounts
+from idrosim.water import RECIPES, STOCKS, WATERS, amounts
 
 _MIN_ML = 50.0
 _HEAT_J_ML_K = 4.186
@@ -30,7 +30,8 @@ class Reservoir:
         raw = amounts(WATERS, params["reservoir.water"], litres * 1e-3)
         salts = amounts(RECIPES, params["reservoir.recipe"],
                         litres * 1e-3 * params["reservoir.strength"])
-        self.moles = [raw[i] + salts[i] for i in range(10)]
+        acid = amounts(STOCKS, "h3po4_10pct", params["reservoir.acid_ml"] * 1e-3)
+        self.moles = [raw[i] + salts[i] + acid[i] for i in range(10)]
         self.pocket = [0.0] * 10
         self.taken = [0.0] * 10  # by roots, overflow, leak, precipitate, less CO2 dissolved
         self.volume_ml = litres * 1000.0
