@@ -23,6 +23,7 @@ COMMANDS = {
     "node": "idroserra.cli_node:app",
     "board": "idroserra.cli_board:app",
     "sim": "idroserra.cli_sim:app",
+    "chem": "idroserra.cli_chem:chem",
     "doctor": "idroserra.cli_doctor:doctor",
 }
 

@@ -81,8 +81,6 @@ class Solution:
     `carbon` (mol/kg) and `si_brushite`.
     """
 
-    exp, sqrt = staticmethod(math.exp), staticmethod(math.sqrt)
-
     def __init__(self, table=None):
         self._table = table or EquilibriaTable()
         self.totals = [0.0] * 10
@@ -115,6 +113,10 @@ class Solution:
         """
         if min(totals) < 0.0:
             raise ValueError("totals: negative " + IONS[totals.index(min(totals))])
+        self.put(totals, temp_c)
+
+    def put(self, totals, temp_c):
+        """Take what `set` has checked."""
         self.totals = totals
         self.temp_c = temp_c
         self._equilibria = self._table.at(temp_c)
@@ -124,19 +126,23 @@ class Solution:
 
         At the default the charges balance within 1e-8 eq/kg, at 1e-9 within 1e-11.
         """
-        totals = self.totals
         if self._ionic < 0.0:
-            self._ca, self._mg = totals[CA], totals[MG]
-            self._k, self._na = totals[K], totals[NA]
-            self._ionic = 0.5 * (
-                totals[K] + totals[NA] + totals[NH4] + totals[NO3] + totals[CL] + totals[P]
-                + 4.0 * (totals[CA] + totals[MG] + totals[SO4])
-            )
+            self.start()
         for _ in range(_MAX_ITERATIONS):
-            step, drift = self._iterate()
+            step, drift = self.iterate()
             if -tolerance < step < tolerance and drift < 100.0 * tolerance:
                 return self.ph
-        raise ValueError(f"no charge balance: {totals} at {self.temp_c} C")
+        raise ValueError(f"no charge balance: {self.totals} at {self.temp_c} C")
+
+    def start(self):
+        """Guess free cations and ionic strength from the totals, for a cold solve."""
+        totals = self.totals
+        self._ca, self._mg = totals[CA], totals[MG]
+        self._k, self._na = totals[K], totals[NA]
+        self._ionic = 0.5 * (
+            totals[K] + totals[NA] + totals[NH4] + totals[NO3] + totals[CL] + totals[P]
+            + 4.0 * (totals[CA] + totals[MG] + totals[SO4])
+        )
 
     def henry(self):
         """Return the solubility of CO2, mol/kg/atm."""
@@ -151,13 +157,13 @@ class Solution:
         return self._at_25_c if at_25_c else self._equilibria
 
     def _activities(self):
-        root = self.sqrt(self._ionic)
+        root = math.sqrt(self._ionic)
         log_g1 = -self._equilibria.davies * (root / (1.0 + root) - 0.3 * self._ionic)
-        g1 = self.exp(log_g1)
+        g1 = math.exp(log_g1)
         g2 = g1 * g1
         g2 *= g2
         g3 = g2 * g2 * g1
-        return self.exp(-LN10 * self.ph), 1.0 / g1, 1.0 / g2, 1.0 / g3, g1, g2
+        return math.exp(-LN10 * self.ph), 1.0 / g1, 1.0 / g2, 1.0 / g3, g1, g2
 
     def _sulfate_groups(self, act):
         """Return (acid, slope, charge^2 sum, bound per free Ca, Mg, K); HSO4 is acid, NH3 base."""
@@ -177,8 +183,8 @@ class Solution:
         squares = y * (4.0 * i2 + ones + proton) + free_nh4
         return acid - base, slope, squares, y * g2 * ca, y * g2 * mg, y * kk, y * na
 
-    def _iterate(self):
-        """Do one step; return (change of pH, relative change of the slower unknowns)."""
+    def iterate(self):
+        """Do one step of `solve`; return (change of pH, relative change of slower unknowns)."""
         equilibria, totals = self._equilibria, self.totals
         act = self._activities()
         h, i1, _, _, g1, g2 = act
@@ -206,7 +212,7 @@ class Solution:
             squares, (c_ca + p_ca + s_ca + oh_ca, p_ca * p_ca / phosphate),
             (c_mg + p_mg + s_mg + oh_mg, p_mg * p_mg / phosphate), s_k + p_k, s_na + p_na)
         step = self._limited(balance / (LN10 * slope))
-        self.ph += step
+        self.ph = self.ph + step
         return step, drift
 
     def _limited(self, step):
@@ -218,8 +224,8 @@ class Solution:
         whole_ca, whole_mg = 1.0 + bound_ca[0], 1.0 + bound_mg[0]
         d_ca = (totals[CA] / whole_ca - self._ca) / (1.0 - self._ca * bound_ca[1] / whole_ca)
         d_mg = (totals[MG] / whole_mg - self._mg) / (1.0 - self._mg * bound_mg[1] / whole_mg)
-        self._ca += d_ca
-        self._mg += d_mg
+        self._ca = self._ca + d_ca
+        self._mg = self._mg + d_mg
         self._k = totals[K] / (1.0 + bound_k)
         self._na = totals[NA] / (1.0 + bound_na)
         ionic = 0.5 * (squares + self._k + self._na + 4.0 * (self._ca + self._mg))
@@ -229,11 +235,15 @@ class Solution:
 
     def si_brushite(self):
         """Return the saturation index of CaHPO4.2H2O, -99.99 without calcium or phosphate."""
-        _, _, _, _, _, g2 = self._activities()
-        product = self._ca * g2 * self.hpo4
+        product = self.brushite_product()
         if product < _TINY:
             return -99.99
         return math.log(product) / LN10 - BRUSHITE_LOG_K
+
+    def brushite_product(self):
+        """Return the product of the activities of Ca and HPO4."""
+        _, _, _, _, _, g2 = self._activities()
+        return self._ca * g2 * self.hpo4
 
     def charged(self):
         """Return mol/kg of every charged species, in the order of SPECIES."""

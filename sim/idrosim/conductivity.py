@@ -7,6 +7,8 @@ mean square is 0.5 %; published conductivity models differ among themselves by 2
 strong acid, below pH 3, by more than 10 %: there the mixing rule matters.
 """
 
+import math
+
 from idrosim.chemistry import CHARGES
 from idrosim.equilibria import APPROACH
 
@@ -32,8 +34,8 @@ def conductivities(solution):
     # Onsager's q of the mixture taken for one salt, from transport numbers without interaction.
     # It and the Debye length differ so little from 5 to 40 C that one of each serves both.
     q = z_p * z_n * (mean_p + mean_n) / ((z_n * mean_p + z_p * mean_n) * (z_p + z_n))
-    root = solution.sqrt(solution.ionic_strength())
-    pull = root * q / (1.0 + solution.sqrt(q)) * z_p * z_n
+    root = math.sqrt(solution.ionic_strength())
+    pull = root * q / (1.0 + math.sqrt(q)) * z_p * z_n
     debye, relaxation, electrophoresis, per_molality = here.onsager
     _, relaxation_25, electrophoresis_25, per_molality_25 = standard.onsager
     drag = (debye * root, electrophoresis * root, relaxation * pull,

@@ -40,6 +40,7 @@ _N_MOL_G = 0.045 / 14.007
 _TISSUE = ((K, 0.065 / 39.098, 20e-6), (MG, 0.004 / 24.305, 20e-6), (P, 0.0055 / 30.974, 5e-6),
            (SO4, 0.003 / 32.06, 20e-6))
 _CA_MOL_L = 0.012 / 40.078 * 4.0  # at 4 g of dry matter a litre transpired
+_TINY = 1e-30
 _KM_NO3, _KM_NH4, _KM_CA = 9.5e-6, 30e-6, 20e-6
 
 
@@ -95,9 +96,8 @@ def uptake_mol_s(grown_g_s, transpired_l_s, molar):
     """Return pairs (index of the ion, mol/s) the roots take from a solution of `molar` mol/L."""
     nitrogen = _N_MOL_G * grown_g_s
     nh4, no3 = molar[NH4], molar[NO3]
-    reduced = 0.0
-    if nh4 > 0.0:
-        reduced = nitrogen * 3.0 * nh4 / (3.0 * nh4 + no3) * nh4 / (nh4 + _KM_NH4)
+    preferred = 3.0 * nh4 / (3.0 * nh4 + no3 + _TINY)
+    reduced = nitrogen * preferred * nh4 / (nh4 + _KM_NH4)
     taken = [(NH4, reduced), (NO3, (nitrogen - reduced) * no3 / (no3 + _KM_NO3))]
     for ion, tissue, half in _TISSUE:
         taken.append((ion, tissue * grown_g_s * molar[ion] / (molar[ion] + half)))

@@ -44,6 +44,15 @@ STOCKS = {
     "water": {},
 }
 
+# Water in a litre of the stocks sold for pH, kg: density less what is dissolved.
+STOCK_WATER_KG_L = {
+    "h3po4_10pct": 0.9 * 1.0532,
+    "hno3_10pct": 0.9 * 1.0543,
+    "koh_10pct": 0.9 * 1.0918,
+    "k2co3_10pct": 0.9 * 1.0904,
+    "khco3_1M": 0.967,
+}
+
 
 def amounts(table, name, factor):
     """Return ten floats, `table[name]` times `factor`. Raises ValueError for an unknown name."""

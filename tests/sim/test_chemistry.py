@@ -194,7 +194,7 @@ def test_a_warm_start_needs_two_iterations_and_gives_the_cold_answer():
     cold = solved(moved, 20.0)
     warm.set(moved, 20.0)
     for _ in range(2):
-        warm._iterate()
+        warm.iterate()
     assert warm.ph == pytest.approx(cold.ph, abs=1e-6)
 
 
