@@ -219,15 +219,23 @@ def test_takes_commands_settings_and_acks_and_refuses_what_is_none_of_ours(
 
 
 SCRIPT = """
-import asyncio, random, sys
+import asyncio, gc, random, sys
 from idro.app.clock import Clock
-from idro.net.outbox import Outbox
-from idro.net.publisher import Broker, Handlers, Publisher
 from idro.protocol import messages, settings
+gc.collect()
+from idro.net.outbox import Outbox
+gc.collect()
+from idro.net.publisher import Broker, Handlers, Publisher
+gc.collect()
 
 CHANNELS = ("reservoir.ph", "reservoir.ec_us_cm", "reservoir.temp_c", "air.rh_pct")
 
+def fail(loop, context):
+    sys.print_exception(context["exception"], sys.stderr)
+    sys.exit(1)
+
 async def main(folder, port, boot_id, count):
+    asyncio.get_event_loop().set_exception_handler(fail)
     clock = Clock()
     outbox = Outbox(folder, boot_id, CHANNELS, clock)
     print("found", outbox.count, outbox.damaged_bytes)
@@ -265,15 +273,19 @@ class BoardProcess:
     def __init__(self, firmware, folder, port, boot_id, count):
         script = folder / "node.py"
         script.write_text(SCRIPT)
+        self._errors = folder / "node.err"
         self.process = subprocess.Popen(
             [micropython(), "-X", "heapsize=96wK", str(script), str(folder / "flash"),
              str(port), boot_id, str(count)],
-            stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
+            stdout=subprocess.PIPE, stderr=self._errors.open("w"), text=True,
             env={**os.environ, "MICROPYPATH": f"{firmware}:.frozen"},
         )
 
     def line(self):
-        return self.process.stdout.readline().strip()
+        """Return the next line of its output; nothing may have gone wrong by then."""
+        line = self.process.stdout.readline().strip()
+        assert self._errors.read_text() == ""
+        return line
 
     def kill(self):
         self.process.send_signal(signal.SIGKILL)

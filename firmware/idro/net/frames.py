@@ -102,8 +102,8 @@ class Schema:
         self.fault_codes = tuple(sorted(FAULTS)) if fault_codes is None else tuple(fault_codes)
         self._quantities = [split_channel(channel)[1] for channel in self.channels]
         self.id = f"{crc32(self.text().encode()) & 0xFFFF_FFFF:08x}"
-        # On the wire: the head of a record, and each channel in quotes with up to 14 more.
-        self.record_chars = 60 + sum(len(channel) + 18 for channel in self.channels)
+        # On the wire: the head of a record, and each channel in quotes with its value.
+        self.record_chars = 60 + sum(len(channel) + 12 for channel in self.channels)
         self._format = "<" + "i" * len(self.channels)
 
     def text(self):

@@ -24,7 +24,7 @@ Options = namedtuple(
 Message = namedtuple("Message", ("topic", "payload", "retain"))
 
 MAX_IN_FLIGHT = 4
-MAX_IN_FLIGHT_BYTES = 8_000  # copies kept in RAM until PUBACK
+MAX_IN_FLIGHT_BYTES = 6_000  # copies kept in RAM until PUBACK
 MAX_INBOX = 8
 _CROWDED = 12  # packets not yet handed to the stream: publishing waits
 _MAX_OUTGOING = 24

@@ -14,7 +14,7 @@ from idro.protocol.messages import MAX_RECORDS, Batch
 
 MAX_BYTES = 384 * 1_024
 FLUSH_MS = 60_000
-MAX_MESSAGE_BYTES = 3_000  # a longer one is too much for the node's heap to build
+MAX_MESSAGE_BYTES = 1_400  # one TCP segment; a crowded heap has no larger hole to build it in
 _FLUSH_BYTES = 2_048
 _MAX_PENDING_BYTES = 8_192  # what RAM may hold while flash refuses to take it
 _HEAD_CHARS = 140
@@ -126,7 +126,7 @@ class Outbox:
         """Return (leaf, Batch, position) of the records that follow position `after`, or None.
 
         leaf is "telemetry" or "event". Begin with after = None and pass the last position on. A
-        message holds up to 20 records and about 3,000 bytes of one leaf and one boot, without a
+        message holds up to 20 records and about 1,400 bytes of one leaf and one boot, without a
         hole. None also where a hole follows and what is before it is not stored yet.
         """
         boot_ids = self._boot_ids()
