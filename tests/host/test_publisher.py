@@ -11,9 +11,9 @@ from pathlib import Path
 
 import pytest
 from far_host import FarHost
+from micropython_program import micropython
 from node_clock import NodeClock
 from outbox_records import CHANNELS, FAULTS, new_outbox, values_at
-from test_mqtt_client import micropython
 
 from idro.net.outbox import Outbox
 from idro.net.publisher import MAX_UNSTORED, Broker, Handlers, Publisher
