@@ -2,7 +2,6 @@
 
 import asyncio
 import socket
-from pathlib import Path
 
 import pytest
 from hypothesis import given, settings
@@ -13,7 +12,6 @@ from idro.errors import LinkError
 from idro.net import mqtt_packets as packets
 from idro.net.mqtt import Client, Message, Options
 
-ROOT = Path(__file__).resolve().parents[2]
 CONNACK = b"\x20\x02\x00\x00"
 
 
