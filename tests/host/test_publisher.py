@@ -293,6 +293,20 @@ class BoardProcess:
 
 
 @pytest.fixture
+def boards(tmp_path, mosquitto, compiled):
+    """boards(boot_id, count) starts a board on one flash; none outlives the test."""
+    started = []
+
+    def start(boot_id, count):
+        started.append(BoardProcess(compiled, tmp_path, mosquitto.port, boot_id, count))
+        return started[-1]
+
+    yield start
+    for board in started:
+        board.kill()
+
+
+@pytest.fixture
 def compiled(tmp_path):
     """The firmware as a board runs it: compiled, so that the heap is not full of compiling."""
     folder = tmp_path / "compiled"
@@ -306,17 +320,17 @@ def compiled(tmp_path):
 
 
 def test_under_micropython_nothing_is_lost_over_kills_of_node_and_broker(
-    mosquitto, hosts, eventually, tmp_path, compiled
+    mosquitto, hosts, eventually, boards
 ):
     host = hosts()
     boot_ids = [f"0000c{number:03d}" for number in range(4)]
     for boot_id in boot_ids:
-        board = BoardProcess(compiled, tmp_path, mosquitto.port, boot_id, 1_000)
+        board = boards(boot_id, 1_000)
         assert board.line().startswith("found ")
         assert board.line() == "appended"
         mosquitto.restart()
         board.kill()
-    board = BoardProcess(compiled, tmp_path, mosquitto.port, "0000d000", 50)
+    board = boards("0000d000", 50)
     assert board.line().endswith(" 0")  # no byte was damaged
     assert [board.line(), board.line()] == ["appended", "empty"]
     assert board.process.wait(10) == 0
