@@ -37,13 +37,13 @@ _DEFAULT_HTTP_PORT = 8080
 PLANTS: tuple[tuple[str, dict[str, Any], dict[str, Any]], ...] = (
     (
         "lettuce",
-        {"reservoir.acid_ml": 16.0, "outside.temp_c": 20.0},
+        {"reservoir.acid_ml": 15.0, "outside.temp_c": 20.0},
         {"ph.target": 5.9, "ec.target_us_cm": 1_600},
     ),
     (
         "basil",
         {
-            "reservoir.strength": 0.8, "reservoir.acid_ml": 15.0, "outside.temp_c": 23.0,
+            "reservoir.strength": 0.8, "reservoir.acid_ml": 13.0, "outside.temp_c": 23.0,
             "outside.rh_pct": 60.0, "crop.area_m2": 0.3, "light.ppfd_umol_m2_s": 200.0,
         },
         {"ph.target": 6.1, "ec.target_us_cm": 1_300},
