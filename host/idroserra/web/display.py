@@ -12,8 +12,9 @@ from idroserra import contract
 
 # Order on screens: the solution first, then the air, then the light.
 _ORDER = (
-    "ph", "ec_us_cm", "temp_c", "level_mm", "volume_ml", "rh_pct", "duty_pct", "on_pct",
-    "outbox_count", "rssi_dbm", "heap_free_b",
+    "ph", "ec_us_cm", "temp_c", "level_mm", "volume_ml", "float_up", "flow_ml_per_min", "rh_pct",
+    "co2_ppm", "illuminance_lx", "duty_pct", "on_pct", "supply_mv", "current_ma", "outbox_count",
+    "rssi_dbm", "heap_free_b",
 )
 # quantity: (name, unit, factor, decimals, place, notable)
 _QUANTITIES = {
@@ -21,8 +22,14 @@ _QUANTITIES = {
     "ec_us_cm": ("EC", "mS/cm", 0.001, 2, "tile", 15),
     "temp_c": ("temperature", "°C", 1.0, 1, "tile", 0.3),
     "rh_pct": ("humidity", "%", 1.0, 0, "tile", 2),
+    "co2_ppm": ("CO₂", "ppm", 1.0, 0, "tile", 60),
+    "illuminance_lx": ("brightness", "klx", 0.001, 1, "tile", 0),
     "level_mm": ("level", "mm", 1.0, 0, "tile", 2),
     "volume_ml": ("volume", "L", 0.001, 1, "small", 400),
+    "float_up": ("float up", "", 1.0, 0, "small", 0),
+    "flow_ml_per_min": ("flow", "L/min", 0.001, 2, "small", 0),
+    "supply_mv": ("supply", "V", 0.001, 1, "small", 0),
+    "current_ma": ("current", "A", 0.001, 2, "small", 0),
     "duty_pct": ("", "%", 1.0, 0, "tile", 0),
     "on_pct": ("", "%", 1.0, 0, "small", 0),
     "heap_free_b": ("memory", "kB", 0.001, 0, "small", 0),
