@@ -36,6 +36,14 @@ class OneWireBus(msgspec.Struct, forbid_unknown_fields=True):
     pin: int
 
 
+class UartBus(msgspec.Struct, forbid_unknown_fields=True):
+    """[uart.<name>]: one line to one part."""
+
+    tx_pin: int
+    rx_pin: int
+    baud: int
+
+
 class Adc(msgspec.Struct, forbid_unknown_fields=True):
     """[[adc]]: a converter that analog sensors hang on."""
 
@@ -55,6 +63,12 @@ class Sensor(msgspec.Struct, forbid_unknown_fields=True):
     address: int | None = None
     channel: int | None = None
     pin: int | None = None
+    trigger_pin: int | None = None
+    echo_pin: int | None = None
+    height_mm: int | None = None
+    up_level: int | None = None
+    pulses_per_l: int | None = None
+    shunt_mohm: int | None = None
 
 
 class Actuator(msgspec.Struct, forbid_unknown_fields=True):
@@ -70,23 +84,28 @@ class Actuator(msgspec.Struct, forbid_unknown_fields=True):
 
 
 class Parameter(msgspec.Struct, forbid_unknown_fields=True):
-    """One key a part's entry in a board takes, with its range, both ends allowed."""
+    """One key a part's entry in a board takes, with its range, both ends allowed.
+
+    `bus`: the one kind of bus on which the part has it; "" for all.
+    """
 
     low: int
     high: int
     text: str
+    bus: str = ""
 
 
 class Part(msgspec.Struct, forbid_unknown_fields=True):
     """[<part>] of parts.toml: what any board must know of one part."""
 
     kind: Literal["sensor", "adc", "actuator"]
-    buses: list[Literal["i2c", "onewire", "adc", "pin"]]
+    buses: list[Literal["i2c", "onewire", "uart", "adc", "pin", "gpio"]]
     measures: list[str]
     text: str
     datasheet: str
     parameters: dict[str, Parameter]
     needs: list[str] = []
+    pins: list[Literal["pin", "trigger_pin", "echo_pin"]] = []
 
 
 class BoardFile(msgspec.Struct, forbid_unknown_fields=True):
@@ -95,6 +114,7 @@ class BoardFile(msgspec.Struct, forbid_unknown_fields=True):
     board: Identity
     i2c: dict[str, I2cBus] = {}
     onewire: dict[str, OneWireBus] = {}
+    uart: dict[str, UartBus] = {}
     adc: list[Adc] = []
     sensor: list[Sensor] = []
     actuator: list[Actuator] = []
@@ -106,6 +126,7 @@ _STRUCTS: dict[str, type[msgspec.Struct]] = {
     "board": Identity,
     "i2c": I2cBus,
     "onewire": OneWireBus,
+    "uart": UartBus,
     "adc": Adc,
     "sensor": Sensor,
     "actuator": Actuator,

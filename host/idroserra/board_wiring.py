@@ -8,11 +8,14 @@ from typing import Any, NoReturn
 
 from idro.protocol.messages import MAX_CHANNELS
 from idro.protocol.quantities import QUANTITIES, is_name
-from idroserra.board_file import EXAMPLE, Actuator, Adc, I2cBus, Part, Sensor
+from idroserra.board_file import EXAMPLE, Actuator, Adc, I2cBus, Part, Sensor, UartBus
 from idroserra.chips import Chip
 from idroserra.errors import BoardError
 
 I2C_FREQ_HZ = (10_000, 400_000)
+BAUDS = (9_600, 19_200, 38_400, 57_600, 115_200)
+# What a sensor drives; it listens at its other pins.
+DRIVEN_PINS = ("trigger_pin",)
 # The part whose cut-offs share one timer, since the safety gate runs one of them at a time.
 SHARES_TIMER = "doser"
 # What the node itself reports besides its sensors and outputs: heap, outbox, radio.
@@ -52,6 +55,19 @@ class Wiring:
         self._buses[key] = "onewire"
         return {"pin": self._drive(f"{key}.pin", pin)}
 
+    def uart(self, name: str, bus: UartBus) -> dict[str, Any]:
+        """Take a UART, which carries one part."""
+        key = f"uart.{name}"
+        self._name(key, name)
+        if sum(kind == "uart" for kind in self._buses.values()) >= self._chip.uarts:
+            self._refuse(key, f"the {self._chip.name} has {self._chip.uarts} besides the console")
+        if bus.baud not in BAUDS:
+            self._refuse(f"{key}.baud", f"{bus.baud} is none of {', '.join(map(str, BAUDS))}")
+        tx_pin = self._drive(f"{key}.tx_pin", bus.tx_pin)
+        rx_pin = self._listen(f"{key}.rx_pin", bus.rx_pin)
+        self._buses[key] = "uart"
+        return {"tx_pin": tx_pin, "rx_pin": rx_pin, "baud": bus.baud}
+
     def adc(self, key: str, adc: Adc) -> dict[str, Any]:
         """Take a converter: a device on a bus, and a bus for analog sensors itself."""
         self._name(f"{key}.name", adc.name)
@@ -74,18 +90,24 @@ class Wiring:
         spec: dict[str, Any] = {
             "source": sensor.source, "part": sensor.part, "measures": list(sensor.measures),
         }
+        pins = {"pin": sensor.pin, "trigger_pin": sensor.trigger_pin, "echo_pin": sensor.echo_pin}
         if sensor.bus is None and "pin" in part.buses:
             spec["pin"] = self._analog(f"{key}.pin", sensor.pin)
+        elif sensor.bus is None and "gpio" in part.buses:
+            spec |= self._lines(key, part, pins)
         else:
             spec["bus"] = self._bus(key, sensor.part, part, sensor.bus)
-            self._without(key, sensor.part, pin=sensor.pin)
+            self._without(key, sensor.part, **pins)
         where = self._parameters(
-            key, sensor.part, part, address=sensor.address, channel=sensor.channel
+            key, sensor.part, part, kind=self._buses.get(spec.get("bus", ""), ""),
+            address=sensor.address, channel=sensor.channel, height_mm=sensor.height_mm,
+            up_level=sensor.up_level, pulses_per_l=sensor.pulses_per_l,
+            shunt_mohm=sensor.shunt_mohm,
         )
         if "bus" in spec:
             # A part without address or channel has its bus for itself.
-            name, number = next(iter(where.items()), ("bus", 0))
-            self._place(f"{key}.{name}", spec["bus"], number)
+            name = next((name for name in ("address", "channel") if name in where), "bus")
+            self._place(f"{key}.{name}", spec["bus"], where.get(name, 0))
         return spec | where
 
     def actuator(self, key: str, actuator: Actuator) -> dict[str, Any]:
@@ -168,13 +190,15 @@ class Wiring:
         return bus
 
     def _parameters(
-        self, key: str, name: str, part: Part, **values: int | None
+        self, key: str, name: str, part: Part, kind: str = "", **values: int | None
     ) -> dict[str, int]:
-        """Return those of `values` the part takes, each there and in its range; no others."""
+        """Return those of `values` the part takes on a `kind` of bus, each there and in its
+        range; no others.
+        """
         taken = {}
         for parameter, value in values.items():
             allowed = part.parameters.get(parameter)
-            if allowed is None:
+            if allowed is None or allowed.bus not in ("", kind):
                 self._without(key, name, **{parameter: value})
             elif value is None or not allowed.low <= value <= allowed.high:
                 got = "missing" if value is None else f"{value} is out of range"
@@ -192,6 +216,25 @@ class Wiring:
 
     def _drive(self, key: str, pin: int) -> int:
         why = self._chip.output_refusal(pin)
+        if why is not None:
+            self._refuse(key, f"{why}{self._free()}")
+        return self._take(key, pin)
+
+    def _lines(self, key: str, part: Part, pins: dict[str, int | None]) -> dict[str, int]:
+        """Take the pins a part has for itself; those it does not name must not be there."""
+        taken: dict[str, int] = {}
+        for name, pin in pins.items():
+            if name not in part.pins:
+                self._without(key, "it", **{name: pin})
+            elif pin is None:
+                self._refuse(f"{key}.{name}", f"missing: the GPIO it is wired to{self._free()}")
+            else:
+                take = self._drive if name in DRIVEN_PINS else self._listen
+                taken[name] = take(f"{key}.{name}", pin)
+        return taken
+
+    def _listen(self, key: str, pin: int) -> int:
+        why = self._chip.refusal(pin)
         if why is not None:
             self._refuse(key, f"{why}{self._free()}")
         return self._take(key, pin)

@@ -22,6 +22,7 @@ class Chip:
     adc1: frozenset[int]
     adc2: frozenset[int]
     timers: int
+    uarts: int  # besides the console's
 
     def output_refusal(self, pin: int) -> str | None:
         """Return why `pin` cannot drive anything, or None if it can."""
@@ -73,6 +74,7 @@ _ESP32 = Chip(
     adc1=_pins((32, 39)),
     adc2=frozenset({0, 2, 4, 12, 13, 14, 15, 25, 26, 27}),
     timers=4,
+    uarts=2,
 )
 
 _ESP32S3 = Chip(
@@ -86,6 +88,7 @@ _ESP32S3 = Chip(
     adc1=_pins((1, 10)),
     adc2=_pins((11, 20)),
     timers=4,
+    uarts=2,
 )
 
 CHIPS = {chip.name: chip for chip in (_ESP32, _ESP32S3)}

@@ -2,6 +2,9 @@
 that outputs_off drives before it. Builds what the compiled board names; drivers get it injected.
 """
 
+import time
+from collections import namedtuple
+
 import esp32
 import machine
 import onewire
@@ -13,6 +16,8 @@ from idro.safety.outputs import Output
 WATCHDOG_MS = 8_000
 _MAX_BLOB_BYTES = 128
 _TIMERS = 4  # of an ESP32
+# What a part on pins of its own gets in place of a bus.
+Gpio = namedtuple("Gpio", ("Pin", "time_pulse_us", "sleep_us"))
 
 _KINDS = {"doser": "doser", "switch": "switch", "dimmer": "dimmer"}
 _CAUSES = {
@@ -87,9 +92,10 @@ class Store:
 def build_sensors(board, clock, values):
     """Return [(spec, sensor)] in the board's order. Raises NodeError for a bus that is missing."""
     buses = _build_buses(board, clock)
+    gpio = Gpio(machine.Pin, machine.time_pulse_us, time.sleep_us)
     sensors = []
     for spec in board["sensors"]:
-        bus = buses.get(spec["bus"])
+        bus = buses.get(spec["bus"]) if "bus" in spec else gpio
         if bus is None:
             raise NodeError(f"{spec['part']}: no bus {spec['bus']}")
         sensors.append((spec, _driver(spec["part"]).build(spec, bus, clock, values)))
@@ -135,6 +141,11 @@ def _build_buses(board, clock):
         )
     for name, spec in board["onewire"].items():
         buses["onewire." + name] = onewire.OneWire(machine.Pin(spec["pin"]))
+    for number, (name, spec) in enumerate(board["uart"].items()):
+        buses["uart." + name] = machine.UART(
+            number + 1, baudrate=spec["baud"], tx=machine.Pin(spec["tx_pin"]),
+            rx=machine.Pin(spec["rx_pin"]), timeout=0,
+        )
     for spec in board["adcs"]:
         part = spec["part"]
         converter = getattr(_driver(part), part[0].upper() + part[1:])
