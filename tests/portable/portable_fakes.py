@@ -8,6 +8,7 @@ import struct
 
 from idro.errors import SensorError
 from idrosim.devices.onewire_bus import crc8
+from idrosim.shim.pins import pulse_us
 
 _HERE = __file__.rsplit("/", 1)[0] if "/" in __file__ else "."
 _ORACLE = _HERE + "/../../../shared/oracle/"
@@ -33,7 +34,11 @@ class FakeClock:
 
     def advance_ms(self, duration_ms):
         """Let time pass; timers that end on the way fire at their time."""
-        end_us = self.now_us + duration_ms * 1000
+        self.spend(duration_ms * 1000)
+
+    def spend(self, duration_us):
+        """The same in us: what a busy wait costs."""
+        end_us = self.now_us + duration_us
         while True:
             due = [t for t in self.timers if t.due_us is not None and t.due_us <= end_us]
             if not due:
@@ -117,6 +122,11 @@ class FakeI2c:
     def readfrom_into(self, address, buffer):
         buffer[:] = self._device(address, len(buffer)).read(len(buffer))
 
+    def readfrom_mem(self, address, register, count):
+        buffer = bytearray(count)
+        self.readfrom_mem_into(address, register, buffer)
+        return bytes(buffer)
+
     def readfrom_mem_into(self, address, register, buffer):
         device = self._device(address, 2 + len(buffer))
         device.write(bytes((register,)))
@@ -130,6 +140,60 @@ class FakeI2c:
         if address not in self.devices:
             raise OSError(_ENODEV)
         return self.devices[address]
+
+
+class FakeUart:
+    """machine.UART with time-out 0, over a simulated part."""
+
+    def __init__(self, part):
+        self.part = part
+        self.write_count = 0
+
+    def read(self):
+        return self.part.read() or None
+
+    def write(self, data):
+        self.write_count += 1
+        self.part.write(bytes(data))
+        return len(data)
+
+
+class FakeGpio:
+    """What a part on pins of its own gets: Pin, time_pulse_us, sleep_us over simulated parts."""
+
+    def __init__(self, clock, parts):
+        self._clock = clock
+        self.parts = parts  # pin: part
+        self.Pin = FakeGpioPin
+        FakeGpioPin.parts = parts
+
+    def sleep_us(self, duration_us):
+        self._clock.now_us += duration_us
+
+    def time_pulse_us(self, pin, level, timeout_us):
+        assert level == 1, "only high pulses"
+        return pulse_us(self._clock, self.parts[pin.number], timeout_us)
+
+
+class FakeGpioPin:
+    """machine.Pin with a simulated part at its other end."""
+
+    IN, OUT = 1, 3
+    PULL_DOWN, PULL_UP = 1, 2
+    IRQ_RISING, IRQ_FALLING = 1, 2
+    parts = {}
+
+    def __init__(self, number, mode, pull=-1, *, value=None):
+        self.number = number
+        if mode == self.OUT and value is not None:
+            self.value(value)
+
+    def value(self, level=None):
+        part = self.parts[self.number]
+        return part.level() if level is None else part.set_level(level)
+
+    def irq(self, handler, trigger):
+        self.parts[self.number].watch(lambda: handler(self), trigger)
 
 
 class FakeOneWire:
@@ -215,5 +279,14 @@ def oracle(name):
 
 
 def _cells(line):
-    assert '"' not in line, line
-    return line.strip().split(",")
+    """Return the cells of a line of CSV; between quotes a comma is text."""
+    cells = [""]
+    is_quoted = False
+    for char in line.strip():
+        if char == '"':
+            is_quoted = not is_quoted
+        elif char == "," and not is_quoted:
+            cells.append("")
+        else:
+            cells[-1] += char
+    return cells

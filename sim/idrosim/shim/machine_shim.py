@@ -4,9 +4,10 @@ import hashlib
 
 from idrosim.shim import virtual_time
 from idrosim.shim.buses import I2C, SoftI2C
-from idrosim.shim.pins import ADC, PWM, Pin
+from idrosim.shim.pins import ADC, PWM, Pin, pin_id, pulse_us
 from idrosim.shim.rig import CAUSES
 from idrosim.shim.timers import WDT, Timer
+from idrosim.shim.uarts import UART
 
 RTC_MEMORY_BYTES = 2_048
 
@@ -37,9 +38,17 @@ class RTC:
         return None
 
 
+def time_pulse_us(pin, pulse_level, timeout_us=1_000_000):
+    """Return the width of the next pulse at a pin, -1 or -2 as the real one does."""
+    if pulse_level != 1:
+        raise ValueError("only high pulses come from the parts of this world")
+    rig = Pin._rig
+    return pulse_us(rig.clock, rig.world.pin_parts.get(pin_id(pin)), timeout_us)
+
+
 def functions(rig):
     """Return the public names of `machine`."""
-    for part in (Pin, PWM, ADC, I2C, SoftI2C, Timer, WDT, RTC):
+    for part in (Pin, PWM, ADC, I2C, SoftI2C, UART, Timer, WDT, RTC):
         part._rig = rig
     identity = hashlib.sha256(rig.job["node"].encode()).digest()[:6]
 
@@ -71,10 +80,11 @@ def functions(rig):
         return None
 
     return {
-        "Pin": Pin, "PWM": PWM, "ADC": ADC, "I2C": I2C, "SoftI2C": SoftI2C, "Timer": Timer,
-        "WDT": WDT, "RTC": RTC, "reset": reset, "soft_reset": soft_reset,
+        "Pin": Pin, "PWM": PWM, "ADC": ADC, "I2C": I2C, "SoftI2C": SoftI2C, "UART": UART,
+        "Timer": Timer, "WDT": WDT, "RTC": RTC, "reset": reset, "soft_reset": soft_reset,
         "reset_cause": reset_cause, "unique_id": unique_id, "freq": freq, "idle": idle,
         "lightsleep": lightsleep, "disable_irq": disable_irq, "enable_irq": enable_irq,
+        "time_pulse_us": time_pulse_us,
         "PWRON_RESET": CAUSES["power"], "HARD_RESET": CAUSES["reset"],
         "WDT_RESET": CAUSES["wdt"], "DEEPSLEEP_RESET": CAUSES["deepsleep"],
         "SOFT_RESET": CAUSES["soft"],

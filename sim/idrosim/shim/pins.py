@@ -1,4 +1,11 @@
-"""machine.Pin, PWM and ADC of the simulated board: what the firmware drives reaches the world."""
+"""machine.Pin, PWM and ADC of the simulated board: what the firmware drives reaches the world,
+and what the parts of the world drive reaches the firmware.
+"""
+
+from idrosim.shim.timers import call_back
+
+
+_INPUT_ONLY = {"esp32": (34, 35, 36, 37, 38, 39)}
 
 
 class Pin:
@@ -27,7 +34,7 @@ class Pin:
         if value is not None:
             Pin._levels[self._id] = 1 if value else 0
         if mode != -1:
-            if mode == Pin.OUT and self._id in (34, 35, 36, 37, 38, 39):
+            if mode == Pin.OUT and self._id in _INPUT_ONLY.get(Pin._rig.job["board"]["chip"], ()):
                 raise ValueError("pin can only be input")
             Pin._modes[self._id] = mode
         if pull != -1:
@@ -39,6 +46,10 @@ class Pin:
         if level is None:
             if Pin._modes.get(self._id) == Pin.OUT:
                 return Pin._levels.get(self._id, 0)
+            part = Pin._rig.world.pin_parts.get(self._id)
+            level = None if part is None else part.level()
+            if level is not None:
+                return level
             return 1 if Pin._pulls.get(self._id) == Pin.PULL_UP else 0
         Pin._levels[self._id] = 1 if level else 0
         self._drive()
@@ -59,13 +70,43 @@ class Pin:
         """Drive the other level."""
         self.value(1 - Pin._levels.get(self._id, 0))
 
+    def irq(self, handler=None, trigger=3, *, priority=1, wake=None, hard=False):
+        """Call `handler(pin)` at the edges in `trigger` that the part at this pin makes.
+
+        Raises ValueError for a hard interrupt, which the ESP32 does not have.
+        """
+        if hard:
+            raise ValueError("hard interrupts are not implemented")
+        part = Pin._rig.world.pin_parts.get(self._id)
+        if hasattr(part, "watch"):
+            part.watch(None if handler is None else lambda: call_back(handler, self), trigger)
+
     def mode(self):
         """Return the mode in force."""
         return Pin._modes.get(self._id, Pin.IN)
 
     def _drive(self):
         if Pin._modes.get(self._id) == Pin.OUT:
-            Pin._rig.world.set_level(self._id, Pin._levels.get(self._id, 0))
+            try:
+                Pin._rig.world.set_level(self._id, Pin._levels.get(self._id, 0))
+            except AssertionError as error:
+                Pin._rig.misuse(error)
+
+
+def pulse_us(clock, part, timeout_us):
+    """Return the width of the next high pulse of `part`, or of what is left of it, in us.
+
+    -2: none began in `timeout_us`, -1: it did not end in as much. The time passes.
+    """
+    pulse = None if part is None else part.pulse()
+    now_us = clock.now_us
+    if pulse is None or pulse[0] - now_us > timeout_us:
+        clock.spend(timeout_us)
+        return -2
+    start_us = max(now_us, pulse[0])
+    width_us = pulse[1] - start_us
+    clock.spend(start_us - now_us + min(width_us, timeout_us))
+    return -1 if width_us > timeout_us else width_us
 
 
 def pin_id(pin):

@@ -56,12 +56,16 @@ class Timer:
         Timer._alarms.pop(self._id, None)
         if self._is_periodic:
             self._arm()
-        if self._callback is None:
-            return
-        try:
-            self._callback(self)
-        except Exception as error:  # noqa: BLE001  a callback's exception ends on the console
-            sys.print_exception(error)
+        if self._callback is not None:
+            call_back(self._callback, self)
+
+
+def call_back(callback, argument):
+    """Call what the firmware left to be called; its exception ends on the console."""
+    try:
+        callback(argument)
+    except Exception as error:  # noqa: BLE001  the port prints it, too
+        sys.print_exception(error)
 
 
 class WDT:
