@@ -1,0 +1,60 @@
+"""Atlas EZO-EC: conductivity through an isolated circuit that holds its own calibration.
+
+EZO-EC datasheet v6.2: a reading takes 600 ms and is compensated to 25 C. Circuits before firmware
+2.10 also send dissolved solids, salinity and gravity behind it: switched off, for a first number
+that is something else must never pass for EC.
+"""
+
+from idro.drivers.analog import centi_celsius, divide_rounded
+from idro.drivers.ezo import open_ezo
+from idro.errors import SensorError
+
+PART = "ezo_ec"
+
+_READ_MS = 600
+_HIGHEST_US_CM = 20_000
+_EC = "EC"
+
+
+def build(spec, bus, clock, settings):
+    """Return the EzoEc of a board's sensor entry; `bus` is a machine.I2C or a machine.UART."""
+    return EzoEc(spec["source"], open_ezo(PART, spec, bus, clock, _READ_MS))
+
+
+class EzoEc:
+    """One conductivity circuit. Its signal is digital, so there is no spread."""
+
+    spread_uv = None
+
+    def __init__(self, source, ezo):
+        self._source = source
+        self.ezo = ezo
+        self._is_only_ec = False
+
+    async def read(self, context):
+        """Return {"ec_us_cm": EC at 25 C}, with the temperature from `context`.
+
+        Raises SensorError.
+        """
+        centi_c = centi_celsius(PART, context, self._source)
+        if not self._is_only_ec:
+            await self._send_only_ec()
+        self._is_only_ec = False  # a circuit that fails may be another one afterwards
+        milli_us_cm = await self.ezo.read_milli(centi_c)
+        self._is_only_ec = True
+        ec_us_cm = divide_rounded(milli_us_cm, 1000)
+        if not 0 <= ec_us_cm <= _HIGHEST_US_CM:
+            raise SensorError(PART, "out_of_range", f"{ec_us_cm} uS/cm")
+        return {"ec_us_cm": ec_us_cm}
+
+    async def cell_constant(self):
+        """Return the K the circuit assumes of its cell. Raises SensorError."""
+        return (await self.ezo.ask_milli("K"))[0] / 1000
+
+    async def _send_only_ec(self):
+        outputs = await self.ezo.ask("O")
+        if _EC not in outputs:
+            await self.ezo.tell("O,EC,1")
+        for name in outputs:
+            if name != _EC:
+                await self.ezo.tell(f"O,{name},0")

@@ -1,0 +1,50 @@
+"""Atlas EZO-pH: pH through an isolated circuit that holds its own calibration.
+
+EZO-pH datasheet: a reading takes 900 ms, 0.000 to 14.000; its ends mean an open or a shorted
+input. A shorted electrode reads a perfect 7: the change from reading to reading stands for the
+spread of the raw signal that an analog board would show, 59.16 mV a pH.
+"""
+
+from idro.drivers.analog import centi_celsius
+from idro.drivers.ezo import open_ezo
+from idro.errors import SensorError
+
+PART = "ezo_ph"
+
+_READ_MS = 900
+_UV_PER_MILLI = 59
+
+
+def build(spec, bus, clock, settings):
+    """Return the EzoPh of a board's sensor entry; `bus` is a machine.I2C or a machine.UART."""
+    return EzoPh(spec["source"], open_ezo(PART, spec, bus, clock, _READ_MS))
+
+
+class EzoPh:
+    """One pH circuit. spread_uv is the last change of the signal, None where a read failed."""
+
+    def __init__(self, source, ezo):
+        self._source = source
+        self.ezo = ezo
+        self._last_milli = None
+        self.spread_uv = None
+
+    async def read(self, context):
+        """Return {"ph": pH}, with the water's temperature from `context`. Raises SensorError."""
+        last_milli = self._last_milli
+        self._last_milli = self.spread_uv = None
+        centi_c = centi_celsius(PART, context, self._source)
+        milli_ph = await self.ezo.read_milli(centi_c)
+        if not 0 < milli_ph < 14_000:
+            raise SensorError(PART, "saturated", f"pH {milli_ph}/1000")
+        self._last_milli = milli_ph
+        if last_milli is not None:
+            self.spread_uv = abs(milli_ph - last_milli) * _UV_PER_MILLI
+        return {"ph": milli_ph / 1000}
+
+    async def slope(self):
+        """Return (acid %, base %, offset mV) of the calibrated electrode. Raises SensorError."""
+        numbers = await self.ezo.ask_milli("Slope")
+        if len(numbers) != 3:
+            raise SensorError(PART, "crc", f"Slope: {numbers}")
+        return tuple(number / 1000 for number in numbers)

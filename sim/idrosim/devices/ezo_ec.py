@@ -1,0 +1,85 @@
+"""Atlas EZO-EC: conductivity at 25 C by the calibrated points, temperature by command.
+
+EZO-EC datasheet v6.2: R, Cal and K,n 600 ms, everything else 300 ms. Cal,dry comes first; Cal,low
+changes nothing until Cal,high. Since firmware 2.10 EC is the only output unless others are asked.
+"""
+
+from idrosim.devices.ezo import EzoCircuit
+
+_PER_C = 0.019
+_OUTPUTS = ("EC", "TDS", "S", "SG")
+
+
+class EzoEc(EzoCircuit):
+    """One circuit; `kappa_us_cm` returns what its cell conducts at a K of 1, uncompensated."""
+
+    NAME, VERSION, CAL_WORD = "EC", "2.16", "CAL"
+    WAITS_US = {"R": 600_000, "CAL": 600_000, "K": 600_000}
+
+    def __init__(self, clock, kappa_us_cm):
+        super().__init__(clock)
+        self._kappa_us_cm = kappa_us_cm
+        self.outputs = ["EC"]
+        self.cell_k = 1.0
+
+    def measure(self):
+        """Return the outputs that are on, comma between them."""
+        ec_us_cm = self._compensated() * self.cell_k * self._gain()
+        shown = {
+            "EC": _digits(ec_us_cm), "TDS": f"{0.54 * ec_us_cm:.0f}",
+            "S": f"{ec_us_cm / 2_000:.2f}", "SG": f"{1 + ec_us_cm * 5e-7:.3f}",
+        }
+        return ",".join(shown[name] for name in _OUTPUTS if name in self.outputs)
+
+    def calibrate(self, words):
+        """Take a point; returns "" or None for one that is none."""
+        if words == ["DRY"]:
+            self.points["DRY"] = (0.0, 0.0)
+            return ""
+        name = "ONE" if len(words) == 1 else words[0]
+        if name not in ("ONE", "LOW", "HIGH"):
+            return None
+        self.points[name] = (float(words[-1]), self._compensated())
+        return ""
+
+    def point_count(self):
+        """Return 2 for low and high, 1 for a single point or dry alone."""
+        if "LOW" in self.points and "HIGH" in self.points:
+            return 2
+        return 1 if self.points else 0
+
+    def _gain(self):
+        name = "ONE" if "ONE" in self.points else "HIGH"
+        if name not in self.points or self.points[name][1] <= 0:
+            return 1.0
+        ec_us_cm, seen_us_cm = self.points[name]
+        return ec_us_cm / seen_us_cm
+
+    def _compensated(self):
+        return max(0.0, self._kappa_us_cm()) / (1 + _PER_C * (self.temp_c - 25.0))
+
+    def _on_k(self, words):
+        if words[0] == "?":
+            return f"?K,{self.cell_k:.1f}"
+        self.cell_k = float(words[0])
+        return ""
+
+    def _on_o(self, words):
+        if words[0] == "?":
+            return "?,O," + ",".join(name for name in _OUTPUTS if name in self.outputs)
+        if words[0] not in _OUTPUTS or words[1] not in ("0", "1"):
+            return None
+        self.outputs = [name for name in self.outputs if name != words[0]]
+        if words[1] == "1":
+            self.outputs.append(words[0])
+        return ""
+
+
+def _digits(ec_us_cm):
+    """Return a conductivity with the digits the circuit resolves at its size."""
+    if ec_us_cm < 100:
+        return f"{ec_us_cm:.2f}"
+    if ec_us_cm < 1_000:
+        return f"{ec_us_cm:.1f}"
+    step = 1 if ec_us_cm < 10_000 else 10 if ec_us_cm < 100_000 else 100
+    return str(int(min(ec_us_cm, 500_000) / step + 0.5) * step)
