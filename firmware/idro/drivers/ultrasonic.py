@@ -1,0 +1,98 @@
+"""Water level from above: what ultrasonic rangers share, whatever line the echo comes over.
+
+The echo is c there and back, c = 331.3 m/s * sqrt(1 + T/273.15): 2 % from 10 to 35 C, so the air's
+temperature is needed. Closer than its blind zone a ranger still answers, with the zone's end: a
+full tank looks not-full, so what comes from there is a fault and never a number.
+"""
+
+from idro.drivers.analog import centi_celsius, divide_rounded
+from idro.errors import SensorError
+
+PINGS = 5
+_FEWEST_ECHOES = 3
+# The pulse is waited for and then measured, each with this cap: 4.5 m are 28 ms at 10 C.
+_CAP_US = 30_000
+_GAP_MS = 61
+_ZERO_CENTI_K = 27_315
+# What waves and a cold or hot headspace may add up to, seen from above.
+_SCATTER_UM = 20_000
+_FLOOR_TOLERANCE_MM = 15
+
+
+class UltrasonicLevel:
+    """One ranger above the water; `pinger` gives the widths of its echoes in us.
+
+    `blind_mm` is where its readings begin to mean something. The signal is a time: no spread.
+    """
+
+    spread_uv = None
+
+    def __init__(self, spec, pinger, blind_mm, range_mm):
+        self._part = spec["part"]
+        self._source = spec["source"]
+        self._height_mm = spec["height_mm"]
+        self._pinger = pinger
+        self._blind_mm = blind_mm
+        self._range_mm = range_mm
+
+    async def read(self, context):
+        """Return {"level_mm": depth of water}. Raises SensorError."""
+        # The air above the water: that of the house, or about that of the water itself.
+        has_air = context.get("air.temp_c") is not None
+        centi_c = centi_celsius(self._part, context, "air" if has_air else self._source)
+        echoes_us = sorted(await self._pinger.echoes_us())
+        echo_us = echoes_us[len(echoes_us) // 2]
+        if distance_um(echoes_us[-2] - echoes_us[1], centi_c) > _SCATTER_UM:
+            raise SensorError(self._part, "noisy", f"{echoes_us} us")
+        distance_mm = divide_rounded(distance_um(echo_us, centi_c), 1000)
+        if not self._blind_mm < distance_mm <= self._range_mm:
+            raise SensorError(self._part, "out_of_range", f"{distance_mm} mm away")
+        level_mm = self._height_mm - distance_mm
+        if level_mm < -_FLOOR_TOLERANCE_MM:
+            raise SensorError(self._part, "out_of_range", f"{-level_mm} mm below the floor")
+        return {"level_mm": max(0, level_mm)}
+
+
+class EchoLine:
+    """Pings over a trigger and an echo line. `gpio` has Pin, time_pulse_us and sleep_us."""
+
+    def __init__(self, spec, gpio, clock, trigger_us):
+        self._part = spec["part"]
+        self._gpio = gpio
+        self._clock = clock
+        self._trigger_us = trigger_us
+        self._trigger = gpio.Pin(spec["trigger_pin"], gpio.Pin.OUT, value=0)
+        self._echo = gpio.Pin(spec["echo_pin"], gpio.Pin.IN)
+
+    async def echoes_us(self):
+        """Return the widths of the echoes that came back of five pings. Raises SensorError."""
+        found = []
+        has_answered = False
+        for _ in range(PINGS):
+            await self._clock.sleep_ms(_GAP_MS)  # the echo before must have died
+            self._trigger.value(1)
+            self._gpio.sleep_us(self._trigger_us)
+            self._trigger.value(0)
+            echo_us = self._gpio.time_pulse_us(self._echo, 1, _CAP_US)
+            has_answered = has_answered or echo_us != -2
+            if echo_us > 0:
+                found.append(echo_us)
+        return enough(self._part, found, has_answered)
+
+
+def enough(part, echoes_us, has_answered):
+    """Return `echoes_us` where they are enough for a median. Raises SensorError."""
+    if len(echoes_us) >= _FEWEST_ECHOES:
+        return echoes_us
+    fault = "timeout" if has_answered else "no_ack"
+    raise SensorError(part, fault, f"{len(echoes_us)} of {PINGS} echoes")
+
+
+def distance_um(echo_us, centi_c):
+    """Return how far sound goes and comes back in `echo_us`, in um."""
+    return echo_us * speed_mm_s(centi_c) // 2_000
+
+
+def speed_mm_s(centi_c):
+    """Return the speed of sound in air. 24 bits of mantissa hold it to 0.03 mm/s."""
+    return int(331_300 * ((centi_c + _ZERO_CENTI_K) / _ZERO_CENTI_K) ** 0.5 + 0.5)
