@@ -2,6 +2,7 @@
 
 from portable_fakes import FakeClock, FakeI2c, fault_of, refusal_of, run, single
 
+from idro.drivers import sensirion
 from idro.drivers import sht4x as driver
 from idrosim.devices import sht4x as device
 
@@ -17,11 +18,11 @@ def bench(temp_c=22.4, rh_pct=61.7):
 
 
 def test_crc_is_that_of_the_datasheet():
-    assert driver.crc8(b"\xbe\xef") == 0x92
+    assert sensirion.crc8(b"\xbe\xef") == 0x92
     assert device.crc8(b"\xbe\xef") == 0x92
     for word in range(0, 65536, 251):
         content = bytes((word >> 8, word & 0xFF))
-        assert driver.crc8(content) == device.crc8(content)
+        assert sensirion.crc8(content) == device.crc8(content)
 
 
 def test_reads_the_air():
@@ -105,4 +106,4 @@ def test_the_serial_number_can_be_read():
     clock.advance_ms(1)
     answer = part.read(6)
     assert answer[:2] + answer[3:5] == b"\x0f\x0e\x0d\x0c"
-    assert driver.crc8(answer[:2]) == answer[2]
+    assert sensirion.crc8(answer[:2]) == answer[2]

@@ -1,12 +1,13 @@
 """SHT40, SHT41, SHT45: temperature and humidity of the air over I2C.
 
-Sensirion SHT4x datasheet v6: command 4.5, conversion 4.6, CRC 4.4 (of BE EF it is 92). A high
-precision measurement takes at most 8.3 ms. The heater is never switched on: it would warm the
-reading, and the part is not made to heat while it measures.
+Sensirion SHT4x datasheet v6: command 4.5, conversion 4.6. A high precision measurement takes at
+most 8.3 ms. The heater is never switched on: it would warm the reading, and the part is not made
+to heat while it measures.
 """
 
 from idro.drivers.analog import divide_rounded
 from idro.drivers.retries import with_retries
+from idro.drivers.sensirion import words_of
 from idro.errors import SensorError
 
 PART = "sht4x"
@@ -35,9 +36,7 @@ class Sht4x:
 
     async def read(self, context):
         """Return {"temp_c": C, "rh_pct": 0..100}. Raises SensorError."""
-        await with_retries(PART, self._measure)
-        raw_temp = self._answer[0] << 8 | self._answer[1]
-        raw_rh = self._answer[3] << 8 | self._answer[4]
+        raw_temp, raw_rh = await with_retries(PART, self._measure)
         centi_c = divide_rounded(17_500 * raw_temp, 65_535) - 4_500
         if not _MIN_CENTI_C <= centi_c <= _MAX_CENTI_C:
             raise SensorError(PART, "out_of_range", f"{centi_c}/100 C")
@@ -49,16 +48,4 @@ class Sht4x:
         self._i2c.writeto(self._address, _MEASURE_HIGH_PRECISION)
         await self._clock.sleep_ms(_MEASURE_MS)
         self._i2c.readfrom_into(self._address, self._answer)
-        for start in (0, 3):
-            if crc8(self._answer[start:start + 2]) != self._answer[start + 2]:
-                raise SensorError(PART, "crc", bytes(self._answer).hex())
-
-
-def crc8(data):
-    """Return the CRC-8 of the datasheet's section 4.4: polynomial 31, start FF."""
-    crc = 0xFF
-    for byte in data:
-        crc ^= byte
-        for _ in range(8):
-            crc = (crc << 1 ^ 0x31) & 0xFF if crc & 0x80 else crc << 1
-    return crc
+        return words_of(PART, self._answer)
