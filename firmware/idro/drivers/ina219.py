@@ -1,0 +1,60 @@
+"""INA219: voltage and current of a supply over I2C, for the rail of the pumps.
+
+TI SBOS448G: configuration register 00, shunt 01 (10 uV), bus 02 (4 mV in bits 15:3, ready bit 1,
+overflow bit 0). A triggered 12-bit conversion of both takes 1.1 ms; 32 V and 320 mV full scale.
+"""
+
+import struct
+
+from idro.drivers.analog import divide_rounded
+from idro.drivers.retries import with_retries
+from idro.errors import SensorError
+
+PART = "ina219"
+
+_CONFIG, _SHUNT, _BUS = 0, 1, 2
+# 32 V, 320 mV, 12 bit both, shunt and bus, triggered.
+_MEASURE = b"\x39\x9b"
+_MEASURE_MS = 3
+_READY, _OVERFLOW = 0x02, 0x01
+_FULL_SHUNT = 32_000
+
+
+def build(spec, bus, clock, settings):
+    """Return the Ina219 of a board's sensor entry; `bus` is a machine.I2C."""
+    return Ina219(bus, spec["address"], spec["shunt_mohm"], clock)
+
+
+class Ina219:
+    """One sensor. What it measures is no probe's signal: no spread."""
+
+    spread_uv = None
+
+    def __init__(self, i2c, address, shunt_mohm, clock):
+        self._i2c = i2c
+        self._address = address
+        self._shunt_mohm = shunt_mohm
+        self._clock = clock
+
+    async def read(self, context):
+        """Return {"supply_mv": mV, "current_ma": mA}. Raises SensorError."""
+        shunt, bus = await with_retries(PART, self._measure)
+        if bus & _OVERFLOW or not -_FULL_SHUNT < shunt < _FULL_SHUNT:
+            raise SensorError(PART, "saturated", f"shunt {shunt}, bus {bus:04x}")
+        return {
+            "supply_mv": (bus >> 3) * 4,
+            "current_ma": divide_rounded(shunt * 10, self._shunt_mohm),
+        }
+
+    async def _measure(self):
+        self._i2c.writeto_mem(self._address, _CONFIG, _MEASURE)
+        await self._clock.sleep_ms(_MEASURE_MS)
+        bus = self._register(">H", _BUS)
+        if not bus & _READY:
+            raise SensorError(PART, "timeout", f"nothing in {_MEASURE_MS} ms")
+        if self._register(">H", _CONFIG) != struct.unpack(">H", _MEASURE)[0]:
+            raise SensorError(PART, "crc", "it lost its settings")
+        return self._register(">h", _SHUNT), bus
+
+    def _register(self, layout, pointer):
+        return struct.unpack(layout, self._i2c.readfrom_mem(self._address, pointer, 2))[0]

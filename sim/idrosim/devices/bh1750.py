@@ -1,0 +1,76 @@
+"""BH1750 at opcode level (ROHM BH1750FVI datasheet): measurement time, modes, early reads.
+
+One-time high resolution takes 180 ms at worst for a measurement time of 69 and in proportion for
+others; the part then powers down. Until it is done the register holds the result before.
+"""
+
+_ENODEV = 19
+_OFF, _ON, _RESET = 0x00, 0x01, 0x07
+_ONE_TIME_HIGH = 0x20
+_DEFAULT_TIME = 69
+_LONGEST_US = 180_000
+
+
+class Bh1750:
+    """One part; `lux` returns the brightness at it.
+
+    fault: None, "unplugged" or "stuck" (the last measurement again).
+    """
+
+    def __init__(self, clock, lux):
+        self._clock = clock
+        self._lux = lux
+        self.fault = None
+        self.power_cycle()
+
+    def power_cycle(self):
+        """Lose and regain the supply."""
+        self._is_on = False
+        self._time = _DEFAULT_TIME
+        self._count = self._next_count = 0
+        self._done_us = None
+
+    def write(self, data):
+        """Take one opcode."""
+        self._acknowledge()
+        assert len(data) == 1, f"bh1750: opcode of {len(data)} bytes"
+        code = data[0]
+        self._settle()
+        if code in (_OFF, _ON):
+            self._is_on = code == _ON
+        elif code == _RESET:
+            assert self._is_on, "bh1750: reset while powered down"
+            self._count = 0
+        elif code & 0xF8 == 0x40:
+            self._time = (code & 7) << 5 | self._time & 0x1F
+        elif code & 0xE0 == 0x60:
+            self._time = self._time & 0xE0 | code & 0x1F
+        else:
+            assert code == _ONE_TIME_HIGH, f"bh1750: opcode {code:02x}, which no driver uses"
+            self._measure()
+
+    def read(self, count):
+        """Return the last finished result."""
+        self._acknowledge()
+        assert count <= 2, f"bh1750: read of {count} bytes"
+        self._settle()
+        return bytes((self._count >> 8, self._count & 0xFF))[:count]
+
+    def _measure(self):
+        assert self._is_on, "bh1750: told to measure while powered down"
+        assert self._done_us is None, "bh1750: told to measure while it measures"
+        assert 31 <= self._time <= 254, f"bh1750: measurement time {self._time}"
+        if self.fault != "stuck":
+            counts = self._lux() * 1.2 * self._time / _DEFAULT_TIME
+            self._next_count = min(65_535, max(0, int(counts + 0.5)))
+        self._done_us = self._clock.now_us + _LONGEST_US * self._time // _DEFAULT_TIME
+
+    def _settle(self):
+        if self._done_us is not None and self._clock.now_us >= self._done_us:
+            self._done_us = None
+            self._count = self._next_count
+            self._is_on = False
+
+    def _acknowledge(self):
+        if self.fault == "unplugged":
+            raise OSError(_ENODEV)
