@@ -210,6 +210,7 @@ class Plant:
             "reservoir.volume_ml": tank.volume_ml,
             "air.temp_c": self._air.temp_c,
             "air.rh_pct": self._air.rh_pct(),
+            "air.co2_ppm": self._params["air.co2_ppm"],
             "light.ppfd_umol_m2_s": self._ppfd(),
             "topoff_ml": self._topoff_ml,
             "transpired_ml": self._transpired_ml,

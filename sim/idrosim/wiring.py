@@ -6,7 +6,7 @@ ValueError that names it.
 
 import hashlib
 
-from idrosim import probe_parameters, probes
+from idrosim import field_wiring, probe_parameters, probes
 from idrosim.devices import dfr0300, hydrostatic, sen0161
 from idrosim.devices.ads1115 import Ads1115
 from idrosim.devices.dimmer import Dimmer
@@ -69,11 +69,17 @@ class Wiring:
         self.probes = {}  # channel of its first measure: probe
         self._by_kind = {}
         self.fault_targets = {}  # channel, adc or actuator: what has a `fault`
-        self._clock = clock
-        self._sync = sync
+        self.uart_parts = {}  # (tx pin, rx pin): (device, its baud)
+        self.pin_parts = {}  # pin: device with level or set_level
+        self.clock = clock
+        self.sync = sync
         self._params = params  # of probes, as probe_parameters has them
         self._seed = seed
         self._i2c_by_name = {}
+        self._uart_pins = {
+            "uart." + name: (bus["tx_pin"], bus["rx_pin"])
+            for name, bus in board.get("uart", {}).items()
+        }
         self._adcs = {}
         for name, bus in board.get("i2c", {}).items():
             devices = self._i2c_by_name["i2c." + name] = {}
@@ -106,18 +112,39 @@ class Wiring:
             lines[spec["bus"]].append(device)
         elif part == "sht4x":
             device, probe = self._air(spec)
-            self._i2c_by_name[spec["bus"]][spec["address"]] = device
+            self.on_i2c(spec, device)
+        elif part in field_wiring.PARTS:
+            device, probe = field_wiring.PARTS[part][0](self, spec)
         else:
             raise ValueError(f"board: no simulated part {part}")
-        target = Sensor(_PART_FAULTS[part], device, probe)
+        faults = _PART_FAULTS.get(part) or field_wiring.PARTS[part][1]
+        target = Sensor(faults, device, probe)
         for key in spec["measures"]:
             self.fault_targets["{}.{}".format(spec["source"], key)] = target
 
+    def on_i2c(self, spec, device):
+        """Put `device` at its address on the bus of its entry; returns it."""
+        self._i2c_by_name[spec["bus"]][spec["address"]] = device
+        return device
+
+    def on_uart(self, spec, device, baud):
+        """Put `device` on the UART of its entry, at its own speed; returns it."""
+        self.uart_parts[self._uart_pins[spec["bus"]]] = (device, baud)
+        return device
+
+    def looking(self, probe, name):
+        """Return a function that gives the property `name` of `probe` as it is now."""
+        def look():
+            self.sync()
+            return getattr(probe, name)
+
+        return look
+
     def _analog(self, spec):
         part = spec["part"]
-        sync = self._sync
+        sync = self.sync
         if part == "sen0161":
-            ph_probe = self._probe(spec, "ph", probes.PhProbe)
+            ph_probe = self.probe(spec, "ph", probes.PhProbe)
 
             def electrode_mv():
                 sync()
@@ -125,14 +152,14 @@ class Wiring:
 
             return FrontEnd(sen0161.volts, electrode_mv), ph_probe
         if part == "dfr0300":
-            ec_probe = self._probe(spec, "ec", probes.EcProbe)
+            ec_probe = self.probe(spec, "ec", probes.EcProbe)
 
             def kappa_us_cm():
                 sync()
                 return ec_probe.kappa_us_cm
 
             return FrontEnd(_ec_volts, kappa_us_cm), ec_probe
-        level_probe = self._probe(spec, "level", probes.LevelProbe)
+        level_probe = self.probe(spec, "level", probes.LevelProbe)
 
         def level_mm():
             sync()
@@ -141,25 +168,26 @@ class Wiring:
         return FrontEnd(_level_volts, level_mm), level_probe
 
     def _water_temperature(self, spec):
-        probe = self._probe(spec, "temp", probes.TempProbe)
+        probe = self.probe(spec, "temp", probes.TempProbe)
 
         def temp_c():
-            self._sync()
+            self.sync()
             return probe.temp_c
 
-        return Ds18b20(self._clock, _rom(spec, self._seed), temp_c), probe
+        return Ds18b20(self.clock, _rom(spec, self._seed), temp_c), probe
 
     def _air(self, spec):
-        probe = self._probe(spec, "air", probes.AirProbe)
+        probe = self.probe(spec, "air", probes.AirProbe)
 
         def air():
-            self._sync()
+            self.sync()
             return probe.temp_c, probe.rh_pct
 
-        return Sht4x(self._clock, air), probe
+        return Sht4x(self.clock, air), probe
 
-    def _probe(self, spec, kind, build):
-        channel = "{}.{}".format(spec["source"], spec["measures"][0])
+    def probe(self, spec, kind, build, measure=None):
+        """Return a new probe of `kind`, named after a measure of `spec`, the first by default."""
+        channel = "{}.{}".format(spec["source"], measure or spec["measures"][0])
         probe = build(self._params, Rng(self._seed * 31 + len(self.probes) + 1))
         self.probes[channel] = probe
         self._by_kind.setdefault(kind, []).append(probe)

@@ -32,6 +32,8 @@ class World:
         self._wiring = Wiring(board, probe_params, job["seed"], clock, self.sync)
         self.i2c_buses = self._wiring.i2c_buses
         self.onewire_buses = self._wiring.onewire_buses
+        self.uart_parts = self._wiring.uart_parts
+        self.pin_parts = self._wiring.pin_parts
         self._probes = list(self._wiring.probes.values())
         truth = self.plant.truth()
         for probe in self._probes:
@@ -52,6 +54,8 @@ class World:
         if bound is not None:
             bound[1].set_level(level)
             self._apply(pin)
+        elif pin in self.pin_parts:
+            self.pin_parts[pin].set_level(level)
 
     def set_duty(self, pin, ratio):
         """Take the duty of a PWM pin, 0.0 to 1.0."""

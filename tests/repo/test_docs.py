@@ -101,6 +101,24 @@ def test_hardware_page_wires_the_reference_board():
             assert inputs[str(sensor["channel"])].startswith(f"`{sensor['part']}`"), why
 
 
+def test_hardware_page_wires_the_ezo_board():
+    why = "Whoever wires by docs/hardware.md gets another board than boards/ compiles:"
+    board = boards.load("esp32s3-ezo")
+    wired = {int(pin): what for pin, what in rows("hardware.md", "Pins of `esp32s3-ezo`")}
+    pins = {actuator["pin"]: f"`{actuator['name']}`" for actuator in board["actuators"]}
+    bus = board["i2c"]["main"]
+    pins |= {bus["scl_pin"]: "I2C clock", bus["sda_pin"]: "I2C data",
+             board["onewire"]["main"]["pin"]: "1-Wire data"}
+    sensors = {sensor["part"]: sensor for sensor in board["sensors"]}
+    pins |= {sensors["jsn_sr04t"]["trigger_pin"]: "JSN-SR04T trigger",
+             sensors["jsn_sr04t"]["echo_pin"]: "JSN-SR04T echo",
+             sensors["float_switch"]["pin"]: "float switch"}
+    found = [f"GPIO {pin}: {what}" for pin, what in pins.items()
+             if not wired.get(pin, "").startswith(what)]
+    assert not found, report(why, found)
+    assert set(wired) == set(pins), why
+
+
 def test_every_decision_record_is_complete():
     why = "A decision without its reasons is taken again; each record has these four parts:"
     records = sorted((ROOT / "docs" / "adr").glob("*.md"))

@@ -1,0 +1,169 @@
+"""Probes besides those in the water: what rangers, floats, meters, gas and light sensors see.
+
+As those of probes.py: `step` moves them through time, a property is what the part at their wires
+looks at. A fault is None or one of the class's FAULTS; anything else is a ValueError.
+"""
+
+from idrosim.exact import pack_floats, unpack_floats
+from idrosim.probe_parameters import settings
+from idrosim.signals import Signal
+
+
+class Lagged:
+    """One quantity with lag, offset and noise; the probes below say which."""
+
+    FAULTS = ("stuck", "noisy", "drift")
+
+    def __init__(self, params, rng):
+        self.params = params
+        self.signal = Signal(self.FAULTS, rng)
+
+    @property
+    def fault(self):
+        """None or one of FAULTS."""
+        return self.signal.fault
+
+    @fault.setter
+    def fault(self, name):
+        self.signal.fault = name
+
+    def state(self):
+        """Return a JSON-able state."""
+        return self.signal.state()
+
+    def restore(self, state):
+        """Take back what `state` returned."""
+        self.signal.restore(state)
+
+
+class GasProbe(Lagged):
+    """CO2 at an optical sensor behind its membrane."""
+
+    def __init__(self, params, rng):
+        super().__init__(settings("co2", params), rng)
+
+    def step(self, dt_s, truth):
+        """Advance by `dt_s` in air of `truth`."""
+        params = self.params
+        self.signal.follow(dt_s, truth["air.co2_ppm"] + params["offset_ppm"], params["tau_s"],
+                           params["drift_ppm_per_h"])
+
+    @property
+    def co2_ppm(self):
+        """The carbon dioxide it sees, ppm."""
+        return max(0.0, self.signal.look(self.params["noise_ppm"]))
+
+
+class LightProbe(Lagged):
+    """Brightness at the crop: lamps and sun have about the same lux to the photon."""
+
+    def __init__(self, params, rng):
+        super().__init__(settings("light", params), rng)
+
+    def step(self, dt_s, truth):
+        """Advance by `dt_s` in the light of `truth`."""
+        params = self.params
+        lux = truth["light.ppfd_umol_m2_s"] * params["lx_per_umol_m2_s"] * params["clear_ratio"]
+        self.signal.follow(dt_s, lux, params["tau_s"], params["drift_per_h"] * lux)
+
+    @property
+    def illuminance_lx(self):
+        """The brightness it sees, lx."""
+        return max(0.0, self.signal.look(self.params["noise_lx"]))
+
+
+class RangeProbe(Lagged):
+    """The surface of the water below a ranger, with its waves, and the air between."""
+
+    def __init__(self, params, rng):
+        super().__init__(settings("range", params), rng)
+        self.air_c = 20.0
+
+    def step(self, dt_s, truth):
+        """Advance by `dt_s` over a tank of `truth`."""
+        params = self.params
+        self.air_c = truth["air.temp_c"]
+        self.signal.follow(dt_s, truth["reservoir.level_mm"] + params["offset_mm"],
+                           params["tau_s"], params["drift_mm_per_h"])
+
+    @property
+    def level_mm(self):
+        """How high the water stands where the sound meets it, mm."""
+        return self.signal.look(self.params["noise_mm"])
+
+    def state(self):
+        """Return a JSON-able state."""
+        return [self.signal.state(), pack_floats([self.air_c])]
+
+    def restore(self, state):
+        """Take back what `state` returned."""
+        self.signal.restore(state[0])
+        self.air_c = unpack_floats(state[1])[0]
+
+
+class FloatProbe(Lagged):
+    """A float on its arm: lifted where the water stands higher than `lift_mm`."""
+
+    FAULTS = ()
+
+    def __init__(self, params, rng):
+        super().__init__(settings("float", params), rng)
+        self.is_up = False
+
+    def step(self, dt_s, truth):
+        """Advance by `dt_s` in a tank of `truth`."""
+        params = self.params
+        gap_mm = params["gap_mm"] if self.is_up else 0.0
+        self.signal.follow(dt_s, truth["reservoir.level_mm"], params["tau_s"], 0.0)
+        self.is_up = self.signal.value > params["lift_mm"] - gap_mm
+
+    def state(self):
+        """Return a JSON-able state."""
+        return [self.signal.state(), self.is_up]
+
+    def restore(self, state):
+        """Take back what `state` returned."""
+        self.signal.restore(state[0])
+        self.is_up = state[1]
+
+
+class FlowProbe(Lagged):
+    """The top-off line: what flowed in a step turns the wheel of its meter."""
+
+    FAULTS = ()
+
+    def __init__(self, params, rng):
+        super().__init__(settings("flow", params), rng)
+        self.turn = None  # called with the ml of a step
+        self._seen_ml = None
+
+    def step(self, dt_s, truth):
+        """Advance by `dt_s` of the pipe of `truth`."""
+        total_ml = truth["topoff_ml"] * self.params["slip_ratio"]
+        if self._seen_ml is not None and total_ml > self._seen_ml and self.turn is not None:
+            self.turn(total_ml - self._seen_ml)
+        self._seen_ml = total_ml
+
+    def state(self):
+        """Return a JSON-able state."""
+        return None if self._seen_ml is None else pack_floats([self._seen_ml])
+
+    def restore(self, state):
+        """Take back what `state` returned."""
+        self._seen_ml = None if state is None else unpack_floats(state)[0]
+
+
+class SupplyProbe(Lagged):
+    """The rail of the pumps: its voltage and what the board itself draws."""
+
+    def __init__(self, params, rng):
+        super().__init__(settings("supply", params), rng)
+
+    def step(self, dt_s, truth):
+        """Advance by `dt_s`."""
+        self.signal.follow(dt_s, self.params["supply_mv"], 1.0, self.params["drift_mv_per_h"])
+
+    @property
+    def supply(self):
+        """The rail's (mV, mA)."""
+        return self.signal.look(self.params["noise_mv"]), self.params["current_ma"]
