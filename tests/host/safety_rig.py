@@ -88,6 +88,32 @@ class Pin:
         self.value(1 if duty else 0)
 
 
+class Rtc:
+    """machine.RTC: memory that survives a reset."""
+
+    def __init__(self):
+        self._data = b""
+
+    def memory(self, data=None):
+        if data is None:
+            return self._data
+        self._data = bytes(data)
+        return None
+
+
+class Nvs:
+    """What survives a power cut too."""
+
+    def __init__(self):
+        self.values = {}
+
+    def blob(self, key):
+        return self.values.get(key)
+
+    def put(self, **values):
+        self.values.update(values)
+
+
 class Photo(NamedTuple):
     """A moment: the time of the world, how many edges there were, what was on flash."""
 
@@ -99,10 +125,11 @@ class Photo(NamedTuple):
 class Rig:
     """One node's gate. `reboot()` starts over as a power cut does: files stay, memory goes."""
 
-    def __init__(self, folder: Path, **values):
+    def __init__(self, folder: Path, clock_class: "type[Clock] | None" = None, **values):
         self.folder = folder
         self.values = settings.check(values)
-        self.clock = Clock()
+        self.clock_class = clock_class or Clock
+        self.clock = self.clock_class()
         self.edges: list[tuple[int, str, int]] = []  # (world ms, output, level)
         self.events: list[tuple[str, dict]] = []
         self.readings: dict[str, Sample] = {}
@@ -111,7 +138,7 @@ class Rig:
         self.boot()
 
     def boot(self) -> None:
-        clock = Clock(self.clock.at_ms)
+        clock = self.clock_class(self.clock.at_ms)
         self.clock = clock
         timer = Timer(clock)
         outputs = {}
@@ -147,7 +174,7 @@ class Rig:
         del self.edges[photo.edge_count :]
         for name, data in photo.flash.items():
             (self.folder / name).write_bytes(data)
-        self.clock = Clock(photo.at_ms)
+        self.clock = self.clock_class(photo.at_ms)
         for name in self.outputs:
             if self.level(name):
                 self.edge(name, 0)

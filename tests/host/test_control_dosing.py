@@ -87,8 +87,28 @@ def test_b_is_given_up_after_half_an_hour():
     memory.given(Actuation("nutrient_a", 7_300, 7_300, 0, ""), water(ec=1_400), VALUES, 0)
     blocked = decide(water(ec=1_400), memory, 1_700_000, room=lambda _: (0, "circulation is off"))
     assert blocked[0].reason == "held: nutrient B waits: circulation is off"
-    assert "given up" in decide(water(ec=1_400), memory, 1_900_000)[0].reason
-    assert decide(water(), memory, 1_910_000)[0].reason.startswith("in band")
+    assert memory.missed_b_ul == 0
+    assert decide(water(), memory, 1_900_000)[0].reason.startswith("in band")
+    assert memory.missed_b_ul == 7_300
+    decide(water(), memory, 1_910_000)
+    assert memory.missed_b_ul == memory.owed_b_ul == 0
+
+
+def test_b_that_was_cut_short_is_made_up():
+    memory = dosing.Memory()
+    state = water(ec=1_400)
+    memory.given(Actuation("nutrient_a", 7_300, 7_300, 0, ""), state, VALUES, 0)
+    memory.given(Actuation("nutrient_b", 3_000, 3_000, 0, "cut short"), state, VALUES, 70_000)
+    assert decide(state, memory, 400_000)[0].volume_ul == 4_300
+    memory.given(Actuation("nutrient_b", 4_200, 4_200, 0, ""), state, VALUES, 410_000)
+    assert memory.owed_b_ul == 0  # what is left is less than the pump can count
+
+
+def test_b_that_a_person_gave_is_owed_no_more():
+    memory = dosing.Memory()
+    memory.given(Actuation("nutrient_a", 7_300, 7_300, 0, ""), water(ec=1_400), VALUES, 0)
+    memory.given_by_hand(Actuation("nutrient_b", 7_300, 7_300, 0, ""))
+    assert decide(water(ec=1_400, unmixed_ms=1), memory, 400_000)[0].actuator is None
 
 
 @pytest.mark.parametrize(("state", "reason"), [
@@ -161,17 +181,21 @@ def test_no_input_makes_it_ask_for_more_than_there_is_room(state, rooms, now_ms,
     assert all(decision.reason for decision in decisions)
 
 
+def verdict(memory, state, now_ms):
+    return dosing.verdict(memory, state, VALUES, now_ms)
+
+
 def series(values, volume_ul=4_000, actuator="ph_down"):
     """Dose at each value in turn; returns the first verdict, and after how many doses."""
     memory = dosing.Memory()
     for count, value in enumerate(values):
-        found = dosing.verdict(memory, water(ph=value))
+        found = verdict(memory, water(ph=value), count * 900_000)
         if found:
             return found, count
         memory.given(
             Actuation(actuator, volume_ul, 0, 0, ""), water(ph=value), VALUES, count * 900_000
         )
-    return dosing.verdict(memory, water(ph=values[-1])), len(values)
+    return verdict(memory, water(ph=values[-1]), len(values) * 900_000), len(values)
 
 
 def test_doses_without_effect_are_judged_within_six():
@@ -194,9 +218,9 @@ def test_water_that_has_not_mixed_is_not_judged():
         memory.given(
             Actuation("ph_down", 4_000, 0, 0, ""), water(ph=7.0), VALUES, index * 900_000
         )
-    assert dosing.verdict(memory, water(ph=7.0, unmixed_ms=1)) is None
-    assert dosing.verdict(memory, water(ph="flat")) is None
-    assert dosing.verdict(memory, water(ph=7.0)) == dosing.NO_EFFECT
+    assert verdict(memory, water(ph=7.0, unmixed_ms=1), 4_500_000) is None
+    assert verdict(memory, water(ph="flat"), 4_500_000) is None
+    assert verdict(memory, water(ph=7.0), 4_510_000) == dosing.NO_EFFECT
 
 
 def test_nutrient_without_effect_is_judged():
@@ -206,4 +230,94 @@ def test_nutrient_without_effect_is_judged():
             memory.given(
                 Actuation(name, 10_000, 0, 0, ""), water(ec=1_300), VALUES, index * 900_000
             )
-    assert dosing.verdict(memory, water(ec=1_310)) == dosing.NO_EFFECT
+    assert verdict(memory, water(ec=1_310), 3_600_000) == dosing.NO_EFFECT
+
+
+def dosed(count=5, ph=7.0):
+    """Return a Memory after `count` doses of acid, a quarter of an hour apart, and the time."""
+    memory = dosing.Memory()
+    for index in range(count):
+        given_acid(memory, ph, index * 900_000)
+    return memory, count * 900_000
+
+
+def given_acid(memory, ph, now_ms, state=None):
+    actuation = Actuation("ph_down", 4_000, 0, 0, "")
+    memory.given(actuation, state or water(ph=ph), VALUES, now_ms)
+
+
+@pytest.mark.parametrize("after", [7.0, 7.6])
+def test_nothing_is_judged_across_a_gap_in_the_readings(after):
+    memory, now_ms = dosed()
+    for at_ms in range(now_ms - 800_000, now_ms - 600_000, 10_000):
+        assert verdict(memory, water(ph="saturated", unmixed_ms=1), at_ms) is None
+    assert verdict(memory, water(ph=after), now_ms) is None
+    given_acid(memory, after, now_ms)
+    assert verdict(memory, water(ph=after), now_ms + 900_000) is None
+
+
+def test_a_glitch_on_the_bus_spares_no_verdict():
+    memory, now_ms = dosed()
+    for at_ms in range(now_ms - 800_000, now_ms, 100_000):
+        assert verdict(memory, water(ph="no_ack", unmixed_ms=1), at_ms) is None
+        assert verdict(memory, water(ph=7.0, unmixed_ms=1), at_ms + 10_000) is None
+    assert verdict(memory, water(ph=7.0), now_ms) == dosing.NO_EFFECT
+
+
+@pytest.mark.parametrize("between", [
+    water(ph=7.0, is_filling=True), water(ph=7.0, ec="in_air"), water(ph=7.0, ec=50),
+    water(ph=7.0, level=212), water(ph=7.0, level=188),
+])
+def test_nothing_is_judged_after_other_water_came(between):
+    memory, now_ms = dosed()
+    assert verdict(memory, between, now_ms - 700_000) is None
+    for after in (7.0, 7.6):
+        assert verdict(memory, water(ph=after), now_ms) is None
+
+
+def test_a_level_that_only_ripples_spares_no_verdict():
+    memory, now_ms = dosed()
+    assert verdict(memory, water(ph=7.0, level=196, unmixed_ms=1), now_ms - 700_000) is None
+    assert verdict(memory, water(ph=7.0, level="no_ack"), now_ms) == dosing.NO_EFFECT
+
+
+def test_what_water_does_by_itself_long_after_a_dose_is_not_judged():
+    memory, now_ms = dosed(count=2)
+    for step in range(60):
+        state = water(ph=7.0 + step * 0.01, unmixed_ms=0)
+        assert verdict(memory, state, now_ms + 3_000_000 + step * 60_000) is None
+
+
+def test_too_old_a_baseline_is_given_up():
+    memory = dosing.Memory()
+    for index in range(40):
+        now_ms = index * 900_000
+        found = verdict(memory, water(ph=6.0 + index * 0.004), now_ms)
+        assert found is None, index
+        tiny = Actuation("ph_down", 200, 0, 0, "")
+        memory.given(tiny, water(ph=6.0 + index * 0.004), VALUES, now_ms)
+
+
+def test_a_slow_tank_is_judged_all_the_same():
+    values = settings.check({"dosing.enabled": True, "mixing.wait_ms": 14_400_000})
+    memory = dosing.Memory()
+    for index in range(4):
+        now_ms = index * 14_500_000
+        found = dosing.verdict(memory, water(ph=7.0), values, now_ms)
+        if found:
+            break
+        given_acid(memory, 7.0, now_ms)
+    assert found == dosing.NO_EFFECT
+
+
+def test_nutrient_moves_the_ph_so_what_acid_did_before_is_not_judged():
+    memory, now_ms = dosed()
+    nutrient = Actuation("nutrient_a", 10_000, 0, 0, "")
+    memory.given(nutrient, water(ph=7.0, ec=1_300), VALUES, now_ms)
+    assert verdict(memory, water(ph=7.0), now_ms + 900_000) is None
+
+
+def test_what_a_person_does_voids_the_comparison():
+    memory, now_ms = dosed()
+    memory.disturbed()
+    assert verdict(memory, water(ph=7.0), now_ms) is None

@@ -4,36 +4,11 @@ that is damaged (hazards H7 and H19)."""
 import random
 
 import pytest
+from safety_rig import Nvs, Rtc
 
 from idro.app.kept import Kept, note_error
 
 HOUR_MS = 3_600_000
-
-
-class Rtc:
-    """machine.RTC: memory that survives a reset."""
-
-    def __init__(self):
-        self._data = b""
-
-    def memory(self, data=None):
-        if data is None:
-            return self._data
-        self._data = bytes(data)
-        return None
-
-
-class Nvs:
-    """What survives a power cut too."""
-
-    def __init__(self):
-        self.values = {}
-
-    def blob(self, key):
-        return self.values.get(key)
-
-    def put(self, **values):
-        self.values.update(values)
 
 
 class Clock:
@@ -167,3 +142,27 @@ def test_damaged_rtc_memory_is_not_believed(board):
         board.rtc.memory(good[:place])
         board.reset()
         assert not board.kept.had_rtc
+
+
+@pytest.mark.parametrize("is_given", [True, False])
+def test_the_nutrient_that_is_owed_is_kept_over_a_power_cut(board, is_given):
+    assert board.kept.owed_b() is None
+    board.run(HOUR_MS)
+    board.kept.owe_b(7_300, is_given)
+    board.run(50_000)
+    board.reset()
+    board.clock.at_ms = 20_000
+    assert board.kept.owed_b() == (7_300, 70_000, is_given)
+    board.reset(power_cut=True)
+    volume_ul, since_ms, _ = board.kept.owed_b()
+    assert volume_ul == 7_300
+    assert since_ms >= 0
+    board.kept.owe_b(0, True)
+    board.reset()
+    assert board.kept.owed_b() is None
+
+
+def test_a_damaged_note_of_what_is_owed_is_none(board):
+    for damaged in (b"", b"x", bytes(30)):
+        board.nvs.put(owed=damaged)
+        assert board.kept.owed_b() is None

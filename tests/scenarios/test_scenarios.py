@@ -31,7 +31,10 @@ def broken(result):
 
 
 @pytest.mark.parametrize(
-    "name", ["network-outage", "power-cut-mid-dose", "probe-unplugged", "stop-button"]
+    "name", [
+        "network-outage", "power-cut-mid-dose", "probe-gap-hard-water", "probe-unplugged",
+        "stop-button",
+    ]
 )
 def test_promises_are_kept(name, image_dir):
     result = run(scenario.load(FOLDER / f"{name}.toml"), image_dir)

@@ -15,7 +15,7 @@ class DoseTask:
         self._gate = gate
         self._readings = readings
         self._beat = beat
-        self._job = None
+        self._job: tuple | None = None
         self._wanted = asyncio.Event()
 
     @property
@@ -34,15 +34,20 @@ class DoseTask:
 
     async def run(self):
         """Give doses for ever."""
-        self._job = None
+        job = self._job
+        if job is not None:
+            self._job = None
+            job[3](None, "dosing failed and was started again")
         while True:
             self._wanted.clear()
             self._beat("dosing")
             await self._wanted.wait()
-            await self._give()
+            job = self._job
+            if job is not None:
+                await self._give(job)
 
-    async def _give(self):
-        actuator, volume_ul, (reason, by), on_done = self._job
+    async def _give(self, job):
+        actuator, volume_ul, (reason, by), on_done = job
         actuation = refusal = None
         try:
             self._beat("dosing", _GRACE_MS)

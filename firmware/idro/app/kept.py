@@ -1,4 +1,5 @@
-"""What a node keeps over resets: chained uptime, wall time, time of day, why the last boot ended.
+"""What a node keeps over resets: chained uptime, wall time, time of day, why the last boot ended,
+how much nutrient B is owed.
 
 RTC memory is written every cycle and survives everything but a power cut; NVS is written every ten
 minutes and survives that too. Time without power counts as nothing, so budgets and crash counts
@@ -16,6 +17,8 @@ _NVS_EVERY_MS = 600_000
 _CRASH_WINDOW_MS = 86_400_000
 _CRASHES = 3
 _DAY_S = 86_400
+_OWED = "<QIB"  # chained uptime, volume of nutrient B in ul, 1 when A has been given; in NVS
+_OWED_BYTES = 13
 
 
 class Kept:
@@ -74,6 +77,22 @@ class Kept:
     def forget_crashes(self):
         """A person has looked. Raises OSError."""
         self._store.put(crash_log=b"")
+
+    def owe_b(self, volume_ul, is_given):
+        """Keep that so much nutrient B is owed, 0 none, for an A that was given, or else is about
+        to be. Raises OSError."""
+        owed = struct.pack(_OWED, self.chain_ms(), volume_ul, 1 if is_given else 0)
+        self._store.put(owed=owed)
+
+    def owed_b(self):
+        """Return (volume_ul, ms since, is_given) of the nutrient B that is owed, or None."""
+        data = self._store.blob("owed")
+        if data is None or len(data) != _OWED_BYTES:
+            return None
+        chain_ms, volume_ul, is_given = struct.unpack(_OWED, data)
+        if not volume_ul:
+            return None
+        return volume_ul, max(0, self.chain_ms() - chain_ms), is_given == 1
 
     def _crash_stamps(self):
         data = self._store.blob("crash_log") or b""

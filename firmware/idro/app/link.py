@@ -57,7 +57,7 @@ class Link:
             return
         self._config_error = error
         if changed is not None:
-            self._node.take_settings(settings.by)
+            self._node.take_settings(settings.by, changed)
         self._publisher.tell_config()
 
     def _on_stored(self, stored):

@@ -22,6 +22,8 @@ class Loops:
         self._fill_ended_ms = None
         self._was_filling = False
         self._reasons = {}  # loop: (the stable part of the reason it told last, when)
+        self._kept_owed_ul = 0
+        self._take_up_owed()
 
     @property
     def is_disturbed(self):
@@ -48,6 +50,16 @@ class Loops:
         if self._node.outputs[name].kind == "dimmer":
             return self._light(self._node.settings.values)
         return self._switch(name, hold("by hand"))
+
+    def dosed_by_hand(self, actuation):
+        """A person's dose was given: what the loops' own doses did cannot be told any more."""
+        self._memory.given_by_hand(actuation)
+        self._keep_owed(self._memory.owed_b_ul, is_given=True)
+
+    def settings_changed(self, changed):
+        """Settings changed: after a calibration the same water reads otherwise."""
+        if any(key in dosing.CALIBRATIONS for key in changed):
+            self._memory.disturbed()
 
     def _circulate(self, level, values, now_ms):
         name = circulation.ACTUATOR
@@ -112,10 +124,13 @@ class Loops:
         )
         if node.doses.is_busy:
             return
-        failed = dosing.verdict(self._memory, water)
+        failed = dosing.verdict(self._memory, water, values, now_ms)
         if failed:
             node.gate.lock(_LATCHES[failed])
         ec, ph = dosing.decide(water, values, self._memory, now_ms, self._room)
+        if self._memory.missed_b_ul:
+            self._tell_missed(self._memory.missed_b_ul, "nutrient B could not follow nutrient A")
+            self._keep_owed(0, is_given=True)
         self._tell("ec", ec)
         self._tell("ph", ph)
         decision = ec if ec.actuator else ph
@@ -125,9 +140,49 @@ class Loops:
         def done(actuation, refusal):
             if actuation is not None:
                 self._memory.given(actuation, water, values, node.clock.now_ms())
+            self._keep_owed(self._memory.owed_b_ul, is_given=True)
 
         told = (decision.reason, CONTROL)
         node.doses.submit(decision.actuator, decision.volume_ul, told, done)
+        if decision.actuator == "nutrient_a":
+            self._keep_owed(decision.volume_ul, is_given=False)
+
+    def _take_up_owed(self):
+        """Go on with a pair of nutrients that a reset has parted, or tell what is missing.
+
+        After a power cut it is only told: how long it was, and whether this is still the same
+        water, is not known.
+        """
+        node = self._node
+        owed = node.kept.owed_b()
+        if owed is None:
+            return
+        volume_ul, since_ms, is_given = owed
+        self._kept_owed_ul = volume_ul
+        if is_given and node.kept.had_rtc:
+            self._memory.owed_b_ul = volume_ul
+            self._memory.a_ended_ms = node.clock.now_ms() - since_ms
+            return
+        if is_given:
+            self._tell_missed(volume_ul, "the power went between nutrient A and nutrient B")
+        else:
+            self._tell_missed(volume_ul, "the board was reset while nutrient A was given")
+        self._keep_owed(0, is_given=True)
+
+    def _tell_missed(self, volume_ul, why):
+        reason = f"{why}: up to {volume_ul / 1_000:.1f} ml of B are missing"
+        detail = {"actuator": "nutrient_b", "reason": reason, "by": CONTROL}
+        self._node.record("refused", detail)
+
+    def _keep_owed(self, volume_ul, *, is_given):
+        """Keep what is owed over resets, when it changes."""
+        if volume_ul == self._kept_owed_ul == 0:
+            return
+        self._kept_owed_ul = volume_ul
+        try:
+            self._node.kept.owe_b(volume_ul, is_given)
+        except OSError as error:
+            print("nutrient B that is owed cannot be kept:", error)
 
     def _room(self, actuator):
         node = self._node

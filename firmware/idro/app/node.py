@@ -143,9 +143,10 @@ class Node:
         except (OSError, ProtocolError) as error:
             print("record lost:", error)
 
-    def take_settings(self, by):
+    def take_settings(self, by, changed):
         """Put changed settings in force; drivers and loops read the very same dict."""
         self.gate.set_limits(limits.derive(self.settings.values))
+        self.loops.settings_changed(changed)
         self.record("configured", {"rev": self.settings.rev, "by": by})
 
     def take_host_time(self, unix_ms):
@@ -163,6 +164,7 @@ class Node:
             if refusal is not None:
                 answer("refused", refusal)
             else:
+                self.loops.dosed_by_hand(actuation)
                 answer("done", f"{actuation.volume_ul / 1_000:.2f} ml of {actuation.actuator}")
 
         self.doses.submit(args["actuator"], args["volume_ul"], ("by hand", by), done)

@@ -3,7 +3,8 @@
 Nutrients come as a pair: A, and at least a minute later the same volume of B. Too high an EC is
 never answered with a dose: only water lowers it. Every volume is the least of half the need and
 what the safety gate still has room for, and a series of doses that does not move the water, or
-moves it the wrong way, is a verdict that locks dosing until a person looks.
+moves it the wrong way, is a verdict that locks dosing until a person looks. Only what the doses
+did is judged: where the reading was away, water came or went, or time has passed, there is none.
 """
 
 from collections import namedtuple
@@ -21,7 +22,19 @@ _B_GIVEN_UP_MS = 1_800_000
 _IN_AIR_US_CM = 200
 _IN_AIR_HOLD_MS = 60_000
 _PH_BELIEVED = (3.0, 10.0)
-_SERIES_MS = 21_600_000
+
+# A shorter time without a reading is a glitch: nobody changed the water, nor did the air.
+_GAP_MS = 120_000
+# Of a tank of 200 mm this is a twentieth of the water, or somebody's hand.
+_OTHER_WATER_MM = 10
+# Once a dose has mixed it is judged within this time: later, the water has moved by itself.
+_JUDGED_WITHIN_MS = 2_700_000
+_OLDEST_BASELINE_MS = 21_600_000
+# Settings that change what a probe reads in the same water.
+CALIBRATIONS = (
+    "ph.neutral_uv", "ph.slope_uv_per_ph", "ec.cell_milli", "ec.alpha_ppm_c", "level.zero_uv",
+    "level.uv_per_mm",
+)
 
 # predicted: what a series should have moved before it is judged; seen: what it must have moved;
 # opposite: what is too much the other way.
@@ -35,25 +48,47 @@ class Series:
 
     def __init__(self, judgement):
         self._judgement = judgement
+        self._lost_ms = None
         self.clear()
 
     def clear(self):
         """Begin anew with the next dose."""
         self._baseline = None
+        self._level_mm = None
+        self._began_ms = None
         self._predicted = 0
         self._count = 0
         self._last_ms = None
 
-    def add(self, value, predicted, now_ms):
+    def add(self, value, level_mm, predicted, now_ms):
         """Count a dose given at `value`, predicted to move it by `predicted` (signed)."""
-        is_other_way = predicted * self._predicted < 0
-        is_old = self._last_ms is not None and now_ms - self._last_ms > _SERIES_MS
-        if self._baseline is None or is_other_way or is_old:
+        if self._count == 0 or predicted * self._predicted < 0:
             self.clear()
             self._baseline = value
+            self._level_mm = level_mm
+            self._began_ms = now_ms
         self._predicted += predicted
         self._count += 1
         self._last_ms = now_ms
+
+    def watch(self, reading, level, now_ms, mixing_ms):
+        """Begin anew where more than the doses may have moved the water: called every cycle."""
+        if reading.value is None and self._lost_ms is None:
+            self._lost_ms = now_ms
+        gap_ms = 0 if self._lost_ms is None else now_ms - self._lost_ms
+        if reading.value is not None:
+            self._lost_ms = None
+        if self._count == 0:
+            return
+        moved_mm = 0
+        if level.value is not None and self._level_mm is not None:
+            moved_mm = abs(level.value - self._level_mm)
+        is_old = (
+            now_ms - self._last_ms > mixing_ms + _JUDGED_WITHIN_MS
+            or now_ms - self._began_ms > max(_OLDEST_BASELINE_MS, 4 * mixing_ms)
+        )
+        if gap_ms > _GAP_MS or moved_mm > _OTHER_WATER_MM or is_old:
+            self.clear()
 
     def verdict(self, value):
         """Return NO_EFFECT, WRONG_WAY or None for a mixed `value`."""
@@ -76,36 +111,62 @@ class Memory:
     """What the loops remember from one cycle to the next."""
 
     def __init__(self):
-        self.owed_b_ul = 0
+        self.owed_b_ul = 0  # of the A that ended at a_ended_ms
         self.a_ended_ms = None
+        self.missed_b_ul = 0  # given up in this cycle: whoever asked for the decision tells
         self.in_air_ms = None
         self.ph = Series(_PH)
         self.ec = Series(_EC)
+
+    def disturbed(self):
+        """Something else than our own doses moves the water or the reading: judge none of them."""
+        self.ph.clear()
+        self.ec.clear()
+
+    def given_by_hand(self, actuation):
+        """Take in a dose that a person asked for."""
+        self.disturbed()
+        if actuation.actuator == "nutrient_b":
+            self._b_given(actuation.volume_ul)
 
     def given(self, actuation, water, values, now_ms):
         """Take in what was really given, and what the water read when it was decided."""
         name = actuation.actuator
         volume_ul = actuation.volume_ul
+        level_mm = water.level.value
         if name == "nutrient_a":
+            self.ph.clear()  # nutrient moves the pH as well
             self.owed_b_ul = volume_ul
             self.a_ended_ms = now_ms
         elif name == "nutrient_b":
-            self.owed_b_ul = 0
+            self.ph.clear()
+            self._b_given(volume_ul)
             if water.ec.value is not None:
                 rise = volume_ul * 100 / values["ec.ul_per_100_us_cm"]
-                self.ec.add(water.ec.value, rise, now_ms)
-        elif water.ph.value is not None and name == "ph_down":
-            self.ph.add(water.ph.value, -volume_ul / values["ph.down_ul_per_ph"], now_ms)
-        elif water.ph.value is not None and name == "ph_up":
-            self.ph.add(water.ph.value, volume_ul / values["ph.up_ul_per_ph"], now_ms)
+                self.ec.add(water.ec.value, level_mm, rise, now_ms)
+        elif water.ph.value is not None:
+            if name == "ph_down":
+                predicted = -volume_ul / values["ph.down_ul_per_ph"]
+            else:
+                predicted = volume_ul / values["ph.up_ul_per_ph"]
+            self.ph.add(water.ph.value, level_mm, predicted, now_ms)
+
+    def _b_given(self, volume_ul):
+        rest_ul = self.owed_b_ul - volume_ul
+        self.owed_b_ul = rest_ul if rest_ul >= SMALLEST_UL else 0
 
 
-def verdict(memory, water):
-    """Return NO_EFFECT or WRONG_WAY when a series of doses failed, else None."""
-    if water.unmixed_ms > 0:
+def verdict(memory, water, values, now_ms):
+    """Return NO_EFFECT or WRONG_WAY when a series of doses failed, else None. Every cycle."""
+    ec = water.ec
+    if water.is_filling or _is_in_air(ec):
+        memory.disturbed()
         return None
-    for series, reading in ((memory.ph, water.ph), (memory.ec, water.ec)):
-        found = series.verdict(reading.value) if reading.value is not None else None
+    for series, reading in ((memory.ph, water.ph), (memory.ec, ec)):
+        series.watch(reading, water.level, now_ms, values["mixing.wait_ms"])
+        if water.unmixed_ms > 0 or reading.value is None:
+            continue
+        found = series.verdict(reading.value)
         if found:
             series.clear()
             return found
@@ -118,6 +179,10 @@ def decide(water, values, memory, now_ms, room):
     `room(actuator)` returns (volume_ul, why) of the safety gate: what may be given now, 0 and the
     reason where nothing may.
     """
+    memory.missed_b_ul = 0
+    if memory.owed_b_ul and now_ms - memory.a_ended_ms > _B_GIVEN_UP_MS:
+        memory.missed_b_ul = memory.owed_b_ul
+        memory.owed_b_ul = 0
     held = _held(water, values, memory, now_ms)
     if held:
         return hold(held), hold(held)
@@ -143,8 +208,7 @@ def _held(water, values, memory, now_ms):
         return f"held: water is low, {level.value} of {values['level.low_mm']} mm"
     if water.is_filling:
         return "held: filling"
-    ec = water.ec
-    if ec.fault == "in_air" or (ec.value is not None and ec.value < _IN_AIR_US_CM):
+    if _is_in_air(water.ec):
         memory.in_air_ms = now_ms
     if memory.in_air_ms is not None:
         if now_ms - memory.in_air_ms < _IN_AIR_HOLD_MS:
@@ -153,11 +217,12 @@ def _held(water, values, memory, now_ms):
     return None
 
 
+def _is_in_air(ec):
+    return ec.fault == "in_air" or (ec.value is not None and ec.value < _IN_AIR_US_CM)
+
+
 def _second_half(memory, now_ms, room):
     since_ms = now_ms - memory.a_ended_ms
-    if since_ms > _B_GIVEN_UP_MS:
-        memory.owed_b_ul = 0
-        return hold("held: nutrient B could not follow A and was given up")
     if since_ms < A_B_GAP_MS:
         left_s = (A_B_GAP_MS - since_ms + 999) // 1_000
         return hold(f"held: nutrient A was given, B follows in {left_s} s")

@@ -44,7 +44,7 @@ class Ledger:
         self._chain_now_ms = chain_now_ms
         # id: (channel number, end_ms, on_ms, volume_ul, is_open)
         self._entries: dict = {}
-        self._last_end_ms = [None] * len(CHANNELS)
+        self._last_end_ms: list = [None] * len(CHANNELS)
         self._next_id = 1
         self._records = 0
         self._is_sound = False
