@@ -186,4 +186,6 @@ def test_state_restores_to_the_last_bit(kind, fault):
 
 
 def test_every_kind_has_its_parameters():
-    assert sorted(DEFAULTS) == ["air", "ec", "level", "ph", "temp"]
+    assert sorted(DEFAULTS) == [
+        "air", "co2", "ec", "float", "flow", "level", "light", "ph", "range", "supply", "temp",
+    ]
