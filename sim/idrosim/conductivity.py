@@ -10,10 +10,10 @@ strong acid, below pH 3, by more than 10 %: there the mixing rule matters.
 import math
 
 from idrosim.chemistry import CHARGES
-from idrosim.equilibria import APPROACH
+from idrosim.equilibria import APPROACH, IS_MOBILE
 
 # (index, charge number, its square, distance of closest approach) of each ion of one sign.
-_ROWS = tuple((i, abs(z), z * z, APPROACH[i]) for i, z in enumerate(CHARGES))
+_ROWS = tuple((i, abs(z), z * z, APPROACH[i]) for i, z in enumerate(CHARGES) if IS_MOBILE[i])
 _CATIONS = tuple(row for row in _ROWS if CHARGES[row[0]] > 0)
 _ANIONS = tuple(row for row in _ROWS if CHARGES[row[0]] < 0)
 

@@ -57,17 +57,19 @@ _VANT_HOFF = {
 BRUSHITE_LOG_K = -6.59
 
 # Ion: (diffusion at 25 C in 1e-9 m2/s, temperature coefficient b in kelvin, charge number,
-# distance of closest approach in 1e-10 m for the conductance).
+# distance of closest approach in 1e-10 m for the conductance). Nobody measured the pairs of
+# phosphate; they count for nothing, as in the database.
 _MOBILE = (
     ("K", 1.96, 254.0, 1, 3.48), ("Na", 1.33, 75.0, 1, 3.63), ("NH4", 1.98, 203.0, 1, 1.9),
     ("Ca", 0.792, 34.0, 2, 5.41), ("Mg", 0.705, -4.0, 2, 5.57), ("NO3", 1.90, 104.0, 1, 1.11),
     ("Cl", 2.033, 216.0, 1, 3.16), ("SO4", 1.07, -114.0, 2, 17.0), ("H", 9.31, 838.0, 1, 6.7),
     ("OH", 5.27, 478.0, 1, 0.87), ("HCO3", 1.18, -190.0, 1, 11.4),
     ("CO3", 0.955, -103.0, 2, 2.25), ("H2PO4", 0.846, 0.0, 1, 3.5), ("HPO4", 0.69, 0.0, 2, 3.5),
-    ("PO4", 0.612, 0.0, 3, 3.5), ("pairs+", 0.5, 0.0, 1, 3.5), ("PO4 pairs-", 0.5, 0.0, 1, 3.5),
+    ("PO4", 0.612, 0.0, 3, 3.5), ("pairs+", 0.5, 0.0, 1, 3.5), ("PO4 pairs-", 0.0, 0.0, 1, 3.5),
     ("SO4 pairs-", 0.95, 50.0, 1, 8.5),
 )
 APPROACH = tuple(row[4] for row in _MOBILE)
+IS_MOBILE = tuple(row[1] > 0.0 for row in _MOBILE)
 
 _CACHE_SIZE = 8
 

@@ -23,9 +23,9 @@ MAX_CO2_ATM = 10.0
 MAX_ML_PER_L = 500.0
 
 _PH_REACHED = 1e-4  # as good as at the target
-_PH_SOLVED = 1e-7
+_PH_SOLVED = 1e-6
 _FIRST_ML = 1e-3
-_TOLERANCE = 1e-9
+_TOLERANCE = 1e-7
 
 _table = EquilibriaTable()
 
@@ -156,19 +156,27 @@ def _between(
     mixture: Mixture, stock: str, target_ph: float,
     low: tuple[float, float], high: tuple[float, float],
 ) -> float:
-    """Return the dose between two whose pH lies on either side: secant, halved where it stalls."""
+    """Return the dose between two whose pH lies on either side.
+
+    The secant, with the end that stays behind weighed less each time (Illinois), and the middle
+    where even that crawls.
+    """
     (low_ml, low_off), (high_ml, high_off) = low, high
-    for turn in range(200):
-        ml = 0.5 * (low_ml + high_ml)
-        if turn % 3:
-            ml = high_ml - high_off * (high_ml - low_ml) / (high_off - low_off)
+    is_low = False
+    for turn in range(1, 200):
+        ml = high_ml - high_off * (high_ml - low_ml) / (high_off - low_off)
+        if turn % 8 == 0:
+            ml = 0.5 * (low_ml + high_ml)
         off = mixture.ph(stock, ml) - target_ph
         if abs(off) <= _PH_SOLVED or high_ml - low_ml <= 1e-12 * high_ml:
-            return ml
-        if (off > 0.0) == (low_off > 0.0):
+            break
+        was_low, is_low = is_low, (off > 0.0) == (low_off > 0.0)
+        if is_low:
             low_ml, low_off = ml, off
+            high_off *= 0.5 if was_low and turn > 1 else 1.0
         else:
             high_ml, high_off = ml, off
+            low_off *= 0.5 if not was_low and turn > 1 else 1.0
     return ml
 
 

@@ -1,0 +1,120 @@
+"""How far the water chemistry is from the tables it is judged by: rms and largest error.
+
+    python bench/bench_oracle.py [FOLDER]
+
+FOLDER holds the oracle tables, beside the repository by default. The questions go through the
+solver of `idroserra chem`, so what is measured is what a user gets. Exit code 1 when a tolerance
+of the tables' README is missed.
+"""
+
+import csv
+import math
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from idrosim.problems import answer
+
+BESIDE = Path(__file__).resolve().parents[2] / "shared" / "oracle"
+IONS = {"P_total": "P", "DIC_mmol_kgw": "C"}
+# table: (pH rms, pH max, EC rms, EC max) in the working region
+LIMITS = (0.02, 0.05, 0.02, 0.04)
+EC_ANYWHERE = 0.10
+
+
+def rows(folder: Path, name: str) -> list[dict[str, str]]:
+    """Return the rows of a table."""
+    with (folder / f"{name}.csv").open(encoding="utf-8") as file:
+        return list(csv.DictReader(file))
+
+
+class Tables:
+    """The tables of a folder as problems."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+        self._salts = {row["solution"]: self._ions(row) for row in rows(folder, "compositions")}
+        self._waters = {row["water"]: self._ions(row) for row in rows(folder, "waters")
+                        if row["mode"] == "closed"}
+
+    @staticmethod
+    def _ions(row: dict[str, str]) -> dict[str, float]:
+        named = {IONS.get(key, key): value for key, value in row.items()}
+        return {ion: float(named[ion]) for ion in
+                ("K", "Na", "NH4", "Ca", "Mg", "NO3", "Cl", "SO4", "P", "C") if ion in named}
+
+    def _problem(self, row: dict[str, str], strength: float) -> dict[str, Any]:
+        water = dict(self._waters[row["water"]])
+        for ion, mmol in self._salts.get(row.get("solution", ""), {}).items():
+            water[ion] = water.get(ion, 0.0) + mmol * strength
+        return {"water": water, "temp_c": float(row["temp_C"]), "co2": row["mode"]}
+
+    def waters(self) -> Iterator[tuple[dict[str, Any], dict[str, str], float]]:
+        """Yield (problem, row with the truth, strength)."""
+        for row in rows(self._folder, "waters"):
+            yield self._problem(row, 0.0), row, 0.0
+
+    def dilution(self) -> Iterator[tuple[dict[str, Any], dict[str, str], float]]:
+        """Yield (problem, row with the truth, strength)."""
+        for row in rows(self._folder, "nutrient_dilution"):
+            strength = float(row["strength"])
+            yield self._problem(row, strength), row, strength
+
+    def titration(self) -> Iterator[tuple[dict[str, Any], dict[str, str], float]]:
+        """Yield (problem, row with the truth, strength)."""
+        for row in rows(self._folder, "titration_khco3_1M"):
+            strength = float(row["strength"])
+            problem = self._problem(row, strength)
+            problem["add"] = [{"stock": row["stock"], "ml_per_l": float(row["mL_stock_per_kgw"])}]
+            yield problem, row, strength
+
+    def ratios(self) -> Iterator[float]:
+        """Yield the error of conductivity at a temperature over that at 25 C."""
+        for row in rows(self._folder, "ec_temperature"):
+            strength = float(row["strength"])
+            found = answer(self._problem({**row, "water": "ro", "mode": "closed"}, strength))
+            yield found["ec_us_cm_at_t"] / found["ec_us_cm"] / float(row["ratio_to_25C"]) - 1.0
+
+
+def rms(errors: list[float]) -> float:
+    """Return the root mean square."""
+    return math.sqrt(sum(error * error for error in errors) / max(len(errors), 1))
+
+
+def largest(errors: list[float]) -> float:
+    """Return the largest absolute value."""
+    return max(map(abs, errors), default=0.0)
+
+
+def main() -> None:
+    """Print a line a table; exit."""
+    folder = Path(sys.argv[1]) if len(sys.argv) > 1 else BESIDE
+    if not (folder / "waters.csv").exists():
+        sys.exit(f"bench_oracle: no tables in {folder}")
+    tables, is_good = Tables(folder), True
+    print(f"{'table':<22}{'rows':>5}  {'pH rms':>7}{'max':>8}  {'EC rms':>7}{'max':>8}"
+          f"  {'EC max anywhere':>15}")
+    for name in ("waters", "dilution", "titration"):
+        ph, working, anywhere = [], [], []
+        for problem, row, strength in getattr(tables, name)():
+            found = answer(problem)
+            ph.append(found["ph"] - float(row["pH"]))
+            anywhere.append(found["ec_us_cm_at_t"] / float(row["SC_uS_cm"]) - 1.0)
+            if 0.25 <= strength <= 2.0:
+                working.append(anywhere[-1])
+        figures = (rms(ph), largest(ph), rms(working), largest(working))
+        is_good &= all(f <= limit for f, limit in zip(figures, LIMITS, strict=True))
+        is_good &= largest(anywhere) <= EC_ANYWHERE
+        print(f"{name:<22}{len(ph):>5}  {figures[0]:>7.4f}{figures[1]:>8.4f}"
+              f"  {100 * figures[2]:>5.2f} %{100 * figures[3]:>6.2f} %"
+              f"  {100 * largest(anywhere):>13.2f} %")
+    ratios = list(tables.ratios())
+    is_good &= largest(ratios) <= 0.015
+    print(f"{'ratio to 25 C':<22}{len(ratios):>5}  {'':>7}{'':>8}  {100 * rms(ratios):>5.2f} %"
+          f"{100 * largest(ratios):>6.2f} %")
+    sys.exit(0 if is_good else 1)
+
+
+if __name__ == "__main__":
+    main()
