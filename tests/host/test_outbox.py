@@ -236,3 +236,80 @@ def test_flash_that_refuses_loses_the_oldest_telemetry_first(tmp_path):
     out = [record.seq for _, record in drain(outbox)]
     assert out[-2:] == [301, 302]
     assert len(out) == 302 - 1 - outbox.lost_count
+
+
+def test_what_is_stored_of_a_segment_waits_no_more(tmp_path):
+    outbox = new_outbox(tmp_path)
+    for seq in range(1, 41):
+        outbox.append_telemetry(seq * 60_000, values_at(seq), {})
+    for upto in range(1, 41):
+        outbox.stored("0000b001", upto)
+        assert outbox.count == 39
+        outbox.append_event(2_500_000 + upto, "armed", {})
+        assert outbox.count == 40
+    assert [record.seq for _, record in drain(outbox)] == list(range(41, 81))
+
+
+def refused(folder):
+    """Return a path that flash refuses: a file where the folder should be."""
+    folder.mkdir(exist_ok=True)
+    path = folder / "outbox"
+    path.write_bytes(b"")
+    return path
+
+
+def test_a_flash_that_refuses_leaves_the_newest_records_in_ram(tmp_path):
+    outbox = new_outbox(refused(tmp_path / "data"))
+    assert outbox.error
+    for seq in range(1, 1_001):
+        if seq % 100:
+            assert outbox.append_telemetry(seq * 10_000, values_at(seq), FAULTS) == seq
+        else:
+            assert outbox.append_event(seq * 10_000, "armed", {}) == seq
+    assert outbox.error
+    assert outbox.count + outbox.lost_count == 1_000
+    out = [record for _, record in drain(outbox)]
+    assert [r.seq for r in out if isinstance(r, messages.EventRecord)] == list(
+        range(100, 1_001, 100)
+    )
+    assert out[-2].seq == 999
+    assert len(out) > 60
+    assert outbox.count == 0
+    outbox.flush()
+
+
+def test_what_waits_for_the_host_is_read_where_nothing_can_be_written(tmp_path, monkeypatch):
+    before = new_outbox(tmp_path)
+    for seq in range(1, 101):
+        before.append_telemetry(seq * 60_000, values_at(seq), {})
+    before.flush()
+    channels = CHANNELS[:5]  # another schema, so that opening has to write
+
+    with monkeypatch.context() as patched:
+        refuse_writes(patched)
+        outbox = new_outbox(tmp_path, "0000b002", channels=channels)
+        assert "28" in outbox.error
+        outbox.append_event(1_000, "boot", {})
+        assert outbox.count == 101
+        assert outbox.error
+        seen = outbox.next_batch(None)
+        assert seen[1].boot_id == "0000b001"
+    outbox.append_event(2_000, "armed", {})
+    assert outbox.error == ""
+    later = new_outbox(tmp_path, "0000b003")
+    assert later.count == 102
+    assert [(boot, record.seq) for boot, record in drain(later)][-2:] == [
+        ("0000b002", 1), ("0000b002", 2),
+    ]
+
+
+def refuse_writes(patched):
+    """Let the flash be full: what is there can be read."""
+    real = open
+
+    def guarded(path, mode="r", *more, **options):
+        if set(mode) & set("wax+"):
+            raise OSError(28, "no space")
+        return real(path, mode, *more, **options)
+
+    patched.setattr("builtins.open", guarded)

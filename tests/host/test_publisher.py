@@ -163,6 +163,22 @@ def test_nothing_is_erased_and_little_is_sent_while_the_host_stores_nothing(
     assert host.order == [("0000b001", seq) for seq in range(1, 401)]
 
 
+def test_a_host_that_answers_another_boot_holds_back_no_resend(nodes, hosts, eventually):
+    host = hosts(stores=False)
+    node = nodes()
+    node.append(400)
+    eventually(lambda: len(host.batches) >= MAX_UNSTORED, 20, "the first sending")
+    foreign = messages.pack_stored(messages.Stored("0000c0de", 7, 1_770_000_000_000))
+
+    def sent_again():
+        host.send(NODE, "stored", foreign)
+        return len(host.batches) >= 2 * MAX_UNSTORED
+
+    eventually(sent_again, 20, "a second sending")
+    assert node.call(lambda: node.outbox.count) == 400
+    assert node.publisher.last_stored_ms is not None
+
+
 def test_a_broker_killed_again_and_again_loses_nothing(nodes, hosts, mosquitto, eventually):
     host = hosts()
     node = nodes()

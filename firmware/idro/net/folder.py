@@ -4,6 +4,7 @@ A segment file is `<number>-<schema>-<boot>.seg`: what must not be lost with a d
 its name. A schema file `<schema>.map` says what the telemetry of such segments means.
 """
 
+import errno
 import os
 from collections import namedtuple
 
@@ -25,21 +26,37 @@ class Folder:
     """Reads and writes whole segments by blocking calls. `buffer` holds the one read last."""
 
     def __init__(self, path, schema):
-        """Open `path`, made where missing, and keep `schema` in it. Raises OSError."""
+        """Open `path`, made where missing, and keep `schema` in it.
+
+        Where flash refuses, `error` says why: what is there is read as far as it goes, and
+        create() raises OSError until it can write.
+        """
         self._path = path
+        self._schema = schema
         self.buffer = bytearray(SEGMENT_BYTES)
         self._loaded = None
         self._size = 0
         self.erase_failures_count = 0
-        _make_folder(path)
+        self.error = ""
         self.schemas = {schema.id: schema}
-        self._load_schemas(schema)
+        self._is_listed = self._has_schema = False
+        _make_folder(path)
+        try:
+            names = os.listdir(path)
+            self._is_listed = True
+            self._load_schemas(names)
+            self._keep_schema()
+        except OSError as error:
+            self.error = f"{error!r}"
 
     def list(self):
         """Return an empty Segment for every segment file, oldest first."""
-        names = sorted(os.listdir(self._path))
+        try:
+            names = sorted(os.listdir(self._path))
+        except OSError:
+            return []
         if _TEMPORARY in names:
-            os.remove(self._full(_TEMPORARY))
+            self._remove(self._full(_TEMPORARY))
         segments = [_read_name(name) for name in names]
         return [segment for segment in segments if segment is not None]
 
@@ -76,6 +93,10 @@ class Folder:
     def create(self, segment, lead):
         """Begin the file of a segment with the bytes `lead`. Raises OSError."""
         self._loaded = None
+        if not self._is_listed:
+            raise OSError(errno.EIO)  # segments may be there that only the next start will see
+        if not self._has_schema:
+            self._keep_schema()
         with open(self._name(segment), "wb") as file:
             file.write(lead)
 
@@ -102,28 +123,39 @@ class Folder:
 
     def erase(self, segment):
         """Remove a segment's file. One that stays is found and sent again after a reset."""
-        self._loaded = None
-        try:
-            os.remove(self._name(segment))
-        except OSError:
+        if not self._remove(self._name(segment)):
             self.erase_failures_count += 1
 
-    def _load_schemas(self, schema):
+    def _remove(self, path):
+        """Remove a file; False where flash refuses."""
+        self._loaded = None
+        try:
+            os.remove(path)
+        except OSError:
+            return False
+        return True
+
+    def _load_schemas(self, names):
         in_use = [segment.schema_id for segment in self.list()]
-        for name in os.listdir(self._path):
+        for name in names:
             if not name.endswith(".map"):
                 continue
             schema_id = name[:-4]
-            if schema_id != schema.id and schema_id not in in_use:
-                os.remove(self._full(name))
+            if schema_id != self._schema.id and schema_id not in in_use:
+                self._remove(self._full(name))
                 continue
             found = self._load_schema(schema_id)
             if found is not None:
                 self.schemas[schema_id] = found
+
+    def _keep_schema(self):
+        """Let the schema of this boot be in flash. Raises OSError."""
+        schema = self._schema
         if self._load_schema(schema.id) is None:
             with open(self._full(_TEMPORARY), "wb") as file:
                 file.write(schema.text().encode())
             os.rename(self._full(_TEMPORARY), self._full(f"{schema.id}.map"))
+        self._has_schema = True
 
     def _load_schema(self, schema_id):
         try:

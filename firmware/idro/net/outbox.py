@@ -26,13 +26,15 @@ class Outbox:
     def __init__(self, path, boot_id, channels, clock, max_bytes=MAX_BYTES):
         """Open the folder `path`; `channels` names what telemetry of this boot may hold.
 
-        Raises ProtocolError for a channel that is none, OSError where flash does not work.
+        Where flash refuses, records wait in RAM as far as there is room, and `error` says why.
+        Raises ProtocolError for a channel that is none.
         """
         self._boot_id = boot_id
         self._clock = clock
         self._schema = frames.Schema(channels)
         self._seed = frames.seed(boot_id, self._schema.id)
         self._ring = Ring(path, self._schema, max_bytes // SEGMENT_BYTES)
+        self.error = self._ring.folder.error  # why flash refused last, "" while it does not
         self._pending = []
         self._pending_bytes = 0
         self._pending_since_ms = 0
@@ -63,11 +65,15 @@ class Outbox:
 
     def flush(self):
         """Bring what waits in RAM to flash. Where flash fails it stays, up to a limit."""
+        if not self._pending:
+            return
         try:
             self._ring.append(
                 self._boot_id, self._schema.id, self._pending, self._boot_unix_ms
             )
-        except OSError:
+            self.error = ""
+        except OSError as error:
+            self.error = f"{error!r}"
             self.write_failures_count += 1
             written_seq = self._ring.close_damaged()
             while self._pending and self._pending[0].seq <= written_seq:

@@ -199,7 +199,8 @@ class Publisher:
         for boot_id, seq in self._sent:
             if boot_id != stored.boot_id or seq > stored.seq_upto:
                 left.append((boot_id, seq))
+        self.last_stored_ms = self._clock.now_ms()
+        if len(left) < len(self._sent):
+            self._progress_ms = self.last_stored_ms
         self._sent = left
-        self._progress_ms = self._clock.now_ms()
-        self.last_stored_ms = self._progress_ms
         self._handlers.on_stored(stored)

@@ -19,7 +19,7 @@ class Ring:
     """Segments oldest first in `segments`; `boots` is {boot_id: [last_at_ms, boot_unix_ms]}."""
 
     def __init__(self, path, schema, max_segments):
-        """Open the folder `path` and index what is in it. Raises OSError."""
+        """Open the folder `path` and index what is in it."""
         self.folder = Folder(path, schema)
         self._max_segments = max_segments
         self.segments = []
