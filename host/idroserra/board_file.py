@@ -53,6 +53,17 @@ class Adc(msgspec.Struct, forbid_unknown_fields=True):
     address: int
 
 
+class Expander(msgspec.Struct, forbid_unknown_fields=True):
+    """[[expander]]: more pins for outputs, held safe by a reset line."""
+
+    name: str
+    part: str
+    bus: str
+    address: int
+    reset_pin: int
+    pull: Literal["down"]
+
+
 class Sensor(msgspec.Struct, forbid_unknown_fields=True):
     """[[sensor]]: what it is attached to, which part it is, where it is wired."""
 
@@ -81,6 +92,7 @@ class Actuator(msgspec.Struct, forbid_unknown_fields=True):
     safe_level: int
     pull: Literal["down", "up"]
     freq_hz: int | None = None
+    expander: str | None = None
 
 
 class Parameter(msgspec.Struct, forbid_unknown_fields=True):
@@ -98,8 +110,8 @@ class Parameter(msgspec.Struct, forbid_unknown_fields=True):
 class Part(msgspec.Struct, forbid_unknown_fields=True):
     """[<part>] of parts.toml: what any board must know of one part."""
 
-    kind: Literal["sensor", "adc", "actuator"]
-    buses: list[Literal["i2c", "onewire", "uart", "adc", "pin", "gpio"]]
+    kind: Literal["sensor", "adc", "expander", "actuator"]
+    buses: list[Literal["i2c", "onewire", "uart", "adc", "pin", "gpio", "expander"]]
     measures: list[str]
     text: str
     datasheet: str
@@ -116,6 +128,7 @@ class BoardFile(msgspec.Struct, forbid_unknown_fields=True):
     onewire: dict[str, OneWireBus] = {}
     uart: dict[str, UartBus] = {}
     adc: list[Adc] = []
+    expander: list[Expander] = []
     sensor: list[Sensor] = []
     actuator: list[Actuator] = []
 
@@ -128,6 +141,7 @@ _STRUCTS: dict[str, type[msgspec.Struct]] = {
     "onewire": OneWireBus,
     "uart": UartBus,
     "adc": Adc,
+    "expander": Expander,
     "sensor": Sensor,
     "actuator": Actuator,
 }

@@ -8,7 +8,16 @@ from typing import Any, NoReturn
 
 from idro.protocol.messages import MAX_CHANNELS
 from idro.protocol.quantities import QUANTITIES, is_name
-from idroserra.board_file import EXAMPLE, Actuator, Adc, I2cBus, Part, Sensor, UartBus
+from idroserra.board_file import (
+    EXAMPLE,
+    Actuator,
+    Adc,
+    Expander,
+    I2cBus,
+    Part,
+    Sensor,
+    UartBus,
+)
 from idroserra.chips import Chip
 from idroserra.errors import BoardError
 
@@ -18,6 +27,7 @@ BAUDS = (9_600, 19_200, 38_400, 57_600, 115_200)
 DRIVEN_PINS = ("trigger_pin",)
 # The part whose cut-offs share one timer, since the safety gate runs one of them at a time.
 SHARES_TIMER = "doser"
+EXPANDER_PINS = 16
 # What the node itself reports besides its sensors and outputs: heap, outbox, radio.
 NODE_CHANNELS = 3
 
@@ -82,6 +92,20 @@ class Wiring:
         self._buses[bus] = "adc"
         return spec
 
+    def expander(self, key: str, expander: Expander) -> dict[str, Any]:
+        """Take an expander: a device on a bus, and pins for outputs."""
+        self._name(f"{key}.name", expander.name)
+        part = self._part(key, expander.part, "expander")
+        if f"expander.{expander.name}" in self._buses:
+            self._refuse(f"{key}.name", f"there is another {expander.name}: choose another name")
+        spec: dict[str, Any] = {"name": expander.name, "part": expander.part}
+        spec["bus"] = self._bus(key, expander.part, part, expander.bus)
+        spec |= self._parameters(key, expander.part, part, address=expander.address)
+        self._place(f"{key}.address", expander.bus, expander.address)
+        spec["reset_pin"] = self._off_at_reset(f"{key}.reset_pin", expander.reset_pin)
+        self._buses[f"expander.{expander.name}"] = "expander"
+        return spec
+
     def sensor(self, key: str, sensor: Sensor) -> dict[str, Any]:
         """Take a sensor at its place on a bus, an analog channel or a pin."""
         self._name(f"{key}.source", sensor.source)
@@ -126,10 +150,18 @@ class Wiring:
         if actuator.pull != wanted:
             why = f'safe_level {actuator.safe_level} needs a resistor that pulls "{wanted}"'
             self._refuse(f"{key}.pull", why)
-        pin = self._drive(f"{key}.pin", actuator.pin)
-        if pin in self._chip.high_at_reset and actuator.safe_level == 0:
-            self._refuse(f"{key}.pin", f"GPIO {pin} goes high during reset{self._free()}")
-        return {"name": actuator.name, "part": actuator.part, "pin": pin} | parameters
+        spec: dict[str, Any] = {"name": actuator.name, "part": actuator.part}
+        if actuator.expander is not None:
+            bus = self._bus(key, actuator.part, part, f"expander.{actuator.expander}")
+            if not 0 <= actuator.pin < EXPANDER_PINS:
+                self._refuse(f"{key}.pin", f"an expander has pins 0 to {EXPANDER_PINS - 1}")
+            self._place(f"{key}.pin", bus, actuator.pin)
+            return spec | {"expander": actuator.expander, "pin": actuator.pin} | parameters
+        if actuator.safe_level == 0:
+            pin = self._off_at_reset(f"{key}.pin", actuator.pin)
+        else:
+            pin = self._drive(f"{key}.pin", actuator.pin)
+        return spec | {"pin": pin} | parameters
 
     def check_whole(self) -> None:
         """Refuse what only the whole board shows: too much, or nothing at all."""
@@ -213,6 +245,12 @@ class Wiring:
             why = f"{self._places[bus, number]} is there on {bus} already: choose another place"
             self._refuse(key, why)
         self._places[bus, number] = key
+
+    def _off_at_reset(self, key: str, pin: int) -> int:
+        """Take a pin that must stay low while the chip resets."""
+        if pin in self._chip.high_at_reset:
+            self._refuse(key, f"GPIO {pin} goes high during reset{self._free()}")
+        return self._drive(key, pin)
 
     def _drive(self, key: str, pin: int) -> int:
         why = self._chip.output_refusal(pin)

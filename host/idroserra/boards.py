@@ -70,6 +70,7 @@ def compile_board(data: bytes, file: str, parts: dict[str, Part]) -> Board:
         "onewire": {name: wiring.onewire(name, bus.pin) for name, bus in board.onewire.items()},
         "uart": {name: wiring.uart(name, bus) for name, bus in board.uart.items()},
         "adcs": [wiring.adc(f"adc[{i}]", adc) for i, adc in enumerate(board.adc)],
+        "expanders": [wiring.expander(f"expander[{i}]", e) for i, e in enumerate(board.expander)],
         "sensors": [wiring.sensor(f"sensor[{i}]", s) for i, s in enumerate(board.sensor)],
         "actuators": [wiring.actuator(f"actuator[{i}]", a) for i, a in enumerate(board.actuator)],
     }

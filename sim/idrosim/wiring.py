@@ -90,6 +90,9 @@ class Wiring:
             self._adcs["adc." + spec["name"]] = adc
             self._i2c_by_name[spec["bus"]][spec["address"]] = adc
             self.fault_targets["adc." + spec["name"]] = adc
+        self.expanders = {}  # name: device
+        for spec in board.get("expanders", ()):
+            self._add_expander(spec)
         for spec in board["sensors"]:
             self._add_sensor(spec, lines)
         for name, bus in board.get("onewire", {}).items():
@@ -101,6 +104,14 @@ class Wiring:
         probe_parameters.settings("ph", {key: value})  # refuses what no probe has
         for probe in self._by_kind.get(kind, ()):
             probe.params[name] = float(value)
+
+    def _add_expander(self, spec):
+        from idrosim.devices.mcp23017 import Mcp23017
+
+        device = Mcp23017()
+        self.expanders[spec["name"]] = self.on_i2c(spec, device)
+        self.pin_parts[spec["reset_pin"]] = device
+        self.fault_targets["expander." + spec["name"]] = device
 
     def _add_sensor(self, spec, lines):
         part = spec["part"]

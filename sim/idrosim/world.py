@@ -38,13 +38,15 @@ class World:
         truth = self.plant.truth()
         for probe in self._probes:
             probe.step(0.0, truth)
-        self._loads = {}  # pin: (name, load, safe level)
+        self._loads = {}  # pin, or (expander, pin): (name, load, safe level)
         for spec in board["actuators"]:
             load = LOADS[spec["part"]](spec["safe_level"])
             load.set_level(spec["safe_level"])
-            self._loads[spec["pin"]] = (spec["name"], load, spec["safe_level"])
+            self._loads[_place(spec)] = (spec["name"], load, spec["safe_level"])
             self._wiring.fault_targets[spec["name"]] = load
         self._ratios = {pin: 0.0 for pin in self._loads}
+        for name, expander in self._wiring.expanders.items():
+            expander.on_change = self._expander_pin(name)
 
     # the board's side
 
@@ -69,6 +71,15 @@ class World:
         for pin, bound in self._loads.items():
             bound[1].set_level(bound[2])
             self._apply(pin)
+
+    def _expander_pin(self, name):
+        def changed(number, level):
+            bound = self._loads.get((name, number))
+            if bound is not None:
+                # A pin that floats is held by its resistor.
+                self.set_level((name, number), bound[2] if level is None else level)
+
+        return changed
 
     def sync(self):
         """Bring what is about to be measured up to date."""
@@ -160,3 +171,8 @@ class World:
                 target.fault = fault
         for pin in self._loads:
             self._apply(pin)
+
+
+def _place(spec):
+    """Return where an actuator hangs: a pin of the chip, or (expander, pin)."""
+    return (spec["expander"], spec["pin"]) if "expander" in spec else spec["pin"]

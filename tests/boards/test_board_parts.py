@@ -51,6 +51,18 @@ def test_parts_on_uarts():
     assert sensors["ina219"]["shunt_mohm"] == 100
 
 
+def test_outputs_on_an_expander():
+    board = compiled("esp32s3-bench")
+    assert board["expanders"] == [{
+        "name": "relays", "part": "mcp23017", "bus": "i2c.main", "address": 0x20,
+        "reset_pin": 21,
+    }]
+    assert board["actuators"][1] == {
+        "name": "circulation", "part": "switch", "expander": "relays", "pin": 8,
+        "max_on_ms": 900_000, "safe_level": 0,
+    }
+
+
 THIRD_UART = '[uart.ec]\ntx_pin = 1\nrx_pin = 2\nbaud = 9_600\n[uart.x]'
 # board, old text, new text, key named in the refusal, words of the way out
 REFUSED = {
@@ -84,6 +96,28 @@ REFUSED = {
     "no height": ("ezo", "height_mm = 600\n", "", "sensor[4].height_mm", "tank's floor"),
     "no float level": ("ezo", "up_level = 0\n", "", "sensor[5].up_level", "lifts the float"),
     "no pulses": ("bench", "pulses_per_l = 450\n", "", "sensor[5].pulses_per_l", "YF-S201"),
+    "no such expander": ("bench", 'expander = "relays"', 'expander = "x"', "actuator[0].bus",
+                         "expander.relays"),
+    "light on an expander": ("bench", 'part = "switch"', 'part = "dimmer"\nfreq_hz = 1_000',
+                             "actuator[1].bus", "hangs on pin"),
+    "no such expander pin": ("bench", "\npin = 8\n", "\npin = 16\n", "actuator[1].pin", "0 to 15"),
+    "expander pin twice": ("bench", "\npin = 9\n", "\npin = 8\n", "actuator[2].pin",
+                           "already"),
+    "expander without reset": ("bench", "reset_pin = 21\n", "", "expander[0].reset_pin",
+                               "missing"),
+    "reset high at boot": ("bench", "reset_pin = 21", "reset_pin = 18", "expander[0].reset_pin",
+                           "high during reset"),
+    "reset without pull": ("bench", 'reset_pin = 21\npull = "down"', "reset_pin = 21",
+                           "expander[0].pull", "resistor"),
+    "expander address": ("bench", "address = 0x20", "address = 0x28", "expander[0].address",
+                         "32 to 39"),
+    "no timer behind an expander": (
+        "bench", '[[actuator]]\nname = "top_off"',
+        "".join(f'[[actuator]]\nname = "fan{i}"\npart = "switch"\nexpander = "relays"\n'
+                f'pin = 1{i}\nmax_on_ms = 1_000\nsafe_level = 0\npull = "down"\n'
+                for i in (0, 1)) + '[[actuator]]\nname = "top_off"',
+        "actuator[4].part", "can cut off 3 outputs",
+    ),
     "shunt of another part": ("ezo", "up_level = 0", "up_level = 0\nshunt_mohm = 1",
                               "sensor[5].shunt_mohm", "remove it"),
 }

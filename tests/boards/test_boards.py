@@ -31,7 +31,8 @@ def test_every_board_compiles(name):
 def test_reference_board_has_the_shape_the_firmware_expects():
     board = compiled(REFERENCE)
     assert list(board) == [
-        "name", "chip", "i2c", "onewire", "uart", "adcs", "sensors", "actuators",
+        "name", "chip", "i2c", "onewire", "uart", "adcs", "expanders", "sensors",
+        "actuators",
     ]
     assert board["i2c"] == {"main": {"scl_pin": 22, "sda_pin": 21, "freq_hz": 100_000}}
     assert board["onewire"] == {"main": {"pin": 4}}

@@ -70,7 +70,14 @@ def check_by_itself(board: boards.Board) -> None:
     chip = CHIPS[board["chip"]]
     pins = [pin for bus in board["i2c"].values() for pin in (bus["scl_pin"], bus["sda_pin"])]
     pins += [bus["pin"] for bus in board["onewire"].values()]
-    pins += [actuator["pin"] for actuator in board["actuators"]]
+    direct = [actuator for actuator in board["actuators"] if "expander" not in actuator]
+    pins += [actuator["pin"] for actuator in direct]
+    resets = [expander["reset_pin"] for expander in board["expanders"]]
+    assert not set(resets) & chip.high_at_reset
+    pins += resets
+    places = [(a["expander"], a["pin"]) for a in board["actuators"] if "expander" in a]
+    assert len(places) == len(set(places))
+    assert {name for name, _ in places} <= {expander["name"] for expander in board["expanders"]}
     pins += [bus[key] for bus in board["uart"].values() for key in ("tx_pin", "rx_pin")]
     pins += [sensor[key] for sensor in board["sensors"] for key in sensor if key.endswith("pin")]
     assert len(pins) == len(set(pins))
@@ -81,10 +88,11 @@ def check_by_itself(board: boards.Board) -> None:
         assert 0 < actuator["max_on_ms"] <= 1_800_000
         assert actuator["part"] != "doser" or actuator["max_on_ms"] <= 10_000
         assert actuator["safe_level"] in (0, 1)
-        assert actuator["safe_level"] == 1 or actuator["pin"] not in chip.high_at_reset
+        on_chip = "expander" not in actuator and actuator["safe_level"] == 0
+        assert not on_chip or actuator["pin"] not in chip.high_at_reset
     channels = [f"{s['source']}.{q}" for s in board["sensors"] for q in s["measures"]]
     assert len(channels) == len(set(channels)) > 0
-    parts = board["adcs"] + board["sensors"]
+    parts = board["adcs"] + board["expanders"] + board["sensors"]
     devices = [(part["bus"], part["address"]) for part in parts if "address" in part]
     assert len(devices) == len(set(devices))
 

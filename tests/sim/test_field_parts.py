@@ -86,6 +86,38 @@ def test_the_flow_meter_counts_what_is_topped_off(tmp_path, images):
     assert abs(sum(flows) / len(flows) - 600) < 20
 
 
+def circulation_edges(said):
+    return [(m["at_us"] // 1_000, m["level"]) for m in said
+            if m["t"] == "pin" and m["name"] == "circulation"]
+
+
+def test_outputs_on_an_expander_go_off_when_its_bus_fails(tmp_path, images):
+    args = {"args": {"target": "expander.relays"}}
+    _, said = run_of(tmp_path, images("esp32s3-bench"), "esp32s3-bench", timeline=[
+        {"at_ms": FAULT_AT_MS, "fault": "unplugged"} | args,
+        {"at_ms": MEND_AT_MS, "fault": "none"} | args,
+    ])
+    on, off, again = circulation_edges(said)[:3]
+    assert on[1] == 1
+    assert on[0] < FAULT_AT_MS
+    assert off[1] == 0
+    assert FAULT_AT_MS <= off[0] <= FAULT_AT_MS + 15_000  # at the next renewal of its run
+    assert again[1] == 1
+    assert again[0] > MEND_AT_MS
+
+
+def test_outputs_on_an_expander_go_off_when_the_board_resets(tmp_path, images):
+    name = "esp32s3-bench"
+    job = process.make_job(
+        "node-1", boards.load(name), tmp_path, start_unix_ms=START_UNIX_MS,
+        duration_ms=120_000, timeline=[{"at_ms": 70_000, "fault": "reset"}],
+    )
+    process.install_image(job, images(name))
+    said = []
+    assert process.run_lockstep(job, said.append).resets == ["reset"]
+    assert (70_000, 0) in circulation_edges(said)
+
+
 BENCH = """
 import machine
 import time

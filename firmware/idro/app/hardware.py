@@ -105,6 +105,7 @@ def build_sensors(board, clock, values):
 def build_outputs(board, clock):
     """Return {name: Output}. Dosers share one timer, for only one ever runs; raises NodeError."""
     outputs = {}
+    expanders = _build_expanders(board)
     doser_timer = machine.Timer(0)
     next_timer = 1
     for spec in board["actuators"]:
@@ -119,7 +120,11 @@ def build_outputs(board, clock):
                 raise NodeError(f"{spec['name']}: no timer left for its cut-off")
             timer = machine.Timer(next_timer)
             next_timer += 1
-        driver = _driver(spec["part"]).build(spec, _build_pin(spec, kind), timer, clock)
+        if "expander" in spec:
+            pin = expanders[spec["expander"]].output(spec["pin"], spec["safe_level"])
+        else:
+            pin = _build_pin(spec, kind)
+        driver = _driver(spec["part"]).build(spec, pin, timer, clock)
         outputs[spec["name"]] = Output(spec["name"], kind, driver, spec["max_on_ms"])
     return outputs
 
@@ -132,13 +137,32 @@ def _build_pin(spec, kind):
     return machine.PWM(pin, freq=spec["freq_hz"], duty_u16=duty_u16)
 
 
-def _build_buses(board, clock):
+def _build_expanders(board):
+    expanders = {}
+    if board["expanders"]:
+        buses = _build_i2c(board)
+        for spec in board["expanders"]:
+            part = spec["part"]
+            reset = machine.Pin(spec["reset_pin"], machine.Pin.OUT, value=0)
+            build = getattr(_driver(part), part[0].upper() + part[1:])
+            expanders[spec["name"]] = build(buses[spec["bus"]], spec["address"], reset)
+    return expanders
+
+
+def _build_i2c(board):
+    """Return the I2C buses by name; building one twice gives the same controller."""
     buses = {}
     for number, (name, spec) in enumerate(board["i2c"].items()):
         buses["i2c." + name] = machine.I2C(
             number, scl=machine.Pin(spec["scl_pin"]), sda=machine.Pin(spec["sda_pin"]),
             freq=spec["freq_hz"],
         )
+    return buses
+
+
+def _build_buses(board, clock):
+    buses = {}
+    buses.update(_build_i2c(board))
     for name, spec in board["onewire"].items():
         buses["onewire." + name] = onewire.OneWire(machine.Pin(spec["pin"]))
     for number, (name, spec) in enumerate(board["uart"].items()):

@@ -10,6 +10,9 @@ from idro.board import BOARD
 
 
 def drive_all_safe():
-    """Drive the pins of all actuators to their safe level, as outputs."""
+    """Drive the pins of all actuators to their safe level, and hold all expanders in reset."""
+    for expander in BOARD["expanders"]:
+        machine.Pin(expander["reset_pin"], machine.Pin.OUT, value=0)
     for actuator in BOARD["actuators"]:
-        machine.Pin(actuator["pin"], machine.Pin.OUT, value=actuator["safe_level"])
+        if "expander" not in actuator:
+            machine.Pin(actuator["pin"], machine.Pin.OUT, value=actuator["safe_level"])

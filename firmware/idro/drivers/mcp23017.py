@@ -1,0 +1,90 @@
+"""MCP23017: sixteen more pins over I2C, as outputs that a doser or a switch can sit on.
+
+Microchip DS20001952C, reset state (IOCON.BANK = 0): direction in registers 00 and 01, output latch
+in 14 and 15. What makes it safe is its RESET line on a pin of the chip: low, every pin is an input
+and the pull-downs hold all loads off. It is low from the first line of boot, and goes low again
+when the bus fails, so a cut-off needs no working bus.
+"""
+
+import struct
+
+_DIRECTION, _LATCH = 0x00, 0x14
+_PINS = 16
+_ATTEMPTS = 3
+
+
+class Mcp23017:
+    """One expander; `reset` is a machine.Pin as an output. All its outputs are off at first."""
+
+    def __init__(self, i2c, address, reset):
+        self._i2c = i2c
+        self._address = address
+        self._reset = reset
+        # One element a pin: a cut-off may strike while another pin is driven.
+        self._is_output = bytearray(_PINS)
+        self._levels = bytearray(_PINS)
+        self._safe_levels = bytearray(_PINS)
+        self.halt()
+
+    def output(self, number, safe_level):
+        """Return pin `number` (0..7 port A, 8..15 port B) as an output, at its safe level."""
+        self._is_output[number] = 1
+        self._levels[number] = self._safe_levels[number] = safe_level
+        return OutputPin(self, number, safe_level)
+
+    def halt(self):
+        """Take everything off, without the bus."""
+        self._reset.value(0)
+        self._levels[:] = self._safe_levels
+
+    def drive(self, number, level):
+        """Drive a pin. Raises OSError, with every output off, when the part does not follow."""
+        self._reset.value(1)
+        self._levels[number] = level
+        failure = OSError("it does not follow")
+        for _ in range(_ATTEMPTS):
+            try:
+                # The latch first: a pin becomes an output at the level it shall have.
+                self._write(_LATCH, self._levels, 0)
+                self._write(_DIRECTION, self._is_output, 1)
+                if self._follows():
+                    return
+            except OSError as error:
+                failure = error
+        self.halt()
+        raise failure
+
+    def _write(self, register, bits, flip):
+        self._i2c.writeto_mem(self._address, register, struct.pack("<H", _word(bits, flip)))
+
+    def _follows(self):
+        # Against what is wanted now: a cut-off may have struck since it was written.
+        return self._read(_LATCH) == _word(self._levels, 0) and self._read(
+            _DIRECTION) == _word(self._is_output, 1)
+
+    def _read(self, register):
+        return struct.unpack("<H", self._i2c.readfrom_mem(self._address, register, 2))[0]
+
+
+class OutputPin:
+    """One output with the part of machine.Pin that outputs are driven with."""
+
+    def __init__(self, expander, number, safe_level):
+        self._expander = expander
+        self._number = number
+        self._safe_level = safe_level
+
+    def value(self, level):
+        """Drive the pin. To its safe level it always goes; to the other it may raise OSError."""
+        try:
+            self._expander.drive(self._number, level)
+        except OSError:
+            if level != self._safe_level:
+                raise
+
+
+def _word(bits, flip):
+    word = 0
+    for number in range(_PINS):
+        word |= (bits[number] ^ flip) << number
+    return word
