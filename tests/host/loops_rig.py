@@ -48,6 +48,13 @@ class DayClock(Clock):
         assert second_of_day == NOON_S
 
 
+class Turn:
+    """Lets every other task go on once."""
+
+    def __await__(self):
+        yield
+
+
 class Values:
     """Settings of the node: values in force."""
 
@@ -107,7 +114,7 @@ class LoopsRig:
 
     async def _cycles(self, count: int) -> None:
         doser = asyncio.create_task(self.doses.run())
-        await asyncio.sleep(0)
+        await Turn()
         for _ in range(count):
             await self.sampler.cycle(self.loops.is_disturbed)
             self.gate.observe(self.sampler.readings)
@@ -115,7 +122,7 @@ class LoopsRig:
             while self.doses.is_busy:
                 if doser.done():
                     doser.result()  # raises what ended it
-                await asyncio.sleep(0)
+                await Turn()
             self.kept.save(NOON_S)
             self.clock.advance(EVERY_MS - self.clock.now_ms() % EVERY_MS)
         doser.cancel()

@@ -237,3 +237,24 @@ def test_a_flash_that_refuses_lets_nothing_run(tmp_path):
     node.give(on_ms=100)
     node.open()
     assert spent_on_ms(node) == 100
+
+
+def test_a_flash_that_refuses_is_tried_again_once_a_minute(tmp_path):
+    at_ms = [0]
+    paths = (str(tmp_path / "ledger.a"), str(tmp_path / "ledger.b"))
+    (tmp_path / "ledger.b").mkdir()
+    ledger = Ledger(paths, lambda: at_ms[0], existed=False)
+    assert ledger.error
+    assert ledger.latch_code == 0
+    with pytest.raises(LedgerError):
+        ledger.reserve("ph_down", 1_000, 1_000)
+    ledger.mend()
+    (tmp_path / "ledger.b").rmdir()
+    at_ms[0] = 59_000
+    ledger.mend()
+    assert ledger.error
+    at_ms[0] = 60_000
+    ledger.mend()
+    assert ledger.error == ""
+    ledger.settle(ledger.reserve("ph_down", 1_000, 1_000), 900, 900)
+    assert Ledger(paths, lambda: at_ms[0], existed=True).spent("ph_down", 60_000) == (900, 900)

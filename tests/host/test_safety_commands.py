@@ -182,11 +182,15 @@ def test_an_id_seen_before_a_restart_does_not_run_again(world):
     assert world.outcomes()[-1] == ("c1", "refused")
 
 
-def test_a_flash_that_refuses_lets_nothing_run(world):
+def test_a_flash_that_refuses_lets_nothing_run_but_a_stop(world):
     world.seen._path = str(world.folder / "missing" / "ids")
-    world.send()
+    run = {"actuator": "light", "for_ms": 60_000, "duty_pct": 50}
+    world.send("run", run)
+    world.send("resume", command_id="c2")
     assert world.ran == []
-    assert world.outcomes() == [("c1", "failed")]
+    assert world.outcomes() == [("c1", "failed"), ("c2", "failed")]
+    world.send(command_id="c3")
+    assert world.ran == [("stop", {}, "ann")]
 
 
 def test_a_flood_is_cut_to_five_a_second(world):

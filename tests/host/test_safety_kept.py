@@ -166,3 +166,12 @@ def test_a_damaged_note_of_what_is_owed_is_none(board):
     for damaged in (b"", b"x", bytes(30)):
         board.nvs.put(owed=damaged)
         assert board.kept.owed_b() is None
+
+
+def test_a_memory_that_refuses_stops_neither_the_boot_nor_a_resume(board):
+    def refuse(**_):
+        raise OSError(28)
+
+    board.nvs.put = refuse
+    assert [board.kept.count_crash(True) for _ in range(2)] == [False, False]
+    board.kept.forget_crashes()

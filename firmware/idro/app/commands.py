@@ -50,8 +50,9 @@ class Commands:
         try:
             self._seen.add(command.id)
         except OSError as error:
-            self._answer(command, "failed", f"cannot be written down: {error}")
-            return
+            if command.verb != "stop":  # which is as safe twice as once
+                self._answer(command, "failed", f"it cannot be written down: {error}")
+                return
         self._answers[command.id] = _UNDER_WAY
 
         def answer(outcome, reason):

@@ -71,12 +71,12 @@ class Kept:
         recent = [at_ms for at_ms in stamps if at_ms > self.chain_ms() - _CRASH_WINDOW_MS]
         recent = recent[-_CRASHES:]
         if is_abnormal:
-            self._store.put(crash_log=struct.pack(f"<{len(recent)}Q", *recent))
+            self._put_crashes(struct.pack(f"<{len(recent)}Q", *recent))
         return is_abnormal and len(recent) >= _CRASHES
 
     def forget_crashes(self):
-        """A person has looked. Raises OSError."""
-        self._store.put(crash_log=b"")
+        """A person has looked."""
+        self._put_crashes(b"")
 
     def owe_b(self, volume_ul, is_given):
         """Keep that so much nutrient B is owed, 0 none, for an A that was given, or else is about
@@ -93,6 +93,12 @@ class Kept:
         if not volume_ul:
             return None
         return volume_ul, max(0, self.chain_ms() - chain_ms), is_given == 1
+
+    def _put_crashes(self, data):
+        try:
+            self._store.put(crash_log=data)
+        except OSError as error:
+            print("crashes cannot be kept:", error)
 
     def _crash_stamps(self):
         data = self._store.blob("crash_log") or b""

@@ -48,6 +48,7 @@ class Node:
         self.clock = Clock()
         self.boot_id = boot_id
         self.store = hardware.Store()
+        self._flash_told = {}  # part: its error when it was looked at last
         self.kept = Kept(hardware.rtc_memory(), self.store, self.clock)
         self.settings = Settings((DATA + "/settings.a", DATA + "/settings.b"))
         self.outputs = hardware.build_outputs(BOARD, self.clock)
@@ -88,8 +89,8 @@ class Node:
         paths = (DATA + "/ledger.a", DATA + "/ledger.b")
         ledger = Ledger(paths, self.kept.chain_ms, self.store.number("ledger") == 1)
         self.kept.raise_to(ledger.last_chain_ms)
-        if self.store.number("ledger") != 1:
-            self.store.put(ledger=1)
+        if not ledger.error:
+            self._note_ledger()
         derived = limits.derive(self.settings.values)
         self.reset = self._reset_cause()
         self.record("boot", {
@@ -97,8 +98,18 @@ class Node:
             "last_error": printable(self.kept.last_error),
         })
         self.gate = Gate(self.outputs, ledger, derived, self.clock, self.record)
+        self._flash = {"outbox": self.outbox, "ledger": ledger, "settings": self.settings}
+        self._watch_flash()
         if self.kept.count_crash(self.reset in ("watchdog", "hard", "brown_out")):
             self.gate.lock(CRASHES)
+
+    def _note_ledger(self):
+        """From here on two missing copies of the ledger are damage, not a new board."""
+        try:
+            if self.store.number("ledger") != 1:
+                self.store.put(ledger=1)
+        except OSError as error:
+            print("the ledger cannot be noted:", error)
 
     def _reset_cause(self):
         """Power came on, but RTC memory was kept: the supply sagged."""
@@ -112,6 +123,14 @@ class Node:
         }
         seen = SeenIds(DATA + "/ids")
         return Commands(identity, self.clock, seen, actions, self.record)
+
+    def _watch_flash(self):
+        """Tell once of each part whose flash refuses; nothing stops for it but doses."""
+        for part, owner in self._flash.items():
+            error = owner.error or ""
+            if error and error != self._flash_told.get(part):
+                self.record("flash_failed", {"part": part, "error": printable(error)[:120]})
+            self._flash_told[part] = error
 
     async def _control(self):
         """Sample, decide, record: once every sample.every_ms, at even steps of uptime."""
@@ -131,6 +150,7 @@ class Node:
         now_ms = self.clock.now_ms()
         if now_ms >= self._housekeeping_due_ms:
             self._housekeeping_due_ms = now_ms + _HOUSEKEEPING_MS
+            self._watch_flash()
             gc.collect()
             self._heap_free_b = gc.mem_free()
         at_ms, numbers, faults = self.telemetry.record(
@@ -198,7 +218,7 @@ def main(feed):
     """
     error = "the node ended"
     try:
-        make_folders()
+        make_data_folder()
         boot_id = str(binascii.hexlify(os.urandom(4)), "ascii")
         asyncio.run(Node(feed, boot_id).run())
     except KeyboardInterrupt:
@@ -217,10 +237,10 @@ def main(feed):
             hardware.restart()
 
 
-def make_folders():
-    """Create the data folder where it is missing. Raises OSError."""
+def make_data_folder():
+    """Create the data folder where it is missing. Each part that needs it tells what failed."""
     try:
         os.mkdir(DATA)
     except OSError as error:
         if error.errno != errno.EEXIST:
-            raise
+            print("no data folder:", error)

@@ -5,6 +5,7 @@ passed over; with none left the defaults hold, and they do not dose.
 """
 
 import binascii
+import errno
 import json
 import os
 
@@ -53,7 +54,9 @@ class Settings:
             try:
                 with open(path, "rb") as file:
                     data = file.read()
-            except OSError:
+            except OSError as error:
+                if error.errno != errno.ENOENT:
+                    self.error = f"settings cannot be read: {error!r}"
                 continue
             try:
                 rev, by, values = _decode(data)

@@ -19,5 +19,6 @@ EVENTS = {
     "configured": "New settings are in force: rev, by.",
     "clock_set": "Wall time became known or was corrected: boot_unix_ms, by_ms.",
     "gap": "Records were thinned because the outbox was full: seq_from, seq_to, count.",
+    "flash_failed": "The flash refused to be read or written: part, error.",
     "restarted": "A task of the node failed and was started again: task, error.",
 }

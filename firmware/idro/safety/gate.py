@@ -56,6 +56,7 @@ class Gate:
 
     def observe(self, readings):
         """Take in one sampling cycle: what must be plausible before anything may be dosed."""
+        self._ledger.mend()
         self.arming.observe(readings)
         now_ms = self._clock.now_ms()
         dosers = self._outputs.of_kind("doser")
@@ -212,6 +213,8 @@ class Gate:
         """Return (code, why) that forbids a dose now, or None."""
         if self._ledger.latch_code:
             return "latched", self.latch
+        if self._ledger.error:
+            return "ledger", "the dose ledger cannot be written"
         now_ms = self._clock.now_ms()
         if self._ledger.had_open_reserve and now_ms < OPEN_RESERVE_HOLD_MS:
             left = interlocks.left(OPEN_RESERVE_HOLD_MS - now_ms)

@@ -25,6 +25,7 @@ _HEAD, _RESERVE, _SETTLE, _LATCH = 1, 2, 3, 4
 MAX_RECORDS = 512
 MAX_LIVE = 256
 _OPEN_SLACK_MS = 30_000
+_MEND_EVERY_MS = 60_000
 _SPENT_UL = 2_000_000_000
 
 LATCHES = (
@@ -48,12 +49,21 @@ class Ledger:
         self._next_id = 1
         self._records = 0
         self._is_sound = False
+        self._mend_due_ms = 0
         self._latch_id = 0
         self.latch_code = 0
         self.last_chain_ms = 0
         self.was_damaged = False
+        self.error = ""  # why flash refused last, "" while it does not
         self._load(existed)
         self.had_open_reserve = any(entry[4] for entry in self._entries.values())
+
+    def mend(self):
+        """Where flash has refused, try again once a minute. Until it works nothing is charged."""
+        now_ms = self._chain_now_ms()
+        if not self._is_sound and now_ms >= self._mend_due_ms:
+            self._mend_due_ms = now_ms + _MEND_EVERY_MS
+            self._compact()
 
     def reserve(self, channel, on_ms, volume_ul):
         """Charge a run ahead of it; returns its id. Raises LedgerError: then nothing may run."""
@@ -167,7 +177,7 @@ class Ledger:
                 with open(path, "ab") as copy:
                     copy.write(record)
         except OSError as error:
-            self._is_sound = False
+            self._broke(error)
             raise LedgerError(f"append failed: {error}") from None
         self._records += 1
 
@@ -190,11 +200,16 @@ class Ledger:
                     for part in parts:
                         copy.write(part)
                 os.rename(path + ".new", path)
-        except OSError:
-            self._is_sound = False
+        except OSError as error:
+            self._broke(error)
             return
         self._records = len(parts)
         self._is_sound = True
+        self.error = ""
+
+    def _broke(self, error):
+        self._is_sound = False
+        self.error = f"{error!r}"
 
 
 def _pack(kind, number, entry_id, chain_ms, on_ms, volume_ul):

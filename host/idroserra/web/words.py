@@ -14,7 +14,7 @@ from idroserra.web.display import display_of, duration_text, plain_name, volume_
 _CHANNEL = re.compile(r"\b[a-z][a-z0-9_]*\.[a-z][a-z0-9_]*\b")
 
 _BAD = ("latched",)
-_WARN = ("refused", "stopped", "fault_began", "gap", "restarted")
+_WARN = ("refused", "stopped", "fault_began", "gap", "restarted", "flash_failed")
 _OK = ("dosed", "ran")
 _NOTE = ("boot", "armed", "resumed", "configured", "clock_set", "fault_ended")
 
@@ -135,6 +135,12 @@ def _restarted(detail: Detail) -> str:
         f": {detail['error']}" if detail.get("error") else ".")
 
 
+def _flash_failed(detail: Detail) -> str:
+    error = detail.get("error")
+    return (f"The node's flash refused its {plain_name(str(detail.get('part', 'files')))}"
+            + (f": {error}" if error else "."))
+
+
 _SENTENCES: dict[str, Callable[[Detail], str]] = {
     "boot": _boot,
     "armed": lambda detail: "Readings were plausible for long enough: dosing is possible.",
@@ -152,4 +158,5 @@ _SENTENCES: dict[str, Callable[[Detail], str]] = {
     "clock_set": _clock_set,
     "gap": _gap,
     "restarted": _restarted,
+    "flash_failed": _flash_failed,
 }
