@@ -4,7 +4,6 @@ and what the parts of the world drive reaches the firmware.
 
 from idrosim.shim.timers import call_back
 
-
 _INPUT_ONLY = {"esp32": (34, 35, 36, 37, 38, 39)}
 
 
