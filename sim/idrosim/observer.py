@@ -46,6 +46,8 @@ class Observer:
             self._boots_ms.append(line["at_ms"])
             self._write({"at_ms": line["at_ms"], "boot": line["cause"]})
         elif kind in ("reset", "broker"):
+            if kind == "reset":
+                self.evidence.events.append((line["at_ms"], "reset", {"cause": line["cause"]}))
             self._write({key: value for key, value in line.items() if key != "t"})
 
     def finish(self) -> None:
@@ -80,6 +82,8 @@ class Observer:
             self.config_error = message["error"] or self.config_error
             self.is_configured = self.is_configured or message["rev"] > 0
         elif leaf == "ack":
+            detail = {"outcome": message["outcome"], "reason": message["reason"]}
+            self.evidence.events.append((line["at_ms"], "ack", detail))
             self._write({"at_ms": line["at_ms"], "ack": message["outcome"],
                          "id": message["id"], "reason": message["reason"]})
         elif leaf in ("telemetry", "event"):

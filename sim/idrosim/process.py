@@ -70,7 +70,7 @@ def make_job(
 
     `board` is the compiled board, `key` the HMAC key as 64 hex digits, `duration_ms` 0 for a
     live node without end. `more` replaces any other field: plant, settings, nvs (added to the
-    node's own), network, timeline, trace_every_ms.
+    node's own), network, timeline, trace_every_ms, ticks_start_ms (of `time` at every boot).
     """
     nvs = {
         "node_id": node, "key": key, "wifi_ssid": "greenhouse", "wifi_pass": "greenhouse",
@@ -82,7 +82,7 @@ def make_job(
         "flash_dir": str(folder / "flash"), "state_path": str(folder / "state.json"),
         "plant": {}, "settings": {}, "nvs": nvs, "start_unix_ms": start_unix_ms,
         "duration_ms": duration_ms, "network": {"latency_ms": 20}, "timeline": [],
-        "trace_every_ms": 60_000,
+        "trace_every_ms": 60_000, "ticks_start_ms": 0,
     }
     unknown = set(more) - set(job)
     if unknown:

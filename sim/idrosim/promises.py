@@ -2,17 +2,23 @@
 
 A promise is about one signal. `true:<key>` is what a perfect instrument would read,
 `measured:<channel>` what the node reported, `fault:<channel>` 1 while the node reported a fault
-there and 0 while a value. `events:<kind>` counts events, `pumped_s:<output>` adds the true time on
-from pin edges: both are one number over the whole time judged, or with `per` the highest in any
-span of that length.
+there and 0 while a value, `error:<channel>` what it reported less what was true at that moment.
+
+`events:<kind>` counts the node's events, `events:ack` its answers and `events:reset` its resets;
+`pumped_s:<output>` adds the true time on from pin edges. Both are one number over the whole time
+judged, or with `per` the highest in any span of that length. `longest_s:<output>` is the longest
+single run, `apart_s:<output>,<output>` the time between a run of one and the next of the other
+(negative where they ran together).
 """
 
-from bisect import bisect_left
+from bisect import bisect_left, bisect_right
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Any
 
-KINDS = ("true", "measured", "fault", "events", "pumped_s")
+KINDS = (
+    "true", "measured", "error", "fault", "events", "pumped_s", "longest_s", "apart_s",
+)
 FORMS = ("always", "never", "eventually", "within")
 FOREVER_MS = 1 << 62
 
@@ -61,18 +67,15 @@ class Evidence:
         self.series.setdefault(signal, []).append((at_ms, value))
 
 
+def needed(promise: Promise) -> list[str]:
+    """Return the series that the verdict on `promise` is drawn from."""
+    kind, _, name = promise.signal.partition(":")
+    return [f"measured:{name}", f"true:{name}"] if kind == "error" else [promise.signal]
+
+
 def judge(promise: Promise, evidence: Evidence) -> Verdict:
     """Return the verdict. A promise about something that was never seen is broken."""
-    kind, _, name = promise.signal.partition(":")
-    if kind == "events":
-        samples = [(promise.after_ms, float(_most_events(promise, name, evidence)))]
-    elif kind == "pumped_s":
-        samples = [(promise.after_ms, _most_pumped_s(promise, evidence.runs.get(name, [])))]
-    else:
-        samples = [
-            (at_ms, value) for at_ms, value in sorted(evidence.series.get(promise.signal, []))
-            if promise.after_ms <= at_ms <= promise.before_ms
-        ]
+    samples = _samples(promise, evidence)
     if not samples:
         return Verdict(promise, False, f"{promise.signal}: nothing was seen in that time")
     inside = [promise.low <= value <= promise.high for _, value in samples]
@@ -92,6 +95,58 @@ def judge(promise: Promise, evidence: Evidence) -> Verdict:
         )
         why += f", first {_shown(value)} at {clock_text(at_ms)}"
     return Verdict(promise, is_kept, why)
+
+
+def _samples(promise: Promise, evidence: Evidence) -> list[tuple[int, float]]:
+    """Return (at_ms, value) of what is judged, in the time it is judged in."""
+    kind, _, name = promise.signal.partition(":")
+    if kind == "events":
+        return [(promise.after_ms, float(_most_events(promise, name, evidence)))]
+    if kind == "pumped_s":
+        return [(promise.after_ms, _most_pumped_s(promise, evidence.runs.get(name, [])))]
+    if kind == "longest_s":
+        found = [
+            (on_us // 1_000, (off_us - on_us) / 1e6)
+            for on_us, off_us in evidence.runs.get(name, [])
+        ]
+    elif kind == "apart_s":
+        found = _gaps_s(name, evidence)
+    elif kind == "error":
+        found = _errors(name, evidence)
+    else:
+        found = sorted(evidence.series.get(promise.signal, []))
+    return [
+        (at_ms, value) for at_ms, value in found
+        if promise.after_ms <= at_ms <= promise.before_ms
+    ]
+
+
+def _gaps_s(names: str, evidence: Evidence) -> list[tuple[int, float]]:
+    """Return the time between each run of one output and the next of the other."""
+    first, _, second = names.partition(",")
+    runs = sorted(
+        (on_us, off_us, name) for name in (first, second)
+        for on_us, off_us in evidence.runs.get(name, [])
+    )
+    return [
+        (later[0] // 1_000, (later[0] - sooner[1]) / 1e6)
+        for sooner, later in zip(runs, runs[1:], strict=False) if sooner[2] != later[2]
+    ]
+
+
+def _errors(channel: str, evidence: Evidence) -> list[tuple[int, float]]:
+    """Return measured less true, between two traces of the truth on the line between them."""
+    truth = sorted(evidence.series.get(f"true:{channel}", []))
+    times = [at_ms for at_ms, _ in truth]
+    found = []
+    for at_ms, value in sorted(evidence.series.get(f"measured:{channel}", [])):
+        index = bisect_right(times, at_ms)
+        if not 0 < index < len(truth):
+            continue
+        (from_ms, low), (to_ms, high) = truth[index - 1], truth[index]
+        true = low + (high - low) * (at_ms - from_ms) / (to_ms - from_ms)
+        found.append((at_ms, value - true))
+    return found
 
 
 def clock_text(at_ms: int) -> str:

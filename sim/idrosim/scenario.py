@@ -14,7 +14,7 @@ from typing import Any
 
 from idrosim import process
 from idrosim.observer import Observer
-from idrosim.promises import Verdict, judge
+from idrosim.promises import Evidence, Verdict, judge, needed
 from idrosim.scenario_file import Scenario, ScenarioError, check_board, load
 
 __all__ = ["Result", "Scenario", "ScenarioError", "load", "run", "with_changes"]
@@ -35,6 +35,7 @@ class Result:
     doses: dict[str, dict[str, float]]  # actuator: count, pumped_s, true_ml
     truth: Mapping[str, float]
     measured: Mapping[str, float]
+    evidence: Evidence
 
     @property
     def is_kept(self) -> bool:
@@ -74,10 +75,11 @@ def with_changes(
 def run(
     scenario: Scenario, board: Mapping[str, Any], image_dir: Path, *,
     trace: Path | None = None, on_progress: Callable[[float], None] | None = None,
-    micropython: Path | None = None,
+    micropython: Path | None = None, keep_all: bool = False,
 ) -> Result:
     """Run `scenario` on `board` with the image in `image_dir`; write the trace where wanted.
 
+    With `keep_all` the evidence of the Result holds every signal, else what the promises need.
     `on_progress` is told the share done, 0.0 to 1.0. Raises ScenarioError when the scenario does
     not fit the board or the node refuses its settings, SimulatorError when the board dies.
     """
@@ -85,12 +87,13 @@ def run(
     with ExitStack() as stack:
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="idrosim-")))
         file = stack.enter_context(trace.open("w", encoding="utf-8")) if trace else None
-        observer = Observer(frozenset(p.signal for p in scenario.promises), file)
+        wanted = frozenset(key for p in scenario.promises for key in needed(p))
+        observer = Observer(None if keep_all else wanted, file)
         job = process.make_job(
             NODE, board, folder, seed=scenario.seed, key=_key(scenario.seed),
             start_unix_ms=scenario.start_unix_ms, duration_ms=scenario.duration_ms,
             plant=scenario.plant, settings=scenario.settings, timeline=scenario.timeline,
-            trace_every_ms=scenario.trace_every_ms,
+            trace_every_ms=scenario.trace_every_ms, ticks_start_ms=scenario.ticks_start_ms,
         )
         process.install_image(job, image_dir)
 
@@ -107,7 +110,7 @@ def run(
     verdicts = [judge(promise, observer.evidence) for promise in scenario.promises]
     return Result(
         scenario, verdicts, ended.at_ms, ended.wall_ms, ended.resets,
-        _doses(board, observer), observer.truth, observer.measured,
+        _doses(board, observer), observer.truth, observer.measured, observer.evidence,
     )
 
 

@@ -1,11 +1,14 @@
 """Reads a scenario: a TOML file that says how a greenhouse starts, what befalls it and what is
 promised. Every mistake is one ScenarioError that names file and key.
 
-    [scenario]  name, text, days or hours, seed, board, trace_every
+    [scenario]  name, text, days or hours, seed, board, trace_every, start_unix_ms, ticks_start
     [plant]     parameters of the plant, and probe.<kind>.<parameter>
     [settings]  settings of the node, sent to it as the host would
-    [[event]]   at, and one of set = {..} | fault, target | fault = "power_cut", lasts | command,
-                args, by | network = "up" | "down" | "broker_down"
+    [[event]]   at, times and every to repeat it, and one of set = {..} | fault, target |
+                fault = "power_cut" | "brown_out" | "hang" | "busy", lasts | fault = "reset" |
+                command, args, by, and how it is sent wrongly: copies, is_retained, late,
+                is_forged, is_replay | network = "up" | "down" | "broker_down" | "host_down" |
+                clock = "1h" or "-1h", a step of the host's wall clock
     [[promise]] text, signal, and one of always | never | eventually | within = [low, high];
                 fraction with within; after, before, per, where (see promises.py)
 """
@@ -23,9 +26,11 @@ from idrosim.promises import FOREVER_MS, FORMS, KINDS, Promise
 
 _UNITS_MS = {"ms": 1, "s": 1_000, "min": 60_000, "m": 60_000, "h": 3_600_000, "d": 86_400_000}
 _PART = re.compile(r"(\d+(?:\.\d+)?)(ms|min|[smhd])")
-_BOARD_FAULTS = ("power_cut", "reset")
+_LASTING_FAULTS = ("power_cut", "brown_out", "hang", "busy")
+_BOARD_FAULTS = _LASTING_FAULTS + ("reset",)
 _PART_FAULTS = ("unplugged", "stuck", "noisy", "shorted", "drift", "none")
-_NETWORK = ("up", "down", "broker_down")
+_NETWORK = ("up", "down", "broker_down", "host_down")
+_EVENTS = ("set", "fault", "command", "network", "clock")
 _VERBS = ("dose", "run", "stop", "resume")
 # Without a start of its own a scenario begins at 06:00 UTC of this day.
 _START_UNIX_MS = 1_767_247_200_000
@@ -53,6 +58,7 @@ class Scenario:
     duration_ms: int
     start_unix_ms: int
     trace_every_ms: int
+    ticks_start_ms: int
     plant: dict[str, Any]
     settings: dict[str, Any]
     timeline: list[dict[str, Any]]
@@ -95,7 +101,9 @@ class _Table:
         return value
 
     def time_ms(self, key: str, default: str | None = None) -> int:
-        text = self.text(key, default)
+        return self.parsed_ms(key, self.text(key, default))
+
+    def parsed_ms(self, key: str, text: str) -> int:
         parts = _PART.findall(text)
         if not parts or "".join(number + unit for number, unit in parts) != text:
             raise self.error(key, f"a time such as 2h30m or 90s is needed, not {text!r}")
@@ -123,7 +131,7 @@ def load(file: Path) -> Scenario:
     for key, value in plant.items():
         _check_parameter(file, "plant", key, value)
     settings = _flat(content.pop("settings", {}))
-    timeline = [_event(table) for table in _tables(file, content, "event")]
+    timeline = [e for table in _tables(file, content, "event") for e in _events(table)]
     promises = [_promise(table) for table in _tables(file, content, "promise")]
     for key in content:
         raise ScenarioError(file, key, "unknown table")
@@ -134,7 +142,8 @@ def load(file: Path) -> Scenario:
         board=head.text("board", "esp32-reservoir"), seed=head.take("seed", int, "a number", 1),
         duration_ms=duration_ms,
         start_unix_ms=head.take("start_unix_ms", int, "a number", _START_UNIX_MS),
-        trace_every_ms=head.time_ms("trace_every", "1min"), plant=plant, settings=settings,
+        trace_every_ms=head.time_ms("trace_every", "1min"),
+        ticks_start_ms=head.time_ms("ticks_start", "0s"), plant=plant, settings=settings,
         timeline=sorted(timeline, key=lambda event: event["at_ms"]), promises=promises,
     )
     head.finish()
@@ -172,30 +181,57 @@ def _tables(file: Path, content: dict[str, Any], name: str) -> list[_Table]:
     return [_Table(file, f"{name}[{index}]", table) for index, table in enumerate(found, 1)]
 
 
+def _events(table: _Table) -> list[dict[str, Any]]:
+    """Return the event of a table, as often as it is to happen."""
+    at_ms = table.time_ms("at")
+    times = table.take("times", int, "a number", 1)
+    if not 1 <= times <= 10_000:
+        raise table.error("times", f"1 to 10000 is needed, not {times}")
+    every_ms = table.time_ms("every") if times > 1 else 0
+    event = _event(table)
+    return [{"at_ms": at_ms + number * every_ms, **event} for number in range(times)]
+
+
 def _event(table: _Table) -> dict[str, Any]:
-    event: dict[str, Any] = {"at_ms": table.time_ms("at")}
-    kinds = [kind for kind in ("set", "fault", "command", "network") if table.has(kind)]
+    event: dict[str, Any] = {}
+    kinds = [kind for kind in _EVENTS if table.has(kind)]
     if len(kinds) != 1:
-        raise table.error("at", "an event has one of set, fault, command, network")
+        raise table.error("at", f"an event has one of {', '.join(_EVENTS)}")
     if kinds == ["set"]:
         event["set"] = _flat(table.table("set"))
         for key, value in event["set"].items():
             _check_parameter(table._file, f"{table._name}.set", key, value)
     elif kinds == ["fault"]:
         event["fault"] = table.choice("fault", _BOARD_FAULTS + _PART_FAULTS)
-        if event["fault"] == "power_cut":
+        if event["fault"] in _LASTING_FAULTS:
             event["args"] = {"for_ms": table.time_ms("lasts", "10s")}
         elif event["fault"] != "reset":
             event["args"] = {"target": table.text("target")}
     elif kinds == ["command"]:
-        event["command"] = {
-            "verb": table.choice("command", _VERBS), "args": table.table("args"),
-            "by": table.text("by", "scenario"),
-        }
+        event["command"] = _command(table)
+    elif kinds == ["clock"]:
+        text = table.text("clock")
+        sign = -1 if text.startswith("-") else 1
+        event["clock"] = sign * table.parsed_ms("clock", text.removeprefix("-"))
     else:
         event["network"] = table.choice("network", _NETWORK)
     table.finish()
     return event
+
+
+def _command(table: _Table) -> dict[str, Any]:
+    command: dict[str, Any] = {
+        "verb": table.choice("command", _VERBS), "args": table.table("args"),
+        "by": table.text("by", "scenario"),
+    }
+    for key in ("is_retained", "is_forged", "is_replay"):
+        if table.has(key):
+            command[key] = table.take(key, bool, "true or false")
+    if table.has("copies"):
+        command["copies"] = table.take("copies", int, "a number")
+    if table.has("late"):
+        command["late_ms"] = table.time_ms("late")
+    return command
 
 
 def _promise(table: _Table) -> Promise:

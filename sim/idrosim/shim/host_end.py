@@ -1,7 +1,9 @@
 """The host at the far end of the simulated wire: what the real one does to a node, in little.
 
 It answers records with down/stored for the contiguous prefix of each boot, sends the wanted
-settings on every connection and the timeline's commands once. The signature is worked out here
+settings on every connection and the timeline's commands. A command may be sent as no host of ours
+would: `copies`, `is_retained`, `late_ms` past its end, `is_forged` with a wrong key, `is_replay`
+for the last one over again. The signature is worked out here
 from the contract (HMAC-SHA256, RFC 2104), independently of the firmware.
 """
 
@@ -46,19 +48,26 @@ class HostEnd:
         self._boot_at_us = 0
         self._waiting = []  # (command, deadline_us)
         self._sent_count = 0
+        self._last_sent = ""
+        self.is_away = False
         self.broker = None
 
     def state(self):
         """Return what outlives a reset of the node, JSON-able."""
-        return {"upto": self._upto, "sent_count": self._sent_count}
+        return {
+            "upto": self._upto, "sent_count": self._sent_count, "last_sent": self._last_sent,
+        }
 
     def restore(self, state):
         """Take up where `state` left off."""
         self._upto = state["upto"]
         self._sent_count = state["sent_count"]
+        self._last_sent = state["last_sent"]
 
     def received(self, topic, payload):
         """A message of the node."""
+        if self.is_away:
+            return
         rig = self._rig
         text = str(payload, "utf-8")
         at_ms = rig.clock.now_us // 1_000
@@ -97,14 +106,26 @@ class HostEnd:
         body = {
             "v": 1, "id": f"sim-{self._sent_count + 1}", "verb": command["verb"],
             "args": command.get("args", {}), "boot_id": self._boot_id,
-            "not_after_at_ms": (deadline_us - self._boot_at_us) // 1_000,
+            "not_after_at_ms": self._end_ms(command, deadline_us),
             "by": command.get("by", "scenario"),
         }
         topic = f"idro/v1/{self._node}/down/command"
-        if not self.broker.send(topic, self._signed("command", body)):
-            return False
+        if not command.get("is_replay"):
+            key = bytes(32) if command.get("is_forged") else self._key
+            self._last_sent = str(self._signed("command", body, key), "utf-8")
+        for _ in range(command.get("copies", 1)):
+            if not self.broker.send(
+                topic, self._last_sent.encode(), command.get("is_retained", False)
+            ):
+                return False
         self._sent_count += 1
         return True
+
+    def _end_ms(self, command, deadline_us):
+        """Return the uptime of the node at which a command ends."""
+        if "late_ms" in command:
+            deadline_us = self._rig.clock.now_us - command["late_ms"] * 1_000
+        return (deadline_us - self._boot_at_us) // 1_000
 
     def _store(self, batch):
         boot_id = batch["boot_id"]
@@ -125,7 +146,8 @@ class HostEnd:
         stored = f'{{"v":1,"boot_id":"{boot_id}","seq_upto":{upto},"unix_ms":{unix_ms}}}'
         self.broker.send(f"idro/v1/{self._node}/down/stored", stored.encode())
 
-    def _signed(self, leaf, body):
+    def _signed(self, leaf, body, key=None):
         text = json.dumps(body)[:-1]
         covered = f"idro/v1/{self._node}/down/{leaf}\n{text}"
-        return (f'{text},"auth":"{hmac_sha256_hex(self._key, covered.encode())}"}}').encode()
+        auth = hmac_sha256_hex(key or self._key, covered.encode())
+        return f'{text},"auth":"{auth}"}}'.encode()

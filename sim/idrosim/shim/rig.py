@@ -12,7 +12,8 @@ import sys
 EXIT_RESET = 3
 EXIT_DEAD = 4
 BOOT_US = 400_000  # ROM, boot loader and the start of MicroPython
-CAUSES = {"power": 1, "reset": 2, "wdt": 3, "deepsleep": 4, "soft": 5}
+# Power that sags resets as power that comes on does, but RTC memory survives it.
+CAUSES = {"power": 1, "brown_out": 1, "reset": 2, "wdt": 3, "deepsleep": 4, "soft": 5}
 
 
 class Module:
@@ -39,6 +40,8 @@ class Rig:
         self.rtc_memory = bytes.fromhex(state.get("rtc_memory", ""))
         self.rtc_offset_us = state.get("rtc_offset_us", 0)
         self.is_dead = False
+        self.is_hung = False
+        self.wall_shift_ms = 0  # of the world's wall clock, what the host believes
         self.world = None
         self.sleep_ms = None  # of the real time module
         self.gmtime = None
@@ -68,7 +71,7 @@ class Rig:
 
     def unix_ms(self):
         """Return the wall time of the simulated world."""
-        return self.job["start_unix_ms"] + self.clock.now_us // 1_000
+        return self.job["start_unix_ms"] + self.wall_shift_ms + self.clock.now_us // 1_000
 
     def save(self):
         """Write what outlives a reset."""

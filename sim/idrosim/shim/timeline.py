@@ -15,13 +15,16 @@ class Timeline:
 
     def state(self):
         """Return what outlives a reset."""
-        return {"next": self._next, "network": self._network}
+        return {
+            "next": self._next, "network": self._network,
+            "wall_shift_ms": self._rig.wall_shift_ms,
+        }
 
     def restore(self, state):
         """Take up where `state` left off."""
         self._next = state["next"]
-        self._network = state["network"]
-        self._net.set(self._network)
+        self._rig.wall_shift_ms = state["wall_shift_ms"]
+        self._set_network(state["network"])
 
     def arm(self):
         """Wait for the next event."""
@@ -42,23 +45,41 @@ class Timeline:
             for key, value in event["set"].items():
                 self._world.set_param(key, value)
         elif "network" in event:
-            self._network = event["network"]
-            self._net.set(self._network)
+            self._set_network(event["network"])
+        elif "clock" in event:
+            self._rig.wall_shift_ms += event["clock"]
         elif "command" in event:
             if self._host is not None:
                 self._host.command(event["command"])
         elif "fault" in event:
             self._fault(event["fault"], event.get("args", {}))
         else:
-            raise ValueError("timeline: event without set, fault, command or network")
+            raise ValueError("timeline: event without set, fault, command, network, clock")
 
     def _fault(self, kind, args):
-        if kind == "power_cut":
-            self._rig.reset("power", args.get("for_ms", 1_000))
+        if kind in ("power_cut", "brown_out"):
+            cause = "power" if kind == "power_cut" else kind
+            self._rig.reset(cause, args.get("for_ms", 1_000))
+        elif kind in ("hang", "busy"):
+            self._hang(kind, args["for_ms"])
         elif kind == "reset":
             self._rig.reset("reset")
         else:
             self._world.set_fault(kind, args["target"])
+
+    def _hang(self, kind, for_ms):
+        """Let the firmware get no further: "busy" still runs callbacks of timers, "hang" none."""
+        rig = self._rig
+        rig.is_hung = kind == "hang"
+        rig.clock.advance_to(rig.clock.now_us + for_ms * 1_000)
+        rig.is_hung = False
+
+    def _set_network(self, state):
+        """up, down, broker_down, or host_down: then the broker takes what nobody stores."""
+        self._network = state
+        if self._host is not None:
+            self._host.is_away = state == "host_down"
+        self._net.set("up" if state == "host_down" else state)
 
 
 def _at_ms(event):

@@ -1,4 +1,7 @@
-"""machine.Timer and WDT: they act at their exact time, whatever the firmware is doing."""
+"""machine.Timer and WDT: they act at their exact time, whatever the firmware is doing.
+
+Only a virtual machine that hangs as a whole runs no callbacks; the watchdog needs none.
+"""
 
 import sys
 
@@ -56,7 +59,7 @@ class Timer:
         Timer._alarms.pop(self._id, None)
         if self._is_periodic:
             self._arm()
-        if self._callback is not None:
+        if self._callback is not None and not Timer._rig.is_hung:
             call_back(self._callback, self)
 
 

@@ -34,7 +34,7 @@ def mktime(when):
 def functions(rig, real_gmtime):
     """Return the public names of `time` for a rig in lockstep."""
     clock = rig.clock
-    boot_us = rig.boot_us
+    boot_us = rig.boot_us - rig.job.get("ticks_start_ms", 0) * 1_000
 
     def ticks_ms():
         return (clock.now_us - boot_us) // 1_000 & _MASK
