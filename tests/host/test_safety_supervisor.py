@@ -157,6 +157,71 @@ def test_a_network_that_keeps_failing_never_resets(world):
     assert world.made_safe_ms == []
 
 
+def test_a_hung_link_is_started_again_and_costs_no_reset(world):
+    starts = []
+
+    async def hangs():
+        starts.append(world.clock.now_ms())
+        for _ in range(3):
+            world.supervisor.beat("link")
+            await world.clock.sleep_ms(10_000)
+        await world.clock.sleep_ms(10_000_000)
+
+    world.supervisor.add("living", world.living, is_critical=True)
+    world.supervisor.add("link", hangs, silent_ms=60_000)
+    world.run(300_000)
+    assert starts[0] == 0
+    assert 80_000 < starts[1] < 90_000
+    assert len(starts) == 4
+    told = [(at_ms, detail) for at_ms, kind, detail in world.events if kind == "restarted"]
+    assert told[0][1] == {"task": "link", "error": "silent for 60 s"}
+    assert world.longest_fast_ms(300_000) <= 4_000
+    assert world.made_safe_ms == []
+
+
+def test_one_that_never_says_a_word_is_started_again(world):
+    starts = []
+
+    async def mute():
+        starts.append(world.clock.now_ms())
+        await world.clock.sleep_ms(10_000_000)
+
+    world.supervisor.add("wifi", mute, silent_ms=60_000)
+    world.run(200_000)
+    assert len(starts) == 4
+    assert world.longest_fast_ms(200_000) <= 4_000
+
+
+def test_one_that_does_not_even_end_when_told_to_is_left_behind(world):
+    starts = []
+
+    async def stubborn():
+        starts.append(world.clock.now_ms())
+        while True:
+            try:
+                await world.clock.sleep_ms(10_000_000)
+            except asyncio.CancelledError:
+                if world.clock.now_ms() >= 190_000:
+                    raise
+
+    world.supervisor.add("link", stubborn, silent_ms=60_000)
+    world.run(190_000)
+    assert len(starts) == 3
+
+
+def test_a_link_that_fails_is_told_and_started_again(world):
+    async def fails():
+        world.supervisor.beat("link")
+        await world.clock.sleep_ms(1_000)
+        raise OSError(5)
+
+    world.supervisor.add("link", fails, silent_ms=60_000)
+    world.run(4_000_000)
+    errors = {detail["error"] for _, kind, detail in world.events if kind == "restarted"}
+    assert errors == {"OSError(5)"}
+    assert world.longest_fast_ms(4_000_000) <= 4_000
+
+
 def test_a_cancelled_task_is_not_restarted_but_missed(world):
     async def cancels():
         raise asyncio.CancelledError

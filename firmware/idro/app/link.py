@@ -10,13 +10,16 @@ from idro.net.wifi import Wifi
 from idro.protocol.messages import ConfigReport, Info
 
 _MQTT_PORT = 1_883
+# Longer than any back-off and every deadline of theirs: who is silent for so long hangs.
+_SILENT_MS = 300_000
 
 
 class Link:
     """Wi-Fi and publisher of one node. `commands` checks and runs what the host asks for."""
 
     def __init__(self, node, commands):
-        """`node` gives store, clock, outbox, settings and takes settings and the host's time."""
+        """`node` gives store, clock, outbox, settings, supervisor, and takes settings and the
+        host's time."""
         self._node = node
         self._commands = commands
         store = node.store
@@ -35,7 +38,16 @@ class Link:
         commands.send_ack = self._publisher.send_ack
         self._image_sha256 = image.image_sha256()
         self._config_error = node.settings.error
-        self.publish = self._publisher.run
+        self._publisher.on_alive = self._publisher_lives
+        self.wifi.on_alive = self._wifi_lives
+        node.supervisor.add("wifi", self.wifi.run, silent_ms=_SILENT_MS)
+        node.supervisor.add("link", self._publisher.run, silent_ms=_SILENT_MS)
+
+    def _publisher_lives(self):
+        self._node.supervisor.beat("link")
+
+    def _wifi_lives(self):
+        self._node.supervisor.beat("wifi")
 
     def _info(self):
         node = self._node

@@ -63,11 +63,9 @@ class Node:
         self.overrides = Overrides(self.clock)
         self.doses = DoseTask(self.gate, self.sampler.readings, self.supervisor.beat)
         self.loops = Loops(self)
-        self.link = Link(self, self._commands())
         self.supervisor.add("control", self._control, is_critical=True)
         self.supervisor.add("dosing", self.doses.run, is_critical=True)
-        self.supervisor.add("wifi", self.link.wifi.run)
-        self.supervisor.add("link", self.link.publish)
+        self.link = Link(self, self._commands())
         self._housekeeping_due_ms = 0
         self._heap_free_b = 0
         if not self.kept.has_day:

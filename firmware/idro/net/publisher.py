@@ -49,6 +49,7 @@ class Publisher:
         self._position = None  # of the outbox, up to where this link has published
         self._sent = []  # (boot_id, last seq) of messages that are not yet stored
         self._progress_ms = 0
+        self.on_alive = _nobody  # called in every turn, at least once in a few minutes
         self.connected = False
         self.last_stored_ms = None  # uptime at the newest down/stored
         self.last_error = ""  # why the last link ended
@@ -77,6 +78,7 @@ class Publisher:
         back_off_ms = MIN_BACK_OFF_MS
         while True:
             started_ms = self._clock.now_ms()
+            self.on_alive()
             try:
                 await self._session()
             except LinkError as error:
@@ -100,6 +102,7 @@ class Publisher:
             self.connected = True
             while True:
                 self._wake.clear()
+                self.on_alive()
                 client.check()
                 self._take_messages(client)
                 if not (client.has_room and await self._send_next(client)):
@@ -204,3 +207,7 @@ class Publisher:
             self._progress_ms = self.last_stored_ms
         self._sent = left
         self._handlers.on_stored(stored)
+
+
+def _nobody():
+    return None

@@ -34,6 +34,7 @@ class Wifi:
         self._wlan = network.WLAN(network.WLAN.IF_STA)
         self._up = asyncio.Event()
         self._addresses = {}  # host: its last good address
+        self.on_alive = _nobody  # called in every turn, at least once in a few minutes
         self.last_error = ""
         self.failures_count = 0  # attempts in a row that led to nothing
 
@@ -54,13 +55,16 @@ class Wifi:
     async def run(self):
         """Join, watch, and join again, for ever."""
         back_off_ms = MIN_BACK_OFF_MS
+        self._up.clear()
         self._power(True)
         while True:
+            self.on_alive()
             if await self._join():
                 self.failures_count = 0
                 back_off_ms = MIN_BACK_OFF_MS
                 self._up.set()
                 while self._wlan.isconnected():
+                    self.on_alive()
                     await self._clock.sleep_ms(WATCH_MS)
                 self._up.clear()
                 self.last_error = "lost the network"
@@ -128,3 +132,7 @@ class Wifi:
             return self._addresses[host]
         self._addresses[host] = address[0] if isinstance(address, tuple) else host
         return self._addresses[host]
+
+
+def _nobody():
+    return None

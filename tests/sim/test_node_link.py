@@ -1,0 +1,102 @@
+"""A link that hangs, in lockstep: it is given up and started again, and control never notices."""
+
+import textwrap
+
+import pytest
+from simulated_board import KEY, START_UNIX_MS
+
+from idro.protocol import messages, topics
+from idroserra import boards, image
+from idrosim import process
+
+NODE = "node-1"
+MINUTE_MS = 60_000
+
+# The board's own main.py, with a call that never comes back in the way of the first attempts.
+HANGS = """
+    import asyncio
+    from idro.app import hardware
+    feed = hardware.start_watchdog()
+    from idro.app import node
+    {hook}
+    node.main(feed)
+    """
+HUNG_CONNECT = """
+    from idro.net.mqtt import Client
+    connect = Client.connect
+    hung = []
+    async def connect_later(self, host, port):
+        if len(hung) < 2:
+            hung.append(host)
+            await asyncio.Event().wait()
+        await connect(self, host, port)
+    Client.connect = connect_later
+"""
+HUNG_JOIN = """
+    from idro.net.wifi import Wifi
+    join = Wifi._join
+    hung = []
+    async def join_later(self):
+        if not hung:
+            hung.append(1)
+            await asyncio.Event().wait()
+        return await join(self)
+    Wifi._join = join_later
+"""
+
+
+@pytest.fixture(scope="module")
+def image_dir(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("image")
+    image.build_image("esp32-reservoir", folder)
+    return folder
+
+
+def run(folder, image_dir, duration_ms, hook="", **more):
+    """Return (run, events, telemetry records) of a board with `hook` in its main.py."""
+    job = process.make_job(
+        NODE, boards.load("esp32-reservoir"), folder, key=KEY, start_unix_ms=START_UNIX_MS,
+        duration_ms=duration_ms, **more,
+    )
+    process.install_image(job, image_dir)
+    main = textwrap.dedent(HANGS).replace("{hook}", textwrap.dedent(hook))
+    (folder / "flash" / "main.py").write_text(main, encoding="utf-8")
+    events, records = [], []
+
+    def take(line):
+        if line["t"] != "up":
+            return
+        leaf = topics.parse(line["topic"])[2]
+        if leaf == "event":
+            events.extend(messages.unpack_event(line["payload"].encode()).records)
+        elif leaf == "telemetry":
+            records.extend(messages.unpack_telemetry(line["payload"].encode()).records)
+
+    return process.run_lockstep(job, take), events, records
+
+
+def restarted(events):
+    return [event.detail for event in events if event.kind == "restarted"]
+
+
+@pytest.mark.parametrize(("hook", "task", "times"), [
+    (HUNG_CONNECT, "link", 2), (HUNG_JOIN, "wifi", 1),
+])
+def test_a_hung_task_is_started_again_and_control_goes_on(tmp_path, image_dir, hook, task, times):
+    ran, events, records = run(tmp_path, image_dir, 20 * MINUTE_MS, hook)
+    assert ran.resets == []
+    assert restarted(events) == [{"task": task, "error": "silent for 300 s"}] * times
+    at_ms = [record.at_ms for record in records]
+    steps = {later - earlier for earlier, later in zip(at_ms, at_ms[1:], strict=False)}
+    assert max(steps) < 11_000
+    assert at_ms[-1] > 19 * MINUTE_MS
+
+
+def test_no_network_for_hours_is_no_hung_task(tmp_path, image_dir):
+    timeline = [
+        {"at_ms": 10 * MINUTE_MS, "network": "down"}, {"at_ms": 190 * MINUTE_MS, "network": "up"},
+    ]
+    ran, events, records = run(tmp_path, image_dir, 200 * MINUTE_MS, timeline=timeline)
+    assert ran.resets == []
+    assert restarted(events) == []
+    assert records[-1].at_ms > 195 * MINUTE_MS
