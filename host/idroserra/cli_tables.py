@@ -11,6 +11,7 @@ from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
+from idro.protocol.texts import SETTING_TEXTS
 from idroserra import contract
 from idroserra.web.display import duration_text
 from idroserra.web.verdict import LEVELS
@@ -98,7 +99,8 @@ def settings_table(config: Mapping[str, Any]) -> RenderableType:
         table.add_column(title, no_wrap=title != "meaning")
     for key, row in contract.SETTINGS.items():
         value = config["values"].get(key)
-        table.add_row(key, "not known" if value is None else str(value), row.unit, row.text)
+        shown = "not known" if value is None else str(value)
+        table.add_row(key, shown, row.unit, SETTING_TEXTS[key])
     return table
 
 

@@ -9,10 +9,9 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from idro.protocol import messages, topics
-from idro.protocol.events import EVENTS
-from idro.protocol.faults import FAULTS
 from idro.protocol.quantities import QUANTITIES
 from idro.protocol.settings import SETTINGS
+from idro.protocol.texts import EVENT_TEXTS, FAULT_TEXTS, QUANTITY_TEXTS, SETTING_TEXTS
 from idroserra.protocol_examples import EXAMPLE_KEY, Message, down_messages, up_messages
 
 INTRO = f"""# Protocol
@@ -54,9 +53,9 @@ def protocol_page() -> str:
         parts += [_message(direction, message) for message in made]
     parts += ["## Verbs\n", _verb_table(), "## Quantities\n", QUANTITY_TEXT, _quantity_table()]
     parts += ["## Faults\n", table(("code", "what it says"), [(f"`{k}`", v) for k, v in
-                                                               FAULTS.items()])]
+                                                               FAULT_TEXTS.items()])]
     parts += ["## Events\n", table(("kind", "what it says"), [(f"`{k}`", v) for k, v in
-                                                              EVENTS.items()])]
+                                                              EVENT_TEXTS.items()])]
     parts += ["## Settings\n", SETTING_TEXT, _setting_table()]
     return "\n".join(parts)
 
@@ -117,7 +116,7 @@ def _verb_table() -> str:
 
 def _quantity_table() -> str:
     rows = [
-        (f"`{q.key}`", q.unit, str(q.decimals), f"{q.low} to {q.high}", q.text)
+        (f"`{q.key}`", q.unit, str(q.decimals), f"{q.low} to {q.high}", QUANTITY_TEXTS[q.key])
         for q in QUANTITIES.values()
     ]
     return table(("quantity", "unit", "decimals", "range", "meaning"), rows)
@@ -127,7 +126,8 @@ def _setting_table() -> str:
     rows = []
     for row in SETTINGS.values():
         span = "" if row.low is None else f"{row.low} to {row.high}"
-        rows.append((f"`{row.key}`", row.unit, json.dumps(row.default), span, row.text))
+        rows.append((f"`{row.key}`", row.unit, json.dumps(row.default), span,
+                     SETTING_TEXTS[row.key]))
     return table(("setting", "unit", "default", "range", "meaning"), rows)
 
 

@@ -5,7 +5,7 @@ import json
 from portable_fakes import refusal_of, single
 
 from idro.errors import SettingsError
-from idro.protocol import messages, quantities, settings, topics
+from idro.protocol import messages, quantities, settings, texts, topics
 from idro.protocol.events import EVENTS
 from idro.protocol.faults import FAULTS, is_fault
 
@@ -210,8 +210,12 @@ def test_scaled_values_are_exact():
         assert quantities.from_scaled(row, scaled) == value
 
 
-def test_faults_have_a_sentence():
-    for code, sentence in FAULTS.items():
-        assert is_fault(code)
-        assert sentence.endswith(".")
+def test_every_code_has_a_sentence_for_the_host():
+    for codes, sentences in (
+        (FAULTS, texts.FAULT_TEXTS), (EVENTS, texts.EVENT_TEXTS),
+        (quantities.QUANTITIES, texts.QUANTITY_TEXTS), (settings.SETTINGS, texts.SETTING_TEXTS),
+    ):
+        assert sorted(codes) == sorted(sentences)
+        assert all(sentences.values())
+    assert all(is_fault(code) and texts.FAULT_TEXTS[code].endswith(".") for code in FAULTS)
     assert not is_fault("mouldy")

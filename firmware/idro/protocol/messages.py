@@ -332,7 +332,7 @@ def _read_record(item):
         split_channel(channel)
         if channel in values:
             raise ProtocolError(f"faults: {channel} has a value too")
-        fields.choice(faults, channel, tuple(FAULTS))
+        fields.choice(faults, channel, FAULTS)
     return Record(fields.integer(item, "seq", 1), fields.integer(item, "at_ms"), values, faults)
 
 
@@ -347,5 +347,5 @@ def _read_event(item):
             fields.integer(detail, key, -fields.MAX_INT)
     return EventRecord(
         fields.integer(item, "seq", 1), fields.integer(item, "at_ms"),
-        fields.choice(item, "kind", tuple(EVENTS)), detail,
+        fields.choice(item, "kind", EVENTS), detail,
     )

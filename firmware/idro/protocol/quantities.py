@@ -11,26 +11,26 @@ from collections import namedtuple
 from idro.errors import ProtocolError
 from idro.protocol.fields import only_bytes
 
-Quantity = namedtuple("Quantity", ("key", "unit", "decimals", "low", "high", "text"))
+Quantity = namedtuple("Quantity", ("key", "unit", "decimals", "low", "high"))
 
 _ROWS = (
-    Quantity("ph", "pH", 3, 0, 14, "acidity of the solution"),
-    Quantity("ec_us_cm", "uS/cm", 0, 0, 20_000, "electrical conductivity at 25 C"),
-    Quantity("temp_c", "C", 2, -40, 85, "temperature"),
-    Quantity("rh_pct", "%", 1, 0, 100, "relative humidity of the air"),
-    Quantity("co2_ppm", "ppm", 0, 0, 40_000, "carbon dioxide in the air"),
-    Quantity("illuminance_lx", "lx", 0, 0, 200_000, "brightness of the light"),
-    Quantity("level_mm", "mm", 0, 0, 5_000, "depth of water above the tank's floor"),
-    Quantity("volume_ml", "ml", 0, 0, 20_000_000, "volume of water in the tank"),
-    Quantity("float_up", "0 or 1", 0, 0, 1, "1 while water lifts the float of a switch"),
-    Quantity("flow_ml_per_min", "ml/min", 0, 0, 60_000, "flow of water through a pipe"),
-    Quantity("supply_mv", "mV", 0, 0, 32_000, "voltage of a supply"),
-    Quantity("current_ma", "mA", 0, -50_000, 50_000, "current out of a supply"),
-    Quantity("duty_pct", "%", 0, 0, 100, "level of a dimmable output"),
-    Quantity("on_pct", "%", 0, 0, 100, "share of the last interval an output was on"),
-    Quantity("heap_free_b", "B", 0, 0, 16_000_000, "free heap of the node"),
-    Quantity("outbox_count", "records", 0, 0, 1_000_000, "records waiting for the host"),
-    Quantity("rssi_dbm", "dBm", 0, -120, 0, "strength of the radio signal"),
+    Quantity("ph", "pH", 3, 0, 14),
+    Quantity("ec_us_cm", "uS/cm", 0, 0, 20_000),
+    Quantity("temp_c", "C", 2, -40, 85),
+    Quantity("rh_pct", "%", 1, 0, 100),
+    Quantity("co2_ppm", "ppm", 0, 0, 40_000),
+    Quantity("illuminance_lx", "lx", 0, 0, 200_000),
+    Quantity("level_mm", "mm", 0, 0, 5_000),
+    Quantity("volume_ml", "ml", 0, 0, 20_000_000),
+    Quantity("float_up", "0 or 1", 0, 0, 1),
+    Quantity("flow_ml_per_min", "ml/min", 0, 0, 60_000),
+    Quantity("supply_mv", "mV", 0, 0, 32_000),
+    Quantity("current_ma", "mA", 0, -50_000, 50_000),
+    Quantity("duty_pct", "%", 0, 0, 100),
+    Quantity("on_pct", "%", 0, 0, 100),
+    Quantity("heap_free_b", "B", 0, 0, 16_000_000),
+    Quantity("outbox_count", "records", 0, 0, 1_000_000),
+    Quantity("rssi_dbm", "dBm", 0, -120, 0),
 )
 
 QUANTITIES = {row.key: row for row in _ROWS}

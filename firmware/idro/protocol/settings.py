@@ -1,4 +1,4 @@
-"""Every setting of a node: unit, default, range and one sentence. Node and host read this table.
+"""Every setting of a node: unit, default and range. Node and host read this table.
 
 A setting can tighten what the safety gate allows, never loosen it: the frozen ceilings live in
 idro.safety.limits and are no settings.
@@ -9,52 +9,38 @@ from collections import namedtuple
 from idro.errors import SettingsError
 from idro.protocol.fields import is_integer, is_number
 
-Setting = namedtuple("Setting", ("key", "kind", "unit", "default", "low", "high", "text"))
+Setting = namedtuple("Setting", ("key", "kind", "unit", "default", "low", "high"))
 
 _ROWS = (
-    Setting("dosing.enabled", "bool", "", False, None, None,
-            "control may dose; off means monitor only"),
-    Setting("ph.target", "float", "pH", 5.8, 4.5, 7.5, "setpoint of pH"),
-    Setting("ph.deadband", "float", "pH", 0.2, 0.05, 1.0, "half width of the band around it"),
-    Setting("ph.down_ul_per_ph", "int", "ul/pH", 40_000, 500, 2_000_000,
-            "pH-down stock that moves the whole reservoir by one pH, from the titration"),
-    Setting("ph.up_ul_per_ph", "int", "ul/pH", 40_000, 500, 2_000_000,
-            "pH-up stock that moves the whole reservoir by one pH, from the titration"),
-    Setting("ec.target_us_cm", "int", "uS/cm", 1_600, 0, 5_000, "setpoint of EC"),
-    Setting("ec.deadband_us_cm", "int", "uS/cm", 80, 20, 1_000,
-            "half width of the band around it"),
-    Setting("ec.ul_per_100_us_cm", "int", "ul/100uS/cm", 20_000, 500, 2_000_000,
-            "each of nutrient A and B that raises the whole reservoir by 100 uS/cm"),
-    Setting("reservoir.area_cm2", "int", "cm2", 2_000, 100, 100_000,
-            "surface of the tank: level to volume"),
-    Setting("level.low_mm", "int", "mm", 120, 20, 5_000,
-            "below it nothing doses and no pump runs dry"),
-    Setting("level.target_mm", "int", "mm", 200, 20, 5_000, "top-off fills up to it"),
-    Setting("level.full_mm", "int", "mm", 240, 20, 5_000, "above it top-off is locked"),
-    Setting("topoff.max_ms_day", "int", "ms", 1_800_000, 0, 1_800_000, "top-off time a day"),
-    Setting("mixing.wait_ms", "int", "ms", 900_000, 120_000, 14_400_000,
-            "wait after a dose until a reading may be acted on"),
-    Setting("circulation.on_ms", "int", "ms", 900_000, 10_000, 86_400_000, "circulation runs"),
-    Setting("circulation.off_ms", "int", "ms", 0, 0, 3_600_000, "and rests; 0 means never"),
-    Setting("light.on_minute", "int", "min", 360, 0, 1_439, "local minute of the day it comes on"),
-    Setting("light.on_minutes", "int", "min", 960, 0, 1_440, "photoperiod; 0 is dark"),
-    Setting("light.ramp_minutes", "int", "min", 15, 0, 120, "sunrise and sunset ramp"),
-    Setting("light.duty_pct", "int", "%", 80, 0, 100, "level at full light"),
-    Setting("clock.utc_offset_min", "int", "min", 0, -720, 840, "local time less UTC"),
-    Setting("sample.every_ms", "int", "ms", 10_000, 1_000, 60_000, "one record each"),
-    Setting("ph.neutral_uv", "int", "uV", 1_500_000, 1_000_000, 2_000_000,
-            "calibration: front-end voltage at pH 7"),
-    Setting("ph.slope_uv_per_ph", "int", "uV/pH", -177_480, -210_000, -130_000,
-            "calibration: front-end voltage a pH at 25 C"),
-    Setting("ec.cell_milli", "int", "1/1000", 1_000, 500, 1_500, "calibration: cell constant K"),
-    Setting("ec.alpha_ppm_c", "int", "ppm/C", 20_000, 15_000, 25_000,
-            "temperature coefficient of the solution's EC"),
-    Setting("level.zero_uv", "int", "uV", 600_000, 0, 2_000_000,
-            "calibration: level signal with an empty tank"),
-    Setting("level.uv_per_mm", "int", "uV/mm", 2_400, 100, 50_000,
-            "calibration: level signal a millimetre"),
-    Setting("doser.ul_per_s", "int", "ul/s", 1_000, 100, 2_000,
-            "calibration: flow of the dosing pumps"),
+    Setting("dosing.enabled", "bool", "", False, None, None),
+    Setting("ph.target", "float", "pH", 5.8, 4.5, 7.5),
+    Setting("ph.deadband", "float", "pH", 0.2, 0.05, 1.0),
+    Setting("ph.down_ul_per_ph", "int", "ul/pH", 40_000, 500, 2_000_000),
+    Setting("ph.up_ul_per_ph", "int", "ul/pH", 40_000, 500, 2_000_000),
+    Setting("ec.target_us_cm", "int", "uS/cm", 1_600, 0, 5_000),
+    Setting("ec.deadband_us_cm", "int", "uS/cm", 80, 20, 1_000),
+    Setting("ec.ul_per_100_us_cm", "int", "ul/100uS/cm", 20_000, 500, 2_000_000),
+    Setting("reservoir.area_cm2", "int", "cm2", 2_000, 100, 100_000),
+    Setting("level.low_mm", "int", "mm", 120, 20, 5_000),
+    Setting("level.target_mm", "int", "mm", 200, 20, 5_000),
+    Setting("level.full_mm", "int", "mm", 240, 20, 5_000),
+    Setting("topoff.max_ms_day", "int", "ms", 1_800_000, 0, 1_800_000),
+    Setting("mixing.wait_ms", "int", "ms", 900_000, 120_000, 14_400_000),
+    Setting("circulation.on_ms", "int", "ms", 900_000, 10_000, 86_400_000),
+    Setting("circulation.off_ms", "int", "ms", 0, 0, 3_600_000),
+    Setting("light.on_minute", "int", "min", 360, 0, 1_439),
+    Setting("light.on_minutes", "int", "min", 960, 0, 1_440),
+    Setting("light.ramp_minutes", "int", "min", 15, 0, 120),
+    Setting("light.duty_pct", "int", "%", 80, 0, 100),
+    Setting("clock.utc_offset_min", "int", "min", 0, -720, 840),
+    Setting("sample.every_ms", "int", "ms", 10_000, 1_000, 60_000),
+    Setting("ph.neutral_uv", "int", "uV", 1_500_000, 1_000_000, 2_000_000),
+    Setting("ph.slope_uv_per_ph", "int", "uV/pH", -177_480, -210_000, -130_000),
+    Setting("ec.cell_milli", "int", "1/1000", 1_000, 500, 1_500),
+    Setting("ec.alpha_ppm_c", "int", "ppm/C", 20_000, 15_000, 25_000),
+    Setting("level.zero_uv", "int", "uV", 600_000, 0, 2_000_000),
+    Setting("level.uv_per_mm", "int", "uV/mm", 2_400, 100, 50_000),
+    Setting("doser.ul_per_s", "int", "ul/s", 1_000, 100, 2_000),
 )
 
 SETTINGS = {row.key: row for row in _ROWS}

@@ -19,6 +19,7 @@ from starlette.exceptions import HTTPException
 from starlette.middleware.gzip import GZipMiddleware
 from starlette.types import Scope
 
+from idro.protocol.texts import SETTING_TEXTS
 from idroserra import contract
 from idroserra.errors import ConfigError, HostError, NotAdopted, StoreError, UnknownNode
 from idroserra.service import Service
@@ -117,7 +118,10 @@ def _add_pages(
         return templates.TemplateResponse(request, name, status_code=status, context={
             "boot": boot, "node": node, "static": f"/static/{digest}", "simulated": simulated,
             "site": service.config.site, "version": app.version, "kinds": KINDS,
-            "settings": {key: row._asdict() for key, row in contract.SETTINGS.items()},
+            "settings": {
+                key: row._asdict() | {"text": SETTING_TEXTS[key]}
+                for key, row in contract.SETTINGS.items()
+            },
         })
 
     @app.get("/", include_in_schema=False)

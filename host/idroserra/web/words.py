@@ -7,7 +7,7 @@ from collections.abc import Callable
 from typing import Any
 
 from idro.errors import ProtocolError
-from idro.protocol.faults import FAULTS
+from idro.protocol.texts import FAULT_TEXTS
 from idroserra.store import Detail
 from idroserra.web.display import display_of, duration_text, plain_name, volume_text
 
@@ -29,7 +29,7 @@ def level_of(kind: str) -> str:
 
 def fault_text(fault: str) -> str:
     """Return the sentence of a fault code; the code itself where it is unknown."""
-    return str(FAULTS.get(fault, fault))
+    return str(FAULT_TEXTS.get(fault, fault))
 
 
 def reason_text(reason: object) -> str:

@@ -1,0 +1,94 @@
+"""What the codes of the contract mean, one sentence each: for the host, the page and the docs.
+
+A node needs keys and ranges, no prose: nothing that runs on a board may import this module.
+"""
+
+# Shown to the operator as is.
+FAULT_TEXTS = {
+    "no_ack": "The sensor does not answer on its bus: check the cable and the address.",
+    "crc": "The sensor answered with a damaged message three times in a row.",
+    "timeout": "The sensor did not finish its measurement in time.",
+    "power_on_value": "The sensor reports its power-on value: it lost supply or never converted.",
+    "saturated": "The signal is at the end of its range: cable open, or probe shorted.",
+    "out_of_range": "The reading is outside what is physically possible here.",
+    "jump": "The reading moved faster than water can: it is believed once it stays.",
+    "flat": "The raw signal has not moved at all for minutes: a dead or shorted probe.",
+    "noisy": "The raw signal scatters too much to be believed.",
+    "stale": "There is no fresh reading.",
+    "no_temperature": "The reading needs a water temperature and there is none.",
+    "uncalibrated": "The calibration gives no sensible value: calibrate the probe.",
+    "in_air": "The probe seems to be out of the water.",
+}
+
+# The names before a full stop are keys of the event's detail.
+EVENT_TEXTS = {
+    "boot": "The node started: reset (cause), version, last_error (what ended the boot before).",
+    "armed": "Readings were plausible for long enough: dosing is possible from here on.",
+    "dosed": "A dose was given: actuator, volume_ul, on_ms, reason, by.",
+    "ran": "A switched output ended a run: actuator, on_ms, reason, by.",
+    "refused": "The safety gate refused: actuator, reason, by.",
+    "decided": "A loop changed its mind: loop, reason.",
+    "fault_began": "A channel lost its value: channel, fault.",
+    "fault_ended": "A channel has values again: channel, fault, lasted_ms.",
+    "stopped": "All dosing was stopped by a person: by.",
+    "resumed": "Dosing was released again by a person: by.",
+    "latched": "Dosing is locked until a person looks: reason.",
+    "configured": "New settings are in force: rev, by.",
+    "clock_set": "Wall time became known or was corrected: boot_unix_ms, by_ms.",
+    "gap": "Records were thinned because the outbox was full: seq_from, seq_to, count.",
+    "flash_failed": "The flash refused to be read or written: part, error.",
+    "restarted": "A task of the node failed and was started again: task, error.",
+}
+
+QUANTITY_TEXTS = {
+    "ph": "acidity of the solution",
+    "ec_us_cm": "electrical conductivity at 25 C",
+    "temp_c": "temperature",
+    "rh_pct": "relative humidity of the air",
+    "co2_ppm": "carbon dioxide in the air",
+    "illuminance_lx": "brightness of the light",
+    "level_mm": "depth of water above the tank's floor",
+    "volume_ml": "volume of water in the tank",
+    "float_up": "1 while water lifts the float of a switch",
+    "flow_ml_per_min": "flow of water through a pipe",
+    "supply_mv": "voltage of a supply",
+    "current_ma": "current out of a supply",
+    "duty_pct": "level of a dimmable output",
+    "on_pct": "share of the last interval an output was on",
+    "heap_free_b": "free heap of the node",
+    "outbox_count": "records waiting for the host",
+    "rssi_dbm": "strength of the radio signal",
+}
+
+SETTING_TEXTS = {
+    "dosing.enabled": "control may dose; off means monitor only",
+    "ph.target": "setpoint of pH",
+    "ph.deadband": "half width of the band around it",
+    "ph.down_ul_per_ph":
+        "pH-down stock that moves the whole reservoir by one pH, from the titration",
+    "ph.up_ul_per_ph": "pH-up stock that moves the whole reservoir by one pH, from the titration",
+    "ec.target_us_cm": "setpoint of EC",
+    "ec.deadband_us_cm": "half width of the band around it",
+    "ec.ul_per_100_us_cm": "each of nutrient A and B that raises the whole reservoir by 100 uS/cm",
+    "reservoir.area_cm2": "surface of the tank: level to volume",
+    "level.low_mm": "below it nothing doses and no pump runs dry",
+    "level.target_mm": "top-off fills up to it",
+    "level.full_mm": "above it top-off is locked",
+    "topoff.max_ms_day": "top-off time a day",
+    "mixing.wait_ms": "wait after a dose until a reading may be acted on",
+    "circulation.on_ms": "circulation runs",
+    "circulation.off_ms": "and rests; 0 means never",
+    "light.on_minute": "local minute of the day it comes on",
+    "light.on_minutes": "photoperiod; 0 is dark",
+    "light.ramp_minutes": "sunrise and sunset ramp",
+    "light.duty_pct": "level at full light",
+    "clock.utc_offset_min": "local time less UTC",
+    "sample.every_ms": "one record each",
+    "ph.neutral_uv": "calibration: front-end voltage at pH 7",
+    "ph.slope_uv_per_ph": "calibration: front-end voltage a pH at 25 C",
+    "ec.cell_milli": "calibration: cell constant K",
+    "ec.alpha_ppm_c": "temperature coefficient of the solution's EC",
+    "level.zero_uv": "calibration: level signal with an empty tank",
+    "level.uv_per_mm": "calibration: level signal a millimetre",
+    "doser.ul_per_s": "calibration: flow of the dosing pumps",
+}
