@@ -30,6 +30,9 @@ _OTHER_WATER_MM = 10
 # Once a dose has mixed it is judged within this time: later, the water has moved by itself.
 _JUDGED_WITHIN_MS = 2_700_000
 _OLDEST_BASELINE_MS = 21_600_000
+# Doses that could not move the water by this part of `opposite` did not: hard water that loses its
+# CO2 in a large tank rises faster than its ceilings let acid answer.
+_FELT = 3
 # Settings that change what a probe reads in the same water.
 CALIBRATIONS = (
     "ph.neutral_uv", "ph.slope_uv_per_ph", "ec.cell_milli", "ec.alpha_ppm_c", "level.zero_uv",
@@ -97,7 +100,9 @@ class Series:
         moved = value - self._baseline
         if self._predicted < 0:
             moved = -moved
-        if self._count >= 2 and moved < -self._judgement.opposite:
+        opposite = self._judgement.opposite
+        is_felt = abs(self._predicted) >= opposite / _FELT
+        if self._count >= 2 and is_felt and moved < -opposite:
             return WRONG_WAY
         if abs(self._predicted) < self._judgement.predicted:
             return None

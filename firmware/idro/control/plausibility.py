@@ -49,7 +49,7 @@ class Track:
         self._doubted = None
         self._noisy_bursts = 0
         self._noisy_until_ms = None
-        self._flat = None  # [low, high, since_ms, count]
+        self._flat = None  # [low, high, since_ms, count, last]
         self._rate = None  # [value, at_ms, strikes]
 
     def failed(self):
@@ -102,14 +102,18 @@ class Track:
             self._flat = None
             return False
         if flat is None:
-            self._flat = [value, value, now_ms, 1]
+            self._flat = [value, value, now_ms, 1, value]
             return False
+        was_flat = now_ms - flat[2] >= behaviour.flat_ms and flat[3] >= _FLAT_SAMPLES
+        has_stepped = abs(value - flat[4]) > behaviour.flat_range
         flat[0] = min(flat[0], value)
         flat[1] = max(flat[1], value)
         flat[3] += 1
-        if flat[1] - flat[0] > behaviour.flat_range:
-            self._flat = [value, value, now_ms, 1]
+        flat[4] = value
+        if flat[1] - flat[0] > behaviour.flat_range and (has_stepped or not was_flat):
+            self._flat = [value, value, now_ms, 1, value]
             return False
+        # What creeps while it is flat is the temperature that a dead signal is converted with.
         return now_ms - flat[2] >= behaviour.flat_ms and flat[3] >= _FLAT_SAMPLES
 
     def _is_hum(self, spread_uv, now_ms):
