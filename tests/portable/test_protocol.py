@@ -208,6 +208,8 @@ def test_scaled_values_are_exact():
         assert quantities.to_scaled(row, value) == scaled
         assert quantities.format_scaled(row, scaled) == text
         assert quantities.from_scaled(row, scaled) == value
+        channel = "tank." + row.key
+        assert quantities.member(channel, value) == f'"{channel}":{text}'.encode()
 
 
 def test_every_code_has_a_sentence_for_the_host():

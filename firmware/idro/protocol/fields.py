@@ -16,13 +16,14 @@ def parse_object(data, max_bytes, what):
     if len(data) > max_bytes:
         raise ProtocolError(f"{what}: {len(data)} bytes, at most {max_bytes}")
     try:
-        text = str(data, "utf-8").strip()
+        data = bytes(data).strip()
+        text = str(data, "utf-8")
     except ValueError:  # UnicodeError on both runtimes
         raise ProtocolError(f"{what}: not UTF-8") from None
-    if "\\" in text and _has_surrogate(text):
+    if b"\\" in data and _has_surrogate(text):
         raise ProtocolError(f"{what}: escaped surrogate")
     # MicroPython 1.25 parses truncated objects without a word, so the end is checked here.
-    if not text.startswith("{") or not text.endswith("}"):
+    if not data.startswith(b"{") or not data.endswith(b"}"):
         raise ProtocolError(f"{what}: not a whole JSON object")
     try:
         value = json.loads(text)

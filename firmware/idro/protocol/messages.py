@@ -12,12 +12,7 @@ from idro.errors import ProtocolError, SettingsError
 from idro.protocol import fields, settings
 from idro.protocol.events import EVENTS
 from idro.protocol.faults import FAULTS
-from idro.protocol.quantities import (
-    format_scaled,
-    is_name,
-    split_channel,
-    to_scaled,
-)
+from idro.protocol.quantities import is_name, member, split_channel
 
 MAX_UP_BYTES = 8_192
 MAX_COMMAND_BYTES = 1_024
@@ -77,7 +72,7 @@ def unpack_status(data):
 
 def pack_telemetry(batch):
     """Return up/telemetry of a Batch of Record. Raises ProtocolError for an unknown channel."""
-    return _pack_batch(batch, [_record_text(record) for record in batch.records])
+    return _pack_batch(batch, [_record_bytes(record) for record in batch.records])
 
 
 def unpack_telemetry(data):
@@ -89,7 +84,7 @@ def unpack_telemetry(data):
 def pack_event(batch):
     """Return up/event of a Batch of EventRecord."""
     texts = [
-        json.dumps({"seq": r.seq, "at_ms": r.at_ms, "kind": r.kind, "detail": r.detail})
+        json.dumps({"seq": r.seq, "at_ms": r.at_ms, "kind": r.kind, "detail": r.detail}).encode()
         for r in batch.records
     ]
     return _pack_batch(batch, texts)
@@ -286,7 +281,7 @@ def _pack_batch(batch, record_texts):
         {"v": 1, "boot_id": batch.boot_id, "boot_unix_ms": batch.boot_unix_ms,
          "sent_at_ms": batch.sent_at_ms, "oldest_seq": batch.oldest_seq}
     )
-    return f'{head[:-1]},"records":[{",".join(record_texts)}]}}'.encode()
+    return head.encode()[:-1] + b',"records":[' + b",".join(record_texts) + b"]}"
 
 
 def _unpack_batch(obj, read):
@@ -308,16 +303,12 @@ def _unpack_batch(obj, read):
     )
 
 
-def _record_text(record):
-    parts = []
-    for channel, value in record.values.items():
-        quantity = split_channel(channel)[1]
-        parts.append(f'"{channel}":{format_scaled(quantity, to_scaled(quantity, value))}')
-    faults = json.dumps(record.faults)
-    return (
-        f'{{"seq":{record.seq},"at_ms":{record.at_ms},'
-        f'"values":{{{",".join(parts)}}},"faults":{faults}}}'
-    )
+def _record_bytes(record):
+    """Return the JSON of a Record."""
+    members = [member(channel, value) for channel, value in record.values.items()]
+    head = b'{"seq":%d,"at_ms":%d,"values":{' % (record.seq, record.at_ms)
+    faults = json.dumps(record.faults).encode() if record.faults else b"{}"
+    return head + b",".join(members) + b'},"faults":' + faults + b"}"
 
 
 def _read_record(item):

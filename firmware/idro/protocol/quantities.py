@@ -41,6 +41,7 @@ _NAME_BYTES = _LETTERS + b"0123456789_"
 # Channels already split: a node has a few dozen, and asks for them ten thousand times a day.
 _SPLIT = {}
 _MAX_SPLIT = 256
+_LAYOUTS = {}  # channel: (10^decimals, JSON member of a value, of a negative one)
 _DIGITS = ("", "%s%d.%01d", "%s%d.%02d", "%s%d.%03d")
 
 
@@ -91,3 +92,29 @@ def format_scaled(quantity, scaled):
     sign = "-" if scaled < 0 else ""
     whole, part = divmod(abs(scaled), 10**quantity.decimals)
     return _DIGITS[quantity.decimals] % (sign, whole, part)
+
+
+def member(channel, value):
+    """Return `"channel":value` as JSON bytes, exact. Raises ProtocolError for an unknown channel.
+
+    Bytes, because MicroPython looks every new text up among all names it knows.
+    """
+    layout = _LAYOUTS.get(channel)
+    if layout is None:
+        layout = _layout(channel)
+        if len(_LAYOUTS) < _MAX_SPLIT:
+            _LAYOUTS[channel] = layout
+    scale, plain, negative = layout
+    scaled = int(round(value * scale))
+    if scale == 1:
+        return plain % scaled
+    return negative % divmod(-scaled, scale) if scaled < 0 else plain % divmod(scaled, scale)
+
+
+def _layout(channel):
+    decimals = split_channel(channel)[1].decimals
+    name = b'"' + channel.encode() + b'":'
+    if decimals == 0:
+        return 1, name + b"%d", None
+    digits = (b"", b"%d.%01d", b"%d.%02d", b"%d.%03d")[decimals]
+    return 10**decimals, name + digits, name + b"-" + digits
