@@ -109,8 +109,10 @@ class Client:
     def take_message(self):
         """Return the oldest Message that came in, or None. While MAX_INBOX of them wait,
         nothing more is read from the broker."""
+        if not self._inbox:
+            return None
         self._taken.set()
-        return self._inbox.pop(0) if self._inbox else None
+        return self._inbox.pop(0)
 
     def check(self):
         """Raise the LinkError that ended the link, if it has ended."""
@@ -122,7 +124,10 @@ class Client:
         """True when publish() would not wait."""
         if len(self._in_flight) >= MAX_IN_FLIGHT or len(self._outgoing) >= _CROWDED:
             return False
-        return sum(len(entry[0]) for entry in self._in_flight.values()) < MAX_IN_FLIGHT_BYTES
+        in_flight_bytes = 0
+        for entry in self._in_flight.values():
+            in_flight_bytes += len(entry[0])
+        return in_flight_bytes < MAX_IN_FLIGHT_BYTES
 
     async def close(self, *, politely=False):
         """End the link and free its tasks and socket. With `politely` the will is not sent."""

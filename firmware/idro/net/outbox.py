@@ -115,6 +115,11 @@ class Outbox:
         return self._ring.count + len(self._pending)
 
     @property
+    def newest(self):
+        """The position behind the newest record: nothing follows it yet."""
+        return self._boot_id, self._last_seq
+
+    @property
     def damaged_bytes(self):
         """How many damaged bytes of flash were passed over at the start."""
         return self._ring.skipped_bytes

@@ -38,6 +38,8 @@ class Publisher:
         """`randint(low, high)` jitters the back-off; it is injected so that a run can be
         repeated."""
         self._broker = broker
+        self._up = {leaf: topics.up(broker.node, leaf) for leaf in topics.UP}
+        self._down = {topics.down(broker.node, leaf): leaf for leaf in topics.DOWN}
         self._outbox = outbox
         self._clock = clock
         self._handlers = handlers
@@ -96,7 +98,7 @@ class Publisher:
             await client.connect(broker.host, broker.port)
             await client.subscribe([topics.down(broker.node, leaf) for leaf in topics.DOWN])
             status = messages.pack_status(True)
-            await client.publish(topics.up(broker.node, "status"), status, retain=True)
+            await client.publish(self._up["status"], status, retain=True)
             self._must_tell = ["info", "config"]
             self._rewind()
             self.connected = True
@@ -115,7 +117,7 @@ class Publisher:
         node = self._broker.node
         return Options(
             client_id=node, user=node, password=self._broker.password,
-            will_topic=topics.up(node, "status"), will_payload=messages.pack_status(False),
+            will_topic=self._up["status"], will_payload=messages.pack_status(False),
             keepalive_s=KEEPALIVE_S, response_ms=RESPONSE_MS,
         )
 
@@ -126,13 +128,13 @@ class Publisher:
         if self._must_tell:
             leaf = self._must_tell[0]
             payload = self._told(leaf)
-            await client.publish(topics.up(self._broker.node, leaf), payload, retain=True)
+            await client.publish(self._up[leaf], payload, retain=True)
             self._must_tell.remove(leaf)
             return True
         if self._acks:
             ack = self._acks[0]
             payload = messages.pack_ack(ack)
-            await client.publish(topics.up(self._broker.node, "ack"), payload)
+            await client.publish(self._up["ack"], payload)
             if ack in self._acks:
                 self._acks.remove(ack)
             return True
@@ -144,7 +146,8 @@ class Publisher:
             self._rewind()
         if len(self._sent) >= MAX_UNSTORED:
             return False
-        found = self._outbox.next_batch(self._position)
+        is_all_sent = self._position == self._outbox.newest
+        found = None if is_all_sent else self._outbox.next_batch(self._position)
         if found is None:
             return False
         leaf, batch, position = found
@@ -153,7 +156,7 @@ class Publisher:
             self._progress_ms = now_ms
         self._sent.append((batch.boot_id, batch.records[-1].seq))
         self._position = position
-        await client.publish(topics.up(self._broker.node, leaf), pack(batch))
+        await client.publish(self._up[leaf], pack(batch))
         return True
 
     def _told(self, leaf):
@@ -184,8 +187,8 @@ class Publisher:
                 self.refused_count += 1
 
     def _take(self, message):
-        node, direction, leaf = topics.parse(message.topic)
-        if node != self._broker.node or direction != "down":
+        leaf = self._down.get(message.topic)
+        if leaf is None:
             raise ProtocolError("topic: not for this node")
         if leaf == "config":
             self._handlers.on_config(message.payload)
