@@ -29,9 +29,9 @@ class Clock:
         self._last_ticks = ticks
         return self._now_ms
 
-    async def sleep_ms(self, duration_ms):
-        """Let the other tasks run for `duration_ms`."""
-        await asyncio.sleep_ms(duration_ms)
+    def sleep_ms(self, duration_ms):
+        """Return an awaitable that lets the other tasks run for `duration_ms`."""
+        return asyncio.sleep_ms(duration_ms)
 
     def unix_ms(self):
         """Return the wall time in ms since 1970, or None where it is not known."""

@@ -204,9 +204,11 @@ class Loops:
         A loop that wavers is told once a minute; what it does is always told.
         """
         reason = decision.reason
-        stable = reason.split(",")[0]
-        now_ms = self._node.clock.now_ms()
         told, told_ms = self._reasons.get(loop, ("", -_TELL_MS))
+        if reason == told:
+            return
+        stable = reason.split(",", 1)[0]
+        now_ms = self._node.clock.now_ms()
         if told == stable or (decision.actuator is None and now_ms - told_ms < _TELL_MS):
             return
         self._reasons[loop] = (stable, now_ms)

@@ -25,9 +25,11 @@ class Sampler:
         self._outages = {}  # channel: _Outage
         self.readings = {}
         self.channels = []
+        self._measures = []  # of each sensor: [(quantity key, channel)]
         for spec, _ in sensors:
-            for key in spec["measures"]:
-                channel = f"{spec['source']}.{key}"
+            measures = [(key, f"{spec['source']}.{key}") for key in spec["measures"]]
+            self._measures.append(measures)
+            for key, channel in measures:
                 self.channels.append(channel)
                 self._tracks[channel] = Track(key)
                 self._windows[channel] = Window()
@@ -36,17 +38,16 @@ class Sampler:
     async def cycle(self, is_disturbed):
         """Read everything once. `is_disturbed`: a dose or top-off is mixing, so water may move."""
         context = {}
-        for spec, sensor in self._sensors:
-            source = spec["source"]
+        for index, (_, sensor) in enumerate(self._sensors):
+            measures = self._measures[index]
             try:
                 numbers = await sensor.read(context)
             except SensorError as error:
-                for key in spec["measures"]:
-                    self._failed(f"{source}.{key}", error.fault)
+                for _, channel in measures:
+                    self._failed(channel, error.fault)
                 continue
             spread_uv = sensor.spread_uv
-            for key in spec["measures"]:
-                channel = f"{source}.{key}"
+            for key, channel in measures:
                 self._measured(channel, numbers[key], spread_uv, is_disturbed, context)
 
     def reading(self, channel, stale_ms):

@@ -6,8 +6,6 @@ is the one that was asked for: a converter that lost its supply comes back with 
 One reader at a time: a second conversion must not be asked for while one runs.
 """
 
-import struct
-
 from idro.drivers.retries import with_retries
 from idro.errors import SensorError
 
@@ -49,24 +47,28 @@ class Ads1115:
         return readings_uv
 
     async def _convert(self, config):
-        struct.pack_into(">H", self._word, 0, config)
-        self._i2c.writeto_mem(self._address, _CONFIG, self._word)
+        word = self._word
+        word[0] = config >> 8
+        word[1] = config & 0xFF
+        self._i2c.writeto_mem(self._address, _CONFIG, word)
         await self._clock.sleep_ms(_CONVERSION_MS)
-        state = self._register(">H", _CONFIG)
-        for _ in range(_POLLS):
-            if state & _DONE:
-                break
+        state = self._register(_CONFIG)
+        polls = 0
+        while not state & _DONE:
+            if polls == _POLLS:
+                raise SensorError(PART, "timeout", "still converting")
+            polls += 1
             await self._clock.sleep_ms(1)
-            state = self._register(">H", _CONFIG)
-        else:
-            raise SensorError(PART, "timeout", "still converting")
+            state = self._register(_CONFIG)
         if state | _DONE != config:
             raise SensorError(PART, "crc", f"config {state:04x}, not {config:04x}")
-        return self._register(">h", _CONVERSION)
+        code = self._register(_CONVERSION)
+        return code - 0x10000 if code & 0x8000 else code
 
-    def _register(self, layout, pointer):
-        self._i2c.readfrom_mem_into(self._address, pointer, self._word)
-        return struct.unpack(layout, self._word)[0]
+    def _register(self, pointer):
+        word = self._word
+        self._i2c.readfrom_mem_into(self._address, pointer, word)
+        return word[0] << 8 | word[1]
 
 
 def code_to_uv(code, range_mv):

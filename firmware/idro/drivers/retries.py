@@ -14,7 +14,7 @@ _TIMEOUT_ERRNOS = (110, 116)
 
 async def with_retries(part, attempt, *args):
     """Return what `attempt(*args)` returns within three attempts. Raises SensorError."""
-    failure = SensorError(part, "no_ack", "never tried")
+    failure = None
     for _ in range(ATTEMPTS):
         try:
             return await attempt(*args)
