@@ -199,8 +199,15 @@ class Plant:
 
     def truth(self):
         """Return what perfect instruments would read now, by channel-like key."""
+        return self._truth(self.reservoir.measure())
+
+    def around(self):
+        """Return what surrounds the probes: `truth`, with the chemistry of the last slow step."""
+        return self._truth(self.reservoir.glance())
+
+    def _truth(self, measured):
         tank = self.reservoir
-        ph, kappa_us_cm, ec_us_cm = tank.measure()
+        ph, kappa_us_cm, ec_us_cm = measured
         found = {
             "reservoir.ph": ph,
             "reservoir.ec_us_cm": ec_us_cm,

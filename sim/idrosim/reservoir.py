@@ -18,7 +18,7 @@ from idrosim.water import RECIPES, STOCKS, WATERS, amounts
 
 _MIN_ML = 50.0
 _HEAT_J_ML_K = 4.186
-_MIXED_MOL = 1e-12
+_MIXED_MOL = 1e-7  # what is left of a dose then is poured in: below 1e-8 mol/L in any tank
 _BRUSHITE_SI = 0.3  # supersaturation below this lasts for weeks
 
 
@@ -41,6 +41,7 @@ class Reservoir:
         self._solved = [0.0] * 11
         table = EquilibriaTable()
         self._si = 0.0
+        self._conductivities = None
         self._flux = Solution(table)
         self._view = Solution(table)
         self._solve()
@@ -156,6 +157,7 @@ class Reservoir:
         self._flux.solve()
         self._solved = molar + [self.temp_c]
         self._si = self._flux.si_brushite()
+        self._conductivities = None
         self._is_stale = False
 
     def measure(self):
@@ -169,6 +171,17 @@ class Reservoir:
         ph = view.solve()
         kappa_us_cm, ec_us_cm = conductivities(view)
         return ph, kappa_us_cm, ec_us_cm
+
+    def glance(self):
+        """Return what `measure` does, of when the chemistry was last solved: cheap.
+
+        That is this step where water or salts moved, else at most a slow step ago. Meanwhile the
+        water changes by less than any probe resolves.
+        """
+        found = self._conductivities
+        if found is None:
+            found = self._conductivities = conductivities(self._flux)
+        return self._flux.ph, found[0], found[1]
 
     def state(self):
         """Return all of it, JSON-able, to the last bit."""
@@ -187,5 +200,6 @@ class Reservoir:
         self._flux.set(self._solved[:10], self._solved[10])
         self._flux.rewarm(floats[41:-5])
         self._flux.carbon = self._solved[CARBON]
+        self._conductivities = None
         self._has_pocket = state["has_pocket"]
         self._is_stale = state["is_stale"]

@@ -137,7 +137,7 @@ class World:
                 chunk_us = now_us - self._at_us
             dt_s = chunk_us / 1_000_000
             self.plant.step(dt_s)
-            truth = self.plant.truth()
+            truth = self.plant.around()
             for probe in self._probes:
                 probe.step(dt_s, truth)
             self._at_us += chunk_us

@@ -238,6 +238,20 @@ def test_the_length_of_a_step_hardly_matters():
         assert end["reservoir.temp_c"] == pytest.approx(ends[0]["reservoir.temp_c"], abs=0.01)
 
 
+def test_what_surrounds_the_probes_is_the_truth_within_what_a_probe_resolves():
+    plant = Plant({}, 5)
+    plant.set_output("circulation", 1.0)
+    for minute in range(600):
+        plant.set_output("ph_down", 1.0 if minute == 60 else 0.0)
+        plant.step(10.0)
+        plant.set_output("ph_down", 0.0)
+        plant.step(47.0)
+        truth, around = plant.truth(), plant.around()
+        assert abs(truth["reservoir.ph"] - around["reservoir.ph"]) < 0.002
+        assert abs(around["reservoir.ec_us_cm"] / truth["reservoir.ec_us_cm"] - 1.0) < 1e-3
+        assert abs(around["reservoir.kappa_us_cm"] / truth["reservoir.kappa_us_cm"] - 1.0) < 1e-3
+
+
 def test_measuring_leaves_no_trace():
     watched, alone = Plant({}, 4), Plant({}, 4)
     for _ in range(60):
