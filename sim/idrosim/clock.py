@@ -61,7 +61,11 @@ class VirtualClock(Alarms):
 
     def spend(self, duration_us):
         """Let `duration_us` pass: what a bus transfer or a busy wait costs."""
-        self.advance_to(self.now_us + duration_us)
+        at_us = self.now_us + duration_us
+        if at_us < self.next_due_us:
+            self.now_us = at_us
+        else:
+            self.advance_to(at_us)
 
 
 class LiveClock(Alarms):

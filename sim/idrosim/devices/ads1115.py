@@ -38,11 +38,13 @@ class Ads1115:
 
     def write(self, data):
         """Take one I2C write: the pointer, and two bytes for the register it points to."""
-        self._acknowledge()
-        assert len(data) in (1, 3), f"ads1115: write of {len(data)} bytes"
+        if self.fault == "unplugged":
+            raise OSError(_ENODEV)
+        size = len(data)
+        assert size == 1 or size == 3, f"ads1115: write of {size} bytes"
         assert data[0] <= 3, f"ads1115: reserved bits set in pointer {data[0]:02x}"
         self._pointer = data[0]
-        if len(data) == 1:
+        if size == 1:
             return
         word = data[1] << 8 | data[2]
         assert self._pointer != 0, "ads1115: the conversion register is read-only"
@@ -53,7 +55,8 @@ class Ads1115:
 
     def read(self, count):
         """Return `count` bytes of the register pointed to."""
-        self._acknowledge()
+        if self.fault == "unplugged":
+            raise OSError(_ENODEV)
         assert count <= 2, f"ads1115: read of {count} bytes"
         self._settle()
         if self._pointer == 0:
@@ -62,11 +65,8 @@ class Ads1115:
             word = self._config | (0x8000 if self._done_us is None else 0)
         else:
             word = self._thresholds[self._pointer - 2]
-        return bytes((word >> 8, word & 0xFF))[:count]
-
-    def _acknowledge(self):
-        if self.fault == "unplugged":
-            raise OSError(_ENODEV)
+        answer = bytes((word >> 8, word & 0xFF))
+        return answer if count == 2 else answer[:count]
 
     def _configure(self, word):
         self._settle()

@@ -7,6 +7,7 @@ from idrosim.shim.pins import pin_id
 
 ENODEV = 19
 BYTE_US = 100
+_REGISTERS = [bytes((address,)) for address in range(256)]
 _DEFAULT_PINS = {0: (18, 19), 1: (25, 26)}
 
 
@@ -71,22 +72,21 @@ class I2C:
 
     def _transfer(self, address, data, count):
         """Write `data` (None: nothing to write), then read `count` bytes. Raises OSError."""
-        rig = I2C._rig
         device = self._devices.get(address)
+        clock = I2C._rig.clock
         if device is None:
-            rig.clock.spend(BYTE_US)
+            clock.spend(BYTE_US)
             raise OSError(ENODEV)
-        answer = b""
         try:
             if data is not None:
-                rig.clock.spend(BYTE_US * (1 + len(data)))
+                clock.spend(BYTE_US * (1 + len(data)))
                 device.write(data)
             if count:
-                rig.clock.spend(BYTE_US * (1 + count))
-                answer = device.read(count)
+                clock.spend(BYTE_US * (1 + count))
+                return device.read(count)
         except AssertionError as error:
-            rig.misuse(error)
-        return answer
+            I2C._rig.misuse(error)
+        return b""
 
 
 class SoftI2C(I2C):
@@ -98,5 +98,5 @@ class SoftI2C(I2C):
 
 def _register(address, bits):
     if bits == 8:
-        return bytes((address,))
+        return _REGISTERS[address]
     return bytes((address >> shift) & 0xFF for shift in range(bits - 8, -8, -8))

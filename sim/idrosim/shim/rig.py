@@ -67,7 +67,11 @@ class Rig:
 
     def emit_json(self, text):
         """Print one line of the harness that is JSON already."""
-        sys.stdout.write("@" + text + "\n")
+        self.emit_bytes(text.encode())
+
+    def emit_bytes(self, line):
+        """Print one line of the harness that is JSON and UTF-8 already."""
+        sys.stdout.buffer.write(b"@" + line + b"\n")
 
     def unix_ms(self):
         """Return the wall time of the simulated world."""

@@ -215,9 +215,14 @@ class Poll:
     poll = ipoll
 
     def _ready(self):
-        if not self._entries:
-            return ()
         now_us = self.clock.now_us
+        for entry in self._entries:
+            socket = entry[0]
+            if socket.in_due_us <= now_us or (entry[1] & POLLOUT and socket.out_due_us <= now_us):
+                return self._found(now_us)
+        return ()
+
+    def _found(self, now_us):
         ready = []
         for socket, events in self._entries:
             found = events & POLLIN if socket.in_due_us <= now_us else 0
