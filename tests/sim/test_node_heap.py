@@ -1,0 +1,50 @@
+"""What the firmware takes of the heap, alone in MicroPython, from the image that a board gets.
+
+Bytes of a 64-bit interpreter: docs/memory.md says what that is on the chip.
+"""
+
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from idroserra import image
+from idrosim.process import find_micropython
+
+BARE_NODE = Path(__file__).with_name("bare_node.py")
+# Raise them with a reason, and docs/memory.md with them.
+MOST_IMPORTED_BYTES = 200_000
+MOST_BYTES = 256_000
+HEAP = "320K"
+
+
+@pytest.fixture(scope="module")
+def steps(tmp_path_factory):
+    """Return {step: (bytes added, bytes in all)} of the reference board."""
+    folder = tmp_path_factory.mktemp("image")
+    image.build_image("esp32-reservoir", folder)
+    done = subprocess.run(
+        [find_micropython(), "-X", f"heapsize={HEAP}", BARE_NODE, folder],
+        capture_output=True, text=True, timeout=60, check=False,
+    )
+    assert done.returncode == 0, done.stdout[-500:] + done.stderr[-500:]
+    found = {}
+    for line in done.stdout.splitlines():
+        words = line.split()
+        if len(words) == 3 and words[2].isdigit():
+            found[words[0]] = (int(words[1]), int(words[2]))
+    return found
+
+
+def test_the_node_fits_its_share_of_the_heap(steps):
+    for step in ("imports", "built", "cycles"):
+        print(f"{step}: {steps[step][1]} bytes in all, 64 bit")
+    dearest = sorted(steps.items(), key=lambda step: -step[1][0])[:8]
+    print("dearest: " + ", ".join(f"{name} {added}" for name, (added, _) in dearest))
+    assert steps["imports"][1] <= MOST_IMPORTED_BYTES
+    assert steps["cycles"][1] <= MOST_BYTES
+
+
+def test_no_prose_of_the_host_is_loaded(steps):
+    assert "idro.protocol.messages" in steps
+    assert "idro.protocol.texts" not in steps
