@@ -75,6 +75,20 @@ def run(folder, image_dir, duration_ms, hook="", **more):
     return process.run_lockstep(job, take), events, records
 
 
+def pins_on(folder, image_dir, hook="", **more):
+    """Return (run, names of the outputs that came on) of ten minutes."""
+    job = process.make_job(
+        NODE, boards.load("esp32-reservoir"), folder, key=KEY, start_unix_ms=START_UNIX_MS,
+        duration_ms=10 * MINUTE_MS, **more,
+    )
+    process.install_image(job, image_dir)
+    main = textwrap.dedent(HANGS).replace("{hook}", textwrap.dedent(hook))
+    (folder / "flash" / "main.py").write_text(main, encoding="utf-8")
+    lines = []
+    ran = process.run_lockstep(job, lines.append)
+    return ran, {line["name"] for line in lines if line["t"] == "pin" and line["level"]}
+
+
 def restarted(events):
     return [event.detail for event in events if event.kind == "restarted"]
 
@@ -100,3 +114,23 @@ def test_no_network_for_hours_is_no_hung_task(tmp_path, image_dir):
     assert ran.resets == []
     assert restarted(events) == []
     assert records[-1].at_ms > 195 * MINUTE_MS
+
+
+NO_RADIO = """
+    import network
+    class Radio:
+        IF_STA = PM_NONE = 0
+        def __init__(self, interface):
+            raise OSError("WiFi Out of Memory")
+    network.WLAN = Radio
+"""
+
+
+@pytest.mark.parametrize(("hook", "more"), [
+    ("", {"nvs": {"node_id": ""}}), ("", {"nvs": {"broker_host": ""}}),
+    ("", {"nvs": {"wifi_ssid": "", "wifi_pass": ""}}), (NO_RADIO, {}),
+])
+def test_a_board_without_a_link_controls_all_the_same(tmp_path, image_dir, hook, more):
+    ran, on = pins_on(tmp_path, image_dir, hook, **more)
+    assert ran.resets == []
+    assert {"circulation", "light"} <= on

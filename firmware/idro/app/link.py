@@ -8,6 +8,7 @@ from idro.board import BOARD, VERSION
 from idro.net.publisher import Broker, Handlers, Publisher
 from idro.net.wifi import Wifi
 from idro.protocol.messages import ConfigReport, Info
+from idro.protocol.topics import is_node_id
 
 _MQTT_PORT = 1_883
 # Longer than any back-off and every deadline of theirs: who is silent for so long hangs.
@@ -34,10 +35,13 @@ class Link:
         handlers = Handlers(
             self._info, self._config_report, commands.receive, self._on_config, self._on_stored
         )
-        self._publisher = Publisher(broker, node.outbox, node.clock, handlers, random.randint)
-        commands.send_ack = self._publisher.send_ack
         self._image_sha256 = image.image_sha256()
         self._config_error = node.settings.error
+        if not is_node_id(broker.node):
+            print("no link: this board was never given a node id")
+            return
+        self._publisher = Publisher(broker, node.outbox, node.clock, handlers, random.randint)
+        commands.send_ack = self._publisher.send_ack
         self._publisher.on_alive = self._publisher_lives
         self.wifi.on_alive = self._wifi_lives
         node.supervisor.add("wifi", self.wifi.run, silent_ms=_SILENT_MS)

@@ -31,7 +31,7 @@ class Wifi:
         self._password = password
         self._clock = clock
         self._randint = randint
-        self._wlan = network.WLAN(network.WLAN.IF_STA)
+        self._wlan = None  # made by run(): a radio that fails must not stop who makes us
         self._up = asyncio.Event()
         self._addresses = {}  # host: its last good address
         self.on_alive = _nobody  # called in every turn, at least once in a few minutes
@@ -56,6 +56,7 @@ class Wifi:
         """Join, watch, and join again, for ever."""
         back_off_ms = MIN_BACK_OFF_MS
         self._up.clear()
+        self._wlan = network.WLAN(network.WLAN.IF_STA)
         self._power(True)
         while True:
             self.on_alive()
