@@ -4,6 +4,7 @@
 #   make test    everything: lint, types, both Python runtimes, real servers, browser
 #   make lint    ruff, mypy, pyright, mpy-cross                         (seconds)
 #   make campaign  the long figures of the README: kills, outage, the same week twice
+#   make mutate  break the firmware on purpose; a scenario must notice each defect
 #   make docs    write the generated pages under docs/
 #   make venv    only install
 #   make clean   remove what was built; `make distclean` removes .venv too
@@ -71,6 +72,10 @@ bench-sim: venv  # how fast the lockstep is: under a minute
 
 bench-sim-week: venv  # seven days twice, bit for bit the same: a few minutes
 	$(PY) bench/bench_sim.py --days 7 --twice
+
+mutate: venv  # breaks the firmware on purpose, each defect to be caught by a scenario: 3 minutes
+	$(VENV)/bin/idroserra sim mutate
+.PHONY: mutate
 .PHONY: campaign campaign-kills campaign-outage bench-sim bench-sim-week
 
 docs: venv

@@ -14,9 +14,10 @@ from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, T
 from rich.table import Table
 from rich.text import Text
 
+from idro.protocol import settings
 from idroserra import boards, image
 from idroserra.errors import ConfigError, HostError
-from idrosim import scenario
+from idrosim import mutation, run_chart, run_report, scenario
 from idrosim.process import SimulatorError
 
 app = typer.Typer(help="Run simulated greenhouses on a virtual clock.", no_args_is_help=True)
@@ -39,6 +40,12 @@ def run(
     trace: Annotated[
         Path | None, typer.Option(help="Write every line of the run here, one JSON a line.")
     ] = None,
+    plot: Annotated[
+        Path | None, typer.Option(help="Draw the run into this PNG file.")
+    ] = None,
+    report: Annotated[
+        Path | None, typer.Option(help="Write the run as one page of HTML.")
+    ] = None,
     *,
     as_json: Annotated[bool, typer.Option("--json", help="Print the result as JSON.")] = False,
 ) -> None:
@@ -48,11 +55,12 @@ def run(
     """
     try:
         wanted = scenario.with_changes(scenario.load(scenario_file), days, seed)
-        result = _run(wanted, trace, quiet=as_json)
+        result = _run(wanted, trace, quiet=as_json, keep_all=bool(plot or report))
     except scenario.ScenarioError as error:
         raise ConfigError(str(error.file), error.key, error.why) from None
     except SimulatorError as error:
         raise HostError(str(error)) from None
+    _draw(result, plot, report)
     if as_json:
         typer.echo(json.dumps(result.to_json()))
     else:
@@ -61,7 +69,73 @@ def run(
         raise typer.Exit(BROKEN)
 
 
-def _run(wanted: scenario.Scenario, trace: Path | None, *, quiet: bool) -> scenario.Result:
+@app.command()
+def mutate(
+    defects_file: Annotated[
+        Path, typer.Option("--defects", help="The list of deliberate defects.")
+    ] = Path("sim/defects.toml"),
+    scenarios: Annotated[
+        Path, typer.Option(help="The folder of the scenarios.")
+    ] = Path("sim/scenarios"),
+    only: Annotated[str | None, typer.Option(help="One defect, by its name.")] = None,
+) -> None:
+    """Break the firmware on purpose and require a scenario to notice. Exit code 1 when none does.
+
+    For those who change firmware: run it in a checkout.
+    """
+    try:
+        defects = [d for d in mutation.load(defects_file) if only in (None, d.name)]
+        if not defects:
+            raise mutation.MutationError(f"{defects_file}: no defect is named {only}")
+        outcomes = mutation.judge_all(
+            defects, scenarios, image.firmware_sources(), build_mutated, boards.load, _tell
+        )
+    except (mutation.MutationError, scenario.ScenarioError) as error:
+        raise HostError(str(error)) from None
+    survivors = [outcome.defect.name for outcome in outcomes if outcome.caught_by is None]
+    typer.echo(f"{len(outcomes) - len(survivors)} of {len(outcomes)} defects were caught")
+    if survivors:
+        raise HostError(f"survived: {', '.join(survivors)}")
+
+
+def build_mutated(board: str, sources: Mapping[str, Path], folder: Path) -> None:
+    """Build the image of `board` from `sources` into `folder`."""
+    image.build_image(board, folder, sources)
+
+
+def _tell(outcome: mutation.Outcome) -> None:
+    caught = outcome.caught_by or "SURVIVED"
+    typer.echo(f"{outcome.defect.name:26} {caught:26} {outcome.why}")
+
+
+def _draw(result: scenario.Result, plot: Path | None, report: Path | None) -> None:
+    """Write chart and page where they are wanted."""
+    if plot is None and report is None:
+        return
+    values = settings.check(result.scenario.settings)
+    ph, ph_off = values["ph.target"], values["ph.deadband"]
+    ec, ec_off = values["ec.target_us_cm"], values["ec.deadband_us_cm"]
+    bands = {
+        "reservoir.ph": (ph - ph_off, ph + ph_off),
+        "reservoir.ec_us_cm": (ec - ec_off, ec + ec_off),
+        "reservoir.level_mm": (values["level.target_mm"] - 10, values["level.target_mm"]),
+    }
+    try:
+        chart = run_chart.png(result, bands)
+    except ImportError as error:
+        raise HostError("charts need matplotlib: pip install 'idroserra[sim]'") from error
+    try:
+        if plot is not None:
+            plot.write_bytes(chart)
+        if report is not None:
+            report.write_text(run_report.page(result, chart), encoding="utf-8")
+    except OSError as error:
+        raise HostError(f"cannot be written: {error}") from None
+
+
+def _run(
+    wanted: scenario.Scenario, trace: Path | None, *, quiet: bool, keep_all: bool
+) -> scenario.Result:
     board = boards.load(wanted.board)
     columns = (
         TextColumn("{task.description}"), BarColumn(), TaskProgressColumn(), TimeRemainingColumn()
@@ -73,7 +147,7 @@ def _run(wanted: scenario.Scenario, trace: Path | None, *, quiet: bool) -> scena
         image.build_image(wanted.board, Path(folder))
         task = bar.add_task(wanted.name, total=1.0)
         return scenario.run(
-            wanted, board, Path(folder), trace=trace,
+            wanted, board, Path(folder), trace=trace, keep_all=keep_all,
             on_progress=lambda share: bar.update(task, completed=share),
         )
 

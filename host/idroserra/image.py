@@ -10,6 +10,7 @@ import json
 import subprocess
 import tempfile
 import tomllib
+from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass
 from importlib import metadata
@@ -40,13 +41,16 @@ class Manifest:
     image_sha256: str
 
 
-def build_image(board_name: str, out_dir: Path) -> Manifest:
+def build_image(
+    board_name: str, out_dir: Path, sources: Mapping[str, Path] | None = None
+) -> Manifest:
     """Build the image of one board into `out_dir`; files of an older image there are replaced.
 
-    Raises BoardError for a bad board, ImageError when a source does not compile.
+    `sources` are others than those of `firmware_sources`, in the same form. Raises BoardError for
+    a bad board, ImageError when a source does not compile.
     """
     board = boards.load(board_name)
-    sources = firmware_sources()
+    sources = dict(sources or firmware_sources())
     generated = f"BOARD = {pformat(board, width=99, sort_dicts=False)}\nVERSION = {version()!r}\n"
     with tempfile.TemporaryDirectory(prefix="idroserra-image-") as folder:
         board_source = Path(folder) / "board.py"

@@ -45,7 +45,7 @@ def stated_licence(package: str) -> str:
     """Return what the installed package says its licence is."""
     about = metadata.metadata(package)
     expression = about.get("License-Expression") or about.get("License") or ""
-    if expression:
+    if expression and "\n" not in expression:  # some put the whole text there
         return expression
     classified = [c for c in about.get_all("Classifier") or [] if c.startswith("License ::")]
     return classified[0].split(" :: ")[-1] if classified else "not stated"

@@ -1,8 +1,12 @@
-"""Every scenario that is shipped is well formed; the short ones keep their promises here.
+"""Every scenario that is shipped is well formed and keeps its promises.
 
-The week of lettuce runs in full with `idroserra sim run`; here it begins.
+They run two at a time beside the tests, or one a worker of pytest-xdist. The week of lettuce runs
+in full with `idroserra sim run`; here it begins.
 """
 
+import os
+import re
+from concurrent.futures import ProcessPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -13,6 +17,9 @@ from idrosim.promises import Evidence, Promise, judge
 
 FOLDER = Path(__file__).resolve().parents[2] / "sim" / "scenarios"
 FILES = sorted(FOLDER.glob("*.toml"))
+PAGE = FOLDER.parents[1] / "docs" / "scenarios.md"
+LONG = {"lettuce-7-days"}
+SHORT = [file.stem for file in FILES if file.stem not in LONG]
 
 
 @pytest.fixture(scope="module")
@@ -30,16 +37,45 @@ def broken(result):
     return [f"{v.promise.text}: {v.why}" for v in result.verdicts if not v.is_kept]
 
 
-@pytest.mark.parametrize(
-    "name", [
-        "network-outage", "power-cut-mid-dose", "probe-gap-hard-water", "probe-unplugged",
-        "stop-button",
-    ]
-)
-def test_promises_are_kept(name, image_dir):
+def outcome(name, image_dir):
+    """Return (speed-up, what was broken) of a shipped scenario, in a process of a pool."""
     result = run(scenario.load(FOLDER / f"{name}.toml"), image_dir)
-    print(f"{name}: {result.speed_up:.0f} times real time")
-    assert not broken(result)
+    return result.speed_up, broken(result)
+
+
+@pytest.fixture(scope="module")
+def outcomes(request, image_dir):
+    """Return a function that gives the outcome of a scenario: computed ahead, two at a time."""
+    wanted = [
+        item.callspec.params["name"] for item in request.session.items
+        if getattr(item, "originalname", "") == "test_promises_are_kept"
+    ]
+    if "PYTEST_XDIST_WORKER" in os.environ:  # the other workers run the rest
+        yield lambda name: outcome(name, image_dir)
+        return
+    with ProcessPoolExecutor(2) as pool:
+        futures = {name: pool.submit(outcome, name, image_dir) for name in wanted}
+        yield lambda name: futures[name].result()
+
+
+@pytest.mark.parametrize("name", SHORT)
+def test_promises_are_kept(name, outcomes, capfd):
+    speed_up, wrong = outcomes(name)
+    with capfd.disabled():
+        print(f"\n{name}: {speed_up:,.0f} times real time ", end="")
+    assert not wrong
+
+
+def test_there_are_scenarios_enough_each_with_a_sentence():
+    assert len(FILES) >= 40
+    texts = [scenario.load(file).text for file in FILES]
+    assert len(set(texts)) == len(texts)
+    assert all(text.endswith(".") for text in texts)
+
+
+def test_the_page_lists_every_scenario_with_its_sentence():
+    rows = dict(re.findall(r"^\| `([a-z0-9-]+)` \| (.+) \|$", PAGE.read_text("utf-8"), re.M))
+    assert rows == {file.stem: scenario.load(file).text for file in FILES}
 
 
 def test_a_scenario_runs_the_same_twice_and_leaves_a_trace(image_dir, tmp_path):
@@ -105,6 +141,9 @@ REFUSED = {
     "unknown network": ({"more": EVENT + 'network = "off"'}, "event[1].network: 'off' is none"),
     "unknown verb": ({"more": EVENT + 'command = "sing"'}, "event[1].command: 'sing' is none"),
     "one bracket": ({"more": '[event]\nat = "1h"'}, "event: write [[event]]"),
+    "clock": ({"more": EVENT + 'clock = "soon"'}, "event[1].clock: a time"),
+    "times without every": ({"more": EVENT + 'network = "up"\ntimes = 2'}, "every: is missing"),
+    "times": ({"more": EVENT + 'network = "up"\ntimes = 0'}, "event[1].times: 1 to 10000"),
     "unknown table": ({"more": "[promises]\nx = 1"}, "promises: unknown table"),
     "promise without form": ({"promise": 'text = "x"\nsignal = "true:a"'}, "promise has one of"),
     "unknown signal": ({"promise": 'text = "x"\nsignal = "ph"\nalways = [1, 2]'},
@@ -176,6 +215,27 @@ def test_pumped_time_is_judged_over_the_worst_span():
     assert not judge(most(3.99, per_ms=5_000), evidence).is_kept
     assert judge(most(1.5, after_ms=3_000, before_ms=5_500), evidence).is_kept
     assert judge(most(0, after_ms=9_000), evidence).is_kept
+
+
+def test_runs_of_two_outputs_are_apart_by_the_time_between_them():
+    runs = {"a": [(0, 1_000_000), (2_000_000, 3_000_000)], "b": [(64_000_000, 65_000_000)]}
+    evidence = Evidence(runs=runs)
+    assert judge(promise("always", 61, 61, "apart_s:a,b"), evidence).is_kept
+    assert not judge(promise("always", 61.1, 99, "apart_s:a,b"), evidence).is_kept
+    assert not judge(promise("always", 0, 99, "apart_s:a,c"), evidence).is_kept
+    assert judge(promise("always", 1, 1, "longest_s:a"), evidence).is_kept
+    runs["b"].append((500_000, 700_000))
+    assert judge(promise("eventually", -0.5, -0.5, "apart_s:a,b"), evidence).is_kept
+
+
+def test_the_error_is_measured_less_true_between_two_traces():
+    evidence = Evidence()
+    for at_ms, value in ((0, 6.0), (60_000, 7.0)):
+        evidence.add("true:x", at_ms, value)
+    evidence.add("measured:x", 30_000, 6.75)
+    evidence.add("measured:x", 90_000, 9.0)  # after the last trace: not judged
+    assert judge(promise("always", 0.25, 0.25, "error:x"), evidence).is_kept
+    assert not judge(promise("always", 0.26, 1, "error:x"), evidence).is_kept
 
 
 def test_events_are_counted_by_kind_detail_and_span():
