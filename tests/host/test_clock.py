@@ -87,6 +87,16 @@ def test_the_host_sets_the_wall_time_and_small_differences_say_nothing(ticks):
     assert clock.unix_ms() == NOON_UNIX_MS + 62_001
 
 
+def test_a_host_whose_word_waited_on_its_way_sets_no_clock_back(ticks):
+    clock = Clock()
+    clock.set_from_host(NOON_UNIX_MS)
+    ticks.at += 100_000
+    for waited_ms in (2_500, 30_000, 59_999):
+        assert clock.set_from_host(NOON_UNIX_MS + 100_000 - waited_ms) is None
+    assert clock.unix_ms() == NOON_UNIX_MS + 100_000
+    assert clock.set_from_host(NOON_UNIX_MS + 30_000) == -70_000
+
+
 @pytest.mark.parametrize("by_ms", [-315_360_000_000, -3_600_000, 3_600_000, 315_360_000_000])
 def test_a_host_that_jumps_moves_wall_time_and_never_uptime(ticks, by_ms):
     clock = Clock()

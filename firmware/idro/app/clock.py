@@ -7,8 +7,10 @@ resets; it only dates the light program and what is shown, never a dose.
 import asyncio
 import time
 
-# Below this difference the host's time says nothing: the network's own delay is in it.
-_TOLERANCE_MS = 2_000
+# Ahead by less than this the host's time says nothing new. Behind, it says nothing until the
+# difference is larger than a message may have waited in a broker or a busy host.
+_AHEAD_MS = 2_000
+_BEHIND_MS = 60_000
 _MS_A_DAY = 86_400_000
 
 
@@ -55,7 +57,7 @@ class Clock:
     def set_from_host(self, unix_ms):
         """Take the host's wall time; returns the correction in ms, or None where none was due."""
         epoch_ms = unix_ms - self.now_ms()
-        if self.quality == "host" and abs(epoch_ms - self._epoch_ms) <= _TOLERANCE_MS:
+        if self.quality == "host" and -_BEHIND_MS <= epoch_ms - self._epoch_ms <= _AHEAD_MS:
             return None
         by_ms = 0 if self._epoch_ms is None else epoch_ms - self._epoch_ms
         self._epoch_ms = epoch_ms
