@@ -95,8 +95,7 @@ def _panel(axis: Any, result: Result, panel: tuple[str, str, float, float],
     if name == _PANELS[0][0]:
         axis.plot([], [], color="#cbd5e1", linewidth=7, label="no reading: fault")
         axis.plot([], [], color="#dcfce7", linewidth=7, label="band of the settings")
-        axis.legend(loc="upper right", fontsize=8, frameon=True, framealpha=0.9, ncols=4,
-                    edgecolor="none")
+        _legend(axis, 1.1)
 
 
 def _broken(axis: Any, verdict: Verdict, end_ms: int, unit_ms: int) -> None:
@@ -147,8 +146,13 @@ def _doses(axis: Any, result: Result, unit_ms: int) -> None:
                   color="#94a3b8")
     else:
         axis.margins(y=0.15)
-        axis.legend(loc="upper right", fontsize=8, frameon=True, framealpha=0.9, ncols=4,
-                    edgecolor="none")
+        _legend(axis, 0.97)
+
+
+def _legend(axis: Any, height: float) -> None:
+    """Put the legend above the panel, where it covers nothing."""
+    axis.legend(loc="lower right", bbox_to_anchor=(1, height), fontsize=8, frameon=False,
+                ncols=4, borderaxespad=0)
 
 
 def _outputs(axis: Any, result: Result, unit_ms: int) -> None:
@@ -185,3 +189,11 @@ def _title(figure: Any, result: Result) -> None:
         color="#15803d" if result.is_kept else _BROKEN, x=0.01, ha="left",
     )
     figure.text(0.01, 0.958, result.scenario.text, fontsize=9.5, color=_INK, wrap=True)
+    panels = {name for name, *_ in _PANELS}
+    elsewhere = [
+        verdict.promise.text for verdict in result.verdicts
+        if not verdict.is_kept and verdict.promise.signal.partition(":")[2] not in panels
+    ]
+    if elsewhere:
+        figure.text(0.01, 0.938, f"broken: {'; '.join(elsewhere)[:110]}", fontsize=8.5,
+                    color=_BROKEN, fontweight="bold")

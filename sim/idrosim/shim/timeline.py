@@ -9,7 +9,7 @@ class Timeline:
         self._world = world
         self._net = net
         self._host = host  # None in live mode: the real host sends commands
-        self._events = sorted(rig.job["timeline"], key=_at_ms)
+        self._events = _in_order(rig.job["timeline"])
         self._next = 0
         self._network = "up"
 
@@ -82,5 +82,7 @@ class Timeline:
         self._net.set("up" if state == "host_down" else state)
 
 
-def _at_ms(event):
-    return event["at_ms"]
+def _in_order(events):
+    """Return `events` by time, those of the same moment as they were written."""
+    keys = sorted([(events[index]["at_ms"], index) for index in range(len(events))])
+    return [events[index] for _, index in keys]
