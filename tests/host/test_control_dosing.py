@@ -204,6 +204,12 @@ def test_doses_without_effect_are_judged_within_six():
     assert count <= 6
 
 
+def test_doses_too_small_to_be_felt_are_no_wrong_way():
+    # Hard water in a large tank: it loses its CO2 faster than the ceilings let acid answer.
+    found, _ = series([7.0, 7.1, 7.25, 7.4, 7.6], volume_ul=100)
+    assert found is None
+
+
 def test_doses_that_work_the_wrong_way_are_judged_after_two():
     assert series([7.0, 7.1, 7.25, 7.4]) == (dosing.WRONG_WAY, 2)
 

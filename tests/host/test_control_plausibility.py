@@ -40,6 +40,13 @@ def test_a_flat_probe_that_moves_again_is_believed_again():
     assert run(track, living(3, 7.0), start_ms=700_000) == [None] * 3
 
 
+def test_a_dead_signal_stays_flat_while_the_water_warms():
+    # The same voltage is another pH at another temperature: a degree is 0.01 pH, far from 7.
+    creeping = [4.4 + step * 0.00002 for step in range(3_000)]
+    faults = run(Track("ph"), creeping, spread_uv=0)
+    assert set(faults[61:]) == {"flat"}
+
+
 def test_a_steady_ec_is_no_fault():
     assert set(run(Track("ec_us_cm"), [1_600] * 1_000, spread_uv=0)) == {None}
 
