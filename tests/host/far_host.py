@@ -32,8 +32,13 @@ class FarHost:
         self._client.disconnect()
         self._client.loop_stop()
 
-    def send(self, node, leaf, payload, retain=False):
-        self._client.publish(topics.down(node, leaf), payload, qos=1, retain=retain)
+    def send(self, node, leaf, payload):
+        self._client.publish(topics.down(node, leaf), payload, qos=1)
+
+    def keep(self, node, leaf, payload):
+        """Leave a retained message at the broker: it is there when this returns."""
+        sent = self._client.publish(topics.down(node, leaf), payload, qos=1, retain=True)
+        sent.wait_for_publish(20)
 
     def _received(self, client, _, message):
         node, _, leaf = topics.parse(message.topic)

@@ -92,7 +92,7 @@ def test_an_unknown_node_and_a_missing_host_are_one_clear_line(ask, free_port):
 def test_watch_prints_lines_without_a_terminal(node, host, eventually):
     process = subprocess.Popen(
         [sys.executable, "-m", "idroserra.cli", "watch", "--json", "--url", host.url,
-         "--duration", "20"], stdout=subprocess.PIPE, text=True)
+         "--duration", "90"], stdout=subprocess.PIPE, text=True)
     try:
         # A reading is told as soon as the stream is open; until then the node goes on reading.
         lines = []
