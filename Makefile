@@ -20,6 +20,7 @@ PY := $(VENV)/bin/python
 INSTALLED := $(VENV)/.installed
 VENDOR := host/idroserra/web/static/vendor/.built
 ARGS ?=
+WORKERS ?= 3
 
 .PHONY: demo test lint ruff mypy pyright compile portable pytest docs venv web clean distclean
 
@@ -55,8 +56,9 @@ portable: venv
 	@micropython=$(VENV)/bin/micropython; test -x $$micropython || micropython=micropython; \
 	MICROPYPATH=firmware:sim:tests/portable:.frozen $$micropython tests/portable/run.py
 
+# Many tests wait for real servers and browsers, so one worker more than a small machine has cores.
 pytest: venv web
-	$(VENV)/bin/pytest
+	$(VENV)/bin/pytest -n $(WORKERS) --dist worksteal
 
 # The long figures, run before they are claimed. Each says how long it takes.
 campaign: campaign-kills campaign-outage bench-sim-week

@@ -14,17 +14,17 @@ _TIMEOUT_ERRNOS = (110, 116)
 
 async def with_retries(part, attempt, *args):
     """Return what `attempt(*args)` returns within three attempts. Raises SensorError."""
-    failure = None
-    for _ in range(ATTEMPTS):
+    left = ATTEMPTS
+    while True:
+        left -= 1
         try:
             return await attempt(*args)
         except OSError as error:
-            failure = SensorError(part, _bus_fault(error), repr(error))
+            if left == 0:
+                raise SensorError(part, _bus_fault(error), repr(error)) from None
         except SensorError as error:
-            if error.fault not in _RETRIED:
+            if left == 0 or error.fault not in _RETRIED:
                 raise
-            failure = error
-    raise failure
 
 
 def _bus_fault(error):
