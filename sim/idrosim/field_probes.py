@@ -6,34 +6,7 @@ looks at. A fault is None or one of the class's FAULTS; anything else is a Value
 
 from idrosim.exact import pack_floats, unpack_floats
 from idrosim.probe_parameters import settings
-from idrosim.signals import Signal
-
-
-class Lagged:
-    """One quantity with lag, offset and noise; the probes below say which."""
-
-    FAULTS = ("stuck", "noisy", "drift")
-
-    def __init__(self, params, rng):
-        self.params = params
-        self.signal = Signal(self.FAULTS, rng)
-
-    @property
-    def fault(self):
-        """None or one of FAULTS."""
-        return self.signal.fault
-
-    @fault.setter
-    def fault(self, name):
-        self.signal.fault = name
-
-    def state(self):
-        """Return a JSON-able state."""
-        return self.signal.state()
-
-    def restore(self, state):
-        """Take back what `state` returned."""
-        self.signal.restore(state)
+from idrosim.signals import Lagged
 
 
 class GasProbe(Lagged):

@@ -12,7 +12,7 @@ import math
 
 from idrosim.exact import pack_floats, unpack_floats
 from idrosim.probe_parameters import settings
-from idrosim.signals import NOISY_TIMES, Signal
+from idrosim.signals import NOISY_TIMES, Lagged, Signal
 
 _NERNST_MV_K = 2.302585092994046 * 8.31446262 / 96485.332 * 1000.0
 _WEEK_S = 604_800.0
@@ -144,23 +144,11 @@ class EcProbe:
         self._age_s = unpack_floats(state[1])[0]
 
 
-class TempProbe:
+class TempProbe(Lagged):
     """A thermometer in the water. Its wire is digital: unplugged is the device's to show."""
 
-    FAULTS = ("stuck", "noisy", "drift")
-
     def __init__(self, params, rng):
-        self.params = settings("temp", params)
-        self.signal = Signal(self.FAULTS, rng)
-
-    @property
-    def fault(self):
-        """None or one of FAULTS."""
-        return self.signal.fault
-
-    @fault.setter
-    def fault(self, name):
-        self.signal.fault = name
+        super().__init__(settings("temp", params), rng)
 
     def step(self, dt_s, truth):
         """Advance by `dt_s` in water of `truth`."""
@@ -173,32 +161,14 @@ class TempProbe:
         """The temperature of its tip, C."""
         return self.signal.look(self.params["noise_c"])
 
-    def state(self):
-        """Return a JSON-able state."""
-        return self.signal.state()
 
-    def restore(self, state):
-        """Take back what `state` returned."""
-        self.signal.restore(state)
-
-
-class LevelProbe:
+class LevelProbe(Lagged):
     """A hydrostatic transmitter of 4-20 mA. Broken wire 0 mA, short more than 20 mA."""
 
     FAULTS = FAULTS
 
     def __init__(self, params, rng):
-        self.params = settings("level", params)
-        self.signal = Signal(self.FAULTS, rng)
-
-    @property
-    def fault(self):
-        """None or one of FAULTS."""
-        return self.signal.fault
-
-    @fault.setter
-    def fault(self, name):
-        self.signal.fault = name
+        super().__init__(settings("level", params), rng)
 
     def step(self, dt_s, truth):
         """Advance by `dt_s` in a tank of `truth`."""
@@ -214,14 +184,6 @@ class LevelProbe:
         if self.fault == "shorted":
             return self.params["shorted_mm"]
         return self.signal.look(self.params["noise_mm"])
-
-    def state(self):
-        """Return a JSON-able state."""
-        return self.signal.state()
-
-    def restore(self, state):
-        """Take back what `state` returned."""
-        self.signal.restore(state)
 
 
 class AirProbe:

@@ -63,3 +63,30 @@ class Signal:
             return
         self._fault = state[0]
         self.value, self._held, self.drifted = unpack_floats(state[1])
+
+
+class Lagged:
+    """One quantity with lag, offset and noise, and its fault: what most probes are."""
+
+    FAULTS = ("stuck", "noisy", "drift")
+
+    def __init__(self, params, rng):
+        self.params = params
+        self.signal = Signal(self.FAULTS, rng)
+
+    @property
+    def fault(self):
+        """None or one of FAULTS."""
+        return self.signal.fault
+
+    @fault.setter
+    def fault(self, name):
+        self.signal.fault = name
+
+    def state(self):
+        """Return a JSON-able state."""
+        return self.signal.state()
+
+    def restore(self, state):
+        """Take back what `state` returned."""
+        self.signal.restore(state)
