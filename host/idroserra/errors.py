@@ -9,7 +9,6 @@ HostError
     SpoolError(why)                 the spool cannot take more: disk full or broken; retryable
     UnknownNode(node)               nobody ever heard of this node
     NotAdopted(node)                the node is seen, but the host holds no key for it
-    CommandTimeout(id)              a command got no answer in its time
 """
 
 
@@ -69,11 +68,3 @@ class NotAdopted(HostError):
     def __init__(self, node: str) -> None:
         super().__init__(f"{node}: not adopted")
         self.node = node
-
-
-class CommandTimeout(HostError):
-    """A command got no answer in its time."""
-
-    def __init__(self, command_id: str) -> None:
-        super().__init__(f"command {command_id}: no answer in time")
-        self.command_id = command_id

@@ -15,8 +15,3 @@ FAULTS = (
     "uncalibrated",
     "in_air",
 )
-
-
-def is_fault(code):
-    """True when `code` is a fault of this table."""
-    return code in FAULTS

@@ -87,14 +87,6 @@ def choice(obj, key, allowed):
     return value
 
 
-def boolean(obj, key):
-    """Return the boolean under `key`. Raises ProtocolError."""
-    value = obj.get(key)
-    if value is not True and value is not False:
-        raise ProtocolError(f"{key}: true or false needed, got {_shown(value)}")
-    return value
-
-
 def mapping(obj, key, max_keys):
     """Return the object under `key` ({} where missing). Raises ProtocolError."""
     value = obj.get(key, {})
