@@ -3,6 +3,8 @@
 Waters are mmol/L with all alkalinity as bicarbonate; stocks are mol/L of stock. Acids bring
 only their anion and bases only their cation: the charge balance does the rest. The 10 % stocks
 have the densities of the oracle tables: H3PO4 1.0532 kg/L, HNO3 1.0543, KOH 1.0918, K2CO3 1.0904.
+Weaker ones, for small tanks, and stronger ones, for large, are named by their mol/L: 2.9 mol/L is
+25 % phosphoric acid by weight or 17 % nitric.
 """
 
 from idrosim.chemistry import IONS
@@ -36,9 +38,15 @@ RECIPES = {
 STOCKS = {
     "h3po4_10pct": {"P": 1.0747},
     "hno3_10pct": {"NO3": 1.6732},
+    "h3po4_0.25M": {"P": 0.25},
+    "h3po4_2.9M": {"P": 2.9},
+    "hno3_0.4M": {"NO3": 0.4},
+    "hno3_2.9M": {"NO3": 2.9},
     "koh_10pct": {"K": 1.9460},
     "k2co3_10pct": {"K": 1.5780, "C": 0.7890},
     "khco3_1M": {"K": 1.0, "C": 1.0},
+    "khco3_0.25M": {"K": 0.25, "C": 0.25},
+    "k2co3_1.4M": {"K": 2.8, "C": 1.4},
     "nutrient_a": {"Ca": 0.22489, "NH4": 0.0925, "K": 0.21857, "NO3": 0.76085},
     "nutrient_b": {"K": 0.31854, "Mg": 0.09979, "SO4": 0.09979, "P": 0.09997, "NO3": 0.21858},
     "water": {},
