@@ -13,6 +13,8 @@ import msgspec
 from idroserra.errors import BoardError
 
 MAX_FILE_BYTES = 65_536
+DEFAULT_VOLUME_L = 100
+MIN_VOLUME_L, MAX_VOLUME_L = 5, 2_000
 
 
 class Identity(msgspec.Struct, forbid_unknown_fields=True):
@@ -20,6 +22,12 @@ class Identity(msgspec.Struct, forbid_unknown_fields=True):
 
     name: str
     chip: str
+
+
+class Reservoir(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
+    """[reservoir]: the water the board is built for, litres: its ceilings of acid and base."""
+
+    volume_l: int
 
 
 class I2cBus(msgspec.Struct, forbid_unknown_fields=True):
@@ -124,6 +132,7 @@ class BoardFile(msgspec.Struct, forbid_unknown_fields=True):
     """One board file, checked in shape."""
 
     board: Identity
+    reservoir: Reservoir = Reservoir(DEFAULT_VOLUME_L)
     i2c: dict[str, I2cBus] = {}
     onewire: dict[str, OneWireBus] = {}
     uart: dict[str, UartBus] = {}
@@ -137,6 +146,7 @@ Shape = TypeVar("Shape")
 
 _STRUCTS: dict[str, type[msgspec.Struct]] = {
     "board": Identity,
+    "reservoir": Reservoir,
     "i2c": I2cBus,
     "onewire": OneWireBus,
     "uart": UartBus,

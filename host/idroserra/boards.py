@@ -9,7 +9,7 @@ key and what to do instead.
 from pathlib import Path
 from typing import Any
 
-from idroserra.board_file import BoardFile, Part, parse
+from idroserra.board_file import MAX_VOLUME_L, MIN_VOLUME_L, BoardFile, Part, parse
 from idroserra.board_wiring import Wiring
 from idroserra.chips import CHIPS
 from idroserra.errors import BoardError
@@ -66,6 +66,7 @@ def compile_board(data: bytes, file: str, parts: dict[str, Part]) -> Board:
     compiled = {
         "name": board.board.name,
         "chip": board.board.chip,
+        "volume_l": _volume_l(file, board.reservoir.volume_l),
         "i2c": {name: wiring.i2c(name, bus) for name, bus in board.i2c.items()},
         "onewire": {name: wiring.onewire(name, bus.pin) for name, bus in board.onewire.items()},
         "uart": {name: wiring.uart(name, bus) for name, bus in board.uart.items()},
@@ -76,3 +77,14 @@ def compile_board(data: bytes, file: str, parts: dict[str, Part]) -> Board:
     }
     wiring.check_whole()
     return compiled
+
+
+def _volume_l(file: str, volume_l: int) -> int:
+    """Return the litres the board's ceilings of acid and base go by. Raises BoardError."""
+    if not MIN_VOLUME_L <= volume_l <= MAX_VOLUME_L:
+        why = (
+            f"{volume_l} is outside {MIN_VOLUME_L}..{MAX_VOLUME_L}: state the litres of a full "
+            "reservoir, the ceilings of acid and base go by them"
+        )
+        raise BoardError(file, "reservoir.volume_l", why)
+    return volume_l

@@ -70,11 +70,12 @@ def make_job(
 
     `board` is the compiled board, `key` the HMAC key as 64 hex digits, `duration_ms` 0 for a
     live node without end. `more` replaces any other field: plant, settings, nvs (added to the
-    node's own), network, timeline, trace_every_ms, ticks_start_ms (of `time` at every boot).
+    node's own; full authority is earned already), network, timeline, trace_every_ms,
+    ticks_start_ms (of `time` at every boot).
     """
     nvs = {
         "node_id": node, "key": key, "wifi_ssid": "greenhouse", "wifi_pass": "greenhouse",
-        "broker_host": "127.0.0.1", "broker_port": 1883,
+        "broker_host": "127.0.0.1", "broker_port": 1883, "earned_s": 259_200,
     }
     nvs.update(more.pop("nvs", {}))
     job: dict[str, Any] = {

@@ -94,6 +94,7 @@ def run(
             start_unix_ms=scenario.start_unix_ms, duration_ms=scenario.duration_ms,
             plant=scenario.plant, settings=scenario.settings, timeline=scenario.timeline,
             trace_every_ms=scenario.trace_every_ms, ticks_start_ms=scenario.ticks_start_ms,
+            nvs={} if scenario.is_commissioned else {"earned_s": 0},
         )
         process.install_image(job, image_dir)
 

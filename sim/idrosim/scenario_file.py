@@ -59,6 +59,7 @@ class Scenario:
     start_unix_ms: int
     trace_every_ms: int
     ticks_start_ms: int
+    is_commissioned: bool
     plant: dict[str, Any]
     settings: dict[str, Any]
     timeline: list[dict[str, Any]]
@@ -143,7 +144,9 @@ def load(file: Path) -> Scenario:
         duration_ms=duration_ms,
         start_unix_ms=head.take("start_unix_ms", int, "a number", _START_UNIX_MS),
         trace_every_ms=head.time_ms("trace_every", "1min"),
-        ticks_start_ms=head.time_ms("ticks_start", "0s"), plant=plant, settings=settings,
+        ticks_start_ms=head.time_ms("ticks_start", "0s"),
+        is_commissioned=head.take("commissioned", bool, "true or false", True),
+        plant=plant, settings=settings,
         timeline=sorted(timeline, key=lambda event: event["at_ms"]), promises=promises,
     )
     head.finish()

@@ -31,9 +31,10 @@ def test_every_board_compiles(name):
 def test_reference_board_has_the_shape_the_firmware_expects():
     board = compiled(REFERENCE)
     assert list(board) == [
-        "name", "chip", "i2c", "onewire", "uart", "adcs", "expanders", "sensors",
+        "name", "chip", "volume_l", "i2c", "onewire", "uart", "adcs", "expanders", "sensors",
         "actuators",
     ]
+    assert board["volume_l"] == 100
     assert board["i2c"] == {"main": {"scl_pin": 22, "sda_pin": 21, "freq_hz": 100_000}}
     assert board["onewire"] == {"main": {"pin": 4}}
     assert board["adcs"] == [
@@ -191,3 +192,15 @@ def test_unknown_board_names_those_there_are(tmp_path: Path):
         boards.load("nowhere")
     with pytest.raises(BoardError, match="check the path"):
         boards.load_file(tmp_path / "absent.toml")
+
+
+@pytest.mark.parametrize("litres", [4, 2_001, -1])
+def test_a_senseless_volume_is_refused(litres):
+    with pytest.raises(BoardError) as refused:
+        compiled(changed("volume_l = 100", f"volume_l = {litres}"))
+    assert refused.value.key == "reservoir.volume_l"
+    assert f"{litres} is outside 5..2000" in str(refused.value)
+
+
+def test_another_volume_is_another_image():
+    assert compiled(changed("volume_l = 100", "volume_l = 1_000"))["volume_l"] == 1_000

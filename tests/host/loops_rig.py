@@ -68,6 +68,7 @@ class LoopsRig:
     def __init__(self, folder: Path, **values):
         self.rig = Rig(folder, clock_class=DayClock, **values)
         self.rtc, self.nvs = Rtc(), Nvs()
+        self.granted_pct = 100
         self.settings = Values(settings.check(values))
         self.parts = {channel: Part(channel) for channel in GOOD}
         self.events: list[tuple[str, dict]] = []

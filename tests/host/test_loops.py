@@ -200,3 +200,12 @@ def test_whoever_asked_is_told_when_the_dosing_task_had_to_be_started_again(node
     node.cycles(1)
     assert told == [(None, "dosing failed and was started again")]
     assert not node.doses.is_busy
+
+
+def test_who_only_advises_says_what_it_would_give_and_gives_nothing(node):
+    node.granted_pct = 0
+    node.read(ph=6.6, ec_us_cm=1_600)
+    node.run_for(60 * MINUTE_MS)
+    told = reasons(node, "ph")
+    assert any(reason.startswith("advice: give ") and "ml of ph_down" in reason for reason in told)
+    assert node.rig.runs("ph_down") == []

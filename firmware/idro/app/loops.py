@@ -7,6 +7,7 @@ from idro.safety.outputs import CONTROL, Refused
 
 PH, EC, LEVEL = "reservoir.ph", "reservoir.ec_us_cm", "reservoir.level_mm"
 _LATCHES = {dosing.NO_EFFECT: NO_EFFECT, dosing.WRONG_WAY: WRONG_WAY}
+_ADVICE = "advice"
 _STALE_MS = 60_000
 _TELL_MS = 60_000
 
@@ -131,10 +132,12 @@ class Loops:
         if self._memory.missed_b_ul:
             self._tell_missed(self._memory.missed_b_ul, "nutrient B could not follow nutrient A")
             self._keep_owed(0, is_given=True)
+        if node.granted_pct == 0:
+            ec, ph = _advice(ec), _advice(ph)
         self._tell("ec", ec)
         self._tell("ph", ph)
         decision = ec if ec.actuator else ph
-        if decision.actuator is None:
+        if decision.actuator is None or node.granted_pct == 0:
             return
 
         def done(actuation, refusal):
@@ -186,7 +189,8 @@ class Loops:
 
     def _room(self, actuator):
         node = self._node
-        return node.gate.room(actuator, node.sampler.readings, CONTROL)
+        by = CONTROL if node.granted_pct else _ADVICE
+        return node.gate.room(actuator, node.sampler.readings, by)
 
     def _unmixed_ms(self):
         """Return the ms until the last dose and the last fill have mixed."""
@@ -214,3 +218,10 @@ class Loops:
         self._reasons[loop] = (stable, now_ms)
         self._node.record("decided", {"loop": loop, "reason": reason[:200]})
 
+
+def _advice(decision):
+    """Return the Decision that only says what would have been given."""
+    if decision.actuator is None:
+        return decision
+    volume_ml = decision.volume_ul / 1_000
+    return hold(f"advice: give {volume_ml:.1f} ml of {decision.actuator}, {decision.reason}")

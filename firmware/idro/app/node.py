@@ -28,6 +28,7 @@ from idro.errors import ProtocolError
 from idro.net.outbox import Outbox
 from idro.safety import limits
 from idro.safety.authentication import SeenIds
+from idro.safety.authority import Authority
 from idro.safety.gate import Gate
 from idro.safety.ledger import CRASHES, Ledger
 from idro.safety.supervisor import Supervisor, printable
@@ -89,13 +90,14 @@ class Node:
         self.kept.raise_to(ledger.last_chain_ms)
         if not ledger.error:
             self._note_ledger()
-        derived = limits.derive(self.settings.values)
+        self.authority = Authority(self.store, self.kept.chain_ms)
+        self.granted_pct = self.authority.granted_pct(self.settings.values)
         self.reset = self._reset_cause()
         self.record("boot", {
             "reset": self.reset, "version": VERSION,
             "last_error": printable(self.kept.last_error),
         })
-        self.gate = Gate(self.outputs, ledger, derived, self.clock, self.record)
+        self.gate = Gate(self.outputs, ledger, self._limits(), self.clock, self.record)
         self._flash = {"outbox": self.outbox, "ledger": ledger, "settings": self.settings}
         self._watch_flash()
         if self.kept.count_crash(self.reset in ("watchdog", "hard", "brown_out")):
@@ -149,6 +151,9 @@ class Node:
         if now_ms >= self._housekeeping_due_ms:
             self._housekeeping_due_ms = now_ms + _HOUSEKEEPING_MS
             self._watch_flash()
+            self.authority.watch(values, self.gate.latch_code)
+            self._grant("three days without a latch" if self.authority.left_ms == 0
+                        else "dosing was latched")
             gc.collect()
             self._heap_free_b = gc.mem_free()
         at_ms, numbers, faults = self.telemetry.record(
@@ -163,9 +168,26 @@ class Node:
 
     def take_settings(self, by, changed):
         """Put changed settings in force; drivers and loops read the very same dict."""
-        self.gate.set_limits(limits.derive(self.settings.values))
+        self.gate.set_limits(self._limits())
+        self._grant("settings")
         self.loops.settings_changed(changed)
         self.record("configured", {"rev": self.settings.rev, "by": by})
+
+    def _limits(self):
+        return limits.derive(self.settings.values, BOARD["volume_l"], self.granted_pct)
+
+    def _grant(self, reason):
+        """Put the share of the budgets in force that is asked for and earned, where it changes."""
+        values = self.settings.values
+        granted_pct = self.authority.granted_pct(values)
+        if granted_pct == self.granted_pct:
+            return
+        self.granted_pct = granted_pct
+        self.gate.set_limits(self._limits())
+        self.record("authority", {
+            "granted_pct": granted_pct, "asked_pct": values["dosing.authority_pct"],
+            "reason": reason,
+        })
 
     def take_host_time(self, unix_ms):
         """Take the wall time of the host; returns True when that changed the clock."""

@@ -16,6 +16,7 @@ EVENTS = (
     "stopped",
     "resumed",
     "latched",
+    "authority",
     "configured",
     "clock_set",
     "gap",

@@ -13,6 +13,7 @@ Setting = namedtuple("Setting", ("key", "kind", "unit", "default", "low", "high"
 
 _ROWS = (
     Setting("dosing.enabled", "bool", "", False, None, None),
+    Setting("dosing.authority_pct", "int", "%", 100, 0, 100),
     Setting("ph.target", "float", "pH", 5.8, 4.5, 7.5),
     Setting("ph.deadband", "float", "pH", 0.2, 0.05, 1.0),
     Setting("ph.down_ul_per_ph", "int", "ul/pH", 40_000, 500, 2_000_000),
@@ -40,7 +41,7 @@ _ROWS = (
     Setting("ec.alpha_ppm_c", "int", "ppm/C", 20_000, 15_000, 25_000),
     Setting("level.zero_uv", "int", "uV", 600_000, 0, 2_000_000),
     Setting("level.uv_per_mm", "int", "uV/mm", 2_400, 100, 50_000),
-    Setting("doser.ul_per_s", "int", "ul/s", 1_000, 100, 2_000),
+    Setting("doser.ul_per_s", "int", "ul/s", 1_000, 20, 20_000),
 )
 
 SETTINGS = {row.key: row for row in _ROWS}

@@ -33,6 +33,7 @@ EVENT_TEXTS = {
     "stopped": "All dosing was stopped by a person: by.",
     "resumed": "Dosing was released again by a person: by.",
     "latched": "Dosing is locked until a person looks: reason.",
+    "authority": "Control may spend another share of its budgets: granted_pct, asked_pct, reason.",
     "configured": "New settings are in force: rev, by.",
     "clock_set": "Wall time became known or was corrected: boot_unix_ms, by_ms.",
     "gap": "Records were thinned because the outbox was full: seq_from, seq_to, count.",
@@ -62,6 +63,8 @@ QUANTITY_TEXTS = {
 
 SETTING_TEXTS = {
     "dosing.enabled": "control may dose; off means monitor only",
+    "dosing.authority_pct":
+        "share of the budgets of an hour and a day; 0 only advises, above 25 must be earned",
     "ph.target": "setpoint of pH",
     "ph.deadband": "half width of the band around it",
     "ph.down_ul_per_ph":

@@ -46,6 +46,11 @@ class Gate:
         return self._dosing
 
     @property
+    def latch_code(self):
+        """The reason's number, an index of ledger.LATCHES, 0 where nothing is latched."""
+        return self._ledger.latch_code
+
+    @property
     def latch(self):
         """Why dosing is locked until a person looks, or an empty text."""
         return LATCHES[self._ledger.latch_code]
@@ -219,6 +224,8 @@ class Gate:
         if self._ledger.had_open_reserve and now_ms < OPEN_RESERVE_HOLD_MS:
             left = interlocks.left(OPEN_RESERVE_HOLD_MS - now_ms)
             return "holdoff", f"power failed during a dose, {left} left"
+        if by == CONTROL and self._limits.authority_pct == 0:
+            return "advise", "control only advises"
         if self._dosing:
             return "busy", f"{self._dosing} is dosing"
         return (

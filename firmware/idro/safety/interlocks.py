@@ -121,13 +121,14 @@ def room(doser, ledger, limits):
     volume_ul = caps.dose_ul
     why = ("dose", f"at most {caps.dose_ul / 1_000:.1f} ml a dose")
     max_on_ms = DOSE_ON_MS
+    share = "" if limits.authority_pct == 100 else f" of {limits.authority_pct} %"
     windows = (
         (HOUR_MS, caps.hour_ul, HOUR_ON_MS, "hour"), (DAY_MS, caps.day_ul, DAY_ON_MS, "day"),
     )
     for window_ms, cap_ul, cap_on_ms, name in windows:
         spent_on_ms, spent_ul = ledger.spent(doser, window_ms)
         if cap_ul - spent_ul < volume_ul or cap_on_ms - spent_on_ms < max_on_ms:
-            why = ("budget", f"budget of the {name} is spent, {cap_ul / 1_000:.1f} ml")
+            why = ("budget", f"budget of the {name} is spent, {cap_ul / 1_000:.1f} ml{share}")
         volume_ul = min(volume_ul, cap_ul - spent_ul)
         max_on_ms = min(max_on_ms, cap_on_ms - spent_on_ms)
     volume_ul = min(volume_ul, max_on_ms * caps.flow_ul_per_s // 1_000)

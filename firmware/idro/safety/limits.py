@@ -3,10 +3,12 @@
 No setting, command or update raises a ceiling: it is code, not data. The ceilings on on-time hold
 whatever the pump's calibration says, so a flow set ten times too low is no tenfold overdose.
 
-The millilitre ceilings of acid and base assume stock of at most 25 % w/w phosphoric acid
-(2.9 meq/ml), or base of that strength, in 100 l of solution buffered with 1 meq/l/pH: there they
-are 0.1 pH a dose, 0.5 pH an hour and 1.5 pH a day. Smaller or softer tanks get the same shares of
-a pH from their own titration (`ph.down_ul_per_ph`, `ph.up_ul_per_ph`), always the lesser of both.
+The millilitre ceilings of acid and base go by the litre of water the image was built for. They
+assume stock of at most 25 % w/w phosphoric acid (2.9 meq/ml), or base of that strength, in
+solution buffered with 1 meq/l/pH: there they are 0.1 pH a dose, 0.5 pH an hour and 1.5 pH a day.
+Softer water gets the same shares of a pH from its own titration (`ph.down_ul_per_ph`,
+`ph.up_ul_per_ph`), always the lesser of both (docs/adr/0011). The ceilings on on-time go by no
+litre: a larger tank needs a larger pump, and that is somebody's work at the tank.
 """
 
 from collections import namedtuple
@@ -33,9 +35,15 @@ A_B_MS = 60_000
 FILL_RUN_ON_MS = 600_000
 FILL_DAY_ON_MS = 1_800_000
 
-ACID_DOSE_UL = 3_000
-ACID_HOUR_UL = 15_000
-ACID_DAY_UL = 50_000
+# For each litre of the board's reservoir.
+ACID_DOSE_UL_L = 30
+ACID_HOUR_UL_L = 150
+ACID_DAY_UL_L = 500
+REFERENCE_VOLUME_L = 100
+
+# What may be spent of the budgets of an hour and a day, until full authority is earned.
+REDUCED_PCT = 25
+EARN_MS = 3 * DAY_MS
 
 ARM_SAMPLES = 12
 ARM_MS = 120_000
@@ -45,27 +53,40 @@ STALE_MS = 30_000
 # What one channel may give. flow_ul_per_s is the calibration that turns volume into on-time.
 Caps = namedtuple("Caps", ("dose_ul", "hour_ul", "day_ul", "gap_ms", "flow_ul_per_s"))
 # All limits in force: caps by doser, the level nothing doses below, the age a reading may have,
-# the mixing wait of control, the fill time a day.
+# the mixing wait of control, the fill time a day, the share of the budgets that is granted.
 Limits = namedtuple(
-    "Limits", ("caps", "low_mm", "full_mm", "stale_ms", "mixing_ms", "fill_day_ms")
+    "Limits",
+    ("caps", "low_mm", "full_mm", "stale_ms", "mixing_ms", "fill_day_ms", "authority_pct"),
 )
 
 
-def derive(values):
-    """Return the Limits in force under the settings `values`, never above a ceiling."""
+def derive(values, volume_l=REFERENCE_VOLUME_L, authority_pct=100):
+    """Return the Limits in force under the settings `values`, never above a ceiling.
+
+    `volume_l` is the board's, of the image. Where `authority_pct` is 0, control only advises and
+    a person has the reduced share.
+    """
     gap_ms = max(GAP_FLOOR_MS, min(GAP_MS, values["mixing.wait_ms"]))
     flow = values["doser.ul_per_s"]
-    caps = {
-        "ph_down": _acid_caps(values["ph.down_ul_per_ph"], gap_ms, flow),
-        "ph_up": _acid_caps(values["ph.up_ul_per_ph"], gap_ms, flow),
-    }
+    share_pct = authority_pct or REDUCED_PCT
+    caps = {}
+    for channel, ul_per_ph in (
+        ("ph_down", values["ph.down_ul_per_ph"]), ("ph_up", values["ph.up_ul_per_ph"]),
+    ):
+        caps[channel] = _within_on_time(
+            min(ACID_DOSE_UL_L * volume_l, ul_per_ph // 10),
+            min(ACID_HOUR_UL_L * volume_l, ul_per_ph // 2) * share_pct // 100,
+            min(ACID_DAY_UL_L * volume_l, ul_per_ph * 3 // 2) * share_pct // 100, gap_ms, flow,
+        )
     step_ul = values["ec.ul_per_100_us_cm"]
     for channel in ("nutrient_a", "nutrient_b"):
-        caps[channel] = _within_on_time(step_ul, 3 * step_ul, 10 * step_ul, gap_ms, flow)
+        caps[channel] = _within_on_time(
+            step_ul, 3 * step_ul * share_pct // 100, 10 * step_ul * share_pct // 100, gap_ms, flow
+        )
     return Limits(
         caps, values["level.low_mm"], values["level.full_mm"],
         max(STALE_MS, 3 * values["sample.every_ms"]), values["mixing.wait_ms"],
-        min(FILL_DAY_ON_MS, values["topoff.max_ms_day"]),
+        min(FILL_DAY_ON_MS, values["topoff.max_ms_day"]), authority_pct,
     )
 
 
@@ -77,13 +98,6 @@ def on_ms_for(volume_ul, flow_ul_per_s):
 def volume_ul_in(on_ms, flow_ul_per_s):
     """Return the volume in ul that flows in `on_ms`, rounded up: never less than given."""
     return -(-on_ms * flow_ul_per_s // 1_000)
-
-
-def _acid_caps(ul_per_ph, gap_ms, flow):
-    return _within_on_time(
-        min(ACID_DOSE_UL, ul_per_ph // 10), min(ACID_HOUR_UL, ul_per_ph // 2),
-        min(ACID_DAY_UL, ul_per_ph * 3 // 2), gap_ms, flow,
-    )
 
 
 def _within_on_time(dose_ul, hour_ul, day_ul, gap_ms, flow):
