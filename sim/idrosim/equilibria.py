@@ -97,9 +97,11 @@ def viscosity_pa_s(temp_c):
 
 
 def density_kg_l(temp_c):
-    """Return the density of water (Kell 1975 cut to three terms, within 1e-4 up to 50 C)."""
-    off = temp_c - 3.98
-    return 0.99997 * (1.0 - off * off * (7.9e-6 - 4.3e-8 * off))
+    """Return the density of air-free water at 1 atm (Kell 1975)."""
+    t = temp_c
+    above = 999.83952 + t * (16.945176 + t * (-7.9870401e-3 + t * (
+        -4.6170461e-5 + t * (1.0556302e-7 - t * 2.8054253e-10))))
+    return 1e-3 * above / (1.0 + 1.687985e-2 * t)
 
 
 def _power(log_k):

