@@ -26,9 +26,11 @@ class Observer:
         self.config_error: str | None = None
         self.is_configured = False
         self._trace = trace
+        self._is_comparing = wanted is not None and "records:conflicts" in wanted
         self._boots_ms: list[int] = []  # scenario time of every boot
         self._boot_ids: dict[str, int] = {}  # boot_id: its at_ms 0 in scenario time
-        self._seen: set[tuple[str, int]] = set()
+        self._seen: dict[tuple[str, int], int] = {}  # (boot_id, seq): hash of what it said
+        self._repeats = self._conflicts = 0
         self._on_us: dict[str, int] = {}
         self._at_ms = 0
 
@@ -42,6 +44,9 @@ class Observer:
             self._pin(line)
         elif kind == "up":
             self._up(line)
+        elif kind == "flash":
+            for key, value in line["values"].items():
+                self.evidence.add(f"flash:{key}", line["at_ms"], value)
         elif kind == "boot":
             self._boots_ms.append(line["at_ms"])
             self._write({"at_ms": line["at_ms"], "boot": line["cause"]})
@@ -55,6 +60,15 @@ class Observer:
         for name, on_us in self._on_us.items():
             self.evidence.runs.setdefault(name, []).append((on_us, self._at_ms * 1_000))
         self._on_us.clear()
+        highest: dict[str, int] = {}
+        for boot_id, seq in self._seen:
+            highest[boot_id] = max(seq, highest.get(boot_id, 0))
+        counted = {
+            "holes": sum(highest.values()) - len(self._seen), "repeats": self._repeats,
+            "conflicts": self._conflicts,
+        }
+        for key, value in counted.items():
+            self.evidence.add(f"records:{key}", self._at_ms, value)
 
     def _truth(self, line: Line) -> None:
         self.truth = line["values"]
@@ -93,9 +107,12 @@ class Observer:
         boot_ms = self._boot_ms(batch["boot_id"])
         for record in batch["records"]:
             identity = (batch["boot_id"], record["seq"])
+            said = hash(json.dumps(record)) if self._is_comparing else 0
             if identity in self._seen:
+                self._repeats += 1
+                self._conflicts += said != self._seen[identity]
                 continue
-            self._seen.add(identity)
+            self._seen[identity] = said
             at_ms = boot_ms + record["at_ms"]
             if leaf == "event":
                 self.evidence.events.append((at_ms, record["kind"], record["detail"]))

@@ -83,7 +83,7 @@ def make_job(
         "flash_dir": str(folder / "flash"), "state_path": str(folder / "state.json"),
         "plant": {}, "settings": {}, "nvs": nvs, "start_unix_ms": start_unix_ms,
         "duration_ms": duration_ms, "network": {"latency_ms": 20}, "timeline": [],
-        "trace_every_ms": 60_000, "ticks_start_ms": 0,
+        "trace_every_ms": 60_000, "ticks_start_ms": 0, "counts_flash": False,
     }
     unknown = set(more) - set(job)
     if unknown:
@@ -119,7 +119,8 @@ def run_lockstep(
             run.wall_ms = int((time.monotonic() - started) * 1_000)
             if process.returncode == 0:
                 return run
-            stuck_boots = 0 if run.at_ms > before_ms + 1_000 else stuck_boots + 1
+            is_cut = run.resets[-1:] in (["power"], ["brown_out"])  # no doing of the firmware
+            stuck_boots = 0 if is_cut or run.at_ms > before_ms + 1_000 else stuck_boots + 1
             if process.returncode != EXIT_RESET or stuck_boots > MAX_BOOTS_WITHOUT_PROGRESS:
                 raise _crash(job, process.returncode, run.console)
 

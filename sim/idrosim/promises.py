@@ -9,6 +9,11 @@ there and 0 while a value, `error:<channel>` what it reported less what was true
 judged, or with `per` the highest in any span of that length. `longest_s:<output>` is the longest
 single run, `apart_s:<output>,<output>` the time between a run of one and the next of the other
 (negative where they ran together).
+
+`flash:<what>` adds up what the flash went through: "writes", "bytes", "erases", of all or of one
+file ("erases.ledger.a", "erases.outbox"). `records:<what>` is one number at the end: "holes" in
+the numbers of the records that arrived, "repeats" of one that had arrived before, and "conflicts",
+repeats that say something else.
 """
 
 from bisect import bisect_left, bisect_right
@@ -17,7 +22,8 @@ from dataclasses import dataclass, field
 from typing import Any
 
 KINDS = (
-    "true", "measured", "error", "fault", "events", "pumped_s", "longest_s", "apart_s",
+    "true", "measured", "error", "fault", "events", "pumped_s", "longest_s", "apart_s", "flash",
+    "records",
 )
 FORMS = ("always", "never", "eventually", "within")
 FOREVER_MS = 1 << 62

@@ -94,7 +94,9 @@ def run(
             start_unix_ms=scenario.start_unix_ms, duration_ms=scenario.duration_ms,
             plant=scenario.plant, settings=scenario.settings, timeline=scenario.timeline,
             trace_every_ms=scenario.trace_every_ms, ticks_start_ms=scenario.ticks_start_ms,
-            nvs={} if scenario.is_commissioned else {"earned_s": 0},
+            nvs={"broker_host": scenario.broker_host}
+            | ({} if scenario.is_commissioned else {"earned_s": 0}),
+            counts_flash=any(key.startswith("flash:") for key in wanted),
         )
         process.install_image(job, image_dir)
 

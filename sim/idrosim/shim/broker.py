@@ -6,6 +6,8 @@ back. A protocol error closes the connection, as a real broker would.
 
 from idrosim.shim import mqtt_wire as wire
 
+NOT_AUTHORIZED = b"\0\5"  # return code of CONNACK
+
 
 class Broker:
     """Accepts the node's connections and hands its messages to the host end."""
@@ -14,6 +16,8 @@ class Broker:
         self._round_trip_us = 2 * latency_us
         self._host = host
         self._peer = None
+        self.is_refusing = False  # every login
+        self.is_doubling = False  # everything is delivered twice
 
     def accept(self, socket):
         """Return the peer of a new connection; an older one is taken over, as MQTT has it."""
@@ -76,7 +80,10 @@ class _Peer:
         if self.subscriptions[topic]:
             self._last_id = self._last_id % 65_535 + 1
             packet_id = self._last_id
-        self._reply(wire.publish(topic, payload, packet_id, retain))
+        packet = wire.publish(topic, payload, packet_id, retain)
+        self._reply(packet)
+        if self._broker.is_doubling and packet_id is not None:
+            self._reply(bytes((packet[0] | wire.DUP,)) + packet[1:])
 
     def closed(self):
         """The connection is gone without a DISCONNECT."""
@@ -123,5 +130,10 @@ class _Peer:
             topic, at = wire.read_text(body, at)
             size = wire.read_u16(body, at)
             self._will = (topic, body[at + 2 : at + 2 + size])
+        if self._broker.is_refusing:
+            self._will = None
+            self._reply(wire.packet(wire.CONNACK << 4, NOT_AUTHORIZED))
+            self._reply(b"")
+            return
         self._is_connected = True
         self._reply(wire.packet(wire.CONNACK << 4, b"\0\0"))

@@ -53,12 +53,18 @@ class NVS:
 
     def commit(self):
         """Make the changes durable."""
-        for key, value in self._pending.items():
+        cut = NVS._rig.flash_faults.strikes()
+        pending = list(self._pending.items())
+        if cut is not None:
+            pending = pending[: int(len(pending) * cut[1])]
+        for key, value in pending:
             if value is None:
                 self._committed.pop(key, None)
             else:
                 self._committed[key] = value
         self._pending = {}
+        if cut is not None:
+            NVS._rig.flash_faults.go_dark(cut)
         if NVS._rig.clock.is_live:
             NVS._rig.save()  # a live node may be killed at any time
 

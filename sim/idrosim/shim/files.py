@@ -74,6 +74,10 @@ class Flash:
             data[index] = self._random >> 56
         return bytes(data)
 
+    def open(self, path, mode):
+        """Open a file."""
+        return self._disk.open(self._place(path), mode)
+
     def _place(self, path):
         parts = []
         for part in path.split("/"):
@@ -84,9 +88,8 @@ class Flash:
         return "/".join([self._root] + parts)
 
 
-def functions(rig, root, real_urandom):
-    """Return the public names of `os`; `root` is the directory that is the flash."""
-    flash = Flash(rig, root, real_urandom)
+def functions(flash):
+    """Return the public names of `os` on a Flash."""
     return {
         "ilistdir": flash.ilistdir, "listdir": flash.listdir, "mkdir": flash.mkdir,
         "remove": flash.remove, "unlink": flash.remove, "rmdir": flash.rmdir,

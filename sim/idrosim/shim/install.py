@@ -25,7 +25,7 @@ from idrosim.shim.rig import Module
 from idrosim.shim.timers import WDT
 from idrosim.shim.virtual_tasks import Task, TaskQueue
 
-_real_urandom = os.urandom
+real_urandom = os.urandom
 # What a freshly booted ESP32 reports. The heap of this process holds the world as well, so its own
 # fill says nothing about a board, and differs from run to run.
 _HEAP_FREE_B, _HEAP_ALLOC_B = 96_000, 72_000
@@ -37,11 +37,10 @@ def far_end(rig, state):
     if rig.clock.is_live:
         return live_net.Air(), None
     latency_ms = job.get("network", {}).get("latency_ms", 20)
-    network = virtual_net.Network(rig.clock, latency_ms)
+    network = virtual_net.Network(rig.clock, latency_ms, job["seed"])
     key = bytes.fromhex(esp32_shim.provisioned(job["nvs"]).get("key", ""))
     host = HostEnd(rig, job["node"], key, job.get("settings", {}))
-    host.broker = Broker(network.latency_us, host)
-    network.accept = host.broker.accept
+    host.broker = network.broker = Broker(network.latency_us, host)
     rig.savers["host"] = host.state
     if "host" in state:
         host.restore(state["host"])
@@ -60,7 +59,8 @@ def modules(rig, network):
     modules["onewire"] = Module({
         "OneWire": onewire_shim.OneWire, "OneWireError": onewire_shim.OneWireError,
     })
-    modules["os"] = Module(files.functions(rig, rig.job["flash_dir"], _real_urandom))
+    modules["os"] = rig.flash_faults.module = Module(files.functions(rig.flash))
+    rig.flash_faults.arm()
     modules["micropython"] = Module(_micropython())
     if rig.clock.is_live:
         _live(rig, network)

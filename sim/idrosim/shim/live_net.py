@@ -16,11 +16,16 @@ _RECORD_LEAVES = ("telemetry", "event")
 class Air:
     """The radio of a live node."""
 
+    wifi_status = None
+    unnoticed_until_us = 0
+
     def __init__(self):
+        self.state = "up"
         self.is_air_up = True
 
-    def set(self, state):
+    def set(self, state, args=None):
         """Apply "up" or "down"; the broker is a real one and has its own ups and downs."""
+        self.state = state
         self.is_air_up = state != "down"
 
 

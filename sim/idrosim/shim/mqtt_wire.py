@@ -6,6 +6,7 @@ must not hide here.
 
 CONNECT, CONNACK, PUBLISH, PUBACK = 1, 2, 3, 4
 SUBSCRIBE, SUBACK, PINGREQ, PINGRESP, DISCONNECT = 8, 9, 12, 13, 14
+DUP = 8  # in the first byte of a PUBLISH that was sent before
 MAX_PACKET_BYTES = 65_536
 
 

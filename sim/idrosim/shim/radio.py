@@ -32,6 +32,8 @@ class WLAN:
             WLAN._is_active = bool(is_active)
             if not is_active:
                 WLAN._ssid = None
+                if WLAN._net.state == "wifi_stuck":
+                    WLAN._net.set("up")
         return None
 
     def connect(self, ssid=None, key=None, *, bssid=None):
@@ -39,6 +41,8 @@ class WLAN:
         if not self._is_station or not WLAN._is_active:
             raise OSError("Wifi Not Started")
         if WLAN._ssid is not None and not self.isconnected():
+            raise OSError("Wifi Internal Error")
+        if WLAN._net.state == "wifi_stuck":
             raise OSError("Wifi Internal Error")
         WLAN._ssid = ssid
         WLAN._up_at_us = WLAN._rig.clock.now_us + ASSOCIATION_US
@@ -61,8 +65,10 @@ class WLAN:
             return STAT_IDLE
         now_us = WLAN._rig.clock.now_us
         if not WLAN._net.is_air_up:
+            if WLAN._up_at_us <= now_us < WLAN._net.unnoticed_until_us:
+                return STAT_GOT_IP  # the beacons that do not come are not missed yet
             WLAN._up_at_us = now_us + ASSOCIATION_US
-            return STAT_NO_AP_FOUND
+            return WLAN._net.wifi_status or STAT_NO_AP_FOUND
         return STAT_GOT_IP if now_us >= WLAN._up_at_us else STAT_CONNECTING
 
     def scan(self):

@@ -43,13 +43,13 @@ class Rig:
         self.is_hung = False
         self.wall_shift_ms = 0  # of the world's wall clock, what the host believes
         self.world = None
+        self.flash = self.flash_faults = None
         self.sleep_ms = None  # of the real time module
         self.gmtime = None
         self.savers = {}  # name: callable that returns what outlives a reset
         self.before_exit = []
         if self.cause == "power":
-            self.rtc_memory = b""
-            self.rtc_offset_us = -clock.now_us - self.dark_us
+            self.lose_rtc(self.dark_us)
 
     def power_up(self):
         """Let the time pass until boot.py runs: what was left of a power cut, and the ROM."""
@@ -60,6 +60,11 @@ class Rig:
         else:
             self.clock.advance_to(self.clock.now_us + wait_us)
         self.boot_us = self.clock.now_us
+
+    def lose_rtc(self, in_us=0):
+        """Let the RTC know nothing any more, and its clock begin at 2000 in `in_us`."""
+        self.rtc_memory = b""
+        self.rtc_offset_us = -self.clock.now_us - in_us
 
     def emit(self, line):
         """Print one line of the harness."""

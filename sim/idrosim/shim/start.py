@@ -18,7 +18,8 @@ import time as real_time  # noqa: E402
 import vfs  # noqa: E402
 
 from idrosim.clock import LiveClock, VirtualClock  # noqa: E402
-from idrosim.shim import esp32_shim, install  # noqa: E402
+from idrosim.shim import esp32_shim, files, install  # noqa: E402
+from idrosim.shim.flash_faults import FlashFaults  # noqa: E402
 from idrosim.shim.rig import EXIT_DEAD, Rig, load_state  # noqa: E402
 from idrosim.shim.timeline import Timeline  # noqa: E402
 from idrosim.world import World  # noqa: E402
@@ -38,6 +39,13 @@ def build(job, disk):
     rig.nvs.setdefault("idro", {}).update(esp32_shim.provisioned(job["nvs"]))
     rig.world = World(job, clock, rig.emit)
     rig.savers["world"] = rig.world.save
+    rig.flash = files.Flash(rig, job["flash_dir"], install.real_urandom)
+    rig.flash_faults = FlashFaults(rig.flash, rig.flash.open, rig.reset)
+    rig.savers["flash"] = rig.flash_faults.state
+    if state:
+        rig.flash_faults.restore(state["flash"])
+    elif job["counts_flash"]:
+        rig.flash_faults.count()
     if state:
         rig.world.load(state["world"])
     network, host = install.far_end(rig, state)
@@ -64,6 +72,9 @@ def trace_and_end(rig):
         values = ",".join([f'"{key}":{truth[key]:.4f}' for key in sorted(truth)])
         at_ms = clock.now_us // 1_000
         rig.emit_json(f'{{"t":"truth","at_ms":{at_ms},"values":{{{values}}}}}')
+        counted = rig.flash_faults.counted()
+        if counted is not None:
+            rig.emit({"t": "flash", "at_ms": at_ms, "values": counted})
 
     def trace():
         tell()

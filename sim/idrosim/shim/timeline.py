@@ -11,7 +11,7 @@ class Timeline:
         self._host = host  # None in live mode: the real host sends commands
         self._events = _in_order(rig.job["timeline"])
         self._next = 0
-        self._network = "up"
+        self._network = ("up", {})
 
     def state(self):
         """Return what outlives a reset."""
@@ -24,7 +24,10 @@ class Timeline:
         """Take up where `state` left off."""
         self._next = state["next"]
         self._rig.wall_shift_ms = state["wall_shift_ms"]
-        self._set_network(state["network"])
+        name, args = state["network"]
+        if name == "wifi_stuck":
+            name = "up"  # a reset starts the radio anew
+        self._set_network(name, args)
 
     def arm(self):
         """Wait for the next event."""
@@ -45,7 +48,7 @@ class Timeline:
             for key, value in event["set"].items():
                 self._world.set_param(key, value)
         elif "network" in event:
-            self._set_network(event["network"])
+            self._set_network(event["network"], event.get("args", {}))
         elif "clock" in event:
             self._rig.wall_shift_ms += event["clock"]
         elif "command" in event:
@@ -59,7 +62,17 @@ class Timeline:
     def _fault(self, kind, args):
         if kind in ("power_cut", "brown_out"):
             cause = "power" if kind == "power_cut" else kind
-            self._rig.reset(cause, args.get("for_ms", 1_000))
+            for_ms = args.get("for_ms", 1_000)
+            if "operation" in args:
+                self._rig.flash_faults.cut_at(args["operation"], args["written"], cause, for_ms)
+            else:
+                self._rig.reset(cause, for_ms)
+        elif kind.startswith("flash_"):
+            self._rig.flash_faults.apply(kind[6:], args)
+        elif kind == "none" and (args["target"] == "flash" or args["target"][0] == "/"):
+            self._rig.flash_faults.apply(kind, args)
+        elif kind == "rtc_lost":
+            self._rig.lose_rtc()
         elif kind in ("hang", "busy"):
             self._hang(kind, args["for_ms"])
         elif kind == "reset":
@@ -74,12 +87,12 @@ class Timeline:
         rig.clock.advance_to(rig.clock.now_us + for_ms * 1_000)
         rig.is_hung = False
 
-    def _set_network(self, state):
-        """up, down, broker_down, or host_down: then the broker takes what nobody stores."""
-        self._network = state
+    def _set_network(self, state, args):
+        """A state of the network, or host_down: then the broker takes what nobody stores."""
+        self._network = (state, args)
         if self._host is not None:
             self._host.is_away = state == "host_down"
-        self._net.set("up" if state == "host_down" else state)
+        self._net.set("up" if state == "host_down" else state, args)
 
 
 def _in_order(events):

@@ -5,6 +5,8 @@ wake-up without network traffic: that is what decides the speed of a whole run.
 """
 
 from idrosim.clock import FOREVER_US
+from idrosim.rng import Rng
+from idrosim.shim.links import Link, Portal
 
 EINPROGRESS = 115
 ECONNRESET = 104
@@ -15,30 +17,72 @@ RESOLVE_FAILS_AFTER_US = 19_000_000  # lwIP's own retries, blocking (micropython
 EAI_FAIL = -202
 
 
-class Network:
-    """Whether the air and the broker are there, and how long a packet travels."""
+# What the network can be, and what that does to connections: cut (and nobody says so), reset, or
+# nothing.
+_CUT, _RESET, _KEPT = 1, 2, 3
+STATES = {
+    "up": _KEPT, "down": _CUT, "broker_down": _RESET, "half_open": _CUT, "captive": _RESET,
+    "dns_dead": _KEPT, "refused": _RESET, "duplicate": _KEPT, "slow": _KEPT,
+    "wifi_refused": _CUT, "wifi_stuck": _CUT,
+}
 
-    def __init__(self, clock, latency_ms):
+
+class Network:
+    """Whether the air and the broker are there, and how long a packet travels.
+
+    half_open: the broker's address accepts and swallows, and answers nothing. captive: names lead
+    to a portal, which answers in HTTP. dns_dead: no name is resolved. refused: the broker knows
+    this node no more. duplicate: the broker delivers everything twice. slow: see links.Link.
+    wifi_refused: the access point does not let it in. wifi_stuck: the driver fails until the radio
+    was switched off and on.
+    """
+
+    def __init__(self, clock, latency_ms, seed=1):
         self.clock = clock
         self.latency_us = latency_ms * 1_000
+        self.state = "up"
         self.is_air_up = True
         self.is_broker_up = True
+        self.link = None  # a Link while the network is slow
+        self.wifi_status = None  # of a join that fails though the air is there
+        self.unnoticed_until_us = 0  # the driver believes in the lost network until then
         self.sockets = []
-        self.accept = None  # called with a Socket, returns its peer
+        self.broker = None
+        self._rng = Rng(seed)
 
-    def set(self, state):
-        """Apply "up", "down" (no radio) or "broker_down". Raises ValueError."""
-        if state not in ("up", "down", "broker_down"):
-            raise ValueError(f"network: {state} is none of up, down, broker_down")
-        self.is_air_up = state != "down"
-        self.is_broker_up = state == "up"
-        if state == "up":
-            return
+    def set(self, state, args=None):
+        """Apply one of STATES. Raises ValueError."""
+        if state not in STATES:
+            raise ValueError(f"network: {state} is none of {', '.join(sorted(STATES))}")
+        args = args or {}
+        self.state = state
+        self.is_air_up = state not in ("down", "wifi_refused", "wifi_stuck")
+        self.is_broker_up = state not in ("down", "broker_down")
+        self.wifi_status = args.get("status", 202) if state == "wifi_refused" else None
+        self.unnoticed_until_us = self.clock.now_us + args.get("unnoticed_ms", 0) * 1_000
+        self.broker.is_refusing = state == "refused"
+        self.broker.is_doubling = state == "duplicate"
+        if self.link is not None and STATES[state] == _KEPT:
+            self.link.finish()
+        self.link = None
+        if state == "slow":
+            self.link = Link(
+                self.clock, args.get("delay_ms", 0) * 1_000 or self.latency_us,
+                args.get("bytes_per_s", 0), args.get("loss", 0.0), self._rng,
+            )
         for socket in self.sockets[:]:
-            if state == "broker_down":
+            if STATES[state] == _RESET:
                 socket.reset_by_peer()
-            else:
+            elif STATES[state] == _CUT:
                 socket.cut()
+
+    def accept(self, socket):
+        """Return the peer of a new connection, None where nobody answers on it."""
+        if self.state == "half_open":
+            return None
+        if self.state == "captive":
+            return Portal(socket, self.latency_us)
+        return self.broker.accept(socket)
 
 
 class Socket:
@@ -76,7 +120,11 @@ class Socket:
         network.sockets.append(self)
         if network.is_air_up and network.is_broker_up:
             self._peer = network.accept(self)
-            self.out_due_us = now_us + network.latency_us
+            self._is_cut = self._peer is None
+            if network.link is None:
+                self.out_due_us = now_us + network.latency_us
+            else:
+                self.out_due_us = network.link.due_us(1)
         elif network.is_air_up:
             self.reset_by_peer()
         raise OSError(EINPROGRESS)
@@ -85,9 +133,11 @@ class Socket:
         """Hand bytes to the wire. Returns their number; raises OSError."""
         self._check()
         if self._is_cut:
-            if self.network.is_air_up:
+            if self.network.is_air_up and self.network.state != "half_open":
                 self.reset_by_peer()  # the other end forgot this connection long ago
         elif self._peer is not None:
+            if self.network.link is not None:
+                return self.network.link.carry(self, data)
             self._peer.received(data)
         return len(data)
 
@@ -131,11 +181,26 @@ class Socket:
 
     def deliver(self, data, delay_us):
         """Let `data` arrive in `delay_us`; b"" is the end of the stream."""
-        due_us = self.network.clock.now_us + delay_us
+        network = self.network
+        if network.link is None:
+            due_us = network.clock.now_us + delay_us
+        else:
+            due_us = network.link.due_us(len(data))
         if self._chunks and self._chunks[-1][0] > due_us:
             due_us = self._chunks[-1][0]
         self._chunks.append((due_us, data))
         self._note_next()
+
+    def hold(self):
+        """The send buffer is full: nothing more is taken until some of it has arrived."""
+        self.out_due_us = FOREVER_US
+
+    def arrived(self, data):
+        """Bytes that were under way reach the other end."""
+        if self._peer is not None:
+            self._peer.received(data)
+        if not self._is_closed:
+            self.out_due_us = min(self.out_due_us, self.network.clock.now_us)
 
     def cut(self):
         """The radio is gone: nothing arrives any more, and nobody says so."""
@@ -239,11 +304,11 @@ def socket_functions(network):
 
     def getaddrinfo(host, port, family=0, kind=0, protocol=0, flags=0):
         if not all(part.isdigit() for part in host.split(".")):
-            if not network.is_air_up:
+            if not network.is_air_up or network.state == "dns_dead":
                 network.clock.spend(RESOLVE_FAILS_AFTER_US)
                 raise OSError(EAI_FAIL)
             network.clock.spend(2 * network.latency_us)
-            host = "192.168.4.1"
+            host = "10.0.0.1" if network.state == "captive" else "192.168.4.1"
         return [(2, 1, 0, "", (host, port))]
 
     return {

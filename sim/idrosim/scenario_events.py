@@ -1,0 +1,155 @@
+"""The events of a scenario: what befalls the greenhouse, and what may be said about each.
+
+`read` turns one [[event]] into events of a job's timeline, as often as it is to happen. Which
+fault and which state of the network takes what is a table here; docs/scenarios.md tells what they
+mean.
+"""
+
+from pathlib import Path
+from typing import Any
+
+from idrosim import parameters, probe_parameters
+from idrosim.scenario_table import ScenarioError, Table, flat, is_number
+
+EVENTS = ("set", "fault", "command", "network", "clock")
+_VERBS = ("dose", "run", "stop", "resume")
+_LASTING_FAULTS = ("power_cut", "brown_out", "hang", "busy")
+_PART_FAULTS = ("unplugged", "stuck", "noisy", "shorted", "drift", "none")
+_FILE_FAULTS = ("flash_corrupt", "flash_unreadable")
+_FAULTS = (
+    *_LASTING_FAULTS, "reset", "rtc_lost", *_PART_FAULTS, "flash_full", *_FILE_FAULTS,
+)
+FLASH = "flash"  # the target of "none" that repairs all of it
+_NETWORK = (
+    "up", "down", "slow", "half_open", "captive", "dns_dead", "refused", "duplicate",
+    "wifi_refused", "wifi_stuck", "broker_down", "broker_killed", "host_down",
+)
+_MAX_OPERATION = 100_000
+_WIFI_STATUS = (200, 201, 202, 203, 204)
+
+
+def read(table: Table) -> list[dict[str, Any]]:
+    """Return the events of a table. Raises ScenarioError."""
+    at_ms = table.time_ms("at")
+    times = table.take("times", int, "a number", 1)
+    if not 1 <= times <= 10_000:
+        raise table.error("times", f"1 to 10000 is needed, not {times}")
+    every_ms = table.time_ms("every") if times > 1 else 0
+    kinds = [kind for kind in EVENTS if table.has(kind)]
+    if len(kinds) != 1:
+        raise table.error("at", f"an event has one of {', '.join(EVENTS)}")
+    # Each is a list of what happens, (ms after the event, what), one list for each of the times.
+    rounds = {
+        "set": _set, "fault": _fault, "command": _command, "network": _network, "clock": _clock,
+    }[kinds[0]](table)
+    table.finish()
+    return [
+        {"at_ms": at_ms + number * every_ms + later_ms, **event}
+        for number in range(times) for later_ms, event in rounds[number % len(rounds)]
+    ]
+
+
+_Rounds = list[list[tuple[int, dict[str, Any]]]]
+
+
+def check_parameter(file: Path, table: str, key: str, value: Any) -> None:
+    """Refuse a parameter of the plant or of a probe that is none. Raises ScenarioError."""
+    try:
+        if key.startswith("probe."):
+            if not is_number(value):
+                raise ValueError(f"a number is needed, not {value!r}")
+            probe_parameters.settings("ph", {key: value})
+        else:
+            parameters.check(key.removeprefix("plant."), value)
+    except ValueError as error:
+        raise ScenarioError(file, f"{table}.{key}", str(error)) from error
+
+
+def _set(table: Table) -> _Rounds:
+    values = flat(table.table("set"))
+    for key, value in values.items():
+        check_parameter(table.file, f"{table.name}.set", key, value)
+    return [[(0, {"set": values})]]
+
+
+def _clock(table: Table) -> _Rounds:
+    text = table.text("clock")
+    sign = -1 if text.startswith("-") else 1
+    return [[(0, {"clock": sign * table.parsed_ms("clock", text.removeprefix("-"))})]]
+
+
+def _fault(table: Table) -> _Rounds:
+    kind = table.choice("fault", _FAULTS)
+    args: dict[str, Any] = {}
+    if kind in _LASTING_FAULTS:
+        args["for_ms"] = table.time_ms("lasts", "10s")
+    elif kind == "flash_full":
+        args["free_blocks"] = table.whole("free_blocks", 0, _MAX_OPERATION, 0)
+    elif kind in _PART_FAULTS:
+        args["target"] = table.text("target")
+        if not args["target"]:
+            raise table.error("target", "a channel, an actuator, a file or flash is needed")
+    elif kind in _FILE_FAULTS:
+        args["target"] = table.text("target")
+        if not args["target"].startswith("/"):
+            raise table.error(
+                "target", f"a path on flash such as /data/ledger.* is needed, not "
+                f"{args['target']!r}")
+    if kind == "flash_corrupt" and table.has("byte"):
+        args["byte"] = table.whole("byte", -_MAX_OPERATION, _MAX_OPERATION)
+    if kind in ("power_cut", "brown_out") and table.has("operation"):
+        return [
+            [(0, {"fault": kind, "args": args | {"operation": operation, "written": written}})]
+            for operation, written in _operations(table)
+        ]
+    event = {"fault": kind, "args": args} if args else {"fault": kind}
+    return [[(0, event)]]
+
+
+def _operations(table: Table) -> list[tuple[int, float]]:
+    """Return [(operation of flash, share of it that is done)], one or as many as are listed."""
+    operations = table.numbers("operation", 1, _MAX_OPERATION)
+    if any(operation != int(operation) for operation in operations):
+        raise table.error("operation", f"whole numbers are needed, not {operations}")
+    shares = table.numbers("written", 0, 1) if table.has("written") else [0.0]
+    return [(int(operation), share) for operation in operations for share in shares]
+
+
+def _network(table: Table) -> _Rounds:
+    state = table.choice("network", _NETWORK)
+    if state == "broker_killed":
+        # What it took last was in its memory only: nobody stores it, though it was acknowledged.
+        unsaved_ms = table.time_ms("unsaved", "2s")
+        back_ms = unsaved_ms + table.time_ms("lasts", "5s")
+        return [[(0, {"network": "host_down"}), (unsaved_ms, {"network": "broker_down"}),
+                 (back_ms, {"network": "up"})]]
+    args: dict[str, Any] = {}
+    if state == "down":
+        args["unnoticed_ms"] = table.time_ms("unnoticed", "0s")
+    elif state == "wifi_refused":
+        args["status"] = table.whole("status", 200, 204, 202)
+        if args["status"] not in _WIFI_STATUS:
+            raise table.error("status", f"{args['status']} is none of {_WIFI_STATUS}")
+    elif state == "slow":
+        args["delay_ms"] = table.time_ms("delay", "0s")
+        args["bytes_per_s"] = table.whole("bytes_per_s", 0, 100_000_000, 0)
+        args["loss"] = table.numbers("loss", 0, 0.9)[0] if table.has("loss") else 0.0
+        if not any(args.values()):
+            raise table.error("network", "slow needs one of delay, bytes_per_s, loss")
+    event = {"network": state, "args": args} if args else {"network": state}
+    return [[(0, event)]]
+
+
+def _command(table: Table) -> _Rounds:
+    command: dict[str, Any] = {
+        "verb": table.choice("command", _VERBS), "args": table.table("args"),
+        "by": table.text("by", "scenario"),
+    }
+    for key in ("is_retained", "is_forged", "is_replay"):
+        if table.has(key):
+            command[key] = table.take(key, bool, "true or false")
+    if table.has("copies"):
+        command["copies"] = table.take("copies", int, "a number")
+    if table.has("late"):
+        command["late_ms"] = table.time_ms("late")
+    return [[(0, {"command": command})]]
