@@ -12,11 +12,14 @@ from oracle_tables import (
     potassium_chloride,
     rows,
 )
+from portable_fakes import FakeClock, FakeI2c, run
 from test_oracle_air import grown
 
 from idro.drivers import ads1115, dfr0300, ds18b20, jsn_sr04t, sen0161, ultrasonic
+from idro.errors import SensorError
 from idrosim.air import saturation_pa, vapour_kg_m3
 from idrosim.conductivity import conductivities
+from idrosim.devices import ads1115 as converter
 from idrosim.devices import dfr0300 as ec_board
 from idrosim.devices import sen0161 as ph_board
 from idrosim.devices.ultrasonic import echo_us
@@ -40,8 +43,15 @@ def of_buffers(row):
 
 
 def of_converter(row):
-    range_mv = int(1000 * number(row["FSR_V"]))
-    return [ads1115.code_to_uv(int(row["code_signed"]), range_mv)]
+    clock = FakeClock()
+    part = converter.Ads1115(clock)
+    part.inputs[0] = lambda: number(row["volts_at_pin"])
+    adc = ads1115.Ads1115(FakeI2c(clock, {0x48: part}), 0x48, clock)
+    try:
+        return run(adc.read_uv(0, int(1000 * number(row["FSR_V"]))))
+    except SensorError as error:
+        assert error.fault == "saturated", error.fault
+        return []
 
 
 def of_thermometer(row):

@@ -6,12 +6,12 @@ Nothing here stands in for code of ours.
 
 import struct
 
+from oracle_tables import lines
+
 from idro.errors import SensorError
 from idrosim.devices.onewire_bus import crc8
 from idrosim.shim.pins import pulse_us
 
-_HERE = __file__.rsplit("/", 1)[0] if "/" in __file__ else "."
-_ORACLE = _HERE + "/../../../shared/oracle/"
 _I2C_US_PER_BYTE = 100
 _ENODEV = 19
 
@@ -46,7 +46,7 @@ class FakeClock:
             first = min(due, key=lambda timer: timer.due_us)
             self.now_us = max(self.now_us, first.due_us)
             first.fire()
-        self.now_us = end_us
+        self.now_us = max(self.now_us, end_us)  # what fired may have taken time itself
 
 
 class FakeTimer:
@@ -269,24 +269,5 @@ def single(value):
 
 
 def oracle(name):
-    """Return the rows of a table of ../shared/oracle as lists of text; none where it is absent."""
-    try:
-        with open(_ORACLE + name) as file:
-            lines = file.read().split("\n")
-    except OSError:
-        return []
-    return [_cells(line) for line in lines[1:] if line]
-
-
-def _cells(line):
-    """Return the cells of a line of CSV; between quotes a comma is text."""
-    cells = [""]
-    is_quoted = False
-    for char in line.strip():
-        if char == '"':
-            is_quoted = not is_quoted
-        elif char == "," and not is_quoted:
-            cells.append("")
-        else:
-            cells[-1] += char
-    return cells
+    """Return the rows of a table of tests/oracle as lists of text."""
+    return list(lines(name))[1:]

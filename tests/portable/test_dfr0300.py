@@ -48,7 +48,19 @@ def test_reads_the_ec_behind_the_volts():
 
 def test_reads_the_ec_of_the_oracle():
     for row in oracle("hw_ec_dfr0300.csv"):
-        check_row(*[float(cell) for cell in row[:5]])
+        figures = [float(cell) for cell in row]
+        check_row(*figures[:5])
+        check_library(figures[0], *figures[4:])
+
+
+def check_library(temp_c, board_mv, raw_ms_cm, compensated_ms_cm):
+    """Assert what DFRobot's library makes of the volts: cell constant 1, 1.85 % a degree."""
+    signal_uv, centi_c = int(round(board_mv * 1000)), int(round(temp_c * 100))
+    raw_us_cm = dfr0300.ec_us_cm(signal_uv, centi_c, 1000, 0)
+    us_cm = dfr0300.ec_us_cm(signal_uv, centi_c, 1000, 18_500)
+    # The volts are given to 0.01 mV, 0.06 uS/cm, and the answer to 1 uS/cm.
+    assert abs(raw_us_cm - raw_ms_cm * 1000) <= 0.54, (temp_c, board_mv)
+    assert abs(us_cm - compensated_ms_cm * 1000) <= 0.54, (temp_c, board_mv)
 
 
 def test_ec_is_an_integer():

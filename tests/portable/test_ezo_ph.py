@@ -37,7 +37,7 @@ def test_every_answer_is_that_of_the_datasheet():
         made = bench(ph)
         made.circuit.temp_c = 19.5 if command == "T,?" else 25.0
         assert made.answer_hex(command, wait_ms, count) == expected, transaction
-        assert exchanges().get(transaction, expected) == expected, transaction
+        assert exchanges()[transaction] == expected, transaction
 
 
 def test_calibration_answers_are_those_of_the_datasheet():
@@ -51,7 +51,7 @@ def test_calibration_answers_are_those_of_the_datasheet():
     assert tell("Cal,high,10.00", 900, 1) == "01"
     assert tell("Slope,?", 300, 32) == CALIBRATED["write Slope,?"]
     for transaction, expected in CALIBRATED.items():
-        assert exchanges().get(transaction, expected) == expected
+        assert exchanges()[transaction] == expected
 
 
 def test_the_middle_point_wipes_the_others():

@@ -53,12 +53,24 @@ def test_reads_the_ph_behind_the_volts():
 
 def test_reads_the_ph_of_the_oracle():
     for row in oracle("hw_ph_sen0161v2.csv"):
-        check_row(*[float(cell) for cell in row[:6]])
+        figures = [float(cell) for cell in row]
+        check_row(*figures[:6])
+        check_library(*figures[5:])
+
+
+def check_library(board_mv, library_ph):
+    """Assert what DFRobot's library says, which takes any water to have 25 C."""
+    milli_ph = sen0161.ph_milli(int(round(board_mv * 1000)), 2500, 1_500_000, IDEAL_UV_PER_PH)
+    assert abs(milli_ph - 1000 * library_ph) <= 0.6, (board_mv, library_ph, milli_ph)
 
 
 def check_slope(temp_c, slope_mv_per_ph):
     ph_four_volts = board.volts(3 * slope_mv_per_ph)
     assert abs(read(ph_four_volts, temp_c) - 4.0) < 0.001
+    # Seven pH from neutral, at three times the slope, is the other end of the scale to 0.001.
+    seven_uv = int(round(21_000 * slope_mv_per_ph))
+    centi_c = int(round(100 * temp_c))
+    assert sen0161.ph_milli(1_500_000 + seven_uv, centi_c, 1_500_000, IDEAL_UV_PER_PH) in (0, 1)
 
 
 def test_the_slope_follows_the_temperature():

@@ -52,5 +52,5 @@ def check_times(rows):
 
 
 def times_of_the_oracle():
-    """Return the rows of the oracle's table; none where it is absent."""
+    """Return the rows of the oracle's table."""
     return oracle("hw_ultrasonic.csv")
