@@ -27,6 +27,7 @@ class World:
             params["start.hour"] = job["start_unix_ms"] / 3_600_000 % 24
         self._clock = clock
         self._emit = emit
+        self.on_edge = None  # called with (output, share of its full flow) at every change
         self._at_us = clock.now_us
         self.plant = Plant(params, job["seed"])
         self._wiring = Wiring(board, probe_params, job["seed"], clock, self.sync)
@@ -34,6 +35,7 @@ class World:
         self.onewire_buses = self._wiring.onewire_buses
         self.uart_parts = self._wiring.uart_parts
         self.pin_parts = self._wiring.pin_parts
+        self.own_adc = self._wiring.own_adc
         self._probes = list(self._wiring.probes.values())
         truth = self.plant.truth()
         for probe in self._probes:
@@ -72,12 +74,23 @@ class World:
             bound[1].set_level(bound[2])
             self._apply(pin)
 
+    def _kept_expanders(self):
+        """Return those whose registers outlive a reset of the board, by name."""
+        return {
+            name: part for name, part in self._wiring.expanders.items() if hasattr(part, "state")
+        }
+
     def _expander_pin(self, name):
         def changed(number, level):
             bound = self._loads.get((name, number))
-            if bound is not None:
-                # A pin that floats is held by its resistor.
-                self.set_level((name, number), bound[2] if level is None else level)
+            if bound is None:
+                return
+            if level is None:  # a pin that floats is held by its resistor
+                level = bound[2]
+            if level in (0, 1):
+                self.set_level((name, number), level)
+            else:
+                self.set_duty((name, number), level)
 
         return changed
 
@@ -97,6 +110,8 @@ class World:
         self.plant.set_output(name, ratio)
         level = round(ratio, 3) if 0.0 < ratio < 1.0 else int(ratio)
         self._emit({"t": "pin", "at_us": now_us, "name": name, "level": level})
+        if self.on_edge is not None:
+            self.on_edge(name, ratio)
 
     # the scenario's side
 
@@ -156,10 +171,11 @@ class World:
                 name: target.fault for name, target in self._wiring.fault_targets.items()
                 if target.fault is not None
             },
+            "expanders": {name: part.state() for name, part in self._kept_expanders().items()},
         }
 
-    def load(self, state):
-        """Take back what `save` returned."""
+    def load(self, state, had_power=True):
+        """Take back what `save` returned. `had_power`: parts kept their supply."""
         self._at_us = state["at_us"]
         self.plant.restore(state["plant"])
         for name, probe in self._wiring.probes.items():
@@ -169,6 +185,9 @@ class World:
             target = self._wiring.fault_targets[name]
             if target.fault != fault:  # a probe has its own back already
                 target.fault = fault
+        for name, part in self._kept_expanders().items():
+            if had_power:
+                part.restore(state["expanders"][name])
         for pin in self._loads:
             self._apply(pin)
 

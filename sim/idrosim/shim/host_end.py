@@ -67,17 +67,20 @@ def _number(payload, at):
 
 
 class HostEnd:
-    """One node's host. `rig` gives clock, output and wall time; the builder sets `broker`."""
+    """One node's host. `rig` gives clock, output and wall time; the builder sets `broker`.
+
+    `boot_id` is the run of the node that was told of last, None before the first.
+    """
 
     def __init__(self, rig, node, key, settings):
         self._rig = rig
         self._node = node
         self._key = key
-        self._stored_topic = f"idro/v1/{node}/down/stored"
+        self._stored_topic = self.topic("stored")
         self._settings = settings
         self._upto = {}  # boot_id: highest seq of the contiguous prefix
         self._beyond = {}  # boot_id: [seq] past a hole
-        self._boot_id = None
+        self.boot_id = None
         self._boot_at_us = 0
         self._waiting = []  # (command, deadline_us)
         self._sent_count = 0
@@ -112,7 +115,7 @@ class HostEnd:
             self._store(*_batch(json.loads(payload)))
         elif topic.endswith("/info"):
             info = json.loads(payload)
-            self._boot_id = info["boot_id"]
+            self.boot_id = info["boot_id"]
             self._boot_at_us = rig.clock.now_us - info["at_ms"] * 1_000
             self._send_waiting()
 
@@ -120,7 +123,7 @@ class HostEnd:
         """The node listens on `topic` from now on."""
         if topic.endswith("/down/config") and self._settings:
             body = {"v": 1, "rev": 1, "by": "scenario", "values": self._settings}
-            self.broker.send(topic, self._signed("config", body), True)
+            self.broker.send(topic, self.sign("config", body), True)
 
     def command(self, command):
         """Send {"verb", "args", "by"} as soon as the node can be reached, within its time."""
@@ -130,7 +133,7 @@ class HostEnd:
 
     def _send_waiting(self):
         rig = self._rig
-        while self._waiting and self._boot_id is not None:
+        while self._waiting and self.boot_id is not None:
             command, deadline_us = self._waiting[0]
             if rig.clock.now_us < deadline_us and not self._send(command, deadline_us):
                 return
@@ -139,14 +142,14 @@ class HostEnd:
     def _send(self, command, deadline_us):
         body = {
             "v": 1, "id": f"sim-{self._sent_count + 1}", "verb": command["verb"],
-            "args": command.get("args", {}), "boot_id": self._boot_id,
+            "args": command.get("args", {}), "boot_id": self.boot_id,
             "not_after_at_ms": self._end_ms(command, deadline_us),
             "by": command.get("by", "scenario"),
         }
-        topic = f"idro/v1/{self._node}/down/command"
+        topic = self.topic("command")
         if not command.get("is_replay"):
             key = bytes(32) if command.get("is_forged") else self._key
-            self._last_sent = str(self._signed("command", body, key), "utf-8")
+            self._last_sent = str(self.sign("command", body, key), "utf-8")
         for _ in range(command.get("copies", 1)):
             if not self.broker.send(
                 topic, self._last_sent.encode(), command.get("is_retained", False)
@@ -178,8 +181,17 @@ class HostEnd:
         stored = b'","seq_upto":%d,"unix_ms":%d}' % (upto, self._rig.unix_ms())
         self.broker.send(self._stored_topic, b'{"v":1,"boot_id":"' + boot_id.encode() + stored)
 
-    def _signed(self, leaf, body, key=None):
+    def topic(self, leaf, node=None):
+        """Return the topic down/`leaf` of this node, or of another."""
+        return f"idro/v1/{node or self._node}/down/{leaf}"
+
+    def uptime_ms(self):
+        """Return the uptime of the node, as far as it has told."""
+        return (self._rig.clock.now_us - self._boot_at_us) // 1_000
+
+    def sign(self, leaf, body, key=None, node=None):
+        """Return the signed message `body`: with this node's key and for it, or otherwise."""
         text = json.dumps(body)[:-1]
-        covered = f"idro/v1/{self._node}/down/{leaf}\n{text}"
+        covered = f"{self.topic(leaf, node)}\n{text}"
         auth = hmac_sha256_hex(key or self._key, covered.encode())
         return f'{text},"auth":"{auth}"}}'.encode()
