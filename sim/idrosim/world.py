@@ -35,7 +35,6 @@ class World:
         self.onewire_buses = self._wiring.onewire_buses
         self.uart_parts = self._wiring.uart_parts
         self.pin_parts = self._wiring.pin_parts
-        self.own_adc = self._wiring.own_adc
         self._probes = list(self._wiring.probes.values())
         truth = self.plant.truth()
         for probe in self._probes:
@@ -74,23 +73,12 @@ class World:
             bound[1].set_level(bound[2])
             self._apply(pin)
 
-    def _kept_expanders(self):
-        """Return those whose registers outlive a reset of the board, by name."""
-        return {
-            name: part for name, part in self._wiring.expanders.items() if hasattr(part, "state")
-        }
-
     def _expander_pin(self, name):
         def changed(number, level):
             bound = self._loads.get((name, number))
-            if bound is None:
-                return
-            if level is None:  # a pin that floats is held by its resistor
-                level = bound[2]
-            if level in (0, 1):
-                self.set_level((name, number), level)
-            else:
-                self.set_duty((name, number), level)
+            if bound is not None:
+                # A pin that floats is held by its resistor.
+                self.set_level((name, number), bound[2] if level is None else level)
 
         return changed
 
@@ -171,11 +159,10 @@ class World:
                 name: target.fault for name, target in self._wiring.fault_targets.items()
                 if target.fault is not None
             },
-            "expanders": {name: part.state() for name, part in self._kept_expanders().items()},
         }
 
-    def load(self, state, had_power=True):
-        """Take back what `save` returned. `had_power`: parts kept their supply."""
+    def load(self, state):
+        """Take back what `save` returned."""
         self._at_us = state["at_us"]
         self.plant.restore(state["plant"])
         for name, probe in self._wiring.probes.items():
@@ -185,9 +172,6 @@ class World:
             target = self._wiring.fault_targets[name]
             if target.fault != fault:  # a probe has its own back already
                 target.fault = fault
-        for name, part in self._kept_expanders().items():
-            if had_power:
-                part.restore(state["expanders"][name])
         for pin in self._loads:
             self._apply(pin)
 
