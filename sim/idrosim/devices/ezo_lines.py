@@ -76,10 +76,14 @@ def _padded(content, count):
 
 
 class EzoUart:
-    """A circuit as a UART part: `write` takes bytes, `read` gives those that have arrived."""
+    """A circuit as a UART part: `write` takes bytes, `read` gives those that have arrived.
+
+    `early_read_count` counts reads while it works: on a real line they come back empty.
+    """
 
     def __init__(self, circuit):
         self.circuit = circuit
+        self.early_read_count = 0
         self._clock = circuit.clock
         self._has_ok = True
         self._is_continuous = True
@@ -124,6 +128,8 @@ class EzoUart:
             return b""
         self._tick()
         now_us = self._clock.now_us
+        if now_us < self.circuit.busy_until_us:
+            self.early_read_count += 1
         arrived = [item for item in self._arriving if item[0] <= now_us]
         self._arriving = [item for item in self._arriving if item[0] > now_us]
         return b"".join(self._text_of(item[1]) for item in arrived)[:_RX_BYTES]
