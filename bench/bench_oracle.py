@@ -2,7 +2,7 @@
 
     python bench/bench_oracle.py [FOLDER]
 
-FOLDER holds the oracle tables, beside the repository by default. The questions go through the
+FOLDER holds such tables, tests/oracle by default. The questions go through the
 solver of `idroserra chem`, so what is measured is what a user gets. Exit code 1 when a tolerance
 of the tables' README is missed.
 """
@@ -16,7 +16,7 @@ from typing import Any
 
 from idrosim.problems import answer
 
-BESIDE = Path(__file__).resolve().parents[2] / "shared" / "oracle"
+TABLES = Path(__file__).resolve().parents[1] / "tests" / "oracle"
 IONS = {"P_total": "P", "DIC_mmol_kgw": "C"}
 # table: (pH rms, pH max, EC rms, EC max) in the working region
 LIMITS = (0.02, 0.05, 0.02, 0.04)
@@ -89,7 +89,7 @@ def largest(errors: list[float]) -> float:
 
 def main() -> None:
     """Print a line a table; exit."""
-    folder = Path(sys.argv[1]) if len(sys.argv) > 1 else BESIDE
+    folder = Path(sys.argv[1]) if len(sys.argv) > 1 else TABLES
     if not (folder / "waters.csv").exists():
         sys.exit(f"bench_oracle: no tables in {folder}")
     tables, is_good = Tables(folder), True

@@ -1,7 +1,7 @@
 """Water problems against IPHREEQC: other waters, recipes, acids and temperatures than elsewhere.
 
-The literal rows are IPHREEQC 3.8.6 with database Amm.dat. The whole tables are held to in
-test_chemistry.py; here they go through the format of `idroserra chem`, where they are.
+The literal rows are IPHREEQC 3.8.6 with database Amm.dat. The tables of tests/oracle are held to
+in tests/portable; here they go through the format of `idroserra chem`.
 """
 
 import importlib.util
@@ -18,7 +18,6 @@ from idrosim.problems import DOSING_STOCKS, ProblemError, answer
 from idrosim.water import RECIPES, WATERS
 
 ROOT = Path(__file__).resolve().parents[2]
-ORACLE = ROOT.parent / "shared" / "oracle"
 
 # mmol/L
 OTHER_WATERS = {
@@ -100,10 +99,7 @@ def test_tables_through_the_format():
     spec = importlib.util.spec_from_file_location("bench_oracle", ROOT / "bench/bench_oracle.py")
     bench = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(bench)
-    if not (ORACLE / "waters.csv").exists():
-        assert not ORACLE.exists()  # all of the tables, or none
-        return
-    tables = bench.Tables(ORACLE)
+    tables = bench.Tables(bench.TABLES)
     for rows in (tables.dilution(), tables.titration(), tables.waters()):
         ph, ec = [], []
         for problem, row, strength in rows:
