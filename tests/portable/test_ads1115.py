@@ -1,5 +1,7 @@
 """ADS1115: the driver against the part's registers, and both against the datasheet's codes."""
 
+import math
+
 from portable_fakes import FakeClock, FakeI2c, fault_of, oracle, refusal_of, run
 
 from idro.drivers import ads1115 as driver
@@ -40,8 +42,8 @@ def check_code(volts, pga_bits, code, register_hex):
     if code in (32767, -32768):
         assert fault_of(adc.read_uv(0, range_mv)) == "saturated"
     else:
-        expected_uv = int(round(code * range_mv * 1000 / 32768))
-        assert abs(run(adc.read_uv(0, range_mv))[0] - expected_uv) <= 1
+        expected_uv = math.floor(code * range_mv * 1000 / 32768 + 0.5)
+        assert run(adc.read_uv(0, range_mv)) == [expected_uv] * 5
 
 
 def test_codes_are_those_of_the_datasheet():
@@ -74,46 +76,90 @@ def test_reads_the_input_asked_for():
     ]
 
 
-def test_waits_for_each_conversion():
+def test_every_reading_is_another_conversion():
     adc, part, _, clock = bench()
     samples_us = []
 
     def sampled():
         samples_us.append(clock.now_us)
-        return 1.0
+        return 0.25 * len(samples_us)
 
     part.inputs[0] = sampled
+    for burst in range(3):
+        del samples_us[:]
+        assert run(adc.read_uv(0)) == [250_000, 500_000, 750_000, 1_000_000, 1_250_000], burst
+        gaps_us = [samples_us[index + 1] - samples_us[index] for index in range(4)]
+        assert min(gaps_us) >= 8_681
+
+
+def test_one_input_after_the_other_without_a_pause():
+    adc, part, _, _ = bench()
+    part.inputs[1] = lambda: 0.5
+    for _ in range(3):
+        assert run(adc.read_uv(0)) == [1_500_000] * 5
+        assert run(adc.read_uv(1)) == [500_000] * 5
+
+
+def test_sleeps_that_end_a_tick_early_are_long_enough():
+    _, part, i2c, clock = bench(0.5)
+    part.inputs[1] = lambda: 1.0
+    adc = driver.Ads1115(i2c, ADDRESS, EarlyClock(clock))
+    for _ in range(20):
+        assert run(adc.read_uv(0)) == [500_000] * 5
+        assert run(adc.read_uv(1)) == [1_000_000] * 5
+
+
+def test_a_driver_that_does_not_wait_is_found_out():
+    _, part, i2c, clock = bench()
+    adc = driver.Ads1115(i2c, ADDRESS, EarlyClock(clock, 12_000))
+    assert "before the first" in refusal_of(AssertionError, run, adc.read_uv(0))
+    _, part, i2c, clock = bench()
+    adc = driver.Ads1115(i2c, ADDRESS, EarlyClock(clock, 5_000))
     run(adc.read_uv(0))
-    gaps_us = [samples_us[index + 1] - samples_us[index] for index in range(4)]
-    assert len(samples_us) == 5
-    assert min(gaps_us) >= 8_600
+    assert "before the first" in refusal_of(AssertionError, run, adc.read_uv(1))
 
 
-def test_an_early_read_returns_the_previous_result():
+class EarlyClock:
+    """Sleeps end early: by a tick that was all but over, or far too early."""
+
+    def __init__(self, clock, early_us=1_000):
+        self._clock = clock
+        self._early_us = early_us
+
+    async def sleep_ms(self, duration_ms):
+        self._clock.spend(max(0, duration_ms * 1_000 - self._early_us))
+
+
+def test_a_burst_takes_seven_transfers():
+    adc, _, i2c, _ = bench()
+    run(adc.read_uv(0))
+    assert i2c.transfers == 7
+
+
+def test_settings_take_hold_when_the_conversion_under_way_has_ended():
     _, part, _, clock = bench(1.0)
-    first = convert(part, clock, 0xC383)
-    part.inputs[0] = lambda: 2.0
-    part.write(b"\x01\xc3\x83")
-    clock.advance_ms(8)
+    part.inputs[1] = lambda: 2.0
+    part.write(b"\x01\x42\x83")
+    clock.advance_ms(9)
+    part.write(b"\x01\x52\x83")  # 0.3 ms into the second conversion
     part.write(b"\x00")
-    assert part.read(2) == first
-    clock.advance_ms(1)
+    clock.advance_ms(16)
+    assert "before the first" in refusal_of(AssertionError, part.read, 2)
+    clock.advance_ms(2)
     assert part.read(2) == b"\x3e\x80"
 
 
-def test_a_part_that_never_finishes_is_a_timeout():
-    adc, _, i2c, clock = bench()
-    i2c.devices[ADDRESS] = SlowPart(clock)
-    assert fault_of(adc.read_uv(0)) == "timeout"
-
-
-class SlowPart(device.Ads1115):
-    """An ADS1115 whose oscillator runs at a third of its rate."""
-
-    def _settle(self):
-        if self._done_us is not None and self._clock.now_us < self._done_us + 20_000:
-            return
-        super()._settle()
+def test_a_single_conversion_is_read_when_it_is_done():
+    _, part, _, clock = bench(1.0)
+    part.write(b"\x01\xc3\x83")
+    assert part.read(2) == b"\x43\x83"
+    clock.advance_ms(8)
+    part.write(b"\x00")
+    assert "before the conversion" in refusal_of(AssertionError, part.read, 2)
+    clock.advance_ms(1)
+    assert part.read(2) == b"\x1f\x40"
+    part.write(b"\x01")
+    assert part.read(2) == b"\xc3\x83"
 
 
 def test_a_part_that_lost_its_settings_is_not_believed():
@@ -123,16 +169,38 @@ def test_a_part_that_lost_its_settings_is_not_believed():
 
 
 class BrownOutPart(device.Ads1115):
-    """An ADS1115 whose supply collapses at every conversion."""
+    """An ADS1115 whose supply collapses in every burst, before the second reading."""
 
-    def _configure(self, word):
+    def _sample(self):
+        code = super()._sample()
         self.power_cycle()
+        return code
 
 
 def test_retries_two_missing_acknowledges():
     adc, _, i2c, _ = bench(1.0)
     i2c.errors = [OSError(19), OSError(19)]
-    assert run(adc.read_uv(0, conversions=1)) == [1_000_000]
+    assert run(adc.read_uv(0)) == [1_000_000] * 5
+
+
+def test_a_burst_that_broke_off_begins_anew():
+    for broken in range(7):
+        _, part, _, clock = bench(1.0)
+        i2c = SparkingI2c(clock, {ADDRESS: part})
+        i2c.spark_at = broken + 1
+        assert run(driver.Ads1115(i2c, ADDRESS, clock).read_uv(0)) == [1_000_000] * 5
+        assert i2c.transfers == broken + 1 + 7
+
+
+class SparkingI2c(FakeI2c):
+    """A bus on which one transfer is not acknowledged."""
+
+    spark_at = 0
+
+    def _device(self, address, count):
+        if self.transfers + 1 == self.spark_at:
+            self.errors = [OSError(19)]
+        return super()._device(address, count)
 
 
 def test_gives_up_after_three():
@@ -171,8 +239,10 @@ def test_misuse_is_an_assertion():
     _, part, _, _ = bench()
     for data, word in (
         (b"\x04", "reserved"), (b"\x00\x00\x00", "read-only"), (b"\x01\x85", "2 bytes"),
-        (b"\x01\x82\x83", "continuous"),
     ):
         assert word in refusal_of(AssertionError, part.write, data)
     part.write(b"\x01\xc3\x83")
     assert "during a conversion" in refusal_of(AssertionError, part.write, b"\x01\xc3\x83")
+    part.power_cycle()
+    part.write(b"\x01\x42\x83")
+    assert "while it converts" in refusal_of(AssertionError, part.write, b"\x01\xc3\x83")

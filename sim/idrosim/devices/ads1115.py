@@ -1,7 +1,10 @@
 """ADS1115 at register level (TI SBAS444D): what an I2C master sees, at the time it sees it.
 
-A conversion takes 1/data rate, 10 % slow at worst as the datasheet allows, plus 25 us to wake. It
-samples when it starts; the conversion register keeps the previous result until it is done.
+A conversion takes 1/data rate, 10 % slow at worst as the datasheet allows, plus 25 us to wake. A
+single one samples when it starts. In continuous mode (9.4.2.2) conversions follow each other; one
+that nobody reads is not worked out, one that is read saw the input of that moment. Settings
+written meanwhile take hold when the conversion under way has ended. A result that is read before
+the first conversion of its settings is done would be another input's: that is misuse.
 """
 
 import math
@@ -34,7 +37,10 @@ class Ads1115:
         self._pointer = 0
         self._code = 0
         self._next_code = 0
-        self._done_us = None
+        self._done_us = None  # when a single conversion ends
+        self._begin_us = None  # when continuous conversions with these settings begin
+        self._period_us = 0
+        self._ended = 0  # of them when the last was read
 
     def write(self, data):
         """Take one I2C write: the pointer, and two bytes for the register it points to."""
@@ -42,47 +48,73 @@ class Ads1115:
             raise OSError(_ENODEV)
         size = len(data)
         assert size == 1 or size == 3, f"ads1115: write of {size} bytes"
-        assert data[0] <= 3, f"ads1115: reserved bits set in pointer {data[0]:02x}"
-        self._pointer = data[0]
+        pointer = self._pointer = data[0]
+        assert pointer <= 3, f"ads1115: reserved bits set in pointer {pointer:02x}"
         if size == 1:
             return
         word = data[1] << 8 | data[2]
-        assert self._pointer != 0, "ads1115: the conversion register is read-only"
-        if self._pointer == 1:
+        assert pointer != 0, "ads1115: the conversion register is read-only"
+        if pointer == 1:
             self._configure(word)
         else:
-            self._thresholds[self._pointer - 2] = word
+            self._thresholds[pointer - 2] = word
 
     def read(self, count):
         """Return `count` bytes of the register pointed to."""
         if self.fault == "unplugged":
             raise OSError(_ENODEV)
         assert count <= 2, f"ads1115: read of {count} bytes"
-        self._settle()
-        if self._pointer == 0:
-            word = self._code & 0xFFFF
-        elif self._pointer == 1:
-            word = self._config | (0x8000 if self._done_us is None else 0)
+        pointer = self._pointer
+        if pointer == 0:
+            word = self._conversion() & 0xFFFF
+        elif pointer == 1:
+            word = self._config | (0 if self._is_converting() else 0x8000)
         else:
-            word = self._thresholds[self._pointer - 2]
+            word = self._thresholds[pointer - 2]
         answer = bytes((word >> 8, word & 0xFF))
         return answer if count == 2 else answer[:count]
 
     def _configure(self, word):
-        self._settle()
-        assert self._done_us is None, "ads1115: config written during a conversion"
-        assert word & 0x0100, "ads1115: continuous mode, which no board of ours uses"
+        now_us = self._clock.now_us
+        begin_us = self._begin_us
+        is_single = word & 0x0100
+        if begin_us is None:
+            assert not self._is_converting(), "ads1115: config written during a conversion"
+            self._conversion()
+            starts_us = now_us + _WAKE_US
+        else:
+            period_us = self._period_us
+            starts_us = begin_us + ((now_us - begin_us) // period_us + 1) * period_us
+            assert not (is_single and word & 0x8000), "ads1115: started while it converts"
         self._config = word & 0x7FFF
-        if word & 0x8000:
+        self._period_us = 10_000_000 // (9 * _RATES_SPS[word >> 5 & 7])
+        self._begin_us = None if is_single else starts_us
+        self._ended = 0
+        if is_single and word & 0x8000:
             if self.fault != "stuck":
                 self._next_code = self._sample()
-            period_us = 1_100_000 // _RATES_SPS[word >> 5 & 7]
-            self._done_us = self._clock.now_us + _WAKE_US + period_us
+            self._done_us = starts_us + self._period_us
 
-    def _settle(self):
-        if self._done_us is not None and self._clock.now_us >= self._done_us:
+    def _is_converting(self):
+        """True during a single conversion, and in continuous mode."""
+        done_us = self._done_us
+        return self._begin_us is not None or (done_us is not None and self._clock.now_us < done_us)
+
+    def _conversion(self):
+        """Return the code in the conversion register."""
+        begin_us = self._begin_us
+        if begin_us is not None:
+            ended = (self._clock.now_us - begin_us) // self._period_us
+            assert ended > 0, "ads1115: read before the first conversion of its settings is done"
+            if ended != self._ended:
+                self._ended = ended
+                if self.fault != "stuck":
+                    self._code = self._sample()
+        elif self._done_us is not None:
+            assert not self._is_converting(), "ads1115: read before the conversion is done"
             self._done_us = None
             self._code = self._next_code
+        return self._code
 
     def _sample(self):
         mux = self._config >> 12 & 7
