@@ -19,8 +19,8 @@ AIR_CO2_ATM = 420e-6
 
 # The charged species of `Solution.charged` and their charges; pairs are summed by charge.
 SPECIES = ("K", "Na", "NH4", "Ca", "Mg", "NO3", "Cl", "SO4", "H", "OH", "HCO3", "CO3",
-           "H2PO4", "HPO4", "PO4", "pairs+", "PO4 pairs-", "SO4 pairs-")
-CHARGES = (1, 1, 1, 2, 2, -1, -1, -2, 1, -1, -1, -2, -1, -2, -3, 1, -1, -1)
+           "H2PO4", "HPO4", "PO4", "HCO3 pairs+", "other pairs+", "PO4 pairs-", "SO4 pairs-")
+CHARGES = (1, 1, 1, 2, 2, -1, -1, -2, 1, -1, -1, -2, -1, -2, -3, 1, 1, -1, -1)
 
 _MAX_ITERATIONS = 500  # a dozen in any tank, some tens near pH 11
 _MAX_STEP = 0.5
@@ -257,13 +257,14 @@ class Solution:
         p1, p2, _, ca3, mg3, _, _, k_po4, na_po4, ca_po4, mg_po4 = equilibria.phosphate
         z = self.hpo4 / (h * p1)
         oh_ca, oh_mg = equilibria.hydroxide
-        plus = i1 * (h * (x * (ca1 * ca + mg1 * mg) + z * h * (ca_po4 * ca + mg_po4 * mg))
-                     + (oh_ca * ca + oh_mg * mg) / h)
+        bicarbonates = i1 * h * x * (ca1 * ca + mg1 * mg)
+        others = i1 * (h * h * z * (ca_po4 * ca + mg_po4 * mg) + (oh_ca * ca + oh_mg * mg) / h)
         phosphates = z * i1 * (
             h * g1 * (k_po4 * self._k + na_po4 * self._na) + ca3 * ca + mg3 * mg)
         sulfates = y * (hso4 * h * i1 + k_so4 * self._k + na_so4 * self._na + nh4_so4 * nh4)
         return (
             self._k, self._na, nh4, self._ca, self._mg, totals[NO3], totals[CL], y * i2,
             h * i1, equilibria.water / h * i1, x * h * b1 * i1, x * i2,
-            z * h * h * p2 * i1, self.hpo4 * i2, z * i3, plus, phosphates, sulfates,
+            z * h * h * p2 * i1, self.hpo4 * i2, z * i3, bicarbonates, others, phosphates,
+            sulfates,
         )

@@ -29,6 +29,8 @@ _ANALYTIC = {
     "hso4": (-56.889, 0.006473, 2307.9, 19.8858, 0.0),
     "nh3": (0.6322, -0.001225, -2835.76, 0.0, 0.0),
     "mgso4": (0.0, 9.64e-3, -136.0, 0.0, 0.0),
+    "kso4": (-3.0246, 9.986e-3, 0.0, 0.0, 1.093e5),
+    "naso4": (255.903, 0.10057, 0.0, -111.138, -8.5983e5),
     "cahco3": (-6.009, 3.377e-2, 2044.0, 0.0, 0.0),  # from CO3, as the database has it
     "mghco3": (48.6721, 0.03252849, -2614.335, -18.00263, 563713.9),
     "caco3": (-1228.732, -0.299440, 35512.75, 485.818, 0.0),
@@ -48,8 +50,6 @@ _VANT_HOFF = {
     "mgpo4": (6.589, 3.1 * _KCAL_J),
     "khpo4": (0.29, 0.0),
     "caso4": (2.25, 1.325 * _KCAL_J),
-    "kso4": (1.18, 2.25 * _KCAL_J),
-    "naso4": (0.7, 1.12 * _KCAL_J),
     "nh4so4": (1.211, 8560.0),
     "nahpo4": (0.29, 0.0),
     "caoh": (-12.78, 0.0),  # with water, a proton leaves: Ca + H2O = CaOH + H
@@ -65,15 +65,16 @@ _HEAT_CAPACITY = {"h2po4": 115.0, "h3po4": 115.0}
 
 # Ion: (diffusion at 25 C in 1e-9 m2/s, temperature coefficient b in kelvin, charge number,
 # distance of closest approach in 1e-10 m for the conductance). Nobody measured the pairs of
-# phosphate; they count for nothing, as in the database. K and Cl follow Robinson and Stokes 1959
-# with a second coefficient, in kelvin^2: the database has KCl 2 % too slow at 0 C.
+# phosphate and hydroxide; they count for nothing, as in the database. K and Cl follow Robinson and
+# Stokes 1959 with a second coefficient, in kelvin^2: the database has KCl 2 % too slow at 0 C.
 _MOBILE = (
     ("K", 1.96, 307.0, 1, 3.48), ("Na", 1.33, 75.0, 1, 3.63), ("NH4", 1.98, 203.0, 1, 1.9),
     ("Ca", 0.792, 34.0, 2, 5.41), ("Mg", 0.705, -4.0, 2, 5.57), ("NO3", 1.90, 104.0, 1, 1.11),
     ("Cl", 2.033, 232.0, 1, 3.16), ("SO4", 1.07, -114.0, 2, 17.0), ("H", 9.31, 838.0, 1, 6.7),
     ("OH", 5.27, 478.0, 1, 0.87), ("HCO3", 1.18, -190.0, 1, 11.4),
     ("CO3", 0.955, -103.0, 2, 2.25), ("H2PO4", 0.846, 0.0, 1, 3.5), ("HPO4", 0.69, 0.0, 2, 3.5),
-    ("PO4", 0.612, 0.0, 3, 3.5), ("pairs+", 0.5, 0.0, 1, 3.5), ("PO4 pairs-", 0.0, 0.0, 1, 3.5),
+    ("PO4", 0.612, 0.0, 3, 3.5), ("HCO3 pairs+", 0.5, 0.0, 1, 3.5),
+    ("other pairs+", 0.0, 0.0, 1, 3.5), ("PO4 pairs-", 0.0, 0.0, 1, 3.5),
     ("SO4 pairs-", 0.95, 50.0, 1, 8.5),
 )
 _CURVATURE = {"K": 1.24e5, "Cl": 6.4e4}

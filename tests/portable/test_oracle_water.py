@@ -140,7 +140,7 @@ def check_standards(name, count, is_believed):
             kappa = conductivities(potassium_chloride(molality[column], number(row["temp_C"])))[0]
             error = kappa / number(text) - 1.0
             found.add(error)
-            assert abs(error) <= 0.02, (column, row["temp_C"], kappa)
+            assert abs(error) <= EC_RATIO, (column, row["temp_C"], kappa)
     assert found.count == count, found.count
     assert found.rms() <= EC_RATIO / 2, found.rms()
 

@@ -35,8 +35,8 @@ def kappa_us_cm(solution):
 
 
 # Equivalent conductivity at 25 C, S cm2 per equivalent, at 0.001, 0.01 and 0.1 equivalents a litre
-# (CRC Handbook of Chemistry and Physics, after Robinson and Stokes); None where pairs of the salt
-# are not among ours. Potassium nitrate and the sulfate are where PHREEQC itself is furthest off.
+# (CRC Handbook of Chemistry and Physics, after Robinson and Stokes); None where it has none.
+# Potassium nitrate is where PHREEQC itself is furthest off.
 SALTS = (
     ({"K": 1, "Cl": 1}, (146.88, 141.20, 128.90), 0.015),
     ({"Na": 1, "Cl": 1}, (123.68, 118.45, 106.69), 0.015),
@@ -44,7 +44,7 @@ SALTS = (
     ({"Ca": 1, "Cl": 2}, (130.30, 120.30, 102.41), 0.025),
     ({"Mg": 1, "Cl": 2}, (124.15, 114.49, 97.05), 0.025),
     ({"K": 1, "NO3": 1}, (141.77, 132.75, 120.34), 0.03),
-    ({"Na": 2, "SO4": 1}, (124.09, 112.38, None), 0.04),
+    ({"Na": 2, "SO4": 1}, (124.09, 112.38, 89.94), 0.01),
     ({"K": 1, "C": 1}, (115.28, 110.03, None), 0.02),
     ({"Cl": 1}, (421.15, 411.80, 391.13), 0.03),
     ({"Na": 1}, (244.6, 237.9, None), 0.01),
