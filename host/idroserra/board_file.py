@@ -30,6 +30,12 @@ class Reservoir(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
     volume_l: int
 
 
+class Button(msgspec.Struct, forbid_unknown_fields=True):
+    """[button]: to ground, and somebody stands at the board. The one marked BOOT will do."""
+
+    pin: int
+
+
 class I2cBus(msgspec.Struct, forbid_unknown_fields=True):
     """[i2c.<name>]"""
 
@@ -118,8 +124,8 @@ class Parameter(msgspec.Struct, forbid_unknown_fields=True):
 class Part(msgspec.Struct, forbid_unknown_fields=True):
     """[<part>] of parts.toml: what any board must know of one part."""
 
-    kind: Literal["sensor", "adc", "expander", "actuator"]
-    buses: list[Literal["i2c", "onewire", "uart", "adc", "pin", "gpio", "expander"]]
+    kind: Literal["sensor", "adc", "expander", "actuator", "button"]
+    buses: list[Literal["i2c", "onewire", "uart", "adc", "pin", "gpio", "expander", "chip"]]
     measures: list[str]
     text: str
     datasheet: str
@@ -150,6 +156,7 @@ _STRUCTS: dict[str, type[msgspec.Struct]] = {
     "i2c": I2cBus,
     "onewire": OneWireBus,
     "uart": UartBus,
+    button: Button | None = None
     "adc": Adc,
     "expander": Expander,
     "sensor": Sensor,
@@ -164,6 +171,7 @@ _WAY_OUT = {
     "pull": 'fit a 10 k resistor that holds the output off during reset and state it: "down", '
     'or "up" where safe_level is 1',
 }
+    "button": Button,
 
 
 def parse(data: bytes, shape: type[Shape], file: str) -> Shape:

@@ -308,3 +308,12 @@ class Wiring:
 
     def _refuse(self, key: str, why: str) -> NoReturn:
         raise BoardError(self._file, key, why)
+    def button(self, pin: int) -> dict[str, int]:
+        """Take the pin of the button: a strapping pin will do, for boards have their BOOT there."""
+        key = "button.pin"
+        why = None if pin in self._chip.strapping else self._chip.output_refusal(pin)
+        if why is not None:
+            why = f"{why}: the button needs a pull-up that the chip switches on"
+            self._refuse(key, f"{why}{self._free()}")
+        return {"pin": self._take(key, pin)}
+

@@ -76,6 +76,7 @@ def compile_board(data: bytes, file: str, parts: dict[str, Part]) -> Board:
         "actuators": [wiring.actuator(f"actuator[{i}]", a) for i, a in enumerate(board.actuator)],
     }
     wiring.check_whole()
+    compiled["button"] = None if board.button is None else wiring.button(board.button.pin)
     return compiled
 
 

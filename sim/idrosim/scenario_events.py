@@ -11,8 +11,8 @@ from typing import Any
 from idrosim import parameters, probe_parameters
 from idrosim.scenario_table import ScenarioError, Table, flat, is_number
 
-EVENTS = ("set", "fault", "command", "network", "clock")
-_VERBS = ("dose", "run", "stop", "resume")
+EVENTS = ("set", "fault", "command", "network", "clock", "press")
+_VERBS = ("dose", "run", "correct", "end_correction", "stop", "resume")
 _LASTING_FAULTS = ("power_cut", "brown_out", "hang", "busy")
 _PART_FAULTS = ("unplugged", "stuck", "noisy", "shorted", "drift", "none")
 _FILE_FAULTS = ("flash_corrupt", "flash_unreadable")
@@ -41,6 +41,7 @@ def read(table: Table) -> list[dict[str, Any]]:
     # Each is a list of what happens, (ms after the event, what), one list for each of the times.
     rounds = {
         "set": _set, "fault": _fault, "command": _command, "network": _network, "clock": _clock,
+        "press": _press,
     }[kinds[0]](table)
     table.finish()
     return [
@@ -76,6 +77,10 @@ def _clock(table: Table) -> _Rounds:
     text = table.text("clock")
     sign = -1 if text.startswith("-") else 1
     return [[(0, {"clock": sign * table.parsed_ms("clock", text.removeprefix("-"))})]]
+
+
+def _press(table: Table) -> _Rounds:
+    return [[(0, {"press": table.time_ms("press")})]]
 
 
 def _fault(table: Table) -> _Rounds:

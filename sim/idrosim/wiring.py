@@ -9,6 +9,7 @@ import hashlib
 from idrosim import field_wiring, probe_parameters, probes
 from idrosim.devices import dfr0300, hydrostatic, sen0161
 from idrosim.devices.ads1115 import Ads1115
+from idrosim.devices.button import Button
 from idrosim.devices.dimmer import Dimmer
 from idrosim.devices.doser import Doser
 from idrosim.devices.ds18b20 import Ds18b20
@@ -86,10 +87,10 @@ class Wiring:
             self.i2c_buses[(bus["scl_pin"], bus["sda_pin"])] = devices
         lines = {"onewire." + name: [] for name in board.get("onewire", {})}
         for spec in board.get("adcs", ()):
-            adc = Ads1115(clock)
-            self._adcs["adc." + spec["name"]] = adc
-            self._i2c_by_name[spec["bus"]][spec["address"]] = adc
-            self.fault_targets["adc." + spec["name"]] = adc
+            self._add_adc(spec)
+        if board.get("button"):
+            button = self.pin_parts[board["button"]["pin"]] = Button(clock)
+            self.fault_targets["button"] = button
         self.expanders = {}  # name: device
         for spec in board.get("expanders", ()):
             self._add_expander(spec)

@@ -128,6 +128,13 @@ class World:
         self._step_to(self._clock.now_us)
         try:
             broken.fault = None if kind == "none" else kind
+    def press(self, for_ms):
+        """Let somebody hold the board's button. Raises ValueError where it has none."""
+        button = self._wiring.fault_targets.get("button")
+        if button is None:
+            raise ValueError("press: this board has no button")
+        button.press(for_ms * 1_000)
+
         except AssertionError as error:
             raise ValueError(f"fault {target}: {error}") from None
         for pin in self._loads:

@@ -6,11 +6,13 @@ from pathlib import Path
 
 from safety_rig import GOOD, Clock, Nvs, Rig, Rtc
 
+from idro.app.correction import CorrectionTask
 from idro.app.doser import DoseTask
 from idro.app.kept import Kept
 from idro.app.loops import Loops
 from idro.app.overrides import Overrides
 from idro.app.sampling import Sampler
+from idro.drivers.button import Button
 from idro.errors import SensorError
 from idro.protocol import settings
 
@@ -55,6 +57,23 @@ class Turn:
         yield
 
 
+class Supervised:
+    """A supervisor whom nobody need convince."""
+
+    def beat(self, name: str, within_ms: int | None = None) -> None:
+        assert name in ("dosing", "correction")
+
+
+class Contact:
+    """The pin of the button: 0 while a finger holds it."""
+
+    def __init__(self):
+        self.level = 1
+
+    def value(self) -> int:
+        return self.level
+
+
 class Values:
     """Settings of the node: values in force."""
 
@@ -90,6 +109,10 @@ class LoopsRig:
         self.sampler = Sampler(sensors, self.clock, self.record)
         self.overrides = Overrides(self.clock)
         self.doses = DoseTask(self.gate, self.sampler.readings, lambda *_: None)
+        self.supervisor = Supervised()
+        self.contact = Contact()
+        self.button = Button(self.contact, self.clock)
+        self.correction = CorrectionTask(self, self.button)
         self.loops = Loops(self)
 
     def reset(self, *, power_cut: bool) -> None:
@@ -107,19 +130,31 @@ class LoopsRig:
         for part in self.parts.values():
             part.value = values.get(part.key, part.value)
 
-    def cycles(self, count: int) -> None:
-        self._event_loop.run_until_complete(self._cycles(count))
+    def cycles(self, count: int, held_ms: int = 0) -> None:
+        """Let cycles pass; in each the button is looked at, and held for `held_ms`."""
+        self._event_loop.run_until_complete(self._cycles(count, held_ms))
 
     def run_for(self, duration_ms: int) -> None:
         self.cycles(-(-duration_ms // EVERY_MS))
 
-    async def _cycles(self, count: int) -> None:
+    def _hold_button(self, held_ms: int) -> None:
+        if held_ms:
+            self.contact.level = 0
+            self.correction.look()
+            self.clock.advance(held_ms)
+            self.contact.level = 1
+        for _ in range(10):
+            self.correction.look()
+
+    async def _cycles(self, count: int, held_ms: int) -> None:
         doser = asyncio.create_task(self.doses.run())
         await Turn()
         for _ in range(count):
             await self.sampler.cycle(self.loops.is_disturbed)
             self.gate.observe(self.sampler.readings)
             self.loops.cycle()
+            if self.correction.is_open:
+                self._hold_button(held_ms)
             while self.doses.is_busy:
                 if doser.done():
                     doser.result()  # raises what ended it

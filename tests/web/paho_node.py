@@ -69,7 +69,7 @@ class PahoNode:
         self._publish("status", messages.pack_status(True))
         self._publish("info", messages.pack_info(messages.Info(
             "0.1.0", "esp32-reservoir", "esp32", BOOT_ID, self.at_ms, self._boot_unix_ms, "host",
-            "power_on", "ab" * 32, CHANNELS, OUTPUTS, ())))
+            "power_on", "ab" * 32, CHANNELS, OUTPUTS, (), True)))
         self.report(0)
 
     def report(self, rev, error=None):

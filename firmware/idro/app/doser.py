@@ -23,12 +23,18 @@ class DoseTask:
         """True from submit() until the dose was given or refused."""
         return self._job is not None
 
-    def submit(self, actuator, volume_ul, told, on_done):
+    def submit(self, actuator, volume_ul, told, on_done, step=None):
         """Ask for a dose; `told` is (reason, by). `on_done(actuation, refusal)` gets one of both,
-        None the other. Raises Refused while another dose is under way."""
+        None the other. `step` is (give, lasts_ms) of a run that is no dose: give() returns the
+        coroutine that gives it. Raises Refused while another dose is under way."""
         if self._job is not None:
             raise Refused("busy", f"{self._job[0]} is dosing")
-        self._job = (actuator, volume_ul, told, on_done)
+
+        def dose():
+            return self._gate.dose(actuator, volume_ul, told[0], told[1], self._readings)
+
+        give, lasts_ms = step or (dose, 0)
+        self._job = (actuator, give, lasts_ms, on_done)
         self._beat("dosing", _GRACE_MS)
         self._wanted.set()
 
@@ -47,11 +53,11 @@ class DoseTask:
                 await self._give(job)
 
     async def _give(self, job):
-        actuator, volume_ul, (reason, by), on_done = job
+        _, give, lasts_ms, on_done = job
         actuation = refusal = None
         try:
-            self._beat("dosing", _GRACE_MS)
-            actuation = await self._gate.dose(actuator, volume_ul, reason, by, self._readings)
+            self._beat("dosing", _GRACE_MS + lasts_ms)
+            actuation = await give()
         except NodeError as error:
             refusal = str(error)
         finally:

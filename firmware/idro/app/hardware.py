@@ -102,6 +102,15 @@ def build_sensors(board, clock, values):
     return sensors
 
 
+def build_button(board, clock):
+    """Return the button of the board, or None where it has none."""
+    spec = board["button"]
+    if spec is None:
+        return None
+    gpio = Gpio(machine.Pin, machine.time_pulse_us, time.sleep_us)
+    return _driver("button").build(spec, gpio, clock)
+
+
 def build_outputs(board, clock):
     """Return {name: Output}. Dosers share one timer, for only one ever runs; raises NodeError."""
     outputs = {}

@@ -59,7 +59,7 @@ class Link:
         return Info(
             VERSION, BOARD["name"], BOARD["chip"], node.boot_id, node.clock.now_ms(),
             node.clock.boot_unix_ms, node.clock.quality, node.reset, self._image_sha256,
-            node.telemetry.channels, outputs, node.outbox.boots(),
+            node.telemetry.channels, outputs, node.outbox.boots(), BOARD["button"] is not None,
         )
 
     def _config_report(self):

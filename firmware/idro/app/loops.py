@@ -125,6 +125,11 @@ class Loops:
         )
         if node.doses.is_busy:
             return
+        if node.correction.is_open:
+            held = hold("held: a correction is under way")
+            self._tell("ec", held)
+            self._tell("ph", held)
+            return
         failed = dosing.verdict(self._memory, water, values, now_ms)
         if failed:
             node.gate.lock(_LATCHES[failed])

@@ -15,6 +15,7 @@ import time
 from idro.app import hardware, outputs_off
 from idro.app.clock import Clock
 from idro.app.commands import Commands
+from idro.app.correction import CorrectionTask
 from idro.app.doser import DoseTask
 from idro.app.kept import Kept, note_error
 from idro.app.link import Link
@@ -63,9 +64,11 @@ class Node:
         self.supervisor = Supervisor(self.clock, feed, self.gate.off_all, self.record)
         self.overrides = Overrides(self.clock)
         self.doses = DoseTask(self.gate, self.sampler.readings, self.supervisor.beat)
+        self.correction = CorrectionTask(self, hardware.build_button(BOARD, self.clock))
         self.loops = Loops(self)
         self.supervisor.add("control", self._control, is_critical=True)
         self.supervisor.add("dosing", self.doses.run, is_critical=True)
+        self.supervisor.add("correction", self.correction.run)
         self.link = Link(self, self._commands())
         self._housekeeping_due_ms = 0
         self._heap_free_b = 0
@@ -120,6 +123,7 @@ class Node:
         identity = (self.store.text("node_id"), self.store.blob("key"), self.boot_id)
         actions = {
             "dose": self._dose, "run": self._run, "stop": self._stop, "resume": self._resume,
+            "correct": self._correct, "end_correction": self._end_correction,
         }
         seen = SeenIds(DATA + "/ids")
         return Commands(identity, self.clock, seen, actions, self.record)
@@ -220,6 +224,17 @@ class Node:
         else:
             self.overrides.clear(name)
             answer("refused", refusal)
+
+    def _correct(self, args, by, answer):
+        self.correction.begin(
+            args["actuator"], args["target_milli_ph"], args["volume_ul"], by
+        )
+        answer("done", "the correction is open: each step waits for the button on the board")
+
+    def _end_correction(self, args, by, answer):
+        was_open = self.correction.is_open
+        self.correction.end(f"ended by {by}")
+        answer("done", "the correction is over" if was_open else "no correction was open")
 
     def _stop(self, args, by, answer):
         self.gate.stop(by)

@@ -11,6 +11,11 @@ def median(values):
     return sorted(values)[(len(values) - 1) // 2]
 
 
+def milli(value):
+    """Return `value` in thousandths, rounded to an integer."""
+    return int(round(value * 1_000))
+
+
 def spread(values):
     """Return max - min of a non-empty sequence."""
     return max(values) - min(values)

@@ -16,6 +16,7 @@ EVENTS = (
     "stopped",
     "resumed",
     "latched",
+    "correction",
     "authority",
     "configured",
     "clock_set",

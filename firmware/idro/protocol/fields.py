@@ -87,6 +87,14 @@ def choice(obj, key, allowed):
     return value
 
 
+def flag(obj, key):
+    """Return the boolean under `key` (False where missing). Raises ProtocolError."""
+    value = obj.get(key, False)
+    if value is not True and value is not False:
+        raise ProtocolError(f"{key}: true or false needed, got {_shown(value)}")
+    return value
+
+
 def mapping(obj, key, max_keys):
     """Return the object under `key` ({} where missing). Raises ProtocolError."""
     value = obj.get(key, {})

@@ -35,7 +35,7 @@ EventRecord = namedtuple("EventRecord", ("seq", "at_ms", "kind", "detail"))
 Info = namedtuple(
     "Info",
     ("version", "board", "chip", "boot_id", "at_ms", "boot_unix_ms", "clock", "reset",
-     "image_sha256", "channels", "outputs", "boots"),
+     "image_sha256", "channels", "outputs", "boots", "has_button"),
 )
 Ack = namedtuple("Ack", ("id", "outcome", "reason", "boot_id", "at_ms"))
 # args by verb: see VERBS. A command is for one boot and one moment of it.
@@ -51,6 +51,10 @@ Signed = namedtuple("Signed", ("message", "signed", "auth"))
 VERBS = {
     "dose": {"actuator": None, "volume_ul": (1, 20_000)},
     "run": {"actuator": None, "for_ms": (100, 14_400_000), "[duty_pct]": (0, 100)},
+    "correct": {
+        "actuator": None, "target_milli_ph": (4_500, 7_500), "volume_ul": (1_000, 8_000_000),
+    },
+    "end_correction": {},
     "stop": {},
     "resume": {},
 }
@@ -103,7 +107,7 @@ def pack_info(info):
         "boot_id": info.boot_id, "at_ms": info.at_ms, "boot_unix_ms": info.boot_unix_ms,
         "clock": info.clock, "reset": info.reset, "image_sha256": info.image_sha256,
         "channels": list(info.channels), "outputs": info.outputs,
-        "boots": [list(boot) for boot in info.boots],
+        "boots": [list(boot) for boot in info.boots], "has_button": info.has_button,
     }
     return json.dumps(obj).encode()
 
@@ -132,6 +136,7 @@ def unpack_info(data):
         fields.integer(obj, "at_ms"), fields.integer_or_none(obj, "boot_unix_ms"),
         fields.choice(obj, "clock", CLOCKS), fields.text(obj, "reset", 40),
         fields.text(obj, "image_sha256", 64), tuple(channels), outputs, tuple(boots),
+        fields.flag(obj, "has_button"),
     )
 
 

@@ -13,6 +13,7 @@ from idro.safety.leases import Leases, settle
 from idro.safety.ledger import LATCHES, STOPPED
 from idro.safety.limits import (
     CIRCULATION,
+    CORRECTED,
     DOSERS,
     OPEN_RESERVE_HOLD_MS,
     QUANTUM_MS,
@@ -89,7 +90,7 @@ class Gate:
         """Return the ms until the last dose of any doser has mixed, 0 where it has."""
         wait_ms = 0
         for doser in DOSERS:
-            since_ms = self._ledger.since_ms(doser)
+            since_ms = interlocks.since_run_ms(doser, self._ledger)
             if since_ms is not None:
                 wait_ms = max(wait_ms, self._limits.mixing_ms - since_ms)
         return wait_ms
@@ -100,11 +101,43 @@ class Gate:
         `readings` maps channels to the latest Sample and is looked at again before each quantum.
         """
         on_ms = self._checked_on_ms(actuator, volume_ul, by, readings)
+        return await self._charged(actuator, actuator, on_ms, volume_ul, (reason, by), readings)
+
+    def correction_room(self, doser, readings, mixing_ms):
+        """Return (volume_ul, why) of a correction's next step, as `room` does of a dose.
+
+        The last dose of any kind must be `mixing_ms` ago.
+        """
+        if self._outputs.driver(doser) is None:
+            return 0, f"there is no {doser}"
+        blocked = self._blocked(doser, readings, "") or interlocks.check_mixing(
+            doser, self._ledger, mixing_ms
+        )
+        if blocked:
+            return 0, blocked[1]
+        return interlocks.correction_room(doser, self._ledger, self._limits)
+
+    async def correct(self, doser, volume_ul, mixing_ms, told, readings):
+        """Give one step of a correction that was released at the board; `told` is (reason, by).
+
+        Returns the Actuation. Raises Refused, with nothing given.
+        """
+        by = told[1]
+        self._outputs.find(doser, "doser", by)
+        room_ul, why = self.correction_room(doser, readings, mixing_ms)
+        if volume_ul > room_ul:
+            raise self._outputs.refusal(doser, by, "correction", why)
+        on_ms = self._countable(doser, volume_ul, by)
+        return await self._charged(doser, CORRECTED[doser], on_ms, volume_ul, told, readings)
+
+    async def _charged(self, actuator, channel, on_ms, volume_ul, told, readings):
+        """Charge a run to a channel of the ledger, then give it; returns the Actuation."""
+        reason, by = told
         self._dosing = actuator
         self._is_halted = False
         try:
             try:
-                entry_id = self._ledger.reserve(actuator, on_ms, volume_ul)
+                entry_id = self._ledger.reserve(channel, on_ms, volume_ul)
             except LedgerError as error:
                 raise self._outputs.refusal(actuator, by, "ledger", str(error)) from None
             return await self._give(actuator, on_ms, entry_id, (reason, by), readings)
@@ -160,6 +193,10 @@ class Gate:
         room_ul, why = interlocks.room(actuator, self._ledger, self._limits)
         if volume_ul > room_ul:
             raise self._outputs.refusal(actuator, by, why[0], why[1])
+        return self._countable(actuator, volume_ul, by)
+
+    def _countable(self, actuator, volume_ul, by):
+        """Return the on-time of `volume_ul`. Raises Refused where a pump cannot give so little."""
         on_ms = on_ms_for(volume_ul, self._limits.caps[actuator].flow_ul_per_s)
         if on_ms < SMALLEST_ON_MS:
             raise self._outputs.refusal(actuator, by, "small", "less than the pump can give")

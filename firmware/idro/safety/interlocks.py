@@ -7,6 +7,9 @@ from idro.safety.limits import (
     A_B_MS,
     ACID_BASE_MS,
     ARM_SAMPLES,
+    CORRECTED,
+    CORRECTION_DAY_ON_MS,
+    CORRECTION_STEP_ON_MS,
     DAY_MS,
     DAY_ON_MS,
     DOSE_ON_MS,
@@ -92,11 +95,11 @@ def check_circulation(circulation):
 def check_gaps(doser, ledger, limits, by_control):
     """Forbid too soon after the same channel, after its opposite, or before water has mixed."""
     gap_ms = limits.caps[doser].gap_ms
-    since_ms = ledger.since_ms(doser)
+    since_ms = since_run_ms(doser, ledger)
     if since_ms is not None and since_ms < gap_ms:
         return "gap", f"{_NAMES[doser]} was given, {left(gap_ms - since_ms)} left"
     other, apart_ms = APART_MS[doser]
-    since_ms = ledger.since_ms(other)
+    since_ms = since_run_ms(other, ledger)
     if since_ms is not None and since_ms < apart_ms:
         return "apart", f"{_NAMES[other]} was given, {left(apart_ms - since_ms)} left"
     if by_control:
@@ -109,7 +112,7 @@ def check_mixing(doser, ledger, mixing_ms):
     for channel in NEEDS:
         if doser == "nutrient_b" and channel == "nutrient_a":
             continue
-        since_ms = ledger.since_ms(channel)
+        since_ms = since_run_ms(channel, ledger)
         if since_ms is not None and since_ms < mixing_ms:
             return "mixing", f"mixing, {left(mixing_ms - since_ms)} left"
     return None
@@ -127,12 +130,35 @@ def room(doser, ledger, limits):
     )
     for window_ms, cap_ul, cap_on_ms, name in windows:
         spent_on_ms, spent_ul = ledger.spent(doser, window_ms)
+        if name == "hour" and doser in CORRECTED:
+            fill_on_ms, fill_ul = ledger.spent(CORRECTED[doser], window_ms)
+            spent_on_ms += fill_on_ms
+            spent_ul += fill_ul
         if cap_ul - spent_ul < volume_ul or cap_on_ms - spent_on_ms < max_on_ms:
             why = ("budget", f"budget of the {name} is spent, {cap_ul / 1_000:.1f} ml{share}")
         volume_ul = min(volume_ul, cap_ul - spent_ul)
         max_on_ms = min(max_on_ms, cap_on_ms - spent_on_ms)
     volume_ul = min(volume_ul, max_on_ms * caps.flow_ul_per_s // 1_000)
     return max(0, volume_ul), why
+
+
+def correction_room(doser, ledger, limits):
+    """Return the volume_ul that a step of a correction may give at most, and why no more."""
+    spent_on_ms, spent_ul = ledger.spent(CORRECTED[doser], DAY_MS)
+    on_ms = min(CORRECTION_STEP_ON_MS, CORRECTION_DAY_ON_MS - spent_on_ms)
+    flow_ul_per_s = limits.caps[doser].flow_ul_per_s
+    volume_ul = min(on_ms * flow_ul_per_s // 1_000, limits.correction_day_ul - spent_ul)
+    return max(0, volume_ul), "corrections have had their day's share"
+
+
+def since_run_ms(doser, ledger):
+    """Return the ms since `doser` ended its last run, whichever budget that was, or None."""
+    since_ms = ledger.since_ms(doser)
+    if doser in CORRECTED:
+        fill_ms = ledger.since_ms(CORRECTED[doser])
+        if since_ms is None or (fill_ms is not None and fill_ms < since_ms):
+            return fill_ms
+    return since_ms
 
 
 def left(duration_ms):

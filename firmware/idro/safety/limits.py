@@ -16,7 +16,9 @@ from collections import namedtuple
 # The order is the channel number in the ledger: append only.
 DOSERS = ("ph_down", "ph_up", "nutrient_a", "nutrient_b")
 FILL = "top_off"
-CHANNELS = DOSERS + (FILL,)
+# What somebody at the tank released step by step is charged to a budget of its own.
+CORRECTED = {"ph_down": "ph_down_fill", "ph_up": "ph_up_fill"}
+CHANNELS = DOSERS + (FILL,) + ("ph_down_fill", "ph_up_fill")
 CIRCULATION = "circulation"
 
 HOUR_MS = 3_600_000
@@ -41,6 +43,10 @@ ACID_HOUR_UL_L = 150
 ACID_DAY_UL_L = 500
 REFERENCE_VOLUME_L = 100
 
+CORRECTION_STEP_ON_MS = 30_000
+CORRECTION_DAY_ON_MS = 600_000
+CORRECTION_DAY_UL_L = 4_000
+
 # What may be spent of the budgets of an hour and a day, until full authority is earned.
 REDUCED_PCT = 25
 EARN_MS = 3 * DAY_MS
@@ -53,10 +59,12 @@ STALE_MS = 30_000
 # What one channel may give. flow_ul_per_s is the calibration that turns volume into on-time.
 Caps = namedtuple("Caps", ("dose_ul", "hour_ul", "day_ul", "gap_ms", "flow_ul_per_s"))
 # All limits in force: caps by doser, the level nothing doses below, the age a reading may have,
-# the mixing wait of control, the fill time a day, the share of the budgets that is granted.
+# the mixing wait of control, the fill time a day, the share of the budgets that is granted, what a
+# correction may give in a day.
 Limits = namedtuple(
     "Limits",
-    ("caps", "low_mm", "full_mm", "stale_ms", "mixing_ms", "fill_day_ms", "authority_pct"),
+    ("caps", "low_mm", "full_mm", "stale_ms", "mixing_ms", "fill_day_ms", "authority_pct",
+     "correction_day_ul"),
 )
 
 
@@ -87,6 +95,7 @@ def derive(values, volume_l=REFERENCE_VOLUME_L, authority_pct=100):
         caps, values["level.low_mm"], values["level.full_mm"],
         max(STALE_MS, 3 * values["sample.every_ms"]), values["mixing.wait_ms"],
         min(FILL_DAY_ON_MS, values["topoff.max_ms_day"]), authority_pct,
+        CORRECTION_DAY_UL_L * volume_l,
     )
 
 

@@ -61,6 +61,8 @@ class Timeline:
 
     def _fault(self, kind, args):
         if kind in ("power_cut", "brown_out"):
+        elif "press" in event:
+            self._world.press(event["press"])
             cause = "power" if kind == "power_cut" else kind
             for_ms = args.get("for_ms", 1_000)
             if "operation" in args:

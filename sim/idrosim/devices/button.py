@@ -1,0 +1,47 @@
+"""A push button from a pin to ground, with its bounce: level 0 while it is down."""
+
+_BOUNCE_US = 8_000
+
+
+class Button:
+    """One button; press() is a hand. fault: None, "shorted" (always down), "unplugged" (never
+    down) or "noisy" (a spark every third of a second, as a pump's motor makes on a long cable)."""
+
+    FAULTS = ("shorted", "unplugged", "noisy")
+
+    def __init__(self, clock):
+        self._clock = clock
+        self._down_us = self._up_us = -1_000_000
+        self._fault = None
+
+    @property
+    def fault(self):
+        """None or one of FAULTS."""
+        return self._fault
+
+    @fault.setter
+    def fault(self, name):
+        assert name is None or name in self.FAULTS, f"fault {name!r}: not one of {self.FAULTS}"
+        self._fault = name
+
+    def press(self, for_us):
+        """Hold it down from now on for `for_us`."""
+        self._down_us = self._clock.now_us
+        self._up_us = self._down_us + for_us
+
+    def set_level(self, level):
+        raise AssertionError("button: its pin is an input")
+
+    def level(self):
+        """Return the level at the pin now."""
+        if self._fault == "shorted":
+            return 0
+        if self._fault == "unplugged":
+            return 1
+        now_us = self._clock.now_us
+        if self._fault == "noisy" and now_us % 333_000 < 40_000:
+            return 0
+        is_down = self._down_us <= now_us < self._up_us
+        edge_us = self._down_us if is_down else self._up_us
+        is_bouncing = 0 <= now_us - edge_us < _BOUNCE_US and now_us // 1_000 & 1
+        return int(is_down == bool(is_bouncing))
