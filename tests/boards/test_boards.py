@@ -32,9 +32,9 @@ def test_reference_board_has_the_shape_the_firmware_expects():
     board = compiled(REFERENCE)
     assert list(board) == [
         "name", "chip", "volume_l", "i2c", "onewire", "uart", "adcs", "expanders", "sensors",
-        "actuators",
+        "actuators", "button",
     ]
-    assert board["volume_l"] == 100
+    assert (board["volume_l"], board["button"]) == (100, {"pin": 0})
     assert board["i2c"] == {"main": {"scl_pin": 22, "sda_pin": 21, "freq_hz": 100_000}}
     assert board["onewire"] == {"main": {"pin": 4}}
     assert board["adcs"] == [
@@ -204,3 +204,12 @@ def test_a_senseless_volume_is_refused(litres):
 
 def test_another_volume_is_another_image():
     assert compiled(changed("volume_l = 100", "volume_l = 1_000"))["volume_l"] == 1_000
+
+
+def test_a_button_needs_a_pull_up_and_a_pin_of_its_own():
+    button = "[button]\npin = 0"
+    for pin, why in ((35, "input-only"), (25, "actuator[0].pin"), (6, "flash"), (99, "no GPIO")):
+        with pytest.raises(BoardError) as refused:
+            compiled(changed(button, f"[button]\npin = {pin}"))
+        assert why in str(refused.value)
+    assert compiled(changed(button, ""))["button"] is None
