@@ -64,6 +64,11 @@ def _photosynthesis(par_w_m2, co2_ppm, temp_c):
     return light * dark / (light + dark)
 
 
+def root_g_m2(structural):
+    """Return the dry mass of roots of `structural` dry matter, both g/m2."""
+    return _ROOT_SHARE * structural
+
+
 def growth(nonstructural, structural, par_w_m2, co2_ppm, temp_c):
     """Return (d non-structural, d structural) in g/m2/s for the two dry weights in g/m2."""
     rate = _GROWTH_MAX * nonstructural / (structural + nonstructural)

@@ -1,7 +1,8 @@
 """Every parameter of the simulated plant: default, range or choices, unit in the key.
 
-A scenario sets them by key at the start or in its timeline. An unknown key or a value out of
-range is a ValueError that names the key. `None` means "drawn from the seed".
+docs/scenarios.md says what each is. A scenario sets them by key at the start or in its timeline.
+An unknown key or a value out of range is a ValueError that names the key. `None` means "drawn
+from the seed".
 """
 
 from idrosim.water import RECIPES, STOCKS, WATERS
@@ -27,6 +28,10 @@ _NUMBERS: dict[str, tuple] = {
     "reservoir.leak_ml_per_h": (0.0, 0.0, 1e6),
     "reservoir.kla_per_h": (0.5, 0.0, 20.0),
     "reservoir.kla_still_per_h": (0.1, 0.0, 20.0),
+    "reservoir.air_stone_per_h": (0.0, 0.0, 20.0),  # what one adds to both of the above
+    "reservoir.pocket_ratio": (0.03, 0.001, 1.0),  # of the volume: where doses come in
+    "reservoir.oxygen_ratio": (1.0, 0.0, 2.0),  # of saturation, at the start
+    "reservoir.microbe_o2_mg_l_h": (0.02, 0.0, 50.0),  # at 20 C
     "reservoir.turnovers_to_mix": (0.5, 0.05, 10.0),
     "reservoir.still_mixing_s": (5_400.0, 60.0, 86_400.0),
     "reservoir.brushite_tau_h": (6.0, 0.1, 1e6),
@@ -41,6 +46,7 @@ _NUMBERS: dict[str, tuple] = {
     "air.ua_w_k": (12.0, 0.1, 1e5),
     "air.heat_capacity_j_k": (40_000.0, 100.0, 1e9),
     "air.co2_ppm": (420.0, 0.0, 5_000.0),
+    "air.pressure_hpa": (1013.25, 500.0, 1_100.0),
     "outside.temp_c": (19.0, -30.0, 50.0),
     "outside.swing_c": (2.5, 0.0, 25.0),  # half the difference of day and night
     "outside.warmest_hour": (15.0, 0.0, 24.0),
@@ -52,27 +58,35 @@ _NUMBERS: dict[str, tuple] = {
     "crop.structural_g_m2": (32.0, 0.01, 500.0),
     "crop.harvest_g_m2": (180.0, 1.0, 1e6),  # then transplants take its place
     "crop.uptake_ratio": (1.0, 0.0, 10.0),
+    "crop.root_o2_mg_g_h": (5.0, 0.0, 100.0),  # of a gram of dry root at 20 C
 }
 
 # key: (default, choices)
 _NAMES = {
     "reservoir.water": ("soft", WATERS),
     "reservoir.recipe": ("lettuce", RECIPES),
-    "circulation.stuck": ("", _STUCK),
     "top_off.water": ("soft", WATERS),
-    "top_off.stuck": ("", _STUCK),
-    "light.stuck": ("", _STUCK),
 }
+
+for _name in OUTPUTS:
+    _NAMES[_name + ".stuck"] = ("", _STUCK)
+    _NUMBERS[_name + ".effect_ratio"] = (1.0, 0.0, 5.0)  # 0.5: weak; 0: blocked, dead
 
 _DOSER_STOCK = {"ph_down": "h3po4_10pct", "ph_up": "khco3_1M"}
 _DOSER_BOTTLE_ML = {"ph_down": 500.0, "ph_up": 500.0}
 
 for _name in DOSERS:
     _NAMES[_name + ".stock"] = (_DOSER_STOCK.get(_name, _name), STOCKS)
+    _NAMES[_name + ".tube"] = ("", ("",) + DOSERS)  # whose bottle it hangs in; "": its own
     _NUMBERS[_name + ".flow_ml_per_s"] = (1.0, 0.0, 20.0)
     _NUMBERS[_name + ".error_pct"] = (None, -90.0, 300.0)
+    _NUMBERS[_name + ".wear_pct_per_l"] = (0.014, 0.0, 100.0)  # 0.5 % in ten hours
+    _NUMBERS[_name + ".worn_l"] = (0.0, 0.0, 1e5)  # what its tube has pumped before
     _NUMBERS[_name + ".bottle_ml"] = (_DOSER_BOTTLE_ML.get(_name, 1_000.0), 0.0, 1e6)
-    _NAMES[_name + ".stuck"] = ("", _STUCK)
+    _NUMBERS[_name + ".line_ml"] = (2.0, 0.0, 100.0)
+    _NUMBERS[_name + ".air_ml"] = (0.0, 0.0, 100.0)  # let into the line when it is set
+    _NUMBERS[_name + ".drip_ml"] = (0.0, 0.0, 10.0)  # what falls after a stop
+    _NUMBERS[_name + ".drain_ml_per_h"] = (0.0, 0.0, 100.0)  # back into the bottle, idle
 
 
 def known():

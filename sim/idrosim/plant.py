@@ -2,8 +2,8 @@
 
 Composition root of the physics: outputs in, time forward, truth out. Same parameters and seed,
 same digits on CPython and MicroPython. Weather, light and crop change slowly and are computed
-once a simulated minute, or when an output changes; water and heat move at every step, by exact
-exponentials, so the length of a step hardly matters.
+once a simulated minute, or when an output changes. So does water at rest, by exact exponentials;
+while it is dosed, filled or mixed it moves as finely as that needs. The air moves at every step.
 """
 
 import math
@@ -12,11 +12,13 @@ from idrosim import crop, parameters
 from idrosim.air import Air, saturation_pa
 from idrosim.doser import Doser
 from idrosim.exact import pack_floats, unpack_floats
+from idrosim.oxygen import Oxygen
 from idrosim.reservoir import Reservoir
 from idrosim.rng import Rng
 from idrosim.water import WATERS, amounts
 
 _SLOW_S = 60.0
+_INSTANT_S = 1e-6
 _NOISE_TAU_S = 7_200.0
 _NOISE_KEEP = math.exp(-_SLOW_S / _NOISE_TAU_S)
 _OPEN_WATER_KG_S_M2_PA = 3e-9
@@ -30,15 +32,19 @@ class Plant:
         self._params = parameters.complete(params)
         self._rng = Rng(seed)
         self.reservoir = Reservoir(self._params)
+        self._oxygen = Oxygen(self._params, self.reservoir.temp_c)
         self._dosers = [
             Doser(name, self._params, self._rng.uniform(-_PUMP_ERROR_PCT, _PUMP_ERROR_PCT))
             for name in parameters.DOSERS
         ]
         self._levels = {name: 0.0 for name in parameters.OUTPUTS}
-        self._elapsed_s = self._slow_left_s = 0.0
+        # Seconds: since the start, to the next slow step, and by which the water is behind.
+        self._elapsed_s = self._slow_left_s = self._owed_s = 0.0
         self._topoff_ml = self._transpired_ml = self._harvested_g = self._noise_c = 0.0
         self._grow_n = self._grow_s = self._canopy_ml_s = self._tank_ml_s = 0.0
+        self._dli_mol_m2 = self._today = 0.0
         self._uptake = []
+        self._seen = {}
         self._replant()
         self._air = Air(self._params, self._outside_c())
         self._configure()
@@ -51,43 +57,73 @@ class Plant:
         """Take parameters and levels over into what a step reads."""
         params = self._params
         self._air.configure(params)
+        self.reservoir.configure(params)
         for doser in self._dosers:
             doser.configure(params)
+            tube = params[doser.name + ".tube"] or doser.name
+            doser.bottle = self._dosers[parameters.DOSERS.index(tube)]
         self._topoff_per_ml = amounts(WATERS, params["top_off.water"], 1e-6)
+        self._mm_per_ml = 10.0 / params["reservoir.area_cm2"]
         self._capacity_ml = 0.1 * params["reservoir.height_mm"] * params["reservoir.area_cm2"]
         self._leak_ml_s = params["reservoir.leak_ml_per_h"] / 3600.0
         self._brushite_per_s = 1.0 / (3600.0 * params["reservoir.brushite_tau_h"])
         self._ua_w_k = params["reservoir.ua_w_k"]
-        self._co2_atm = params["air.co2_ppm"] * 1e-6
+        self._co2_atm = params["air.co2_ppm"] * params["air.pressure_hpa"] / 1013.25e6
         self._apply_levels()
 
     def _apply_levels(self):
         params = self._params
         flow = self._level("circulation")
         still = params["reservoir.kla_still_per_h"]
-        self._kla_per_s = (still + flow * (params["reservoir.kla_per_h"] - still)) / 3600.0
+        kla = still + min(flow, 1.0) * (params["reservoir.kla_per_h"] - still)
+        self._kla_per_s = (kla + params["reservoir.air_stone_per_h"]) / 3600.0
         self._pump_w = params["reservoir.heater_w"] + flow * params["circulation.power_w"]
         self._circulation_ml_s = flow * params["circulation.flow_l_per_h"] / 3.6
         self._valve_ml_s = self._level("top_off") * params["top_off.flow_ml_per_s"]
         self._lamps = self._level("light") * params["light.ppfd_umol_m2_s"]
+        for doser in self._dosers:
+            doser.turn(self._elapsed_s)
+        self._light = self._ppfd()
         self._slow_left_s = 0.0
+        self._pace()
 
     def _level(self, name):
         stuck = self._params[name + ".stuck"]
-        if stuck:
-            return 1.0 if stuck == "on" else 0.0
-        return self._levels[name]
+        level = (1.0 if stuck == "on" else 0.0) if stuck else self._levels[name]
+        return level * self._params[name + ".effect_ratio"]
+
+    def _mixing_s(self):
+        """Return the time constant with which the inlet pocket mixes into the bulk."""
+        if self._circulation_ml_s <= 0.0:
+            return self._params["reservoir.still_mixing_s"]
+        turnover_s = self.reservoir.volume_ml / self._circulation_ml_s
+        return min(self._params["reservoir.turnovers_to_mix"] * turnover_s,
+                   self._params["reservoir.still_mixing_s"])
+
+    def _pace(self):
+        """Decide how long the water may stay as it is before it moves."""
+        self._stride_s = 0.0
+        if self._valve_ml_s <= 0.0 and not self.is_dosing():
+            self._stride_s = self.reservoir.pace_s(self._mixing_s())
+        self._has_moved = True
 
     def set_param(self, key, value):
         """Change a parameter while running. Raises ValueError naming the key.
 
-        Setting `<doser>.bottle_ml` refills that bottle; a volume, temperature or recipe of the
-        reservoir is a starting value and has no effect any more.
+        Setting `<doser>.bottle_ml` refills that bottle and `<doser>.air_ml` lets air into its
+        line; a volume, temperature or recipe of the reservoir is a starting value and has no
+        effect any more.
         """
-        self._params[key] = parameters.check(key, value)
-        if key.endswith(".bottle_ml"):
-            doser = self._dosers[parameters.DOSERS.index(key.split(".")[0])]
-            doser.bottle_ml = self._params[key]
+        value = parameters.check(key, value)
+        self._move()
+        self._params[key] = value
+        name, _, what = key.partition(".")
+        if what in ("bottle_ml", "air_ml"):
+            doser = self._dosers[parameters.DOSERS.index(name)]
+            if what == "air_ml":
+                doser.let_in_air(value)
+            else:
+                doser.bottle_ml = value
         self._configure()
 
     def set_output(self, name, level):
@@ -98,28 +134,35 @@ class Plant:
             raise ValueError(f"output {name}: level {level} is outside 0..1")
         if self._levels[name] == level:
             return
+        self._move()
         self._levels[name] = level
         if name in parameters.DOSERS:
-            self._dosers[parameters.DOSERS.index(name)].level = level
+            doser = self._dosers[parameters.DOSERS.index(name)]
+            doser.level = level
+            doser.turn(self._elapsed_s)
+            self._pace()
         else:
             self._apply_levels()
 
     def is_dosing(self):
-        """True while any dosing pump turns: the time to step finely."""
-        return any(doser.is_running() for doser in self._dosers)
+        """True while any dosing pump turns or drips: the time to step finely."""
+        return any([doser.is_running() for doser in self._dosers])
 
     def step(self, dt_s):
         """Advance by `dt_s` seconds. Raises ValueError when it is negative."""
         if dt_s < 0.0:
             raise ValueError(f"dt_s {dt_s}: time runs forward")
         while dt_s > 0.0:
-            if self._slow_left_s <= 0.0:
+            if self._slow_left_s < _INSTANT_S:
                 self._refresh()
             part = min(dt_s, self._slow_left_s)
-            self._advance(part)
-            self._slow_left_s -= part
+            self._air.step(part)
             self._elapsed_s += part
+            self._slow_left_s -= part
+            self._owed_s += part
             dt_s -= part
+            if self._slow_left_s < _INSTANT_S or self._owed_s >= self._stride_s:
+                self._move()
 
     def _hour(self):
         return (self._params["start.hour"] + self._elapsed_s / 3600.0) % 24.0
@@ -138,10 +181,15 @@ class Plant:
 
     def _refresh(self):
         """Compute what changes slowly: weather, light, growth, transpiration, uptake."""
+        self._move()
         params, air, tank = self._params, self._air, self.reservoir
         self._noise_c = _NOISE_KEEP * self._noise_c + self._rng.gauss(
             params["outside.noise_c"] * math.sqrt(1.0 - _NOISE_KEEP * _NOISE_KEEP))
+        today = (params["start.hour"] + self._elapsed_s / 3600.0) // 24.0
+        if today != self._today:
+            self._today, self._dli_mol_m2 = today, 0.0
         ppfd, area_m2 = self._ppfd(), params["crop.area_m2"]
+        self._light = ppfd
         pressure = air.pressure_pa()
         self._grow_n, self._grow_s = crop.growth(
             self._nonstructural, self._structural, ppfd / crop.PAR_UMOL_J,
@@ -159,12 +207,18 @@ class Plant:
         grown_g_s = max(self._grow_n + self._grow_s, 0.0) * area_m2 * params["crop.uptake_ratio"]
         self._uptake = crop.uptake_mol_s(
             grown_g_s, canopy_kg_s * params["crop.uptake_ratio"], tank.molar())
-        tank.refresh()
+        self._oxygen.drive(params, tank.temp_c, tank.measure()[2],
+                           crop.root_g_m2(self._structural) * area_m2)
         self._slow_left_s = _SLOW_S
 
-    def _advance(self, dt_s):
+    def _move(self):
+        """Bring water and crop up to now, by what has held since they moved last."""
+        dt_s = self._owed_s
+        if dt_s <= 0.0:
+            return
+        self._owed_s = 0.0
         tank = self.reservoir
-        self._air.step(dt_s)
+        self._dli_mol_m2 += 1e-6 * self._light * dt_s
         self._nonstructural = max(self._nonstructural + self._grow_n * dt_s, 0.01)
         self._structural += self._grow_s * dt_s
         dry_g_m2 = self._nonstructural + self._structural
@@ -175,64 +229,91 @@ class Plant:
         tank.evaporate(self._tank_ml_s * dt_s)
         tank.take(self._uptake, dt_s)
         self._move_water(dt_s)
-        tank.heat(dt_s, self._air.temp_c, self._ua_w_k, self._pump_w)
+        # Water that leaves by its own surface takes its heat along.
+        tank.heat(dt_s, self._air.temp_c, self._ua_w_k,
+                  self._pump_w - 1e-3 * crop.LATENT_J_KG * self._tank_ml_s)
         tank.react(dt_s, self._kla_per_s, self._co2_atm, self._brushite_per_s)
+        self._oxygen.step(dt_s, self._kla_per_s, tank.volume_ml)
+        tank.solve()
+        self._pace()
 
     def _move_water(self, dt_s):
-        params, tank = self._params, self.reservoir
-        tau_s = params["reservoir.still_mixing_s"]
-        if self._circulation_ml_s > 0.0:
-            turnover_s = tank.volume_ml / self._circulation_ml_s
-            tau_s = params["reservoir.turnovers_to_mix"] * turnover_s
-        tank.mix(dt_s, tau_s)
+        tank = self.reservoir
+        mixing_s = self._mixing_s()
+        tank.mix(dt_s, mixing_s)
         for doser in self._dosers:
             if doser.is_running():
-                tank.inject(doser.pump(dt_s), doser.moles_per_ml, dt_s, tau_s)
+                tank.inject(doser.pump(dt_s), doser.moles_per_ml, dt_s, mixing_s)
         if self._valve_ml_s > 0.0:
             volume_ml = self._valve_ml_s * dt_s
+            temp_c = self._params["top_off.temp_c"]
             self._topoff_ml += volume_ml
-            tank.add(volume_ml, [per_ml * volume_ml for per_ml in self._topoff_per_ml],
-                     params["top_off.temp_c"])
-        lost_ml = self._leak_ml_s * dt_s + max(tank.volume_ml - self._capacity_ml, 0.0)
-        if lost_ml > 0.0:
-            tank.spill(lost_ml)
+            tank.add(volume_ml, [per_ml * volume_ml for per_ml in self._topoff_per_ml], temp_c)
+            self._oxygen.pour(volume_ml, temp_c, tank.volume_ml,
+                              self._params["air.pressure_hpa"])
+        if self._leak_ml_s > 0.0:
+            tank.spill(self._leak_ml_s * dt_s)
+        if tank.volume_ml > self._capacity_ml:
+            tank.overflow(self._capacity_ml)
 
     def truth(self):
         """Return what perfect instruments would read now, by channel-like key."""
-        return self._truth(self.reservoir.measure())
-
-    def around(self):
-        """Return what surrounds the probes: `truth`, with the chemistry of the last slow step."""
-        return self._truth(self.reservoir.glance())
-
-    def _truth(self, measured):
         tank = self.reservoir
-        ph, kappa_us_cm, ec_us_cm = measured
+        ph, kappa_us_cm, ec_us_cm = tank.measure()
         found = {
             "reservoir.ph": ph,
             "reservoir.ec_us_cm": ec_us_cm,
             "reservoir.kappa_us_cm": kappa_us_cm,
             "reservoir.temp_c": tank.temp_c,
-            "reservoir.level_mm": 10.0 * tank.volume_ml / self._params["reservoir.area_cm2"],
+            "reservoir.level_mm": self._mm_per_ml * tank.volume_ml,
             "reservoir.volume_ml": tank.volume_ml,
+            "reservoir.do_mg_l": self._oxygen.mg_l,
+            "inlet.ph": tank.measure_inlet()[0],
             "air.temp_c": self._air.temp_c,
             "air.rh_pct": self._air.rh_pct(),
             "air.co2_ppm": self._params["air.co2_ppm"],
-            "light.ppfd_umol_m2_s": self._ppfd(),
+            "light.ppfd_umol_m2_s": self._light,
+            "light.dli_mol_m2": self._dli_mol_m2,
             "topoff_ml": self._topoff_ml,
             "transpired_ml": self._transpired_ml,
             "spilled_ml": tank.spilled_ml,
+            "overflowed_ml": tank.overflowed_ml,
             "crop.dry_g_m2": self._nonstructural + self._structural,
         }
         for doser in self._dosers:
             found[doser.truth_key] = doser.dosed_ml
         return found
 
+    def around(self):
+        """Return what surrounds the probes: one dict, kept up to date until the next call.
+
+        `inlet` is a function that gives (pH, conductivity, EC) of the inlet pocket, and `mains`
+        1.0 while a lamp or the circulation runs.
+        """
+        seen = self._seen
+        air = self._air
+        seen["air.temp_c"] = air.temp_c
+        seen["air.rh_pct"] = air.rh_pct()
+        if self._has_moved:
+            self._has_moved = False
+            tank = self.reservoir
+            seen["reservoir.ph"], seen["reservoir.kappa_us_cm"], _ = tank.measure()
+            seen["reservoir.temp_c"] = tank.temp_c
+            seen["reservoir.level_mm"] = self._mm_per_ml * tank.volume_ml
+            seen["reservoir.do_mg_l"] = self._oxygen.mg_l
+            seen["inlet"] = tank.measure_inlet
+            seen["topoff_ml"] = self._topoff_ml
+            seen["air.co2_ppm"] = self._params["air.co2_ppm"]
+            seen["light.ppfd_umol_m2_s"] = self._light
+            seen["mains"] = 1.0 if self._lamps > 0.0 or self._circulation_ml_s > 0.0 else 0.0
+        return seen
+
     def _scalars(self):
         return [
-            self._elapsed_s, self._slow_left_s, self._topoff_ml, self._transpired_ml,
-            self._harvested_g, self._noise_c, self._nonstructural, self._structural,
-            self._grow_n, self._grow_s, self._canopy_ml_s, self._tank_ml_s,
+            self._elapsed_s, self._slow_left_s, self._owed_s, self._topoff_ml,
+            self._transpired_ml, self._harvested_g, self._noise_c, self._nonstructural,
+            self._structural, self._grow_n, self._grow_s, self._canopy_ml_s, self._tank_ml_s,
+            self._dli_mol_m2, self._today, self._light,
         ]
 
     def state(self):
@@ -241,10 +322,11 @@ class Plant:
             "params": dict(self._params),
             "levels": dict(self._levels),
             "rng": self._rng.state,
-            "floats": pack_floats(self._scalars() + self._air.state()),
+            "floats": pack_floats(self._scalars()),
+            "air": pack_floats(self._air.state()),
+            "oxygen": pack_floats(self._oxygen.state()),
             "uptake": [[index, pack_floats([rate])] for index, rate in self._uptake],
-            "dosers": pack_floats([d.dosed_ml for d in self._dosers]
-                                  + [d.bottle_ml for d in self._dosers]),
+            "dosers": [pack_floats(doser.state()) for doser in self._dosers],
             "reservoir": self.reservoir.state(),
         }
 
@@ -253,16 +335,15 @@ class Plant:
         self._params = dict(state["params"])
         self._levels = dict(state["levels"])
         self._rng.state = state["rng"]
-        self._configure()
-        floats = unpack_floats(state["floats"])
-        (self._elapsed_s, self._slow_left_s, self._topoff_ml, self._transpired_ml,
-         self._harvested_g, self._noise_c, self._nonstructural, self._structural,
-         self._grow_n, self._grow_s, self._canopy_ml_s, self._tank_ml_s) = floats[:12]
-        self._air.restore(floats[12:])
-        self._uptake = [(index, unpack_floats(rate)[0]) for index, rate in state["uptake"]]
-        amounts_ml = unpack_floats(state["dosers"])
         for index, doser in enumerate(self._dosers):
-            doser.level = self._levels[parameters.DOSERS[index]]
-            doser.dosed_ml = amounts_ml[index]
-            doser.bottle_ml = amounts_ml[len(self._dosers) + index]
+            doser.level = self._levels[doser.name]
+            doser.restore(unpack_floats(state["dosers"][index]))
         self.reservoir.restore(state["reservoir"])
+        self._configure()
+        (self._elapsed_s, self._slow_left_s, self._owed_s, self._topoff_ml,
+         self._transpired_ml, self._harvested_g, self._noise_c, self._nonstructural,
+         self._structural, self._grow_n, self._grow_s, self._canopy_ml_s, self._tank_ml_s,
+         self._dli_mol_m2, self._today, self._light) = unpack_floats(state["floats"])
+        self._air.restore(unpack_floats(state["air"]))
+        self._oxygen.restore(unpack_floats(state["oxygen"]))
+        self._uptake = [(index, unpack_floats(rate)[0]) for index, rate in state["uptake"]]

@@ -1,9 +1,9 @@
 """The water of the tank: moles, volume and temperature, an inlet pocket, gas, chemistry.
 
 Mass is conserved by construction: every change is moles in or moles out, booked in `taken`. What
-a doser brings sits in the inlet pocket and mixes into the bulk exponentially; the probes hang in
-the bulk. A litre is taken as a kilogram. The chemistry behind the CO2 flux is solved whenever
-water or salts were added and at each `refresh`; `measure` solves for the instant.
+a doser brings sits in the inlet pocket and mixes into the bulk exponentially; a probe hangs in
+the bulk, or where it sees the pocket. A litre is taken as a kilogram. `solve` computes the
+chemistry of this instant; the exchange of CO2 goes by the last one.
 """
 
 import math
@@ -19,7 +19,10 @@ from idrosim.water import RECIPES, STOCKS, WATERS, amounts
 _MIN_ML = 50.0
 _HEAT_J_ML_K = 4.186
 _MIXED_MOL = 1e-7  # what is left of a dose then is poured in: below 1e-8 mol/L in any tank
+_MIXED_RATIO = 1e-3  # or this share of it
 _BRUSHITE_SI = 0.3  # supersaturation below this lasts for weeks
+_FOREVER_S = 1e9
+_MIXING_STEPS = 20.0  # in a time constant, while all of a dose is in the pocket
 
 
 class Reservoir:
@@ -36,15 +39,19 @@ class Reservoir:
         self.taken = [0.0] * 10  # by roots, overflow, leak, precipitate, less CO2 dissolved
         self.volume_ml = litres * 1000.0
         self.temp_c = params["reservoir.temp_c"]
-        self.spilled_ml = self.evaporated_ml = 0.0
-        self._has_pocket = False
-        self._solved = [0.0] * 11
+        self.spilled_ml = self.evaporated_ml = self.overflowed_ml = 0.0
+        self._poured_mol = self._left_mol = 0.0  # of the pocket: its most, what it still holds
+        self._pocket_ratio = params["reservoir.pocket_ratio"]
         table = EquilibriaTable()
         self._si = 0.0
-        self._conductivities = None
-        self._flux = Solution(table)
-        self._view = Solution(table)
-        self._solve()
+        self._conductivities = self._inlet = None
+        self._bulk = Solution(table)
+        self._near = Solution(table)
+        self.solve()
+
+    def configure(self, params):
+        """Take the size of the pocket from `params`; the rest are starting values."""
+        self._pocket_ratio = params["reservoir.pocket_ratio"]
 
     def molar(self):
         """Return the ten concentrations of the bulk, mol/L."""
@@ -56,7 +63,6 @@ class Reservoir:
         total = self.volume_ml + volume_ml
         self.temp_c += (temp_c - self.temp_c) * volume_ml / total
         self.volume_ml = total
-        self._is_stale = True
         for index in range(10):
             self.moles[index] += moles[index]
 
@@ -67,25 +73,33 @@ class Reservoir:
         """
         kept = tau_s / dt_s * (1.0 - math.exp(-dt_s / tau_s))
         self.volume_ml += volume_ml
-        self._has_pocket = self._is_stale = True
         for index in range(10):
             amount = moles_per_ml[index] * volume_ml
             self.pocket[index] += amount * kept
             self.moles[index] += amount * (1.0 - kept)
+        self._left_mol = sum(self.pocket)
+        self._poured_mol = max(self._poured_mol, self._left_mol)
 
     def mix(self, dt_s, tau_s):
         """Let the pocket flow into the bulk for `dt_s`."""
-        if not self._has_pocket:
+        if self._left_mol <= 0.0:
             return
-        self._is_stale = True
         share = 1.0 - math.exp(-dt_s / tau_s)
-        if sum(self.pocket) < _MIXED_MOL:
+        if self._left_mol < _MIXED_MOL or self._left_mol < _MIXED_RATIO * self._poured_mol:
             share = 1.0
-            self._has_pocket = False
+            self._poured_mol = 0.0
+        moles, pocket = self.moles, self.pocket
         for index in range(10):
-            moved = self.pocket[index] * share
-            self.moles[index] += moved
-            self.pocket[index] -= moved
+            moved = pocket[index] * share
+            moles[index] += moved
+            pocket[index] -= moved
+        self._left_mol = sum(pocket)
+
+    def pace_s(self, tau_s):
+        """Return how long the water may stay as it is while the pocket mixes with `tau_s`."""
+        if self._left_mol <= 0.0:
+            return _FOREVER_S
+        return tau_s / _MIXING_STEPS * self._poured_mol / self._left_mol
 
     def evaporate(self, volume_ml):
         """Remove pure water; return what there was to remove, ml."""
@@ -103,11 +117,8 @@ class Reservoir:
             taken[index] += wanted
 
     def spill(self, volume_ml):
-        """Lose solution with all it holds: overflow and leaks."""
+        """Lose solution with all it holds, overflow and leaks; return the ml that were there."""
         gone = min(volume_ml, max(self.volume_ml - _MIN_ML, 0.0))
-        if gone <= 0.0:
-            return
-        self._is_stale = True
         share = gone / self.volume_ml
         for index in range(10):
             moved = self.moles[index] * share
@@ -115,6 +126,11 @@ class Reservoir:
             self.taken[index] += moved
         self.volume_ml -= gone
         self.spilled_ml += gone
+        return gone
+
+    def overflow(self, capacity_ml):
+        """Lose what stands above `capacity_ml`."""
+        self.overflowed_ml += self.spill(self.volume_ml - capacity_ml)
 
     def heat(self, dt_s, air_temp_c, ua_w_k, power_w):
         """Exchange heat with the air and take up `power_w` for `dt_s`."""
@@ -126,17 +142,16 @@ class Reservoir:
         self.temp_c = aim + (self.temp_c - aim) * math.exp(-dt_s * ua_w_k / capacity)
 
     def react(self, dt_s, kla_per_s, co2_atm, brushite_per_s):
-        """Exchange CO2 with the air and drop brushite for `dt_s`."""
-        if self._is_stale:
-            self._solve()
-        flux = self._flux
+        """Exchange CO2 with the air and drop brushite for `dt_s`, by the chemistry last solved."""
+        bulk = self._bulk
         carbon = self.moles[CARBON]
-        if flux.co2 > 0.0 and carbon > 0.0:
-            share = flux.co2 / flux.carbon
-            aim = flux.henry() * co2_atm / share * self.volume_ml * 1e-3
+        litres = self.volume_ml * 1e-3
+        if bulk.co2 > 0.0 and carbon > 0.0:
+            share = bulk.co2 / bulk.carbon
+            aim = bulk.henry() * co2_atm / share * litres
             change = (aim - carbon) * (1.0 - math.exp(-dt_s * kla_per_s * share))
         else:
-            change = flux.henry() * co2_atm * self.volume_ml * 1e-3 * kla_per_s * dt_s
+            change = bulk.henry() * co2_atm * litres * kla_per_s * dt_s
         self.moles[CARBON] = carbon + change
         self.taken[CARBON] -= change
         if self._si > _BRUSHITE_SI:
@@ -147,59 +162,55 @@ class Reservoir:
                 self.moles[index] -= gone
                 self.taken[index] += gone
 
-    def refresh(self):
-        """Have the next `react` solve the chemistry, though nothing was poured or dosed."""
-        self._is_stale = True
-
-    def _solve(self):
-        molar = self.molar()
-        self._flux.set(molar, self.temp_c)
-        self._flux.solve()
-        self._solved = molar + [self.temp_c]
-        self._si = self._flux.si_brushite()
-        self._conductivities = None
-        self._is_stale = False
+    def solve(self):
+        """Solve the chemistry of the bulk as it is now."""
+        bulk = self._bulk
+        bulk.set(self.molar(), self.temp_c)
+        bulk.solve()
+        self._si = bulk.si_brushite()
+        self._conductivities = self._inlet = None
 
     def measure(self):
         """Return (pH, conductivity at the water's temperature, EC at 25 C, both uS/cm).
 
-        Always of this instant, and without a trace: who measures does not change what follows.
-        """
-        view = self._view
-        view.set(self.molar(), self.temp_c)
-        view.rewarm(self._flux.warm())
-        ph = view.solve()
-        kappa_us_cm, ec_us_cm = conductivities(view)
-        return ph, kappa_us_cm, ec_us_cm
-
-    def glance(self):
-        """Return what `measure` does, of when the chemistry was last solved: cheap.
-
-        That is this step where water or salts moved, else at most a slow step ago. Meanwhile the
-        water changes by less than any probe resolves.
+        Of the last `solve`. Who measures does not change what follows.
         """
         found = self._conductivities
         if found is None:
-            found = self._conductivities = conductivities(self._flux)
-        return self._flux.ph, found[0], found[1]
+            kappa_us_cm, ec_us_cm = conductivities(self._bulk)
+            found = self._conductivities = (self._bulk.ph, kappa_us_cm, ec_us_cm)
+        return found
+
+    def measure_inlet(self):
+        """Return what `measure` does, of the water in the inlet pocket."""
+        if self._left_mol <= 0.0:
+            return self.measure()
+        if self._inlet is None:
+            near = self._near
+            per_litre = 1000.0 / (self._pocket_ratio * self.volume_ml)
+            molar, pocket = self.molar(), self.pocket
+            near.set([molar[i] + pocket[i] * per_litre for i in range(10)], self.temp_c)
+            near.rewarm(self._bulk.warm())
+            near.solve()
+            kappa_us_cm, ec_us_cm = conductivities(near)
+            self._inlet = (near.ph, kappa_us_cm, ec_us_cm)
+        return self._inlet
 
     def state(self):
         """Return all of it, JSON-able, to the last bit."""
-        floats = (self.moles + self.pocket + self.taken + self._solved + self._flux.warm()
-                  + [self.volume_ml, self.temp_c, self.spilled_ml, self.evaporated_ml, self._si])
-        return {"floats": pack_floats(floats), "has_pocket": self._has_pocket,
-                "is_stale": self._is_stale}
+        return pack_floats(
+            self.moles + self.pocket + self.taken + self._bulk.totals + self._bulk.warm()
+            + [self._bulk.temp_c, self.volume_ml, self.temp_c, self.spilled_ml,
+               self.evaporated_ml, self.overflowed_ml, self._si, self._poured_mol,
+               self._left_mol])
 
     def restore(self, state):
         """Take back what `state` returned."""
-        floats = unpack_floats(state["floats"])
+        floats = unpack_floats(state)
         self.moles, self.pocket, self.taken = floats[:10], floats[10:20], floats[20:30]
-        self._solved = floats[30:41]
-        (self.volume_ml, self.temp_c, self.spilled_ml, self.evaporated_ml,
-         self._si) = floats[-5:]
-        self._flux.set(self._solved[:10], self._solved[10])
-        self._flux.rewarm(floats[41:-5])
-        self._flux.carbon = self._solved[CARBON]
-        self._conductivities = None
-        self._has_pocket = state["has_pocket"]
-        self._is_stale = state["is_stale"]
+        (solved_c, self.volume_ml, self.temp_c, self.spilled_ml, self.evaporated_ml,
+         self.overflowed_ml, self._si, self._poured_mol, self._left_mol) = floats[-9:]
+        self._bulk.set(floats[30:40], solved_c)
+        self._bulk.rewarm(floats[40:-9])
+        self._bulk.carbon = self._bulk.totals[CARBON]
+        self._conductivities = self._inlet = None
