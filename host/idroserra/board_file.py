@@ -37,11 +37,12 @@ class Button(msgspec.Struct, forbid_unknown_fields=True):
 
 
 class I2cBus(msgspec.Struct, forbid_unknown_fields=True):
-    """[i2c.<name>]"""
+    """[i2c.<name>]: on a controller of the chip, or with soft = true driven by the program."""
 
     scl_pin: int
     sda_pin: int
     freq_hz: int
+    soft: bool = False
 
 
 class OneWireBus(msgspec.Struct, forbid_unknown_fields=True):
@@ -59,23 +60,26 @@ class UartBus(msgspec.Struct, forbid_unknown_fields=True):
 
 
 class Adc(msgspec.Struct, forbid_unknown_fields=True):
-    """[[adc]]: a converter that analog sensors hang on."""
+    """[[adc]]: a converter that analog sensors hang on, on a bus or in the chip at `pins`."""
 
     name: str
     part: str
-    bus: str
-    address: int
+    bus: str | None = None
+    address: int | None = None
+    pins: list[int] | None = None
 
 
 class Expander(msgspec.Struct, forbid_unknown_fields=True):
-    """[[expander]]: more pins for outputs, held safe by a reset line."""
+    """[[expander]]: more pins for outputs, all taken off by one line that needs no bus."""
 
     name: str
     part: str
     bus: str
     address: int
-    reset_pin: int
-    pull: Literal["down"]
+    pull: Literal["down", "up"]
+    reset_pin: int | None = None
+    oe_pin: int | None = None
+    freq_hz: int | None = None
 
 
 class Sensor(msgspec.Struct, forbid_unknown_fields=True):
@@ -112,13 +116,24 @@ class Actuator(msgspec.Struct, forbid_unknown_fields=True):
 class Parameter(msgspec.Struct, forbid_unknown_fields=True):
     """One key a part's entry in a board takes, with its range, both ends allowed.
 
-    `bus`: the one kind of bus on which the part has it; "" for all.
+    `bus`: the one kind of bus on which the part has it, "pin" for a pin of the chip; "" for all.
     """
 
     low: int
     high: int
     text: str
     bus: str = ""
+
+
+class OffLine(msgspec.Struct, forbid_unknown_fields=True):
+    """[<part>.off]: the line of an expander that takes all its outputs off.
+
+    At `level` of the line every output is as `outputs` says.
+    """
+
+    pin: Literal["reset_pin", "oe_pin"]
+    level: Literal[0, 1]
+    outputs: Literal["floating", "low"]
 
 
 class Part(msgspec.Struct, forbid_unknown_fields=True):
@@ -132,6 +147,8 @@ class Part(msgspec.Struct, forbid_unknown_fields=True):
     parameters: dict[str, Parameter]
     needs: list[str] = []
     pins: list[Literal["pin", "trigger_pin", "echo_pin"]] = []
+    drives: list[str] = []
+    off: OffLine | None = None
 
 
 class BoardFile(msgspec.Struct, forbid_unknown_fields=True):
@@ -139,6 +156,7 @@ class BoardFile(msgspec.Struct, forbid_unknown_fields=True):
 
     board: Identity
     reservoir: Reservoir = Reservoir(DEFAULT_VOLUME_L)
+    button: Button | None = None
     i2c: dict[str, I2cBus] = {}
     onewire: dict[str, OneWireBus] = {}
     uart: dict[str, UartBus] = {}
@@ -153,10 +171,10 @@ Shape = TypeVar("Shape")
 _STRUCTS: dict[str, type[msgspec.Struct]] = {
     "board": Identity,
     "reservoir": Reservoir,
+    "button": Button,
     "i2c": I2cBus,
     "onewire": OneWireBus,
     "uart": UartBus,
-    button: Button | None = None
     "adc": Adc,
     "expander": Expander,
     "sensor": Sensor,
@@ -171,7 +189,6 @@ _WAY_OUT = {
     "pull": 'fit a 10 k resistor that holds the output off during reset and state it: "down", '
     'or "up" where safe_level is 1',
 }
-    "button": Button,
 
 
 def parse(data: bytes, shape: type[Shape], file: str) -> Shape:

@@ -18,6 +18,7 @@ from idroserra.board_file import (
     Sensor,
     UartBus,
 )
+from idroserra.board_pins import Pins
 from idroserra.chips import Chip
 from idroserra.errors import BoardError
 
@@ -39,12 +40,16 @@ class Wiring:
         self._file = file
         self._chip = chip
         self._parts = parts
-        self._pins: dict[int, str] = {}
+        self._pins = Pins(file, chip)
         self._buses: dict[str, str] = {}  # "i2c.main": "i2c"
         self._places: dict[tuple[str, int], str] = {}  # (bus, address or channel): key
         self._channels: dict[str, str] = {}  # "reservoir.ph": key
         self._names: dict[str, str] = {}  # actuator: key
+        self._adcs: dict[str, dict[str, Any]] = {}  # "adc.main": as compiled
+        self._expanders: dict[str, Part] = {}  # "expander.relays"
         self._timers_used = 0
+        self._has_dosers = False
+        self._i2cs_used = 0
 
     def i2c(self, name: str, bus: I2cBus) -> dict[str, Any]:
         """Take an I2C bus."""
@@ -53,17 +58,27 @@ class Wiring:
         if not I2C_FREQ_HZ[0] <= bus.freq_hz <= I2C_FREQ_HZ[1]:
             why = f"{bus.freq_hz} is out of range: {I2C_FREQ_HZ[0]} to {I2C_FREQ_HZ[1]} Hz"
             self._refuse(f"{key}.freq_hz", why)
-        scl_pin = self._drive(f"{key}.scl_pin", bus.scl_pin)
-        sda_pin = self._drive(f"{key}.sda_pin", bus.sda_pin)
+        scl_pin = self._pins.drive(f"{key}.scl_pin", bus.scl_pin)
+        sda_pin = self._pins.drive(f"{key}.sda_pin", bus.sda_pin)
         self._buses[key] = "i2c"
-        return {"scl_pin": scl_pin, "sda_pin": sda_pin, "freq_hz": bus.freq_hz}
+        spec: dict[str, Any] = {"scl_pin": scl_pin, "sda_pin": sda_pin, "freq_hz": bus.freq_hz}
+        if bus.soft:
+            return spec | {"soft": True}
+        self._i2cs_used += 1
+        if self._i2cs_used > self._chip.i2cs:
+            why = (
+                f"no I2C controller is left, the {self._chip.name} has {self._chip.i2cs}: with "
+                f"soft = true this bus needs none"
+            )
+            self._refuse(key, why)
+        return spec
 
     def onewire(self, name: str, pin: int) -> dict[str, Any]:
         """Take a 1-Wire bus."""
         key = f"onewire.{name}"
         self._name(key, name)
         self._buses[key] = "onewire"
-        return {"pin": self._drive(f"{key}.pin", pin)}
+        return {"pin": self._pins.drive(f"{key}.pin", pin)}
 
     def uart(self, name: str, bus: UartBus) -> dict[str, Any]:
         """Take a UART, which carries one part."""
@@ -73,38 +88,74 @@ class Wiring:
             self._refuse(key, f"the {self._chip.name} has {self._chip.uarts} besides the console")
         if bus.baud not in BAUDS:
             self._refuse(f"{key}.baud", f"{bus.baud} is none of {', '.join(map(str, BAUDS))}")
-        tx_pin = self._drive(f"{key}.tx_pin", bus.tx_pin)
-        rx_pin = self._listen(f"{key}.rx_pin", bus.rx_pin)
+        tx_pin = self._pins.drive(f"{key}.tx_pin", bus.tx_pin)
+        rx_pin = self._pins.listen(f"{key}.rx_pin", bus.rx_pin)
         self._buses[key] = "uart"
         return {"tx_pin": tx_pin, "rx_pin": rx_pin, "baud": bus.baud}
 
     def adc(self, key: str, adc: Adc) -> dict[str, Any]:
-        """Take a converter: a device on a bus, and a bus for analog sensors itself."""
+        """Take a converter: a device on a bus, or pins of the chip; itself a bus for sensors."""
         self._name(f"{key}.name", adc.name)
         part = self._part(key, adc.part, "adc")
         bus = f"adc.{adc.name}"
         if bus in self._buses:
             self._refuse(f"{key}.name", f"there is another adc {adc.name}: give it its own name")
         spec: dict[str, Any] = {"name": adc.name, "part": adc.part}
-        spec["bus"] = self._bus(key, adc.part, part, adc.bus)
-        spec |= self._parameters(key, adc.part, part, address=adc.address)
-        self._place(f"{key}.address", adc.bus, adc.address)
+        if "chip" in part.buses:
+            self._without(key, adc.part, bus=adc.bus, address=adc.address)
+            pins = adc.pins or []
+            if not pins:
+                self._refuse(f"{key}.pins", f"missing: {self._pins.analog_pins()}")
+            low_mv, high_mv = self._chip.adc_range_mv
+            spec["pins"] = [self._pins.analog(f"{key}.pins", pin) for pin in pins]
+            spec |= {"low_uv": low_mv * 1_000, "high_uv": high_mv * 1_000}
+        else:
+            self._without(key, adc.part, pins=adc.pins)
+            spec["bus"] = self._bus(key, adc.part, part, adc.bus)
+            spec |= self._parameters(key, adc.part, part, address=adc.address)
+            self._place(f"{key}.address", spec["bus"], spec["address"])
         self._buses[bus] = "adc"
+        self._adcs[bus] = spec
         return spec
 
     def expander(self, key: str, expander: Expander) -> dict[str, Any]:
-        """Take an expander: a device on a bus, and pins for outputs."""
+        """Take an expander: a device on a bus, pins for outputs, and the line that stops them."""
         self._name(f"{key}.name", expander.name)
         part = self._part(key, expander.part, "expander")
-        if f"expander.{expander.name}" in self._buses:
+        name = f"expander.{expander.name}"
+        if name in self._buses:
             self._refuse(f"{key}.name", f"there is another {expander.name}: choose another name")
         spec: dict[str, Any] = {"name": expander.name, "part": expander.part}
         spec["bus"] = self._bus(key, expander.part, part, expander.bus)
-        spec |= self._parameters(key, expander.part, part, address=expander.address)
+        spec |= self._parameters(
+            key, expander.part, part, address=expander.address, freq_hz=expander.freq_hz
+        )
         self._place(f"{key}.address", expander.bus, expander.address)
-        spec["reset_pin"] = self._off_at_reset(f"{key}.reset_pin", expander.reset_pin)
-        self._buses[f"expander.{expander.name}"] = "expander"
+        spec |= self._off_line(key, expander, part)
+        self._buses[name] = "expander"
+        self._expanders[name] = part
         return spec
+
+    def _off_line(self, key: str, expander: Expander, part: Part) -> dict[str, int]:
+        """Take the pin that stops all outputs of an expander, also while the chip is dead."""
+        off = part.off
+        if off is None:
+            self._refuse(f"{key}.part", f"{expander.part} has no line that takes its outputs off")
+        pins = {"reset_pin": expander.reset_pin, "oe_pin": expander.oe_pin}
+        pin = pins.pop(off.pin)
+        self._without(key, expander.part, **pins)
+        wanted = "up" if off.level else "down"
+        if pin is None:
+            why = (
+                f"missing: {expander.part} goes on driving its outputs when the program is dead; "
+                f"wire this line to a GPIO with 10 k that pulls {wanted}{self._pins.free()}"
+            )
+            self._refuse(f"{key}.{off.pin}", why)
+        if expander.pull != wanted:
+            why = f'at {off.level} {off.pin} takes its outputs off: fit a resistor to "{wanted}"'
+            self._refuse(f"{key}.pull", why)
+        take = self._pins.drive if off.level else self._pins.off_at_reset
+        return {"off_pin": take(f"{key}.{off.pin}", pin), "off_level": off.level}
 
     def sensor(self, key: str, sensor: Sensor) -> dict[str, Any]:
         """Take a sensor at its place on a bus, an analog channel or a pin."""
@@ -116,7 +167,7 @@ class Wiring:
         }
         pins = {"pin": sensor.pin, "trigger_pin": sensor.trigger_pin, "echo_pin": sensor.echo_pin}
         if sensor.bus is None and "pin" in part.buses:
-            spec["pin"] = self._analog(f"{key}.pin", sensor.pin)
+            spec["pin"] = self._pins.analog(f"{key}.pin", sensor.pin)
         elif sensor.bus is None and "gpio" in part.buses:
             spec |= self._lines(key, part, pins)
         else:
@@ -132,6 +183,7 @@ class Wiring:
             # A part without address or channel has its bus for itself.
             name = next((name for name in ("address", "channel") if name in where), "bus")
             self._place(f"{key}.{name}", spec["bus"], where.get(name, 0))
+            self._input(f"{key}.channel", self._adcs.get(spec["bus"], {}), where.get(name, 0))
         return spec | where
 
     def actuator(self, key: str, actuator: Actuator) -> dict[str, Any]:
@@ -143,8 +195,8 @@ class Wiring:
         self._cut_off(f"{key}.part", actuator.part)
         part = self._part(key, actuator.part, "actuator")
         parameters = self._parameters(
-            key, actuator.part, part, freq_hz=actuator.freq_hz,
-            max_on_ms=actuator.max_on_ms, safe_level=actuator.safe_level,
+            key, actuator.part, part, kind="expander" if actuator.expander else "pin",
+            freq_hz=actuator.freq_hz, max_on_ms=actuator.max_on_ms, safe_level=actuator.safe_level,
         )
         wanted = "up" if actuator.safe_level else "down"
         if actuator.pull != wanted:
@@ -152,16 +204,34 @@ class Wiring:
             self._refuse(f"{key}.pull", why)
         spec: dict[str, Any] = {"name": actuator.name, "part": actuator.part}
         if actuator.expander is not None:
-            bus = self._bus(key, actuator.part, part, f"expander.{actuator.expander}")
-            if not 0 <= actuator.pin < EXPANDER_PINS:
-                self._refuse(f"{key}.pin", f"an expander has pins 0 to {EXPANDER_PINS - 1}")
-            self._place(f"{key}.pin", bus, actuator.pin)
+            self._on_expander(key, actuator, part)
             return spec | {"expander": actuator.expander, "pin": actuator.pin} | parameters
         if actuator.safe_level == 0:
-            pin = self._off_at_reset(f"{key}.pin", actuator.pin)
+            pin = self._pins.off_at_reset(f"{key}.pin", actuator.pin)
         else:
-            pin = self._drive(f"{key}.pin", actuator.pin)
+            pin = self._pins.drive(f"{key}.pin", actuator.pin)
         return spec | {"pin": pin} | parameters
+
+    def _on_expander(self, key: str, actuator: Actuator, part: Part) -> None:
+        """Take a place on an expander for an output, where its off line leaves it off."""
+        bus = self._bus(key, actuator.part, part, f"expander.{actuator.expander}")
+        expander = self._expanders[bus]
+        if actuator.part not in expander.drives:
+            fitting = ", ".join(n for n, p in self._parts.items() if actuator.part in p.drives)
+            why = (
+                f"{actuator.expander} drives {', '.join(expander.drives)}: a {actuator.part} "
+                f"needs a pin of the chip or an expander of the kind {fitting}"
+            )
+            self._refuse(f"{key}.expander", why)
+        if actuator.safe_level and expander.off and expander.off.outputs == "low":
+            why = (
+                f"{actuator.expander} takes its outputs low to stop them: use a driver that "
+                f"switches on high, and safe_level = 0"
+            )
+            self._refuse(f"{key}.safe_level", why)
+        if not 0 <= actuator.pin < EXPANDER_PINS:
+            self._refuse(f"{key}.pin", f"an expander has pins 0 to {EXPANDER_PINS - 1}")
+        self._place(f"{key}.pin", bus, actuator.pin)
 
     def check_whole(self) -> None:
         """Refuse what only the whole board shows: too much, or nothing at all."""
@@ -174,12 +244,16 @@ class Wiring:
 
     def _cut_off(self, key: str, part: str) -> None:
         """Take a timer for the cut-off of an output. Dosers share one: one runs at a time."""
-        if part != SHARES_TIMER:
+        if part == SHARES_TIMER:
+            self._has_dosers = True
+        else:
             self._timers_used += 1
-        if self._timers_used >= self._chip.timers:
+        if self._timers_used + self._has_dosers > self._chip.timers:
+            others = self._chip.timers - self._has_dosers
+            besides = "besides dosers " if self._has_dosers else ""
             why = (
-                f"no timer is left for its cut-off: besides dosers the {self._chip.name} can cut "
-                f"off {self._chip.timers - 1} outputs; put this one on another board"
+                f"no timer is left for its cut-off: {besides}the {self._chip.name} can cut off "
+                f"{others} outputs; put this one on another board"
             )
             self._refuse(key, why)
 
@@ -246,18 +320,6 @@ class Wiring:
             self._refuse(key, why)
         self._places[bus, number] = key
 
-    def _off_at_reset(self, key: str, pin: int) -> int:
-        """Take a pin that must stay low while the chip resets."""
-        if pin in self._chip.high_at_reset:
-            self._refuse(key, f"GPIO {pin} goes high during reset{self._free()}")
-        return self._drive(key, pin)
-
-    def _drive(self, key: str, pin: int) -> int:
-        why = self._chip.output_refusal(pin)
-        if why is not None:
-            self._refuse(key, f"{why}{self._free()}")
-        return self._take(key, pin)
-
     def _lines(self, key: str, part: Part, pins: dict[str, int | None]) -> dict[str, int]:
         """Take the pins a part has for itself; those it does not name must not be there."""
         taken: dict[str, int] = {}
@@ -265,36 +327,27 @@ class Wiring:
             if name not in part.pins:
                 self._without(key, "it", **{name: pin})
             elif pin is None:
-                self._refuse(f"{key}.{name}", f"missing: the GPIO it is wired to{self._free()}")
+                why = f"missing: the GPIO it is wired to{self._pins.free()}"
+                self._refuse(f"{key}.{name}", why)
             else:
-                take = self._drive if name in DRIVEN_PINS else self._listen
+                take = self._pins.drive if name in DRIVEN_PINS else self._pins.listen
                 taken[name] = take(f"{key}.{name}", pin)
         return taken
 
-    def _listen(self, key: str, pin: int) -> int:
-        why = self._chip.refusal(pin)
+    def button(self, pin: int) -> dict[str, int]:
+        """Take the pin of the button: a strapping pin will do, for many have BOOT there."""
+        key = "button.pin"
+        why = None if pin in self._chip.strapping else self._chip.output_refusal(pin)
         if why is not None:
-            self._refuse(key, f"{why}{self._free()}")
-        return self._take(key, pin)
+            why = f"{why}: the button needs a pull-up that the chip switches on"
+            self._refuse(key, f"{why}{self._pins.free()}")
+        return {"pin": self._pins.take(key, pin)}
 
-    def _analog(self, key: str, pin: int | None) -> int:
-        if pin is None:
-            self._refuse(key, "missing: the GPIO whose voltage is read")
-        why = self._chip.refusal(pin) or self._chip.analog_refusal(pin)
-        if why is not None:
-            free = ", ".join(str(p) for p in sorted(self._chip.adc1 - set(self._pins)))
-            self._refuse(key, f"{why}; readable here: {free}")
-        return self._take(key, pin)
-
-    def _take(self, key: str, pin: int) -> int:
-        if pin in self._pins:
-            self._refuse(key, f"GPIO {pin} is taken by {self._pins[pin]}{self._free()}")
-        self._pins[pin] = key
-        return pin
-
-    def _free(self) -> str:
-        free = self._chip.free_outputs(frozenset(self._pins))
-        return f"; free here: {', '.join(str(pin) for pin in free) or 'none'}"
+    def _input(self, key: str, adc: dict[str, Any], channel: int) -> None:
+        """Refuse an input that the chip's own converter does not have."""
+        pins = adc.get("pins", range(channel + 1))
+        if channel >= len(pins):
+            self._refuse(key, f"{adc['name']} has inputs 0 to {len(pins) - 1}: add a pin there")
 
     def _without(self, key: str, part: str, **values: object) -> None:
         for name, value in values.items():
@@ -308,12 +361,3 @@ class Wiring:
 
     def _refuse(self, key: str, why: str) -> NoReturn:
         raise BoardError(self._file, key, why)
-    def button(self, pin: int) -> dict[str, int]:
-        """Take the pin of the button: a strapping pin will do, for boards have their BOOT there."""
-        key = "button.pin"
-        why = None if pin in self._chip.strapping else self._chip.output_refusal(pin)
-        if why is not None:
-            why = f"{why}: the button needs a pull-up that the chip switches on"
-            self._refuse(key, f"{why}{self._free()}")
-        return {"pin": self._take(key, pin)}
-

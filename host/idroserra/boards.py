@@ -9,6 +9,7 @@ key and what to do instead.
 from pathlib import Path
 from typing import Any
 
+from idroserra import board_limits
 from idroserra.board_file import MAX_VOLUME_L, MIN_VOLUME_L, BoardFile, Part, parse
 from idroserra.board_wiring import Wiring
 from idroserra.chips import CHIPS
@@ -75,8 +76,9 @@ def compile_board(data: bytes, file: str, parts: dict[str, Part]) -> Board:
         "sensors": [wiring.sensor(f"sensor[{i}]", s) for i, s in enumerate(board.sensor)],
         "actuators": [wiring.actuator(f"actuator[{i}]", a) for i, a in enumerate(board.actuator)],
     }
-    wiring.check_whole()
     compiled["button"] = None if board.button is None else wiring.button(board.button.pin)
+    wiring.check_whole()
+    board_limits.check(file, compiled)
     return compiled
 
 

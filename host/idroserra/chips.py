@@ -1,8 +1,11 @@
 """What each chip's pins can do, as far as a greenhouse's wiring depends on it.
 
-Sources: Espressif ESP32 datasheet v4.6 (pin overview, strapping pins, IO MUX reset state) and
-ESP32-S3 datasheet v1.9 (the same, and its table of power-up glitches). A pin that the flash or
-the PSRAM of some module uses counts as taken on all of them.
+Sources: Espressif ESP32 datasheet v4.6 (pin overview, strapping pins, IO MUX reset state),
+ESP32-S3 datasheet v1.9 and ESP32-C3 datasheet v1.8 (the same, and their tables of power-up
+glitches). A pin that the flash or the PSRAM of some module uses counts as taken on all of them.
+The converter's range is that of the widest attenuation: on the ESP32 the datasheet's, on the
+others without the error that is left after calibration at either end, where a signal is not told
+from none or from too much.
 """
 
 from dataclasses import dataclass
@@ -21,8 +24,11 @@ class Chip:
     high_at_reset: frozenset[int]
     adc1: frozenset[int]
     adc2: frozenset[int]
+    adc_range_mv: tuple[int, int]  # what its own converter tells from its ends
+    adc_error_mv: int  # of a calibrated reading in that range
     timers: int
     uarts: int  # besides the console's
+    i2cs: int
 
     def output_refusal(self, pin: int) -> str | None:
         """Return why `pin` cannot drive anything, or None if it can."""
@@ -73,8 +79,11 @@ _ESP32 = Chip(
     high_at_reset=frozenset({14}),
     adc1=_pins((32, 39)),
     adc2=frozenset({0, 2, 4, 12, 13, 14, 15, 25, 26, 27}),
+    adc_range_mv=(150, 2_450),
+    adc_error_mv=60,
     timers=4,
     uarts=2,
+    i2cs=2,
 )
 
 _ESP32S3 = Chip(
@@ -87,8 +96,30 @@ _ESP32S3 = Chip(
     high_at_reset=frozenset({18}),
     adc1=_pins((1, 10)),
     adc2=_pins((11, 20)),
+    adc_range_mv=(50, 2_850),
+    adc_error_mv=50,
     timers=4,
     uarts=2,
+    i2cs=2,
 )
 
-CHIPS = {chip.name: chip for chip in (_ESP32, _ESP32S3)}
+# GPIO 18 and 19 are its USB, 20 and 21 its UART: either may be the console. While it resets,
+# GPIO 6 (MTCK) is pulled up.
+_ESP32C3 = Chip(
+    name="esp32c3",
+    pins=_pins((0, 21)),
+    flash=_pins((11, 17)),
+    input_only=frozenset(),
+    strapping=frozenset({2, 8, 9}),
+    console=_pins((18, 21)),
+    high_at_reset=frozenset({6}),
+    adc1=_pins((0, 4)),
+    adc2=frozenset({5}),
+    adc_range_mv=(35, 2_465),
+    adc_error_mv=35,
+    timers=2,
+    uarts=1,
+    i2cs=1,
+)
+
+CHIPS = {chip.name: chip for chip in (_ESP32, _ESP32S3, _ESP32C3)}

@@ -7,7 +7,7 @@ from typing import Annotated, Any
 
 import typer
 
-from idroserra import boards, image
+from idroserra import board_limits, boards, image
 from idroserra.errors import BoardError, HostError
 
 app = typer.Typer(help="Validate and build boards.", no_args_is_help=True)
@@ -32,7 +32,7 @@ def list_boards(*, as_json: AsJson = False) -> None:
 def check(board: BoardArgument, *, as_json: AsJson = False) -> None:
     """Validate a board: pins, addresses, parts, longest runs. Says what to change."""
     try:
-        summary = _summary(_load(board))
+        compiled = _load(board)
     except BoardError as error:
         if as_json:
             answer = {"ok": False, "file": error.file, "key": error.key, "error": error.why}
@@ -40,9 +40,13 @@ def check(board: BoardArgument, *, as_json: AsJson = False) -> None:
         else:
             typer.echo(str(error), err=True)
         raise typer.Exit(1) from error
+    summary = _summary(compiled)
+    warnings = board_limits.warnings(compiled)
     if as_json:
-        typer.echo(json.dumps({"ok": True} | summary))
+        typer.echo(json.dumps({"ok": True} | summary | {"warnings": warnings}))
     else:
+        for warning in warnings:
+            typer.echo(f"warning: {warning}", err=True)
         typer.echo(f"{summary['name']}: good, {len(summary['channels'])} channels, "
                    f"{len(summary['outputs'])} outputs")
 

@@ -97,6 +97,23 @@ def ina219(wiring, spec):
     return wiring.on_i2c(spec, part), probe
 
 
+def mcp23017(wiring, spec):
+    """Return an expander of pins."""
+    from idrosim.devices.mcp23017 import Mcp23017
+
+    return Mcp23017()
+
+
+def pca9685(wiring, spec):
+    """Return an expander of PWM outputs, which hears two more addresses than its own."""
+    from idrosim.devices.pca9685 import AllCall, GeneralCall, Pca9685
+
+    device = Pca9685(wiring.clock)
+    for address, build in ((0x00, GeneralCall), (0x70, AllCall)):
+        wiring.at_address(spec["bus"], address, build).parts.append(device)
+    return device
+
+
 def _ezo(wiring, spec, circuit):
     from idrosim.devices.ezo_lines import EzoI2c, EzoUart
 
@@ -137,3 +154,4 @@ PARTS = {
     "tsl2591": (tsl2591, ("unplugged",)),
     "ina219": (ina219, ("unplugged",)),
 }
+EXPANDERS = {"mcp23017": mcp23017, "pca9685": pca9685}

@@ -13,6 +13,7 @@ from idrosim.devices.button import Button
 from idrosim.devices.dimmer import Dimmer
 from idrosim.devices.doser import Doser
 from idrosim.devices.ds18b20 import Ds18b20
+from idrosim.devices.esp32_adc import ERRORS_MV, Esp32Adc
 from idrosim.devices.onewire_bus import OneWireBus, crc8
 from idrosim.devices.sht4x import Sht4x
 from idrosim.devices.switch import Switch
@@ -81,11 +82,12 @@ class Wiring:
             "uart." + name: (bus["tx_pin"], bus["rx_pin"])
             for name, bus in board.get("uart", {}).items()
         }
-        self._adcs = {}
+        self._analog_inputs = {}  # adc: (its inputs, the place there of each channel)
         for name, bus in board.get("i2c", {}).items():
             devices = self._i2c_by_name["i2c." + name] = {}
             self.i2c_buses[(bus["scl_pin"], bus["sda_pin"])] = devices
         lines = {"onewire." + name: [] for name in board.get("onewire", {})}
+        self.own_adc = _own_adc(board, seed)  # the chip's own converter
         for spec in board.get("adcs", ()):
             self._add_adc(spec)
         if board.get("button"):
@@ -106,19 +108,34 @@ class Wiring:
         for probe in self._by_kind.get(kind, ()):
             probe.params[name] = float(value)
 
-    def _add_expander(self, spec):
-        from idrosim.devices.mcp23017 import Mcp23017
+    def _add_adc(self, spec):
+        name = "adc." + spec["name"]
+        if "pins" in spec:
+            self.fault_targets[name] = self.own_adc
+            self._analog_inputs[name] = self.own_adc.inputs, spec["pins"]
+            return
+        adc = self.fault_targets[name] = self.on_i2c(spec, Ads1115(self.clock))
+        self._analog_inputs[name] = adc.inputs, range(len(adc.inputs))
 
-        device = Mcp23017()
+    def _add_expander(self, spec):
+        device = field_wiring.EXPANDERS[spec["part"]](self, spec)
         self.expanders[spec["name"]] = self.on_i2c(spec, device)
-        self.pin_parts[spec["reset_pin"]] = device
+        self.pin_parts[spec["off_pin"]] = device
         self.fault_targets["expander." + spec["name"]] = device
+
+    def at_address(self, bus, address, build):
+        """Return what is at an address of a bus; `build()` puts it there the first time."""
+        devices = self._i2c_by_name[bus]
+        if address not in devices:
+            devices[address] = build()
+        return devices[address]
 
     def _add_sensor(self, spec, lines):
         part = spec["part"]
         if part in ("sen0161", "dfr0300", "hydrostatic"):
             device, probe = self._analog(spec)
-            self._adcs[spec["bus"]].inputs[spec["channel"]] = device.volts
+            inputs, places = self._analog_inputs[spec["bus"]]
+            inputs[places[spec["channel"]]] = device.volts
         elif part == "ds18b20":
             device, probe = self._water_temperature(spec)
             lines[spec["bus"]].append(device)
@@ -204,6 +221,15 @@ class Wiring:
         self.probes[channel] = probe
         self._by_kind.setdefault(kind, []).append(probe)
         return probe
+
+
+def _own_adc(board, seed):
+    """Return the chip's own converter, with a reference and an error that are this chip's."""
+    rng = Rng(seed * 31)
+    chip = board["chip"]
+    vref_mv = int(rng.uniform(1_034, 1_166))
+    error_mv = rng.uniform(-ERRORS_MV[chip], ERRORS_MV[chip])
+    return Esp32Adc(chip, rng, vref_mv, vref_mv, error_mv)
 
 
 def _ec_volts(kappa_us_cm, fault):

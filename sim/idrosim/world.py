@@ -35,6 +35,7 @@ class World:
         self.onewire_buses = self._wiring.onewire_buses
         self.uart_parts = self._wiring.uart_parts
         self.pin_parts = self._wiring.pin_parts
+        self.own_adc = self._wiring.own_adc
         self._probes = list(self._wiring.probes.values())
         truth = self.plant.truth()
         for probe in self._probes:
@@ -73,12 +74,23 @@ class World:
             bound[1].set_level(bound[2])
             self._apply(pin)
 
+    def _kept_expanders(self):
+        """Return those whose registers outlive a reset of the board, by name."""
+        return {
+            name: part for name, part in self._wiring.expanders.items() if hasattr(part, "state")
+        }
+
     def _expander_pin(self, name):
         def changed(number, level):
             bound = self._loads.get((name, number))
-            if bound is not None:
-                # A pin that floats is held by its resistor.
-                self.set_level((name, number), bound[2] if level is None else level)
+            if bound is None:
+                return
+            if level is None:  # a pin that floats is held by its resistor
+                level = bound[2]
+            if level in (0, 1):
+                self.set_level((name, number), level)
+            else:
+                self.set_duty((name, number), level)
 
         return changed
 
@@ -116,6 +128,13 @@ class World:
             return
         self.plant.set_param(key[6:] if key.startswith("plant.") else key, value)
 
+    def press(self, for_ms):
+        """Let somebody hold the board's button. Raises ValueError where it has none."""
+        button = self._wiring.fault_targets.get("button")
+        if button is None:
+            raise ValueError("press: this board has no button")
+        button.press(for_ms * 1_000)
+
     def set_fault(self, kind, target):
         """Break `target` (a channel, an actuator or adc.<name>); kind "none" repairs it.
 
@@ -128,13 +147,6 @@ class World:
         self._step_to(self._clock.now_us)
         try:
             broken.fault = None if kind == "none" else kind
-    def press(self, for_ms):
-        """Let somebody hold the board's button. Raises ValueError where it has none."""
-        button = self._wiring.fault_targets.get("button")
-        if button is None:
-            raise ValueError("press: this board has no button")
-        button.press(for_ms * 1_000)
-
         except AssertionError as error:
             raise ValueError(f"fault {target}: {error}") from None
         for pin in self._loads:
@@ -166,10 +178,11 @@ class World:
                 name: target.fault for name, target in self._wiring.fault_targets.items()
                 if target.fault is not None
             },
+            "expanders": {name: part.state() for name, part in self._kept_expanders().items()},
         }
 
-    def load(self, state):
-        """Take back what `save` returned."""
+    def load(self, state, had_power=True):
+        """Take back what `save` returned. `had_power`: parts kept their supply."""
         self._at_us = state["at_us"]
         self.plant.restore(state["plant"])
         for name, probe in self._wiring.probes.items():
@@ -179,6 +192,9 @@ class World:
             target = self._wiring.fault_targets[name]
             if target.fault != fault:  # a probe has its own back already
                 target.fault = fault
+        for name, part in self._kept_expanders().items():
+            if had_power:
+                part.restore(state["expanders"][name])
         for pin in self._loads:
             self._apply(pin)
 

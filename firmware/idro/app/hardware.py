@@ -15,7 +15,7 @@ from idro.safety.outputs import Output
 
 WATCHDOG_MS = 8_000
 _MAX_BLOB_BYTES = 128
-_TIMERS = 4  # of an ESP32
+_TIMERS = {"esp32": 4, "esp32s3": 4, "esp32c3": 2}
 # What a part on pins of its own gets in place of a bus.
 Gpio = namedtuple("Gpio", ("Pin", "time_pulse_us", "sleep_us"))
 
@@ -115,22 +115,24 @@ def build_outputs(board, clock):
     """Return {name: Output}. Dosers share one timer, for only one ever runs; raises NodeError."""
     outputs = {}
     expanders = _build_expanders(board)
-    doser_timer = machine.Timer(0)
-    next_timer = 1
+    doser_timer = None
+    next_timer = 0
     for spec in board["actuators"]:
         kind = _KINDS.get(spec["part"])
         if kind is None:
             raise NodeError(f"{spec['name']}: {spec['part']} is no actuator")
         if kind == "doser" and spec["name"] not in DOSERS:
             raise NodeError(f"{spec['name']}: no limits are known for such a doser")
-        timer = doser_timer
-        if kind != "doser":
-            if next_timer >= _TIMERS:
+        timer = doser_timer if kind == "doser" else None
+        if timer is None:
+            if next_timer >= _TIMERS[board["chip"]]:
                 raise NodeError(f"{spec['name']}: no timer left for its cut-off")
             timer = machine.Timer(next_timer)
             next_timer += 1
+        if kind == "doser":
+            doser_timer = timer
         if "expander" in spec:
-            pin = expanders[spec["expander"]].output(spec["pin"], spec["safe_level"])
+            pin = _expander_pin(expanders[spec["expander"]], spec, kind)
         else:
             pin = _build_pin(spec, kind)
         driver = _driver(spec["part"]).build(spec, pin, timer, clock)
@@ -146,26 +148,35 @@ def _build_pin(spec, kind):
     return machine.PWM(pin, freq=spec["freq_hz"], duty_u16=duty_u16)
 
 
+def _expander_pin(expander, spec, kind):
+    if kind == "dimmer":
+        return expander.pwm(spec["pin"])
+    return expander.output(spec["pin"], spec["safe_level"])
+
+
 def _build_expanders(board):
     expanders = {}
     if board["expanders"]:
         buses = _build_i2c(board)
         for spec in board["expanders"]:
-            part = spec["part"]
-            reset = machine.Pin(spec["reset_pin"], machine.Pin.OUT, value=0)
-            build = getattr(_driver(part), part[0].upper() + part[1:])
-            expanders[spec["name"]] = build(buses[spec["bus"]], spec["address"], reset)
+            off = machine.Pin(spec["off_pin"], machine.Pin.OUT, value=spec["off_level"])
+            build = _driver(spec["part"]).build
+            expanders[spec["name"]] = build(spec, buses[spec["bus"]], off, time.sleep_us)
     return expanders
 
 
 def _build_i2c(board):
-    """Return the I2C buses by name; building one twice gives the same controller."""
+    """Return the I2C buses by name; building one twice gives the same controller, or pins."""
     buses = {}
-    for number, (name, spec) in enumerate(board["i2c"].items()):
-        buses["i2c." + name] = machine.I2C(
-            number, scl=machine.Pin(spec["scl_pin"]), sda=machine.Pin(spec["sda_pin"]),
-            freq=spec["freq_hz"],
-        )
+    controller = 0
+    for name, spec in board["i2c"].items():
+        scl, sda = machine.Pin(spec["scl_pin"]), machine.Pin(spec["sda_pin"])
+        freq_hz = spec["freq_hz"]
+        if "soft" in spec:
+            buses["i2c." + name] = machine.SoftI2C(scl=scl, sda=sda, freq=freq_hz)
+        else:
+            buses["i2c." + name] = machine.I2C(controller, scl=scl, sda=sda, freq=freq_hz)
+            controller += 1
     return buses
 
 
@@ -180,10 +191,15 @@ def _build_buses(board, clock):
             rx=machine.Pin(spec["rx_pin"]), timeout=0,
         )
     for spec in board["adcs"]:
-        part = spec["part"]
-        converter = getattr(_driver(part), part[0].upper() + part[1:])
-        buses["adc." + spec["name"]] = converter(buses[spec["bus"]], spec["address"], clock)
+        bus = _own_inputs(spec["pins"]) if "pins" in spec else buses[spec["bus"]]
+        buses["adc." + spec["name"]] = _driver(spec["part"]).build(spec, bus, clock)
     return buses
+
+
+def _own_inputs(pins):
+    """Return the chip's own converter at each of `pins`, with its widest range."""
+    adc = machine.ADC
+    return [adc(machine.Pin(pin), atten=adc.ATTN_11DB) for pin in pins]
 
 
 def _driver(part):

@@ -10,9 +10,9 @@ from idro.board import BOARD
 
 
 def drive_all_safe():
-    """Drive the pins of all actuators to their safe level, and hold all expanders in reset."""
+    """Drive the pins of all actuators to their safe level, and take all expanders off."""
     for expander in BOARD["expanders"]:
-        machine.Pin(expander["reset_pin"], machine.Pin.OUT, value=0)
+        machine.Pin(expander["off_pin"], machine.Pin.OUT, value=expander["off_level"])
     for actuator in BOARD["actuators"]:
         if "expander" not in actuator:
             machine.Pin(actuator["pin"], machine.Pin.OUT, value=actuator["safe_level"])

@@ -13,6 +13,11 @@ _PINS = 16
 _ATTEMPTS = 3
 
 
+def build(spec, i2c, off, sleep_us):
+    """Return the Mcp23017 of a board's expander entry; `off` is the pin at RESET, an output."""
+    return Mcp23017(i2c, spec["address"], off)
+
+
 class Mcp23017:
     """One expander; `reset` is a machine.Pin as an output. All its outputs are off at first."""
 

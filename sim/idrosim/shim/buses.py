@@ -9,6 +9,7 @@ ENODEV = 19
 BYTE_US = 100
 _REGISTERS = [bytes((address,)) for address in range(256)]
 _DEFAULT_PINS = {0: (18, 19), 1: (25, 26)}
+_COUNTS = {"esp32": 2, "esp32s3": 2, "esp32c3": 1}  # controllers of a chip
 
 
 class I2C:
@@ -17,7 +18,8 @@ class I2C:
     _rig = None
 
     def __init__(self, id=-1, *, scl=None, sda=None, freq=400_000, timeout=50_000):
-        if id not in _DEFAULT_PINS:
+        count = _COUNTS[I2C._rig.job["board"]["chip"]]
+        if id not in _DEFAULT_PINS or id >= count:
             raise ValueError(f"I2C({id}) doesn't exist")
         self._open(scl, sda, _DEFAULT_PINS[id])
 
@@ -38,7 +40,8 @@ class I2C:
         I2C._rig.clock.spend(BYTE_US * 0x70)
         # An address alone: the part answers or not, and nothing is written to it.
         return sorted(
-            address for address, device in self._devices.items() if device.fault != "unplugged"
+            address for address, device in self._devices.items()
+            if 0x08 <= address <= 0x77 and device.fault != "unplugged"
         )
 
     def writeto(self, addr, buf, stop=True):

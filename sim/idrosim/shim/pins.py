@@ -5,6 +5,8 @@ and what the parts of the world drive reaches the firmware.
 from idrosim.shim.timers import call_back
 
 _INPUT_ONLY = {"esp32": (34, 35, 36, 37, 38, 39)}
+_LAST_PINS = {"esp32": 39, "esp32s3": 48, "esp32c3": 21}
+_CONVERSION_US = 40
 
 
 class Pin:
@@ -20,7 +22,8 @@ class Pin:
     _pulls = {}
 
     def __init__(self, id, mode=-1, pull=-1, *, value=None, drive=None, hold=None):
-        if not isinstance(id, int) or not 0 <= id <= 48:
+        last = _LAST_PINS[Pin._rig.job["board"]["chip"]]
+        if not isinstance(id, int) or not 0 <= id <= last:
             raise ValueError("invalid pin")
         self._id = id
         self.init(mode, pull, value=value)
@@ -175,24 +178,38 @@ class PWM:
 
 
 class ADC:
-    """The ESP32's own converter. Nothing on a board of ours hangs there, so it reads ground."""
+    """The chip's own converter at one pin."""
 
     ATTN_0DB, ATTN_2_5DB, ATTN_6DB, ATTN_11DB = 0, 1, 2, 3
+    _rig = None
 
     def __init__(self, pin, *, atten=0):
         self._id = pin_id(pin)
+        self._converter = ADC._rig.world.own_adc
+        if not self._converter.has(self._id):
+            raise ValueError("invalid pin")
+        self.atten(atten)
+
+    def init(self, *, atten=0):
+        """Set the attenuation."""
+        self.atten(atten)
 
     def atten(self, atten):
-        """Accepted and without effect."""
+        """Set the attenuation. Raises ValueError for one that there is not."""
+        if atten not in (0, 1, 2, 3):
+            raise ValueError("invalid atten")
+        self._atten = atten
 
     def read(self):
-        """Return the raw reading."""
-        return 0
+        """Return the code on 12 bits."""
+        ADC._rig.clock.spend(_CONVERSION_US)
+        return self._converter.code(self._id, self._atten)
 
     def read_u16(self):
-        """Return the reading on 16 bits."""
-        return 0
+        """Return the code on 16 bits."""
+        code = self.read()
+        return code << 4 | code >> 8
 
     def read_uv(self):
-        """Return the reading in microvolts."""
-        return 0
+        """Return the calibrated reading in microvolts."""
+        return self._converter.microvolts(self.read(), self._atten)

@@ -47,7 +47,7 @@ def build(job, disk):
     elif job["counts_flash"]:
         rig.flash_faults.count()
     if state:
-        rig.world.load(state["world"])
+        rig.world.load(state["world"], had_power=rig.cause != "power")
     network, host = install.far_end(rig, state)
     timeline = Timeline(rig, rig.world, network, host)
     rig.savers["timeline"] = timeline.state

@@ -5,18 +5,19 @@ Only a virtual machine that hangs as a whole runs no callbacks; the watchdog nee
 
 import sys
 
-TIMER_COUNT = 4  # hardware timers of an ESP32
+TIMER_COUNTS = {"esp32": 4, "esp32s3": 4, "esp32c3": 2}  # hardware timers of a chip
 
 
 class Timer:
-    """One of the four timers. The object is a handle: the timer belongs to the board."""
+    """One of the chip's timers. The object is a handle: the timer belongs to the board."""
 
     ONE_SHOT, PERIODIC = 0, 1
     _rig = None
     _alarms = {}
 
     def __init__(self, id, **settings):
-        if not isinstance(id, int) or not 0 <= id < TIMER_COUNT:
+        count = TIMER_COUNTS[Timer._rig.job["board"]["chip"]]
+        if not isinstance(id, int) or not 0 <= id < count:
             raise ValueError("invalid Timer number")
         self._id = id
         if settings:

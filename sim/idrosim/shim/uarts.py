@@ -6,7 +6,7 @@ arrives waits in a buffer and is lost beyond its size.
 
 from idrosim.shim.pins import pin_id
 
-UART_COUNT = 3
+UART_COUNTS = {"esp32": 3, "esp32s3": 3, "esp32c3": 2}
 _CALL_US = 20
 _DEFAULT_PINS = {0: (1, 3), 1: (33, 32), 2: (17, 16)}
 
@@ -18,7 +18,8 @@ class UART:
 
     def __init__(self, id, baudrate=115_200, bits=8, parity=None, stop=1, *, tx=None, rx=None,
                  txbuf=256, rxbuf=256, timeout=0, timeout_char=0):
-        if not isinstance(id, int) or not 0 <= id < UART_COUNT:
+        count = UART_COUNTS[UART._rig.job["board"]["chip"]]
+        if not isinstance(id, int) or not 0 <= id < count:
             raise ValueError(f"UART({id}) does not exist")
         if timeout:
             raise ValueError("timeout: the simulated port never blocks")
