@@ -2,7 +2,8 @@
 
 The line from bottle to tank is a pipe without mixing. A bottle that runs dry puts air into it,
 which has to be pumped out again before liquid arrives; an idle line may drain back. The tube
-wears with what it has pumped, and a bad valve drips after a stop.
+wears with what it has pumped, a bad valve drips after a stop, and a bottle above the tank may
+siphon through a pump that stands still.
 """
 
 from idrosim.water import STOCKS, amounts
@@ -49,6 +50,7 @@ class Doser:
         self._line_ml = params[name + ".line_ml"]
         self._drip_ml = params[name + ".drip_ml"]
         self._drain_ml_s = params[name + ".drain_ml_per_h"] / 3600.0
+        self._siphon_ml_s = params[name + ".siphon_ml_per_h"] / 3600.0
         self._stuck = params[name + ".stuck"]
 
     def let_in_air(self, air_ml):
@@ -63,6 +65,10 @@ class Doser:
     def is_running(self):
         """True while it moves liquid: its rotor turns, or it drips."""
         return self._dripping_ml > 0.0 or self._is_turning()
+
+    def is_flowing(self):
+        """True while liquid may leave the line, by itself too."""
+        return self._siphon_ml_s > 0.0 or self.is_running()
 
     def turn(self, now_s):
         """Note that it starts or stops at `now_s`, if it does: call after every change."""
@@ -85,7 +91,7 @@ class Doser:
         if not self._is_turning():
             volume_ml = min(self._dripping_ml, self._drip_ml * dt_s / _DRIP_S)
             self._dripping_ml -= volume_ml
-            return self._push(volume_ml)
+            return self._push(volume_ml + self._siphon_ml_s * dt_s)
         level = 1.0 if self._stuck == "on" else self.level
         healthy = 1.0 - self._wear_per_ml * (self._worn_ml + self._turned_ml)
         volume_ml = level * self._flow_ml_s * max(healthy, 0.0) * dt_s

@@ -87,6 +87,7 @@ for _name in DOSERS:
     _NUMBERS[_name + ".air_ml"] = (0.0, 0.0, 100.0)  # let into the line when it is set
     _NUMBERS[_name + ".drip_ml"] = (0.0, 0.0, 10.0)  # what falls after a stop
     _NUMBERS[_name + ".drain_ml_per_h"] = (0.0, 0.0, 100.0)  # back into the bottle, idle
+    _NUMBERS[_name + ".siphon_ml_per_h"] = (0.0, 0.0, 3_600.0)  # into the tank, idle
 
 
 def known():

@@ -242,7 +242,7 @@ class Plant:
         mixing_s = self._mixing_s()
         tank.mix(dt_s, mixing_s)
         for doser in self._dosers:
-            if doser.is_running():
+            if doser.is_flowing():
                 tank.inject(doser.pump(dt_s), doser.moles_per_ml, dt_s, mixing_s)
         if self._valve_ml_s > 0.0:
             volume_ml = self._valve_ml_s * dt_s

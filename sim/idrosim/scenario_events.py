@@ -14,7 +14,7 @@ from idrosim.scenario_table import ScenarioError, Table, flat, is_number
 EVENTS = ("set", "fault", "command", "network", "clock", "press")
 _VERBS = ("dose", "run", "correct", "end_correction", "stop", "resume")
 _LASTING_FAULTS = ("power_cut", "brown_out", "hang", "busy")
-_PART_FAULTS = ("unplugged", "stuck", "noisy", "shorted", "drift", "none")
+_PART_FAULTS = ("unplugged", "stuck", "noisy", "shorted", "drift", "swapped", "none")
 _FILE_FAULTS = ("flash_corrupt", "flash_unreadable")
 _FAULTS = (
     *_LASTING_FAULTS, "reset", "rtc_lost", *_PART_FAULTS, "flash_full", *_FILE_FAULTS,
@@ -88,6 +88,8 @@ def _fault(table: Table) -> _Rounds:
     args: dict[str, Any] = {}
     if kind in _LASTING_FAULTS:
         args["for_ms"] = table.time_ms("lasts", "10s")
+        if table.has("after_dose"):
+            args["after_dose_ms"] = table.time_ms("after_dose")
     elif kind == "flash_full":
         args["free_blocks"] = table.whole("free_blocks", 0, _MAX_OPERATION, 0)
     elif kind in _PART_FAULTS:
@@ -103,6 +105,8 @@ def _fault(table: Table) -> _Rounds:
     if kind == "flash_corrupt" and table.has("byte"):
         args["byte"] = table.whole("byte", -_MAX_OPERATION, _MAX_OPERATION)
     if kind in ("power_cut", "brown_out") and table.has("operation"):
+        if table.has("target"):
+            args["target"] = table.text("target")
         return [
             [(0, {"fault": kind, "args": args | {"operation": operation, "written": written}})]
             for operation, written in _operations(table)

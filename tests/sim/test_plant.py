@@ -180,6 +180,17 @@ def test_a_stuck_pump_runs_whatever_it_is_told(name):
     assert not plant.is_dosing()
 
 
+def test_a_bottle_siphons_through_a_standing_pump_until_it_is_empty():
+    plant = Plant({"ph_down.bottle_ml": 100.0, "ph_down.siphon_ml_per_h": 60.0}, 1)
+    before = plant.truth()["reservoir.ph"]
+    run(plant, 1.0)
+    assert plant.truth()["dosed.ph_down_ml"] == pytest.approx(60.0, rel=0.01)
+    assert plant.truth()["reservoir.ph"] < before - 0.5
+    assert not plant.is_dosing()
+    run(plant, 2.0)
+    assert plant.truth()["dosed.ph_down_ml"] == pytest.approx(102.0)  # the line holds 2 ml
+
+
 def test_top_off_brings_its_own_water_and_a_stuck_valve_overflows():
     plant = Plant({"top_off.water": "hard", "crop.area_m2": 0.0}, 1)
     truth = run(plant, 0.5, top_off=1.0)

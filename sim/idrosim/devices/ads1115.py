@@ -21,7 +21,8 @@ _DIFFERENTIAL = ((0, 1), (0, 3), (1, 3), (2, 3))
 class Ads1115:
     """One part. `inputs` holds four callables that return volts, None for an open input.
 
-    fault: None, "unplugged" (no acknowledge) or "stuck" (every conversion gives the last code).
+    fault: None, "unplugged" (no acknowledge), "stuck" (every conversion gives the last code) or
+    "swapped" (the cables of the first two inputs).
     """
 
     def __init__(self, clock):
@@ -128,6 +129,8 @@ class Ads1115:
         return min(32767, max(-32768, code))
 
     def _volts(self, channel):
+        if self.fault == "swapped" and channel < 2:
+            channel = 1 - channel
         source = self.inputs[channel]
         # The 1 Mohm at every input of the board takes an open one to ground.
         return 0.0 if source is None else source()

@@ -29,7 +29,7 @@ class FlashFaults:
         self._flash = flash
         self._open = open_file
         self._cut_power = cut
-        self._cut = None  # [operations left, share done, cause, dark_ms]
+        self._cut = None  # [operations left, share done, cause, dark_ms, path or how it begins]
         self._filler_blocks = None  # what others have filled of a full flash
         self._unreadable = []  # targets
         self._counts = None  # name: [writes, bytes, erases]
@@ -55,9 +55,12 @@ class FlashFaults:
             self._unreadable.remove(target)
         self.arm()
 
-    def cut_at(self, operation, share, cause, dark_ms):
-        """Let power go in the `operation`-th operation from now on, with `share` of it done."""
-        self._cut = [operation, share, cause, dark_ms]
+    def cut_at(self, operation, share, cause, dark_ms, target=""):
+        """Let power go in the `operation`-th operation from now on, with `share` of it done.
+
+        Only those on paths that begin with `target` count.
+        """
+        self._cut = [operation, share, cause, dark_ms, target]
         self.arm()
 
     def count(self):
@@ -104,7 +107,7 @@ class FlashFaults:
             return self._open(path, mode)
         size = self._size(path)
         if "w" in mode or size is None:
-            cut = self.strikes()
+            cut = self.strikes(path)
             if cut is not None:
                 if cut[1]:
                     self._open(path, mode).close()
@@ -138,10 +141,10 @@ class FlashFaults:
         free = self._free_blocks()
         return found[:3] + (free, free) + found[5:]
 
-    def strikes(self):
+    def strikes(self, path=""):
         """Count one operation. Return the cut that falls into it, for `go_dark`, or None."""
         cut = self._cut
-        if cut is None:
+        if cut is None or not path.startswith(cut[4]):
             return None
         cut[0] -= 1
         if cut[0] > 0:
@@ -162,7 +165,7 @@ class FlashFaults:
             # Even the last block, half full, is written anew elsewhere.
             if self._free_blocks() < max(1, more_blocks):
                 raise OSError(ENOSPC)
-        cut = self.strikes()
+        cut = self.strikes(file.path)
         if cut is not None:
             part = int(size * cut[1])
             if part:
@@ -185,7 +188,7 @@ class FlashFaults:
 
     def _whole(self, path, change):
         """Do an operation that is there as a whole or not at all."""
-        cut = self.strikes()
+        cut = self.strikes(path)
         if cut is None or cut[1] >= 1:
             change()
         if cut is not None:

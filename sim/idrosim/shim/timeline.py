@@ -1,5 +1,8 @@
 """What the scenario does to the world, and when: parameters, faults, commands, the network."""
 
+from idrosim.parameters import DOSERS
+from idrosim.shim.evil_host import EvilHost
+
 
 class Timeline:
     """Arms one event at a time on the rig's clock; the place in the list outlives a reset."""
@@ -12,18 +15,25 @@ class Timeline:
         self._events = _in_order(rig.job["timeline"])
         self._next = 0
         self._network = ("up", {})
+        self._at_dose = []  # [fault, args], each for the next dose that begins
+        self._evil = None if host is None else EvilHost(rig, host)
+        world.on_edge = self._edge
 
     def state(self):
         """Return what outlives a reset."""
         return {
             "next": self._next, "network": self._network,
-            "wall_shift_ms": self._rig.wall_shift_ms,
+            "wall_shift_ms": self._rig.wall_shift_ms, "at_dose": self._at_dose,
+            "evil": None if self._evil is None else self._evil.state(),
         }
 
     def restore(self, state):
         """Take up where `state` left off."""
         self._next = state["next"]
         self._rig.wall_shift_ms = state["wall_shift_ms"]
+        self._at_dose = state["at_dose"]
+        if self._evil is not None:
+            self._evil.restore(state["evil"])
         name, args = state["network"]
         if name == "wifi_stuck":
             name = "up"  # a reset starts the radio anew
@@ -51,22 +61,42 @@ class Timeline:
             self._set_network(event["network"], event.get("args", {}))
         elif "clock" in event:
             self._rig.wall_shift_ms += event["clock"]
+        elif "press" in event:
+            self._world.press(event["press"])
         elif "command" in event:
             if self._host is not None:
                 self._host.command(event["command"])
+        elif "evil" in event:
+            if self._evil is not None:
+                self._evil.begin(event["evil"])
         elif "fault" in event:
             self._fault(event["fault"], event.get("args", {}))
         else:
-            raise ValueError("timeline: event without set, fault, command, network, clock")
+            raise ValueError("timeline: event without set, fault, command, network, clock, evil")
+
+    def _edge(self, output, ratio):
+        """A dose begins: what waited for that happens `after_dose_ms` later."""
+        if self._at_dose and output in DOSERS and ratio > 0.0:
+            kind, args = self._at_dose.pop(0)
+            clock = self._rig.clock
+            clock.at(
+                clock.now_us + args["after_dose_ms"] * 1_000, lambda: self._befall(kind, args)
+            )
 
     def _fault(self, kind, args):
+        if "after_dose_ms" in args:
+            self._at_dose.append([kind, args])
+        else:
+            self._befall(kind, args)
+
+    def _befall(self, kind, args):
         if kind in ("power_cut", "brown_out"):
-        elif "press" in event:
-            self._world.press(event["press"])
             cause = "power" if kind == "power_cut" else kind
             for_ms = args.get("for_ms", 1_000)
             if "operation" in args:
-                self._rig.flash_faults.cut_at(args["operation"], args["written"], cause, for_ms)
+                self._rig.flash_faults.cut_at(
+                    args["operation"], args["written"], cause, for_ms, args.get("target", "")
+                )
             else:
                 self._rig.reset(cause, for_ms)
         elif kind.startswith("flash_"):
