@@ -57,6 +57,8 @@ INFO = {
     "outputs": "what it drives: name to `doser`, `switch` or `dimmer`",
     "boots": "earlier runs with records in the outbox, oldest first: `[boot_id, last_at_ms]`",
     "has_button": "true where a button on the board can release the steps of a correction",
+    "granted_pct": "share of the budgets of an hour and a day that control may spend",
+    "earn_left_ms": "time with a reduced share until full authority is earned; 0 once it is",
 }
 ACK = {
     "v": "1",
@@ -152,7 +154,7 @@ def _info() -> bytes:
     packed: bytes = messages.pack_info(messages.Info(
         "0.1.0", "esp32-reservoir", "esp32", BOOT, 900, None, "none", "power_on", "9" * 64,
         ["reservoir.ph", "air.temp_c"], {"ph_down": "doser", "light": "dimmer"},
-        [("0c41d977", 86_400_000)], True,
+        [("0c41d977", 86_400_000)], True, 25, 183_600_000,
     ))
     return packed
 

@@ -92,7 +92,7 @@ class NodeClient:
     def info(self) -> Info:
         return Info("0.1.0", "esp32-reservoir", "esp32", self.boot_id, self.now_ms(),
                     self.boot_unix_ms, "none", "power_on", "0" * 64, CHANNELS,
-                    {"ph_down": "doser", "circulation": "switch"}, (), False)
+                    {"ph_down": "doser", "circulation": "switch"}, (), False, 100, 0)
 
     def _build(self) -> mqtt.Client:
         client = mqtt.Client(mqtt.CallbackAPIVersion.VERSION2, client_id=self.node,

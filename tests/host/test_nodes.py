@@ -21,7 +21,8 @@ def nodes(tmp_path):
 
 def info(boot_id="b1"):
     return Info("0.1.0", "esp32-reservoir", "esp32", boot_id, 5_000, None, "none", "power_on",
-                "f" * 64, ("reservoir.ph",), {"ph_down": "doser"}, (("b0", 9_000),), False)
+                "f" * 64, ("reservoir.ph",), {"ph_down": "doser"}, (("b0", 9_000),), False, 100,
+                0)
 
 
 def test_who_shows_up_is_seen_not_adopted(nodes):

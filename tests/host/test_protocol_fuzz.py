@@ -59,7 +59,7 @@ CODECS = {
     "info": (
         messages.pack_info, messages.unpack_info,
         messages.Info("1", "b", "esp32", "b-1", 1, 2, "host", "wdt", "", ("reservoir.ph",),
-                      {"ph_up": "doser"}, (("b-0", 7),), False),
+                      {"ph_up": "doser"}, (("b-0", 7),), False, 25, 9),
     ),
     "ack": (messages.pack_ack, messages.unpack_ack, messages.Ack("c", "done", "", "b-1", 1)),
     "stored": (messages.pack_stored, messages.unpack_stored, messages.Stored("b-1", 1, 2)),
@@ -267,6 +267,7 @@ def infos(draw):
         tuple(draw(st.lists(channels, max_size=8))),
         draw(st.dictionaries(names, st.sampled_from(("doser", "switch", "dimmer")), max_size=8)),
         tuple(draw(st.lists(st.tuples(ids, counts), max_size=5))), draw(st.booleans()),
+        draw(st.integers(0, 100)), draw(counts),
     )
 
 

@@ -45,7 +45,7 @@ class Node:
     def info(self):
         return messages.Info(
             "0.1.0", "test", "esp32", self.boot_id, self.clock.now_ms(), None, "none",
-            "power_on", "", CHANNELS, {"ph_down": "doser"}, self.outbox.boots(), False,
+            "power_on", "", CHANNELS, {"ph_down": "doser"}, self.outbox.boots(), False, 100, 0,
         )
 
     def report(self):
@@ -261,7 +261,7 @@ async def main(folder, port, boot_id, count):
     print("found", outbox.count, outbox.damaged_bytes)
     info = lambda: messages.Info(
         "0.1.0", "test", "esp32", boot_id, clock.now_ms(), None, "none", "power_on", "",
-        CHANNELS, {}, outbox.boots(), False)
+        CHANNELS, {}, outbox.boots(), False, 100, 0)
     report = lambda: messages.ConfigReport(0, None, settings.defaults())
     nothing = lambda message: None
     handlers = Handlers(info, report, nothing, nothing, nothing)

@@ -31,7 +31,7 @@ def telemetry(seqs, boot_id="b1", oldest_seq=1, boot_unix_ms=None, sent_at_ms=No
 
 def info(boot_id, at_ms=5_000, boot_unix_ms=None, boots=()):
     return Info("0.1.0", "esp32-reservoir", "esp32", boot_id, at_ms, boot_unix_ms, "none",
-                "power_on", "", (), {}, boots, False)
+                "power_on", "", (), {}, boots, False, 100, 0)
 
 
 def seqs_of(spool):

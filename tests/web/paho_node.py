@@ -47,6 +47,7 @@ class PahoNode:
         self.stored_upto = {}
         self.values = settings.defaults() | {"dosing.enabled": True}
         self.refuse_config = None
+        self.has_button, self.granted_pct, self.earn_left_ms = True, 100, 0
         self._seq = 0
         self._boot_unix_ms = now_unix_ms() - UPTIME_MS
         self._ready = threading.Event()
@@ -69,7 +70,8 @@ class PahoNode:
         self._publish("status", messages.pack_status(True))
         self._publish("info", messages.pack_info(messages.Info(
             "0.1.0", "esp32-reservoir", "esp32", BOOT_ID, self.at_ms, self._boot_unix_ms, "host",
-            "power_on", "ab" * 32, CHANNELS, OUTPUTS, (), True)))
+            "power_on", "ab" * 32, CHANNELS, OUTPUTS, (), self.has_button,
+            self.granted_pct, self.earn_left_ms)))
         self.report(0)
 
     def report(self, rev, error=None):

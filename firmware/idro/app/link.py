@@ -60,6 +60,7 @@ class Link:
             VERSION, BOARD["name"], BOARD["chip"], node.boot_id, node.clock.now_ms(),
             node.clock.boot_unix_ms, node.clock.quality, node.reset, self._image_sha256,
             node.telemetry.channels, outputs, node.outbox.boots(), BOARD["button"] is not None,
+            node.granted_pct, node.authority.left_ms,
         )
 
     def _config_report(self):

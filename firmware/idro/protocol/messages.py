@@ -31,11 +31,12 @@ Batch = namedtuple("Batch", ("boot_id", "boot_unix_ms", "sent_at_ms", "oldest_se
 Record = namedtuple("Record", ("seq", "at_ms", "values", "faults"))
 EventRecord = namedtuple("EventRecord", ("seq", "at_ms", "kind", "detail"))
 # boots: [(boot_id, last_at_ms)] of earlier boots with records in the outbox, oldest first.
-# outputs: {actuator: kind}, kind "doser", "switch" or "dimmer".
+# outputs: {actuator: kind}, kind "doser", "switch" or "dimmer". granted_pct: the share of its
+# budgets control may spend; earn_left_ms: with a reduced share, until full authority is earned.
 Info = namedtuple(
     "Info",
     ("version", "board", "chip", "boot_id", "at_ms", "boot_unix_ms", "clock", "reset",
-     "image_sha256", "channels", "outputs", "boots", "has_button"),
+     "image_sha256", "channels", "outputs", "boots", "has_button", "granted_pct", "earn_left_ms"),
 )
 Ack = namedtuple("Ack", ("id", "outcome", "reason", "boot_id", "at_ms"))
 # args by verb: see VERBS. A command is for one boot and one moment of it.
@@ -108,6 +109,7 @@ def pack_info(info):
         "clock": info.clock, "reset": info.reset, "image_sha256": info.image_sha256,
         "channels": list(info.channels), "outputs": info.outputs,
         "boots": [list(boot) for boot in info.boots], "has_button": info.has_button,
+        "granted_pct": info.granted_pct, "earn_left_ms": info.earn_left_ms,
     }
     return json.dumps(obj).encode()
 
@@ -136,7 +138,8 @@ def unpack_info(data):
         fields.integer(obj, "at_ms"), fields.integer_or_none(obj, "boot_unix_ms"),
         fields.choice(obj, "clock", CLOCKS), fields.text(obj, "reset", 40),
         fields.text(obj, "image_sha256", 64), tuple(channels), outputs, tuple(boots),
-        fields.flag(obj, "has_button"),
+        fields.flag(obj, "has_button"), fields.integer(obj, "granted_pct", 0, 100),
+        fields.integer(obj, "earn_left_ms"),
     )
 
 

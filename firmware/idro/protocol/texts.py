@@ -33,8 +33,8 @@ EVENT_TEXTS = {
     "stopped": "All dosing was stopped by a person: by.",
     "resumed": "Dosing was released again by a person: by.",
     "latched": "Dosing is locked until a person looks: reason.",
-    "correction": "A correction of a fresh fill: state (opened, held, ready for the button, given, "
-        "ended), actuator, given_ul, left_ul, next_ul, target_milli_ph, reason, by.",
+    "correction": "A correction of a fresh fill: state (opened, held, ready for the button, "
+        "given, ended), actuator, given_ul, left_ul, next_ul, target_milli_ph, reason, by.",
     "authority": "Control may spend another share of its budgets: granted_pct, asked_pct, reason.",
     "configured": "New settings are in force: rev, by.",
     "clock_set": "Wall time became known or was corrected: boot_unix_ms, by_ms.",
