@@ -24,13 +24,15 @@ SHORT = [file.stem for file in FILES if file.stem not in LONG]
 
 @pytest.fixture(scope="module")
 def image_dir(tmp_path_factory):
+    """Return the folder that holds the image of every board that a scenario runs on."""
     folder = tmp_path_factory.mktemp("image")
-    image.build_image("esp32-reservoir", folder)
+    for board in {scenario.load(file).board for file in FILES}:
+        image.build_image(board, folder / board)
     return folder
 
 
 def run(found, image_dir, **more):
-    return scenario.run(found, boards.load(found.board), image_dir, **more)
+    return scenario.run(found, boards.load(found.board), image_dir / found.board, **more)
 
 
 def broken(result):
