@@ -6,7 +6,7 @@ looks at. A fault is None or one of the class's FAULTS; anything else is a Value
 
 from idrosim.exact import pack_floats, unpack_floats
 from idrosim.probe_parameters import settings
-from idrosim.signals import Lagged
+from idrosim.signals import NOISY_TIMES, Lagged
 
 
 class GasProbe(Lagged):
@@ -75,9 +75,12 @@ class RangeProbe(Lagged):
 
 
 class FloatProbe(Lagged):
-    """A float on its arm: lifted where the water stands higher than `lift_mm`."""
+    """A float on its arm: lifted where the water stands higher than `lift_mm`.
 
-    FAULTS = ()
+    Drifting, it takes up water and lifts later.
+    """
+
+    FAULTS = ("drift", "slow")
 
     def __init__(self, params, rng):
         super().__init__(settings("float", params), rng)
@@ -85,10 +88,11 @@ class FloatProbe(Lagged):
 
     def step(self, dt_s, truth):
         """Advance by `dt_s` in a tank of `truth`."""
-        params = self.params
+        params, signal = self.params, self.signal
         gap_mm = params["gap_mm"] if self.is_up else 0.0
-        self.signal.follow(dt_s, truth["reservoir.level_mm"], params["tau_s"], 0.0)
-        self.is_up = self.signal.value > params["lift_mm"] - gap_mm
+        signal.follow(dt_s, truth["reservoir.level_mm"], params["tau_s"],
+                      params["drift_mm_per_h"])
+        self.is_up = signal.value + signal.drifted > params["lift_mm"] - gap_mm
 
     def state(self):
         """Return a JSON-able state."""
@@ -101,29 +105,53 @@ class FloatProbe(Lagged):
 
 
 class FlowProbe(Lagged):
-    """The top-off line: what flowed in a step turns the wheel of its meter."""
+    """The top-off line: what flowed in a step turns the wheel of its meter.
 
-    FAULTS = ()
+    Its signal is what the wheel has turned in all, ml. Noisy, it turns by fits and starts.
+    """
+
+    FAULTS = ("noisy", "drift", "slow")
 
     def __init__(self, params, rng):
         super().__init__(settings("flow", params), rng)
+        self._rng = rng
         self.turn = None  # called with the ml of a step
-        self._seen_ml = None
+        self._seen_ml = self._turned_ml = None
 
     def step(self, dt_s, truth):
         """Advance by `dt_s` of the pipe of `truth`."""
-        total_ml = truth["topoff_ml"] * self.params["slip_ratio"]
-        if self._seen_ml is not None and total_ml > self._seen_ml and self.turn is not None:
-            self.turn(total_ml - self._seen_ml)
+        params, signal = self.params, self.signal
+        total_ml = truth["topoff_ml"]
+        if self._seen_ml is None:
+            self._seen_ml, self._turned_ml = total_ml, 0.0
+            signal.follow(0.0, 0.0, 1.0, 0.0)
+        flowed_ml = total_ml - self._seen_ml
         self._seen_ml = total_ml
+        if flowed_ml > 0.0:
+            noise = params["noise_ratio"] * (NOISY_TIMES if self.fault == "noisy" else 1.0)
+            part = params["slip_ratio"] + signal.drifted + self._rng.gauss(noise)
+            self._turned_ml += flowed_ml * max(part, 0.0)
+        before_ml = signal.value
+        if self.fault is None:
+            signal.value = self._turned_ml
+        else:
+            signal.follow(dt_s, self._turned_ml, params["tau_s"], params["drift_per_h"])
+        if signal.value > before_ml and self.turn is not None:
+            self.turn(signal.value - before_ml)
 
     def state(self):
         """Return a JSON-able state."""
-        return None if self._seen_ml is None else pack_floats([self._seen_ml])
+        if self._seen_ml is None:
+            return None
+        return [self.signal.state(), pack_floats([self._seen_ml, self._turned_ml])]
 
     def restore(self, state):
         """Take back what `state` returned."""
-        self._seen_ml = None if state is None else unpack_floats(state)[0]
+        if state is None:
+            self._seen_ml = self._turned_ml = None
+            return
+        self.signal.restore(state[0])
+        self._seen_ml, self._turned_ml = unpack_floats(state[1])
 
 
 class SupplyProbe(Lagged):
@@ -134,7 +162,8 @@ class SupplyProbe(Lagged):
 
     def step(self, dt_s, truth):
         """Advance by `dt_s`."""
-        self.signal.follow(dt_s, self.params["supply_mv"], 1.0, self.params["drift_mv_per_h"])
+        self.signal.follow(dt_s, self.params["supply_mv"], self.params["tau_s"],
+                           self.params["drift_mv_per_h"])
 
     @property
     def supply(self):

@@ -1,15 +1,22 @@
-"""Every parameter of the simulated probes: default by kind, unit in the name."""
+"""Every parameter of the simulated probes: default by kind, unit in the name.
+
+docs/scenarios.md says what each is.
+"""
 
 # The parameters of each kind of probe, units in their names.
 DEFAULTS = {
     "ph": {
-        "slope_ratio": 0.985, "offset_mv": 3.0, "tau_s": 8.0, "noise_mv": 0.2,
-        "slope_loss_per_month": 0.007, "offset_walk_mv": 2.0, "drift_mv_per_h": 10.0,
-        "ground_loop_mv": 0.0, "floating_mv": 700.0,
+        "slope_ratio": 0.985, "offset_mv": 3.0, "tau_s": 8.0, "glass_tau_s": 45.0,
+        "noise_mv": 0.2, "hum_mv": 0.0, "age_months": 0.0, "slope_loss_per_month": 0.007,
+        "tau_growth_s_per_month": 2.0, "offset_walk_mv": 2.0, "drift_mv_per_h": 10.0,
+        "inlet_ratio": 0.0, "dead_time_s": 0.0, "ground_loop_mv": 0.0,
+        "ec_coupling_mv_per_ms_cm": 0.0, "floating_mv": 700.0,
     },
     "ec": {
-        "cell_ratio": 1.01, "fouling_per_month": 0.0075, "tau_s": 5.0, "noise_ratio": 0.001,
-        "drift_per_h": -0.02, "shorted_us_cm": 100_000.0,
+        "cell_ratio": 1.01, "age_months": 0.0, "fouling_per_month": 0.0075, "tau_s": 5.0,
+        "noise_ratio": 0.001, "drift_per_h": -0.02, "polarisation_per_ms_cm": 0.01,
+        "bubble_ratio": 0.0, "bubbles_per_day": 0.0, "inlet_ratio": 0.0, "dead_time_s": 0.0,
+        "ground_loop_ratio": 0.0, "shorted_us_cm": 100_000.0,
     },
     "temp": {"offset_c": 0.1, "tau_s": 15.0, "noise_c": 0.01, "drift_c_per_h": 1.0},
     "level": {
@@ -21,17 +28,33 @@ DEFAULTS = {
         "noise_rh_pct": 0.05, "drift_c_per_h": 1.0, "drift_rh_pct_per_h": 2.0,
     },
     "range": {"offset_mm": 0.0, "tau_s": 1.0, "noise_mm": 0.8, "drift_mm_per_h": 5.0},
-    "float": {"lift_mm": 120.0, "gap_mm": 8.0, "tau_s": 2.0},
-    "flow": {"slip_ratio": 1.0},
+    "float": {"lift_mm": 120.0, "gap_mm": 8.0, "tau_s": 2.0, "drift_mm_per_h": -5.0},
+    "flow": {"slip_ratio": 1.0, "tau_s": 1.0, "noise_ratio": 0.005, "drift_per_h": -0.02},
     "co2": {"offset_ppm": 15.0, "tau_s": 60.0, "noise_ppm": 4.0, "drift_ppm_per_h": 50.0},
     "light": {
         "lx_per_umol_m2_s": 60.0, "clear_ratio": 1.0, "tau_s": 0.2, "noise_lx": 5.0,
         "drift_per_h": -0.02,
     },
     "supply": {
-        "supply_mv": 12_000.0, "current_ma": 180.0, "noise_mv": 8.0, "drift_mv_per_h": -200.0,
+        "supply_mv": 12_000.0, "current_ma": 180.0, "tau_s": 1.0, "noise_mv": 8.0,
+        "drift_mv_per_h": -200.0,
     },
 }
+
+
+def check(key, value):
+    """Return `value` of `probe.<kind>.<name>` as a float. Raises ValueError that names the key.
+
+    A time constant is above 0; every other number is as true as it is possible.
+    """
+    parts = key.split(".")
+    if len(parts) != 3 or parts[0] != "probe" or parts[2] not in DEFAULTS.get(parts[1], ()):
+        raise ValueError(f"unknown probe parameter {key!r}")
+    if isinstance(value, bool) or not isinstance(value, (int, float)) or value != value:
+        raise ValueError(f"{key}: number needed, got {value!r}")
+    if parts[2].endswith("tau_s") and value <= 0.0:
+        raise ValueError(f"{key}: {value!r} is not above 0")
+    return float(value)
 
 
 def settings(kind, params):
@@ -42,9 +65,8 @@ def settings(kind, params):
     """
     merged = dict(DEFAULTS[kind])
     for key in params:
+        value = check(key, params[key])
         parts = key.split(".")
-        if len(parts) != 3 or parts[0] != "probe" or parts[2] not in DEFAULTS.get(parts[1], ()):
-            raise ValueError(f"unknown probe parameter {key!r}")
         if parts[1] == kind:
-            merged[parts[2]] = float(params[key])
+            merged[parts[2]] = value
     return merged

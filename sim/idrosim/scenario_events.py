@@ -14,7 +14,7 @@ from idrosim.scenario_table import ScenarioError, Table, flat, is_number
 EVENTS = ("set", "fault", "command", "network", "clock", "press")
 _VERBS = ("dose", "run", "correct", "end_correction", "stop", "resume")
 _LASTING_FAULTS = ("power_cut", "brown_out", "hang", "busy")
-_PART_FAULTS = ("unplugged", "stuck", "noisy", "shorted", "drift", "swapped", "none")
+_PART_FAULTS = ("unplugged", "stuck", "noisy", "shorted", "drift", "slow", "swapped", "none")
 _FILE_FAULTS = ("flash_corrupt", "flash_unreadable")
 _FAULTS = (
     *_LASTING_FAULTS, "reset", "rtc_lost", *_PART_FAULTS, "flash_full", *_FILE_FAULTS,

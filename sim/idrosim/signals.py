@@ -5,6 +5,7 @@ import math
 from idrosim.exact import pack_floats, unpack_floats
 
 NOISY_TIMES = 60.0  # how much noisier a noisy signal is
+SLOW_TIMES = 30.0  # how much longer a slow one takes
 
 
 class Signal:
@@ -34,11 +35,15 @@ class Signal:
 
     def follow(self, dt_s, aim, tau_s, drift_per_h):
         """Move towards `aim` with time constant `tau_s`; a drifting fault runs away."""
-        if self.value is None:
-            self.value = self._held = aim
-        self.value = aim + (self.value - aim) * math.exp(-dt_s / tau_s)
-        if self._fault == "drift":
-            self.drifted += drift_per_h * dt_s / 3600.0
+        value = self.value
+        if value is None:
+            value = self._held = aim
+        if self._fault is not None:
+            if self._fault == "slow":
+                tau_s *= SLOW_TIMES
+            elif self._fault == "drift":
+                self.drifted += drift_per_h * dt_s / 3600.0
+        self.value = aim + (value - aim) * math.exp(-dt_s / tau_s)
 
     def look(self, noise):
         """Return the value with fresh noise of standard deviation `noise`; stuck is exact."""
@@ -65,10 +70,36 @@ class Signal:
         self.value, self._held, self.drifted = unpack_floats(state[1])
 
 
+class Delay:
+    """A pipe to a probe: what enters comes out so much later."""
+
+    def __init__(self):
+        self._now_s = 0.0
+        self._entered = []  # (second, value), the oldest first; one is older than the delay
+
+    def pass_on(self, dt_s, value, delay_s):
+        """Take `value` in, of now; return what entered `delay_s` ago, or first."""
+        self._now_s += dt_s
+        entered = self._entered
+        entered.append((self._now_s, value))
+        while len(entered) > 1 and entered[1][0] <= self._now_s - delay_s:
+            entered.pop(0)
+        return entered[0][1]
+
+    def state(self):
+        """Return a list of floats."""
+        return [self._now_s] + [number for pair in self._entered for number in pair]
+
+    def restore(self, floats):
+        """Take back what `state` returned."""
+        self._now_s = floats[0]
+        self._entered = [(floats[i], floats[i + 1]) for i in range(1, len(floats), 2)]
+
+
 class Lagged:
     """One quantity with lag, offset and noise, and its fault: what most probes are."""
 
-    FAULTS = ("stuck", "noisy", "drift")
+    FAULTS = ("stuck", "noisy", "drift", "slow")
 
     def __init__(self, params, rng):
         self.params = params

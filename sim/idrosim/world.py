@@ -37,7 +37,7 @@ class World:
         self.pin_parts = self._wiring.pin_parts
         self.own_adc = self._wiring.own_adc
         self._probes = list(self._wiring.probes.values())
-        truth = self.plant.truth()
+        truth = self.plant.around()
         for probe in self._probes:
             probe.step(0.0, truth)
         self._loads = {}  # pin, or (expander, pin): (name, load, safe level)

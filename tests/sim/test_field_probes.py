@@ -75,8 +75,32 @@ def test_a_float_turns_with_a_gap():
 
 def test_a_meter_is_turned_by_what_flowed():
     turned = []
-    probe = FlowProbe({}, Rng(1))
+    probe = FlowProbe({"probe.flow.noise_ratio": 0}, Rng(1))
     probe.turn = turned.append
     for total_ml in (50.0, 50.0, 60.0, 75.5):
         probe.step(1.0, TRUTH | {"topoff_ml": total_ml})
     assert turned == [10.0, 15.5]
+    probe.fault = "slow"
+    probe.step(10.0, TRUTH | {"topoff_ml": 175.5})
+    assert 20.0 < turned[-1] < 40.0
+    for _ in range(30):
+        probe.step(10.0, TRUTH | {"topoff_ml": 175.5})
+    assert sum(turned) == pytest.approx(125.5, abs=0.1)
+    probe.fault = "drift"
+    for _ in range(10):
+        probe.step(3_600.0, TRUTH | {"topoff_ml": 175.5})
+    probe.step(1.0, TRUTH | {"topoff_ml": 275.5})
+    assert turned[-1] < 90.0
+
+
+def test_a_waterlogged_float_lifts_late_and_a_slow_one_later():
+    probe = settled(FloatProbe, TRUTH | {"reservoir.level_mm": 125.0})
+    assert probe.is_up
+    probe.fault = "drift"
+    for _ in range(5):
+        probe.step(3_600.0, TRUTH | {"reservoir.level_mm": 125.0})
+    assert not probe.is_up
+    probe.fault = "slow"
+    probe.step(10.0, TRUTH | {"reservoir.level_mm": 0.0})
+    probe.step(3.0, TRUTH | {"reservoir.level_mm": 300.0})
+    assert not probe.is_up
