@@ -13,6 +13,7 @@ import time
 from collections import deque
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +22,7 @@ OnLine = Callable[[Line], None]
 
 START = Path(__file__).resolve().parent / "shim" / "start.py"
 HEAP = "2M"
+MACHINE_CODE = ("-X", "emit=native")
 EXIT_RESET = 3
 CONSOLE_LINES = 40
 MAX_BOOTS_WITHOUT_PROGRESS = 5
@@ -60,6 +62,21 @@ def find_micropython() -> Path:
             "or install your system's micropython, 1.26 or newer"
         )
     return Path(found)
+
+
+@cache
+def emitter(micropython: Path) -> tuple[str, ...]:
+    """Return the options that have an interpreter compile the simulator to machine code.
+
+    None where it has no emitter for this processor. The digits are the same either way, and the
+    firmware stays the bytecode that a board gets.
+    """
+    try:
+        command = [str(micropython), *MACHINE_CODE, "-c", "pass"]
+        found = subprocess.run(command, capture_output=True, check=False)
+    except OSError as error:
+        raise SimulatorError(f"{micropython} does not start: {error}") from error
+    return MACHINE_CODE if found.returncode == 0 else ()
 
 
 def make_job(
@@ -234,7 +251,8 @@ def _start(
     job: Mapping[str, Any], path: Path, micropython: Path | None, stdin: int
 ) -> subprocess.Popen[str]:
     program = micropython or find_micropython()
-    command = [str(program), "-X", f"heapsize={job.get('heap', HEAP)}", str(START), str(path)]
+    heap = f"heapsize={job.get('heap', HEAP)}"
+    command = [str(program), "-X", heap, *emitter(program), str(START), str(path)]
     try:
         return subprocess.Popen(
             command, stdin=stdin, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,

@@ -145,10 +145,13 @@ class World:
             known = ", ".join(sorted(self._wiring.fault_targets))
             raise ValueError(f"fault {kind}: target {target} is none of {known}")
         self._step_to(self._clock.now_us)
+        problem = None
         try:
             broken.fault = None if kind == "none" else kind
         except AssertionError as error:
-            raise ValueError(f"fault {target}: {error}") from None
+            problem = error
+        if problem is not None:
+            raise ValueError(f"fault {target}: {problem}")
         for pin in self._loads:
             self._apply(pin)
 
