@@ -6,6 +6,7 @@ A job is the JSON of one node: see `make_job`. `run_lockstep` runs it to its end
 
 import json
 import shutil
+import socket
 import subprocess
 import sys
 import threading
@@ -95,6 +96,8 @@ def make_job(
         "broker_host": "127.0.0.1", "broker_port": 1883, "earned_s": 259_200,
     }
     nvs.update(more.pop("nvs", {}))
+    if mode == "live":  # its radio is simulated, and so would be its name server
+        nvs["broker_host"] = _address_of(str(nvs["broker_host"]))
     job: dict[str, Any] = {
         "mode": mode, "node": node, "seed": seed, "board": dict(board),
         "flash_dir": str(folder / "flash"), "state_path": str(folder / "state.json"),
@@ -106,6 +109,13 @@ def make_job(
     if unknown:
         raise TypeError(f"a job has no {', '.join(sorted(unknown))}")
     return job | more
+
+
+def _address_of(host: str) -> str:
+    try:
+        return socket.gethostbyname(host)
+    except OSError as error:
+        raise SimulatorError(f"the broker's host {host} cannot be found: {error}") from error
 
 
 def install_image(job: Mapping[str, Any], image_dir: Path) -> None:

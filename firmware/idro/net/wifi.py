@@ -6,11 +6,11 @@ node's control does not depend on any of it.
 """
 
 import asyncio
-import socket
 
 import network
 
 from idro.errors import LinkError
+from idro.net import resolver
 
 JOIN_MS = 25_000
 STEP_MS = 500
@@ -87,7 +87,7 @@ class Wifi:
                 await asyncio.wait_for(self._wait_up(), OPEN_MS / 1_000)
             except asyncio.TimeoutError:  # noqa: UP041  (MicroPython has no such built-in)
                 raise LinkError(f"wifi: not joined, {self.last_error}") from None
-        return await asyncio.open_connection(self._address_of(host, port), port)
+        return await asyncio.open_connection(await self._address_of(host), port)
 
     async def _wait_up(self):
         await self._up.wait()
@@ -122,16 +122,20 @@ class Wifi:
         except (OSError, RuntimeError) as error:
             self.last_error = f"{error!r}"
 
-    def _address_of(self, host, port):
-        """Return a numeric address where the port tells one; the lookup blocks, so only with a
-        network. The last good one serves while the name server is silent."""
+    async def _address_of(self, host):
+        """Return the address of `host` in numbers. Raises LinkError or OSError.
+
+        The last good one serves while the name server is silent.
+        """
+        if resolver.is_address(host):
+            return host
         try:
-            address = socket.getaddrinfo(host, port)[0][-1]
+            self._addresses[host] = await resolver.resolve(host, self._wlan.ifconfig()[3])
+        except ValueError as error:
+            raise LinkError(f"broker: {error}") from None
         except OSError:
             if host not in self._addresses:
                 raise
-            return self._addresses[host]
-        self._addresses[host] = address[0] if isinstance(address, tuple) else host
         return self._addresses[host]
 
 

@@ -7,6 +7,7 @@ wake-up without network traffic: that is what decides the speed of a whole run.
 from idrosim.clock import FOREVER_US
 from idrosim.rng import Rng
 from idrosim.shim.links import Link, Portal
+from idrosim.shim.name_server import Datagram
 
 EINPROGRESS = 115
 ECONNRESET = 104
@@ -76,6 +77,11 @@ class Network:
             elif STATES[state] == _CUT:
                 socket.cut()
 
+    @property
+    def broker_address(self):
+        """What names resolve to."""
+        return "10.0.0.1" if self.state == "captive" else "192.168.4.1"
+
     def accept(self, socket):
         """Return the peer of a new connection, None where nobody answers on it."""
         if self.state == "half_open":
@@ -90,7 +96,7 @@ class Socket:
 
     network = None
 
-    def __init__(self, family=2, kind=1, protocol=0):
+    def __init__(self):
         self._peer = None
         self._chunks = []  # (due_us, bytes), in order
         self.in_due_us = FOREVER_US
@@ -300,7 +306,10 @@ class Poll:
 
 def socket_functions(network):
     """Return the public names of `socket`."""
-    Socket.network = network
+    Socket.network = Datagram.network = network
+
+    def make(family=2, kind=1, protocol=0):
+        return Datagram() if kind == 2 else Socket()
 
     def getaddrinfo(host, port, family=0, kind=0, protocol=0, flags=0):
         if not all(part.isdigit() for part in host.split(".")):
@@ -308,11 +317,11 @@ def socket_functions(network):
                 network.clock.spend(RESOLVE_FAILS_AFTER_US)
                 raise OSError(EAI_FAIL)
             network.clock.spend(2 * network.latency_us)
-            host = "10.0.0.1" if network.state == "captive" else "192.168.4.1"
+            host = network.broker_address
         return [(2, 1, 0, "", (host, port))]
 
     return {
-        "socket": Socket, "getaddrinfo": getaddrinfo, "AF_INET": 2, "AF_INET6": 10,
+        "socket": make, "getaddrinfo": getaddrinfo, "AF_INET": 2, "AF_INET6": 10,
         "SOCK_STREAM": 1, "SOCK_DGRAM": 2, "SOL_SOCKET": 0xFFF, "SO_REUSEADDR": 4,
         "IPPROTO_TCP": 6, "TCP_NODELAY": 1,
     }
