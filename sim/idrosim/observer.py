@@ -86,6 +86,7 @@ class Observer:
 
     def _up(self, line: Line) -> None:
         leaf = line["topic"].rpartition("/")[2]
+        self.evidence.add(f"messages:{leaf}", line["at_ms"], 1.0)
         if leaf == "status":
             self._write({"at_ms": line["at_ms"], "status": line["payload"]})
             return

@@ -13,7 +13,8 @@ single run, `apart_s:<output>,<output>` the time between a run of one and the ne
 `flash:<what>` adds up what the flash went through: "writes", "bytes", "erases", of all or of one
 file ("erases.ledger.a", "erases.outbox"). `records:<what>` is one number at the end: "holes" in
 the numbers of the records that arrived, "repeats" of one that had arrived before, and "conflicts",
-repeats that say something else.
+repeats that say something else. `messages:<leaf>` counts what reached the host on up/<leaf> at
+the time it came, however often.
 """
 
 from bisect import bisect_left, bisect_right
@@ -23,7 +24,7 @@ from typing import Any
 
 KINDS = (
     "true", "measured", "error", "fault", "events", "pumped_s", "longest_s", "apart_s", "flash",
-    "records",
+    "records", "messages",
 )
 FORMS = ("always", "never", "eventually", "within")
 FOREVER_MS = 1 << 62
@@ -108,6 +109,10 @@ def _samples(promise: Promise, evidence: Evidence) -> list[tuple[int, float]]:
     kind, _, name = promise.signal.partition(":")
     if kind == "events":
         return [(promise.after_ms, float(_most_events(promise, name, evidence)))]
+    if kind == "messages":
+        times = [at_ms for at_ms, _ in evidence.series.get(promise.signal, [])]
+        count = sum(promise.after_ms <= at_ms <= promise.before_ms for at_ms in times)
+        return [(promise.after_ms, float(count))]
     if kind == "pumped_s":
         return [(promise.after_ms, _most_pumped_s(promise, evidence.runs.get(name, [])))]
     if kind == "longest_s":
