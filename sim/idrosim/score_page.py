@@ -1,0 +1,103 @@
+"""The page of the scoreboard: how it was measured, what came out, what misses the aims and why."""
+
+from __future__ import annotations
+
+from idrosim import score_ours
+from idrosim.score import STEP_S, Measures
+from idrosim.score_cells import (
+    ACIDS,
+    BAND_PH,
+    BASES,
+    CROP_M2_L,
+    EC_BAND_RATIO,
+    FRESH_FILL,
+    LEAST_BAND_US_CM,
+    PUMP_ML_S_L,
+    TARGET_PH,
+)
+from idrosim.score_policies import DEADBAND_PH, DEADBAND_US_CM, PEERS
+from idrosim.score_report import (
+    IN_BAND,
+    OVER_MS_CM,
+    OVER_PH,
+    REAGENT,
+    ROW_TITLES,
+    SUMMARY_TITLES,
+    by_policy,
+    row,
+    summary,
+    table,
+)
+
+
+def page(board: list[Measures], days: float, picture: str | None) -> str:
+    """Return the page of a board in Markdown; `picture` is the file name of its drawing."""
+    names = list(by_policy(board))
+    parts = [
+        "# Whose dosing keeps the crop best", "",
+        f"`idroserra sim score --md docs/score.md --plot docs/images/score.png` made this page "
+        f"(`make score`): {len(board) // max(1, len(names))} greenhouses, {days:g} days each, "
+        f"{len(names)} dosing policies. Do not edit it.", "",
+        "## What came out", "",
+        table(SUMMARY_TITLES, summary(board)), "",
+        "Of each measure the median and the worst of all cells. A cell is good when it meets "
+        f"every aim: at least {100 * IN_BAND:.0f} % of the time in band after pH and EC first "
+        f"were, at most {OVER_PH:.2f} pH and {OVER_MS_CM:.1f} mS/cm of overshoot, at most "
+        f"{REAGENT:.2f} times the least reagent.", "",
+    ]
+    if picture is not None:
+        parts += [f"![Every measure of every policy, a dot a cell](images/{picture})", ""]
+    parts += [*_ours(board), *_method(), *_peers()]
+    return "\n".join(parts) + "\n"
+
+
+def _ours(board: list[Measures]) -> list[str]:
+    weeks = by_policy(board).get(score_ours.NAME)
+    if weeks is None:
+        return []
+    return [f"## {score_ours.NAME}, cell by cell", "",
+            table(ROW_TITLES, [row(week) for week in weeks]), ""]
+
+
+def _method() -> list[str]:
+    stocks = ", ".join(
+        f"{litres} l {acids['h3po4']}, {acids['hno3']} and {BASES[litres]}"
+        for litres, acids in ACIDS.items())
+    return [
+        "## How it is measured", "",
+        "- **The twin** is the plant of the scenarios (`sim/idrosim/plant.py`): ion-paired "
+        "chemistry, CO2, mixing, crop, transpiration, top-off with the same tap water, pumps "
+        "with a calibration error drawn from the cell's seed, probes with lag, noise and drift. "
+        f"It runs on CPython in steps of {STEP_S:g} s; no link, no flash, no resets.",
+        "- **A cell** is one of 4 waters, 2 acids, 3 volumes and 2 ages of probes. It begins "
+        f"with a fresh fill at {100 * FRESH_FILL:.0f} % of the lettuce recipe and at the pH that "
+        f"water then has. Target: pH {TARGET_PH} and the EC of the whole recipe in that water. "
+        f"Crop ({CROP_M2_L * 100:g} m2 of lettuce for 100 l), circulation, tap and pumps "
+        f"({PUMP_ML_S_L * 100:g} ml/s for 100 l) grow with the volume; so does the strength of "
+        f"the stock ({stocks}). Nutrient is A and B at 100 times the recipe.",
+        f"- **In band** is the true pH within {BAND_PH} of the target and the true EC within "
+        f"{100 * EC_BAND_RATIO:.0f} % ({LEAST_BAND_US_CM:g} uS/cm at the least). Probes err, so "
+        f"every policy is told a narrower dead band: {DEADBAND_PH} pH and {DEADBAND_US_CM:g} "
+        "uS/cm.",
+        "- **Overshoot** is how far past the target the true value was within an hour of a dose "
+        "that went that way.",
+        "- **Reagent** is acid and base in meq against the least: what somebody needs who knows "
+        "the true water and corrects it every five minutes, straight in the bulk, to the very "
+        "target, with the same crop, weather and tap. Below 1 a policy leaves the water off its "
+        "target. Where less than 0.06 meq/l is needed in a week there is nothing to compare.",
+        "- **Worst pH** is the furthest from the target after pH first was within half its band.",
+        f"- **{score_ours.NAME}** is the firmware itself: `idro.app.loops`, `idro.control` and "
+        "`idro.safety` with its budgets, on CPython. Its settings are what commissioning "
+        "declares: a titration of the fresh fill, ml of nutrient for 100 uS/cm, ml/s of the "
+        "pumps.", "",
+    ]
+
+
+def _peers() -> list[str]:
+    told = [
+        [name, " ".join((policy.__doc__ or "").split())] for name, policy in PEERS.items()
+    ]
+    return ["## The peers' policies", "",
+            "As their sources and manuals tell them, with their own periods and sizes; the same "
+            "in every cell. No peer's code is in this repository.", "",
+            table(("policy", "misses"), told).replace("| misses |", "| what it does |", 1), ""]
