@@ -29,10 +29,11 @@ class Doser:
         self._dripping_ml = 0.0
         self._rested_since_s = 0.0
         self._was_turning = False
-        self.configure(params)
         # From the outlet: liquid, then air, then liquid. Without air it is all liquid.
-        self._ahead_ml = 0.0
-        self._air_ml = 0.0 if self.bottle_ml > 0.0 else self._line_ml
+        self._ahead_ml = self._air_ml = 0.0
+        self.configure(params)
+        if self.bottle_ml <= 0.0:
+            self._air_ml = self._line_ml
         self.let_in_air(params[name + ".air_ml"])
 
     def configure(self, params):
@@ -52,6 +53,7 @@ class Doser:
         self._drain_ml_s = params[name + ".drain_ml_per_h"] / 3600.0
         self._siphon_ml_s = params[name + ".siphon_ml_per_h"] / 3600.0
         self._stuck = params[name + ".stuck"]
+        self._air_ml = min(self._air_ml, self._line_ml)
 
     def let_in_air(self, air_ml):
         """Put `air_ml` more at the end of the line, as far as it is full of liquid."""

@@ -14,7 +14,16 @@ from idrosim.exact import pack_floats
 from idrosim.plant import Plant
 from idrosim.rng import Rng
 
-PARAMS = {"reservoir.water": "medium", "start.hour": 5.0, "reservoir.volume_ml": 40_000}
+PARAMS = {
+    "reservoir.water": "medium", "start.hour": 5.0, "reservoir.volume_ml": 40_000,
+    "ph_down.drip_ml": 0.05, "ph_down.worn_l": 40.0, "nutrient_a.air_ml": 1.5,
+    "nutrient_b.drain_ml_per_h": 0.5, "ph_up.bottle_ml": 90.0,
+}
+PROBES = {
+    "probe.ph.inlet_ratio": 0.4, "probe.ph.dead_time_s": 25, "probe.ph.ground_loop_mv": 18,
+    "probe.ph.ec_coupling_mv_per_ms_cm": 2, "probe.ph.hum_mv": 0.5,
+    "probe.ec.bubbles_per_day": 20, "probe.ec.ground_loop_ratio": 0.04,
+}
 MINUTES = 2 * 24 * 60
 STEP_S = 20.0
 KINDS = (probes.PhProbe, probes.EcProbe, probes.TempProbe, probes.LevelProbe, probes.AirProbe)
@@ -27,7 +36,9 @@ EVENTS = {
     1_700: ("circulation.stuck", "off"), 1_800: ("circulation.stuck", ""),
     1_900: ("outside.temp_c", 31.0), 2_000: (3, "noisy"), 2_040: (3, None),
     2_100: ("ph_down.stuck", "on"), 2_104: ("ph_down.stuck", ""),
-    2_300: ("air.co2_ppm", 900.0), 2_500: (4, "stuck"), 2_600: (4, None),
+    2_200: ("ph_up.tube", "nutrient_b"), 2_280: (2, "slow"), 2_300: ("air.co2_ppm", 900.0),
+    2_320: ("reservoir.air_stone_per_h", 2.0), 2_340: (2, None), 2_400: (0, "slow"),
+    2_450: (0, None), 2_500: (4, "stuck"), 2_600: (4, None),
 }
 
 
@@ -35,7 +46,7 @@ def main():
     """Run the two days; print."""
     seed = int(sys.argv[1])
     plant = Plant(PARAMS, seed)
-    hung = [kind({}, Rng(seed + place)) for place, kind in enumerate(KINDS)]
+    hung = [kind(PROBES, Rng(seed + place)) for place, kind in enumerate(KINDS)]
     whole = hashlib.sha256()
     for minute in range(MINUTES):
         drive(plant, minute)
@@ -45,9 +56,10 @@ def main():
             plant = rebuilt(plant, seed)
         for _ in range(int(60 / STEP_S)):
             plant.step(STEP_S)
-            truth = plant.truth()
+            around = plant.around()
             for probe in hung:
-                probe.step(STEP_S, truth)
+                probe.step(STEP_S, around)
+            truth = plant.truth()
             bits = pack_floats([truth[key] for key in sorted(truth)] + signals(hung))
             whole.update(bits.encode())
         if minute % 10 == 9:
