@@ -1,6 +1,6 @@
 """The chip's own converter: what it tells, and that its blind ends are faults, never numbers."""
 
-from portable_fakes import FakeClock, fault_of, run
+from portable_fakes import FakeClock, fault_of, refusal_of, run
 
 from idro.drivers import dfr0300, hydrostatic
 from idro.drivers import esp32_adc as driver
@@ -122,6 +122,7 @@ def test_pins_of_the_other_converter_are_none():
 
 def test_a_lost_wire_is_a_fault_and_a_stuck_converter_repeats_itself():
     adc, part, _ = bench(1.0)
+    refusal_of(AssertionError, setattr, part, "fault", "noisy")
     run(adc.read_uv(0))
     part.fault = "stuck"
     part.inputs[34] = lambda: 2.0

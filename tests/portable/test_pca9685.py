@@ -296,6 +296,7 @@ def test_misuse_is_an_assertion():
         (b"\x09\x20", "register 09 is 20"),
     ):
         assert words in refusal_of(AssertionError, part.write, data)
+    refusal_of(AssertionError, setattr, part, "fault", "shorted")
     part.write(b"\x00\x30")
     assert "prescale 2" in refusal_of(AssertionError, part.write, b"\xfe\x02")
 

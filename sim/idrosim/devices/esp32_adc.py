@@ -43,7 +43,16 @@ class Esp32Adc:
         self._error_mv = error_mv
         self._codes = {}  # the last of each pin
         self.inputs = {}
-        self.fault = None
+        self._fault = None
+
+    @property
+    def fault(self):
+        return self._fault
+
+    @fault.setter
+    def fault(self, fault):
+        assert fault in (None, "unplugged", "stuck"), f"esp32_adc: no fault {fault}"
+        self._fault = fault
 
     def has(self, pin):
         """True where `pin` can be read while Wi-Fi runs."""
@@ -51,10 +60,10 @@ class Esp32Adc:
 
     def code(self, pin, atten):
         """Return the code of `pin` now, 0 to 4095, at attenuation 0 (none) to 3 (11 dB)."""
-        if self.fault == "stuck":
+        if self._fault == "stuck":
             return self._codes.get(pin, 0)
         source = self.inputs.get(pin)
-        volts = 0.0 if source is None or self.fault == "unplugged" else source()
+        volts = 0.0 if source is None or self._fault == "unplugged" else source()
         seen_mv = volts * 1_000.0 + self._error_mv if volts > 0.0 else 0.0
         exact = self._exact_code(seen_mv, atten) + self._rng.gauss(_NOISE_CODES)
         code = self._codes[pin] = min(_TOP, max(0, int(exact + 0.5) if exact > 0 else 0))

@@ -29,7 +29,7 @@ class Pca9685:
     def __init__(self, clock):
         self._clock = clock
         self.on_change = None
-        self.fault = None
+        self._fault = None
         self._oe_level = 1  # its pull-up
         self._registers = bytearray(len(_POWER_ON))
         self._duties = [0] * _PINS
@@ -43,6 +43,15 @@ class Pca9685:
         self._awake_us = None  # since when the oscillator runs
         self._is_stopped = False  # woken with RESTART set: the PWM waits for it
         self._tell()
+
+    @property
+    def fault(self):
+        return self._fault
+
+    @fault.setter
+    def fault(self, fault):
+        assert fault in (None, "unplugged", "stuck"), f"pca9685: no fault {fault}"
+        self._fault = fault
 
     @property
     def freq_hz(self):
@@ -63,10 +72,10 @@ class Pca9685:
         for byte in data[1:]:
             place = self._pointer
             is_led = is_led or _is_led(place)
-            if self.fault != "stuck":
+            if self._fault != "stuck":
                 self._put(place, byte)
             self._move_on()
-        if is_led and self.fault != "stuck":
+        if is_led and self._fault != "stuck":
             # A new duty and a stop are one of the ways out of RESTART (7.3.1.1).
             self._registers[_MODE1] &= ~_RESTART & 0xFF
             self._is_stopped = False
@@ -83,7 +92,7 @@ class Pca9685:
 
     def general_call(self, data):
         """Take a write to address 0: SWRST is its only meaning (7.1.4); others are ignored."""
-        if self.fault != "stuck" and data == SOFTWARE_RESET:
+        if self._fault != "stuck" and data == SOFTWARE_RESET:
             self.power_cycle()
 
     @property
@@ -108,7 +117,7 @@ class Pca9685:
         self._tell()
 
     def _acknowledge(self):
-        if self.fault == "unplugged":
+        if self._fault == "unplugged":
             raise OSError(_ENODEV)
 
     def _move_on(self):
