@@ -15,13 +15,14 @@ from rich.table import Table
 from rich.text import Text
 
 from idro.protocol import settings
-from idroserra import boards, cli_sim_score, image
+from idroserra import boards, cli_sim_campaign, cli_sim_score, image
 from idroserra.errors import ConfigError, HostError
 from idrosim import mutation, run_chart, run_report, scenario
 from idrosim.process import SimulatorError
 
 app = typer.Typer(help="Run simulated greenhouses on a virtual clock.", no_args_is_help=True)
 app.command("score")(cli_sim_score.run)
+app.command("campaign")(cli_sim_campaign.run)
 
 BROKEN = 3
 
