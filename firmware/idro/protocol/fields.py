@@ -60,11 +60,7 @@ def integer_or_none(obj, key, low=0, high=MAX_INT):
 
 def text(obj, key, max_chars=MAX_TEXT_CHARS):
     """Return the text under `key`, 0 to max_chars printable characters. Raises ProtocolError."""
-    value = obj.get(key)
-    if not isinstance(value, str):
-        raise ProtocolError(f"{key}: text needed, got {_shown(value)}")
-    if len(value) > max_chars:
-        raise ProtocolError(f"{key}: {len(value)} characters, at most {max_chars}")
+    value = _short_text(obj, key, max_chars)
     for byte in value.encode():
         if byte < 32:
             raise ProtocolError(f"{key}: control character")
@@ -73,7 +69,7 @@ def text(obj, key, max_chars=MAX_TEXT_CHARS):
 
 def identifier(obj, key, max_chars=40):
     """Return the id under `key`: 1 to max_chars of A-Z a-z 0-9 - _. Raises ProtocolError."""
-    value = text(obj, key, max_chars)
+    value = _short_text(obj, key, max_chars)
     if not value or not only_bytes(value, _ID_BYTES):
         raise ProtocolError(f"{key}: not an id")
     return value
@@ -118,16 +114,12 @@ def sequence(obj, key, max_items):
 def only_bytes(text, allowed):
     """True when every character of `text` is one of the ASCII bytes `allowed`.
 
-    Looks at bytes, because MicroPython makes a new string of every character of a string.
+    strip() stops at the first byte that is not allowed, and is 20 times faster than a loop.
     """
     try:
-        encoded = text.encode()
+        return not text.encode().strip(allowed)
     except ValueError:  # half a surrogate pair
         return False
-    for byte in encoded:  # noqa: SIM110  a generator costs ten times as much on the board
-        if byte not in allowed:
-            return False
-    return True
 
 
 def is_integer(value):
@@ -140,6 +132,15 @@ def is_number(value):
     if is_integer(value):
         return -MAX_INT <= value <= MAX_INT
     return isinstance(value, float) and math.isfinite(value)
+
+
+def _short_text(obj, key, max_chars):
+    value = obj.get(key)
+    if not isinstance(value, str):
+        raise ProtocolError(f"{key}: text needed, got {_shown(value)}")
+    if len(value) > max_chars:
+        raise ProtocolError(f"{key}: {len(value)} characters, at most {max_chars}")
+    return value
 
 
 def _has_surrogate(text):
