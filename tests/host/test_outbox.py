@@ -238,6 +238,26 @@ def test_flash_that_refuses_loses_the_oldest_telemetry_first(tmp_path):
     assert len(out) == 302 - 1 - outbox.lost_count
 
 
+def test_a_held_outbox_takes_no_more_room_and_gives_up_telemetry_before_events(tmp_path):
+    outbox = new_outbox(tmp_path)
+    for seq in range(1, 1_001):
+        outbox.append_telemetry(seq * 60_000, values_at(seq), {})
+    held_segments = len(list(tmp_path.glob("*.seg")))
+    outbox.hold(True)
+    for seq in range(1_001, 4_001):
+        outbox.append_telemetry(seq * 60_000, values_at(seq), {})
+        if seq % 1_000 == 0:
+            outbox.append_event(seq * 60_000, "armed", {})
+    assert len(list(tmp_path.glob("*.seg"))) <= held_segments
+    outbox.hold(False)
+    for seq in range(4_001, 5_001):
+        outbox.append_telemetry(seq * 60_000, values_at(seq), {})
+    assert len(list(tmp_path.glob("*.seg"))) > held_segments
+    kept = [record for _, record in drain(outbox)]
+    kinds = [record.kind for record in kept if isinstance(record, messages.EventRecord)]
+    assert kinds.count("armed") == 3
+
+
 def test_what_is_stored_of_a_segment_waits_no_more(tmp_path):
     outbox = new_outbox(tmp_path)
     for seq in range(1, 41):

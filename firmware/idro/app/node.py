@@ -13,6 +13,7 @@ import sys
 import time
 
 from idro.app import hardware, outputs_off
+from idro.app.ballast import Ballast
 from idro.app.clock import Clock
 from idro.app.commands import Commands
 from idro.app.correction import CorrectionTask
@@ -60,6 +61,7 @@ class Node:
         self.outbox = Outbox(
             DATA + "/outbox", boot_id, self.telemetry.channels, self.clock
         )
+        self.ballast = Ballast(DATA + "/ballast")
         self._open_gate()
         self.supervisor = Supervisor(self.clock, feed, self.gate.off_all, self.record)
         self.overrides = Overrides(self.clock)
@@ -129,12 +131,17 @@ class Node:
         return Commands(identity, self.clock, seen, actions, self.record)
 
     def _watch_flash(self):
-        """Tell once of each part whose flash refuses; nothing stops for it but doses."""
+        """Tell once of each part whose flash refuses, and give it the room that is kept for that;
+        nothing stops for it but doses."""
         for part, owner in self._flash.items():
             error = owner.error or ""
             if error and error != self._flash_told.get(part):
                 self.record("flash_failed", {"part": part, "error": printable(error)[:120]})
             self._flash_told[part] = error
+        has_failed = any(self._flash_told.values())
+        if self.ballast.watch(self.clock.now_ms(), has_failed):
+            self.record("flash_failed", {"part": "space", "error": "flash is full or refuses"})
+        self.outbox.hold(not self.ballast.is_laid)
 
     async def _control(self):
         """Sample, decide, record: once every sample.every_ms, at even steps of uptime."""

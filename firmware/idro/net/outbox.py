@@ -82,6 +82,10 @@ class Outbox:
         while self._pending_bytes > _MAX_PENDING_BYTES:
             self._give_up_oldest()
 
+    def hold(self, is_held):
+        """Take no more room on flash while `is_held`; see Ring.hold."""
+        self._ring.hold(is_held)
+
     def set_boot_unix_ms(self, unix_ms):
         """Note the wall time of at_ms 0 of this boot."""
         if unix_ms != self._boot_unix_ms:

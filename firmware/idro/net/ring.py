@@ -10,6 +10,7 @@ from idro.net import frames, thinning
 from idro.net.folder import SEGMENT_BYTES, Folder, Segment
 
 SPARE_SEGMENTS = 32  # beyond the limit, where nothing can be thinned: then the oldest goes
+_HELD_SEGMENTS = 4  # that many it may have in any case
 
 # One record on its way to flash.
 Entry = namedtuple("Entry", ("seq", "at_ms", "frame"))
@@ -21,7 +22,8 @@ class Ring:
     def __init__(self, path, schema, max_segments):
         """Open the folder `path` and index what is in it."""
         self.folder = Folder(path, schema)
-        self._max_segments = max_segments
+        self._most_segments = self._max_segments = max_segments
+        self._spare_segments = SPARE_SEGMENTS
         self.segments = []
         self.boots = {}
         self.generation = 0  # changes when bytes within a segment move
@@ -54,6 +56,13 @@ class Ring:
                 taken += 1
             self._write(entries, taken, size)
             del entries[:taken]
+
+    def hold(self, is_held):
+        """Grow no more while `is_held`: flash is full, and what is left of it is for others."""
+        self._spare_segments = 0 if is_held else SPARE_SEGMENTS
+        self._max_segments = self._most_segments
+        if is_held:
+            self._max_segments = min(self._most_segments, max(_HELD_SEGMENTS, len(self.segments)))
 
     def close(self):
         """Let the next record begin a new segment."""
@@ -193,7 +202,7 @@ class Ring:
         return True
 
     def _drop_oldest(self):
-        if len(self.segments) >= self._max_segments + SPARE_SEGMENTS:
+        if len(self.segments) >= self._max_segments + self._spare_segments:
             self.dropped_count += self.segments[0].count
             self.folder.erase(self.segments[0])
             self._replace(self.segments[1:])
