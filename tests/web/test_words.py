@@ -3,15 +3,28 @@
 import pytest
 
 from idro.protocol.events import EVENTS
+from idro.protocol.messages import Info
 from idro.protocol.quantities import QUANTITIES
+from idro.safety import correction as firmware_correction
+from idro.safety import interlocks, limits
 from idroserra.cli_tables import sparkline
+from idroserra.nodes import Node
+from idroserra.web.correction import REACHED, described
 from idroserra.web.display import display_of, duration_text, plain_name, shown
-from idroserra.web.dosing import DosingState
+from idroserra.web.dosing import EARN_MS, DosingState, authority_of
+from idroserra.web.told import NewestEvents
 from idroserra.web.verdict import host_reasons, summed, verdict_of
 from idroserra.web.words import event_text, level_of, reason_text
 
 NOW = 1_795_507_200_000
 ON = DosingState("on", "ok", "Dosing by itself", "Dosing by itself", None, "", "")
+
+
+class EmptyStore:
+    """A store in which nothing was ever written."""
+
+    def events(self, node, from_unix_ms, to_unix_ms, kinds=None):
+        return []
 
 
 def channel(value=None, fault=None, ago_ms=1_000, band=None):
@@ -21,6 +34,7 @@ def channel(value=None, fault=None, ago_ms=1_000, band=None):
 def node(channels, *, online=True, config=None):
     return {
         "node": "idro-a", "online": online, "last_seen_unix_ms": NOW, "stale_after_ms": 30_000,
+        "advice": [], "correction": None,
         "channels": channels,
         "config": {"rev": 0, "reported_rev": 0, "error": None, "values": {}} | (config or {}),
     }
@@ -56,7 +70,7 @@ def test_names_and_reasons_become_words():
 
 @pytest.mark.parametrize(("duration_ms", "text"), [
     (0, "0 ms"), (850, "850 ms"), (12_000, "12 s"), (240_000, "4 min"), (7_800_000, "2 h 10 min"),
-    (7_200_000, "2 h"), (259_200_000, "3 d"),
+    (7_200_000, "2 h"), (259_200_000, "3 d"), (183_600_000, "2 d 3 h"),
 ])
 def test_durations_read_well(duration_ms, text):
     assert duration_text(duration_ms) == text
@@ -122,3 +136,64 @@ def test_noise_stays_flat_in_the_terminals_line():
     assert sparkline([], 0.04) == ""
     assert len(set(sparkline([5.80, 5.81, 5.80], 0.04))) == 1
     assert sparkline([5.0, 6.0], 0.04) == "▁█"
+
+
+@pytest.mark.parametrize(("more", "sentence"), [
+    ({"state": "opened", "reason": "at most 400.0 ml", "by": "ann"},
+     "Correction with pH down to pH 5.90 opened by ann: at most 400.0 ml"),
+    ({"state": "held", "reason": "mixing, 10 min left"},
+     "Correction with pH down waits: mixing, 10 min left"),
+    ({"state": "ready", "next_ul": 25_000, "reason": "press the button on the board"},
+     "Correction with pH down is ready to give 25.0 ml: press the button on the board"),
+    ({"state": "given", "reason": "25.0 ml"},
+     "Correction with pH down: a step of 25.0 ml given, 50.0 ml so far, 350.0 ml left"),
+    ({"state": "ended", "reason": "dosing had no effect"},
+     "Correction with pH down is over: dosing had no effect, 50.0 ml given"),
+])
+def test_a_correction_is_told_step_by_step(more, sentence):
+    detail = {"actuator": "ph_down", "given_ul": 50_000, "left_ul": 350_000, "next_ul": 0,
+              "target_milli_ph": 5_900, "by": ""}
+    assert event_text("correction", detail | more) == sentence
+
+
+def test_the_share_of_the_budgets_is_told_with_what_was_asked_for():
+    assert event_text("authority", {
+        "granted_pct": 25, "asked_pct": 100, "reason": "dosing was latched",
+    }) == "Control has 25 % of its budgets now (100 % asked for): dosing was latched"
+    assert event_text("authority", {
+        "granted_pct": 0, "asked_pct": 0, "reason": "settings",
+    }) == "Control has advice only now: settings"
+
+
+def test_the_hosts_words_are_the_firmwares():
+    correction = firmware_correction.Correction("ph_down", 5_900, 400_000, 330_000, 0)
+    assert correction.ended(5_900, 0) == REACHED
+    assert limits.EARN_MS == EARN_MS
+    for left_ms, wait_ms in ((40_000, 40_000), (540_000, 540_000)):
+        reason = f"mixing, {interlocks.left(left_ms)} left"
+        told = described({"state": "held", "reason": reason}, NOW)
+        assert told["wait_until_unix_ms"] == NOW + wait_ms
+        assert told["text"] == "Waiting: the water mixes"
+
+
+@pytest.mark.parametrize(("event", "granted_pct", "left"), [
+    (None, 25, "2 d 3 h"),
+    (("authority", {"granted_pct": 100}), 100, None),
+    (("latched", {"reason": "dosing had no effect"}), 25, "3 d"),
+])
+def test_authority_is_what_the_node_said_last(event, granted_pct, left):
+    told = NewestEvents(EmptyStore, lambda: NOW)
+    info = Info("0.1.0", "b", "esp32", "b0", 5_000, None, "host", "power_on", "", (), {}, (),
+                True, 25, 51 * 3_600_000)
+    if event is not None:
+        told.take("idro-a", (NOW - 1_000) * 1_000, *event)
+    found = authority_of(told, Node("idro-a", "farm", info=info,
+                                    boot_epoch_unix_ms=NOW - 60_000), 100, NOW)
+    assert found.granted_pct == granted_pct
+    assert (f"full authority in {left} at the earliest" in found.text) == (left is not None)
+    assert (found.full_from_unix_ms is None) == (left is None)
+
+
+def test_authority_is_not_guessed():
+    told = NewestEvents(EmptyStore, lambda: NOW)
+    assert authority_of(told, Node("idro-a", "farm"), 100, NOW) is None

@@ -35,10 +35,10 @@ YEAR_S = 31_536_000
 
 # The filter of the "why" list.
 KINDS = {
-    "all": "decided,refused,dosed,ran,stopped,resumed,latched,armed,boot,configured,fault_began,"
-           "fault_ended,restarted,flash_failed,gap,clock_set",
-    "decisions": "decided,refused,stopped,resumed,latched,armed",
-    "doses": "dosed,ran",
+    "all": "decided,refused,dosed,ran,stopped,resumed,latched,armed,correction,authority,boot,"
+           "configured,fault_began,fault_ended,restarted,flash_failed,gap,clock_set",
+    "decisions": "decided,refused,stopped,resumed,latched,armed,correction,authority",
+    "doses": "dosed,ran,correction",
     "faults": "fault_began,fault_ended,restarted,flash_failed,latched,gap,boot",
 }
 

@@ -90,7 +90,7 @@ def plain_name(name: str) -> str:
 
 
 def duration_text(duration_ms: int) -> str:
-    """Return a duration in one or two units: "850 ms", "12 s", "4 min", "2 h 10 min", "3 d"."""
+    """Return a duration in one or two units: "850 ms", "12 s", "2 h 10 min", "2 d 3 h"."""
     if duration_ms < 1_000:
         return f"{duration_ms} ms"
     seconds = round(duration_ms / 1_000)
@@ -102,7 +102,8 @@ def duration_text(duration_ms: int) -> str:
     hours, rest = divmod(minutes, 60)
     if hours < 48:
         return f"{hours} h {rest} min" if rest else f"{hours} h"
-    return f"{round(hours / 24)} d"
+    days, rest = divmod(round(minutes / 60), 24)
+    return f"{days} d {rest} h" if rest else f"{days} d"
 
 
 def volume_text(volume_ul: int) -> str:

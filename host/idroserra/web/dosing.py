@@ -1,25 +1,25 @@
-"""Whether each node may dose, as far as the host was told: from its events and its settings.
+"""Whether a node may dose, with how much of its budgets, and what it advises, as far as it told.
 
-The node keeps the truth; the newest of its stopped, resumed and latched events says what it is.
+Full authority is earned on the node: three days of reduced dosing without a latch. The host only
+knows what the node said on connecting and since, so it tells when full is due at the earliest.
 """
 
 from __future__ import annotations
 
-import threading
-from collections.abc import Callable, Mapping
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
-from idroserra.errors import StoreError
-from idroserra.store import Store
+from idroserra.nodes import Node
+from idroserra.web.display import duration_text
+from idroserra.web.told import NewestEvents, Told
 from idroserra.web.words import reason_text
 
-KINDS = ("stopped", "resumed", "latched")
-LOOK_BACK_MS = 90 * 86_400_000
-ASK_EVERY_MS = 10_000
+EARN_MS = 3 * 86_400_000  # as the firmware has it
+_LOOPS = ("ec", "ph")
+_ADVICE = "advice: "
 
 
 class DosingState(NamedTuple):
-    """state: on, off (only watching), stopped, latched or unknown. label and text are words."""
+    """state: on, advise, off (only watching), stopped, latched or unknown. label, text: words."""
 
     state: str
     level: str
@@ -35,69 +35,116 @@ class DosingState(NamedTuple):
         level = "note" if self.level == "ok" else self.level
         return self._replace(level=level, text=f"{self.text}, when last heard", is_old=True)
 
-
-class _Latest(NamedTuple):
-    unix_us: int
-    kind: str
-    detail: Mapping[str, Any]
-
-
-class DosingStates:
-    """The newest dosing event of each node: from the stream, and now and then from the store,
-    where what a node tells late of its time without a network arrives too."""
-
-    def __init__(self, store: Callable[[], Store], now_unix_ms: Callable[[], int]) -> None:
-        self._store = store
-        self._now_unix_ms = now_unix_ms
-        self._lock = threading.Lock()
-        self._latest: dict[str, _Latest] = {}
-        self._asked: set[str] = set()
-        self._ask_unix_ms: dict[str, int] = {}
-
-    def take(self, node: str, unix_us: int, kind: str, detail: Mapping[str, Any]) -> None:
-        """Note an event of the live stream; other kinds and older ones are passed over."""
-        if kind not in KINDS:
-            return
-        with self._lock:
-            known = self._latest.get(node)
-            if known is None or known.unix_us <= unix_us:
-                self._latest[node] = _Latest(unix_us, kind, detail)
-
-    def get(self, node: str, enabled: bool | None) -> DosingState:
-        """Return the state; `enabled` is the setting dosing.enabled in force, None if unknown."""
-        known_all = self._ask_store(node)
-        with self._lock:
-            latest = self._latest.get(node)
-        if latest is not None and latest.kind != "resumed":
-            return _held(latest)
-        if not known_all or enabled is None:
-            return DosingState("unknown", "note", "Dosing unknown",
-                               "Not known yet whether it may dose", None, "", "")
-        if not enabled:
-            return DosingState("off", "note", "Only watching",
-                               "Only watching: dosing is off in the setpoints", None, "", "")
-        return DosingState("on", "ok", "Dosing by itself", "Dosing by itself", None, "", "")
-
-    def _ask_store(self, node: str) -> bool:
-        """Read the node's past where it is time to. False while it could never be read."""
-        now = self._now_unix_ms()
-        with self._lock:
-            was_asked = node in self._asked
-            if now < self._ask_unix_ms.get(node, 0):
-                return was_asked
-            self._ask_unix_ms[node] = now + ASK_EVERY_MS
-        try:
-            events = self._store().events(node, now - LOOK_BACK_MS, now + 60_000, KINDS)
-        except StoreError:
-            return was_asked
-        for event in events:
-            self.take(node, event.unix_us, event.kind, event.detail)
-        with self._lock:
-            self._asked.add(node)
-        return True
+    def while_corrected(self) -> DosingState:
+        """Return the same while a correction is open: control rests."""
+        if self.state not in ("on", "advise"):
+            return self
+        return self._replace(text="Dosing by itself rests while the correction is open")
 
 
-def _held(latest: _Latest) -> DosingState:
+class Authority(NamedTuple):
+    """The share of its budgets that control may spend. text: in words.
+
+    full_from_unix_ms: when it may get what is asked for, at the earliest; None where it has it.
+    """
+
+    granted_pct: int
+    asked_pct: int
+    full_from_unix_ms: int | None
+    text: str
+
+
+def dosing_of(
+    told: NewestEvents, node: str, enabled: bool | None, authority: Authority | None
+) -> DosingState:
+    """Return the state; `enabled` is the setting dosing.enabled in force, None if unknown."""
+    known_all = told.is_read(node)
+    held = told.newest(node, "stopped", "resumed", "latched")
+    if held is not None and held.kind != "resumed":
+        return _held(held)
+    if not known_all or enabled is None:
+        return _plain("unknown", "note", "Dosing unknown", "Not known yet whether it may dose")
+    if not enabled:
+        return _plain("off", "note", "Only watching",
+                      "Only watching: dosing is off in the setpoints")
+    if authority is not None and authority.granted_pct == 0:
+        return _plain("advise", "note", "Only advising", authority.text)
+    text = "Dosing by itself"
+    if authority is not None and authority.granted_pct < 100:
+        text = authority.text
+    return _plain("on", "ok", "Dosing by itself", text)
+
+
+def authority_of(
+    told: NewestEvents, node: Node, asked_pct: int | None, now_unix_ms: int
+) -> Authority | None:
+    """Return what the node may spend, None while it has not said so."""
+    info = node.info
+    if info is None or asked_pct is None or node.boot_epoch_unix_ms is None:
+        return None
+    told.is_read(node.node)
+    info_unix_ms = info.at_ms + node.boot_epoch_unix_ms
+    granted_pct, left_ms = info.granted_pct, info.earn_left_ms
+    change = told.newest(node.node, "authority")
+    if change is not None and change.unix_us // 1_000 > info_unix_ms:
+        granted_pct = int(change.detail.get("granted_pct") or 0)
+    due_unix_ms = info_unix_ms + left_ms
+    latch = told.newest(node.node, "latched")
+    if latch is not None and latch.unix_us // 1_000 > info_unix_ms:
+        due_unix_ms = latch.unix_us // 1_000 + EARN_MS
+    due = due_unix_ms if granted_pct < asked_pct else None
+    return Authority(granted_pct, asked_pct, due,
+                     _authority_text(granted_pct, asked_pct, due, now_unix_ms))
+
+
+def advice_of(told: NewestEvents, node: str, dosing: DosingState) -> list[str]:
+    """Return what a node that only advises would give, one sentence each."""
+    if dosing.state != "advise":
+        return []
+    boot = told.newest(node, "boot")
+    sentences = []
+    for loop in _LOOPS:
+        decided = told.decision(node, loop)
+        if decided is None or (boot is not None and boot.unix_us > decided.unix_us):
+            continue
+        reason = str(decided.detail.get("reason") or "")
+        if reason.startswith(_ADVICE):
+            words = reason_text(reason[len(_ADVICE):])
+            sentences.append(words[:1].upper() + words[1:])
+    return sentences
+
+
+def share_text(pct: int) -> str:
+    """Return a share of the budgets in words: "a quarter of its budgets"."""
+    if pct == 100:
+        return "its full budgets"
+    return "a quarter of its budgets" if pct == 25 else f"{pct} % of its budgets"
+
+
+def _authority_text(granted_pct: int, asked_pct: int, due: int | None, now_unix_ms: int) -> str:
+    if granted_pct == 0:
+        return "Only advising: it says what it would give, and gives nothing"
+    text = f"Dosing by itself with {share_text(granted_pct)}"
+    if due is None:
+        return text if granted_pct == 100 else f"{text}, as set"
+    wanted = "full authority" if asked_pct == 100 else f"{asked_pct} %"
+    left_ms = due - now_unix_ms
+    if left_ms <= 0:
+        return f"{text}; {wanted} is due, once it has dosed for three days without a lock"
+    return f"{text}; {wanted} in {_hours_text(left_ms)} at the earliest"
+
+
+def _hours_text(left_ms: int) -> str:
+    """In whole hours where there are some: the text must not change with every second."""
+    hour_ms = 3_600_000
+    return duration_text(-(-left_ms // hour_ms) * hour_ms) if left_ms >= hour_ms else "an hour"
+
+
+def _plain(state: str, level: str, label: str, text: str) -> DosingState:
+    return DosingState(state, level, label, text, None, "", "")
+
+
+def _held(latest: Told) -> DosingState:
     by, reason = str(latest.detail.get("by") or ""), reason_text(latest.detail.get("reason"))
     since = latest.unix_us // 1000
     if latest.kind == "stopped":

@@ -130,7 +130,7 @@ class Feed:
         if kind == "event":
             detail, seq = message["detail"], message["seq"]
             unix_us = message["unix_ms"] * 1_000 + seq % 1_000
-            self._views.dosing.take(message["node"], unix_us, message["kind"], detail)
+            self._views.told.take(message["node"], unix_us, message["kind"], detail)
             if message["unix_ms"] < wall_unix_ms() - NEWS_MS:
                 return None
             return message | {"unix_us": unix_us} | event_words(message["kind"], detail)

@@ -16,10 +16,12 @@ class CommandIn(BaseModel):
 
     model_config = ConfigDict(extra="forbid")
 
-    verb: str = Field(max_length=40, description="dose, run, stop or resume")
+    verb: str = Field(
+        max_length=40, description="dose, run, correct, end_correction, stop or resume")
     args: dict[str, Any] = Field(
         default_factory=dict, max_length=8,
-        description="dose: actuator, volume_ul; run: actuator, for_ms, duty_pct (dimmers only)")
+        description="dose: actuator, volume_ul; run: actuator, for_ms, duty_pct (dimmers only); "
+                    "correct: actuator, target_milli_ph, volume_ul")
     by: WHO = "api"
     ttl_ms: int = Field(30_000, ge=1_000, le=60_000,
                         description="The node does not act on it any later than this, in ms.")
@@ -80,7 +82,17 @@ class NodeOut(BaseModel):
     config: ConfigOut
     history_progress: dict[str, Any] | None
     dosing: dict[str, Any] = Field(
-        description="state: on, off (only watching), stopped, latched or unknown; in words too.")
+        description="state: on, advise, off (only watching), stopped, latched or unknown; in "
+                    "words too.")
+    has_button: bool | None = Field(
+        description="Whether steps of a correction can be released at the board; null: unknown.")
+    authority: dict[str, Any] | None = Field(
+        description="granted_pct and asked_pct of the budgets; full_from_unix_ms: when it may get "
+                    "what is asked for, at the earliest; in words too.")
+    advice: list[str] = Field(description="What a node that only advises would give.")
+    correction: dict[str, Any] | None = Field(
+        description="The newest correction of a fresh fill, open or over: state, volumes in ul, "
+                    "target_ph, wait_until_unix_ms; in words too.")
     verdict: dict[str, Any] = Field(description="level: ok, note, warn or bad; and sentences.")
 
 

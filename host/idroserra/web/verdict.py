@@ -23,6 +23,8 @@ def verdict_of(node: Mapping[str, Any], dosing: DosingState, now_unix_ms: int) -
     if not reasons:
         reasons += _readings(node["channels"], now_unix_ms - node["stale_after_ms"])
     reasons += _dosing(dosing)
+    if not dosing.is_old:
+        reasons += _for_hands(node)
     reasons += _settings(node["config"])
     return summed(reasons)
 
@@ -111,6 +113,17 @@ def _dosing(dosing: DosingState) -> list[Reason]:
     if dosing.level == "ok" or dosing.is_old:
         return []
     return [_reason(dosing.level, dosing.text + ".")]
+
+
+def _for_hands(node: Mapping[str, Any]) -> list[Reason]:
+    """What waits for somebody: advice, and a correction of a fresh fill."""
+    reasons = [_reason("warn", f"Advice: {text}.") for text in node["advice"]]
+    correction = node["correction"]
+    if correction is not None and correction["is_open"]:
+        is_ready = correction["state"] == "ready"
+        reasons.append(_reason("warn" if is_ready else "note",
+                               f"Correction of the pH. {correction['text']}."))
+    return reasons
 
 
 def _settings(config: Mapping[str, Any]) -> list[Reason]:

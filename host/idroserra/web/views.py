@@ -12,8 +12,10 @@ from idroserra.errors import StoreError
 from idroserra.nodes import Node
 from idroserra.service import Service
 from idroserra.store import EventPoint
+from idroserra.web.correction import correction_of
 from idroserra.web.display import display_of, screen_order
-from idroserra.web.dosing import DosingStates
+from idroserra.web.dosing import advice_of, authority_of, dosing_of
+from idroserra.web.told import NewestEvents
 from idroserra.web.verdict import is_in_contact, verdict_of
 from idroserra.web.words import event_text, fault_text, level_of, reason_text
 
@@ -38,7 +40,7 @@ class Views:
         self._lock = threading.Lock()
         self._stored: dict[str, dict[str, tuple[int, float]]] = {}
         self._asked_unix_ms: dict[str, int] = {}
-        self.dosing = DosingStates(lambda: service.store, wall_unix_ms)
+        self.told = NewestEvents(lambda: service.store, wall_unix_ms)
 
     def all(self) -> list[dict[str, Any]]:
         """Return the JSON of every node, by name."""
@@ -63,11 +65,18 @@ class Views:
             "stale_after_ms": max(LEAST_STALE_MS, 3 * sample_ms),
             "channels": self._channels(node, values),
             "outputs": {} if info is None else _in_order(info.outputs),
+            "has_button": None if info is None else info.has_button,
             "config": config,
             "history_progress": self._service.live.progress(node.node),
         }
         now = wall_unix_ms()
-        dosing = self.dosing.get(node.node, values.get("dosing.enabled"))
+        authority = authority_of(self.told, node, values.get("dosing.authority_pct"), now)
+        dosing = dosing_of(self.told, node.node, values.get("dosing.enabled"), authority)
+        correction = view["correction"] = correction_of(self.told, node.node)
+        if correction is not None and correction["is_open"]:
+            dosing = dosing.while_corrected()
+        view["authority"] = None if authority is None else authority._asdict()
+        view["advice"] = advice_of(self.told, node.node, dosing)
         if not is_in_contact(view, now):
             dosing = dosing.when_last_heard()
         view["dosing"] = dosing._asdict()

@@ -13,10 +13,14 @@ from idroserra.web.display import display_of, duration_text, plain_name, volume_
 
 _CHANNEL = re.compile(r"\b[a-z][a-z0-9_]*\.[a-z][a-z0-9_]*\b")
 
+# Names that the node puts into its sentences.
+_ACTUATOR = re.compile(r"\b(ph_down|ph_up|nutrient_[a-d]|top_off)\b")
+
 _BAD = ("latched",)
 _WARN = ("refused", "stopped", "fault_began", "gap", "restarted", "flash_failed")
 _OK = ("dosed", "ran")
-_NOTE = ("boot", "armed", "resumed", "configured", "clock_set", "fault_ended")
+_NOTE = ("boot", "armed", "resumed", "configured", "clock_set", "fault_ended", "correction",
+         "authority")
 
 
 def level_of(kind: str) -> str:
@@ -33,11 +37,11 @@ def fault_text(fault: str) -> str:
 
 
 def reason_text(reason: object) -> str:
-    """Return a reason as words: codes lose their underscores, channels get their names."""
+    """Return a reason as words: codes lose their underscores, channels and dosers get names."""
     text = str(reason or "").strip()
     if " " not in text:
         return text.replace("_", " ")
-    return _CHANNEL.sub(_label_of, text)
+    return _ACTUATOR.sub(lambda found: plain_name(found[0]), _CHANNEL.sub(_label_of, text))
 
 
 def _label_of(found: re.Match[str]) -> str:
@@ -141,6 +145,30 @@ def _flash_failed(detail: Detail) -> str:
             + (f": {error}" if error else "."))
 
 
+def _correction(detail: Detail) -> str:
+    given, left = (volume_text(_number(detail, key)) for key in ("given_ul", "left_ul"))
+    what = f"Correction with {plain_name(str(detail.get('actuator', 'an output')))}"
+    state = detail.get("state")
+    if state == "opened":
+        target = _number(detail, "target_milli_ph") / 1_000
+        return f"{what} to pH {target:.2f} opened{_by(detail)}{_because(detail)}"
+    if state == "ready":
+        step = volume_text(_number(detail, "next_ul"))
+        return f"{what} is ready to give {step}{_because(detail)}"
+    if state == "given":
+        return f"{what}: a step{_because(detail, ' of ')} given, {given} so far, {left} left"
+    if state == "ended":
+        return f"{what} is over{_because(detail)}, {given} given"
+    return f"{what} waits{_because(detail)}"
+
+
+def _authority(detail: Detail) -> str:
+    granted, asked = _number(detail, "granted_pct"), _number(detail, "asked_pct")
+    asked_for = f" ({asked} % asked for)" if asked > granted else ""
+    what = f"{granted} % of its budgets" if granted else "advice only"
+    return f"Control has {what} now{asked_for}{_because(detail)}"
+
+
 _SENTENCES: dict[str, Callable[[Detail], str]] = {
     "boot": _boot,
     "armed": lambda detail: "Readings were plausible for long enough: dosing is possible.",
@@ -153,6 +181,8 @@ _SENTENCES: dict[str, Callable[[Detail], str]] = {
     "stopped": lambda detail: f"All dosing stopped{_by(detail)}.",
     "resumed": lambda detail: f"Dosing released again{_by(detail)}.",
     "latched": lambda detail: f"Dosing is locked until a person looks{_because(detail)}",
+    "correction": _correction,
+    "authority": _authority,
     "configured": lambda detail: (
         f"Settings, revision {detail.get('rev', '?')}, are in force{_by(detail)}."),
     "clock_set": _clock_set,

@@ -2,6 +2,7 @@
 
 import { Stack, spanText } from "./chart.js";
 import { DoseForm, StopControl } from "./commands.js";
+import { CorrectionPanel, renderAdvice } from "./correction.js";
 import { start } from "./link.js";
 import { Range, RANGES } from "./range.js";
 import { SetpointForm } from "./setpoints.js";
@@ -18,6 +19,7 @@ const seeded = new Set();
 const range = new Range(nowUnixMs, state.nodes.get(name).history_progress ? "14d" : "24h");
 const stop = new StopControl(byId("control"), name);
 const dose = new DoseForm(byId("dose"), byId("dose-sure"), name);
+const correction = new CorrectionPanel(byId("correct"), byId("correct-sure"), name);
 const setpoints = new SetpointForm(byId("setpoints"), name);
 const why = new WhyList(byId("why"), name);
 const stack = new Stack(byId("stack"), state.nodes.get(name), range);
@@ -61,6 +63,8 @@ function render() {
   renderTiles(node);
   renderImport(node.history_progress);
   stop.render(node.dosing);
+  renderAdvice(byId("advice"), node.advice);
+  correction.render(node);
 }
 
 function renderRange() {
