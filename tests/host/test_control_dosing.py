@@ -323,6 +323,48 @@ def test_nutrient_moves_the_ph_so_what_acid_did_before_is_not_judged():
     assert verdict(memory, water(ph=7.0), now_ms + 900_000) is None
 
 
+def in_turn(effect_ph, doses=10, hours_apart=1):
+    """Let acid that moves the water by `effect_ph` and nutrient, which lowers pH, take turns.
+
+    Returns the verdict and after how many doses of acid it came.
+    """
+    memory = dosing.Memory()
+    ph, now_ms = 7.0, 0
+    nutrient = Actuation("nutrient_a", 10_000, 0, 0, "")
+    for count in range(doses):
+        given_acid(memory, ph, now_ms)
+        ph += effect_ph
+        now_ms += 900_000
+        found = verdict(memory, water(ph=ph), now_ms)
+        if found:
+            return found, count + 1
+        memory.given(nutrient, water(ph=ph), VALUES, now_ms)
+        ph -= 0.2
+        now_ms += hours_apart * 3_600_000
+        assert verdict(memory, water(ph=ph), now_ms) is None
+    return None, doses
+
+
+def test_doses_in_turn_with_nutrient_are_judged_by_what_each_did():
+    assert in_turn(0.0) == (dosing.NO_EFFECT, 3)
+    assert in_turn(0.1) == (dosing.WRONG_WAY, 2)
+    assert in_turn(-0.08)[0] is None
+
+
+def test_what_doses_did_counts_on_for_a_day():
+    assert in_turn(0.0, hours_apart=14)[0] is None
+
+
+def test_a_calibration_voids_what_counted_on():
+    memory = dosing.Memory()
+    for index in range(10):
+        given_acid(memory, 7.0, index * 1_800_000)
+        assert verdict(memory, water(ph=7.0), index * 1_800_000 + 900_000) is None
+        nutrient = Actuation("nutrient_a", 10_000, 0, 0, "")
+        memory.given(nutrient, water(ph=7.0), VALUES, index * 1_800_000 + 900_000)
+        memory.recalibrated()
+
+
 def test_what_a_person_does_voids_the_comparison():
     memory, now_ms = dosed()
     memory.disturbed()

@@ -60,7 +60,7 @@ class Loops:
     def settings_changed(self, changed):
         """Settings changed: after a calibration the same water reads otherwise."""
         if any(key in dosing.CALIBRATIONS for key in changed):
-            self._memory.disturbed()
+            self._memory.recalibrated()
 
     def _circulate(self, level, values, now_ms):
         name = circulation.ACTUATOR

@@ -30,6 +30,8 @@ _OTHER_WATER_MM = 10
 # Once a dose has mixed it is judged within this time: later, the water has moved by itself.
 _JUDGED_WITHIN_MS = 2_700_000
 _OLDEST_BASELINE_MS = 21_600_000
+# What doses did that something came after counts on for a day.
+_OLDEST_BEFORE_MS = 86_400_000
 # Doses that could not move the water by this part of `opposite` did not: hard water that loses its
 # CO2 in a large tank rises faster than its ceilings let acid answer.
 _FELT = 3
@@ -47,7 +49,11 @@ _EC = Judgement(150, 40, 100)
 
 
 class Series:
-    """Doses of one loop in one direction, not yet judged."""
+    """Doses of one loop in one direction, not yet judged.
+
+    Where another dose of ours or other water comes between, what the doses until then did counts
+    on: pH is dosed in turn with nutrients, and a dead pump would never be found out otherwise.
+    """
 
     def __init__(self, judgement):
         self._judgement = judgement
@@ -56,6 +62,23 @@ class Series:
 
     def clear(self):
         """Begin anew with the next dose."""
+        self._before = (0.0, 0.0, 0)  # predicted, moved and count of doses until then
+        self._before_ms = None  # when the first of them was given
+        self.drop()
+
+    def settle(self, value):
+        """Something else is about to move the water: let what the doses did to a mixed `value`
+        count on."""
+        if self._count:
+            predicted, moved, count = self._before
+            if count == 0:
+                self._before_ms = self._began_ms
+            moved += value - self._baseline
+            self._before = (predicted + self._predicted, moved, count + self._count)
+        self.drop()
+
+    def drop(self):
+        """Forget the doses whose effect cannot be told any more."""
         self._baseline = None
         self._level_mm = None
         self._began_ms = None
@@ -65,8 +88,9 @@ class Series:
 
     def add(self, value, level_mm, predicted, now_ms):
         """Count a dose given at `value`, predicted to move it by `predicted` (signed)."""
-        if self._count == 0 or predicted * self._predicted < 0:
+        if predicted * (self._before[0] + self._predicted) < 0:
             self.clear()
+        if self._count == 0:
             self._baseline = value
             self._level_mm = level_mm
             self._began_ms = now_ms
@@ -81,6 +105,8 @@ class Series:
         gap_ms = 0 if self._lost_ms is None else now_ms - self._lost_ms
         if reading.value is not None:
             self._lost_ms = None
+        if self._before[2] and now_ms - self._before_ms > _OLDEST_BEFORE_MS:
+            self._before = (0.0, 0.0, 0)
         if self._count == 0:
             return
         moved_mm = 0
@@ -91,20 +117,22 @@ class Series:
             or now_ms - self._began_ms > max(_OLDEST_BASELINE_MS, 4 * mixing_ms)
         )
         if gap_ms > _GAP_MS or moved_mm > _OTHER_WATER_MM or is_old:
-            self.clear()
+            self.drop()
 
     def verdict(self, value):
         """Return NO_EFFECT, WRONG_WAY or None for a mixed `value`."""
         if self._count == 0:
             return None
-        moved = value - self._baseline
-        if self._predicted < 0:
+        predicted, moved, count = self._before
+        predicted += self._predicted
+        moved += value - self._baseline
+        if predicted < 0:
             moved = -moved
         opposite = self._judgement.opposite
-        is_felt = abs(self._predicted) >= opposite / _FELT
-        if self._count >= 2 and is_felt and moved < -opposite:
+        is_felt = abs(predicted) >= opposite / _FELT
+        if count + self._count >= 2 and is_felt and moved < -opposite:
             return WRONG_WAY
-        if abs(self._predicted) < self._judgement.predicted:
+        if abs(predicted) < self._judgement.predicted:
             return None
         if moved < self._judgement.seen:
             return NO_EFFECT
@@ -124,7 +152,13 @@ class Memory:
         self.ec = Series(_EC)
 
     def disturbed(self):
-        """Something else than our own doses moves the water or the reading: judge none of them."""
+        """Something else than our own doses moves the water: what the last of them did cannot be
+        told any more."""
+        self.ph.drop()
+        self.ec.drop()
+
+    def recalibrated(self):
+        """The same water reads otherwise: judge none of the doses until now."""
         self.ph.clear()
         self.ec.clear()
 
@@ -140,11 +174,11 @@ class Memory:
         volume_ul = actuation.volume_ul
         level_mm = water.level.value
         if name == "nutrient_a":
-            self.ph.clear()  # nutrient moves the pH as well
+            self._settle_ph(water)  # nutrient moves the pH as well
             self.owed_b_ul = volume_ul
             self.a_ended_ms = now_ms
         elif name == "nutrient_b":
-            self.ph.clear()
+            self.ph.drop()
             self._b_given(volume_ul)
             if water.ec.value is not None:
                 rise = volume_ul * 100 / values["ec.ul_per_100_us_cm"]
@@ -155,6 +189,12 @@ class Memory:
             else:
                 predicted = volume_ul / values["ph.up_ul_per_ph"]
             self.ph.add(water.ph.value, level_mm, predicted, now_ms)
+
+    def _settle_ph(self, water):
+        if water.ph.value is None or water.unmixed_ms > 0:
+            self.ph.drop()
+        else:
+            self.ph.settle(water.ph.value)
 
     def _b_given(self, volume_ul):
         rest_ul = self.owed_b_ul - volume_ul
