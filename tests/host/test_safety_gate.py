@@ -65,6 +65,18 @@ def test_refuses_on_a_bad_reading(rig, changed, code):
     assert refused(rig, "ph_down", 500) == code
 
 
+def test_a_probe_in_air_forbids_acid_too_and_a_minute_longer(rig):
+    rig.sense(ec_us_cm="in_air")
+    assert refused(rig, "ph_down", 500) == "in_air"
+    rig.clock.advance(50_000)
+    rig.sense()
+    assert refused(rig, "ph_down", 500) == "in_air"
+    rig.clock.advance(10_000)
+    rig.sense()
+    rig.circulate()
+    asyncio.run(rig.dose("ph_down", 500))
+
+
 def test_refuses_on_a_stale_reading(rig):
     rig.clock.advance(31_000)
     rig.circulate()

@@ -75,7 +75,9 @@ def check_full(readings, full_mm):
 
 
 def check_armed(doser, arming, now_ms):
-    """Forbid until everything the doser needs was plausible for long enough."""
+    """Forbid until everything the doser needs was plausible for long enough, and in water."""
+    if arming.is_in_air(now_ms):
+        return "in_air", "the EC probe is out of the water, or was a minute ago"
     for channel in NEEDS[doser]:
         if not arming.is_armed(channel, now_ms):
             count = min(arming.samples(channel), ARM_SAMPLES)
