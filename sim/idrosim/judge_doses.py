@@ -191,17 +191,22 @@ def _silence(record: Record, silence: Silence) -> Iterator[Violation]:
 
 
 def _quota(record: Record, quota: Quota) -> Iterator[Violation]:
-    counts: dict[int | None, int] = {}
+    """Count doses of control in a row: a reset, a fill or a dose by hand begins anew, for what the
+    doses before it did cannot be told any more."""
+    breaks_us = [at_ms * 1_000 for at_ms, _ in record.boots]
+    breaks_us += [on_us for on_us, _ in record.spans.get("top_off", [])]
+    breaks_us += [dose.start_us for dose in record.doses() if dose.by not in (CONTROL, "")]
+    breaks_us.sort()
+    counts: dict[int, int] = {}
     for dose in record.doses():
-        at_ms = dose.start_us // 1_000
-        is_meant = dose.pump in quota.pumps and quota.from_ms <= at_ms < quota.until_ms
-        if not is_meant or dose.by not in (CONTROL, ""):
+        is_meant = quota.from_ms <= dose.start_us // 1_000 < quota.until_ms
+        if not is_meant or dose.pump not in quota.pumps or dose.by not in (CONTROL, ""):
             continue
-        boot_ms = record.boot_before_ms(at_ms)
-        counts[boot_ms] = counts.get(boot_ms, 0) + 1
-        if counts[boot_ms] == quota.most + 1:
-            text = f"{quota.text}: dose {counts[boot_ms]}, {quota.most} allowed"
-            yield Violation(quota.invariant, at_ms, text)
+        stretch = bisect_right(breaks_us, dose.start_us)
+        counts[stretch] = counts.get(stretch, 0) + 1
+        if counts[stretch] == quota.most + 1:
+            text = f"{quota.text}: dose {counts[stretch]} in a row, {quota.most} allowed"
+            yield Violation(quota.invariant, dose.start_us // 1_000, text)
 
 
 def _overshoot_s(terms: Terms, from_us: int, until_us: int) -> float:

@@ -49,7 +49,7 @@ class Silence:
 
 @dataclass(frozen=True)
 class Quota:
-    """Control gives at most `most` doses of these pumps in that time, between two resets."""
+    """Control gives at most `most` doses of these pumps in a row in that time."""
 
     invariant: str
     text: str

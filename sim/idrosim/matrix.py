@@ -124,6 +124,7 @@ def _offset(plan: Plan, rng: random.Random) -> None:
 def _half_gain(plan: Plan, rng: random.Random) -> None:
     slope_ratio = plan.plant["probe.ph.slope_ratio"]
     _set_for_a_while(plan, "probe.ph.slope_ratio", slope_ratio / 2, slope_ratio)
+    plan.texts.append("half the gain")
 
 
 def _stale(plan: Plan, rng: random.Random) -> None:
@@ -153,6 +154,17 @@ def _pump_ok(plan: Plan, rng: random.Random) -> None:
     """Nothing is broken."""
 
 
+def _quotas(plan: Plan, invariant: str, text: str, pumps: tuple[str, ...], most: int) -> None:
+    """Bound the doses of control before, while and after a sensor is broken. Where it shows half
+    of what happens, twice as many are needed to see it."""
+    is_half = "half the gain" in plan.texts
+    for from_share, to_share in ((0.0, _SENSOR_FROM), (_SENSOR_FROM, _SENSOR_TO), (_SENSOR_TO, 1)):
+        times = 2 if is_half and from_share == _SENSOR_FROM else 1
+        plan.tell("quotas", Quota(
+            invariant, text, pumps, plan.at(from_share), plan.at(to_share), most * times,
+        ))
+
+
 def _stuck_on(plan: Plan, rng: random.Random) -> None:
     plan.add(plan.at(2 / 6), set={"plant.ph_down.stuck": "on"})
     plan.add(plan.at(2 / 6) + 5 * MINUTE_MS, set={"plant.ph_down.stuck": ""})
@@ -160,9 +172,7 @@ def _stuck_on(plan: Plan, rng: random.Random) -> None:
 
 def _dead(plan: Plan, rng: random.Random) -> None:
     plan.plant["ph_down.stuck"] = "off"
-    plan.tell("quotas", Quota(
-        "I13", "the acid pump is dead", ("ph_down",), 0, plan.duration_ms, 6,
-    ))
+    _quotas(plan, "I13", "the acid pump is dead", ("ph_down",), 6)
 
 
 def _flow(plan: Plan, error_pct: float) -> None:
@@ -180,9 +190,7 @@ def _double(plan: Plan, rng: random.Random) -> None:
 
 def _swapped_bottles(plan: Plan, rng: random.Random) -> None:
     plan.plant |= {"ph_down.stock": "koh_10pct", "ph_up.stock": "h3po4_10pct"}
-    plan.tell("quotas", Quota(
-        "I14", "acid and base are swapped", PH_PUMPS, 0, plan.duration_ms, 2,
-    ))
+    _quotas(plan, "I14", "acid and base are swapped", PH_PUMPS, 2)
 
 
 def _siphon(plan: Plan, rng: random.Random) -> None:
