@@ -4,7 +4,9 @@ One step is a minute: crop and evaporation, doses into an inlet pocket that mixe
 top-off, heat, CO2 exchange, precipitation, charge balance, and a probe with its errors. Chemistry
 and uptake are those of fleet.py, so those of the single plant. All greenhouses share a room: its
 climate and the growth of its lettuce are computed once, and a greenhouse joins that crop at an
-age of its own, with a table of its own size. CPython only; needs the extra `sim`.
+age of its own, with a table of its own size. Left out: oxygen, the light of the day, open water,
+and what lines, tubes and probes do besides their errors of scale and offset. CPython only; needs
+the extra `sim`.
 """
 
 from __future__ import annotations
