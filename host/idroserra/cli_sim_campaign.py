@@ -124,7 +124,7 @@ def _run(
         def on_outcome(outcome: Outcome) -> None:
             bar.advance(task)
             if not outcome.is_kept and not quiet:
-                bar.console.print(_told(outcome))
+                bar.console.print(_told(outcome), soft_wrap=True)
 
         try:
             if trace is not None:
@@ -165,7 +165,7 @@ def _show(outcomes: list[Outcome], broken: list[Outcome], differing: list[str]) 
     for invariant, count in sorted(counts.items()):
         console.print(f"{invariant}: {count} violations", style="red")
     for line in differing:
-        console.print(line, style="red", markup=False)
+        console.print(line, style="red", markup=False, soft_wrap=True)
     bad = len(broken) + len(differing)
     style = "bold red" if bad else "green"
     console.print(f"{bad} of {len(outcomes)} cases broke an invariant", style=style)

@@ -72,6 +72,7 @@ class Plan:
             "by": f"once-{number}", **more,
         }
         self.add(at_ms, command=command)
+        self.tell("hands_ms", at_ms)
 
     def case(self, name: str, replay: str, seed: int, **more: Any) -> Case:
         """Return the finished case."""

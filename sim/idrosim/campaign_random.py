@@ -239,7 +239,9 @@ def _commands(plan: Plan, rng: random.Random, at_ms: int) -> None:
             "verb": "dose", "by": f"{'bad' if is_bad else 'once'}-{at_ms}-{number}", **wrong,
             "args": {"actuator": rng.choice(DOSERS), "volume_ul": rng.randrange(100, 20_000)},
         }
-        plan.add(at_ms + number * rng.randrange(1_000, 400_000), command=command)
+        asked_ms = at_ms + number * rng.randrange(1_000, 400_000)
+        plan.add(asked_ms, command=command)
+        plan.tell("hands_ms", asked_ms)
 
 
 def _flash(plan: Plan, rng: random.Random, at_ms: int) -> None:

@@ -7,7 +7,7 @@ it is the volume, and with one that does not the ceilings hold all the same.
 from bisect import bisect_left, bisect_right
 from collections.abc import Iterator
 
-from idrosim.judge_record import DOSERS, Cycle, Record
+from idrosim.judge_record import DOSERS, Cycle, Dose, Record
 from idrosim.judge_terms import CONTROL, Quota, Silence, Terms, Violation
 
 HOUR_US = 3_600_000_000
@@ -152,7 +152,7 @@ def directions(record: Record, terms: Terms) -> Iterator[Violation]:
     target, band = terms.setting("ph.target"), terms.setting("ph.deadband")
     for dose in record.doses():
         ph = record.true_at("reservoir.ph", dose.start_us // 1_000)
-        if ph is None or dose.by not in (CONTROL, ""):
+        if ph is None or not _is_of_control(dose, terms):
             continue
         is_wrong = (dose.pump == "ph_down" and ph < target + band - _DIRECTION_PH) or (
             dose.pump == "ph_up" and ph > target - band + _DIRECTION_PH
@@ -165,12 +165,12 @@ def directions(record: Record, terms: Terms) -> Iterator[Violation]:
 def silences(record: Record, terms: Terms) -> Iterator[Violation]:
     """I9 to I12: what each fault forbids."""
     for silence in terms.silences:
-        yield from _silence(record, silence)
+        yield from _silence(record, silence, terms)
     for quota in terms.quotas:
-        yield from _quota(record, quota)
+        yield from _quota(record, quota, terms)
 
 
-def _silence(record: Record, silence: Silence) -> Iterator[Violation]:
+def _silence(record: Record, silence: Silence, terms: Terms) -> Iterator[Violation]:
     deaf_us = (silence.from_ms + silence.detect_ms) * 1_000
     until_us = silence.until_ms * 1_000
     early = 0
@@ -178,7 +178,7 @@ def _silence(record: Record, silence: Silence) -> Iterator[Violation]:
         if dose.pump not in silence.pumps or not silence.from_ms * 1_000 < dose.start_us:
             continue
         if dose.start_us < min(deaf_us, until_us):
-            early += dose.by in (CONTROL, "")
+            early += _is_of_control(dose, terms)
             if early > silence.most:
                 text = f"{silence.text}: dose {early} of control, {silence.most} allowed"
                 yield Violation(silence.invariant, dose.start_us // 1_000, text)
@@ -190,23 +190,34 @@ def _silence(record: Record, silence: Silence) -> Iterator[Violation]:
             yield Violation(silence.invariant, dose.start_us // 1_000, text)
 
 
-def _quota(record: Record, quota: Quota) -> Iterator[Violation]:
+def _quota(record: Record, quota: Quota, terms: Terms) -> Iterator[Violation]:
     """Count doses of control in a row: a reset, a fill or a dose by hand begins anew, for what the
     doses before it did cannot be told any more."""
     breaks_us = [at_ms * 1_000 for at_ms, _ in record.boots]
     breaks_us += [on_us for on_us, _ in record.spans.get("top_off", [])]
-    breaks_us += [dose.start_us for dose in record.doses() if dose.by not in (CONTROL, "")]
+    breaks_us += [d.start_us for d in record.doses() if not _is_of_control(d, terms)]
     breaks_us.sort()
     counts: dict[int, int] = {}
     for dose in record.doses():
         is_meant = quota.from_ms <= dose.start_us // 1_000 < quota.until_ms
-        if not is_meant or dose.pump not in quota.pumps or dose.by not in (CONTROL, ""):
+        if not is_meant or dose.pump not in quota.pumps or not _is_of_control(dose, terms):
             continue
         stretch = bisect_right(breaks_us, dose.start_us)
         counts[stretch] = counts.get(stretch, 0) + 1
         if counts[stretch] == quota.most + 1:
             text = f"{quota.text}: dose {counts[stretch]} in a row, {quota.most} allowed"
             yield Violation(quota.invariant, dose.start_us // 1_000, text)
+
+
+def _is_of_control(dose: Dose, terms: Terms) -> bool:
+    """True where control asked for a dose. One that the node never came to tell of was asked for
+    by whoever asked within the minute before."""
+    if dose.by:
+        return dose.by == CONTROL
+    at_ms = dose.start_us // 1_000
+    return not terms.is_hostile and not any(
+        ms <= at_ms <= ms + 60_000 for ms in terms.hands_ms
+    )
 
 
 def _overshoot_s(terms: Terms, from_us: int, until_us: int) -> float:

@@ -86,6 +86,7 @@ class Terms:
     resets: dict[str, int] = field(default_factory=dict)  # cause: how many were made, at the most
     hangs_ms: tuple[int, ...] = ()  # the firmware stood still, and no timer struck
     stalls_ms: tuple[int, ...] = ()  # the firmware stood still
+    hands_ms: tuple[int, ...] = ()  # somebody asked for a dose
     lost_level_ms: tuple[tuple[int, int], ...] = ()  # the level sensor was broken from, until
     broken: frozenset[str] = frozenset()  # outputs whose load does not do what its pin does
     is_direction_judged: bool = False  # what control reads is true, a few spikes apart
