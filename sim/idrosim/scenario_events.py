@@ -12,7 +12,7 @@ from idrosim import parameters, probe_parameters
 from idrosim.scenario_table import ScenarioError, Table, flat, is_number
 
 EVENTS = ("set", "fault", "command", "network", "clock", "press")
-_VERBS = ("dose", "run", "correct", "end_correction", "stop", "resume")
+_VERBS = ("dose", "run", "correct", "end_correction", "hold", "stop", "resume")
 _LASTING_FAULTS = ("power_cut", "brown_out", "hang", "busy")
 _PART_FAULTS = ("unplugged", "stuck", "noisy", "shorted", "drift", "slow", "swapped", "none")
 _FILE_FAULTS = ("flash_corrupt", "flash_unreadable")

@@ -1,6 +1,6 @@
 """The control cycle: readings in, decisions made, the gate asked, changes of mind told."""
 
-from idro.control import circulation, dosing, light, topoff
+from idro.control import calibration, circulation, dosing, light, topoff
 from idro.protocol.samples import hold
 from idro.safety.ledger import NO_EFFECT, WRONG_WAY
 from idro.safety.outputs import CONTROL, Refused
@@ -22,14 +22,34 @@ class Loops:
         self._progress = topoff.Progress()
         self._fill_ended_ms = None
         self._was_filling = False
+        self._held_until_ms = None
         self._reasons = {}  # loop: (the stable part of the reason it told last, when)
         self._kept_owed_ul = 0
         self._take_up_owed()
 
     @property
     def is_disturbed(self):
-        """True while a dose or a fill is mixing."""
-        return self._unmixed_ms() > 0 or self._node.gate.dosing is not None
+        """True while a dose or a fill is mixing, or a person moves the probes."""
+        return (
+            self._unmixed_ms() > 0 or self._node.gate.dosing is not None or self.held_ms > 0
+        )
+
+    @property
+    def held_ms(self):
+        """The ms that automatic dosing and filling are still kept off, 0 where they are not."""
+        if self._held_until_ms is None:
+            return 0
+        left_ms = self._held_until_ms - self._node.clock.now_ms()
+        if left_ms <= 0:
+            self._held_until_ms = None
+        return max(0, left_ms)
+
+    def keep_off(self, for_ms):
+        """Keep automatic dosing and filling off for so long from now, 0: no longer.
+
+        No reset survives it, and it ends by itself.
+        """
+        self._held_until_ms = self._node.clock.now_ms() + for_ms if for_ms else None
 
     def cycle(self):
         """Decide and ask the gate, once. Never waits: a dose runs in its own task."""
@@ -71,7 +91,11 @@ class Loops:
 
     def _top_off(self, level, values, now_ms):
         name = topoff.ACTUATOR
-        decision = topoff.decide(level, values, self._progress, now_ms)
+        decision = self._held()
+        if decision is None:
+            decision = topoff.decide(level, values, self._progress, now_ms)
+        else:
+            self._progress.began_ms = None
         self._tell(name, decision)
         self._switch(name, decision)
         is_filling = self._node.outputs[name].driver.is_on
@@ -125,8 +149,10 @@ class Loops:
         )
         if node.doses.is_busy:
             return
+        held = self._held()
         if node.correction.is_open:
             held = hold("held: a correction is under way")
+        if held is not None:
             self._tell("ec", held)
             self._tell("ph", held)
             return
@@ -134,6 +160,7 @@ class Loops:
         if failed:
             node.gate.lock(_LATCHES[failed])
         ec, ph = dosing.decide(water, values, self._memory, now_ms, self._room)
+        ph = calibration.ph_decision(ph, values["ph.calibrated_day"], node.clock.unix_ms())
         if self._memory.missed_b_ul:
             self._tell_missed(self._memory.missed_b_ul, "nutrient B could not follow nutrient A")
             self._keep_owed(0, is_given=True)
@@ -154,6 +181,14 @@ class Loops:
         node.doses.submit(decision.actuator, decision.volume_ul, told, done)
         if decision.actuator == "nutrient_a":
             self._keep_owed(decision.volume_ul, is_given=False)
+
+    def _held(self):
+        """Return why nothing is dosed or filled while a person calibrates, or None."""
+        left_ms = self.held_ms
+        if not left_ms:
+            return None
+        self._memory.disturbed()
+        return hold(f"held: calibration, {-(-left_ms // 60_000)} min left")
 
     def _take_up_owed(self):
         """Go on with a pair of nutrients that a reset has parted, or tell what is missing.

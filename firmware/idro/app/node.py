@@ -33,12 +33,15 @@ from idro.safety.authentication import SeenIds
 from idro.safety.authority import Authority
 from idro.safety.gate import Gate
 from idro.safety.ledger import CRASHES, Ledger
+from idro.safety.outputs import Refused
 from idro.safety.supervisor import Supervisor, printable
 
 DATA = "/data"
 # How long one cycle may take on top of the wait for the next before the watchdog goes hungry.
 _GRACE_MS = 10_000
 _HOUSEKEEPING_MS = 60_000
+# While a person calibrates, who watches the reading settle.
+_CALIBRATING_EVERY_MS = 2_000
 # Before a reset after a failure: half a minute, all off, so that a crash loop wears no flash out.
 _PAUSES = 10
 _PAUSE_MS = 3_000
@@ -126,6 +129,7 @@ class Node:
         actions = {
             "dose": self._dose, "run": self._run, "stop": self._stop, "resume": self._resume,
             "correct": self._correct, "end_correction": self._end_correction,
+            "hold": self._hold,
         }
         seen = SeenIds(DATA + "/ids")
         return Commands(identity, self.clock, seen, actions, self.record)
@@ -148,6 +152,8 @@ class Node:
         clock = self.clock
         while True:
             every_ms = self.settings.values["sample.every_ms"]
+            if self.loops.held_ms:
+                every_ms = min(every_ms, _CALIBRATING_EVERY_MS)
             self.supervisor.beat("control", every_ms + _GRACE_MS)
             await self.sampler.cycle(self.loops.is_disturbed)
             self.gate.observe(self.sampler.readings)
@@ -232,7 +238,17 @@ class Node:
             self.overrides.clear(name)
             answer("refused", refusal)
 
+    def _hold(self, args, by, answer):
+        for_ms = args["for_ms"]
+        if for_ms and self.correction.is_open:
+            raise Refused("busy", "a correction is open: end it first")
+        self.loops.keep_off(for_ms)
+        left = f"held for {-(-for_ms // 60_000)} min" if for_ms else "released"
+        answer("done", f"automatic dosing and filling are {left}")
+
     def _correct(self, args, by, answer):
+        if self.loops.held_ms:
+            raise Refused("busy", "probes are being calibrated")
         self.correction.begin(
             args["actuator"], args["target_milli_ph"], args["volume_ul"], by
         )

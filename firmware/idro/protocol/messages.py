@@ -56,6 +56,7 @@ VERBS = {
         "actuator": None, "target_milli_ph": (4_500, 7_500), "volume_ul": (1_000, 8_000_000),
     },
     "end_correction": {},
+    "hold": {"for_ms": (0, 3_600_000)},
     "stop": {},
     "resume": {},
 }

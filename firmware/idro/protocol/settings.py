@@ -37,6 +37,7 @@ _ROWS = (
     Setting("sample.every_ms", "int", "ms", 10_000, 1_000, 60_000),
     Setting("ph.neutral_uv", "int", "uV", 1_500_000, 1_000_000, 2_000_000),
     Setting("ph.slope_uv_per_ph", "int", "uV/pH", -177_480, -210_000, -130_000),
+    Setting("ph.calibrated_day", "int", "d", 0, 0, 36_524),
     Setting("ec.cell_milli", "int", "1/1000", 1_000, 500, 1_500),
     Setting("ec.alpha_ppm_c", "int", "ppm/C", 20_000, 15_000, 25_000),
     Setting("level.zero_uv", "int", "uV", 600_000, 0, 2_000_000),

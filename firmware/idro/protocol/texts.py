@@ -91,6 +91,7 @@ SETTING_TEXTS = {
     "sample.every_ms": "one record each",
     "ph.neutral_uv": "calibration: front-end voltage at pH 7",
     "ph.slope_uv_per_ph": "calibration: front-end voltage a pH at 25 C",
+    "ph.calibrated_day": "day of the calibration since 2000-01-01, 0: never",
     "ec.cell_milli": "calibration: cell constant K",
     "ec.alpha_ppm_c": "temperature coefficient of the solution's EC",
     "level.zero_uv": "calibration: level signal with an empty tank",

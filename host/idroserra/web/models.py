@@ -17,11 +17,11 @@ class CommandIn(BaseModel):
     model_config = ConfigDict(extra="forbid")
 
     verb: str = Field(
-        max_length=40, description="dose, run, correct, end_correction, stop or resume")
+        max_length=40, description="dose, run, correct, end_correction, hold, stop or resume")
     args: dict[str, Any] = Field(
         default_factory=dict, max_length=8,
         description="dose: actuator, volume_ul; run: actuator, for_ms, duty_pct (dimmers only); "
-                    "correct: actuator, target_milli_ph, volume_ul")
+                    "correct: actuator, target_milli_ph, volume_ul; hold: for_ms, 0 to release")
     by: WHO = "api"
     ttl_ms: int = Field(30_000, ge=1_000, le=60_000,
                         description="The node does not act on it any later than this, in ms.")
