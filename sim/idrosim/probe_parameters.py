@@ -10,18 +10,18 @@ DEFAULTS = {
         "noise_mv": 0.2, "hum_mv": 0.0, "age_months": 0.0, "slope_loss_per_month": 0.007,
         "tau_growth_s_per_month": 2.0, "offset_walk_mv": 2.0, "drift_mv_per_h": 10.0,
         "inlet_ratio": 0.0, "dead_time_s": 0.0, "ground_loop_mv": 0.0,
-        "ec_coupling_mv_per_ms_cm": 0.0, "floating_mv": 700.0,
+        "ec_coupling_mv_per_ms_cm": 0.0, "floating_mv": 700.0, "in_buffer_ph": 0.0,
     },
     "ec": {
         "cell_ratio": 1.01, "age_months": 0.0, "fouling_per_month": 0.0075, "tau_s": 5.0,
         "noise_ratio": 0.001, "drift_per_h": -0.02, "polarisation_per_ms_cm": 0.01,
         "bubble_ratio": 0.0, "bubbles_per_day": 0.0, "inlet_ratio": 0.0, "dead_time_s": 0.0,
-        "ground_loop_ratio": 0.0, "shorted_us_cm": 100_000.0,
+        "ground_loop_ratio": 0.0, "shorted_us_cm": 100_000.0, "in_standard_us_cm": 0.0,
     },
     "temp": {"offset_c": 0.1, "tau_s": 15.0, "noise_c": 0.01, "drift_c_per_h": 1.0},
     "level": {
         "offset_mm": 0.0, "tau_s": 2.0, "noise_mm": 0.3, "drift_mm_per_h": 5.0,
-        "unplugged_mm": -250.0, "shorted_mm": 1_250.0,
+        "unplugged_mm": -250.0, "shorted_mm": 1_250.0, "at_depth_mm": -1.0,
     },
     "air": {
         "offset_c": 0.1, "offset_rh_pct": 1.0, "tau_s": 8.0, "noise_c": 0.02,

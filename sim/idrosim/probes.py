@@ -51,9 +51,12 @@ class _Wet(Lagged):
     def _months(self):
         return self.params["age_months"] + self._age_s / _MONTH_S
 
-    def _seen(self, dt_s, bulk, truth, index):
-        """Return what reaches the probe of `bulk`, the item `index` of the inlet's water."""
+    def _seen(self, dt_s, bulk, truth, index, cup):
+        """Return what reaches the probe: of `bulk`, the item `index` of the inlet's water, or what
+        is in the `cup` that it was taken to; 0 is no cup."""
         params = self.params
+        if cup > 0.0:
+            return cup
         ratio = params["inlet_ratio"]
         if ratio > 0.0:
             bulk += ratio * (truth["inlet"]()[index] - bulk)
@@ -110,7 +113,8 @@ class PhProbe(_Wet):
         if self._is_due(dt_s):
             self._grow_old(water_c)
         self._temp_c = water_c + (self._temp_c - water_c) * math.exp(-dt_s / params["glass_tau_s"])
-        self.signal.follow(dt_s, self._seen(dt_s, truth["reservoir.ph"], truth, 0),
+        self.signal.follow(dt_s, self._seen(dt_s, truth["reservoir.ph"], truth, 0,
+                                            params["in_buffer_ph"]),
                            (params["tau_s"] + self._aged_s) * self._slower, 0.0)
         self._loop_mv = 0.0
         if params["ground_loop_mv"]:
@@ -183,7 +187,8 @@ class EcProbe(_Wet):
         params = self.params
         if self._is_due(dt_s):
             self._grow_old()
-        kappa = self._seen(dt_s, truth["reservoir.kappa_us_cm"], truth, 1)
+        kappa = self._seen(dt_s, truth["reservoir.kappa_us_cm"], truth, 1,
+                           params["in_standard_us_cm"])
         seen = kappa / (params["cell_ratio"] + params["fouling_per_month"] * self._months())
         if kappa > 5_000.0:
             seen *= 1.0 - 1e-3 * params["polarisation_per_ms_cm"] * (kappa - 5_000.0)
@@ -251,7 +256,10 @@ class LevelProbe(Lagged):
     def step(self, dt_s, truth):
         """Advance by `dt_s` in a tank of `truth`."""
         params = self.params
-        self.signal.follow(dt_s, truth["reservoir.level_mm"] + params["offset_mm"],
+        depth_mm = params["at_depth_mm"]
+        if depth_mm < 0.0:
+            depth_mm = truth["reservoir.level_mm"]
+        self.signal.follow(dt_s, depth_mm + params["offset_mm"],
                            params["tau_s"], params["drift_mm_per_h"])
 
     @property

@@ -286,3 +286,12 @@ def test_every_kind_has_its_parameters():
     assert sorted(DEFAULTS) == [
         "air", "co2", "ec", "float", "flow", "level", "light", "ph", "range", "supply", "temp",
     ]
+
+
+@pytest.mark.parametrize(("kind", "key", "value", "truth_key"), [
+    (probes.PhProbe, "probe.ph.in_buffer_ph", 4.01, "reservoir.ph"),
+    (probes.EcProbe, "probe.ec.in_standard_us_cm", 1_305.0, "reservoir.kappa_us_cm"),
+    (probes.LevelProbe, "probe.level.at_depth_mm", 0.0, "reservoir.level_mm"),
+])
+def test_a_probe_in_a_cup_sees_the_cup(kind, key, value, truth_key):
+    assert read(settled(kind, {key: value})) == read(settled(kind, **{truth_key: value}))
