@@ -25,19 +25,18 @@ TARGET_PH = 5.8
 BAND_PH = 0.2
 FRESH_FILL = 0.8  # of the recipe's strength
 DEPTH_MM = 200.0  # of every tank when it is full enough
-FILL_BELOW_MM = 10.0
+FILL_BELOW_MM = 3.0
 PUMP_ML_S_L = 0.02
 CROP_M2_L = 0.005
 EC_BAND_RATIO = 0.08
 LEAST_BAND_US_CM = 100.0
 
-# By volume in litres: a small tank is dosed with weak stock, a large one with strong.
-ACIDS = {
-    20: {"h3po4": "h3po4_0.25M", "hno3": "hno3_0.4M"},
-    100: {"h3po4": "h3po4_10pct", "hno3": "hno3_10pct"},
-    1_000: {"h3po4": "h3po4_2.9M", "hno3": "hno3_2.9M"},
-}
-BASES = {20: "khco3_0.25M", 100: "khco3_1M", 1_000: "k2co3_1.4M"}
+# Who has hard water buys strong acid. By water: the acids and the base.
+_WEAK = {"h3po4": "h3po4_10pct", "hno3": "hno3_10pct"}
+_STRONG = {"h3po4": "h3po4_2.9M", "hno3": "hno3_2.9M"}
+ACIDS = {"ro": _WEAK, "soft": _WEAK, "medium": _STRONG, "hard": _STRONG}
+BASE = "khco3_1M"
+VOLUMES_L = (20, 100, 1_000)
 # Acid or base in a ml of stock, meq: at pH 5.8 phosphoric acid has given one proton.
 MEQ_ML = {
     name: row.get("K", 0.0) + row.get("P", 0.0) + row.get("NO3", 0.0)
@@ -88,7 +87,7 @@ class Cell:
     def stocks(self) -> dict[str, str]:
         """The stock in each bottle."""
         return {
-            "ph_down": ACIDS[self.volume_l][self.acid], "ph_up": BASES[self.volume_l],
+            "ph_down": ACIDS[self.water][self.acid], "ph_up": BASE,
             "nutrient_a": "nutrient_a", "nutrient_b": "nutrient_b",
         }
 
@@ -111,10 +110,15 @@ class Cell:
         return max(LEAST_BAND_US_CM, EC_BAND_RATIO * self.target_us_cm)
 
     @cached_property
+    def fill_ph(self) -> float:
+        """The pH of the fresh fill."""
+        return float(_solve(_solution(self.water, FRESH_FILL), None).ph)
+
+    @cached_property
     def titration(self) -> Titration:
         """Titrate the fresh fill, closed, from where it stands to the target (or half a pH)."""
         molal = _solution(self.water, FRESH_FILL)
-        stands = _solve(molal, None).ph
+        stands = self.fill_ph
         at_target = _with(molal, self, _ml_to_ph(molal, self, TARGET_PH, None))
         if stands > TARGET_PH + 0.3:
             down = _ml_to_ph(molal, self, TARGET_PH, None) / (stands - TARGET_PH)
@@ -159,7 +163,7 @@ def all_cells() -> list[Cell]:
     """Return the matrix: 4 waters x 2 acids x 3 volumes x fresh and aged probes."""
     return [
         Cell(water, acid, volume_l, probes)
-        for water in WATERS for acid in ("h3po4", "hno3") for volume_l in ACIDS
+        for water in WATERS for acid in _WEAK for volume_l in VOLUMES_L
         for probes in PROBES
     ]
 

@@ -12,6 +12,7 @@ import tempfile
 from pathlib import Path
 from typing import Any
 
+from idro.app.correction import CorrectionTask
 from idro.app.kept import Kept
 from idro.app.loops import Loops
 from idro.app.overrides import Overrides
@@ -27,6 +28,10 @@ from idrosim.score_policies import DEADBAND_PH, DEADBAND_US_CM, Doses, Seen, Wis
 
 NAME = "idroserra"
 _QUANTITIES = ("ph", "ec_us_cm", "level_mm")
+# A fresh fill this far off is corrected by hand, and again where it comes to be this far off
+# before the grower goes home.
+_LEFT_ALONE_PH, _CORRECTED_PH = 0.3, 0.15
+_GROWER_LEAVES_S = 3.0 * 3_600.0
 _BURST_UV = 1_000  # how wide a burst of a living probe is
 
 
@@ -135,10 +140,14 @@ class _Doses:
         self.job = job
 
 
-class _NoCorrection:
-    """Nobody corrects by hand."""
+class _Button:
+    """Somebody stands at the tank and presses whenever the node is ready."""
 
-    is_open = False
+    def was_pressed(self) -> bool:
+        return True
+
+    def forget(self) -> None:
+        return
 
 
 class _Settings:
@@ -175,8 +184,10 @@ class Ours:
         self.gate = Gate(self.outputs, ledger, in_force, self.clock, self.record)
         self.overrides = Overrides(self.clock)
         self.doses = _Doses()
-        self.correction = _NoCorrection()
+        self.correction = CorrectionTask(self, _Button())
         self.loops = Loops(self)
+        self._wish = wish
+        self._doser: str | None = None  # what the grower corrects with
 
     def record(self, kind: str, detail: dict[str, Any]) -> None:
         """Take what the node tells."""
@@ -187,6 +198,22 @@ class Ours:
         """Whether the node fills up."""
         return bool(self.outputs[limits.FILL].driver.is_on)
 
+    def _correct(self, seen: Seen) -> None:
+        """Let the grower correct the fresh fill, and once more what was left of it."""
+        wish = self._wish
+        off_ph = seen.ph - wish.target_ph
+        is_far = abs(off_ph) > (_LEFT_ALONE_PH if self._doser is None else _CORRECTED_PH)
+        if not self.correction.is_open and is_far and seen.at_s < _GROWER_LEAVES_S:
+            doser, ml_per_ph = "ph_down", wish.acid_ml_per_ph
+            if off_ph < 0.0:
+                doser, ml_per_ph = "ph_up", wish.base_ml_per_ph
+            if self._doser not in (None, doser):
+                return
+            self._doser = doser
+            volume_ul = max(1_000, round(1e3 * abs(off_ph) * ml_per_ph))
+            self.correction.begin(doser, round(1e3 * wish.target_ph), volume_ul, "grower")
+        self.correction.look()
+
     def act(self, seen: Seen) -> Doses:
         """Run one control cycle; return what the pumps were told to give, ml."""
         self.clock.at_ms = max(self.clock.at_ms, round(1e3 * seen.at_s))
@@ -196,16 +223,18 @@ class Ours:
             part.value = value
         _finish(self.sampler.cycle(self.loops.is_disturbed))
         self.gate.observe(self.sampler.readings)
+        self._correct(seen)
         self.loops.cycle()
         job, self.doses.job = self.doses.job, None
         if job is None:
             return {}
-        actuator, volume_ul, (reason, by), on_done = job
+        actuator, volume_ul, (reason, by), on_done, *step = job
         load = self.outputs[actuator].driver
         before_ms = load.on_ms_total
+        give = step[0][0] if step else lambda: self.gate.dose(
+            actuator, volume_ul, reason, by, self.sampler.readings)
         try:
-            given = _finish(
-                self.gate.dose(actuator, volume_ul, reason, by, self.sampler.readings))
+            given = _finish(give())
         except NodeError as refused:
             on_done(None, str(refused))
             return {}

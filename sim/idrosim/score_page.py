@@ -7,7 +7,7 @@ from idrosim.score import STEP_S, Measures
 from idrosim.score_cells import (
     ACIDS,
     BAND_PH,
-    BASES,
+    BASE,
     CROP_M2_L,
     EC_BAND_RATIO,
     FRESH_FILL,
@@ -60,9 +60,8 @@ def _ours(board: list[Measures]) -> list[str]:
 
 
 def _method() -> list[str]:
-    stocks = ", ".join(
-        f"{litres} l {acids['h3po4']}, {acids['hno3']} and {BASES[litres]}"
-        for litres, acids in ACIDS.items())
+    stocks = "; ".join(
+        f"{water} {acids['h3po4']} or {acids['hno3']}" for water, acids in ACIDS.items())
     return [
         "## How it is measured", "",
         "- **The twin** is the plant of the scenarios (`sim/idrosim/plant.py`): ion-paired "
@@ -73,8 +72,8 @@ def _method() -> list[str]:
         f"with a fresh fill at {100 * FRESH_FILL:.0f} % of the lettuce recipe and at the pH that "
         f"water then has. Target: pH {TARGET_PH} and the EC of the whole recipe in that water. "
         f"Crop ({CROP_M2_L * 100:g} m2 of lettuce for 100 l), circulation, tap and pumps "
-        f"({PUMP_ML_S_L * 100:g} ml/s for 100 l) grow with the volume; so does the strength of "
-        f"the stock ({stocks}). Nutrient is A and B at 100 times the recipe.",
+        f"({PUMP_ML_S_L * 100:g} ml/s for 100 l) grow with the volume. Acid is as strong as the "
+        f"water asks for ({stocks}), base is {BASE}, nutrient A and B at 100 times the recipe.",
         f"- **In band** is the true pH within {BAND_PH} of the target and the true EC within "
         f"{100 * EC_BAND_RATIO:.0f} % ({LEAST_BAND_US_CM:g} uS/cm at the least). Probes err, so "
         f"every policy is told a narrower dead band: {DEADBAND_PH} pH and {DEADBAND_US_CM:g} "

@@ -6,6 +6,7 @@ from hypothesis import settings as settings_of
 from hypothesis import strategies as st
 
 from idro.control import dosing
+from idro.control import series as judged
 from idro.control.filters import Reading
 from idro.protocol import settings
 from idro.protocol.samples import Actuation
@@ -40,11 +41,31 @@ def test_in_band_nothing_is_dosed():
     assert ph.actuator is None
 
 
+def learned(**strengths):
+    """Return a Memory that has learned these strengths, as thousandths, and is sure of them."""
+    memory = dosing.Memory()
+    memory.recall([strengths.get("ph_down", 1_000), 1_000, 1_000, 1_000, 1_000])
+    return memory
+
+
 def test_high_ph_asks_for_half_of_the_need():
-    _, ph = decide(water(ph=6.2))
+    _, ph = decide(water(ph=6.2), learned())
     assert ph.actuator == "ph_down"
-    assert ph.volume_ul == pytest.approx(0.4 * 40_000 / 2, abs=1)
-    assert ph.reason == "pH high: ph_down, 6.20 at 5.80"
+    sure = 1.0 + 2 * 0.25
+    assert ph.volume_ul == pytest.approx(0.4 * 40_000 / sure / 2, abs=1)
+    assert ph.reason == "pH high: ph_down, 6.20 at 5.80, 26.7 ml/pH, drift +0.00/h"
+
+
+def test_what_was_only_declared_is_trusted_less():
+    declared, sure = decide(water(ph=6.2))[1], decide(water(ph=6.2), learned())[1]
+    assert 0 < declared.volume_ul < sure.volume_ul
+
+
+def test_water_that_answers_more_gets_less():
+    weak, strong = (
+        decide(water(ph=6.2), learned(ph_down=strength))[1] for strength in (1_000, 4_000)
+    )
+    assert strong.volume_ul == pytest.approx(weak.volume_ul / 4, abs=1)
 
 
 def test_low_ph_asks_for_base():
@@ -107,7 +128,7 @@ def test_b_that_was_cut_short_is_made_up():
 def test_b_that_a_person_gave_is_owed_no_more():
     memory = dosing.Memory()
     memory.given(Actuation("nutrient_a", 7_300, 7_300, 0, ""), water(ec=1_400), VALUES, 0)
-    memory.given_by_hand(Actuation("nutrient_b", 7_300, 7_300, 0, ""))
+    memory.given_by_hand(Actuation("nutrient_b", 7_300, 7_300, 0, ""), VALUES)
     assert decide(water(ec=1_400, unmixed_ms=1), memory, 400_000)[0].actuator is None
 
 
@@ -200,7 +221,7 @@ def series(values, volume_ul=4_000, actuator="ph_down"):
 
 def test_doses_without_effect_are_judged_within_six():
     found, count = series([7.0] * 10)
-    assert found == dosing.NO_EFFECT
+    assert found == judged.NO_EFFECT
     assert count <= 6
 
 
@@ -211,7 +232,7 @@ def test_doses_too_small_to_be_felt_are_no_wrong_way():
 
 
 def test_doses_that_work_the_wrong_way_are_judged_after_two():
-    assert series([7.0, 7.1, 7.25, 7.4]) == (dosing.WRONG_WAY, 2)
+    assert series([7.0, 7.1, 7.25, 7.4]) == (judged.WRONG_WAY, 2)
 
 
 def test_doses_that_work_are_not_judged():
@@ -226,7 +247,7 @@ def test_water_that_has_not_mixed_is_not_judged():
         )
     assert verdict(memory, water(ph=7.0, unmixed_ms=1), 4_500_000) is None
     assert verdict(memory, water(ph="flat"), 4_500_000) is None
-    assert verdict(memory, water(ph=7.0), 4_510_000) == dosing.NO_EFFECT
+    assert verdict(memory, water(ph=7.0), 4_510_000) == judged.NO_EFFECT
 
 
 def test_nutrient_without_effect_is_judged():
@@ -236,7 +257,7 @@ def test_nutrient_without_effect_is_judged():
             memory.given(
                 Actuation(name, 10_000, 0, 0, ""), water(ec=1_300), VALUES, index * 900_000
             )
-    assert verdict(memory, water(ec=1_310), 3_600_000) == dosing.NO_EFFECT
+    assert verdict(memory, water(ec=1_310), 3_600_000) == judged.NO_EFFECT
 
 
 def dosed(count=5, ph=7.0):
@@ -267,7 +288,7 @@ def test_a_glitch_on_the_bus_spares_no_verdict():
     for at_ms in range(now_ms - 800_000, now_ms, 100_000):
         assert verdict(memory, water(ph="no_ack", unmixed_ms=1), at_ms) is None
         assert verdict(memory, water(ph=7.0, unmixed_ms=1), at_ms + 10_000) is None
-    assert verdict(memory, water(ph=7.0), now_ms) == dosing.NO_EFFECT
+    assert verdict(memory, water(ph=7.0), now_ms) == judged.NO_EFFECT
 
 
 @pytest.mark.parametrize("between", [
@@ -284,7 +305,7 @@ def test_nothing_is_judged_after_other_water_came(between):
 def test_a_level_that_only_ripples_spares_no_verdict():
     memory, now_ms = dosed()
     assert verdict(memory, water(ph=7.0, level=196, unmixed_ms=1), now_ms - 700_000) is None
-    assert verdict(memory, water(ph=7.0, level="no_ack"), now_ms) == dosing.NO_EFFECT
+    assert verdict(memory, water(ph=7.0, level="no_ack"), now_ms) == judged.NO_EFFECT
 
 
 def test_what_water_does_by_itself_long_after_a_dose_is_not_judged():
@@ -313,7 +334,7 @@ def test_a_slow_tank_is_judged_all_the_same():
         if found:
             break
         given_acid(memory, 7.0, now_ms)
-    assert found == dosing.NO_EFFECT
+    assert found == judged.NO_EFFECT
 
 
 def test_nutrient_moves_the_ph_so_what_acid_did_before_is_not_judged():
@@ -346,8 +367,8 @@ def in_turn(effect_ph, doses=10, hours_apart=1):
 
 
 def test_doses_in_turn_with_nutrient_are_judged_by_what_each_did():
-    assert in_turn(0.0) == (dosing.NO_EFFECT, 3)
-    assert in_turn(0.1) == (dosing.WRONG_WAY, 2)
+    assert in_turn(0.0) == (judged.NO_EFFECT, 3)
+    assert in_turn(0.1) == (judged.WRONG_WAY, 2)
     assert in_turn(-0.08)[0] is None
 
 

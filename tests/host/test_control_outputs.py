@@ -76,7 +76,7 @@ def fill(levels, step_ms=10_000, progress=None, start_ms=0):
 
 
 def test_top_off_starts_low_and_ends_at_the_target():
-    assert fill([195, 191, 190, 195, 199, 200, 199]) == [
+    assert fill([199, 198, 197, 198, 199, 200, 199]) == [
         False, False, True, True, True, False, False
     ]
 

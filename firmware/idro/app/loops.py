@@ -1,12 +1,12 @@
 """The control cycle: readings in, decisions made, the gate asked, changes of mind told."""
 
-from idro.control import calibration, circulation, dosing, light, topoff
+from idro.control import calibration, circulation, dosing, light, series, topoff
 from idro.protocol.samples import hold
 from idro.safety.ledger import NO_EFFECT, WRONG_WAY
 from idro.safety.outputs import CONTROL, Refused
 
 PH, EC, LEVEL = "reservoir.ph", "reservoir.ec_us_cm", "reservoir.level_mm"
-_LATCHES = {dosing.NO_EFFECT: NO_EFFECT, dosing.WRONG_WAY: WRONG_WAY}
+_LATCHES = {series.NO_EFFECT: NO_EFFECT, series.WRONG_WAY: WRONG_WAY}
 _ADVICE = "advice"
 _STALE_MS = 60_000
 _TELL_MS = 60_000
@@ -74,7 +74,7 @@ class Loops:
 
     def dosed_by_hand(self, actuation):
         """A person's dose was given: what the loops' own doses did cannot be told any more."""
-        self._memory.given_by_hand(actuation)
+        self._memory.given_by_hand(actuation, self._node.settings.values)
         self._keep_owed(self._memory.owed_b_ul, is_given=True)
 
     def settings_changed(self, changed):

@@ -1,143 +1,110 @@
 """When and how much to dose: EC before pH, half of the need, never before the water has mixed.
 
-Nutrients come as a pair: A, and at least a minute later the same volume of B. Too high an EC is
-never answered with a dose: only water lowers it. Every volume is the least of half the need and
-what the safety gate still has room for, and a series of doses that does not move the water, or
-moves it the wrong way, is a verdict that locks dosing until a person looks. Only what the doses
-did is judged: where the reading was away, water came or went, or time has passed, there is none.
+The need is what lies between here and the target and where the water drifts to meanwhile; the
+volume for it is what this water has answered so far (see response). Nutrients come as a pair: A,
+and at least a minute later the same volume of B. Too high an EC is never answered with a dose:
+only water lowers it. Every volume is the least of half the need and what the safety gate still has
+room for, and a series of doses that does not move the water, or moves it the wrong way, is a
+verdict that locks dosing until a person looks (see series).
 """
 
 from collections import namedtuple
 
+from idro.control.mixing import Mixing
+from idro.control.response import Response
+from idro.control.series import EC, PH, Series
 from idro.protocol.samples import Decision, hold
 
 # ph, ec and level are Readings; unmixed_ms is the wait until the last dose or fill has mixed.
 Water = namedtuple("Water", ("ph", "ec", "level", "is_filling", "unmixed_ms"))
 
-NO_EFFECT, WRONG_WAY = "no_effect", "wrong_way"
-
-SMALLEST_UL = 200
+# A pump that runs shorter than a fifth of a second gives nothing that can be counted.
+_SMALLEST_UL = 50
+_SMALLEST_PER_S = 5
 A_B_GAP_MS = 60_000
 _B_GIVEN_UP_MS = 1_800_000
 _IN_AIR_US_CM = 200
 _IN_AIR_HOLD_MS = 60_000
 _PH_BELIEVED = (3.0, 10.0)
+# A dose meets the drift of so many hours as well, and waits for a drift that brings the value back
+# within so many; both only where the drift is surely more than its error.
+_AHEAD_H = 4.0
+_BACK_H = 2.0
 
-# A shorter time without a reading is a glitch: nobody changed the water, nor did the air.
-_GAP_MS = 120_000
-# Of a tank of 200 mm this is a twentieth of the water, or somebody's hand.
-_OTHER_WATER_MM = 10
-# Once a dose has mixed it is judged within this time: later, the water has moved by itself.
-_JUDGED_WITHIN_MS = 2_700_000
-_OLDEST_BASELINE_MS = 21_600_000
-# What doses did that something came after counts on for a day.
-_OLDEST_BEFORE_MS = 86_400_000
-# Doses that could not move the water by this part of `opposite` did not: hard water that loses its
-# CO2 in a large tank rises faster than its ceilings let acid answer.
-_FELT = 3
 # Settings that change what a probe reads in the same water.
 CALIBRATIONS = (
     "ph.neutral_uv", "ph.slope_uv_per_ph", "ec.cell_milli", "ec.alpha_ppm_c", "level.zero_uv",
     "level.uv_per_mm",
 )
+# Settings that declare a titration, and the doser whose strength is measured against it.
+TITRATIONS = {
+    "ph.down_ul_per_ph": "ph_down", "ph.up_ul_per_ph": "ph_up",
+    "ec.ul_per_100_us_cm": "nutrient_b",
+}
+_SUSPECTS = {
+    "no_effect": "had no effect: is the bottle empty, is air in the line, is the probe dead",
+    "wrong_way": "worked the wrong way: are tubes or bottles swapped, is the probe dead",
+}
 
-# predicted: what a series should have moved before it is judged; seen: what it must have moved;
-# opposite: what is too much the other way.
-Judgement = namedtuple("Judgement", ("predicted", "seen", "opposite"))
-_PH = Judgement(0.3, 0.1, 0.15)
-_EC = Judgement(150, 40, 100)
 
+class Loop:
+    """What one loop remembers: its doses not yet judged, and how its water answers and mixes."""
 
-class Series:
-    """Doses of one loop in one direction, not yet judged.
+    def __init__(self, dosers, judgement, noise, drifts):
+        self.series = Series(judgement)
+        self.response = Response(dosers, noise, drifts)
+        self.mixing = Mixing(10 * noise)
+        self._dosers = dosers
 
-    Where another dose of ours or other water comes between, what the doses until then did counts
-    on: pH is dosed in turn with nutrients, and a dead pump would never be found out otherwise.
-    """
-
-    def __init__(self, judgement):
-        self._judgement = judgement
-        self._lost_ms = None
-        self.clear()
+    def disturbed(self):
+        """Something else than our own doses moves the water: what the last of them did cannot be
+        told any more."""
+        self.series.drop()
+        self.response.disturbed()
+        self.mixing.disturbed()
 
     def clear(self):
-        """Begin anew with the next dose."""
-        self._before = (0.0, 0.0, 0)  # predicted, moved and count of doses until then
-        self._before_ms = None  # when the first of them was given
-        self.drop()
+        """The same water reads otherwise: judge none of the doses until now."""
+        self.disturbed()
+        self.series.clear()
 
-    def settle(self, value):
-        """Something else is about to move the water: let what the doses did to a mixed `value`
-        count on."""
-        if self._count:
-            predicted, moved, count = self._before
-            if count == 0:
-                self._before_ms = self._began_ms
-            moved += value - self._baseline
-            self._before = (predicted + self._predicted, moved, count + self._count)
-        self.drop()
+    def settle(self, value, now_ms):
+        """A dose of the other loop is about to move the water from a mixed `value`."""
+        self.series.settle(value, now_ms)
+        self.response.look(value, now_ms)
+        self.disturbed()
 
-    def drop(self):
-        """Forget the doses whose effect cannot be told any more."""
-        self._baseline = None
-        self._level_mm = None
-        self._began_ms = None
-        self._predicted = 0
-        self._count = 0
-        self._last_ms = None
+    def dosed(self, doser, value, level_mm, predicted, now_ms):
+        """Take in a dose given at `value`, that the titration says moves it by `predicted`."""
+        response = self.response
+        response.dosed(doser, value, predicted, now_ms)
+        expected = predicted * max(1.0, response.strength(doser))
+        self.series.add(value, level_mm, expected, now_ms, response.drift_per_h)
+        self.mixing.dosed(value)
 
-    def add(self, value, level_mm, predicted, now_ms):
-        """Count a dose given at `value`, predicted to move it by `predicted` (signed)."""
-        if predicted * (self._before[0] + self._predicted) < 0:
-            self.clear()
-        if self._count == 0:
-            self._baseline = value
-            self._level_mm = level_mm
-            self._began_ms = now_ms
-        self._predicted += predicted
-        self._count += 1
-        self._last_ms = now_ms
-
-    def watch(self, reading, level, now_ms, mixing_ms):
-        """Begin anew where more than the doses may have moved the water: called every cycle."""
-        if reading.value is None and self._lost_ms is None:
-            self._lost_ms = now_ms
-        gap_ms = 0 if self._lost_ms is None else now_ms - self._lost_ms
-        if reading.value is not None:
-            self._lost_ms = None
-        if self._before[2] and now_ms - self._before_ms > _OLDEST_BEFORE_MS:
-            self._before = (0.0, 0.0, 0)
-        if self._count == 0:
-            return
-        moved_mm = 0
-        if level.value is not None and self._level_mm is not None:
-            moved_mm = abs(level.value - self._level_mm)
-        is_old = (
-            now_ms - self._last_ms > mixing_ms + _JUDGED_WITHIN_MS
-            or now_ms - self._began_ms > max(_OLDEST_BASELINE_MS, 4 * mixing_ms)
-        )
-        if gap_ms > _GAP_MS or moved_mm > _OTHER_WATER_MM or is_old:
-            self.drop()
-
-    def verdict(self, value):
-        """Return NO_EFFECT, WRONG_WAY or None for a mixed `value`."""
-        if self._count == 0:
+    def look(self, reading, water, now_ms, wait_ms):
+        """Take in a reading; return a verdict of series or None. Every cycle."""
+        if self.series.watch(reading, water.level, now_ms, wait_ms):
+            self.disturbed()
+        if water.unmixed_ms > 0 or reading.value is None:
             return None
-        predicted, moved, count = self._before
-        predicted += self._predicted
-        moved += value - self._baseline
-        if predicted < 0:
-            moved = -moved
-        opposite = self._judgement.opposite
-        is_felt = abs(predicted) >= opposite / _FELT
-        if count + self._count >= 2 and is_felt and moved < -opposite:
-            return WRONG_WAY
-        if abs(predicted) < self._judgement.predicted:
-            return None
-        if moved < self._judgement.seen:
-            return NO_EFFECT
-        self.clear()
-        return None
+        self.mixing.look(reading.value, now_ms, wait_ms, self.response.drift_per_h)
+        self.response.look(reading.value, now_ms)
+        found = self.series.verdict(reading.value, now_ms)
+        if found:
+            self.series.clear()
+        return found
+
+    def learned(self):
+        """Return what was learned as integers, thousandths."""
+        strengths = [int(1_000 * self.response.strength(name)) for name in self._dosers]
+        return strengths + [int(1_000 * self.mixing.stretch)]
+
+    def recall(self, learned):
+        """Take up what learned() gave before a reset."""
+        for index, name in enumerate(self._dosers):
+            self.response.set_strength(name, learned[index] / 1_000)
+        self.mixing.stretch = min(4.0, max(1.0, learned[len(self._dosers)] / 1_000))
 
 
 class Memory:
@@ -148,57 +115,93 @@ class Memory:
         self.a_ended_ms = None
         self.missed_b_ul = 0  # given up in this cycle: whoever asked for the decision tells
         self.in_air_ms = None
-        self.ph = Series(_PH)
-        self.ec = Series(_EC)
+        self.diagnosis = ""  # of the last verdict: what a person should look at
+        self.dosed_last = ""
+        self.ph = Loop(("ph_down", "ph_up"), PH, 0.012, 0.06)
+        self.ec = Loop(("nutrient_b",), EC, 4.0, 8.0)
 
     def disturbed(self):
-        """Something else than our own doses moves the water: what the last of them did cannot be
-        told any more."""
-        self.ph.drop()
-        self.ec.drop()
+        """Something else than our own doses moves the water."""
+        self.ph.disturbed()
+        self.ec.disturbed()
 
     def recalibrated(self):
         """The same water reads otherwise: judge none of the doses until now."""
         self.ph.clear()
         self.ec.clear()
 
-    def given_by_hand(self, actuation):
+    def declared(self, keys):
+        """Settings of these keys changed: what was learned against an old titration is void."""
+        for key in keys:
+            doser = TITRATIONS.get(key)
+            if doser is not None:
+                loop = self.ec if doser == "nutrient_b" else self.ph
+                loop.response.forget(doser)
+
+    def learned(self):
+        """Return what was learned of this water, as integers to be kept over resets."""
+        return self.ph.learned() + self.ec.learned()
+
+    def recall(self, learned):
+        """Take up what learned() gave before a reset."""
+        self.ph.recall(learned[:3])
+        self.ec.recall(learned[3:])
+
+    def given_by_hand(self, actuation, values):
         """Take in a dose that a person asked for."""
         self.disturbed()
         if actuation.actuator == "nutrient_b":
-            self._b_given(actuation.volume_ul)
+            self._b_given(actuation.volume_ul, values)
 
     def given(self, actuation, water, values, now_ms):
         """Take in what was really given, and what the water read when it was decided."""
         name = actuation.actuator
         volume_ul = actuation.volume_ul
         level_mm = water.level.value
+        self.dosed_last = name
         if name == "nutrient_a":
-            self._settle_ph(water)  # nutrient moves the pH as well
+            self._settle_ph(water, now_ms)  # nutrient moves the pH as well
             self.owed_b_ul = volume_ul
             self.a_ended_ms = now_ms
         elif name == "nutrient_b":
-            self.ph.drop()
-            self._b_given(volume_ul)
+            self.ph.disturbed()
+            self._b_given(volume_ul, values)
             if water.ec.value is not None:
                 rise = volume_ul * 100 / values["ec.ul_per_100_us_cm"]
-                self.ec.add(water.ec.value, level_mm, rise, now_ms)
+                self.ec.dosed(name, water.ec.value, level_mm, rise, now_ms)
         elif water.ph.value is not None:
             if name == "ph_down":
                 predicted = -volume_ul / values["ph.down_ul_per_ph"]
             else:
                 predicted = volume_ul / values["ph.up_ul_per_ph"]
-            self.ph.add(water.ph.value, level_mm, predicted, now_ms)
+            self.ph.dosed(name, water.ph.value, level_mm, predicted, now_ms)
 
-    def _settle_ph(self, water):
+    def _settle_ph(self, water, now_ms):
         if water.ph.value is None or water.unmixed_ms > 0:
-            self.ph.drop()
+            self.ph.disturbed()
         else:
-            self.ph.settle(water.ph.value)
+            self.ph.settle(water.ph.value, now_ms)
 
-    def _b_given(self, volume_ul):
+    def unmixed_ms(self, water, values, now_ms):
+        """Return the wait until the water has mixed: the settings', or as long as was measured."""
+        wait_ms = values["mixing.wait_ms"]
+        return max(
+            self.ph.mixing.left_ms(now_ms, water.unmixed_ms, wait_ms),
+            self.ec.mixing.left_ms(now_ms, water.unmixed_ms, wait_ms),
+        )
+
+    def diagnose(self, found):
+        """Note in words what a verdict means."""
+        self.diagnosis = f"{self.dosed_last} {_SUSPECTS[found]}?"
+
+    def _b_given(self, volume_ul, values):
         rest_ul = self.owed_b_ul - volume_ul
-        self.owed_b_ul = rest_ul if rest_ul >= SMALLEST_UL else 0
+        self.owed_b_ul = rest_ul if rest_ul >= smallest_ul(values) else 0
+
+
+def smallest_ul(values):
+    """Return the least volume of a dose."""
+    return max(_SMALLEST_UL, values["doser.ul_per_s"] // _SMALLEST_PER_S)
 
 
 def verdict(memory, water, values, now_ms):
@@ -207,13 +210,11 @@ def verdict(memory, water, values, now_ms):
     if water.is_filling or _is_in_air(ec):
         memory.disturbed()
         return None
-    for series, reading in ((memory.ph, water.ph), (memory.ec, ec)):
-        series.watch(reading, water.level, now_ms, values["mixing.wait_ms"])
-        if water.unmixed_ms > 0 or reading.value is None:
-            continue
-        found = series.verdict(reading.value)
+    wait_ms = values["mixing.wait_ms"]
+    for loop, reading in ((memory.ph, water.ph), (memory.ec, ec)):
+        found = loop.look(reading, water, now_ms, wait_ms)
         if found:
-            series.clear()
+            memory.diagnose(found)
             return found
     return None
 
@@ -233,13 +234,25 @@ def decide(water, values, memory, now_ms, room):
         return hold(held), hold(held)
     if memory.owed_b_ul:
         return _second_half(memory, now_ms, room), hold("held: nutrient B comes first")
-    if water.unmixed_ms > 0:
-        mixing = hold(f"held: mixing, {-(-water.unmixed_ms // 60_000)} min left")
+    unmixed_ms = memory.unmixed_ms(water, values, now_ms)
+    if unmixed_ms > 0:
+        mixing = hold(f"held: mixing, {-(-unmixed_ms // 60_000)} min left")
         return mixing, mixing
-    ec = _decide_ec(water.ec, values, room)
-    if ec.actuator:
-        return ec, hold("held: EC comes first")
-    return ec, _decide_ph(water.ph, values, room)
+    ec = _decide_ec(water.ec, values, memory.ec.response, room)
+    if ec.actuator is None:
+        return ec, _decide_ph(water.ph, values, memory.ph.response, room)
+    if memory.dosed_last == "nutrient_b" and _is_far(water.ph, values):
+        ph = _decide_ph(water.ph, values, memory.ph.response, room)
+        if ph.actuator:
+            return hold("held: pH is far off and takes its turn"), ph
+    return ec, hold("held: EC comes first")
+
+
+def _is_far(ph, values):
+    """True where pH is so far out of its band that it must not wait until EC is in its own."""
+    return ph.value is not None and (
+        abs(ph.value - values["ph.target"]) > 1.5 * values["ph.deadband"]
+    )
 
 
 def _held(water, values, memory, now_ms):
@@ -278,7 +291,7 @@ def _second_half(memory, now_ms, room):
     return Decision("nutrient_b", memory.owed_b_ul, None, None, reason)
 
 
-def _decide_ec(ec, values, room):
+def _decide_ec(ec, values, response, room):
     if ec.value is None:
         return hold(f"held: no EC ({ec.fault})")
     target = values["ec.target_us_cm"]
@@ -287,32 +300,59 @@ def _decide_ec(ec, values, room):
         return hold(f"held: EC is high and only water lowers it, {ec.value} above {target}")
     if ec.value >= target - deadband:
         return hold(f"in band: EC, {ec.value} at {target}")
-    wanted_ul = (target - ec.value) * values["ec.ul_per_100_us_cm"] // 200
+    need = _need(target - ec.value, -response.drift_per_h, response, "nutrient_b")
+    step_ul = values["ec.ul_per_100_us_cm"] / response.surely_at_most("nutrient_b")
+    wanted_ul = int(need * step_ul) // 200
     room_a_ul, why_a = room("nutrient_a")
     room_b_ul, why_b = room("nutrient_b")
     volume_ul = min(wanted_ul, room_a_ul, room_b_ul)
-    if volume_ul < SMALLEST_UL:
+    if volume_ul < smallest_ul(values):
         return hold(f"held: EC is low but {why_a if room_a_ul <= room_b_ul else why_b}")
     reason = f"EC low: nutrient A, {ec.value} at {target} uS/cm"
     return Decision("nutrient_a", volume_ul, None, None, reason)
 
 
-def _decide_ph(ph, values, room):
+def _decide_ph(ph, values, response, room):
     if ph.value is None:
         return hold(f"held: no pH ({ph.fault})")
     if not _PH_BELIEVED[0] <= ph.value <= _PH_BELIEVED[1]:
         return hold(f"held: pH is not believed, {ph.value:.2f}")
     target = values["ph.target"]
-    if abs(ph.value - target) <= values["ph.deadband"]:
+    deadband = values["ph.deadband"]
+    if abs(ph.value - target) <= deadband:
         return hold(f"in band: pH, {ph.value:.2f} at {target:.2f}")
+    drift_per_h = response.drift_per_h
     if ph.value > target:
         actuator, key, word = "ph_down", "ph.down_ul_per_ph", "high"
     else:
         actuator, key, word = "ph_up", "ph.up_ul_per_ph", "low"
-    wanted_ul = int(abs(ph.value - target) * values[key]) // 2
+        drift_per_h = -drift_per_h
+    off = abs(ph.value - target)
+    if _comes_back(off, deadband, drift_per_h, response):
+        return hold(f"held: pH is {word} but comes back by itself, {ph.value:.2f}")
+    ul_per_ph = values[key] / response.surely_at_most(actuator)
+    wanted_ul = int(_need(off, drift_per_h, response, actuator) * ul_per_ph) // 2
     room_ul, why = room(actuator)
     volume_ul = min(wanted_ul, room_ul)
-    if volume_ul < SMALLEST_UL:
+    if volume_ul < smallest_ul(values):
         return hold(f"held: pH is {word} but {why}")
-    reason = f"pH {word}: {actuator}, {ph.value:.2f} at {target:.2f}"
+    reason = (
+        f"pH {word}: {actuator}, {ph.value:.2f} at {target:.2f},"
+        f" {ul_per_ph / 1_000:.1f} ml/pH, drift {response.drift_per_h:+.2f}/h"
+    )
     return Decision(actuator, volume_ul, None, None, reason)
+
+
+def _need(off, away_per_h, response, doser):
+    """Return what is wanted of a dose whose half is given: `off`, and the drift away from the
+    target, at most as much again, so that half of it never goes past the target."""
+    if away_per_h <= response.drift_error_per_h() or not response.is_certain(doser):
+        return off
+    return off + min(off, away_per_h * _AHEAD_H)
+
+
+def _comes_back(off, deadband, away_per_h, response):
+    """True where the drift brings a value that is not far off back into its band soon."""
+    if off > 2 * deadband or -away_per_h <= response.drift_error_per_h():
+        return False
+    return off + away_per_h * _BACK_H <= deadband
