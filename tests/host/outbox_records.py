@@ -49,12 +49,19 @@ def drain(outbox, limit=100_000):
                 outbox.stored(boot_id, max(r.seq for b, r in out if b == boot_id))
             position = None
             continue
-        leaf, batch, position = found
-        pack = messages.pack_telemetry if leaf == "telemetry" else messages.pack_event
-        unpack = messages.unpack_telemetry if leaf == "telemetry" else messages.unpack_event
-        payload = pack(batch)
-        assert len(payload) <= 1_400 or len(batch.records) == 1
-        assert unpack(payload) == batch
+        _, batch, position = unpacked(found)
         assert batch.oldest_seq <= batch.records[0].seq
         out.extend((batch.boot_id, record) for record in batch.records)
     raise AssertionError("the outbox does not run empty")
+
+
+def unpacked(found):
+    """Return (leaf, Batch, position) of what next_batch() found, as the host reads it."""
+    leaf, wired, position = found
+    payload = messages.pack_batch(wired)
+    assert len(payload) <= 1_400 or len(wired.records) == 1
+    unpack = messages.unpack_telemetry if leaf == "telemetry" else messages.unpack_event
+    batch = unpack(payload)
+    assert [record.seq for record in batch.records] == [record.seq for record in wired.records]
+    assert batch[:-1] == wired[:-1]
+    return leaf, batch, position

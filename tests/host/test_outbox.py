@@ -3,7 +3,7 @@
 import os
 
 import pytest
-from outbox_records import CHANNELS, FAULTS, drain, new_outbox, values_at
+from outbox_records import CHANNELS, FAULTS, drain, new_outbox, unpacked, values_at
 
 from idro.errors import ProtocolError
 from idro.net.outbox import MAX_BYTES
@@ -21,15 +21,15 @@ def test_gives_back_what_went_in_over_a_reset(tmp_path):
     assert later.boots() == [("0000b001", 5_000_000_001)]
     assert later.count == 3
     assert later.append_event(7, "boot", {"reset": "power_on"}) == 1
-    leaf, batch, position = later.next_batch(None)
+    leaf, batch, position = unpacked(later.next_batch(None))
     assert (leaf, batch.boot_id, batch.sent_at_ms) == ("telemetry", "0000b001", None)
     assert batch.boot_unix_ms == 1_770_000_000_123
     assert batch.records == [messages.Record(1, 1_000, values_at(1), FAULTS)]
-    leaf, batch, position = later.next_batch(position)
+    leaf, batch, position = unpacked(later.next_batch(position))
     assert leaf == "event"
     assert [r.seq for r in batch.records] == [2, 3]
     assert batch.records[0].at_ms == 5_000_000_000
-    leaf, batch, position = later.next_batch(position)
+    leaf, batch, position = unpacked(later.next_batch(position))
     assert (batch.boot_id, batch.sent_at_ms, batch.oldest_seq) == ("0000b002", 0, 1)
     assert later.next_batch(position) is None
     assert later.damaged_bytes == 0
@@ -46,6 +46,20 @@ def test_an_event_takes_what_came_before_it_to_flash_and_telemetry_waits_a_minut
     assert new_outbox(tmp_path, "0000b002").count == 2
     outbox.append_telemetry(80_000, values_at(1), {})
     assert new_outbox(tmp_path, "0000b002").count == 9
+
+
+@pytest.mark.parametrize("temp_c", [-3.5, -0.01, 0.0, 0.09, 19.9])
+@pytest.mark.parametrize("rssi_dbm", [-58, 0, None])
+def test_every_value_comes_out_as_it_went_in(tmp_path, temp_c, rssi_dbm):
+    values = values_at(7) | {"air.temp_c": temp_c, "node.rssi_dbm": rssi_dbm}
+    if rssi_dbm is None:
+        del values["node.rssi_dbm"]
+    for faults in ({}, {} if "node.rssi_dbm" in values else FAULTS):
+        outbox = new_outbox(tmp_path / f"{len(faults)}")
+        outbox.append_telemetry(5_000_000_000, values, faults)
+        assert drain(outbox) == [
+            ("0000b001", messages.Record(1, 5_000_000_000, values, faults))
+        ]
 
 
 def test_stored_erases_only_what_it_names(tmp_path):

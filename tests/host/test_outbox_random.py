@@ -4,7 +4,7 @@ from pathlib import Path
 
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from outbox_records import FAULTS, drain, new_outbox, values_at
+from outbox_records import FAULTS, drain, new_outbox, unpacked, values_at
 
 from idro.net import frames
 from idro.protocol import messages
@@ -73,7 +73,7 @@ class Life:
             if found is None:
                 self.position = None
                 return
-            _, batch, self.position = found
+            _, batch, self.position = unpacked(found)
             for record in batch.records:
                 assert record == self.put[(batch.boot_id, record.seq)]
                 assert record.seq > self.struck.get(batch.boot_id, 0)

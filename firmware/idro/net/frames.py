@@ -12,8 +12,7 @@ from binascii import crc32
 
 from idro.errors import ProtocolError
 from idro.protocol.faults import FAULTS
-from idro.protocol.fields import is_number
-from idro.protocol.messages import EventRecord, Record
+from idro.protocol.messages import EventRecord, Record, telemetry_json, telemetry_template
 from idro.protocol.quantities import from_scaled, split_channel, to_scaled
 
 TELEMETRY = 1
@@ -102,9 +101,8 @@ class Schema:
         self.fault_codes = tuple(sorted(FAULTS)) if fault_codes is None else tuple(fault_codes)
         self._quantities = [split_channel(channel)[1] for channel in self.channels]
         self.id = f"{crc32(self.text().encode()) & 0xFFFF_FFFF:08x}"
-        # On the wire: the head of a record, and each channel in quotes with its value.
-        self.record_chars = 60 + sum(len(channel) + 12 for channel in self.channels)
-        self._format = "<" + "i" * len(self.channels)
+        self._template, self._scales = telemetry_template(self.channels)
+        self._format = "<IIH" + "i" * len(self.channels)
 
     def text(self):
         """Return the schema as JSON text, for its own file."""
@@ -116,38 +114,59 @@ class Schema:
         `values` {channel: number} and `faults` {channel: code} name channels of this schema, each
         at most once. Raises ProtocolError for anything the host would refuse.
         """
-        ints = []
+        numbers = [seq, at_ms & 0xFFFF_FFFF, at_ms >> 32]
         found = 0
         for channel, quantity in zip(self.channels, self._quantities):  # noqa: B905  (portable)
             value = values.get(channel)
-            fault = faults.get(channel)
+            fault = faults.get(channel) if faults else None
             if value is None and fault is None:
-                ints.append(_ABSENT)
+                numbers.append(_ABSENT)
                 continue
             found += 1
             if fault is None:
-                ints.append(_scaled(channel, quantity, value))
+                number = type(value)
+                if (number is not int and number is not float) or (
+                    not quantity.low <= value <= quantity.high
+                ):
+                    raise ProtocolError(f"{channel}: not in {quantity.low}..{quantity.high}")
+                is_scaled = number is int and quantity.decimals == 0
+                numbers.append(value if is_scaled else to_scaled(quantity, value))
             elif value is None and fault in self.fault_codes:
-                ints.append(_FIRST_FAULT + self.fault_codes.index(fault))
+                numbers.append(_FIRST_FAULT + self.fault_codes.index(fault))
             else:
                 raise ProtocolError(f"{channel}: a value with a fault, or an unknown fault")
         if found != len(values) + len(faults):
             raise ProtocolError("telemetry: a channel that the outbox was not given")
-        return _stamp(seq, at_ms) + struct.pack(self._format, *ints)
+        return struct.pack(self._format, *numbers)
 
-    def read_telemetry(self, buffer, start):
-        """Return the Record of an intact TELEMETRY frame of this schema."""
-        seq, at_ms = stamp_of(buffer, start)
-        ints = struct.unpack_from(self._format, buffer, start + HEAD_BYTES + STAMP_BYTES)
+    def telemetry_json(self, buffer, start):
+        """Return the JSON of the record in an intact TELEMETRY frame of this schema."""
+        seq, low, high, *scaled = struct.unpack_from(self._format, buffer, start + HEAD_BYTES)
+        numbers = [seq, high << 32 | low]
+        scales = self._scales
+        lowest = _FIRST_FAULT + len(self.fault_codes)
+        for index in range(len(scales)):
+            raw = scaled[index]
+            scale = scales[index]
+            if raw < lowest or (raw < 0 and scale > 1):
+                return telemetry_json(self._record(numbers, scaled))
+            if scale == 1:
+                numbers.append(raw)
+            else:
+                numbers.append(raw // scale)
+                numbers.append(raw % scale)
+        return self._template % tuple(numbers)
+
+    def _record(self, stamp, scaled):
         values = {}
         faults = {}
-        for index in range(len(ints)):
-            raw = ints[index]
+        for index in range(len(scaled)):
+            raw = scaled[index]
             if raw >= _FIRST_FAULT + len(self.fault_codes):
                 values[self.channels[index]] = from_scaled(self._quantities[index], raw)
             elif raw != _ABSENT:
                 faults[self.channels[index]] = self.fault_codes[raw - _FIRST_FAULT]
-        return Record(seq, at_ms, values, faults)
+        return Record(stamp[0], stamp[1], values, faults)
 
 
 def read_schema(text):
@@ -157,12 +176,6 @@ def read_schema(text):
         return Schema(channels, fault_codes)
     except (ValueError, TypeError):
         raise ProtocolError("schema: damaged") from None
-
-
-def _scaled(channel, quantity, value):
-    if not is_number(value) or not quantity.low <= value <= quantity.high:
-        raise ProtocolError(f"{channel}: not in {quantity.low}..{quantity.high}")
-    return to_scaled(quantity, value)
 
 
 def _stamp(seq, at_ms):

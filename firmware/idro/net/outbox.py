@@ -10,7 +10,7 @@ the host honestly that nothing below will come.
 from idro.net import frames
 from idro.net.folder import SEGMENT_BYTES
 from idro.net.ring import Entry, Ring
-from idro.protocol.messages import MAX_RECORDS, Batch
+from idro.protocol.messages import MAX_RECORDS, Batch, Wire, event_json
 
 MAX_BYTES = 384 * 1_024
 FLUSH_MS = 60_000
@@ -138,7 +138,7 @@ class Outbox:
         return self._last_seq + 1
 
     def next_batch(self, after):
-        """Return (leaf, Batch, position) of the records that follow position `after`, or None.
+        """Return (leaf, Batch of Wire, position) of the records after position `after`, or None.
 
         leaf is "telemetry" or "event". Begin with after = None and pass the last position on. A
         message holds up to 20 records and about 1,400 bytes of one leaf and one boot, without a
@@ -173,8 +173,8 @@ class Outbox:
         run_kind = None
         records = []
         size = _HEAD_CHARS
-        for kind, record, chars, hint in self._records(boot_id, last_seq):
-            size += chars
+        for kind, record, hint in self._records(boot_id, last_seq):
+            size += 1 + len(record.json)
             if not records and is_first:
                 oldest_seq = record.seq  # the index may be behind where flash has decayed
             elif record.seq != last_seq + 1:
@@ -191,7 +191,7 @@ class Outbox:
         return run_kind, records, oldest_seq
 
     def _records(self, boot_id, after_seq):
-        """Yield (kind, record, chars on the wire, hint) of one boot, in order, from after_seq."""
+        """Yield (kind, Wire, hint) of one boot, in order, from after_seq."""
         ring = self._ring
         folder = ring.folder
         for segment in ring.of_boot(boot_id):
@@ -204,17 +204,16 @@ class Outbox:
                 seq = frames.stamp_of(folder.buffer, start)[0]
                 if kind == frames.EPOCH or seq <= after_seq or seq < segment.first_seq:
                     continue
-                record = _read(schema, folder.buffer, kind, start, end)
-                hint = (segment.number, ring.generation, seq, end)
-                yield kind, record, _chars(schema, kind, end - start), hint
+                record = Wire(seq, _json(schema, folder.buffer, kind, start, end))
+                yield kind, record, (segment.number, ring.generation, seq, end)
         if boot_id != self._boot_id:
             return
         for entry in self._pending:
             if entry.seq > after_seq:
                 frame = entry.frame
                 kind = frames.kind_of(frame, 0)
-                record = _read(self._schema, frame, kind, 0, len(frame))
-                yield kind, record, _chars(self._schema, kind, len(frame)), self._hint
+                json = _json(self._schema, frame, kind, 0, len(frame))
+                yield kind, Wire(entry.seq, json), self._hint
 
     def _boot_ids(self):
         boot_ids = []
@@ -260,15 +259,8 @@ class Outbox:
         self.lost_count += 1
 
 
-def _read(schema, buffer, kind, start, end):
-    """Return the record of an intact frame."""
+def _json(schema, buffer, kind, start, end):
+    """Return the JSON of the record in an intact frame."""
     if kind == frames.EVENT:
-        return frames.read_event(buffer, start, end)
-    return schema.read_telemetry(buffer, start)
-
-
-def _chars(schema, kind, frame_bytes):
-    """Return about how many characters a record has on the wire, not too few."""
-    if kind == frames.EVENT:
-        return frame_bytes + 60
-    return schema.record_chars
+        return event_json(frames.read_event(buffer, start, end))
+    return schema.telemetry_json(buffer, start)

@@ -151,12 +151,11 @@ class Publisher:
         if found is None:
             return False
         leaf, batch, position = found
-        pack = messages.pack_telemetry if leaf == "telemetry" else messages.pack_event
         if not self._sent:
             self._progress_ms = now_ms
         self._sent.append((batch.boot_id, batch.records[-1].seq))
         self._position = position
-        await client.publish(self._up[leaf], pack(batch))
+        await client.publish(self._up[leaf], messages.pack_batch(batch))
         return True
 
     def _told(self, leaf):

@@ -12,7 +12,7 @@ from idro.errors import ProtocolError, SettingsError
 from idro.protocol import fields, settings
 from idro.protocol.events import EVENTS
 from idro.protocol.faults import FAULTS
-from idro.protocol.quantities import is_name, member, split_channel
+from idro.protocol.quantities import is_name, member, member_layout, split_channel
 
 MAX_UP_BYTES = 8_192
 MAX_COMMAND_BYTES = 1_024
@@ -27,6 +27,8 @@ CLOCKS = ("none", "kept", "host")
 # boot, None where it has none; sent_at_ms the uptime at sending, None for an earlier boot;
 # oldest_seq the oldest record of that boot still in the outbox: what is below it will never come.
 Batch = namedtuple("Batch", ("boot_id", "boot_unix_ms", "sent_at_ms", "oldest_seq", "records"))
+# A record as it stands in a message: json is its bytes. What Batch holds is one of these three.
+Wire = namedtuple("Wire", ("seq", "json"))
 # One sampling instant. A channel is in exactly one of values and faults.
 Record = namedtuple("Record", ("seq", "at_ms", "values", "faults"))
 EventRecord = namedtuple("EventRecord", ("seq", "at_ms", "kind", "detail"))
@@ -78,7 +80,7 @@ def unpack_status(data):
 
 def pack_telemetry(batch):
     """Return up/telemetry of a Batch of Record. Raises ProtocolError for an unknown channel."""
-    return _pack_batch(batch, [_record_bytes(record) for record in batch.records])
+    return _packed(batch, [telemetry_json(record) for record in batch.records])
 
 
 def unpack_telemetry(data):
@@ -89,17 +91,46 @@ def unpack_telemetry(data):
 
 def pack_event(batch):
     """Return up/event of a Batch of EventRecord."""
-    texts = [
-        json.dumps({"seq": r.seq, "at_ms": r.at_ms, "kind": r.kind, "detail": r.detail}).encode()
-        for r in batch.records
-    ]
-    return _pack_batch(batch, texts)
+    return _packed(batch, [event_json(record) for record in batch.records])
 
 
 def unpack_event(data):
     """Return a Batch of EventRecord. Raises ProtocolError."""
     obj = fields.parse_object(data, MAX_UP_BYTES, "event")
     return _unpack_batch(obj, _read_event)
+
+
+def pack_batch(batch):
+    """Return up/telemetry or up/event of a Batch of Wire."""
+    return _packed(batch, [record.json for record in batch.records])
+
+
+def telemetry_json(record):
+    """Return the JSON of a Record. Raises ProtocolError for an unknown channel."""
+    members = [member(channel, value) for channel, value in record.values.items()]
+    head = b'{"seq":%d,"at_ms":%d,"values":{' % (record.seq, record.at_ms)
+    faults = json.dumps(record.faults).encode() if record.faults else b"{}"
+    return head + b",".join(members) + b'},"faults":' + faults + b"}"
+
+
+def telemetry_template(channels):
+    """Return (template, scales) of a Record in which every channel has a value and none a fault.
+
+    `template % numbers` is its JSON: seq, at_ms, then for each channel the scaled integer where
+    its scale is 1, else two numbers, divmod(scaled, scale). Not for scaled integers below 0 of a
+    scale above 1. Raises ProtocolError for an unknown channel.
+    """
+    layouts = [member_layout(channel) for channel in channels]
+    members = b",".join([layout[1] for layout in layouts])
+    template = b'{"seq":%d,"at_ms":%d,"values":{' + members + b'},"faults":{}}'
+    return template, [layout[0] for layout in layouts]
+
+
+def event_json(record):
+    """Return the JSON of an EventRecord."""
+    return json.dumps({
+        "seq": record.seq, "at_ms": record.at_ms, "kind": record.kind, "detail": record.detail,
+    }).encode()
 
 
 def pack_info(info):
@@ -252,6 +283,10 @@ def unpack_config(node, data):
     return Signed(config, signed, auth)
 
 
+def _number_or_null(number):
+    return b"null" if number is None else b"%d" % number
+
+
 def _check_version(obj):
     if obj.get("v") != 1:
         raise ProtocolError("v: this side speaks version 1")
@@ -285,12 +320,13 @@ def _signed_bytes(node, leaf, body):
     return f"idro/v1/{node}/down/{leaf}\n{body}".encode()
 
 
-def _pack_batch(batch, record_texts):
-    head = json.dumps(
-        {"v": 1, "boot_id": batch.boot_id, "boot_unix_ms": batch.boot_unix_ms,
-         "sent_at_ms": batch.sent_at_ms, "oldest_seq": batch.oldest_seq}
+def _packed(batch, records):
+    head = (
+        b'{"v":1,"boot_id":"', batch.boot_id.encode(), b'","boot_unix_ms":',
+        _number_or_null(batch.boot_unix_ms), b',"sent_at_ms":', _number_or_null(batch.sent_at_ms),
+        b',"oldest_seq":%d,"records":[' % batch.oldest_seq,
     )
-    return head.encode()[:-1] + b',"records":[' + b",".join(record_texts) + b"]}"
+    return b"".join(head) + b",".join(records) + b"]}"
 
 
 def _unpack_batch(obj, read):
@@ -310,14 +346,6 @@ def _unpack_batch(obj, read):
         fields.identifier(obj, "boot_id"), fields.integer_or_none(obj, "boot_unix_ms"),
         fields.integer_or_none(obj, "sent_at_ms"), fields.integer(obj, "oldest_seq"), records,
     )
-
-
-def _record_bytes(record):
-    """Return the JSON of a Record."""
-    members = [member(channel, value) for channel, value in record.values.items()]
-    head = b'{"seq":%d,"at_ms":%d,"values":{' % (record.seq, record.at_ms)
-    faults = json.dumps(record.faults).encode() if record.faults else b"{}"
-    return head + b",".join(members) + b'},"faults":' + faults + b"}"
 
 
 def _read_record(item):

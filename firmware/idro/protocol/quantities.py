@@ -99,16 +99,24 @@ def member(channel, value):
 
     Bytes, because MicroPython looks every new text up among all names it knows.
     """
+    scale, plain, negative = member_layout(channel)
+    scaled = int(round(value * scale))
+    if scale == 1:
+        return plain % scaled
+    return negative % divmod(-scaled, scale) if scaled < 0 else plain % divmod(scaled, scale)
+
+
+def member_layout(channel):
+    """Return (10^decimals, template of the JSON member, template of a negative one or None).
+
+    A template takes the scaled integer, with decimals its divmod. Raises ProtocolError.
+    """
     layout = _LAYOUTS.get(channel)
     if layout is None:
         layout = _layout(channel)
         if len(_LAYOUTS) < _MAX_SPLIT:
             _LAYOUTS[channel] = layout
-    scale, plain, negative = layout
-    scaled = int(round(value * scale))
-    if scale == 1:
-        return plain % scaled
-    return negative % divmod(-scaled, scale) if scaled < 0 else plain % divmod(scaled, scale)
+    return layout
 
 
 def _layout(channel):
