@@ -1,0 +1,1 @@
+"""Calibration of probes and pumps: points into settings, and why a point is refused."""

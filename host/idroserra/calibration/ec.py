@@ -1,0 +1,110 @@
+"""EC: standards into the constant of the cell, with a look at the dry cell before.
+
+What a standard conducts at its own temperature is set against what the node holds it to conduct:
+the temperature coefficient of the nutrient solution plays no part. The cell has one constant: two
+standards must give the same within 5 %, and their mean counts.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from idroserra.calibration.errors import BadPoint
+from idroserra.calibration.references import STANDARDS, standard_us_cm
+
+DRY = "dry"
+DRY_US_CM = 20.0  # what a node reports below this is a cell in air
+LEAST_CELL, MOST_CELL = 0.5, 1.5
+GOOD_CELL = (0.8, 1.25)
+MOST_APART_PCT = 5.0
+
+
+@dataclass(frozen=True)
+class EcPoint:
+    """A cell in a standard: what the node held it to conduct at `temp_c`, with which constant."""
+
+    standard: str
+    temp_c: float
+    seen_us_cm: float
+    cell_milli: int
+
+    @property
+    def true_us_cm(self) -> float:
+        """What the standard conducts at its temperature."""
+        return standard_us_cm(self.standard, self.temp_c)
+
+    @property
+    def cell(self) -> float:
+        """The cell constant that would have shown it right."""
+        return self.cell_milli / 1_000 * self.true_us_cm / self.seen_us_cm
+
+
+@dataclass(frozen=True)
+class EcFit:
+    """The constant, and by how much the standards differ about it."""
+
+    cell_milli: int
+    apart_pct: float
+
+    @property
+    def cell(self) -> float:
+        """The cell constant K."""
+        return self.cell_milli / 1_000
+
+
+def check_dry(values: Sequence[float | None], faults: Sequence[str | None]) -> None:
+    """Refuse a cell that is not dry: `values` and `faults` of the newest readings.
+
+    Raises BadPoint."""
+    if any(fault not in (None, "in_air") for fault in faults):
+        fault = next(fault for fault in faults if fault not in (None, "in_air"))
+        raise BadPoint("fault", f"the cell cannot be read ({fault})")
+    most = max((value for value in values if value is not None), default=0.0)
+    if most >= DRY_US_CM:
+        raise BadPoint("wet", f"the cell is not dry: it shows {most:.0f} uS/cm. Shake it, dab it, "
+                       "and look for salt or roots between its electrodes")
+
+
+def check_point(point: EcPoint, others: Sequence[EcPoint]) -> None:
+    """Refuse a point that no cell we know would give. Raises BadPoint."""
+    if any(other.standard == point.standard for other in others):
+        raise BadPoint("twice", f"standard {point.standard} was taken already")
+    true_us_cm = point.true_us_cm
+    if point.seen_us_cm < DRY_US_CM:
+        raise BadPoint("in_air", "the cell is in air: put it into the standard, and knock off "
+                       "the bubbles")
+    if LEAST_CELL <= point.cell <= MOST_CELL:
+        return
+    like = [
+        name for name in STANDARDS
+        if GOOD_CELL[0] <= point.cell * standard_us_cm(name, point.temp_c) / true_us_cm
+        <= GOOD_CELL[1]
+    ]
+    if like:
+        raise BadPoint("wrong_standard", f"this is not standard {point.standard}: it looks like "
+                       f"{' or '.join(like)}. Check the cup and rinse the cell")
+    raise BadPoint("cell", f"a cell constant of {point.cell:.2f}: {LEAST_CELL} to {MOST_CELL} is "
+                   "accepted. Look for bubbles and dirt in the cell, and use a fresh standard")
+
+
+def fit(points: Sequence[EcPoint]) -> EcFit:
+    """Return the cell constant of 1 or more standards. Raises BadPoint where they disagree."""
+    if not points:
+        raise BadPoint("few", "at least one standard is needed")
+    cells = [point.cell for point in points]
+    mean = sum(cells) / len(cells)
+    apart_pct = 100.0 * (max(cells) - min(cells)) / mean
+    if apart_pct > MOST_APART_PCT:
+        said = ", ".join(f"{p.standard}: K {p.cell:.3f}" for p in points)
+        raise BadPoint("apart", f"the standards disagree by {apart_pct:.0f} % ({said}): one is "
+                       "stale or diluted, they are swapped, or the cell is dirty")
+    if not LEAST_CELL <= mean <= MOST_CELL:
+        raise BadPoint("cell", f"a cell constant of {mean:.2f}: {LEAST_CELL} to {MOST_CELL} is "
+                       "accepted")
+    return EcFit(round(mean * 1_000), apart_pct)
+
+
+def settings_of(found: EcFit) -> dict[str, int]:
+    """Return the settings of a fit."""
+    return {"ec.cell_milli": found.cell_milli}

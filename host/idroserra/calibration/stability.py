@@ -1,0 +1,108 @@
+"""Has a reading settled: little slope and little scatter, over enough readings in a window."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+MINUTE_MS = 60_000
+
+
+@dataclass(frozen=True)
+class Reading:
+    """One record of the channel that is calibrated: a value or a fault, never both."""
+
+    unix_ms: int
+    value: float | None
+    fault: str | None = None
+    temp_c: float | None = None
+
+
+@dataclass(frozen=True)
+class StableLimits:
+    """When a reading counts as settled. `slope` a minute and `scatter` (standard deviation) are in
+    the unit of the channel, or shares of the value where `is_relative`."""
+
+    unit: str
+    decimals: int
+    slope: float
+    scatter: float
+    is_relative: bool = False
+    window_ms: int = 45_000
+    least_ms: int = 25_000
+    least_count: int = 10
+    time_out_ms: int = 600_000
+
+
+# 0.01 pH is 0.6 mV of the electrode.
+PH = StableLimits("pH", 3, 0.02, 0.012)
+EC = StableLimits("uS/cm", 0, 0.01, 0.006, is_relative=True)
+LEVEL = StableLimits("mm", 1, 4.0, 3.0)
+
+
+@dataclass(frozen=True)
+class Settling:
+    """Where a reading stands. mean, per_minute and scatter are None while too few are there."""
+
+    is_stable: bool
+    text: str
+    count: int
+    mean: float | None = None
+    per_minute: float | None = None
+    scatter: float | None = None
+    is_overdue: bool = False
+
+
+def judge(readings: Sequence[Reading], limits: StableLimits, since_unix_ms: int) -> Settling:
+    """Return how settled the newest readings after `since_unix_ms` are, oldest first.
+
+    A reading without a value begins the window anew.
+    """
+    fresh = [reading for reading in readings if reading.unix_ms >= since_unix_ms]
+    if not fresh:
+        return Settling(False, "waiting for a reading", 0)
+    newest_ms = fresh[-1].unix_ms
+    is_overdue = newest_ms - since_unix_ms > limits.time_out_ms
+    if fresh[-1].value is None:
+        return Settling(False, f"no reading ({fresh[-1].fault})", 0, is_overdue=is_overdue)
+    window = _window(fresh, newest_ms - limits.window_ms)
+    count = len(window)
+    spans_ms = newest_ms - window[0][0]
+    if count < limits.least_count or spans_ms < limits.least_ms:
+        text = f"watching: {count} readings in {spans_ms // 1_000} s"
+        return Settling(False, text, count, is_overdue=is_overdue)
+    mean, per_minute, scatter = _line(window)
+    scale = abs(mean) if limits.is_relative else 1.0
+    moves = f"moves {abs(per_minute):.{limits.decimals}f} {limits.unit} a minute"
+    if abs(per_minute) > limits.slope * scale:
+        text, is_stable = f"settling: {moves}", False
+    elif scatter > limits.scatter * scale:
+        text = f"noisy: scatters by {scatter:.{limits.decimals}f} {limits.unit}"
+        is_stable = False
+    else:
+        text, is_stable = f"stable: {moves}", True
+    if is_overdue and not is_stable:
+        text += f"; not settled in {limits.time_out_ms // MINUTE_MS} min"
+    return Settling(is_stable, text, count, mean, per_minute, scatter, is_overdue)
+
+
+def _window(readings: Sequence[Reading], from_ms: int) -> list[tuple[int, float]]:
+    """Return (unix_ms, value) of the newest readings without a gap, none older than from_ms."""
+    window: list[tuple[int, float]] = []
+    for reading in reversed(readings):
+        if reading.value is None or reading.unix_ms < from_ms:
+            break
+        window.append((reading.unix_ms, reading.value))
+    window.reverse()
+    return window
+
+
+def _line(window: Sequence[tuple[int, float]]) -> tuple[float, float, float]:
+    """Return mean, slope a minute and the scatter about the line of least squares."""
+    count = len(window)
+    middle_ms = sum(at for at, _ in window) / count
+    mean = sum(value for _, value in window) / count
+    apart = sum((at - middle_ms) ** 2 for at, _ in window)
+    slope = sum((at - middle_ms) * (value - mean) for at, value in window) / apart
+    rest = sum((value - mean - slope * (at - middle_ms)) ** 2 for at, value in window)
+    return mean, slope * MINUTE_MS, (rest / count) ** 0.5
