@@ -85,8 +85,8 @@ class Plan:
 
 
 def greenhouse(plan: Plan, rng: random.Random) -> None:
-    """Draw a greenhouse that wants acid and nutrients: 40 to 120 litres above their bands."""
-    litres = rng.uniform(40.0, 120.0)
+    """Draw a greenhouse that wants acid and nutrients: 40 to 90 litres out of their bands."""
+    litres = rng.uniform(40.0, 90.0)
     plan.plant |= {
         "reservoir.volume_ml": round(litres * 1_000), "reservoir.area_cm2": round(litres * 50),
         "reservoir.strength": round(rng.uniform(0.8, 0.97), 3),
