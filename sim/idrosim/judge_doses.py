@@ -171,23 +171,24 @@ def silences(record: Record, terms: Terms) -> Iterator[Violation]:
 
 
 def _silence(record: Record, silence: Silence, terms: Terms) -> Iterator[Violation]:
-    deaf_us = (silence.from_ms + silence.detect_ms) * 1_000
-    until_us = silence.until_ms * 1_000
-    early = 0
+    """Judge one fault. A boot in the midst of it has to find it out anew."""
+    early: dict[int, int] = {}
     for dose in record.doses():
-        if dose.pump not in silence.pumps or not silence.from_ms * 1_000 < dose.start_us:
+        at_ms = dose.start_us // 1_000
+        if dose.pump not in silence.pumps or not silence.from_ms < at_ms < silence.until_ms:
             continue
-        if dose.start_us < min(deaf_us, until_us):
-            early += _is_of_control(dose, terms)
-            if early > silence.most:
-                text = f"{silence.text}: dose {early} of control, {silence.most} allowed"
-                yield Violation(silence.invariant, dose.start_us // 1_000, text)
-        elif dose.start_us < until_us:
+        since_ms = max(silence.from_ms, record.boot_before_ms(at_ms) or 0)
+        if at_ms < since_ms + silence.detect_ms:
+            count = early[since_ms] = early.get(since_ms, 0) + _is_of_control(dose, terms)
+            if count > silence.most:
+                text = f"{silence.text}: dose {count} of control, {silence.most} allowed"
+                yield Violation(silence.invariant, at_ms, text)
+        else:
             text = (
                 f"{silence.text}: {dose.pump} {dose.on_us / 1e6:.1f} s on"
-                f" {(dose.start_us // 1_000 - silence.from_ms) / 1e3:.0f} s into it, 0 allowed"
+                f" {(at_ms - since_ms) / 1e3:.0f} s into it, 0 allowed"
             )
-            yield Violation(silence.invariant, dose.start_us // 1_000, text)
+            yield Violation(silence.invariant, at_ms, text)
 
 
 def _quota(record: Record, quota: Quota, terms: Terms) -> Iterator[Violation]:

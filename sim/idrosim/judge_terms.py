@@ -36,7 +36,7 @@ class Violation:
 @dataclass(frozen=True)
 class Silence:
     """From `detect_ms` after `from_ms` until `until_ms` these pumps give nothing to anybody;
-    before that control begins at most `most` doses."""
+    before that control begins at most `most` doses, in each boot."""
 
     invariant: str
     text: str

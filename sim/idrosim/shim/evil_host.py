@@ -42,15 +42,15 @@ class EvilHost:
         self._plan = None  # seed, count, every_ms
         self._next = 0
         self._rev = 1_000
-        self._last = None  # (topic, payload) of a valid command
+        self._last = ""  # the last valid command
 
     def state(self):
         """Return what outlives a reset of the node, JSON-able."""
-        return [self._plan, self._next, self._rev]
+        return [self._plan, self._next, self._rev, self._last]
 
     def restore(self, state):
         """Take up where `state` left off."""
-        self._plan, self._next, self._rev = state
+        self._plan, self._next, self._rev, self._last = state
         if self._plan is not None:
             self._wait()
 
@@ -79,10 +79,11 @@ class EvilHost:
         elif draw < 0.2:
             self._bad(rng, number)
         else:
-            body = self._command(rng, f"once-{number}")
-            self._last = self._publish("command", host.sign("command", body))
+            data = host.sign("command", self._command(rng, f"once-{number}"))
+            self._last = str(data, "utf-8")
+            self._publish("command", data)
             if rng.uniform(0.0, 1.0) < 0.1:
-                self._publish("command", self._last[1])
+                self._publish("command", data)
 
     def _command(self, rng, by):
         draw = rng.uniform(0.0, 1.0)
@@ -138,14 +139,12 @@ class EvilHost:
         if kind == "damaged":
             data = bytearray(data)
             data[int(rng.uniform(0, len(data)))] ^= 1 << int(rng.uniform(0, 7))
-        if kind == "replayed" and self._last is not None:
-            data = self._last[1]
+        if kind == "replayed":
+            data = self._last.encode()
         self._publish("command", bytes(data), kind == "retained")
 
     def _publish(self, leaf, data, is_retained=False):
-        topic = self._host.topic(leaf)
-        self._host.broker.send(topic, data, is_retained)
-        return topic, data
+        self._host.broker.send(self._host.topic(leaf), data, is_retained)
 
 
 def _pick(rng, choices):
