@@ -28,6 +28,9 @@ MAX_IN_FLIGHT_BYTES = 6_000  # copies kept in RAM until PUBACK
 MAX_INBOX = 8
 _CROWDED = 12  # packets not yet handed to the stream: publishing waits
 _MAX_OUTGOING = 24
+# What may go without a wait of its own: a few PUBACKs. What the stream cannot take goes with the
+# next packet.
+_UNDRAINED_BYTES = 32
 _READ_BYTES = 512
 _CLOSE_MS = 1_000
 
@@ -36,8 +39,8 @@ class Client:
     """One link to a broker: connect(), then publish(), subscribe() and take_message()."""
 
     def __init__(self, open, clock, options, on_change):
-        """`on_change()` is called when a message, an answer or the end of the link has come,
-        and at least every response_ms. It must return at once."""
+        """`on_change()` is called when a message or the end of the link has come, when there is
+        room again, and at least every response_ms. It must return at once."""
         self._open = open
         self._clock = clock
         self._options = options
@@ -94,7 +97,9 @@ class Client:
 
         Returning does not mean that it arrived: PUBACK only paces (see `until_acknowledged`).
         """
-        await self._until(lambda: self.has_room)
+        self.check()
+        if not self.has_room:
+            await self._until(lambda: self.has_room)
         packet_id = self._next_packet_id() if qos else None
         packet = packets.publish(topic, payload, qos, retain, packet_id)
         if qos:
@@ -159,9 +164,12 @@ class Client:
                 if not data:
                     raise LinkError("broker: closed the connection")
                 self._received_ms = self._clock.now_ms()
+                had_room = self.has_room
                 for first, body, whole in self._decoder.feed(data):
                     self._take(first, body, whole)
-                self._signal()
+                self._changed.set()
+                if self._inbox or not had_room:
+                    self._on_change()
                 while len(self._inbox) >= MAX_INBOX:
                     self._taken.clear()
                     await self._taken.wait()
@@ -173,6 +181,7 @@ class Client:
             self._end("reading ended")  # nothing else may leave a link without a reader
 
     async def _write_loop(self):
+        undrained_bytes = 0
         try:
             while True:
                 is_crowded = False
@@ -182,7 +191,10 @@ class Client:
                     self._sent_ms = self._clock.now_ms()
                     self._due_ms["write"] = self._sent_ms + self._options.response_ms
                     self._writer.write(packet)
-                    await self._writer.drain()
+                    undrained_bytes += len(packet)
+                    if undrained_bytes > _UNDRAINED_BYTES:
+                        undrained_bytes = 0
+                        await self._writer.drain()
                     del self._due_ms["write"]
                 self._changed.set()
                 if is_crowded:

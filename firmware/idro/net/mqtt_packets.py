@@ -51,11 +51,13 @@ def connect(options):
 
 def publish(topic, payload, qos, retain, packet_id):
     """Return PUBLISH as a bytearray, so that DUP can be set in place (3.3)."""
-    body = _text(topic)
-    if qos:
-        body += struct.pack(">H", packet_id)
+    name = topic.encode()
     first = PUBLISH | qos << 1 | (1 if retain else 0)
-    packet = bytearray(_header(first, len(body) + len(payload)) + body)
+    packet = bytearray(_header(first, 2 + len(name) + (2 if qos else 0) + len(payload)))
+    packet += struct.pack(">H", len(name))
+    packet += name
+    if qos:
+        packet += struct.pack(">H", packet_id)
     packet += payload
     return packet
 
@@ -137,7 +139,7 @@ class Decoder:
             end = start + (length if whole else _PREFIX_BYTES)
             if end > len(buffer):
                 break
-            packets.append((buffer[position], bytes(buffer[start:end]), whole))
+            packets.append((buffer[position], buffer[start:end], whole))
             position = start + length
             if position > len(buffer):
                 self._skip_bytes = position - len(buffer)
