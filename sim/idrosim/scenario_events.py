@@ -92,19 +92,15 @@ def _fault(table: Table) -> _Rounds:
             args["after_dose_ms"] = table.time_ms("after_dose")
     elif kind == "flash_full":
         args["free_blocks"] = table.whole("free_blocks", 0, _MAX_OPERATION, 0)
-    elif kind in _PART_FAULTS:
-        args["target"] = table.text("target")
-        if not args["target"]:
-            raise table.error("target", "a channel, an actuator, a file or flash is needed")
-    elif kind in _FILE_FAULTS:
-        args["target"] = table.text("target")
-        if not args["target"].startswith("/"):
-            raise table.error(
-                "target", f"a path on flash such as /data/ledger.* is needed, not "
-                f"{args['target']!r}")
+    elif kind in _PART_FAULTS + _FILE_FAULTS:
+        args["target"] = _target(table, kind)
     if kind == "flash_corrupt" and table.has("byte"):
         args["byte"] = table.whole("byte", -_MAX_OPERATION, _MAX_OPERATION)
     if kind in ("power_cut", "brown_out") and table.has("operation"):
+        if table.has("target"):
+            args["target"] = table.text("target")
+            if not args["target"].startswith("/"):
+                raise table.error("target", "must be how the paths that count begin: /data/...")
         if table.has("target"):
             args["target"] = table.text("target")
         return [
@@ -113,6 +109,16 @@ def _fault(table: Table) -> _Rounds:
         ]
     event = {"fault": kind, "args": args} if args else {"fault": kind}
     return [[(0, event)]]
+
+
+def _target(table: Table, kind: str) -> str:
+    target = table.text("target")
+    if kind in _FILE_FAULTS and not target.startswith("/"):
+        raise table.error(
+            "target", f"a path on flash such as /data/ledger.* is needed, not {target!r}")
+    if not target:
+        raise table.error("target", "a channel, an actuator, a file or flash is needed")
+    return target
 
 
 def _operations(table: Table) -> list[tuple[int, float]]:

@@ -4,6 +4,7 @@ They run two at a time beside the tests, or one a worker of pytest-xdist. The we
 in full with `idroserra sim run`; here it begins.
 """
 
+import json
 import os
 import re
 from concurrent.futures import ProcessPoolExecutor
@@ -13,6 +14,7 @@ import pytest
 
 from idroserra import boards, image
 from idrosim import scenario
+from idrosim.observer import Observer
 from idrosim.promises import Evidence, Promise, judge
 
 FOLDER = Path(__file__).resolve().parents[2] / "sim" / "scenarios"
@@ -76,7 +78,8 @@ def test_there_are_scenarios_enough_each_with_a_sentence():
 
 
 def test_the_page_lists_every_scenario_with_its_sentence():
-    rows = dict(re.findall(r"^\| `([a-z0-9-]+)` \| (.+) \|$", PAGE.read_text("utf-8"), re.M))
+    page = PAGE.read_text("utf-8").partition("\n## The scenarios\n")[2]
+    rows = dict(re.findall(r"^\| `([a-z0-9-]+)` \| (.+) \|$", page, re.M))
     assert rows == {file.stem: scenario.load(file).text for file in FILES}
 
 
@@ -100,6 +103,38 @@ def test_a_broken_promise_is_told_with_time_and_value(image_dir):
     assert report["kept"] is False
     assert report["promises"][-1]["why"].endswith("first 0 at 03:00:00")
     assert report["doses"]["ph_down"]["count"] >= 1
+
+
+def test_a_killed_broker_forgets_first_and_operations_go_through_their_list(tmp_path):
+    more = EVENT + 'network = "broker_killed"\nunsaved = "3s"\nlasts = "4s"\n' + EVENT + (
+        'fault = "power_cut"\noperation = [1, 2]\nwritten = [0, 0.5]\ntimes = 5\nevery = "1h"'
+    )
+    found = scenario.load(write(tmp_path, more=more)).timeline
+    hour_ms = 3_600_000
+    assert [(e["at_ms"] - hour_ms, e["network"]) for e in found if "network" in e] == [
+        (0, "host_down"), (3_000, "broker_down"), (7_000, "up"),
+    ]
+    cuts = [(e["args"]["operation"], e["args"]["written"]) for e in found if "fault" in e]
+    assert cuts == [(1, 0), (1, 0.5), (2, 0), (2, 0.5), (1, 0)]
+
+
+def test_what_arrived_is_counted_by_the_observer():
+    observer = Observer(frozenset({"records:conflicts", "records:holes", "messages:event"}))
+    observer.take({"t": "boot", "at_ms": 0, "cause": "power"})
+    for at_ms, seq, kind in ((10, 1, "armed"), (20, 1, "armed"), (30, 4, "armed"), (40, 4, "x")):
+        record = {"seq": seq, "at_ms": at_ms, "kind": kind, "detail": {}}
+        batch = json.dumps({"boot_id": "b", "records": [record if seq == 4 else record | {
+            "at_ms": 10}]})
+        observer.take({"t": "up", "at_ms": at_ms, "topic": "idro/v1/n/up/event", "payload": batch})
+    observer.finish()
+
+    def exactly(count, signal, **more):
+        return judge(promise("always", count, count, signal, **more), observer.evidence).is_kept
+
+    assert exactly(2, "records:holes")
+    assert exactly(1, "records:conflicts")
+    assert exactly(4, "messages:event")
+    assert exactly(2, "messages:event", after_ms=15, before_ms=30)
 
 
 def test_settings_the_node_refuses_are_an_error(image_dir, tmp_path):
@@ -141,6 +176,34 @@ REFUSED = {
     "unknown fault": ({"more": EVENT + 'fault = "eaten"'}, "event[1].fault: 'eaten' is none of"),
     "fault without target": ({"more": EVENT + 'fault = "stuck"'}, "event[1].target: is missing"),
     "unknown network": ({"more": EVENT + 'network = "off"'}, "event[1].network: 'off' is none"),
+    "argument of another network": ({"more": EVENT + 'network = "up"\nlasts = "1s"'},
+                                    "event[1].lasts: unknown key"),
+    "slow without anything": ({"more": EVENT + 'network = "slow"'},
+                              "event[1].network: slow needs one of delay, bytes_per_s, loss"),
+    "loss": ({"more": EVENT + 'network = "slow"\nloss = 1.5'}, "event[1].loss: 0 to 0.9"),
+    "Wi-Fi status": ({"more": EVENT + 'network = "wifi_refused"\nstatus = 404'},
+                     "event[1].status: 200 to 204"),
+    "operation": ({"more": EVENT + 'fault = "power_cut"\noperation = 0'},
+                  "event[1].operation: 1 to 100000"),
+    "half an operation": ({"more": EVENT + 'fault = "power_cut"\noperation = 1.5'},
+                          "event[1].operation: whole numbers"),
+    "no operation": ({"more": EVENT + 'fault = "power_cut"\noperation = []'},
+                     "event[1].operation: 1 to 100000"),
+    "written": ({"more": EVENT + 'fault = "brown_out"\noperation = 1\nwritten = [0, 2]'},
+                "event[1].written: 0 to 1"),
+    "written without an operation": ({"more": EVENT + 'fault = "power_cut"\nwritten = 1'},
+                                     "event[1].written: unknown key"),
+    "operations of no path": (
+        {"more": EVENT + 'fault = "power_cut"\noperation = 1\ntarget = "ledger"'},
+        "event[1].target: must be how the paths"),
+    "corrupt without a file": ({"more": EVENT + 'fault = "flash_corrupt"'},
+                               "event[1].target: is missing"),
+    "corrupt no path": ({"more": EVENT + 'fault = "flash_corrupt"\ntarget = "ledger"'},
+                        "event[1].target: a path on flash"),
+    "byte": ({"more": EVENT + 'fault = "flash_corrupt"\ntarget = "/a"\nbyte = "last"'},
+             "event[1].byte: a whole number"),
+    "free blocks": ({"more": EVENT + 'fault = "flash_full"\nfree_blocks = -1'},
+                    "event[1].free_blocks: 0 to"),
     "unknown verb": ({"more": EVENT + 'command = "sing"'}, "event[1].command: 'sing' is none"),
     "one bracket": ({"more": '[event]\nat = "1h"'}, "event: write [[event]]"),
     "clock": ({"more": EVENT + 'clock = "soon"'}, "event[1].clock: a time"),

@@ -4,6 +4,7 @@ import hashlib
 import hmac
 import json
 
+import pytest
 from simulated_board import KEY, START_UNIX_MS, run
 
 CLIENT = """
@@ -174,3 +175,127 @@ def test_bytes_that_are_no_mqtt_close_the_connection(tmp_path):
     """, duration_ms=5_000)
     assert outcome.of("broker")[0]["error"] == "first packet is no CONNECT"
     assert "104" in outcome.console[-1]
+
+
+PROBE = """
+    async def attempt(payload):
+        reader, writer = await asyncio.open_connection("127.0.0.1", 1883)
+        begun = time.ticks_ms()
+        try:
+            writer.write(payload)
+            await writer.drain()
+            data = await asyncio.wait_for(reader.read(16), 20)
+            print("read", data, time.ticks_ms() - begun)
+            data = await asyncio.wait_for(reader.read(512), 20)
+            print("then", data[:4], time.ticks_ms() - begun)
+        except asyncio.TimeoutError:
+            print("silent")
+        except OSError as error:
+            print("errno", error.errno)
+        writer.close()
+
+    async def main():
+        await asyncio.sleep(2)
+        await attempt(connect())
+        await asyncio.sleep(600)
+
+    asyncio.run(main())
+    """
+
+
+@pytest.mark.parametrize(("network", "args", "said"), [
+    ("up", {}, ["read b' \\x02\\x00\\x00' 40", "silent"]),
+    ("half_open", {}, ["silent"]),
+    ("captive", {}, ["read b'HTTP/1.1 302 Fou' 40", "then b'nd\\r\\n' 40"]),
+    ("refused", {}, ["read b' \\x02\\x00\\x05' 40", "then b'' 40"]),
+    ("dns_dead", {}, ["read b' \\x02\\x00\\x00' 40", "silent"]),
+    ("slow", {"delay_ms": 1_000}, ["read b' \\x02\\x00\\x00' 2000", "silent"]),
+    ("slow", {"bytes_per_s": 10}, ["read b' \\x02\\x00\\x00' 5940", "silent"]),
+    ("slow", {"delay_ms": 10, "loss": 0.9}, ["silent"]),
+    ("broker_down", {}, ["errno 104"]),
+])
+def test_each_state_of_the_network_is_what_its_name_says(tmp_path, network, args, said):
+    outcome = run(tmp_path, CLIENT + PROBE, duration_ms=60_000, timeline=[
+        {"at_ms": 500, "network": network, "args": args},
+    ])
+    assert outcome.console[: len(said)] == said
+
+
+def test_a_doubling_broker_sends_twice_with_dup(tmp_path):
+    outcome = run(tmp_path, CLIENT + """
+    async def main():
+        reader, writer = await asyncio.open_connection("127.0.0.1", 1883)
+        for data in (connect(), subscribe(b"config")):
+            writer.write(data)
+            await writer.drain()
+        await listen(reader)
+
+    asyncio.run(main())
+    """, duration_ms=5_000, settings={"ph.target": 6.1}, timeline=[
+        {"at_ms": 0, "network": "duplicate"},
+    ])
+    published = [line.split(" ")[1:] for line in outcome.console if " 3" in line[:12]]
+    assert [first for first, _ in published] == ["33", "3b"]
+    assert published[0][1] == published[1][1]
+
+
+RADIO = """
+    import network
+    import time
+    wlan = network.WLAN(network.WLAN.IF_STA)
+    def join():
+        try:
+            wlan.connect("greenhouse", "secret")
+            return "ok"
+        except OSError as error:
+            return str(error)
+    wlan.active(True)
+    print(join())
+    for _ in range(8):
+        time.sleep(2)
+        print(wlan.isconnected(), wlan.status())
+    wlan.disconnect()
+    print(join())
+    wlan.active(False)
+    wlan.active(True)
+    print(join())
+    time.sleep(2)
+    print(wlan.isconnected())
+    time.sleep(600)
+    """
+
+
+@pytest.mark.parametrize(("network", "args", "states", "joins"), [
+    ("down", {"unnoticed_ms": 6_000}, [1_010] * 5 + [201] * 3, ["ok", "ok", "False"]),
+    ("wifi_refused", {"status": 203}, [1_010] * 2 + [203] * 6, ["ok", "ok", "False"]),
+    ("wifi_stuck", {}, [1_010] * 2 + [201] * 6, ["Wifi Internal Error", "ok", "True"]),
+])
+def test_the_radio_has_the_quirks_of_the_real_one(tmp_path, network, args, states, joins):
+    outcome = run(tmp_path, RADIO, duration_ms=40_000, timeline=[
+        {"at_ms": 5_000, "network": network, "args": args},
+    ])
+    lines = outcome.console
+    assert [int(line.split()[1]) for line in lines[1:9]] == states
+    assert [line.split()[0] for line in lines[1:9]] == [str(s == 1_010) for s in states]
+    assert lines[9:12] == joins
+
+
+def test_a_lossy_link_keeps_order_and_a_full_buffer_waits(tmp_path):
+    outcome = run(tmp_path, CLIENT + """
+    async def main():
+        reader, writer = await asyncio.open_connection("127.0.0.1", 1883)
+        writer.write(connect())
+        for number in range(1, 60):
+            writer.write(publish(b"telemetry", batch(number)))
+        await writer.drain()
+        print(time.ticks_ms())
+        await asyncio.sleep(600)
+
+    asyncio.run(main())
+    """, duration_ms=600_000, timeline=[
+        {"at_ms": 0, "network": "slow", "args": {"bytes_per_s": 1_000, "loss": 0.3}},
+        {"at_ms": 300_000, "network": "up"},
+    ])
+    seqs = [json.loads(line["payload"])["records"][0]["seq"] for line in outcome.of("up")]
+    assert seqs == list(range(1, 60))
+    assert int(outcome.console[0]) > 3_000
