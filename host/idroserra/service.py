@@ -9,6 +9,7 @@ from collections.abc import Callable
 from contextlib import ExitStack
 from typing import Any
 
+from idroserra.calibration.manager import Calibrations
 from idroserra.commands import Commands
 from idroserra.config import Config
 from idroserra.database import lock_folder
@@ -33,6 +34,7 @@ class Service:
 
     nodes: Nodes
     commands: Commands
+    calibrations: Calibrations
     live: Live
     store: Store
     spool: Spool
@@ -66,6 +68,10 @@ class Service:
                 folder / "state.db", self.nodes, self.live, self._link, self.spool.epoch
             )
             opened.callback(self.commands.close)
+            self.calibrations = Calibrations(
+                folder / "state.db", self.nodes, self.commands, self.live, self._link.now_unix_ms
+            )
+            opened.callback(self.calibrations.close)
             self._writer = Writer(self.spool, self.store, self._link.now_unix_ms)
             self._ingest = Ingest(
                 self._link, self.spool, self.nodes, self.commands, self.live

@@ -24,6 +24,7 @@ from idroserra import contract
 from idroserra.errors import ConfigError, HostError, NotAdopted, StoreError, UnknownNode
 from idroserra.service import Service
 from idroserra.web.api import BadRequest, UnknownCommand, api_router
+from idroserra.web.calibrations import calibrations_router
 from idroserra.web.events import Feed
 from idroserra.web.guard import Guard
 from idroserra.web.verdict import host_reasons
@@ -74,6 +75,7 @@ def create_app(service: Service, *, simulated: bool = False) -> FastAPI:
                     "name says otherwise; EC is in uS/cm at 25 C.",
     )
     app.include_router(api_router(service, views))
+    app.include_router(calibrations_router(service))
     app.mount(f"/static/{digest}", _Static(directory=STATIC), name="static")
     _add_pages(app, service, views, digest, simulated=simulated)
     _add_errors(app)

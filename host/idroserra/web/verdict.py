@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from idroserra.calibration.health import age_warning
 from idroserra.web.display import display_of, duration_text, shown
 from idroserra.web.dosing import DosingState
 from idroserra.web.words import fault_text
@@ -25,6 +26,7 @@ def verdict_of(node: Mapping[str, Any], dosing: DosingState, now_unix_ms: int) -
     reasons += _dosing(dosing)
     if not dosing.is_old:
         reasons += _for_hands(node)
+    reasons += _calibration(node["config"]["values"], now_unix_ms)
     reasons += _settings(node["config"])
     return summed(reasons)
 
@@ -124,6 +126,11 @@ def _for_hands(node: Mapping[str, Any]) -> list[Reason]:
         reasons.append(_reason("warn" if is_ready else "note",
                                f"Correction of the pH. {correction['text']}."))
     return reasons
+
+
+def _calibration(values: Mapping[str, Any], now_unix_ms: int) -> list[Reason]:
+    warning = age_warning(values.get("ph.calibrated_day", 0), now_unix_ms)
+    return [] if warning is None else [_reason(*warning)]
 
 
 def _settings(config: Mapping[str, Any]) -> list[Reason]:

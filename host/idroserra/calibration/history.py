@@ -1,0 +1,159 @@
+"""Every calibration that was put in force: points, result, old and new settings, by whom, when."""
+
+from __future__ import annotations
+
+import sqlite3
+import threading
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from idroserra.calibration import health
+from idroserra.database import connect
+from idroserra.errors import StoreUnavailable
+
+_SCHEMA = """
+CREATE TABLE IF NOT EXISTS calibrations (
+    number INTEGER PRIMARY KEY, id TEXT NOT NULL UNIQUE, node TEXT NOT NULL, kind TEXT NOT NULL,
+    actuator TEXT, by TEXT NOT NULL, unix_ms INTEGER NOT NULL, is_confirmed INTEGER NOT NULL,
+    health INTEGER
+);
+CREATE INDEX IF NOT EXISTS calibrations_by_node ON calibrations (node, kind, unix_ms);
+CREATE TABLE IF NOT EXISTS calibration_results (
+    number INTEGER NOT NULL REFERENCES calibrations (number), name TEXT NOT NULL,
+    value REAL NOT NULL, PRIMARY KEY (number, name)
+) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS calibration_points (
+    number INTEGER NOT NULL REFERENCES calibrations (number), place INTEGER NOT NULL,
+    reference TEXT NOT NULL, true_value REAL, reading REAL, temp_c REAL,
+    PRIMARY KEY (number, place)
+) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS calibration_settings (
+    number INTEGER NOT NULL REFERENCES calibrations (number), key TEXT NOT NULL,
+    before_value NUMERIC, after_value NUMERIC NOT NULL, PRIMARY KEY (number, key)
+) WITHOUT ROWID;
+"""
+
+
+@dataclass(frozen=True)
+class PastPoint:
+    """One point: true_value and reading are pH, uS/cm at the cup's temperature, mm or ml."""
+
+    reference: str
+    true_value: float | None
+    reading: float | None
+    temp_c: float | None
+
+
+@dataclass(frozen=True)
+class Past:
+    """One calibration. settings: {key: (before, after)}; health is that of its day."""
+
+    id: str
+    node: str
+    kind: str
+    actuator: str | None
+    by: str
+    unix_ms: int
+    is_confirmed: bool
+    health: int | None
+    results: Mapping[str, float]
+    points: Sequence[PastPoint]
+    settings: Mapping[str, tuple[Any, Any]]
+
+
+class History:
+    """Kept in state.db. Any thread may call; raises StoreUnavailable."""
+
+    def __init__(self, path: Path) -> None:
+        self._lock = threading.Lock()
+        self._database = connect(path, _SCHEMA)
+
+    def add(self, past: Past) -> None:
+        """Keep a calibration, whole or not at all."""
+        with self._lock:
+            try:
+                self._database.execute("BEGIN IMMEDIATE")
+                try:
+                    self._add(past)
+                except BaseException:
+                    self._database.execute("ROLLBACK")
+                    raise
+                self._database.execute("COMMIT")
+            except sqlite3.Error as error:
+                raise StoreUnavailable(f"state.db: {error}") from error
+
+    def of(self, node: str, kind: str | None = None, count: int = 100) -> list[Past]:
+        """Return the newest calibrations of a node, newest first."""
+        with self._lock:
+            try:
+                rows = self._database.execute(
+                    "SELECT number, id, node, kind, actuator, by, unix_ms, is_confirmed, health"
+                    " FROM calibrations WHERE node=? AND (? IS NULL OR kind=?)"
+                    " ORDER BY number DESC LIMIT ?", (node, kind, kind, count),
+                ).fetchall()
+                return [self._past(row) for row in rows]
+            except sqlite3.Error as error:
+                raise StoreUnavailable(f"state.db: {error}") from error
+
+    def slopes(self, node: str) -> list[tuple[int, float]]:
+        """Return (unix_ms, slope in %) of the node's pH calibrations, oldest first."""
+        return [
+            (past.unix_ms, past.results["slope_pct"]) for past in reversed(self.of(node, "ph"))
+            if "slope_pct" in past.results
+        ]
+
+    def health_now(self, node: str, unix_ms: int) -> int | None:
+        """Return the health of the node's pH probe today, None where it was never calibrated."""
+        newest = next(iter(self.of(node, "ph", 1)), None)
+        if newest is None:
+            return None
+        results = newest.results
+        age_days = (unix_ms - newest.unix_ms) / health.DAY_MS
+        return health.score(results["slope_pct"], results["offset_mv"], age_days,
+                            health.trend(self.slopes(node)))
+
+    def close(self) -> None:
+        """Close the file."""
+        with self._lock:
+            self._database.close()
+
+    def _add(self, past: Past) -> None:
+        number = self._database.execute(
+            "INSERT INTO calibrations"
+            " (id, node, kind, actuator, by, unix_ms, is_confirmed, health)"
+            " VALUES (?,?,?,?,?,?,?,?)",
+            (past.id, past.node, past.kind, past.actuator, past.by, past.unix_ms,
+             past.is_confirmed, past.health),
+        ).lastrowid
+        self._database.executemany(
+            "INSERT INTO calibration_results VALUES (?,?,?)",
+            [(number, name, value) for name, value in past.results.items()],
+        )
+        self._database.executemany(
+            "INSERT INTO calibration_points VALUES (?,?,?,?,?,?)",
+            [(number, place, p.reference, p.true_value, p.reading, p.temp_c)
+             for place, p in enumerate(past.points)],
+        )
+        self._database.executemany(
+            "INSERT INTO calibration_settings VALUES (?,?,?,?)",
+            [(number, key, before, after) for key, (before, after) in past.settings.items()],
+        )
+
+    def _past(self, row: tuple[Any, ...]) -> Past:
+        number, past_id, node, kind, actuator, by, unix_ms, is_confirmed, health_then = row
+
+        def rows(columns: str, table: str, order: str) -> list[Any]:
+            return self._database.execute(
+                f"SELECT {columns} FROM {table} WHERE number=? ORDER BY {order}", (number,)
+            ).fetchall()
+
+        return Past(
+            past_id, node, kind, actuator, by, unix_ms, bool(is_confirmed), health_then,
+            dict(rows("name, value", "calibration_results", "name")),
+            [PastPoint(*point) for point in rows(
+                "reference, true_value, reading, temp_c", "calibration_points", "place")],
+            {key: (before, after) for key, before, after in rows(
+                "key, before_value, after_value", "calibration_settings", "key")},
+        )

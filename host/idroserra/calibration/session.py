@@ -1,0 +1,295 @@
+"""One calibration under way: what the node reads, the points so far, where the hold stands.
+
+Nothing here waits: each look takes in what the node has told since, and moves on. Not for several
+threads at once: `Calibrations` sees to that.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from idroserra.calibration import health
+from idroserra.calibration.errors import CannotCalibrate
+from idroserra.calibration.kinds import Asked, Kind, Proposal, Seen, Taken
+from idroserra.calibration.stability import Reading, Settling, judge
+from idroserra.commands import Commands
+from idroserra.live import Live
+from idroserra.nodes import Node, Nodes
+
+HOLD_MS = 1_200_000
+RENEW_BELOW_MS = 720_000
+# After the end the probe settles back in the tank before control acts on it.
+LAST_HOLD_MS = 120_000
+IDLE_MS = 900_000
+CONFIRM_MS = 60_000
+RUN_MS = 40_000
+_KEPT_READINGS = 400
+_TEMP = "reservoir.temp_c"
+OPEN_STATES = ("open", "applying")
+
+
+class Session:
+    """One calibration of one kind on one node."""
+
+    def __init__(
+        self, session_id: str, node: str, kind: Kind, by: str, actuator: str | None,
+        parts: tuple[Nodes, Commands, Live, Callable[[], int]],
+    ) -> None:
+        self.id = session_id
+        self.node = node
+        self.kind = kind
+        self.by = by
+        self.actuator = actuator
+        self.state = "open"
+        self.why = ""
+        self.taken: list[Taken] = []
+        self._nodes, self._commands, self._live, self._now_unix_ms = parts
+        self._settings = self._in_force()
+        self._boot_id = self._running_boot()
+        self._subscription = self._live.subscribe()
+        self._readings: deque[Reading] = deque(maxlen=_KEPT_READINGS)
+        self._since_unix_ms = 0
+        self._touched_unix_ms = self._now_unix_ms()
+        self._hold_id = self._hold(HOLD_MS)
+        self._hold_asked_ms = self._touched_unix_ms
+        self._held_until_ms = 0
+        self._hold_why = ""
+        self._run: dict[str, Any] | None = None
+        self._run_id = ""
+        self.before: dict[str, Any] = {}
+        self.after: dict[str, Any] = {}
+        self.proposal: Proposal | None = None
+        self.health: int | None = None
+        self._rev = 0
+        self._applied_unix_ms = 0
+
+    @property
+    def is_open(self) -> bool:
+        """True until it is done, failed, cancelled or expired."""
+        return self.state in OPEN_STATES
+
+    def look(self, *, is_asked: bool = True) -> None:
+        """Take in what happened since; `is_asked`: somebody is there."""
+        if not self.is_open:
+            return
+        now_ms = self._now_unix_ms()
+        if now_ms - self._touched_unix_ms > IDLE_MS:
+            self._end("expired", "nobody went on with it for a quarter of an hour")
+            return
+        if is_asked:
+            self._touched_unix_ms = now_ms
+        self._hear()
+        self._look_at_hold(now_ms)
+        self._look_at_run()
+        if self.state == "applying":
+            self._look_at_settings(now_ms)
+        elif self._in_force() != self._settings:
+            self._begin_anew()
+
+    def settling(self) -> Settling:
+        """Return how settled the reading is since the last point."""
+        if self.kind.limits is None:
+            return Settling(False, "", 0)
+        return judge(self._readings, self.kind.limits, self._since_unix_ms)
+
+    @property
+    def reading(self) -> Reading | None:
+        """The newest reading."""
+        return self._readings[-1] if self._readings else None
+
+    @property
+    def pump_run(self) -> Mapping[str, Any] | None:
+        """The newest run of a pump: state, reason, on_ms."""
+        return self._run
+
+    @property
+    def hold(self) -> dict[str, Any]:
+        """Where the hold stands."""
+        held = self._held_until_ms > self._now_unix_ms()
+        return {"is_held": held, "until_unix_ms": self._held_until_ms or None,
+                "reason": self._hold_why}
+
+    def take(self, asked: Asked) -> Taken:
+        """Take a point. Raises BadPoint, CannotCalibrate."""
+        self._check_open()
+        self._check_held()
+        ran_ms = None
+        if self._run is not None and self._run["state"] == "given":
+            ran_ms = self._run["on_ms"]
+        seen = Seen(tuple(self._readings), self.settling(), self._settings, ran_ms)
+        point = self.kind.take(asked, seen, self.taken)
+        self.taken.append(point)
+        self._run = None
+        if self._readings:
+            self._since_unix_ms = self._readings[-1].unix_ms + 1
+        return point
+
+    def drop_point(self) -> None:
+        """Forget the last point. Raises CannotCalibrate."""
+        self._check_open()
+        if not self.taken:
+            raise CannotCalibrate("there is no point to take back")
+        self.taken.pop()
+
+    def propose(self) -> Proposal:
+        """Return what the points come to. Raises BadPoint."""
+        return self.kind.propose(self.taken, self._settings)
+
+    def run_pump(self, volume_ul: int) -> None:
+        """Let the pump give a volume, as a dose by hand. Raises CannotCalibrate."""
+        self._check_open()
+        self._check_held()
+        if self.actuator is None:
+            raise CannotCalibrate("only a pump can be run")
+        if self._run is not None and self._run["state"] == "pending":
+            raise CannotCalibrate("the pump is running")
+        args = {"actuator": self.actuator, "volume_ul": volume_ul}
+        self._hear()
+        self._run_id = self._commands.send(self.node, "dose", args, self.by)
+        self._run = {"state": "pending", "reason": "", "on_ms": None,
+                     "since_unix_ms": self._now_unix_ms()}
+
+    def go_to_factory(self, defaults: Mapping[str, Any]) -> None:
+        """Put the factory values in force; the points so far are void. Raises CannotCalibrate."""
+        self._check_open()
+        changes = {key: defaults[key] for key in self.kind.keys}
+        self._commands.set_config(self.node, changes, self.by)
+        self._begin_anew()
+
+    def finish(self, probe_health: int | None, extra: Mapping[str, Any]) -> None:
+        """Send the settings of the points, and `extra`. Raises BadPoint, CannotCalibrate."""
+        self._check_open()
+        self.proposal = self.propose()
+        self.health = probe_health
+        changes = dict(self.proposal.settings) | dict(extra)
+        values = self._nodes.get(self.node).report
+        known = {} if values is None else values.values
+        self.before = {key: known.get(key) for key in changes}
+        self.after = changes
+        self._rev = self._commands.set_config(self.node, changes, self.by)
+        self._applied_unix_ms = self._now_unix_ms()
+        self.state = "applying"
+
+    def cancel(self) -> None:
+        """End it with nothing changed. What was sent already stays."""
+        if self.is_open:
+            self._end("cancelled", "")
+
+    def _check_open(self) -> None:
+        if self.state != "open":
+            raise CannotCalibrate(f"this calibration is {self.state} already")
+
+    def _check_held(self) -> None:
+        if not self.hold["is_held"]:
+            raise CannotCalibrate(
+                f"dosing is not held yet: {self._hold_why or 'the node has not answered'}")
+
+    def _running_boot(self) -> str:
+        info = self._nodes.get(self.node).info
+        return "" if info is None else info.boot_id
+
+    def _hold(self, for_ms: int) -> str:
+        return self._commands.send(self.node, "hold", {"for_ms": for_ms}, self.by)
+
+    def _look_at_hold(self, now_ms: int) -> None:
+        boot_id = self._running_boot()
+        if boot_id != self._boot_id:  # no reset survives a hold
+            self._boot_id, self._held_until_ms = boot_id, 0
+            self._hold_id, self._hold_asked_ms = self._hold(HOLD_MS), now_ms
+        command = self._commands.state(self._hold_id)
+        if command.state == "done":
+            self._held_until_ms = max(self._held_until_ms, self._hold_asked_ms + HOLD_MS)
+            self._hold_why = ""
+        elif command.state != "pending":
+            self._hold_why = f"{command.state}: {command.reason}"
+        if command.state != "pending" and self._held_until_ms - now_ms < RENEW_BELOW_MS and (
+            command.state == "done" or now_ms - self._hold_asked_ms > CONFIRM_MS
+        ):
+            self._hold_asked_ms = now_ms
+            self._hold_id = self._hold(HOLD_MS)
+
+    def _look_at_run(self) -> None:
+        run = self._run
+        if run is None or run["state"] != "pending":
+            return
+        command = self._commands.state(self._run_id)
+        if command.state not in ("pending", "done"):
+            run["state"], run["reason"] = "refused", f"{command.state}: {command.reason}"
+        elif self._now_unix_ms() - run["since_unix_ms"] > RUN_MS:
+            run["state"] = "refused"
+            run["reason"] = "the node did not tell what it gave"
+
+    def _look_at_settings(self, now_ms: int) -> None:
+        report = self._nodes.get(self.node).report
+        if report is not None and report.rev >= self._rev:
+            if report.error and report.rev == self._rev:
+                self._end("failed", f"the node refused the settings: {report.error}")
+            elif all(report.values.get(key) == value for key, value in self.after.items()):
+                self._end("done", "")
+            else:
+                self._end("failed", "other settings came in between: begin again")
+        elif now_ms - self._applied_unix_ms > CONFIRM_MS:
+            self._end("unconfirmed", "the node has not confirmed the settings; it gets them as "
+                      "soon as it is back")
+
+    def _end(self, state: str, why: str) -> None:
+        self.state, self.why = state, why
+        self._live.unsubscribe(self._subscription)
+        was_asked = self._commands.state(self._hold_id).state in ("pending", "done")
+        if was_asked and self._now_unix_ms() < self._hold_asked_ms + HOLD_MS:
+            self._hold(LAST_HOLD_MS)
+
+    def _hear(self) -> None:
+        for message in self._subscription.take():
+            if message.get("node") != self.node:
+                continue
+            if message["type"] == "record":
+                self._hear_record(message)
+            elif message["type"] == "event" and message["kind"] == "dosed":
+                self._hear_dose(message)
+
+    def _hear_record(self, message: Mapping[str, Any]) -> None:
+        channel = self.kind.channel
+        if channel is None:
+            return
+        values, faults = message["values"], message["faults"]
+        if channel in values or channel in faults:
+            self._readings.append(Reading(
+                message["unix_ms"], values.get(channel), faults.get(channel), values.get(_TEMP)))
+
+    def _hear_dose(self, message: Mapping[str, Any]) -> None:
+        run, detail = self._run, message["detail"]
+        if run is None or run["state"] != "pending" or detail.get("actuator") != self.actuator:
+            return
+        if detail.get("by") == self.by:
+            run["state"], run["on_ms"] = "given", detail["on_ms"]
+
+    def _begin_anew(self) -> None:
+        """The same signal reads otherwise now: nothing that was read counts."""
+        self._settings = self._in_force()
+        self._readings.clear()
+        self.taken.clear()
+
+    def _in_force(self) -> dict[str, Any]:
+        node: Node = self._nodes.get(self.node)
+        if node.report is None:
+            raise CannotCalibrate("the node has not said yet which settings are in force")
+        keys = (*self.kind.keys, "ec.alpha_ppm_c")
+        return {key: node.report.values[key] for key in keys}
+
+
+def extra_settings(
+    kind: Kind, probe_health: int | None, asked_pct: int, unix_ms: int
+) -> dict[str, Any]:
+    """Return what a finished calibration changes besides: the day of pH, and for a poor probe the
+    share of the budgets, downwards only."""
+    if kind.name != "ph":
+        return {}
+    extra: dict[str, Any] = {"ph.calibrated_day": health.day_of(unix_ms)}
+    if probe_health is not None:
+        granted_pct = health.authority_pct(probe_health, asked_pct)
+        if granted_pct != asked_pct:
+            extra["dosing.authority_pct"] = granted_pct
+    return extra

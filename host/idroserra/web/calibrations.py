@@ -1,0 +1,205 @@
+"""The HTTP API of calibrations: begin, take points, finish, look back."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Annotated, Any, Literal
+
+from fastapi import APIRouter, HTTPException, Query
+from pydantic import BaseModel, ConfigDict, Field
+
+from idroserra.calibration import health
+from idroserra.calibration.errors import BadPoint, CannotCalibrate, UnknownCalibration
+from idroserra.calibration.history import Past
+from idroserra.calibration.kinds import Asked
+from idroserra.service import Service
+from idroserra.web.models import WHO, ErrorOut
+from idroserra.web.views import wall_unix_ms
+
+_REFUSALS: dict[int | str, dict[str, Any]] = {
+    404: {"model": ErrorOut, "description": "No such node or calibration."},
+    409: {"model": ErrorOut, "description": "Refused, with what to do about it."},
+    422: {"model": ErrorOut, "description": "A field is wrong; the message names it."},
+    503: {"model": ErrorOut, "description": "The host's file does not answer."},
+}
+_NAME = r"^[a-z][a-z0-9_]{0,23}$"
+
+
+class StartIn(BaseModel):
+    """Which probe or pump."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    kind: Literal["ph", "ec", "level", "pump"]
+    actuator: str | None = Field(None, pattern=_NAME, description="Of a pump: which doser.")
+    part: str | None = Field(
+        None, pattern=_NAME, description="What measures it, for a board the host does not know.")
+    by: WHO = "api"
+
+
+class PointIn(BaseModel):
+    """A point: what of this is needed depends on the kind."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    reference: str = Field("", max_length=20, description="pH: 4.01, 6.86, 7.00, 9.18 or 10.01; "
+                           "EC: dry, 1413, 2760 or 12880.")
+    temp_c: float | None = Field(
+        None, ge=0, le=60, allow_inf_nan=False,
+        description="Of the cup; without it the node's thermometer counts.")
+    depth_mm: int | None = Field(None, ge=0, le=5_000, description="Level: depth of the water.")
+    measured_ml: float | None = Field(
+        None, ge=0, le=1_000, allow_inf_nan=False, description="Pump: what the last run gave.")
+
+
+class RunIn(BaseModel):
+    """A run of the pump, as a dose by hand: the limits of the gate hold, and it is charged."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    volume_ml: float = Field(ge=0.1, le=20, allow_inf_nan=False)
+
+
+class CalibrationOut(BaseModel):
+    """A calibration as it stands; look at it now and then, for it expires after 15 minutes."""
+
+    id: str
+    node: str
+    kind: str
+    actuator: str | None
+    by: str
+    state: str = Field(
+        description="open, applying, done, unconfirmed, failed, cancelled or expired")
+    reason: str
+    hold: dict[str, Any] = Field(description="is_held, until_unix_ms, reason")
+    reading: dict[str, Any] | None = Field(
+        description="value or fault, temp_c, unix_ms, is_stable, text, per_minute, is_overdue")
+    advice: str | None
+    points: list[dict[str, Any]]
+    run: dict[str, Any] | None = Field(description="Of a pump: state, reason, on_ms")
+    proposal: dict[str, Any] | None = Field(
+        description="settings, results, notes, health; or error and code")
+
+
+class PastOut(BaseModel):
+    """A calibration that was put in force."""
+
+    id: str
+    kind: str
+    actuator: str | None
+    by: str
+    unix_ms: int
+    is_confirmed: bool
+    health: int | None
+    results: dict[str, float]
+    points: list[dict[str, Any]]
+    settings: dict[str, dict[str, Any]]
+
+
+class HistoryOut(BaseModel):
+    """Newest first; health_now is that of the pH probe today, warning what its age says."""
+
+    open: CalibrationOut | None
+    health_now: int | None
+    warning: str | None
+    calibrations: list[PastOut]
+
+
+def calibrations_router(service: Service) -> APIRouter:
+    """Return the routes under /api/nodes/{node}/calibrations."""
+    router = APIRouter(prefix="/api/nodes/{node}/calibrations", responses=_REFUSALS)
+    _add_looking(router, service)
+    _add_asking(router, service)
+    return router
+
+
+def _add_looking(router: APIRouter, service: Service) -> None:
+    calibrations = service.calibrations
+
+    @router.get("", response_model=HistoryOut)
+    def history(
+        node: str,
+        kind: Annotated[Literal["ph", "ec", "level", "pump"] | None, Query()] = None,
+        limit: Annotated[int, Query(ge=1, le=1_000)] = 100,
+    ) -> dict[str, Any]:
+        """What was calibrated, and the calibration that is open."""
+        known = service.nodes.get(node)
+        now = wall_unix_ms()
+        day = 0 if known.report is None else int(known.report.values["ph.calibrated_day"])
+        warning = health.age_warning(day, now)
+        return {
+            "open": calibrations.open_of(node),
+            "health_now": calibrations.history.health_now(node, now),
+            "warning": None if warning is None else warning[1],
+            "calibrations": [
+                _past_json(one) for one in calibrations.history.of(node, kind, limit)],
+        }
+
+    @router.get("/{calibration}", response_model=CalibrationOut)
+    def state(node: str, calibration: str) -> dict[str, Any]:
+        """Where a calibration stands."""
+        return _asked(lambda: calibrations.state(node, calibration))
+
+
+def _add_asking(router: APIRouter, service: Service) -> None:
+    calibrations = service.calibrations
+
+    @router.post("", status_code=201, response_model=CalibrationOut)
+    def start(node: str, body: StartIn) -> dict[str, Any]:
+        """Begin: the node keeps automatic dosing and filling off meanwhile."""
+        return _asked(lambda: calibrations.start(
+            node, body.kind, body.by, actuator=body.actuator, part=body.part))
+
+    @router.post("/{calibration}/points", response_model=CalibrationOut)
+    def take(node: str, calibration: str, body: PointIn) -> dict[str, Any]:
+        """Take a point, once the reading is stable."""
+        measured_ul = None if body.measured_ml is None else round(body.measured_ml * 1_000)
+        asked = Asked(body.reference, body.temp_c, body.depth_mm, measured_ul)
+        return _asked(lambda: calibrations.take(node, calibration, asked))
+
+    @router.delete("/{calibration}/points/last", response_model=CalibrationOut)
+    def drop(node: str, calibration: str) -> dict[str, Any]:
+        """Take the last point back."""
+        return _asked(lambda: calibrations.drop_point(node, calibration))
+
+    @router.post("/{calibration}/runs", response_model=CalibrationOut)
+    def run(node: str, calibration: str, body: RunIn) -> dict[str, Any]:
+        """Run the pump; `run` of the state tells what became of it."""
+        volume_ul = round(body.volume_ml * 1_000)
+        return _asked(lambda: calibrations.run_pump(node, calibration, volume_ul))
+
+    @router.post("/{calibration}/factory", response_model=CalibrationOut)
+    def factory(node: str, calibration: str) -> dict[str, Any]:
+        """Put the factory values in force, and begin anew."""
+        return _asked(lambda: calibrations.go_to_factory(node, calibration))
+
+    @router.post("/{calibration}/finish", response_model=CalibrationOut)
+    def finish(node: str, calibration: str) -> dict[str, Any]:
+        """Put the proposal in force. Dosing goes on two minutes after it is done."""
+        return _asked(lambda: calibrations.finish(node, calibration))
+
+    @router.post("/{calibration}/cancel", response_model=CalibrationOut)
+    def cancel(node: str, calibration: str) -> dict[str, Any]:
+        """End it with nothing changed. Dosing goes on two minutes later."""
+        return _asked(lambda: calibrations.cancel(node, calibration))
+
+
+def _asked(call: Callable[[], dict[str, Any]]) -> dict[str, Any]:
+    try:
+        return call()
+    except UnknownCalibration as error:
+        raise HTTPException(404, str(error)) from None
+    except (BadPoint, CannotCalibrate) as error:
+        raise HTTPException(409, str(error)) from None
+
+
+def _past_json(past: Past) -> dict[str, Any]:
+    return {
+        "id": past.id, "kind": past.kind, "actuator": past.actuator, "by": past.by,
+        "unix_ms": past.unix_ms, "is_confirmed": past.is_confirmed, "health": past.health,
+        "results": dict(past.results),
+        "points": [{"reference": p.reference, "true_value": p.true_value, "reading": p.reading,
+                    "temp_c": p.temp_c} for p in past.points],
+        "settings": {key: {"before": before, "after": after}
+                     for key, (before, after) in past.settings.items()},
+    }
