@@ -21,6 +21,7 @@ _HEAT_J_ML_K = 4.186
 _MIXED_MOL = 1e-7  # what is left of a dose then is poured in: below 1e-8 mol/L in any tank
 _MIXED_RATIO = 1e-3  # or this share of it
 _BRUSHITE_SI = 0.3  # supersaturation below this lasts for weeks
+_STRONGEST_MOL_L = 0.3  # what was dosed is diluted so far at least: the chemistry holds there
 _FOREVER_S = 1e9
 _MIXING_STEPS = 20.0  # in a time constant, while all of a dose is in the pocket
 
@@ -166,7 +167,11 @@ class Reservoir:
         """Solve the chemistry of the bulk as it is now."""
         bulk = self._bulk
         bulk.set(self.molar(), self.temp_c)
-        bulk.solve()
+        try:
+            bulk.solve()
+        except ValueError:  # too far from the last answer, above pH 11.5: begin anew
+            bulk.chill()
+            bulk.solve()
         self._si = bulk.si_brushite()
         self._conductivities = self._inlet = None
 
@@ -187,10 +192,11 @@ class Reservoir:
             return self.measure()
         if self._inlet is None:
             near = self._near
-            per_litre = 1000.0 / (self._pocket_ratio * self.volume_ml)
+            per_litre = min(1000.0 / (self._pocket_ratio * self.volume_ml),
+                            _STRONGEST_MOL_L / self._left_mol)
             molar, pocket = self.molar(), self.pocket
             near.set([molar[i] + pocket[i] * per_litre for i in range(10)], self.temp_c)
-            near.rewarm(self._bulk.warm())
+            near.chill()  # far from the bulk, and who asks leaves no trace
             near.solve()
             kappa_us_cm, ec_us_cm = conductivities(near)
             self._inlet = (near.ph, kappa_us_cm, ec_us_cm)

@@ -181,6 +181,19 @@ def test_asking_for_the_inlet_changes_nothing():
     assert asked.truth() == alone.truth()
 
 
+@pytest.mark.parametrize(("stock", "low", "high"), [
+    ("koh_10pct", 12.0, 13.9), ("hno3_10pct", 0.3, 1.5), ("h3po4_10pct", 0.8, 2.5)])
+def test_a_whole_bottle_in_water_that_stands_has_a_ph(stock, low, high):
+    plant = Plant({"ph_down.stock": stock, "reservoir.volume_ml": 5_000.0,
+                   "reservoir.pocket_ratio": 0.001, "circulation.stuck": "off"}, 1)
+    for circulation in (0.0, 1.0):
+        plant.set_param("circulation.stuck", "on" if circulation else "off")
+        pumped_ml(plant, 240.0)
+        assert low < plant.truth()["inlet.ph"] < high
+        rest(plant, 3.0)
+    assert 0.0 < plant.truth()["reservoir.ph"] < 14.0
+
+
 def test_a_weak_circulation_mixes_slower():
     ratios = []
     for ratio in (1.0, 0.2):
