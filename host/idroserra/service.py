@@ -9,7 +9,7 @@ from collections.abc import Callable
 from contextlib import ExitStack
 from typing import Any
 
-from idroserra.calibration.manager import Calibrations
+from idroserra.calibration.calibrations import Calibrations
 from idroserra.commands import Commands
 from idroserra.config import Config
 from idroserra.database import lock_folder

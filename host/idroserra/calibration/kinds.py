@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from statistics import median
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, Protocol
 
 from idroserra.calibration import ec, level, ph, pump, stability
 from idroserra.calibration.errors import BadPoint
@@ -56,32 +56,30 @@ class Proposal:
     notes: Sequence[str] = field(default_factory=list)
 
 
-class Kind:
-    """One kind. `parts` are those that the settings `keys` calibrate."""
+class Kind(Protocol):
+    """One kind. `parts` are those that the settings `keys` calibrate; a pump has no channel."""
 
     name: str
-    channel: str | None = None
-    limits: StableLimits | None = None
-    parts: tuple[str, ...] = ()
-    keys: tuple[str, ...] = ()
+    channel: str | None
+    limits: StableLimits | None
+    parts: tuple[str, ...]
+    keys: tuple[str, ...]
 
     def take(self, asked: Asked, seen: Seen, taken: Sequence[Taken]) -> Taken:
         """Return the point that was asked for. Raises BadPoint."""
-        raise NotImplementedError
 
     def propose(self, taken: Sequence[Taken], settings: Settings) -> Proposal:
         """Return what the points come to. Raises BadPoint."""
-        raise NotImplementedError
 
 
-class PhKind(Kind):
+class PhKind:
     """A pH electrode on an analog front end."""
 
     name = "ph"
-    channel = "reservoir.ph"
-    limits = stability.PH
-    parts = ("sen0161",)
-    keys = ("ph.neutral_uv", "ph.slope_uv_per_ph")
+    channel: str | None = "reservoir.ph"
+    limits: StableLimits | None = stability.PH
+    parts: tuple[str, ...] = ("sen0161",)
+    keys: tuple[str, ...] = ("ph.neutral_uv", "ph.slope_uv_per_ph")
 
     def take(self, asked: Asked, seen: Seen, taken: Sequence[Taken]) -> Taken:
         """Take the electrode's signal in a buffer."""
@@ -107,14 +105,14 @@ class PhKind(Kind):
         return Proposal(ph.settings_of(found), results, notes)
 
 
-class EcKind(Kind):
+class EcKind:
     """A conductivity cell on an analog front end."""
 
     name = "ec"
-    channel = "reservoir.ec_us_cm"
-    limits = stability.EC
-    parts = ("dfr0300",)
-    keys = ("ec.cell_milli",)
+    channel: str | None = "reservoir.ec_us_cm"
+    limits: StableLimits | None = stability.EC
+    parts: tuple[str, ...] = ("dfr0300",)
+    keys: tuple[str, ...] = ("ec.cell_milli",)
 
     def take(self, asked: Asked, seen: Seen, taken: Sequence[Taken]) -> Taken:
         """Take the dry cell, or what it conducts in a standard."""
@@ -151,14 +149,14 @@ class EcKind(Kind):
         return Proposal(ec.settings_of(found), results, notes)
 
 
-class LevelKind(Kind):
+class LevelKind:
     """A level transmitter on an analog front end."""
 
     name = "level"
-    channel = "reservoir.level_mm"
-    limits = stability.LEVEL
-    parts = ("hydrostatic",)
-    keys = ("level.zero_uv", "level.uv_per_mm")
+    channel: str | None = "reservoir.level_mm"
+    limits: StableLimits | None = stability.LEVEL
+    parts: tuple[str, ...] = ("hydrostatic",)
+    keys: tuple[str, ...] = ("level.zero_uv", "level.uv_per_mm")
 
     def take(self, asked: Asked, seen: Seen, taken: Sequence[Taken]) -> Taken:
         """Take the level that is shown at a known depth."""
@@ -183,11 +181,14 @@ class LevelKind(Kind):
         return Proposal(level.settings_of(found), results, notes)
 
 
-class PumpKind(Kind):
+class PumpKind:
     """A dosing pump, by measured volumes of timed runs."""
 
     name = "pump"
-    keys = ("doser.ul_per_s",)
+    channel: str | None = None
+    limits: StableLimits | None = None
+    parts: tuple[str, ...] = ()
+    keys: tuple[str, ...] = ("doser.ul_per_s",)
 
     def take(self, asked: Asked, seen: Seen, taken: Sequence[Taken]) -> Taken:
         """Take the measured volume of the last run."""
