@@ -96,14 +96,24 @@ def dry_runs(record: Record, terms: Terms) -> Iterator[Violation]:
 
 
 def light(record: Record, terms: Terms) -> Iterator[Violation]:
-    """I19: light is on for its program and 5 min more at most in any 24 h, whatever clocks do."""
+    """I19: light is on for its program and 5 min more at most in any 24 h of a boot, whatever
+    clocks do."""
     if "light" in terms.broken or terms.is_hostile:
         return
-    worst_us, end_us = most_on(record.spans.get("light", []), DAY_US)
     allowed_s = terms.setting("light.on_minutes") * 60 + LIGHT_SLACK_S
-    if worst_us > allowed_s * 1e6:
-        text = f"light on for {worst_us / 6e7:.1f} min in 24 h, {allowed_s / 60:.0f} min allowed"
-        yield Violation("I19", end_us // 1_000, text)
+    spans = record.spans.get("light", [])
+    starts_us = [at_ms * 1_000 for at_ms, _ in record.boots]
+    for since_us, until_us in zip(starts_us, [*starts_us[1:], None], strict=False):
+        of_boot = [
+            span for span in spans
+            if span[0] >= since_us and (until_us is None or span[0] < until_us)
+        ]
+        worst_us, end_us = most_on(of_boot, DAY_US)
+        if worst_us > allowed_s * 1e6:
+            text = (
+                f"light on for {worst_us / 6e7:.1f} min in 24 h, {allowed_s / 60:.0f} min allowed"
+            )
+            yield Violation("I19", end_us // 1_000, text)
 
 
 def commands(record: Record, terms: Terms) -> Iterator[Violation]:

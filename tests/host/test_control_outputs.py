@@ -48,6 +48,43 @@ def test_any_program_is_dark_outside_its_photoperiod(on, length, ramp, full):
         assert lit == 1_440
 
 
+def lit_minutes(clock_steps, hours=72):
+    """Run the light by a clock that steps, (at minute, by minutes); returns minutes lit by minute
+    of uptime."""
+    lit, is_lit, offset = light.Lit(), False, 0
+    found = []
+    for minute in range(hours * 60):
+        offset += sum(by for at, by in clock_steps if at == minute)
+        lit.note(is_lit, minute * 60_000)
+        wanted = light.decide((minute + offset) * 60 % 86_400, VALUES)
+        is_lit = light.within(wanted, lit, VALUES, minute * 60_000).duty_pct > 0
+        found.append(is_lit)
+    return found
+
+
+def most_in_a_day(found):
+    return max(sum(found[start : start + 1_440]) for start in range(len(found) - 1_440))
+
+
+@pytest.mark.parametrize("steps", [
+    [(1_300, -420)], [(1_300, -960)], [(840, 600)], [(at, -60) for at in range(400, 3_000, 60)],
+    [(600, 5_256_000)],
+])
+def test_no_jump_of_the_clock_gives_more_light_in_24_hours(steps):
+    assert most_in_a_day(lit_minutes(steps)) <= VALUES["light.on_minutes"] + 5
+
+
+def test_a_steady_clock_gives_all_the_light_of_the_program():
+    found = lit_minutes([])
+    wanted = [light.decide(minute * 60 % 86_400, VALUES).duty_pct > 0 for minute in range(4_320)]
+    assert found == wanted
+
+
+def test_after_a_jump_the_program_goes_on_with_the_next_day():
+    found = lit_minutes([(1_300, -420)], hours=96)
+    assert sum(found[-1_440:]) >= VALUES["light.on_minutes"] - 20
+
+
 def test_circulation_runs_without_a_level_but_never_dry():
     assert circulation.decide(level("no_ack"), VALUES, 0, True).actuator == "circulation"
     assert circulation.decide(level(119), VALUES, 0, True).actuator is None
@@ -76,7 +113,7 @@ def fill(levels, step_ms=10_000, progress=None, start_ms=0):
 
 
 def test_top_off_starts_low_and_ends_at_the_target():
-    assert fill([199, 198, 197, 198, 199, 200, 199]) == [
+    assert fill([200, 199, 198, 199, 199, 200, 199]) == [
         False, False, True, True, True, False, False
     ]
 

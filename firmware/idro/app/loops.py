@@ -20,6 +20,7 @@ class Loops:
         self._node = node
         self._memory = dosing.Memory()
         self._progress = topoff.Progress()
+        self._lit = light.Lit()
         self._fill_ended_ms = None
         self._was_filling = False
         self._held_until_ms = None
@@ -127,7 +128,9 @@ class Loops:
         """Lease the light as its program or a person wishes. Returns why refused, or None."""
         node = self._node
         second_of_day = node.clock.second_of_day(values["clock.utc_offset_min"])
-        decision = light.decide(second_of_day, values)
+        now_ms = node.clock.now_ms()
+        self._lit.note(node.outputs[light.ACTUATOR].driver.is_on, now_ms)
+        decision = light.within(light.decide(second_of_day, values), self._lit, values, now_ms)
         self._tell(light.ACTUATOR, decision)
         duty_pct, for_ms = decision.duty_pct, decision.on_ms
         wish = node.overrides.of(light.ACTUATOR)

@@ -1,10 +1,53 @@
-"""How bright it is at a local time of day: a photoperiod with a ramp up and a ramp down."""
+"""How bright it is at a local time of day: a photoperiod with a ramp up and a ramp down.
+
+The time of day comes from the host and may jump. So the light is counted on uptime as well: in any
+24 h of a boot it is not lit for longer than its photoperiod, and then stays dark until its night.
+"""
 
 from idro.protocol.samples import Decision
 
 ACTUATOR = "light"
 LEASE_MS = 600_000
 DAY_S = 86_400
+_DAY_MS = 86_400_000
+_SLACK_MS = 60_000
+
+
+class Lit:
+    """For how long the light was lit in the last 24 h, on uptime."""
+
+    def __init__(self):
+        self._runs = []  # [from_ms, until_ms], the last 24 h of them
+        self._was_lit = False
+        self.is_over = False  # it had its photoperiod, and night has not come yet
+
+    def note(self, is_lit, now_ms):
+        """Take in whether it is lit: every cycle, before it is decided on."""
+        runs = self._runs
+        if self._was_lit:
+            runs[-1][1] = now_ms
+        elif is_lit:
+            runs.append([now_ms, now_ms])
+        self._was_lit = is_lit
+        while runs and runs[0][1] <= now_ms - _DAY_MS:
+            runs.pop(0)
+
+    def spent_ms(self, now_ms):
+        """Return the ms it was lit in the last 24 h."""
+        since_ms = now_ms - _DAY_MS
+        return sum([until_ms - max(from_ms, since_ms) for from_ms, until_ms in self._runs])
+
+
+def within(decision, lit, values, now_ms):
+    """Return `decision`, or dark where the light of 24 h was had already."""
+    length_ms = values["light.on_minutes"] * 60_000
+    if not decision.duty_pct or length_ms >= _DAY_MS:
+        lit.is_over = False
+    elif lit.spent_ms(now_ms) > length_ms + _SLACK_MS:
+        lit.is_over = True
+    if not lit.is_over:
+        return decision
+    return Decision(ACTUATOR, None, LEASE_MS, 0, "dark: it had its light of 24 h")
 
 
 def decide(second_of_day, values):
