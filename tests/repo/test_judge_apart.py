@@ -1,6 +1,8 @@
-"""The judge of the campaign shares no code with what it judges."""
+"""The judge of the campaign shares no code with what it judges; its page lists what it says."""
 
-from source_tree import ROOT, imports, name_of, python_files, report
+import re
+
+from source_tree import ROOT, imports, name_of, python_files, report, strings
 
 JUDGE = ("sim/idrosim/judge",)
 ALLOWED = ("idrosim.judge",)
@@ -29,3 +31,21 @@ def test_the_judge_imports_nothing_of_the_firmware_or_of_the_simulator():
 def test_the_rule_bites():
     assert foreign(ROOT / "sim/idrosim/scenario.py")
     assert foreign(ROOT / "tests/host/safety_rig.py")
+
+
+def test_the_page_lists_every_invariant_that_a_judge_may_find_broken():
+    page = (ROOT / "docs" / "safety.md").read_text(encoding="utf-8")
+    listed = set(re.findall(r"^\| (I\d+) \|", page, re.M))
+    files = [*judge_files(), *python_files("sim/idrosim/matrix.py"),
+             *python_files("sim/idrosim/campaign_random.py")]
+    said = {text for path in files for text in strings(path) if re.fullmatch(r"I\d+", text)}
+    assert len(said) >= 15
+    assert said <= listed
+
+
+def test_the_page_names_tests_that_exist():
+    page = (ROOT / "docs" / "safety.md").read_text(encoding="utf-8")
+    named = set(re.findall(r"`(test_\w+)`", page))
+    assert named <= {path.stem for path in python_files("tests")}
+    scenarios = {path.stem for path in (ROOT / "sim" / "scenarios").glob("*.toml")}
+    assert set(re.findall(r"`([a-z0-9]+(?:-[a-z0-9]+)+)`", page)) <= scenarios
