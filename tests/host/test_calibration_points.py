@@ -197,7 +197,11 @@ def test_each_mistake_with_standards_is_called_by_its_name():
     assert refused(ec.check_point, ec.EcPoint("1413", 25, 300, 1_000), []) == "cell"
     assert refused(standard_us_cm, "1413", 36.0) == "temperature"
     assert refused(standard_us_cm, "84", 25.0) == "unknown"
-    assert refused(ec.fit, [low, cell_point("12880", 25, 1.1)]) == "apart"
+    assert refused(ec.fit, [low, cell_point("12880", 25, 1.12)]) == "apart"
+    assert refused(ec.fit, [low, cell_point("2760", 25, 1.06)]) == "apart"
+    polarised = cell_point("12880", 25, 1.08)
+    assert ec.fit([low, polarised]).cell == 1.0
+    assert ec.fit([polarised]).cell == 1.08
     assert refused(ec.check_dry, [3.0, 120.0], [None, None]) == "wet"
     assert refused(ec.check_dry, [None], ["no_ack"]) == "fault"
     assert ec.check_dry([None, 4.0], ["in_air", None]) is None

@@ -1,8 +1,10 @@
 """EC: standards into the constant of the cell, with a look at the dry cell before.
 
 What a standard conducts at its own temperature is set against what the node holds it to conduct:
-the temperature coefficient of the nutrient solution plays no part. The cell has one constant: two
-standards must give the same within 5 %, and their mean counts.
+the temperature coefficient of the nutrient solution plays no part. The node knows one constant.
+That of the standards in the range of nutrient solutions counts, and they must agree within 5 %.
+12880 is above it, where a cell with two electrodes polarises and reads too little: it may differ
+by 10 % and checks the others; alone, it counts.
 """
 
 from __future__ import annotations
@@ -17,7 +19,9 @@ DRY = "dry"
 DRY_US_CM = 20.0  # what a node reports below this is a cell in air
 LEAST_CELL, MOST_CELL = 0.5, 1.5
 GOOD_CELL = (0.8, 1.25)
+NUTRIENT_US_CM = 5_000.0
 MOST_APART_PCT = 5.0
+MOST_HIGH_APART_PCT = 10.0
 
 
 @dataclass(frozen=True)
@@ -92,10 +96,13 @@ def fit(points: Sequence[EcPoint]) -> EcFit:
     """Return the cell constant of 1 or more standards. Raises BadPoint where they disagree."""
     if not points:
         raise BadPoint("few", "at least one standard is needed")
+    counts = [point.cell for point in points if point.true_us_cm < NUTRIENT_US_CM]
     cells = [point.cell for point in points]
-    mean = sum(cells) / len(cells)
+    counts = counts or cells
+    mean = sum(counts) / len(counts)
     apart_pct = 100.0 * (max(cells) - min(cells)) / mean
-    if apart_pct > MOST_APART_PCT:
+    counts_apart_pct = 100.0 * (max(counts) - min(counts)) / mean
+    if apart_pct > MOST_HIGH_APART_PCT or counts_apart_pct > MOST_APART_PCT:
         said = ", ".join(f"{p.standard}: K {p.cell:.3f}" for p in points)
         raise BadPoint("apart", f"the standards disagree by {apart_pct:.0f} % ({said}): one is "
                        "stale or diluted, they are swapped, or the cell is dirty")

@@ -144,6 +144,8 @@ class EcKind:
         notes = []
         if not ec.GOOD_CELL[0] <= found.cell <= ec.GOOD_CELL[1]:
             notes.append(f"K {found.cell:.2f} is far from 1: the cell is dirty, or not of K 1.")
+        if not any(one.made and one.made.true_us_cm < ec.NUTRIENT_US_CM for one in taken):
+            notes.append("12880 alone is far above nutrient solutions: take 1413 or 2760 too.")
         if all(one.made is not None for one in taken):
             notes.append("The dry cell was not looked at.")
         return Proposal(ec.settings_of(found), results, notes)
