@@ -25,7 +25,7 @@ TARGET_PH = 5.8
 BAND_PH = 0.2
 FRESH_FILL = 0.8  # of the recipe's strength
 DEPTH_MM = 200.0  # of every tank when it is full enough
-FILL_BELOW_MM = 3.0
+FILL_BELOW_MM = 2.0
 PUMP_ML_S_L = 0.02
 CROP_M2_L = 0.005
 EC_BAND_RATIO = 0.08
@@ -148,7 +148,7 @@ class Cell:
             "reservoir.recipe": RECIPE, "reservoir.strength": FRESH_FILL,
             "reservoir.temp_c": TEMP_C, "reservoir.ua_w_k": 6.0 * surface,
             "circulation.flow_l_per_h": 6.0 * litres, "circulation.power_w": 8.0 * surface,
-            "top_off.flow_ml_per_s": 0.2 * litres,
+            "top_off.flow_ml_per_s": 0.05 * litres,
             "crop.area_m2": area_m2, "air.volume_m3": 10.0 * area_m2,
             "air.ua_w_k": 30.0 * area_m2, "air.heat_capacity_j_k": 1e5 * area_m2,
         }

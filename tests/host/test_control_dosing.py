@@ -390,3 +390,71 @@ def test_what_a_person_does_voids_the_comparison():
     memory, now_ms = dosed()
     memory.disturbed()
     assert verdict(memory, water(ph=7.0), now_ms) is None
+
+
+def test_in_turn_when_both_are_out_and_ec_first():
+    memory = dosing.Memory()
+    state = water(ph=6.4, ec=1_400)
+    assert decide(state, memory)[0].actuator == "nutrient_a"
+    for name in ("nutrient_a", "nutrient_b"):
+        memory.given(Actuation(name, 7_300, 7_300, 0, ""), state, VALUES, 9_000_000)
+    ec, ph = decide(state, memory)
+    assert (ec.reason, ph.actuator) == ("held: pH takes its turn", "ph_down")
+    memory.given(Actuation("ph_down", 3_000, 3_000, 0, ""), state, VALUES, 9_900_000)
+    assert decide(state, memory, 11_000_000)[0].actuator == "nutrient_a"
+
+
+def test_a_correction_goes_on_into_the_middle_of_the_band():
+    memory = learned()
+    assert decide(water(ph=5.95), memory)[1].actuator is None
+    given_acid(memory, 6.05, 9_000_000)
+    assert decide(water(ph=5.95), memory)[1].actuator == "ph_down"
+    assert decide(water(ph=5.89), memory)[1].actuator is None
+    assert decide(water(ph=5.95), memory)[1].actuator is None
+
+
+def test_the_least_dose_is_given_where_it_does_not_pass_the_target():
+    strong = learned(ph_down=35_000)
+    assert decide(water(ph=6.2), strong)[1].volume_ul == 200
+    stronger = VALUES | {"ph.down_ul_per_ph": 10_000}
+    _, ph = decide(water(ph=6.2), strong, values=stronger)
+    assert ph.reason == "held: pH is high but the least dose is too much, 0.20 ml"
+
+
+def drifting(per_hour):
+    """Return a Memory whose water was seen to drift, and that knows its acid."""
+    memory = learned()
+    for step in range(9):
+        reading_ms = step * 1_200_000
+        verdict(memory, water(ph=6.0 + per_hour * step / 3), reading_ms)
+    return memory
+
+
+def test_a_drift_away_is_met_and_one_that_helps_is_waited_for():
+    still, away, back = (decide(water(ph=6.05), drifting(x))[1] for x in (0.0, 0.06, -0.06))
+    assert away.volume_ul > 1.3 * still.volume_ul
+    assert back.reason == "held: pH is high but comes back by itself, 6.05"
+    assert decide(water(ph=6.5), drifting(-0.06))[1].actuator == "ph_down"
+
+
+def test_what_topping_off_does_is_met_before_it_comes():
+    memory = learned()
+    now_ms = 0
+    for _ in range(6):
+        verdict(memory, water(ph=5.8), now_ms)
+        verdict(memory, water(ph=5.8, is_filling=True), now_ms + 60_000)
+        verdict(memory, water(ph=5.9, unmixed_ms=1), now_ms + 120_000)
+        verdict(memory, water(ph=6.0), now_ms + 1_200_000)
+        memory.disturbed()
+        now_ms += 3_600_000
+    assert memory.fill_ph == pytest.approx(0.2, abs=0.03)
+    assert decide(water(ph=5.95), memory)[1].actuator == "ph_down"
+    assert decide(water(ph=5.55), memory)[1].actuator is None
+
+
+def test_what_is_kept_comes_back_as_it_was():
+    memory = dosing.Memory()
+    memory.recall([2_500, 700, 1_500, 1_100, 1_000])
+    assert memory.learned() == [2_500, 700, 1_500, 1_100, 1_000]
+    memory.declared({"ph.down_ul_per_ph", "ph.target"})
+    assert memory.learned()[:2] == [1_000, 700]

@@ -6,7 +6,7 @@ from hypothesis import settings as settings_of
 from hypothesis import strategies as st
 
 from idro.control.mixing import Mixing
-from idro.control.response import HIGHEST, LOWEST, Response
+from idro.control.response import HIGHEST, LOWEST, PH, Response
 
 MINUTE_MS = 60_000
 QUARTER_MS = 900_000
@@ -15,7 +15,7 @@ DOSERS = ("ph_down", "ph_up")
 
 def answered(strength, drift_per_h=0.0, doses=12, predicted=-0.05, wobble=(0.0,)):
     """Return the Response of a water after so many doses, a quarter of an hour of mixing each."""
-    response = Response(DOSERS, 0.012, 0.06)
+    response = Response(DOSERS, PH)
     ph, now_ms = 6.2, 0
     for count in range(doses):
         for _ in range(3):
@@ -50,7 +50,7 @@ def test_no_single_dose_moves_it_more_than_threefold():
 
 
 def test_what_is_less_known_is_dosed_with_more_care():
-    fresh = Response(DOSERS, 0.012, 0.06)
+    fresh = Response(DOSERS, PH)
     assert fresh.surely_at_most("ph_down") == pytest.approx(2.0)
     assert not fresh.is_certain("ph_down")
     known = answered(1.0)
@@ -59,7 +59,7 @@ def test_what_is_less_known_is_dosed_with_more_care():
 
 
 def test_nothing_is_learned_across_a_disturbance():
-    response = Response(DOSERS, 0.012, 0.06)
+    response = Response(DOSERS, PH)
     response.look(6.2, 0)
     response.dosed("ph_down", 6.2, -0.1, 0)
     response.disturbed()
@@ -79,7 +79,7 @@ def test_a_new_titration_voids_what_was_learned():
     st.floats(3.0, 10.0), st.floats(-1.0, 1.0), st.integers(0, 10**7), st.sampled_from(DOSERS)
 ), max_size=40))
 def test_whatever_is_read_it_stays_within_its_limits(steps):
-    response = Response(DOSERS, 0.012, 0.06)
+    response = Response(DOSERS, PH)
     now_ms = 0
     for value, predicted, after_ms, doser in steps:
         response.dosed(doser, value, predicted, now_ms)

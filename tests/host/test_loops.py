@@ -209,3 +209,37 @@ def test_who_only_advises_says_what_it_would_give_and_gives_nothing(node):
     told = reasons(node, "ph")
     assert any(reason.startswith("advice: give ") and "ml of ph_down" in reason for reason in told)
     assert node.rig.runs("ph_down") == []
+
+
+def test_what_was_learned_of_the_water_survives_a_power_cut(node):
+    node.read(ph=6.9, ec_us_cm=1_600)
+    node.run_for(16 * MINUTE_MS)
+    assert node.kept.learned() is None
+    node.read(ph=6.65)  # three times what the titration says
+    node.run_for(5 * MINUTE_MS)
+    assert node.kept.learned()[0] > 1_500
+    node.reset(power_cut=True)
+    node.read(ph=6.05)
+    node.run_for(15 * MINUTE_MS)
+    dose = node.told("dosed", actuator="ph_down")[-1]
+    assert dose["volume_ul"] < 0.25 * 40_000 / 3  # half of the need would be 5 ml as declared
+
+
+def test_a_new_titration_voids_what_was_learned(node):
+    node.kept.keep_learned((10_000, 1_000, 1_000, 1_000, 1_000))
+    node.reset(power_cut=True)
+    node.read(ph=6.4, ec_us_cm=1_600)
+    node.loops.settings_changed({"ph.down_ul_per_ph": 40_000})
+    node.run_for(5 * MINUTE_MS)
+    (dosed,) = node.told("dosed", actuator="ph_down")
+    assert dosed["volume_ul"] > 2_500
+
+
+def test_a_lock_says_what_to_look_at(node):
+    node.read(ph=6.9, ec_us_cm=1_600)
+    node.run_for(4 * 60 * MINUTE_MS)
+    assert node.told("latched") == [{"reason": "dosing had no effect"}]
+    assert any(
+        reason.startswith("locked: ph_down had no effect: is the bottle empty")
+        for reason in reasons(node, "ph")
+    )

@@ -19,6 +19,7 @@ _CRASHES = 3
 _DAY_S = 86_400
 _OWED = "<QIB"  # chained uptime, volume of nutrient B in ul, 1 when A has been given; in NVS
 _OWED_BYTES = 13
+_LEARNED = "<5H"  # what control.dosing.Memory.learned() gives; in NVS
 
 
 class Kept:
@@ -93,6 +94,17 @@ class Kept:
         if not volume_ul:
             return None
         return volume_ul, max(0, self.chain_ms() - chain_ms), is_given == 1
+
+    def keep_learned(self, learned):
+        """Keep what dosing has learned of its water. Raises OSError."""
+        self._store.put(learned=struct.pack(_LEARNED, *learned))
+
+    def learned(self):
+        """Return what dosing had learned of its water, or None."""
+        data = self._store.blob("learned")
+        if data is None or len(data) != struct.calcsize(_LEARNED):
+            return None
+        return struct.unpack(_LEARNED, data)
 
     def _put_crashes(self, data):
         try:

@@ -10,6 +10,7 @@ _LATCHES = {series.NO_EFFECT: NO_EFFECT, series.WRONG_WAY: WRONG_WAY}
 _ADVICE = "advice"
 _STALE_MS = 60_000
 _TELL_MS = 60_000
+_KEEP_LEARNED_MS = 3_600_000
 
 
 class Loops:
@@ -26,6 +27,12 @@ class Loops:
         self._held_until_ms = None
         self._reasons = {}  # loop: (the stable part of the reason it told last, when)
         self._kept_owed_ul = 0
+        self._learned_kept_ms = None
+        self._kept_learned = node.kept.learned()
+        if self._kept_learned is None:
+            self._kept_learned = tuple(self._memory.learned())
+        else:
+            self._memory.recall(self._kept_learned)
         self._take_up_owed()
 
     @property
@@ -82,6 +89,7 @@ class Loops:
         """Settings changed: after a calibration the same water reads otherwise."""
         if any(key in dosing.CALIBRATIONS for key in changed):
             self._memory.recalibrated()
+        self._memory.declared(changed)
 
     def _circulate(self, level, values, now_ms):
         name = circulation.ACTUATOR
@@ -162,6 +170,8 @@ class Loops:
         failed = dosing.verdict(self._memory, water, values, now_ms)
         if failed:
             node.gate.lock(_LATCHES[failed])
+            loop = "ph" if self._memory.dosed_last.startswith("ph") else "ec"
+            self._tell(loop, hold(f"locked: {self._memory.diagnosis}"))
         ec, ph = dosing.decide(water, values, self._memory, now_ms, self._room)
         ph = calibration.ph_decision(ph, values["ph.calibrated_day"], node.clock.unix_ms())
         if self._memory.missed_b_ul:
@@ -178,6 +188,7 @@ class Loops:
         def done(actuation, refusal):
             if actuation is not None:
                 self._memory.given(actuation, water, values, node.clock.now_ms())
+                self._keep_learned()
             self._keep_owed(self._memory.owed_b_ul, is_given=True)
 
         told = (decision.reason, CONTROL)
@@ -214,6 +225,21 @@ class Loops:
         else:
             self._tell_missed(volume_ul, "the board was reset while nutrient A was given")
         self._keep_owed(0, is_given=True)
+
+    def _keep_learned(self):
+        """Keep what was learned over resets: at most once an hour, and only what changed."""
+        node = self._node
+        now_ms = node.clock.now_ms()
+        kept_ms = self._learned_kept_ms
+        learned = tuple(self._memory.learned())
+        is_early = kept_ms is not None and now_ms - kept_ms < _KEEP_LEARNED_MS
+        if is_early or learned == self._kept_learned:
+            return
+        self._kept_learned, self._learned_kept_ms = learned, now_ms
+        try:
+            node.kept.keep_learned(learned)
+        except OSError as error:
+            print("what was learned cannot be kept:", error)
 
     def _tell_missed(self, volume_ul, why):
         reason = f"{why}: up to {volume_ul / 1_000:.1f} ml of B are missing"

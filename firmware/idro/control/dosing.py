@@ -10,9 +10,10 @@ verdict that locks dosing until a person looks (see series).
 
 from collections import namedtuple
 
+from idro.control import response, series
 from idro.control.mixing import Mixing
 from idro.control.response import Response
-from idro.control.series import EC, PH, Series
+from idro.control.series import Series
 from idro.protocol.samples import Decision, hold
 
 # ph, ec and level are Readings; unmixed_ms is the wait until the last dose or fill has mixed.
@@ -29,7 +30,15 @@ _PH_BELIEVED = (3.0, 10.0)
 # A dose meets the drift of so many hours as well, and waits for a drift that brings the value back
 # within so many; both only where the drift is surely more than its error.
 _AHEAD_H = 4.0
+# Who has begun to correct pH goes on until it is within this share of the dead band: what top-off
+# and drift bring next then finds it inside.
+_PURSUED = 0.5
 _BACK_H = 2.0
+
+# What a fill does to pH is learned from each, a third at a time; a third of it, at most a third of
+# the dead band, is met before it comes.
+_FILL_SHARE = 0.3
+_FILL_MOST = 0.3
 
 # Settings that change what a probe reads in the same water.
 CALIBRATIONS = (
@@ -50,10 +59,10 @@ _SUSPECTS = {
 class Loop:
     """What one loop remembers: its doses not yet judged, and how its water answers and mixes."""
 
-    def __init__(self, dosers, judgement, noise, drifts):
+    def __init__(self, dosers, judgement, belief):
         self.series = Series(judgement)
-        self.response = Response(dosers, noise, drifts)
-        self.mixing = Mixing(10 * noise)
+        self.response = Response(dosers, belief)
+        self.mixing = Mixing(5 * belief.most_noise)
         self._dosers = dosers
 
     def disturbed(self):
@@ -76,10 +85,10 @@ class Loop:
 
     def dosed(self, doser, value, level_mm, predicted, now_ms):
         """Take in a dose given at `value`, that the titration says moves it by `predicted`."""
-        response = self.response
-        response.dosed(doser, value, predicted, now_ms)
-        expected = predicted * max(1.0, response.strength(doser))
-        self.series.add(value, level_mm, expected, now_ms, response.drift_per_h)
+        answer = self.response
+        answer.dosed(doser, value, predicted, now_ms)
+        expected = predicted * max(1.0, answer.strength(doser))
+        self.series.add(value, level_mm, expected, now_ms, answer.drift_per_h)
         self.mixing.dosed(value)
 
     def look(self, reading, water, now_ms, wait_ms):
@@ -117,8 +126,12 @@ class Memory:
         self.in_air_ms = None
         self.diagnosis = ""  # of the last verdict: what a person should look at
         self.dosed_last = ""
-        self.ph = Loop(("ph_down", "ph_up"), PH, 0.012, 0.06)
-        self.ec = Loop(("nutrient_b",), EC, 4.0, 8.0)
+        self.pursued = None  # the doser that is bringing pH back
+        self.fill_ph = 0.0  # what topping off does to the pH of this water
+        self._mixed_ph = None
+        self._before_fill_ph = None
+        self.ph = Loop(("ph_down", "ph_up"), series.PH, response.PH)
+        self.ec = Loop(("nutrient_b",), series.EC, response.EC)
 
     def disturbed(self):
         """Something else than our own doses moves the water."""
@@ -174,6 +187,7 @@ class Memory:
                 predicted = -volume_ul / values["ph.down_ul_per_ph"]
             else:
                 predicted = volume_ul / values["ph.up_ul_per_ph"]
+            self.pursued = name
             self.ph.dosed(name, water.ph.value, level_mm, predicted, now_ms)
 
     def _settle_ph(self, water, now_ms):
@@ -189,6 +203,21 @@ class Memory:
             self.ph.mixing.left_ms(now_ms, water.unmixed_ms, wait_ms),
             self.ec.mixing.left_ms(now_ms, water.unmixed_ms, wait_ms),
         )
+
+    def watch_fill(self, water):
+        """Learn what a fill does to pH: mixed water before it against mixed water after it."""
+        ph = water.ph.value
+        if water.is_filling:
+            if self._mixed_ph is not None:
+                self._before_fill_ph = self._mixed_ph
+            self._mixed_ph = None
+            return
+        is_mixed = water.unmixed_ms == 0 and ph is not None
+        if is_mixed and self._before_fill_ph is not None:
+            jump = min(_FILL_MOST, max(-_FILL_MOST, ph - self._before_fill_ph))
+            self.fill_ph += _FILL_SHARE * (jump - self.fill_ph)
+            self._before_fill_ph = None
+        self._mixed_ph = ph if is_mixed else None
 
     def diagnose(self, found):
         """Note in words what a verdict means."""
@@ -207,6 +236,7 @@ def smallest_ul(values):
 def verdict(memory, water, values, now_ms):
     """Return NO_EFFECT or WRONG_WAY when a series of doses failed, else None. Every cycle."""
     ec = water.ec
+    memory.watch_fill(water)
     if water.is_filling or _is_in_air(ec):
         memory.disturbed()
         return None
@@ -240,19 +270,12 @@ def decide(water, values, memory, now_ms, room):
         return mixing, mixing
     ec = _decide_ec(water.ec, values, memory.ec.response, room)
     if ec.actuator is None:
-        return ec, _decide_ph(water.ph, values, memory.ph.response, room)
-    if memory.dosed_last == "nutrient_b" and _is_far(water.ph, values):
-        ph = _decide_ph(water.ph, values, memory.ph.response, room)
+        return ec, _decide_ph(water.ph, values, memory, room)
+    if memory.dosed_last == "nutrient_b":
+        ph = _decide_ph(water.ph, values, memory, room)
         if ph.actuator:
-            return hold("held: pH is far off and takes its turn"), ph
+            return hold("held: pH takes its turn"), ph
     return ec, hold("held: EC comes first")
-
-
-def _is_far(ph, values):
-    """True where pH is so far out of its band that it must not wait until EC is in its own."""
-    return ph.value is not None and (
-        abs(ph.value - values["ph.target"]) > 1.5 * values["ph.deadband"]
-    )
 
 
 def _held(water, values, memory, now_ms):
@@ -291,7 +314,7 @@ def _second_half(memory, now_ms, room):
     return Decision("nutrient_b", memory.owed_b_ul, None, None, reason)
 
 
-def _decide_ec(ec, values, response, room):
+def _decide_ec(ec, values, answer, room):
     if ec.value is None:
         return hold(f"held: no EC ({ec.fault})")
     target = values["ec.target_us_cm"]
@@ -300,59 +323,79 @@ def _decide_ec(ec, values, response, room):
         return hold(f"held: EC is high and only water lowers it, {ec.value} above {target}")
     if ec.value >= target - deadband:
         return hold(f"in band: EC, {ec.value} at {target}")
-    need = _need(target - ec.value, -response.drift_per_h, response, "nutrient_b")
-    step_ul = values["ec.ul_per_100_us_cm"] / response.surely_at_most("nutrient_b")
+    need = _need(target - ec.value, -answer.drift_per_h, answer, "nutrient_b")
+    step_ul = values["ec.ul_per_100_us_cm"] / answer.surely_at_most("nutrient_b")
     wanted_ul = int(need * step_ul) // 200
     room_a_ul, why_a = room("nutrient_a")
     room_b_ul, why_b = room("nutrient_b")
-    volume_ul = min(wanted_ul, room_a_ul, room_b_ul)
-    if volume_ul < smallest_ul(values):
-        return hold(f"held: EC is low but {why_a if room_a_ul <= room_b_ul else why_b}")
+    room_ul, why = (room_a_ul, why_a) if room_a_ul <= room_b_ul else (room_b_ul, why_b)
+    most_ul = int((target - ec.value) * step_ul) // 100
+    volume_ul, why = _countable(wanted_ul, most_ul, (room_ul, why), values)
+    if not volume_ul:
+        return hold(f"held: EC is low but {why}")
     reason = f"EC low: nutrient A, {ec.value} at {target} uS/cm"
     return Decision("nutrient_a", volume_ul, None, None, reason)
 
 
-def _decide_ph(ph, values, response, room):
+def _decide_ph(ph, values, memory, room):
     if ph.value is None:
         return hold(f"held: no pH ({ph.fault})")
     if not _PH_BELIEVED[0] <= ph.value <= _PH_BELIEVED[1]:
         return hold(f"held: pH is not believed, {ph.value:.2f}")
     target = values["ph.target"]
     deadband = values["ph.deadband"]
-    if abs(ph.value - target) <= deadband:
-        return hold(f"in band: pH, {ph.value:.2f} at {target:.2f}")
-    drift_per_h = response.drift_per_h
+    answer = memory.ph.response
+    drift_per_h = answer.drift_per_h
+    target -= min(deadband, max(-deadband, memory.fill_ph)) / 3
     if ph.value > target:
         actuator, key, word = "ph_down", "ph.down_ul_per_ph", "high"
     else:
         actuator, key, word = "ph_up", "ph.up_ul_per_ph", "low"
         drift_per_h = -drift_per_h
     off = abs(ph.value - target)
-    if _comes_back(off, deadband, drift_per_h, response):
+    if off <= (_PURSUED * deadband if memory.pursued == actuator else deadband):
+        memory.pursued = None
+        return hold(f"in band: pH, {ph.value:.2f} at {target:.2f}")
+    if _comes_back(off, deadband, drift_per_h, answer):
         return hold(f"held: pH is {word} but comes back by itself, {ph.value:.2f}")
-    ul_per_ph = values[key] / response.surely_at_most(actuator)
-    wanted_ul = int(_need(off, drift_per_h, response, actuator) * ul_per_ph) // 2
-    room_ul, why = room(actuator)
-    volume_ul = min(wanted_ul, room_ul)
-    if volume_ul < smallest_ul(values):
+    ul_per_ph = values[key] / answer.surely_at_most(actuator)
+    wanted_ul = int(_need(off, drift_per_h, answer, actuator) * ul_per_ph) // 2
+    volume_ul, why = _countable(wanted_ul, int(off * ul_per_ph), room(actuator), values)
+    if not volume_ul:
         return hold(f"held: pH is {word} but {why}")
     reason = (
         f"pH {word}: {actuator}, {ph.value:.2f} at {target:.2f},"
-        f" {ul_per_ph / 1_000:.1f} ml/pH, drift {response.drift_per_h:+.2f}/h"
+        f" {ul_per_ph / 1_000:.1f} ml/pH, drift {answer.drift_per_h:+.2f}/h"
     )
     return Decision(actuator, volume_ul, None, None, reason)
 
 
-def _need(off, away_per_h, response, doser):
+def _countable(wanted_ul, most_ul, room, values):
+    """Return (volume_ul, why): what may be given of half the need, 0 with the reason for none.
+
+    Where half is less than a pump can give, the least it can give will do, if that is at most
+    `most_ul`: then it does not go past the target.
+    """
+    room_ul, why = room
+    least_ul = smallest_ul(values)
+    if wanted_ul < least_ul <= most_ul:
+        wanted_ul = least_ul
+    if wanted_ul < least_ul:
+        return 0, f"the least dose is too much, {least_ul / 1_000:.2f} ml"
+    volume_ul = min(wanted_ul, room_ul)
+    return (volume_ul, why) if volume_ul >= least_ul else (0, why)
+
+
+def _need(off, away_per_h, answer, doser):
     """Return what is wanted of a dose whose half is given: `off`, and the drift away from the
     target, at most as much again, so that half of it never goes past the target."""
-    if away_per_h <= response.drift_error_per_h() or not response.is_certain(doser):
+    if away_per_h <= answer.drift_error_per_h() or not answer.is_certain(doser):
         return off
     return off + min(off, away_per_h * _AHEAD_H)
 
 
-def _comes_back(off, deadband, away_per_h, response):
+def _comes_back(off, deadband, away_per_h, answer):
     """True where the drift brings a value that is not far off back into its band soon."""
-    if off > 2 * deadband or -away_per_h <= response.drift_error_per_h():
+    if off > 2 * deadband or -away_per_h <= answer.drift_error_per_h():
         return False
     return off + away_per_h * _BACK_H <= deadband

@@ -5,37 +5,44 @@ Between two readings of mixed water a value moves by what was dosed and by itsel
     moved = strength * predicted + drift * hours
 
 `predicted` is what the declared titration says of the doses, `strength` how much more or less they
-really do: 1 is as declared, 7 is water that has lost its carbonate since. Both unknowns are
+really do: 1 is as declared, 10 is water that has lost its carbonate since. Both unknowns are
 followed by a Kalman filter without cross terms: each difference is shared out by how uncertain
 each of them is. No dose moves a strength by more than threefold, and none leaves its limits.
 """
 
 import math
+from collections import namedtuple
 
-LOWEST, HIGHEST = 0.3, 10.0
+LOWEST, HIGHEST = 0.3, 40.0
 _STEP = 3.0
 _HOUR_MS = 3_600_000
 _LOOK_EVERY_MS = 1_200_000
 _SHORTEST_MS = 240_000
-# Standard deviations: of a strength that was only declared, of what it wanders in the root of an
-# hour, both as a share of it.
-_DECLARED, _LEARNED_BEFORE, _WANDERS = 0.5, 0.25, 0.15
-_CERTAIN = 0.25
+_LEARNED_BEFORE, _CERTAIN = 0.25, 0.35
+_SCATTER_KEEP = 0.97
+
+# What is believed before and between doses. noise, drifts: least and most standard deviation of a
+# reading, and that of the drift an hour, in the loop's unit. declared: that of a strength nobody
+# has seen at work, wanders: what it moves in the root of an hour, both as a share of it.
+Belief = namedtuple("Belief", ("least_noise", "most_noise", "drifts", "declared", "wanders"))
+# Carbonate leaves a water within hours, and with it most of what acid had to move.
+PH = Belief(0.004, 0.03, 0.06, 0.5, 0.12)
+# An ion is an ion: pumps and stock are a few percent off.
+EC = Belief(2.0, 10.0, 8.0, 0.2, 0.02)
 
 
 class Response:
-    """One loop: its dosers, its drift. Values in the loop's unit, drift in that unit an hour.
+    """One loop: its dosers, its drift. Values in the loop's unit, drift in that unit an hour."""
 
-    `noise` is the standard deviation of a filtered reading, `drifts` that of the drift before
-    anything is known of it.
-    """
-
-    def __init__(self, dosers, noise, drifts):
-        self._noise = noise
-        self._drifts = drifts
-        self._strengths = {name: [1.0, _DECLARED * _DECLARED] for name in dosers}
+    def __init__(self, dosers, belief):
+        self._belief = belief
+        self._strengths = {}
+        for name in dosers:
+            self.forget(name)
         self.drift_per_h = 0.0
-        self._drift_variance = drifts * drifts
+        self._drift_variance = belief.drifts * belief.drifts
+        self._last = None  # the reading of the last look
+        self._scatter = belief.least_noise * belief.least_noise
         self._from = None  # (value, at_ms) of mixed water
         self._predicted = {}  # by the doses since then, by doser
 
@@ -50,12 +57,19 @@ class Response:
 
     def forget(self, doser):
         """The titration was declared anew."""
-        self._strengths[doser] = [1.0, _DECLARED * _DECLARED]
+        self._strengths[doser] = [1.0, self._belief.declared * self._belief.declared]
 
     def surely_at_most(self, doser):
-        """Return the strength to dose by: the less is known, the more is assumed."""
+        """Return the strength to dose by: the less is known, the more is assumed.
+
+        A doser that was not seen at work is taken to be as strong as the other of its loop: acid
+        and base meet the same buffer.
+        """
         strength, variance = self._strengths[doser]
-        return strength + 2.0 * math.sqrt(variance)
+        most = strength + 2.0 * math.sqrt(variance)
+        if not self.is_certain(doser):
+            most = max(most, max(entry[0] for entry in self._strengths.values()))
+        return most
 
     def is_certain(self, doser):
         """True where doses have shown what `doser` does."""
@@ -68,11 +82,16 @@ class Response:
 
     def disturbed(self):
         """Something else moves the water or the reading: learn nothing across it."""
+        self._last = None
         self._from = None
         self._predicted = {}
 
     def look(self, value, now_ms):
         """Take in a reading of mixed water. Every cycle."""
+        if self._last is not None:
+            step = value - self._last
+            self._scatter += (1.0 - _SCATTER_KEEP) * (step * step - self._scatter)
+        self._last = value
         if self._from is None:
             self._from = (value, now_ms)
         elif self._predicted or now_ms - self._from[1] >= _LOOK_EVERY_MS:
@@ -80,6 +99,7 @@ class Response:
 
     def dosed(self, doser, value, predicted, now_ms):
         """Note a dose given at `value`, declared to move it by `predicted` (signed)."""
+        self._last = None
         if not self._predicted:
             if self._from is not None and now_ms - self._from[1] >= _SHORTEST_MS:
                 self._learn(value, now_ms)
@@ -96,26 +116,33 @@ class Response:
             return
         self._wander(hours)
         missed = value - since - self.drift_per_h * hours
-        variance = 2.0 * self._noise * self._noise + self._drift_variance * hours * hours
+        variance = 2.0 * self._noise_variance() + self._drift_variance * hours * hours
         for doser in doses:
             strength, own = self._strengths[doser]
             missed -= strength * doses[doser]
             variance += own * doses[doser] * doses[doser]
         gain = self._drift_variance * hours / variance
         self.drift_per_h += gain * missed
-        limit = 5.0 * self._drifts
+        limit = 5.0 * self._belief.drifts
         self.drift_per_h = min(limit, max(-limit, self.drift_per_h))
         self._drift_variance *= 1.0 - gain * hours
         for doser in doses:
             self._strengthen(doser, doses[doser], missed, variance)
 
+    def _noise_variance(self):
+        """Return that of a filtered reading, by how far one is from the next."""
+        belief = self._belief
+        variance = max(belief.least_noise * belief.least_noise, self._scatter)
+        return min(belief.most_noise * belief.most_noise, variance)
+
     def _wander(self, hours):
         """Let certainty fade."""
-        most = self._drifts * self._drifts
+        belief = self._belief
+        most = belief.drifts * belief.drifts
         self._drift_variance = min(most, self._drift_variance + 0.04 * most * hours)
         for entry in self._strengths.values():
-            wanders = _WANDERS * entry[0]
-            most = (_DECLARED * entry[0]) ** 2
+            wanders = belief.wanders * entry[0]
+            most = (belief.declared * entry[0]) ** 2
             entry[1] = min(most, entry[1] + wanders * wanders * hours)
 
     def _strengthen(self, doser, predicted, missed, variance):

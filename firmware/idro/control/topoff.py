@@ -9,7 +9,7 @@ from idro.protocol.samples import Decision, hold
 ACTUATOR = "top_off"
 TIME_OUT_MS = 600_000
 RETRY_AFTER_MS = 3_600_000
-_START_BELOW_MM = 3
+_START_BELOW_MM = 2
 
 
 class Progress:
