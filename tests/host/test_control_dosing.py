@@ -1,17 +1,16 @@
 """Dosing decisions: half of the need, EC first, A then B, and reasons a grower understands."""
 
 import pytest
+from dosing_waters import VALUES, given_acid, reading, verdict, water
 from hypothesis import given
 from hypothesis import settings as settings_of
 from hypothesis import strategies as st
 
 from idro.control import dosing
-from idro.control import series as judged
-from idro.control.filters import Reading
+from idro.control.memory import Memory
 from idro.protocol import settings
 from idro.protocol.samples import Actuation
 
-VALUES = settings.check({"dosing.enabled": True})
 BIG = 10_000
 
 
@@ -19,18 +18,8 @@ def room(actuator):
     return BIG, "at most 10.0 ml a dose"
 
 
-def water(ph=5.8, ec=1_600, level=200, is_filling=False, unmixed_ms=0):
-    return dosing.Water(
-        reading(ph), reading(ec), reading(level), is_filling, unmixed_ms
-    )
-
-
-def reading(value):
-    return Reading(None, value) if isinstance(value, str) else Reading(value, None)
-
-
 def decide(state, memory=None, now_ms=10_000_000, values=VALUES, room=room):
-    return dosing.decide(state, values, memory or dosing.Memory(), now_ms, room)
+    return dosing.decide(state, values, memory or Memory(), now_ms, room)
 
 
 def test_in_band_nothing_is_dosed():
@@ -43,7 +32,7 @@ def test_in_band_nothing_is_dosed():
 
 def learned(**strengths):
     """Return a Memory that has learned these strengths, as thousandths, and is sure of them."""
-    memory = dosing.Memory()
+    memory = Memory()
     memory.recall([strengths.get("ph_down", 1_000), 1_000, 1_000, 1_000, 1_000])
     return memory
 
@@ -91,7 +80,7 @@ def test_the_dead_band_holds():
 
 
 def test_b_follows_a_with_the_same_volume_after_a_minute():
-    memory = dosing.Memory()
+    memory = Memory()
     memory.given(Actuation("nutrient_a", 7_300, 7_300, 0, ""), water(ec=1_400), VALUES, 1_000_000)
     ec, ph = decide(water(ec=1_400, unmixed_ms=800_000), memory, 1_020_000)
     assert ec.reason == "held: nutrient A was given, B follows in 40 s"
@@ -104,7 +93,7 @@ def test_b_follows_a_with_the_same_volume_after_a_minute():
 
 
 def test_b_is_given_up_after_half_an_hour():
-    memory = dosing.Memory()
+    memory = Memory()
     memory.given(Actuation("nutrient_a", 7_300, 7_300, 0, ""), water(ec=1_400), VALUES, 0)
     blocked = decide(water(ec=1_400), memory, 1_700_000, room=lambda _: (0, "circulation is off"))
     assert blocked[0].reason == "held: nutrient B waits: circulation is off"
@@ -116,7 +105,7 @@ def test_b_is_given_up_after_half_an_hour():
 
 
 def test_b_that_was_cut_short_is_made_up():
-    memory = dosing.Memory()
+    memory = Memory()
     state = water(ec=1_400)
     memory.given(Actuation("nutrient_a", 7_300, 7_300, 0, ""), state, VALUES, 0)
     memory.given(Actuation("nutrient_b", 3_000, 3_000, 0, "cut short"), state, VALUES, 70_000)
@@ -126,7 +115,7 @@ def test_b_that_was_cut_short_is_made_up():
 
 
 def test_b_that_a_person_gave_is_owed_no_more():
-    memory = dosing.Memory()
+    memory = Memory()
     memory.given(Actuation("nutrient_a", 7_300, 7_300, 0, ""), water(ec=1_400), VALUES, 0)
     memory.given_by_hand(Actuation("nutrient_b", 7_300, 7_300, 0, ""), VALUES)
     assert decide(water(ec=1_400, unmixed_ms=1), memory, 400_000)[0].actuator is None
@@ -148,7 +137,7 @@ def test_both_loops_hold(state, reason):
 
 
 def test_a_probe_back_in_the_water_is_watched_for_a_minute():
-    memory = dosing.Memory()
+    memory = Memory()
     decide(water(ph=7.0, ec=10), memory, 1_000_000)
     assert decide(water(ph=7.0), memory, 1_059_000)[1].actuator is None
     assert decide(water(ph=7.0), memory, 1_060_000)[1].actuator == "ph_down"
@@ -186,7 +175,7 @@ readings = st.builds(reading, st.one_of(numbers, faults))
     st.integers(0, 10**9), st.integers(0, BIG),
 )
 def test_no_input_makes_it_ask_for_more_than_there_is_room(state, rooms, now_ms, owed_ul):
-    memory = dosing.Memory()
+    memory = Memory()
     memory.owed_b_ul, memory.a_ended_ms = owed_ul, 0
     decisions = decide(state, memory, now_ms, room=lambda name: (rooms.get(name, 0), "budget"))
     wanted = [decision for decision in decisions if decision.actuator]
@@ -202,198 +191,8 @@ def test_no_input_makes_it_ask_for_more_than_there_is_room(state, rooms, now_ms,
     assert all(decision.reason for decision in decisions)
 
 
-def verdict(memory, state, now_ms):
-    return dosing.verdict(memory, state, VALUES, now_ms)
-
-
-def series(values, volume_ul=4_000, actuator="ph_down"):
-    """Dose at each value in turn; returns the first verdict, and after how many doses."""
-    memory = dosing.Memory()
-    for count, value in enumerate(values):
-        found = verdict(memory, water(ph=value), count * 900_000)
-        if found:
-            return found, count
-        memory.given(
-            Actuation(actuator, volume_ul, 0, 0, ""), water(ph=value), VALUES, count * 900_000
-        )
-    return verdict(memory, water(ph=values[-1]), len(values) * 900_000), len(values)
-
-
-def test_doses_without_effect_are_judged_within_six():
-    found, count = series([7.0] * 10)
-    assert found == judged.NO_EFFECT
-    assert count <= 6
-
-
-def test_doses_too_small_to_be_felt_are_no_wrong_way():
-    # Hard water in a large tank: it loses its CO2 faster than the ceilings let acid answer.
-    found, _ = series([7.0, 7.1, 7.25, 7.4, 7.6], volume_ul=100)
-    assert found is None
-
-
-def test_doses_that_work_the_wrong_way_are_judged_after_two():
-    assert series([7.0, 7.1, 7.25, 7.4]) == (judged.WRONG_WAY, 2)
-
-
-def test_doses_that_work_are_not_judged():
-    assert series([7.0 - 0.08 * index for index in range(12)])[0] is None
-
-
-def test_water_that_has_not_mixed_is_not_judged():
-    memory = dosing.Memory()
-    for index in range(5):
-        memory.given(
-            Actuation("ph_down", 4_000, 0, 0, ""), water(ph=7.0), VALUES, index * 900_000
-        )
-    assert verdict(memory, water(ph=7.0, unmixed_ms=1), 4_500_000) is None
-    assert verdict(memory, water(ph="flat"), 4_500_000) is None
-    assert verdict(memory, water(ph=7.0), 4_510_000) == judged.NO_EFFECT
-
-
-def test_nutrient_without_effect_is_judged():
-    memory = dosing.Memory()
-    for index in range(4):
-        for name in ("nutrient_a", "nutrient_b"):
-            memory.given(
-                Actuation(name, 10_000, 0, 0, ""), water(ec=1_300), VALUES, index * 900_000
-            )
-    assert verdict(memory, water(ec=1_310), 3_600_000) == judged.NO_EFFECT
-
-
-def dosed(count=5, ph=7.0):
-    """Return a Memory after `count` doses of acid, a quarter of an hour apart, and the time."""
-    memory = dosing.Memory()
-    for index in range(count):
-        given_acid(memory, ph, index * 900_000)
-    return memory, count * 900_000
-
-
-def given_acid(memory, ph, now_ms, state=None):
-    actuation = Actuation("ph_down", 4_000, 0, 0, "")
-    memory.given(actuation, state or water(ph=ph), VALUES, now_ms)
-
-
-@pytest.mark.parametrize("after", [7.0, 7.6])
-def test_nothing_is_judged_across_a_gap_in_the_readings(after):
-    memory, now_ms = dosed()
-    for at_ms in range(now_ms - 800_000, now_ms - 600_000, 10_000):
-        assert verdict(memory, water(ph="saturated", unmixed_ms=1), at_ms) is None
-    assert verdict(memory, water(ph=after), now_ms) is None
-    given_acid(memory, after, now_ms)
-    assert verdict(memory, water(ph=after), now_ms + 900_000) is None
-
-
-def test_a_glitch_on_the_bus_spares_no_verdict():
-    memory, now_ms = dosed()
-    for at_ms in range(now_ms - 800_000, now_ms, 100_000):
-        assert verdict(memory, water(ph="no_ack", unmixed_ms=1), at_ms) is None
-        assert verdict(memory, water(ph=7.0, unmixed_ms=1), at_ms + 10_000) is None
-    assert verdict(memory, water(ph=7.0), now_ms) == judged.NO_EFFECT
-
-
-@pytest.mark.parametrize("between", [
-    water(ph=7.0, is_filling=True), water(ph=7.0, ec="in_air"), water(ph=7.0, ec=50),
-    water(ph=7.0, level=212), water(ph=7.0, level=188),
-])
-def test_nothing_is_judged_after_other_water_came(between):
-    memory, now_ms = dosed()
-    assert verdict(memory, between, now_ms - 700_000) is None
-    for after in (7.0, 7.6):
-        assert verdict(memory, water(ph=after), now_ms) is None
-
-
-def test_a_level_that_only_ripples_spares_no_verdict():
-    memory, now_ms = dosed()
-    assert verdict(memory, water(ph=7.0, level=196, unmixed_ms=1), now_ms - 700_000) is None
-    assert verdict(memory, water(ph=7.0, level="no_ack"), now_ms) == judged.NO_EFFECT
-
-
-def test_what_water_does_by_itself_long_after_a_dose_is_not_judged():
-    memory, now_ms = dosed(count=2)
-    for step in range(60):
-        state = water(ph=7.0 + step * 0.01, unmixed_ms=0)
-        assert verdict(memory, state, now_ms + 3_000_000 + step * 60_000) is None
-
-
-def test_too_old_a_baseline_is_given_up():
-    memory = dosing.Memory()
-    for index in range(40):
-        now_ms = index * 900_000
-        found = verdict(memory, water(ph=6.0 + index * 0.004), now_ms)
-        assert found is None, index
-        tiny = Actuation("ph_down", 200, 0, 0, "")
-        memory.given(tiny, water(ph=6.0 + index * 0.004), VALUES, now_ms)
-
-
-def test_a_slow_tank_is_judged_all_the_same():
-    values = settings.check({"dosing.enabled": True, "mixing.wait_ms": 14_400_000})
-    memory = dosing.Memory()
-    for index in range(4):
-        now_ms = index * 14_500_000
-        found = dosing.verdict(memory, water(ph=7.0), values, now_ms)
-        if found:
-            break
-        given_acid(memory, 7.0, now_ms)
-    assert found == judged.NO_EFFECT
-
-
-def test_nutrient_moves_the_ph_so_what_acid_did_before_is_not_judged():
-    memory, now_ms = dosed()
-    nutrient = Actuation("nutrient_a", 10_000, 0, 0, "")
-    memory.given(nutrient, water(ph=7.0, ec=1_300), VALUES, now_ms)
-    assert verdict(memory, water(ph=7.0), now_ms + 900_000) is None
-
-
-def in_turn(effect_ph, doses=10, hours_apart=1):
-    """Let acid that moves the water by `effect_ph` and nutrient, which lowers pH, take turns.
-
-    Returns the verdict and after how many doses of acid it came.
-    """
-    memory = dosing.Memory()
-    ph, now_ms = 7.0, 0
-    nutrient = Actuation("nutrient_a", 10_000, 0, 0, "")
-    for count in range(doses):
-        given_acid(memory, ph, now_ms)
-        ph += effect_ph
-        now_ms += 900_000
-        found = verdict(memory, water(ph=ph), now_ms)
-        if found:
-            return found, count + 1
-        memory.given(nutrient, water(ph=ph), VALUES, now_ms)
-        ph -= 0.2
-        now_ms += hours_apart * 3_600_000
-        assert verdict(memory, water(ph=ph), now_ms) is None
-    return None, doses
-
-
-def test_doses_in_turn_with_nutrient_are_judged_by_what_each_did():
-    assert in_turn(0.0) == (judged.NO_EFFECT, 3)
-    assert in_turn(0.1) == (judged.WRONG_WAY, 2)
-    assert in_turn(-0.08)[0] is None
-
-
-def test_what_doses_did_counts_on_for_a_day():
-    assert in_turn(0.0, hours_apart=14)[0] is None
-
-
-def test_a_calibration_voids_what_counted_on():
-    memory = dosing.Memory()
-    for index in range(10):
-        given_acid(memory, 7.0, index * 1_800_000)
-        assert verdict(memory, water(ph=7.0), index * 1_800_000 + 900_000) is None
-        nutrient = Actuation("nutrient_a", 10_000, 0, 0, "")
-        memory.given(nutrient, water(ph=7.0), VALUES, index * 1_800_000 + 900_000)
-        memory.recalibrated()
-
-
-def test_what_a_person_does_voids_the_comparison():
-    memory, now_ms = dosed()
-    memory.disturbed()
-    assert verdict(memory, water(ph=7.0), now_ms) is None
-
-
 def test_in_turn_when_both_are_out_and_ec_first():
-    memory = dosing.Memory()
+    memory = Memory()
     state = water(ph=6.4, ec=1_400)
     assert decide(state, memory)[0].actuator == "nutrient_a"
     for name in ("nutrient_a", "nutrient_b"):
@@ -453,7 +252,7 @@ def test_what_topping_off_does_is_met_before_it_comes():
 
 
 def test_what_is_kept_comes_back_as_it_was():
-    memory = dosing.Memory()
+    memory = Memory()
     memory.recall([2_500, 700, 1_500, 1_100, 1_000])
     assert memory.learned() == [2_500, 700, 1_500, 1_100, 1_000]
     memory.declared({"ph.down_ul_per_ph", "ph.target"})

@@ -1,6 +1,6 @@
 """The control cycle: readings in, decisions made, the gate asked, changes of mind told."""
 
-from idro.control import calibration, circulation, dosing, light, series, topoff
+from idro.control import calibration, circulation, dosing, light, memory, series, topoff
 from idro.protocol.samples import hold
 from idro.safety.ledger import NO_EFFECT, WRONG_WAY
 from idro.safety.outputs import CONTROL, Refused
@@ -19,7 +19,7 @@ class Loops:
     def __init__(self, node):
         """`node` gives clock, settings, sampler, gate, outputs, doses, overrides, record."""
         self._node = node
-        self._memory = dosing.Memory()
+        self._memory = memory.Memory()
         self._progress = topoff.Progress()
         self._lit = light.Lit()
         self._fill_ended_ms = None
