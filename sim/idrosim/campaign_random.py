@@ -120,9 +120,8 @@ def _sensor_faults(plan: Plan, rng: random.Random) -> None:
         if pumps is not None:
             invariant = "I9" if target == _EC else "I10"
             text = f"{target} is {kind}"
-            if detect_ms == _FLAT_MS:  # 60 samples, or ten minutes
-                detect_ms = max(_FLAT_MS, 65 * plan.settings["sample.every_ms"])
-            # Another boot has to notice it anew.
+            if detect_ms == _FLAT_MS:  # one dose for each time that water takes to mix
+                most = 1 + _FLAT_MS // plan.settings["mixing.wait_ms"]
             plan.tell("silences", Silence(
                 invariant, text, pumps, at_ms, until_ms, detect_ms + late_ms, most,
             ))

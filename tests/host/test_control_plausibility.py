@@ -34,6 +34,15 @@ def test_a_stuck_probe_is_flat_within_ten_minutes(stuck_ph):
     assert faults[-1] == "flat"
 
 
+@pytest.mark.parametrize("every_ms", [1_000, 10_000, 40_000, 60_000])
+def test_a_stuck_probe_is_flat_in_time_however_seldom_it_is_read(every_ms):
+    track = Track("ph")
+    for at_ms in range(0, 780_000, every_ms):
+        fault = track.check(6.5, 0, at_ms, False)
+        assert fault is None or at_ms >= 600_000
+    assert fault == "flat"
+
+
 def test_a_flat_probe_that_moves_again_is_believed_again():
     track = Track("ph")
     run(track, [7.0] * 70, spread_uv=0)

@@ -32,7 +32,7 @@ BEHAVIOURS = {
 _RANGE_ONLY = Behaviour(0, 0, 0, 0, 0, 0, 0)
 
 _NOISY_HOLD_MS = 600_000
-_FLAT_SAMPLES = 60
+_FLAT_SAMPLES = 12  # bursts of five conversions: 60 codes that are the same
 _NOISY_BURSTS = 3
 _RATE_WINDOW_MS = 60_000
 _RATE_STRIKES = 2
