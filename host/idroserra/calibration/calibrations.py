@@ -58,8 +58,8 @@ class Calibrations:
             if known.info is None or not known.online:
                 raise CannotCalibrate(f"{node} is offline: it must be there to be calibrated")
             boards.check(known.info.board, kind, part, dict(known.info.outputs), actuator)
-            for other in self._sessions.values():
-                other.look(is_asked=False)
+            for other in list(self._sessions.values()):
+                self._look(other, is_asked=False)
                 if other.node == node and other.is_open:
                     raise CannotCalibrate(f"{other.kind.name} of {node} is being calibrated by "
                                           f"{other.by}: it is {other.id}")
@@ -124,7 +124,7 @@ class Calibrations:
         with self._lock:
             for session in self._sessions.values():
                 if session.node == node:
-                    session.look(is_asked=False)
+                    self._look(session, is_asked=False)
                     if session.is_open:
                         return self._json(session)
         return None
@@ -137,10 +137,13 @@ class Calibrations:
         session = self._sessions.get(session_id)
         if session is None or session.node != node:
             raise UnknownCalibration(f"no calibration {session_id[:40]} of {node[:40]}")
-        session.look()
+        self._look(session, is_asked=True)
+        return session
+
+    def _look(self, session: Session, *, is_asked: bool) -> None:
+        session.look(is_asked=is_asked)
         if session.state in ("done", "unconfirmed") and session.id not in self._kept:
             self._keep(session)
-        return session
 
     def _keep(self, session: Session) -> None:
         proposal = session.proposal

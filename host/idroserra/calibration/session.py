@@ -173,8 +173,8 @@ class Session:
         self.state = "applying"
 
     def cancel(self) -> None:
-        """End it with nothing changed. What was sent already stays."""
-        if self.is_open:
+        """End it with nothing changed; once settings were sent it goes on to its end."""
+        if self.state == "open":
             self._end("cancelled", "")
 
     def _check_open(self) -> None:
