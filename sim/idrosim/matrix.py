@@ -23,7 +23,7 @@ PH, EC, LEVEL, TEMP = (
     "reservoir.ph", "reservoir.ec_us_cm", "reservoir.level_mm", "reservoir.temp_c",
 )
 PH_PUMPS, EC_PUMPS = ("ph_down", "ph_up"), ("nutrient_a", "nutrient_b")
-# A dead signal is known after ten minutes of 60 samples.
+# A dead signal is known after ten minutes.
 _FLAT_MS = 13 * MINUTE_MS
 # Sensors break from here to there; what broke an actuator began before.
 _SENSOR_FROM, _SENSOR_TO = 1 / 6, 4 / 6
