@@ -85,7 +85,7 @@ def test_b_follows_a_with_the_same_volume_after_a_minute():
     ec, ph = decide(water(ec=1_400, unmixed_ms=800_000), memory, 1_020_000)
     assert ec.reason == "held: nutrient A was given, B follows in 40 s"
     assert ph.reason == "held: nutrient B comes first"
-    ec, _ = decide(water(ec=1_400, unmixed_ms=800_000), memory, 1_060_000)
+    ec, _ = decide(water(ec=1_400, unmixed_ms=800_000), memory, 1_060_001)
     assert (ec.actuator, ec.volume_ul) == ("nutrient_b", 7_300)
     memory.given(Actuation("nutrient_b", 7_300, 7_300, 0, ""), water(ec=1_400), VALUES, 1_070_000)
     ec, _ = decide(water(ec=1_400, unmixed_ms=800_000), memory, 1_080_000)

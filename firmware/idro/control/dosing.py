@@ -107,8 +107,8 @@ def _is_in_air(ec):
 
 def _second_half(memory, now_ms, room):
     since_ms = now_ms - memory.a_ended_ms
-    if since_ms < A_B_GAP_MS:
-        left_s = (A_B_GAP_MS - since_ms + 999) // 1_000
+    if since_ms <= A_B_GAP_MS:  # the clock counts whole ms: equal may be less
+        left_s = max(1, (A_B_GAP_MS - since_ms + 999) // 1_000)
         return hold(f"held: nutrient A was given, B follows in {left_s} s")
     room_ul, why = room("nutrient_b")
     if room_ul < memory.owed_b_ul:
