@@ -51,7 +51,7 @@ Stored = namedtuple("Stored", ("boot_id", "seq_upto", "unix_ms"))
 Signed = namedtuple("Signed", ("message", "signed", "auth"))
 
 # verb: {argument: (low, high)}; an actuator is a name; an argument in brackets may be missing.
-VERBS = {
+VERBS: dict = {
     "dose": {"actuator": None, "volume_ul": (1, 20_000)},
     "run": {"actuator": None, "for_ms": (100, 14_400_000), "[duty_pct]": (0, 100)},
     "correct": {

@@ -35,7 +35,7 @@ class StableLimits:
 
 
 # 0.01 pH is 0.6 mV of the electrode.
-PH = StableLimits("pH", 3, 0.02, 0.012)
+PH = StableLimits("pH", 3, 0.012, 0.012)
 EC = StableLimits("uS/cm", 0, 0.01, 0.006, is_relative=True)
 LEVEL = StableLimits("mm", 1, 4.0, 3.0)
 
