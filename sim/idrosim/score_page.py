@@ -21,9 +21,11 @@ from idrosim.score_report import (
     OVER_MS_CM,
     OVER_PH,
     REAGENT,
+    RIVAL_TITLES,
     ROW_TITLES,
     SUMMARY_TITLES,
     by_policy,
+    rivals,
     row,
     summary,
     table,
@@ -47,8 +49,19 @@ def page(board: list[Measures], days: float, picture: str | None) -> str:
     ]
     if picture is not None:
         parts += [f"![Every measure of every policy, a dot a cell](images/{picture})", ""]
-    parts += [*_ours(board), *_method(), *_peers()]
+    parts += [*_rivals(board), *_ours(board), *_method(), *_peers()]
     return "\n".join(parts) + "\n"
+
+
+def _rivals(board: list[Measures]) -> list[str]:
+    rows = rivals(board)
+    if not rows:
+        return []
+    return ["## Ours against the best peer in each measure", "",
+            table(RIVAL_TITLES, rows), "",
+            "Peers have no budgets and nobody who releases steps: where one is in band sooner, that "
+            "is the price of what the safety gate lets a pump give in an hour (30 s of nutrient, "
+            "docs/safety.md) and of a fresh fill that is corrected step by step.", ""]
 
 
 def _ours(board: list[Measures]) -> list[str]:
@@ -88,7 +101,9 @@ def _method() -> list[str]:
         f"- **{score_ours.NAME}** is the firmware itself: `idro.app.loops`, `idro.control` and "
         "`idro.safety` with its budgets, on CPython. Its settings are what commissioning "
         "declares: a titration of the fresh fill, ml of nutrient for 100 uS/cm, ml/s of the "
-        "pumps.", "",
+        "pumps. A fill that is more than 0.3 pH off is corrected first by a grower at the tank "
+        "(docs/adr/0011), who releases each step and goes home after three hours; authority is "
+        "full.", "",
     ]
 
 

@@ -89,6 +89,55 @@ def summary(board: list[Measures]) -> list[list[str]]:
     return rows
 
 
+RIVAL_TITLES = ("measure", "ours, worst", "best peer, worst", "peer", "ours, median",
+                "best peer, median", "peer")
+
+
+def rivals(board: list[Measures]) -> list[list[str]]:
+    """Return one row a measure that concerns the crop: ours against whichever peer is best in it.
+
+    Worst is of all cells, and a cell that was never in band makes a policy no rival there.
+    """
+    weeks = by_policy(board)
+    ours = weeks.pop(score_ours.NAME, [])
+    rows = []
+    for column in COLUMNS:
+        if column.title == "doses" or not weeks or not ours:
+            continue
+        line = [column.title]
+        for pick in (_worst, _median):
+            costs = {name: _cost(column, pick(column, found)) for name, found in weeks.items()}
+            best = min(costs, key=costs.__getitem__)
+            line += [_shown(column, pick(column, ours)), _shown(column, pick(column, weeks[best])),
+                     best]
+        rows.append(line)
+    return rows
+
+
+def _worst(column: Column, weeks: list[Measures]) -> float | None:
+    values = [column.read(week) for week in weeks]
+    known = [value for value in values if value is not None]
+    if not known or (column.title in _IN_BAND_ONLY and len(known) < len(values)):
+        return None
+    return max(known) if column.is_high_worse else min(known)
+
+
+def _median(column: Column, weeks: list[Measures]) -> float | None:
+    known = [value for week in weeks if (value := column.read(week)) is not None]
+    return median(known) if known else None
+
+
+def _cost(column: Column, value: float | None) -> float:
+    if value is None:
+        return float("inf")
+    return value if column.is_high_worse else -value
+
+
+def _shown(column: Column, value: float | None) -> str:
+    return "-" if value is None else f"{value:.{column.decimals}f}"
+
+
+_IN_BAND_ONLY = ("hours to band", "% in band then")
 SUMMARY_TITLES = ("policy", "cells good", *(column.title for column in COLUMNS))
 
 

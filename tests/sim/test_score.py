@@ -131,3 +131,14 @@ def test_the_page_says_what_misses():
     assert "| idroserra | 0 of 1 | 3.0 / 3.0 |" in text
     assert "overshoot 0.12 pH |" in text
     assert score_report.misses(score.Measures("a", "b")) == ["never in band"]
+
+
+def test_rivals_are_the_best_peers_and_who_never_arrives_is_none():
+    def week(policy, to_band_h, over_ph):
+        return score.Measures("c", policy, to_band_h=to_band_h, in_band_ratio=1.0, over_ph=over_ph)
+
+    board = [week("idroserra", 4.0, 0.05), week("idroserra", 6.0, 0.02), week("a", 1.0, 0.3),
+             week("a", None, 0.3), week("b", 5.0, 0.2), week("b", 9.0, 0.1)]
+    rows = {line[0]: line[1:] for line in score_report.rivals(board)}
+    assert rows["hours to band"] == ["6.0", "9.0", "b", "5.0", "1.0", "a"]
+    assert rows["overshoot pH"] == ["0.05", "0.20", "b", "0.04", "0.15", "b"]
