@@ -150,17 +150,20 @@ class PhProbe(_Wet):
         noise = self._rng.gauss(params["noise_mv"] * self._slower)
         if params["hum_mv"] > 0.0:  # mains, met at any of its phases
             noise += params["hum_mv"] * math.sin(self._rng.uniform(0.0, 2.0 * math.pi))
-        if self.fault == "unplugged":
-            return params["floating_mv"] + 20.0 * noise
-        if self.fault == "shorted":
-            return 0.0
-        if self.fault == "stuck":
-            return self._held_mv
-        if self.fault == "noisy":
-            noise *= NOISY_TIMES
-        if self.signal.value is None:
+        fault = self.signal.fault
+        if fault is not None:
+            if fault == "unplugged":
+                return params["floating_mv"] + 20.0 * noise
+            if fault == "shorted":
+                return 0.0
+            if fault == "stuck":
+                return self._held_mv
+            if fault == "noisy":
+                noise *= NOISY_TIMES
+        ph = self.signal.value
+        if ph is None:
             raise ValueError("a probe needs a step before it can be read")
-        return self._ideal_mv(self.signal.value) + noise
+        return self._ideal_mv(ph) + noise
 
     def _floats(self):
         return [self._age_s, self._due_s, self._walk_mv, self._temp_c, self._held_mv,

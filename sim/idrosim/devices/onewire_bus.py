@@ -50,9 +50,14 @@ def crc8(data):
     """Return the 1-Wire CRC (Maxim AN27): x^8 + x^5 + x^4 + 1, lowest bit first."""
     crc = 0
     for byte in data:
-        for shift in range(8):
-            mix = (crc ^ byte >> shift) & 1
-            crc >>= 1
-            if mix:
-                crc ^= 0x8C
+        crc = _CRC_OF[crc ^ byte]
     return crc
+
+
+def _shifted_out(byte):
+    for _ in range(8):
+        byte = byte >> 1 ^ (0x8C if byte & 1 else 0)
+    return byte
+
+
+_CRC_OF = bytes(_shifted_out(byte) for byte in range(256))

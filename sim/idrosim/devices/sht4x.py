@@ -83,9 +83,14 @@ def crc8(data):
     """Return the CRC of a word by polynomial division: x^8 + x^5 + x^4 + 1, start FF."""
     remainder = 0xFF
     for byte in data:
-        for shift in range(7, -1, -1):
-            carry = remainder >> 7 ^ byte >> shift & 1
-            remainder = remainder << 1 & 0xFF
-            if carry:
-                remainder ^= 0x31
+        remainder = _REMAINDERS[remainder ^ byte]
     return remainder
+
+
+def _divided(byte):
+    for _ in range(8):
+        byte = (byte << 1 ^ (0x31 if byte & 0x80 else 0)) & 0xFF
+    return byte
+
+
+_REMAINDERS = bytes(_divided(byte) for byte in range(256))

@@ -7,6 +7,7 @@ from idrosim.devices.onewire_bus import OneWireBus, crc8
 from idrosim.shim.pins import Pin, pin_id
 
 BIT_US = 70
+BYTE_US = 8 * BIT_US
 RESET_US = 960
 
 
@@ -36,19 +37,39 @@ class OneWire:
 
     def readbit(self):
         """Return one bit."""
-        return self._slots(1, self._line.readbit)
+        rig = OneWire._rig
+        rig.clock.spend(BIT_US)
+        try:
+            return self._line.readbit()
+        except AssertionError as error:
+            return rig.misuse(error)
 
     def writebit(self, value):
         """Write one bit."""
-        self._slots(1, self._line.writebit, 1 if value else 0)
+        rig = OneWire._rig
+        rig.clock.spend(BIT_US)
+        try:
+            self._line.writebit(1 if value else 0)
+        except AssertionError as error:
+            rig.misuse(error)
 
     def readbyte(self):
         """Return one byte, least significant bit first."""
-        return self._slots(8, self._line.readbyte)
+        rig = OneWire._rig
+        rig.clock.spend(BYTE_US)
+        try:
+            return self._line.readbyte()
+        except AssertionError as error:
+            return rig.misuse(error)
 
     def writebyte(self, value):
         """Write one byte, least significant bit first."""
-        self._slots(8, self._line.writebyte, value)
+        rig = OneWire._rig
+        rig.clock.spend(BYTE_US)
+        try:
+            self._line.writebyte(value)
+        except AssertionError as error:
+            rig.misuse(error)
 
     def readinto(self, buf):
         """Fill `buf`."""
@@ -84,14 +105,6 @@ class OneWire:
     def crc8(self, data):
         """Return the Dallas CRC of `data`, 0 when the last byte is its CRC."""
         return crc8(data)
-
-    def _slots(self, count, transfer, *args):
-        rig = OneWire._rig
-        rig.clock.spend(BIT_US * count)
-        try:
-            return transfer(*args)
-        except AssertionError as error:
-            return rig.misuse(error)
 
     def _walk(self, rom, last_fork):
         """Follow one branch of the search: the deepest fork left, None where nobody answers."""

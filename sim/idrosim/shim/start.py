@@ -67,11 +67,14 @@ def trace_and_end(rig):
     every_us = rig.job["trace_every_ms"] * 1_000
     started_ms = real_time.ticks_ms()
 
+    keys = sorted(rig.world.plant.truth())
+    shape = ",".join([f'"{key}":%.4f' for key in keys])
+    shape = b'{"t":"truth","at_ms":%d,"values":{' + shape.encode() + b"}}"
+
     def tell():
         truth = rig.world.truth()
-        values = ",".join([f'"{key}":{truth[key]:.4f}' for key in sorted(truth)])
         at_ms = clock.now_us // 1_000
-        rig.emit_json(f'{{"t":"truth","at_ms":{at_ms},"values":{{{values}}}}}')
+        rig.emit_bytes(shape % tuple([at_ms] + [truth[key] for key in keys]))
         counted = rig.flash_faults.counted()
         if counted is not None:
             rig.emit({"t": "flash", "at_ms": at_ms, "values": counted})

@@ -263,9 +263,15 @@ class Poll:
 
     def ipoll(self, timeout_ms=-1, flags=0):
         """Return what is ready, waiting at most `timeout_ms` of virtual time; -1 is for ever."""
+        if timeout_ms != 0:
+            self.wait(timeout_ms)
+        return self._ready()
+
+    poll = ipoll
+
+    def wait(self, timeout_ms):
+        """Let time pass until a socket is ready, at most `timeout_ms`; -1 is for ever."""
         clock = self.clock
-        if timeout_ms == 0:
-            return self._ready()
         end_us = FOREVER_US if timeout_ms < 0 else clock.now_us + timeout_ms * 1_000
         while True:
             wake_us = end_us
@@ -276,14 +282,12 @@ class Poll:
                 if due_us < wake_us:
                     wake_us = due_us
             if wake_us <= clock.now_us:
-                return self._ready()
+                return
             if clock.next_due_us < wake_us:
                 wake_us = clock.next_due_us
             elif wake_us == FOREVER_US:
                 raise RuntimeError("deadlock: the firmware waits for nothing that can happen")
             clock.advance_to(wake_us)
-
-    poll = ipoll
 
     def _ready(self):
         now_us = self.clock.now_us

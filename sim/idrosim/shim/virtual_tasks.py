@@ -19,7 +19,17 @@ class TaskQueue:
         self._head = None
 
     def peek(self):
-        """Return the task that is due first, or None."""
+        """Return the task that is due first, or None.
+
+        The only one who looks at a task that is not due is asyncio's loop, which then polls until
+        it is. That wait is had here: it spares the loop a round for every wake-up.
+        """
+        task = self._head
+        if task is None:
+            return None
+        wait_ms = ((task.ph_key - TaskQueue.ticks_ms() + _HALF) & _MASK) - _HALF
+        if wait_ms > 0:
+            TaskQueue.core._io_queue.poller.wait(wait_ms)
         return self._head
 
     def push(self, task, key=None):
