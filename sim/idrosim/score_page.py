@@ -59,8 +59,8 @@ def _rivals(board: list[Measures]) -> list[str]:
         return []
     return ["## Ours against the best peer in each measure", "",
             table(RIVAL_TITLES, rows), "",
-            "Peers have no budgets and nobody releases their steps: where one is sooner in band, it "
-            "shows the price of what the safety gate lets a pump give in an hour (30 s of nutrient, "
+            "Peers have no budgets and nobody releases their steps: where one is sooner in band, "
+            "that is the price of what the gate lets a pump give in an hour (30 s of nutrient, "
             "docs/safety.md) and of a fresh fill that is corrected step by step.", ""]
 
 
