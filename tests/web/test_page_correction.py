@@ -55,6 +55,7 @@ def test_from_the_confirmation_to_the_target(node, tab, size, scheme):
     told(node, "ended", given_ul=310_000, left_ul=90_000, reason="the target is reached")
     expect(panel(page).locator(".result")).to_contain_text("the target is reached; 310.0 ml")
     expect(panel(page).locator(".result")).to_have_attribute("data-level", "ok")
+    expect(panel(page).locator(".outcome")).to_be_empty()
     expect(page.get_by_role("button", name="Start…")).to_be_visible()
     expect(page.locator("#why li").first).to_contain_text(
         "Correction with pH down is over: the target is reached, 310.0 ml given")

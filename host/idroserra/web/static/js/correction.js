@@ -84,6 +84,9 @@ export class CorrectionPanel {
     const isOpen = Boolean(correction && correction.is_open);
     const isHeard = node.online && state.link !== "lost";
     this.root.dataset.state = isOpen && isHeard ? correction.state : "";
+    if (!isOpen && this.root.hasAttribute("data-open") && this.outcome.dataset.state === "done") {
+      put(this.outcome, ""); // "is open" is no longer so
+    }
     this.root.toggleAttribute("data-open", isOpen);
     if (isOpen && this.isOurs) {
       this.isOurs = false;
