@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from pathlib import Path
 from typing import Annotated
 
@@ -56,7 +57,7 @@ def run(
         if plot is not None:
             plot.write_bytes(score_report.png(board))
         if md is not None:
-            picture = plot.name if plot is not None else None
+            picture = os.path.relpath(plot, md.parent) if plot is not None else None
             md.write_text(score_page.page(board, days, picture), encoding="utf-8")
     except ImportError as error:
         raise HostError("charts need matplotlib: pip install 'idroserra[sim]'") from error

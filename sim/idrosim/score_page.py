@@ -33,7 +33,7 @@ from idrosim.score_report import (
 
 
 def page(board: list[Measures], days: float, picture: str | None) -> str:
-    """Return the page of a board in Markdown; `picture` is the file name of its drawing."""
+    """Return the page of a board in Markdown; `picture` is the path of its drawing from there."""
     names = list(by_policy(board))
     parts = [
         "# Whose dosing keeps the crop best", "",
@@ -48,7 +48,7 @@ def page(board: list[Measures], days: float, picture: str | None) -> str:
         f"{REAGENT:.2f} times the least reagent.", "",
     ]
     if picture is not None:
-        parts += [f"![Every measure of every policy, a dot a cell](images/{picture})", ""]
+        parts += [f"![Every measure of every policy, a dot a cell]({picture})", ""]
     parts += [*_rivals(board), *_ours(board), *_method(), *_peers()]
     return "\n".join(parts) + "\n"
 

@@ -231,8 +231,9 @@ class BluelabProportional:
 
     The on-time is found by a trial dose: it moves the reading by 0.1 pH or 0.1 mS/cm, here as the
     titration says. Within twice that of the set point it shrinks in proportion, to a quarter at
-    least. 15 doses without 0.1 in the right direction lock that loop; below 0.2 mS/cm both stop
-    until 60 s after. (Bluelab support articles 360000117416 and 360000118415, manuals.)
+    least. 15 doses on end without 0.1 in the right direction lock that loop, a reading in band
+    ends the count; below 0.2 mS/cm both stop until 60 s after. (Bluelab support articles
+    360000117416 and 360000118415, manuals.)
     """
 
     _OFF_S, _STEP_PH, _STEP_US_CM = 600.0, 0.1, 100.0
@@ -251,10 +252,14 @@ class BluelabProportional:
             return NOTHING
         side = _ph_side(wish, seen.ph)
         off_ph = abs(seen.ph - wish.target_ph)
+        if side is None:
+            self._ph.arrived()
         if side and self._ph_off.is_due(seen.at_s) and self._ph.may(seen.ph, side == "ph_up"):
             per_ph = wish.acid_ml_per_ph if side == "ph_down" else wish.base_ml_per_ph
             doses[side] = self._STEP_PH * per_ph * _share(off_ph / self._STEP_PH)
         low_us_cm = wish.target_us_cm - seen.ec_us_cm
+        if low_us_cm <= wish.deadband_us_cm:
+            self._ec.arrived()
         if (low_us_cm > wish.deadband_us_cm and self._ec_off.is_due(seen.at_s)
                 and self._ec.may(seen.ec_us_cm, True)):
             ml = wish.nutrient_ml_per_100_us_cm * _share(low_us_cm / self._STEP_US_CM)
@@ -272,6 +277,11 @@ class _Lockout:
     def __init__(self, step: float, most: int = 15) -> None:
         self._step, self._most = step, most
         self._count, self._from, self._is_up = 0, 0.0, False
+
+    def arrived(self) -> None:
+        """The reading is in band: what comes next counts anew, unless it is locked already."""
+        if self._count < self._most:
+            self._count = 0
 
     def may(self, value: float, is_up: bool) -> bool:
         """Count a dose that would be given at `value`; False once it is locked."""

@@ -15,6 +15,8 @@ from idrosim.score import Measures
 from idrosim.score_cells import BAND_PH, TARGET_PH
 
 IN_BAND, OVER_PH, OVER_MS_CM, REAGENT = 0.97, 0.10, 0.10, 1.10
+_LEGEND = ("A dot is one cell,", "the bar their median.", "Dashed: the aim.",
+           "Hollow: never in band.")
 _INK, _OURS, _PEER, _AIM = "#334155", "#15803d", "#94a3b8", "#dc2626"
 
 
@@ -177,12 +179,13 @@ def png(board: list[Measures]) -> bytes:
 
     weeks = by_policy(board)
     figure = Figure(figsize=(13, 7), dpi=110, facecolor="white", layout="constrained")
-    axes = figure.subplots(2, 4).flat
+    axes = figure.subplots(2, 4, sharey=True).flat
     for axis, column in zip(axes, COLUMNS, strict=False):
         _panel(axis, column, weeks)
     axes[7].set_axis_off()
-    axes[7].text(0, 0.95, "One dot is one cell, the bar their median.\nDashed: the aim.\n"
-                 "Hollow at the edge: never in band.", va="top", color=_INK, fontsize=10)
+    for line, text in enumerate(_LEGEND):
+        axes[7].annotate(text, (0.05, 0.9 - 0.09 * line), xycoords="axes fraction", color=_INK,
+                         fontsize=9, annotation_clip=False).set_in_layout(False)
     buffer = BytesIO()
     # Without a date or the library's name the same board gives the same file.
     FigureCanvasAgg(figure)
@@ -205,7 +208,7 @@ def _panel(axis: Any, column: Column, weeks: dict[str, list[Measures]]) -> None:
         if column.title == "hours to band":
             lost = [y for y, v in zip(spread, values, strict=True) if v is None]
             axis.plot([168.0] * len(lost), lost, linestyle="", marker="o", markersize=4,
-                      markerfacecolor="none", color=color, clip_on=False)
+                      markerfacecolor="none", color=color)
     if column.title in ("hours to band", "doses", "reagent / least"):
         axis.set_xscale("log")
     if column.aim is not None:

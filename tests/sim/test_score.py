@@ -103,6 +103,13 @@ def test_bluelab_locks_after_fifteen_doses_without_effect():
     assert given[0] == {"ph_down": pytest.approx(4.0)}
 
 
+def test_bluelab_counts_anew_once_the_reading_was_in_band():
+    policy = PEERS["bluelab"](WISH)
+    given = [policy.act(Seen(600.0 * step, 5.8 if step % 10 == 9 else 5.95, 1_500.0, 200.0))
+             for step in range(40)]
+    assert sum(bool(doses) for doses in given) == 36
+
+
 def test_bluelab_waits_a_minute_after_a_probe_in_air():
     policy = PEERS["bluelab"](WISH)
     assert policy.act(Seen(0.0, 6.8, 50.0, 200.0)) == {}
