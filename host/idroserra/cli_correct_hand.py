@@ -48,7 +48,7 @@ class Pour:
 
     def distance_ph(self, ph: float) -> float:
         """Return how far the water still is from the target, 0 or less where it is there."""
-        return self._sign * (ph - self.target_ph)
+        return round(self._sign * (ph - self.target_ph), 6)  # 5.95 is 0.05 from 5.9, no more
 
     def step_ml(self, ph: float) -> float:
         """Return the next step, as one measures it; 0 where it is too little or there."""
@@ -57,7 +57,7 @@ class Pour:
             return 0.0
         half_ml = self.left_ml if self.left_ml <= self._last_ml else self.left_ml / 2
         step = min(half_ml, distance * self.ml_per_ph / 2)
-        step = float(int(step)) if step >= 10 else int(step * 10 + 1e-6) / 10
+        step = float(int(step)) if step >= 10 else int(step * 10) / 10
         return step if step >= SMALLEST_ML else 0.0
 
     def poured(self, ph: float, volume_ml: float) -> None:

@@ -1,7 +1,7 @@
 """The steps of a correction by hand are those of the node's own, and as careful."""
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from idro.safety.correction import Correction
@@ -20,15 +20,18 @@ def test_half_of_what_is_left_and_half_of_the_need():
     assert pour().step_ml(5.94) == 0
 
 
+@settings(max_examples=2_000, deadline=None)
 @given(
-    total_ml=st.floats(1.0, 8_000.0), ml_per_ph=st.floats(0.5, 2_000.0),
-    ph=st.floats(3.0, 11.0), doser=st.sampled_from(("ph_down", "ph_up")),
+    total_ul=st.integers(1_000, 8_000_000), ul_per_ph=st.integers(500, 2_000_000),
+    milli_ph=st.integers(3_000, 11_000), doser=st.sampled_from(("ph_down", "ph_up")),
 )
-def test_it_is_never_bolder_than_the_firmware(total_ml, ml_per_ph, ph, doser):
-    by_hand = pour(total_ml, ml_per_ph, doser)
-    by_board = Correction(doser, 5_900, round(total_ml * 1_000), round(ml_per_ph * 1_000), 0)
-    step_ml = by_hand.step_ml(ph)
-    assert step_ml * 1_000 <= by_board.step_ul(round(ph * 1_000), 10**9) + 10
+@example(total_ul=400_000, ul_per_ph=330_000, milli_ph=5_850, doser="ph_up")
+@example(total_ul=400_000, ul_per_ph=330_000, milli_ph=5_950, doser="ph_down")
+def test_it_is_never_bolder_than_the_firmware(total_ul, ul_per_ph, milli_ph, doser):
+    by_hand = pour(total_ul / 1_000, ul_per_ph / 1_000, doser)
+    by_board = Correction(doser, 5_900, total_ul, ul_per_ph, 0)
+    step_ml = by_hand.step_ml(milli_ph / 1_000)
+    assert round(step_ml * 1_000) <= by_board.step_ul(milli_ph, 10**9)
     assert step_ml == 0 or step_ml >= SMALLEST_ML
 
 

@@ -191,7 +191,7 @@ def test_by_hand_it_counts_down_to_the_target(node, correct, reading):
     code, out, err = by_hand(node, correct, reading, ["\n", "50\n", "\n"], [6.85, 6.35, 5.94])
     assert (code, "3 steps" in err) == (0, False)
     assert "this board has no button" in out
-    assert "pH 7.80, 300.0 ml left. Pour 94 ml of pH down where the water moves." in out
+    assert "pH 7.80, 300.0 ml left. Pour 95 ml of pH down where the water moves." in out
     assert "50 ml poured" in out
     assert out.splitlines()[-1].startswith("The target is reached: pH 5.94")
     assert node.commands == []
@@ -202,7 +202,7 @@ def test_by_hand_it_says_that_nothing_happens_and_that_the_wrong_thing_does(
 ):
     code, out, err = by_hand(node, correct, reading, ["\n"] * 3, [7.8] * 3, "--json")
     assert code == 1
-    assert "! No response: 0.94 pH were expected, 0.00 seen" in err
+    assert "! No response: 0.95 pH were expected, 0.00 seen" in err
     assert "three steps that should have moved the pH by" in err
     assert json.loads(out.splitlines()[-1])["state"] == "mixing"
     reading["ph"] = 7.8
