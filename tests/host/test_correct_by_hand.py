@@ -20,7 +20,6 @@ def test_half_of_what_is_left_and_half_of_the_need():
     assert pour().step_ml(5.94) == 0
 
 
-@settings(max_examples=2_000, deadline=None)
 @given(
     total_ul=st.integers(1_000, 8_000_000), ul_per_ph=st.integers(500, 2_000_000),
     milli_ph=st.integers(3_000, 11_000), doser=st.sampled_from(("ph_down", "ph_up")),
