@@ -71,8 +71,11 @@ campaign-kills: venv web  # 20 SIGKILLs of the host, 10 of the broker: about 3 m
 campaign-outage: venv web  # InfluxDB away for ten minutes of live traffic: about 11 minutes
 	IDROSERRA_OUTAGE_S=600 $(VENV)/bin/pytest tests/e2e/test_database_outage.py
 
-bench-sim: venv  # how fast the lockstep is: under a minute
-	$(PY) bench/bench_sim.py
+bench-sim: venv  # how fast the lockstep is, and where the time goes: under a minute
+	$(PY) bench/bench_sim.py --where
+
+bench-sim-crop: venv  # 35 days of lettuce with their promises: about 5 minutes
+	$(PY) bench/bench_sim.py --crop
 
 bench-sim-week: venv  # seven days twice, bit for bit the same: a few minutes
 	$(PY) bench/bench_sim.py --days 7 --twice
@@ -97,7 +100,7 @@ campaign-evil: venv  # 20 hosts with the key, 10,000 commands each: 6 minutes of
 mutate: venv  # breaks the firmware on purpose, each defect to be caught by a scenario: 3 minutes
 	$(VENV)/bin/idroserra sim mutate
 .PHONY: mutate
-.PHONY: campaign campaign-kills campaign-outage bench-sim bench-sim-week
+.PHONY: campaign campaign-kills campaign-outage bench-sim bench-sim-crop bench-sim-week
 
 # Our dosing and that of six peers in 48 greenhouses for a week: about 8 minutes on two cores. An
 # interrupted run goes on where it stopped.

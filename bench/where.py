@@ -1,6 +1,6 @@
 """Where the time of a lockstep run goes: runs a job with a stop-watch on the seams between parts.
 
-    micropython -X heapsize=2M bench/where.py JOB.json    what bench_sim.py --where does
+    micropython -X heapsize=8M bench/where.py JOB.json    what bench_sim.py --where does
 
 Every seam (a task of the firmware, a call into a bus, the plant, the network) is wrapped; the time
 between two switches goes to the part that was running. The harness line {"t": "where", "us":
@@ -18,10 +18,12 @@ SHIM = SIM + "/idrosim/shim"
 
 PARTS = (
     "firmware sampling", "firmware control", "firmware records, network", "shim and devices",
-    "broker and host end", "plant and probes", "scheduling", "garbage collection", "outside",
+    "broker and host end", "plant and probes", "scheduling", "garbage collection",
+    "lines of the trace", "outside",
 )
-SAMPLING, CONTROL, RECORDS, DEVICES, FAR_END, PLANT, SCHEDULING, GC, OUTSIDE = range(len(PARTS))
-_LOW_FREE_B = 250_000
+(SAMPLING, CONTROL, RECORDS, DEVICES, FAR_END, PLANT, SCHEDULING, GC, TRACE,
+ OUTSIDE) = range(len(PARTS))
+_LOW_FREE_B = 500_000
 _LOOK_EVERY = 100
 
 
@@ -136,6 +138,7 @@ def wrap_simulator(watch):
 
     watch.wrap(world.World, "_step_to", PLANT)
     watch.wrap(world.World, "truth", PLANT, 1)
+    watch.wrap(rig.Rig, "emit_bytes", TRACE)  # waits while its reader is behind
     watch.wrap(host_end.HostEnd, "received", FAR_END, 3)
     watch.wrap(broker._Peer, "received", FAR_END)
     watch.wrap(buses.I2C, "_transfer", DEVICES, 4)

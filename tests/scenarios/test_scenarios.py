@@ -1,7 +1,7 @@
 """Every scenario that is shipped is well formed and keeps its promises.
 
-They run two at a time beside the tests, or one a worker of pytest-xdist. The week of lettuce runs
-in full with `idroserra sim run`; here it begins.
+They run two at a time beside the tests, or one a worker of pytest-xdist. The week and the
+crop of lettuce run in full with `idroserra sim run`; here the week begins.
 """
 
 import json
@@ -20,7 +20,7 @@ from idrosim.promises import Evidence, Promise, judge
 FOLDER = Path(__file__).resolve().parents[2] / "sim" / "scenarios"
 FILES = sorted(FOLDER.glob("*.toml"))
 PAGE = FOLDER.parents[1] / "docs" / "scenarios.md"
-LONG = {"lettuce-7-days"}
+LONG = {"lettuce-7-days", "lettuce-35-days"}
 SHORT = [file.stem for file in FILES if file.stem not in LONG]
 
 
