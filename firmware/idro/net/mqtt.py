@@ -82,11 +82,11 @@ class Client:
         ]
         await self._until(lambda: self.is_connected)
 
-    async def subscribe(self, topics):
-        """Subscribe to `topics` at QoS 1 and wait for the answer. Raises LinkError."""
+    async def subscribe(self, topics, qos=1):
+        """Subscribe to `topics` at `qos` and wait for the answer. Raises LinkError."""
         packet_id = self._next_packet_id()
         self._due_ms[f"SUBACK {packet_id}"] = self._clock.now_ms() + self._options.response_ms
-        self._queue(packets.subscribe(packet_id, topics, 1))
+        self._queue(packets.subscribe(packet_id, topics, qos))
         await self._until(lambda: packet_id in self._granted)
         codes = self._granted.pop(packet_id)
         if len(codes) != len(topics) or any(code & 0x80 for code in codes):

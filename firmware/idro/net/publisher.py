@@ -22,6 +22,10 @@ Handlers = namedtuple(
     "Handlers", ("info", "config_report", "on_command", "on_config", "on_stored")
 )
 
+_AT_LEAST_ONCE = ("command", "config")
+# Each down/stored holds all that the ones before it said: one that is lost costs nothing.
+_TOLD_AGAIN = "stored"
+
 KEEPALIVE_S = 30
 RESPONSE_MS = 10_000
 RESEND_MS = 30_000
@@ -96,7 +100,8 @@ class Publisher:
         client = Client(broker.open, self._clock, self._options(), self._wake.set)
         try:
             await client.connect(broker.host, broker.port)
-            await client.subscribe([topics.down(broker.node, leaf) for leaf in topics.DOWN])
+            await client.subscribe([topics.down(broker.node, leaf) for leaf in _AT_LEAST_ONCE])
+            await client.subscribe([topics.down(broker.node, _TOLD_AGAIN)], qos=0)
             status = messages.pack_status(True)
             await client.publish(self._up["status"], status, retain=True)
             self._must_tell = ["info", "config"]
