@@ -27,8 +27,9 @@ class Clock:
     def now_ms(self):
         """Return the ms since boot. Must be called at least every 6 days."""
         ticks = time.ticks_ms()
-        self._now_ms += time.ticks_diff(ticks, self._last_ticks)
-        self._last_ticks = ticks
+        if ticks != self._last_ticks:
+            self._now_ms += time.ticks_diff(ticks, self._last_ticks)
+            self._last_ticks = ticks
         return self._now_ms
 
     def sleep_ms(self, duration_ms):

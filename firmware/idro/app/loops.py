@@ -10,6 +10,7 @@ _LATCHES = {series.NO_EFFECT: NO_EFFECT, series.WRONG_WAY: WRONG_WAY}
 _ADVICE = "advice"
 _STALE_MS = 60_000
 _TELL_MS = 60_000
+_NOTHING_TOLD = ("", ",", -_TELL_MS)
 _KEEP_LEARNED_MS = 3_600_000
 
 
@@ -25,7 +26,7 @@ class Loops:
         self._fill_ended_ms = None
         self._was_filling = False
         self._held_until_ms = None
-        self._reasons = {}  # loop: (the stable part of the reason it told last, when)
+        self._reasons = {}  # loop: (stable part of the reason it told last, with a comma, when)
         self._kept_owed_ul = 0
         self._learned_kept_ms = None
         self._kept_learned = node.kept.learned()
@@ -277,14 +278,14 @@ class Loops:
         A loop that wavers is told once a minute; what it does is always told.
         """
         reason = decision.reason
-        told, told_ms = self._reasons.get(loop, ("", -_TELL_MS))
-        if reason == told:
+        told, told_before, told_ms = self._reasons.get(loop, _NOTHING_TOLD)
+        if reason == told or reason.startswith(told_before):
+            return
+        now_ms = self._node.clock.now_ms()
+        if decision.actuator is None and now_ms - told_ms < _TELL_MS:
             return
         stable = reason.split(",", 1)[0]
-        now_ms = self._node.clock.now_ms()
-        if told == stable or (decision.actuator is None and now_ms - told_ms < _TELL_MS):
-            return
-        self._reasons[loop] = (stable, now_ms)
+        self._reasons[loop] = (stable, stable + ",", now_ms)
         self._node.record("decided", {"loop": loop, "reason": reason[:200]})
 
 

@@ -67,7 +67,9 @@ class Sampler:
         if fault is None:
             self._windows[channel].add(value, now_ms)
             self.readings[channel] = Sample(channel, value, None, now_ms)
-            self._good(channel, now_ms)
+            outage = self._outages[channel]
+            if outage.bad_count or outage.since_ms is not None:
+                self._good(channel, now_ms)
             return
         self.readings[channel] = Sample(channel, None, fault, now_ms)
         if fault != "jump":

@@ -2,6 +2,7 @@
 
 from idro.protocol.quantities import QUANTITIES
 
+_RSSI = QUANTITIES["rssi_dbm"]
 LEVEL, VOLUME = "reservoir.level_mm", "reservoir.volume_ml"
 
 
@@ -44,8 +45,7 @@ class Telemetry:
         values["node.heap_free_b"] = heap_free_b
         values["node.outbox_count"] = outbox_count
         if rssi_dbm is not None:
-            low, high = QUANTITIES["rssi_dbm"].low, QUANTITIES["rssi_dbm"].high
-            values["node.rssi_dbm"] = min(high, max(low, rssi_dbm))
+            values["node.rssi_dbm"] = min(_RSSI.high, max(_RSSI.low, rssi_dbm))
         return at_ms, values, faults
 
     def _add_outputs(self, values, interval_ms):

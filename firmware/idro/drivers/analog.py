@@ -21,7 +21,8 @@ class AnalogInput:
     async def read_uv(self):
         """Return the median of a burst, in uV, and set spread_uv. Raises SensorError."""
         self.spread_uv = None
-        burst = sorted(await self._adc.read_uv(self._channel))
+        burst = await self._adc.read_uv(self._channel)
+        burst.sort()
         median_uv = burst[len(burst) // 2]
         if not self._low_uv <= median_uv <= self._high_uv:
             raise SensorError(self._part, "saturated", f"{median_uv} uV")
@@ -36,9 +37,9 @@ def divide_rounded(numerator, divisor):
     return (2 * numerator + divisor) // (2 * divisor)
 
 
-def centi_celsius(part, context, source):
-    """Return the temperature of `source` read in this cycle, in 0.01 C. Raises SensorError."""
-    temp_c = context.get(source + ".temp_c")
+def centi_celsius(part, context, channel):
+    """Return the temperature `channel` read in this cycle, in 0.01 C. Raises SensorError."""
+    temp_c = context.get(channel)
     if temp_c is None:
-        raise SensorError(part, "no_temperature", f"{source}.temp_c")
+        raise SensorError(part, "no_temperature", channel)
     return int(round(temp_c * 100))

@@ -26,7 +26,7 @@ class Dfr0300:
     """An EC probe. spread_uv is max - min of the last read's burst, None where it failed."""
 
     def __init__(self, spec, adc, settings):
-        self._source = spec["source"]
+        self._temp_channel = spec["source"] + ".temp_c"
         self._settings = settings
         self._input = AnalogInput(PART, adc, spec["channel"], _LOW_UV, _HIGH_UV)
 
@@ -39,7 +39,7 @@ class Dfr0300:
         signal_uv = await self._input.read_uv()
         if signal_uv < _IN_AIR_UV:
             raise SensorError(PART, "in_air", f"{signal_uv} uV")
-        centi_c = centi_celsius(PART, context, self._source)
+        centi_c = centi_celsius(PART, context, self._temp_channel)
         return {
             "ec_us_cm": ec_us_cm(
                 signal_uv, centi_c, self._settings["ec.cell_milli"],

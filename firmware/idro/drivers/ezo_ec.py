@@ -27,7 +27,7 @@ class EzoEc:
     spread_uv = None
 
     def __init__(self, source, ezo):
-        self._source = source
+        self._temp_channel = source + ".temp_c"
         self.ezo = ezo
         self._is_only_ec = False
 
@@ -36,7 +36,7 @@ class EzoEc:
 
         Raises SensorError.
         """
-        centi_c = centi_celsius(PART, context, self._source)
+        centi_c = centi_celsius(PART, context, self._temp_channel)
         if not self._is_only_ec:
             await self._send_only_ec()
         self._is_only_ec = False  # a circuit that fails may be another one afterwards

@@ -24,7 +24,7 @@ class EzoPh:
     """One pH circuit. spread_uv is the last change of the signal, None where a read failed."""
 
     def __init__(self, source, ezo):
-        self._source = source
+        self._temp_channel = source + ".temp_c"
         self.ezo = ezo
         self._last_milli = None
         self.spread_uv = None
@@ -33,7 +33,7 @@ class EzoPh:
         """Return {"ph": pH}, with the water's temperature from `context`. Raises SensorError."""
         last_milli = self._last_milli
         self._last_milli = self.spread_uv = None
-        centi_c = centi_celsius(PART, context, self._source)
+        centi_c = centi_celsius(PART, context, self._temp_channel)
         milli_ph = await self.ezo.read_milli(centi_c)
         if not 0 < milli_ph < 14_000:
             raise SensorError(PART, "saturated", f"pH {milli_ph}/1000")

@@ -27,7 +27,7 @@ class Sen0161:
     """A pH probe. spread_uv is max - min of the last read's burst, None where it failed."""
 
     def __init__(self, spec, adc, settings):
-        self._source = spec["source"]
+        self._temp_channel = spec["source"] + ".temp_c"
         self._settings = settings
         self._input = AnalogInput(PART, adc, spec["channel"], _LOW_UV, _HIGH_UV)
 
@@ -38,7 +38,7 @@ class Sen0161:
     async def read(self, context):
         """Return {"ph": pH}, with the water's temperature from `context`. Raises SensorError."""
         signal_uv = await self._input.read_uv()
-        centi_c = centi_celsius(PART, context, self._source)
+        centi_c = centi_celsius(PART, context, self._temp_channel)
         milli_ph = ph_milli(
             signal_uv, centi_c, self._settings["ph.neutral_uv"],
             self._settings["ph.slope_uv_per_ph"],

@@ -9,6 +9,7 @@ from idro.drivers.analog import centi_celsius, divide_rounded
 from idro.errors import SensorError
 
 PINGS = 5
+_AIR_CHANNEL = "air.temp_c"
 _FEWEST_ECHOES = 3
 # The pulse is waited for and then measured, each with this cap: 4.5 m are 28 ms at 10 C.
 _CAP_US = 30_000
@@ -29,7 +30,7 @@ class UltrasonicLevel:
 
     def __init__(self, spec, pinger, blind_mm, range_mm):
         self._part = spec["part"]
-        self._source = spec["source"]
+        self._water_channel = spec["source"] + ".temp_c"
         self._height_mm = spec["height_mm"]
         self._pinger = pinger
         self._blind_mm = blind_mm
@@ -38,8 +39,9 @@ class UltrasonicLevel:
     async def read(self, context):
         """Return {"level_mm": depth of water}. Raises SensorError."""
         # The air above the water: that of the house, or about that of the water itself.
-        has_air = context.get("air.temp_c") is not None
-        centi_c = centi_celsius(self._part, context, "air" if has_air else self._source)
+        has_air = context.get(_AIR_CHANNEL) is not None
+        channel = _AIR_CHANNEL if has_air else self._water_channel
+        centi_c = centi_celsius(self._part, context, channel)
         echoes_us = sorted(await self._pinger.echoes_us())
         echo_us = echoes_us[len(echoes_us) // 2]
         if distance_um(echoes_us[-2] - echoes_us[1], centi_c) > _SCATTER_UM:

@@ -14,7 +14,6 @@ from idro.safety.ledger import LATCHES, STOPPED
 from idro.safety.limits import (
     CIRCULATION,
     CORRECTED,
-    DOSERS,
     OPEN_RESERVE_HOLD_MS,
     QUANTUM_MS,
     SMALLEST_ON_MS,
@@ -29,6 +28,7 @@ class Gate:
 
     def __init__(self, outputs, ledger, limits, clock, record_event):
         self._outputs = Outputs(outputs, record_event)
+        self._dosers = [output.name for output in self._outputs.of_kind("doser")]
         self._ledger = ledger
         self._limits = limits
         self._clock = clock
@@ -65,10 +65,11 @@ class Gate:
         self._ledger.mend()
         self.arming.observe(readings)
         now_ms = self._clock.now_ms()
-        dosers = self._outputs.of_kind("doser")
-        is_armed = bool(dosers) and not any(
-            interlocks.check_armed(output.name, self.arming, now_ms) for output in dosers
-        )
+        is_armed = bool(self._dosers)
+        for name in self._dosers:
+            if interlocks.check_armed(name, self.arming, now_ms):
+                is_armed = False
+                break
         if is_armed and not self._is_armed:
             self._record_event("armed", {})
         self._is_armed = is_armed
@@ -88,12 +89,8 @@ class Gate:
 
     def unmixed_ms(self):
         """Return the ms until the last dose of any doser has mixed, 0 where it has."""
-        wait_ms = 0
-        for doser in DOSERS:
-            since_ms = interlocks.since_run_ms(doser, self._ledger)
-            if since_ms is not None:
-                wait_ms = max(wait_ms, self._limits.mixing_ms - since_ms)
-        return wait_ms
+        since_ms = self._ledger.since_any_ms()
+        return 0 if since_ms is None else max(0, self._limits.mixing_ms - since_ms)
 
     async def dose(self, actuator, volume_ul, reason, by, readings):
         """Give `volume_ul` of a doser; returns the Actuation. Raises Refused, with nothing given.

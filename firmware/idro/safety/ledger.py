@@ -14,7 +14,7 @@ import os
 import struct
 
 from idro.errors import LedgerError
-from idro.safety.limits import CHANNELS, DAY_MS, DAY_ON_MS
+from idro.safety.limits import CHANNELS, DAY_MS, DAY_ON_MS, FILL
 
 # kind, channel number or latch code, spare, id, chain_ms, on_ms, volume_ul; then CRC32.
 _BODY = "<BBHIQII"
@@ -22,6 +22,8 @@ _BODY_BYTES = 24
 RECORD_BYTES = 28
 _HEAD, _RESERVE, _SETTLE, _LATCH = 1, 2, 3, 4
 
+# Every channel that changes the water; filling is waited for by the loops.
+_DOSING = [number for number, channel in enumerate(CHANNELS) if channel != FILL]
 MAX_RECORDS = 512
 MAX_LIVE = 256
 _OPEN_SLACK_MS = 30_000
@@ -97,6 +99,15 @@ class Ledger:
     def since_ms(self, channel):
         """Return the ms since the last run of `channel` ended, or None without memory of one."""
         end_ms = self._last_end_ms[CHANNELS.index(channel)]
+        return None if end_ms is None else max(0, self._chain_now_ms() - end_ms)
+
+    def since_any_ms(self):
+        """Return the ms since the last run of any doser ended, or None without memory of one."""
+        end_ms = None
+        for number in _DOSING:
+            ended_ms = self._last_end_ms[number]
+            if ended_ms is not None and (end_ms is None or ended_ms > end_ms):
+                end_ms = ended_ms
         return None if end_ms is None else max(0, self._chain_now_ms() - end_ms)
 
     def set_latch(self, code):

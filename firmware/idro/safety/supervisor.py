@@ -48,7 +48,8 @@ class Supervisor:
         """Return the name of a task that broke its word or died, or None."""
         now_ms = self._clock.now_ms()
         for name in self._starts:
-            if name not in self._silent_ms and self._is_overdue(name, now_ms):
+            due_ms = self._due_ms.get(name)
+            if due_ms is not None and now_ms > due_ms and name not in self._silent_ms:
                 return name
             task = self._tasks.get(name)
             if task is None or task.done():
@@ -83,16 +84,12 @@ class Supervisor:
             self.beat(name, pause_ms + _FEED_EVERY_MS)
             await self._clock.sleep_ms(pause_ms)
 
-    def _is_overdue(self, name, now_ms):
-        due_ms = self._due_ms.get(name)
-        return due_ms is not None and now_ms > due_ms
-
     def _give_up_silent(self):
         now_ms = self._clock.now_ms()
-        for name, silent_ms in self._silent_ms.items():
-            attempt = self._attempts.get(name)
-            if attempt is not None and self._is_overdue(name, now_ms):
-                attempt.give_up(f"silent for {silent_ms // 1_000} s")
+        for name, attempt in self._attempts.items():
+            due_ms = self._due_ms.get(name)
+            if due_ms is not None and now_ms > due_ms:
+                attempt.give_up(f"silent for {self._silent_ms[name] // 1_000} s")
 
     def _failed(self, name):
         """Count a failure; returns (failures of late, ms to wait)."""
