@@ -1,9 +1,12 @@
 """The dose ledger: written ahead, torn at every byte, flipped at every byte, never forgetful."""
 
 import random
+import tempfile
 from pathlib import Path
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from idro.errors import LedgerError
 from idro.safety.ledger import DAMAGED, MAX_LIVE, MAX_RECORDS, RECORD_BYTES, STOPPED, Ledger
@@ -67,13 +70,28 @@ def test_it_says_the_same_after_a_reset(node):
 
 def test_windows_roll(node):
     node.give(on_ms=2_000)
-    node.now_ms += HOUR_MS - 1
+    node.now_ms += HOUR_MS
     assert spent_on_ms(node, window_ms=HOUR_MS) == 2_000
     node.now_ms += 1
     assert spent_on_ms(node, window_ms=HOUR_MS) == 0
     assert spent_on_ms(node) == 2_000
     assert node.ledger.since_ms("ph_down") == HOUR_MS
     assert node.ledger.since_ms("ph_up") is None
+
+
+@given(st.integers(0, 5_000), st.integers(0, 5_000))
+def test_no_time_is_said_to_have_passed_that_has_not(ended_us, passed_us):
+    with tempfile.TemporaryDirectory() as folder:
+        node = Node(Path(folder))
+        entry_id = node.ledger.reserve("nutrient_a", 1_000, 1_000)
+        node.now_ms = ended_us // 1_000
+        node.ledger.settle(entry_id, 1_000, 1_000)
+        node.now_ms = (ended_us + passed_us) // 1_000
+        said_ms = {node.ledger.since_ms("nutrient_a"), node.ledger.since_any_ms()}
+        assert max(said_ms) * 1_000 <= passed_us
+        for window_ms in range(1, 6):
+            is_forgotten = spent_on_ms(node, "nutrient_a", window_ms) == 0
+            assert not is_forgotten or passed_us >= window_ms * 1_000
 
 
 def test_an_open_reserve_counts_in_full_after_a_reset(node):
@@ -180,7 +198,7 @@ def test_damage_spends_the_day_and_latches(node):
     assert not node.ledger.was_damaged
     assert node.ledger.latch_code == DAMAGED
     node.ledger.set_latch(0)
-    node.now_ms += DAY_MS
+    node.now_ms += DAY_MS + 1
     assert spent_on_ms(node, "nutrient_b") == 0
 
 

@@ -91,24 +91,23 @@ class Ledger:
         since_ms = self._chain_now_ms() - window_ms
         on_ms = volume_ul = 0
         for entry in self._entries.values():
-            if entry[0] == number and entry[1] > since_ms:
+            if entry[0] == number and entry[1] >= since_ms:
                 on_ms += entry[2]
                 volume_ul += entry[3]
         return on_ms, volume_ul
 
     def since_ms(self, channel):
-        """Return the ms since the last run of `channel` ended, or None without memory of one."""
-        end_ms = self._last_end_ms[CHANNELS.index(channel)]
-        return None if end_ms is None else max(0, self._chain_now_ms() - end_ms)
+        """Return the ms surely passed since `channel` ended its last run, None without memory."""
+        return self._passed_ms(self._last_end_ms[CHANNELS.index(channel)])
 
     def since_any_ms(self):
-        """Return the ms since the last run of any doser ended, or None without memory of one."""
+        """Return the ms surely passed since any doser ended its last run, None without memory."""
         end_ms = None
         for number in _DOSING:
             ended_ms = self._last_end_ms[number]
             if ended_ms is not None and (end_ms is None or ended_ms > end_ms):
                 end_ms = ended_ms
-        return None if end_ms is None else max(0, self._chain_now_ms() - end_ms)
+        return self._passed_ms(end_ms)
 
     def set_latch(self, code):
         """Persist latch `code`, an index of LATCHES; 0 releases. Raises LedgerError."""
@@ -119,6 +118,10 @@ class Ledger:
             self._compact()
         else:
             self._append(_LATCH, code, self._latch_id, self._chain_now_ms(), 0, 0)
+
+    def _passed_ms(self, end_ms):
+        """Return what has surely passed: up to a ms less than lies between two whole ones."""
+        return None if end_ms is None else max(0, self._chain_now_ms() - end_ms - 1)
 
     def _load(self, existed):
         copies = [_read_copy(path) for path in self._paths]
@@ -178,7 +181,7 @@ class Ledger:
 
     def _forget_old(self):
         since_ms = self._chain_now_ms() - DAY_MS
-        for entry_id in [key for key, entry in self._entries.items() if entry[1] <= since_ms]:
+        for entry_id in [key for key, entry in self._entries.items() if entry[1] < since_ms]:
             del self._entries[entry_id]
 
     def _append(self, kind, number, entry_id, chain_ms, on_ms, volume_ul):
