@@ -7,7 +7,9 @@ Between two readings of mixed water a value moves by what was dosed and by itsel
 `predicted` is what the declared titration says of the doses, `strength` how much more or less they
 really do: 1 is as declared, 10 is water that has lost its carbonate since. Both unknowns are
 followed by a Kalman filter without cross terms: each difference is shared out by how uncertain
-each of them is. No dose moves a strength by more than threefold, and none leaves its limits.
+each of them is. No dose moves a strength by more than threefold, and none leaves its limits. A move
+that neither a drift nor a dose of about the known strength can be was no drift: something else came
+into the water, and what it did is no reason to expect more of it.
 """
 
 import math
@@ -15,6 +17,7 @@ from collections import namedtuple
 
 LOWEST, HIGHEST = 0.3, 40.0
 _STEP = 3.0
+_MOST_DRIFTS = 5.0
 _HOUR_MS = 3_600_000
 _LOOK_EVERY_MS = 1_200_000
 _SHORTEST_MS = 240_000
@@ -92,22 +95,24 @@ class Response:
             step = value - self._last
             self._scatter += (1.0 - _SCATTER_KEEP) * (step * step - self._scatter)
         self._last = value
-        if self._from is None:
+        begun = self._from
+        if begun is None:
             self._from = (value, now_ms)
-        elif self._predicted or now_ms - self._from[1] >= _LOOK_EVERY_MS:
-            self._learn(value, now_ms)
+        elif self._predicted or now_ms - begun[1] >= _LOOK_EVERY_MS:
+            self._learn(begun, value, now_ms)
 
     def dosed(self, doser, value, predicted, now_ms):
         """Note a dose given at `value`, declared to move it by `predicted` (signed)."""
         self._last = None
         if not self._predicted:
-            if self._from is not None and now_ms - self._from[1] >= _SHORTEST_MS:
-                self._learn(value, now_ms)
+            begun = self._from
+            if begun is not None and now_ms - begun[1] >= _SHORTEST_MS:
+                self._learn(begun, value, now_ms)
             self._from = (value, now_ms)
         self._predicted[doser] = self._predicted.get(doser, 0.0) + predicted
 
-    def _learn(self, value, now_ms):
-        since, since_ms = self._from
+    def _learn(self, begun, value, now_ms):
+        since, since_ms = begun
         hours = (now_ms - since_ms) / _HOUR_MS
         doses = self._predicted
         self._from = (value, now_ms)
@@ -121,13 +126,21 @@ class Response:
             strength, own = self._strengths[doser]
             missed -= strength * doses[doser]
             variance += own * doses[doser] * doses[doser]
-        gain = self._drift_variance * hours / variance
-        self.drift_per_h += gain * missed
-        limit = 5.0 * self._belief.drifts
-        self.drift_per_h = min(limit, max(-limit, self.drift_per_h))
-        self._drift_variance *= 1.0 - gain * hours
+        if abs(missed) <= self._most_missed(doses, hours):
+            gain = self._drift_variance * hours / variance
+            limit = _MOST_DRIFTS * self._belief.drifts
+            self.drift_per_h = min(limit, max(-limit, self.drift_per_h + gain * missed))
+            self._drift_variance *= 1.0 - gain * hours
         for doser in doses:
             self._strengthen(doser, doses[doser], missed, variance)
+
+    def _most_missed(self, doses, hours):
+        """Return what a drift from one limit to the other, noise and the doses could be."""
+        belief = self._belief
+        most = 2.0 * _MOST_DRIFTS * belief.drifts * hours + 5.0 * belief.most_noise
+        for doser in doses:
+            most += _STEP * self._strengths[doser][0] * abs(doses[doser])
+        return most
 
     def _noise_variance(self):
         """Return that of a filtered reading, by how far one is from the next."""

@@ -1,5 +1,5 @@
-"""The correction of a fresh fill: far more acid or base than a day's budget, in steps that somebody
-at the tank releases one by one (docs/adr/0011).
+"""The correction of a fresh fill: far more acid or base than a day's budget, in steps that
+somebody at the tank releases one by one (docs/adr/0011).
 
 This is what a correction allows and when it is over; whether a step may run right now is the
 gate's to say. Volumes in ul, pH in thousandths: integers, so that nothing is lost on the chip.
