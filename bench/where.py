@@ -121,20 +121,10 @@ class Timed:
         self._coro.close()
 
 
-def wrap_simulator(watch):
-    """Time the shim, the far end and the plant, and every task of the firmware."""
+def wrap_parts(watch):
+    """Time the calls into the shim, the far end and the plant."""
     from idrosim import world
-    from idrosim.shim import (
-        broker,
-        buses,
-        esp32_shim,
-        host_end,
-        onewire_shim,
-        pins,
-        rig,
-        virtual_net,
-        virtual_tasks,
-    )
+    from idrosim.shim import broker, buses, host_end, onewire_shim, pins, rig, virtual_net
 
     watch.wrap(world.World, "_step_to", PLANT)
     watch.wrap(world.World, "truth", PLANT, 1)
@@ -156,6 +146,13 @@ def wrap_simulator(watch):
         return ipoll(self, timeout_ms)
 
     virtual_net.Poll.ipoll = watched
+
+
+def wrap_simulator(watch):
+    """Time the parts, and every task of the firmware."""
+    from idrosim.shim import esp32_shim, rig, virtual_tasks
+
+    wrap_parts(watch)
     start_task = virtual_tasks.Task.__init__
 
     def init(self, coro, globals=None):

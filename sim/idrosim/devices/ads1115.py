@@ -118,15 +118,17 @@ class Ads1115:
         return self._code
 
     def _sample(self):
-        mux = self._config >> 12 & 7
+        config = self._config
+        mux = config >> 12 & 7
         if mux >= 4:
             volts = self._volts(mux - 4)
         else:
             positive, negative = _DIFFERENTIAL[mux]
             volts = self._volts(positive) - self._volts(negative)
-        full_scale_v = _FULL_SCALE_V[self._config >> 9 & 7]
-        code = math.floor(volts * 32768 / full_scale_v + 0.5)
-        return min(32767, max(-32768, code))
+        code = math.floor(volts * 32768 / _FULL_SCALE_V[config >> 9 & 7] + 0.5)
+        if code > 32767:
+            return 32767
+        return -32768 if code < -32768 else code
 
     def _volts(self, channel):
         if self.fault == "swapped" and channel < 2:

@@ -18,4 +18,7 @@ def volts(kappa_us_cm, cell_k, fault=None):
     if fault == "shorted":
         return _RAIL_V
     conductance_s = kappa_us_cm * 1e-6 / cell_k
-    return min(_RAIL_V, max(0.0, conductance_s * _FEEDBACK_OHM * _DRIVE_V))
+    out_v = conductance_s * _FEEDBACK_OHM * _DRIVE_V
+    if out_v < 0.0:
+        return 0.0
+    return _RAIL_V if out_v > _RAIL_V else out_v

@@ -10,6 +10,7 @@ class OneWireBus:
 
     def __init__(self, devices):
         self.devices = list(devices)
+        self._only = self.devices[0] if len(self.devices) == 1 else None
 
     def reset(self):
         """Send a reset pulse. Return True where anything pulls the line low afterwards."""
@@ -30,16 +31,16 @@ class OneWireBus:
 
     def writebyte(self, byte):
         """Send eight write slots, lowest bit first."""
-        if len(self.devices) == 1:
-            self.devices[0].write_byte(byte)
+        if self._only is not None:
+            self._only.write_byte(byte)
             return
         for shift in range(8):
             self.writebit(byte >> shift & 1)
 
     def readbyte(self):
         """Send eight read slots. Return the byte."""
-        if len(self.devices) == 1:
-            return self.devices[0].read_byte()
+        if self._only is not None:
+            return self._only.read_byte()
         byte = 0
         for shift in range(8):
             byte |= self.readbit() << shift

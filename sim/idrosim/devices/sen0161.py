@@ -12,4 +12,7 @@ def volts(electrode_mv, fault=None):
         return _RAIL_V
     if fault == "shorted":
         electrode_mv = 0.0
-    return min(_RAIL_V, max(0.0, (1500 + 3 * electrode_mv) / 1000))
+    out_v = (1500 + 3 * electrode_mv) / 1000
+    if out_v < 0.0:
+        return 0.0
+    return _RAIL_V if out_v > _RAIL_V else out_v

@@ -27,6 +27,7 @@ class I2C:
         scl_pin = pins[0] if scl is None else pin_id(scl)
         sda_pin = pins[1] if sda is None else pin_id(sda)
         self._devices = I2C._rig.world.i2c_buses.get((scl_pin, sda_pin), {})
+        self._clock = I2C._rig.clock
 
     def init(self, *args, **kwargs):
         """Accepted: the bus is what it is."""
@@ -76,7 +77,7 @@ class I2C:
     def _transfer(self, address, data, count):
         """Write `data` (None: nothing to write), then read `count` bytes. Raises OSError."""
         device = self._devices.get(address)
-        clock = I2C._rig.clock
+        clock = self._clock
         if device is None:
             clock.spend(BYTE_US)
             raise OSError(ENODEV)

@@ -10,6 +10,7 @@ import time
 import micropython
 
 from idrosim.shim import (
+    at_hand,
     esp32_shim,
     files,
     live_net,
@@ -80,6 +81,7 @@ def _lockstep(rig, network):
     import asyncio
 
     TaskQueue.core = asyncio.core
+    rig.clock.at(rig.boot_us + at_hand.AFTER_US, at_hand.put)
 
 
 def _live(rig, air):
