@@ -49,6 +49,19 @@ def test_no_single_dose_moves_it_more_than_threefold():
     assert answered(-50.0, doses=1).strength("ph_down") >= 1.0 / 3.0
 
 
+@pytest.mark.parametrize("dosed", [0.0, -0.05])
+@pytest.mark.parametrize("poured", [-3.0, -0.8, 0.8, 2.0])
+def test_what_somebody_poured_in_is_no_drift(dosed, poured):
+    response = answered(1.0, 0.03)
+    drift_per_h = response.drift_per_h
+    response.disturbed()
+    response.look(5.6, 100 * QUARTER_MS)
+    if dosed:
+        response.dosed("ph_down", 5.6, dosed, 100 * QUARTER_MS)
+    response.look(5.6 + poured, 102 * QUARTER_MS)
+    assert response.drift_per_h == pytest.approx(drift_per_h, abs=0.01)
+
+
 def test_what_is_less_known_is_dosed_with_more_care():
     fresh = Response(DOSERS, PH)
     assert fresh.surely_at_most("ph_down") == pytest.approx(2.0)

@@ -7,9 +7,9 @@ Between two readings of mixed water a value moves by what was dosed and by itsel
 `predicted` is what the declared titration says of the doses, `strength` how much more or less they
 really do: 1 is as declared, 10 is water that has lost its carbonate since. Both unknowns are
 followed by a Kalman filter without cross terms: each difference is shared out by how uncertain
-each of them is. No dose moves a strength by more than threefold, and none leaves its limits. A move
-that neither a drift nor a dose of about the known strength can be was no drift: something else came
-into the water, and what it did is no reason to expect more of it.
+each of them is. No dose moves a strength by more than threefold, and none leaves its limits. What
+neither a drift nor a dose of about the known strength can do was no drift: something else came
+into the water.
 """
 
 import math
