@@ -230,6 +230,22 @@ def test_a_stuck_part_repeats_itself():
     assert run(adc.read_uv(0, conversions=1)) == [1_000_000]
 
 
+def test_a_part_that_has_stopped_is_found_out_at_the_next_input():
+    adc, part, _, _ = bench(1.0)
+    part.inputs[1] = lambda: 2.0
+    run(adc.read_uv(0))
+    part.fault = "stuck"
+    assert fault_of(adc.read_uv(1)) == "timeout"
+    part.fault = None
+    assert run(adc.read_uv(1)) == [2_000_000] * 5
+
+
+def test_two_open_inputs_are_no_stopped_part():
+    adc, _, _, _ = bench()
+    for channel in (2, 3, 2):
+        assert run(adc.read_uv(channel)) == [0] * 5
+
+
 def test_an_open_input_reads_nought():
     adc, _, _, _ = bench()
     assert run(adc.read_uv(3, conversions=1)) == [0]

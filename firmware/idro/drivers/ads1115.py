@@ -6,7 +6,8 @@ itself; each reading then is one transfer, for the pointer stays on the conversi
 left running: settings written to a running converter take hold when the conversion under way has
 ended, so the first of a burst is waited for as long as two take, and powering down (150 uA are
 saved) would cost a transfer and change nothing. The read-back at the end proves that the settings
-held all through: a converter that lost its supply comes back with others.
+held all through: a converter that lost its supply comes back with others. One whose oscillator
+has stopped repeats its last code on every input, which no two signals do.
 One reader at a time: a second burst must not be asked for while one runs.
 """
 
@@ -24,6 +25,7 @@ _COMPARATOR_OFF = 0x0003
 # Two conversions and one of 8.7 ms; a sleep may end up to one tick early.
 _FIRST_MS = 19
 _NEXT_MS = 10
+_NEAR_GROUND = 16  # inputs that are open or shorted may all read this
 # Full scale in mV: bits 11:9 of the config register.
 _GAIN_BITS = {6144: 0x0000, 4096: 0x0200, 2048: 0x0400, 1024: 0x0600, 512: 0x0800, 256: 0x0A00}
 
@@ -42,6 +44,7 @@ class Ads1115:
         self._sleep_ms = clock.sleep_ms
         self._word = bytearray(2)
         self._codes = []
+        self._burst_before = (None, None)  # (config, last code)
 
     async def read_uv(self, channel, range_mv=4096, conversions=5):
         """Return `conversions` readings of input 0..3 in uV. Raises SensorError."""
@@ -76,6 +79,11 @@ class Ads1115:
         state = (word[0] << 8 | word[1]) & ~_RUNNING
         if state != config:
             raise SensorError(PART, "crc", f"config {state:04x}, not {config:04x}")
+        config_before, code_before = self._burst_before
+        self._burst_before = (config, codes[-1])
+        has_moved = min(codes) != max(codes) or codes[0] != code_before
+        if config != config_before and not has_moved and codes[0] > _NEAR_GROUND:
+            raise SensorError(PART, "timeout", f"code {codes[0]:04x} on every input")
 
 
 def code_to_uv(code, range_mv):
