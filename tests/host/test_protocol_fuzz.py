@@ -340,3 +340,27 @@ def test_any_topic(topic):
         return
     assert topic == f"idro/v1/{node}/{direction}/{leaf}"
     assert topics.is_node_id(node)
+
+
+_near_stored = st.tuples(
+    st.sampled_from(('{"v":1,"boot_id":"', '{"v": 1, "boot_id": "', '{"v":2,"boot_id":"')),
+    st.text("0aZ-_\"\\ ", max_size=42) | ids,
+    st.sampled_from(('","seq_upto":', '","seq_upto": ', '",')),
+    st.text("0123456789-+ _e.", max_size=18) | counts.map(str),
+    st.sampled_from((',"unix_ms":', ', "unix_ms": ', "")),
+    st.text("0123456789-", max_size=18) | counts.map(str),
+    st.sampled_from(("}", "} ", "", '},"x":1}')),
+).map("".join)
+
+
+@given(_near_stored)
+def test_a_receipt_means_the_same_whichever_way_it_is_taken_apart(text):
+    def unpacked(data):
+        try:
+            return messages.unpack_stored(data)
+        except ProtocolError:
+            return None
+
+    as_written = unpacked(text.encode())
+    # A space before the first key: no message that a host of ours writes.
+    assert as_written == unpacked(text.replace("{", "{ ", 1).encode())

@@ -23,8 +23,9 @@ Behaviour = namedtuple(
 BEHAVIOURS = {
     # Of the front end's 177 mV a pH: 0.15 pH of noise is a burst 60 mV wide.
     "ph": Behaviour(0.3, 0.003, 500, 600_000, 60_000, 0.45, 0.3),
-    "ec_us_cm": Behaviour(150, 0, 0, 0, 12_000, 300, 0),
-    "level_mm": Behaviour(25, 0, 0, 0, 60_000, 0, 0),
+    # Bursts of three are narrower than those of five by 1.69 to 2.33, the range of normal noise.
+    "ec_us_cm": Behaviour(150, 0, 0, 0, 8_700, 300, 0),
+    "level_mm": Behaviour(25, 0, 0, 0, 44_000, 0, 0),
     "temp_c": Behaviour(2, 0, 0, 0, 0, 0, 0),
     "rh_pct": Behaviour(25, 0, 0, 0, 0, 0, 0),
 }

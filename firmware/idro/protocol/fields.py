@@ -75,6 +75,11 @@ def identifier(obj, key, max_chars=40):
     return value
 
 
+def is_id(data):
+    """True when `data`, bytes, spells an id as `identifier` has it."""
+    return 0 < len(data) <= 40 and not data.strip(_ID_BYTES)
+
+
 def choice(obj, key, allowed):
     """Return the text under `key`, one of `allowed`. Raises ProtocolError."""
     value = obj.get(key)
