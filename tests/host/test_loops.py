@@ -243,3 +243,37 @@ def test_a_lock_says_what_to_look_at(node):
         reason.startswith("locked: ph_down had no effect: is the bottle empty")
         for reason in reasons(node, "ph")
     )
+
+
+def test_water_that_rises_by_itself_is_told_and_nothing_is_dosed_into_it(node):
+    node.read(ph=5.8, ec_us_cm=1_600)
+    node.run_for(20 * MINUTE_MS)
+    node.read(ph=6.6, level_mm=210)
+    node.run_for(10 * MINUTE_MS)
+    assert node.told("water") == [{"state": "rises", "moved_mm": 10}]
+    assert reasons(node, "ph")[-1] == "held: water rises with the valve shut, 10 mm"
+    assert not node.told("dosed")
+    assert not node.told("latched")
+    node.run_for(30 * MINUTE_MS)
+    assert node.told("water")[1:] == [{"state": "steady", "moved_mm": 0}]
+    assert node.told("dosed", actuator="ph_down")
+
+
+def test_who_moves_the_level_while_it_is_held_is_no_news(node):
+    node.read(ph=5.8, ec_us_cm=1_600)
+    node.run_for(20 * MINUTE_MS)
+    node.loops.keep_off(10 * MINUTE_MS)
+    node.read(level_mm=215)
+    node.run_for(40 * MINUTE_MS)
+    assert not node.told("water")
+
+
+def test_a_tank_that_leaks_is_told_and_not_filled_for_ever(node):
+    node.read(ph=5.8, ec_us_cm=1_600, level_mm=200)
+    for minute in range(240):
+        node.read(level_mm=200 - minute / 3)
+        node.run_for(MINUTE_MS)
+    assert [detail["state"] for detail in node.told("water")] == ["falls"]
+    assert "held: the tank leaks and does not stay full" in reasons(node, "top_off")
+    filled_ms = sum(detail["on_ms"] for detail in node.told("ran", actuator="top_off"))
+    assert 600_000 <= filled_ms <= 1_300_000

@@ -165,6 +165,16 @@ def test_the_share_of_the_budgets_is_told_with_what_was_asked_for():
     }) == "Control has advice only now: settings"
 
 
+@pytest.mark.parametrize(("state", "words"), [
+    ("rises", "Water rises though the valve is shut, by 12 mm"),
+    ("falls", "Water leaves faster than plants drink, 12 mm an hour: look for a leak"),
+    ("steady", "The water stands as it should."),
+])
+def test_water_that_comes_or_goes_by_itself_is_told(state, words):
+    assert event_text("water", {"state": state, "moved_mm": 12}).startswith(words)
+    assert level_of("water") == "warn"
+
+
 def test_the_hosts_words_are_the_firmwares():
     correction = firmware_correction.Correction("ph_down", 5_900, 400_000, 330_000, 0)
     assert correction.ended(5_900, 0) == REACHED

@@ -1,6 +1,7 @@
 """The control cycle: readings in, decisions made, the gate asked, changes of mind told."""
 
 from idro.control import calibration, circulation, dosing, light, memory, series, topoff
+from idro.control.water_balance import Balance
 from idro.protocol.samples import hold
 from idro.safety.ledger import NO_EFFECT, WRONG_WAY
 from idro.safety.outputs import CONTROL, Refused
@@ -22,6 +23,7 @@ class Loops:
         self._node = node
         self._memory = memory.Memory()
         self._progress = topoff.Progress()
+        self._balance = Balance()
         self._lit = light.Lit()
         self._fill_ended_ms = None
         self._was_filling = False
@@ -67,6 +69,7 @@ class Loops:
         now_ms = node.clock.now_ms()
         stale_ms = max(_STALE_MS, 3 * values["sample.every_ms"])
         level = node.sampler.reading(LEVEL, stale_ms)
+        self._watch_water(level, values, now_ms)
         if circulation.ACTUATOR in node.outputs:
             self._circulate(level, values, now_ms)
         if light.ACTUATOR in node.outputs:
@@ -90,7 +93,22 @@ class Loops:
         """Settings changed: after a calibration the same water reads otherwise."""
         if any(key in dosing.CALIBRATIONS for key in changed):
             self._memory.recalibrated()
+            self._balance.clear()
         self._memory.declared(changed)
+
+    def _watch_water(self, level, values, now_ms):
+        if self.held_ms:
+            self._balance.clear()
+            return
+        balance = self._balance
+        outputs_on = (self._is_on(topoff.ACTUATOR), self._is_on(circulation.ACTUATOR))
+        if balance.look(level, outputs_on, values, now_ms):
+            detail = {"state": balance.state or "steady", "moved_mm": balance.moved_mm}
+            self._node.record("water", detail)
+
+    def _is_on(self, name):
+        output = self._node.outputs.get(name)
+        return output is not None and output.driver.is_on
 
     def _circulate(self, level, values, now_ms):
         name = circulation.ACTUATOR
@@ -102,6 +120,8 @@ class Loops:
     def _top_off(self, level, values, now_ms):
         name = topoff.ACTUATOR
         decision = self._held()
+        if decision is None:
+            decision = self._balance.filling_held()
         if decision is None:
             decision = topoff.decide(level, values, self._progress, now_ms)
         else:
@@ -161,9 +181,7 @@ class Loops:
         )
         if node.doses.is_busy:
             return
-        held = self._held()
-        if node.correction.is_open:
-            held = hold("held: a correction is under way")
+        held = self._dosing_held()
         if held is not None:
             self._tell("ec", held)
             self._tell("ph", held)
@@ -196,6 +214,17 @@ class Loops:
         node.doses.submit(decision.actuator, decision.volume_ul, told, done)
         if decision.actuator == "nutrient_a":
             self._keep_owed(decision.volume_ul, is_given=False)
+
+    def _dosing_held(self):
+        """Return why nothing is dosed whatever the water reads, or None."""
+        if self._node.correction.is_open:
+            return hold("held: a correction is under way")
+        held = self._held()
+        if held is None:
+            held = self._balance.dosing_held()
+            if held is not None:
+                self._memory.disturbed()
+        return held
 
     def _held(self):
         """Return why nothing is dosed or filled while a person calibrates, or None."""

@@ -23,4 +23,5 @@ EVENTS = (
     "gap",
     "flash_failed",
     "restarted",
+    "water",
 )

@@ -37,10 +37,10 @@ YEAR_S = 31_536_000
 # The filter of the "why" list.
 KINDS = {
     "all": "decided,refused,dosed,ran,stopped,resumed,latched,armed,correction,authority,boot,"
-           "configured,fault_began,fault_ended,restarted,flash_failed,gap,clock_set",
-    "decisions": "decided,refused,stopped,resumed,latched,armed,correction,authority",
+           "configured,fault_began,fault_ended,restarted,flash_failed,gap,clock_set,water",
+    "decisions": "decided,refused,stopped,resumed,latched,armed,correction,authority,water",
     "doses": "dosed,ran,correction",
-    "faults": "fault_began,fault_ended,restarted,flash_failed,latched,gap,boot",
+    "faults": "fault_began,fault_ended,restarted,flash_failed,latched,water,gap,boot",
 }
 
 _STATUS: tuple[tuple[type[Exception], int], ...] = (

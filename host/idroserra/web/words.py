@@ -17,7 +17,7 @@ _CHANNEL = re.compile(r"\b[a-z][a-z0-9_]*\.[a-z][a-z0-9_]*\b")
 _ACTUATOR = re.compile(r"\b(ph_down|ph_up|nutrient_[a-d]|top_off)\b")
 
 _BAD = ("latched",)
-_WARN = ("refused", "stopped", "fault_began", "gap", "restarted", "flash_failed")
+_WARN = ("refused", "stopped", "fault_began", "gap", "restarted", "flash_failed", "water")
 _OK = ("dosed", "ran")
 _NOTE = ("boot", "armed", "resumed", "configured", "clock_set", "fault_ended", "correction",
          "authority")
@@ -169,6 +169,18 @@ def _authority(detail: Detail) -> str:
     return f"Control has {what} now{asked_for}{_because(detail)}"
 
 
+def _water(detail: Detail) -> str:
+    moved = _number(detail, "moved_mm")
+    state = detail.get("state")
+    if state == "rises":
+        return (f"Water rises though the valve is shut, by {moved} mm: does it close, does "
+                "somebody pour? Nothing is dosed until it stands still below the full mark.")
+    if state == "falls":
+        return (f"Water leaves faster than plants drink, {moved} mm an hour: look for a leak. "
+                "Nothing is dosed, and filling ends after ten minutes.")
+    return "The water stands as it should."
+
+
 _SENTENCES: dict[str, Callable[[Detail], str]] = {
     "boot": _boot,
     "armed": lambda detail: "Readings were plausible for long enough: dosing is possible.",
@@ -189,4 +201,5 @@ _SENTENCES: dict[str, Callable[[Detail], str]] = {
     "gap": _gap,
     "restarted": _restarted,
     "flash_failed": _flash_failed,
+    "water": _water,
 }
