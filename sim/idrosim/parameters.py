@@ -62,7 +62,7 @@ _NUMBERS: dict[str, tuple] = {
 }
 
 # key: (default, choices)
-_NAMES = {
+_NAMES: dict = {
     "reservoir.water": ("soft", WATERS),
     "reservoir.recipe": ("lettuce", RECIPES),
     "top_off.water": ("soft", WATERS),

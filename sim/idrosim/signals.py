@@ -99,7 +99,7 @@ class Delay:
 class Lagged:
     """One quantity with lag, offset and noise, and its fault: what most probes are."""
 
-    FAULTS = ("stuck", "noisy", "drift", "slow")
+    FAULTS: tuple = ("stuck", "noisy", "drift", "slow")
 
     def __init__(self, params, rng):
         self.params = params

@@ -37,7 +37,7 @@ class Sampler:
 
     async def cycle(self, is_disturbed):
         """Read everything once. `is_disturbed`: a dose or top-off is mixing, so water may move."""
-        context = {}
+        context: dict = {}
         for index, (_, sensor) in enumerate(self._sensors):
             measures = self._measures[index]
             try:

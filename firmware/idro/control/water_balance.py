@@ -64,8 +64,6 @@ class Balance:
             self._from = None
         if now_ms < self._settled_ms:
             return False
-        if self._from is None:
-            self._from = (level.value, now_ms)
         was = self.state
         self._judge(level.value, values, now_ms)
         return self.state != was
@@ -85,18 +83,21 @@ class Balance:
         return None
 
     def _judge(self, level_mm, values, now_ms):
+        if self._from is None:
+            self._from = (level_mm, now_ms)
         from_mm, from_ms = self._from
         if now_ms - from_ms >= _SPAN_MS:
             self._spans.append((now_ms - from_ms, level_mm - from_mm, now_ms))
             if len(self._spans) > _SPANS:
                 self._spans.pop(0)
+            from_mm = level_mm
             self._from = (level_mm, now_ms)
         quiet_ms = moved_mm = 0
         for span_ms, span_mm, at_ms in self._spans:
             if now_ms - at_ms <= _OLDEST_MS:
                 quiet_ms += span_ms
                 moved_mm += span_mm
-        rise_mm = moved_mm + level_mm - self._from[0]
+        rise_mm = moved_mm + level_mm - from_mm
         if self.state == RISES:
             self._watch_rise(level_mm, values, now_ms)
         elif rise_mm >= _RISE_MM:

@@ -1,7 +1,8 @@
 """What the analog parts share: a burst on one converter input, and integer arithmetic.
 
 A burst is a few conversions: the median is the signal, max - min the spread that shows a dead or a
-noisy probe. Five for pH, whose probe dies unseen; three where less tells as much. Signals are integer microvolts, so nothing is lost in the ESP32's 24-bit mantissa.
+noisy probe. Five for pH, whose probe dies unseen; three where less tells as much. Signals are
+integer microvolts, so nothing is lost in the ESP32's 24-bit mantissa.
 """
 
 from idro.errors import SensorError

@@ -39,9 +39,9 @@ MAX_NAME_CHARS = 24
 _LETTERS = b"abcdefghijklmnopqrstuvwxyz"
 _NAME_BYTES = _LETTERS + b"0123456789_"
 # Channels already split: a node has a few dozen, and asks for them ten thousand times a day.
-_SPLIT = {}
+_SPLIT: dict = {}
 _MAX_SPLIT = 256
-_LAYOUTS = {}  # channel: (10^decimals, JSON member of a value, of a negative one)
+_LAYOUTS: dict = {}  # channel: (10^decimals, JSON member of a value, of a negative one)
 _DIGITS = ("", "%s%d.%01d", "%s%d.%02d", "%s%d.%03d")
 
 
