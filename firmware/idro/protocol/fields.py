@@ -34,6 +34,12 @@ def parse_object(data, max_bytes, what):
     return value
 
 
+def check_version(obj):
+    """Refuse an object of another version of the contract. Raises ProtocolError."""
+    if obj.get("v") != 1:
+        raise ProtocolError("v: this side speaks version 1")
+
+
 def only(obj, allowed, what):
     """Refuse any key of `obj` that is not in `allowed`. Raises ProtocolError."""
     for key in obj:

@@ -9,7 +9,7 @@ import json
 from collections import namedtuple
 
 from idro.errors import ProtocolError, SettingsError
-from idro.protocol import fields, settings
+from idro.protocol import fields, settings, signing
 from idro.protocol.events import EVENTS
 from idro.protocol.faults import FAULTS
 from idro.protocol.quantities import is_name, member, member_layout, split_channel
@@ -150,7 +150,7 @@ def pack_info(info):
 def unpack_info(data):
     """Return an Info. Fields we do not know are passed over. Raises ProtocolError."""
     obj = fields.parse_object(data, MAX_UP_BYTES, "info")
-    _check_version(obj)
+    fields.check_version(obj)
     channels = fields.sequence(obj, "channels", MAX_CHANNELS)
     for channel in channels:
         split_channel(channel)
@@ -187,7 +187,7 @@ def pack_ack(ack):
 def unpack_ack(data):
     """Return an Ack. Raises ProtocolError."""
     obj = fields.parse_object(data, MAX_UP_BYTES, "ack")
-    _check_version(obj)
+    fields.check_version(obj)
     return Ack(
         fields.identifier(obj, "id"), fields.choice(obj, "outcome", OUTCOMES),
         fields.text(obj, "reason"), fields.identifier(obj, "boot_id"),
@@ -205,7 +205,7 @@ def pack_config_report(report):
 def unpack_config_report(data):
     """Return a ConfigReport. Raises ProtocolError."""
     obj = fields.parse_object(data, MAX_UP_BYTES, "config report")
-    _check_version(obj)
+    fields.check_version(obj)
     error = None if obj.get("error") is None else fields.text(obj, "error")
     values = fields.mapping(obj, "values", len(settings.SETTINGS))
     return ConfigReport(fields.integer(obj, "rev"), error, _checked_settings(values))
@@ -225,7 +225,7 @@ def unpack_stored(data):
     if stored is not None:
         return stored
     obj = fields.parse_object(data, MAX_COMMAND_BYTES, "stored")
-    _check_version(obj)
+    fields.check_version(obj)
     return Stored(
         fields.identifier(obj, "boot_id"), fields.integer(obj, "seq_upto"),
         fields.integer(obj, "unix_ms"),
@@ -256,12 +256,12 @@ def pack_command(node, command, mac):
         "v": 1, "id": command.id, "verb": command.verb, "args": command.args,
         "boot_id": command.boot_id, "not_after_at_ms": command.not_after_at_ms, "by": command.by,
     }
-    return _sign(node, "command", obj, mac)
+    return signing.sign(node, "command", obj, mac)
 
 
 def unpack_command(node, data):
     """Return Signed(Command): checked in form, not yet in authority. Raises ProtocolError."""
-    obj, signed, auth = _unsign(node, "command", data, MAX_COMMAND_BYTES)
+    obj, signed, auth = signing.unsign(node, "command", data, MAX_COMMAND_BYTES)
     fields.only(obj, ("v", "id", "verb", "args", "boot_id", "not_after_at_ms", "by", "auth"),
                 "command")
     verb = fields.choice(obj, "verb", tuple(VERBS))
@@ -292,12 +292,12 @@ def check_args(verb, args):
 def pack_config(node, config, mac):
     """Return down/config for `node`: the wanted settings, whole. `mac` as in pack_command."""
     obj = {"v": 1, "rev": config.rev, "by": config.by, "values": config.values}
-    return _sign(node, "config", obj, mac)
+    return signing.sign(node, "config", obj, mac)
 
 
 def unpack_config(node, data):
     """Return Signed(Config): every value in its range. Raises ProtocolError."""
-    obj, signed, auth = _unsign(node, "config", data, MAX_CONFIG_BYTES)
+    obj, signed, auth = signing.unsign(node, "config", data, MAX_CONFIG_BYTES)
     fields.only(obj, ("v", "rev", "by", "values", "auth"), "config")
     values = fields.mapping(obj, "values", len(settings.SETTINGS))
     config = Config(
@@ -310,37 +310,11 @@ def _number_or_null(number):
     return b"null" if number is None else b"%d" % number
 
 
-def _check_version(obj):
-    if obj.get("v") != 1:
-        raise ProtocolError("v: this side speaks version 1")
-
-
 def _checked_settings(values):
     try:
         return settings.check(values)
     except SettingsError as error:
         raise ProtocolError(f"values: {error}") from None
-
-
-def _sign(node, leaf, obj, mac):
-    """The MAC covers node, leaf and the exact bytes of the object before its last field."""
-    body = json.dumps(obj)[:-1]
-    return f'{body},"auth":"{mac(_signed_bytes(node, leaf, body))}"}}'.encode()
-
-
-def _unsign(node, leaf, data, max_bytes):
-    obj = fields.parse_object(data, max_bytes, leaf)
-    _check_version(obj)
-    auth = fields.identifier(obj, "auth", 64)
-    whole = str(data, "utf-8").strip()
-    tail = f',"auth":"{auth}"}}'
-    if len(auth) != 64 or not whole.endswith(tail):
-        raise ProtocolError("auth: not 64 hex digits as the last field")
-    return obj, _signed_bytes(node, leaf, whole[: -len(tail)]), auth
-
-
-def _signed_bytes(node, leaf, body):
-    return f"idro/v1/{node}/down/{leaf}\n{body}".encode()
 
 
 def _packed(batch, records):
@@ -353,7 +327,7 @@ def _packed(batch, records):
 
 
 def _unpack_batch(obj, read):
-    _check_version(obj)
+    fields.check_version(obj)
     items = fields.sequence(obj, "records", MAX_RECORDS)
     records = []
     last_seq = -1
