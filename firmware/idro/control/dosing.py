@@ -71,7 +71,7 @@ def decide(water, values, memory, now_ms, room):
     if unmixed_ms > 0:
         mixing = hold(f"held: mixing, {-(-unmixed_ms // 60_000)} min left")
         return mixing, mixing
-    ec = _decide_ec(water.ec, values, memory.ec.response, room)
+    ec = _decide_ec(water.ec, values, memory, room)
     if ec.actuator is None:
         return ec, _decide_ph(water.ph, values, memory, room)
     if memory.dosed_last == "nutrient_b":
@@ -117,7 +117,7 @@ def _second_half(memory, now_ms, room):
     return Decision("nutrient_b", memory.owed_b_ul, None, None, reason)
 
 
-def _decide_ec(ec, values, answer, room):
+def _decide_ec(ec, values, memory, room):
     if ec.value is None:
         return hold(f"held: no EC ({ec.fault})")
     target = values["ec.target_us_cm"]
@@ -125,7 +125,8 @@ def _decide_ec(ec, values, answer, room):
     if ec.value > target + deadband:
         return hold(f"held: EC is high and only water lowers it, {ec.value} above {target}")
     if ec.value >= target - deadband:
-        return hold(f"in band: EC, {ec.value} at {target}")
+        return _in_band(memory, "EC", (ec.value, target), "in band: EC, %d at %d")
+    answer = memory.ec.response
     need = _need(target - ec.value, -answer.drift_per_h, answer, "nutrient_b")
     step_ul = values["ec.ul_per_100_us_cm"] / answer.surely_at_most("nutrient_b")
     wanted_ul = int(need * step_ul) // 200
@@ -158,7 +159,9 @@ def _decide_ph(ph, values, memory, room):
     off = abs(ph.value - target)
     if off <= (_PURSUED * deadband if memory.pursued == actuator else deadband):
         memory.pursued = None
-        return hold(f"in band: pH, {ph.value:.2f} at {target:.2f}")
+        centi_ph, centi_target = int(ph.value * 100 + 0.5), int(target * 100 + 0.5)
+        key = (centi_ph // 100, centi_ph % 100, centi_target // 100, centi_target % 100)
+        return _in_band(memory, "pH", key, "in band: pH, %d.%02d at %d.%02d")
     if _comes_back(off, deadband, drift_per_h, answer):
         return hold(f"held: pH is {word} but comes back by itself, {ph.value:.2f}")
     ul_per_ph = values[key] / answer.surely_at_most(actuator)
@@ -171,6 +174,14 @@ def _decide_ph(ph, values, memory, room):
         f" {ul_per_ph / 1_000:.1f} ml/pH, drift {answer.drift_per_h:+.2f}/h"
     )
     return Decision(actuator, volume_ul, None, None, reason)
+
+
+def _in_band(memory, loop, key, text):
+    """Return the Decision that all is well: the one of the last cycle, where its numbers stand."""
+    last = memory.in_band.get(loop)
+    if last is None or last[0] != key:
+        last = memory.in_band[loop] = (key, hold(text % key))
+    return last[1]
 
 
 def _countable(wanted_ul, most_ul, room, values):

@@ -94,6 +94,7 @@ class Memory:
         self.in_air_ms = None
         self.diagnosis = ""  # of the last verdict: what a person should look at
         self.dosed_last = ""
+        self.in_band = {}  # loop: (its numbers, the Decision that says so)
         self.pursued = None  # the doser that is bringing pH back
         self.fill_ph = 0.0  # what topping off does to the pH of this water
         self._mixed_ph = None

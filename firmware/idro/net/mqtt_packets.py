@@ -23,6 +23,9 @@ DISCONNECT_PACKET = b"\xe0\x00"
 MAX_INBOUND_BYTES = 4_352  # a down/config of 4,096 bytes with topic and packet id
 _PREFIX_BYTES = 260  # what is kept of a larger packet: enough for its topic and packet id
 _MAX_LENGTH_BYTES = 4
+_TOPICS: dict[bytes, str] = {}
+_MAX_TOPICS = 4
+_MAX_TOPIC_BYTES = 80
 _REFUSALS = {
     1: "unacceptable protocol version",
     2: "client id refused",
@@ -102,12 +105,22 @@ def read_publish(first, body):
     start = end + 2 if qos else end
     if start > len(body):
         raise LinkError("broker: PUBLISH of a wrong length")
-    try:
-        topic = str(body[2:end], "utf-8")
-    except ValueError:  # UnicodeError on both runtimes
-        raise LinkError("broker: topic is not UTF-8") from None
+    topic = _topic(body[2:end])
     packet_id = body[end] << 8 | body[end + 1] if qos else None
     return topic, body[start:], qos, bool(first & 1), packet_id
+
+
+def _topic(name):
+    """Return the text of a topic; the few that come again and again are texts already."""
+    topic = _TOPICS.get(name)
+    if topic is None:
+        try:
+            topic = str(name, "utf-8")
+        except ValueError:  # UnicodeError on both runtimes
+            raise LinkError("broker: topic is not UTF-8") from None
+        if len(_TOPICS) < _MAX_TOPICS and len(name) <= _MAX_TOPIC_BYTES:
+            _TOPICS[name] = topic
+    return topic
 
 
 class Decoder:

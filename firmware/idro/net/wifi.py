@@ -14,7 +14,7 @@ from idro.net import resolver
 
 JOIN_MS = 25_000
 STEP_MS = 500
-WATCH_MS = 5_000
+WATCH_MS = 10_000
 SETTLE_MS = 1_000
 MIN_BACK_OFF_MS = 2_000
 MAX_BACK_OFF_MS = 120_000

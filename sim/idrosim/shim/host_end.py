@@ -12,6 +12,7 @@ import json
 
 COMMAND_TTL_MS = 30_000
 _BLOCK_BYTES = 64
+_boot_ids = {}  # as bytes: as text
 
 
 def hmac_sha256_hex(key, data):
@@ -47,7 +48,10 @@ def _telemetry(payload):
     """
     boot_at = payload.find(b'"boot_id":') + 10
     boot_at = payload.find(b'"', boot_at) + 1
-    boot_id = str(payload[boot_at : payload.find(b'"', boot_at)], "utf-8")
+    name = payload[boot_at : payload.find(b'"', boot_at)]
+    boot_id = _boot_ids.get(name)
+    if boot_id is None:
+        boot_id = _boot_ids[name] = str(name, "utf-8")
     seqs = []
     at = payload.find(b'"seq":')
     while at >= 0:

@@ -8,6 +8,7 @@ CONNECT, CONNACK, PUBLISH, PUBACK = 1, 2, 3, 4
 SUBSCRIBE, SUBACK, PINGREQ, PINGRESP, DISCONNECT = 8, 9, 12, 13, 14
 DUP = 8  # in the first byte of a PUBLISH that was sent before
 MAX_PACKET_BYTES = 65_536
+_texts = {}
 
 
 class PacketReader:
@@ -75,7 +76,11 @@ def read_text(body, at):
     end = at + 2 + size
     if end > len(body):
         raise ValueError("mqtt: string runs past the packet")
-    return str(body[at + 2 : end], "utf-8"), end
+    name = bytes(body[at + 2 : end])
+    text = _texts.get(name)
+    if text is None:
+        text = _texts[name] = str(name, "utf-8")  # topics and ids: few, again and again
+    return text, end
 
 
 def read_u16(body, at):
