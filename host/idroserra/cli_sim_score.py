@@ -14,8 +14,12 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from rich.table import Table
 
 from idroserra.errors import ConfigError, HostError
-from idrosim import score, score_board, score_page, score_report
-from idrosim.score_cells import chosen
+from idrosim import score, score_board, score_file, score_ours, score_page, score_report
+from idrosim.scenario_table import ScenarioError
+from idrosim.score_cells import Cell, chosen
+
+MISSED = 3
+_KEYS = {"ph.down_ul_per_ph": "acid", "ph.up_ul_per_ph": "base"}
 
 
 def run(
@@ -24,9 +28,13 @@ def run(
     ] = None,
     cells: Annotated[
         str | None,
-        typer.Option(help="So many cells spread over all 48, or patterns such as 'ro-*-20-*'."),
+        typer.Option(help="So many cells spread over all 48, patterns such as 'ro-*-20-*', or "
+                          "a TOML file of your own (docs/score.md)."),
     ] = None,
-    days: Annotated[float, typer.Option(min=0.1, max=60, help="Days in each cell.")] = 7.0,
+    days: Annotated[
+        float | None,
+        typer.Option(min=0.1, max=60, help="Days in each cell. [default: 7, or the file's]"),
+    ] = None,
     plot: Annotated[Path | None, typer.Option(help="Draw the board into this PNG file.")] = None,
     md: Annotated[Path | None, typer.Option(help="Write the page of the board here.")] = None,
     *,
@@ -34,16 +42,14 @@ def run(
 ) -> None:
     """Let each dosing policy keep the same greenhouses, and measure how the crop fared.
 
-    Finished weeks are kept, so a run that was broken off goes on where it stopped.
+    Finished weeks are kept, so a run that was broken off goes on where it stopped. Exit code 3
+    when our own policy misses an aim.
     """
     names = policies.split(",") if policies else list(score.POLICIES)
     for name in names:
         if name not in score.POLICIES:
             raise ConfigError("--policies", name, f"not one of {', '.join(score.POLICIES)}")
-    try:
-        matrix = chosen(cells)
-    except ValueError as error:
-        raise ConfigError("--cells", str(cells), str(error)) from None
+    matrix = _cells(cells)
     cache = Path(platformdirs.user_cache_dir("idroserra")) / "score.jsonl"
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(),
                TimeRemainingColumn())
@@ -58,15 +64,38 @@ def run(
             plot.write_bytes(score_report.png(board))
         if md is not None:
             picture = os.path.relpath(plot, md.parent) if plot is not None else None
-            md.write_text(score_page.page(board, days, picture), encoding="utf-8")
+            md.write_text(
+                score_page.page(board, days or score_board.DAYS, picture), encoding="utf-8")
     except ImportError as error:
         raise HostError("charts need matplotlib: pip install 'idroserra[sim]'") from error
     except OSError as error:
         raise HostError(f"cannot be written: {error}") from None
     if as_json:
-        typer.echo(json.dumps([week.to_json() for week in board]))
+        typer.echo(json.dumps(score_report.to_json(board, matrix)))
     else:
         _show(board)
+    if any(score_report.misses(week) for week in board if week.policy == score_ours.NAME):
+        raise typer.Exit(MISSED)
+
+
+def _cells(wanted: str | None) -> list[Cell]:
+    """Return the cells of a file, of a number or of patterns."""
+    if wanted is None or not (wanted.endswith(".toml") or Path(wanted).exists()):
+        try:
+            return chosen(wanted)
+        except ValueError as error:
+            raise ConfigError("--cells", str(wanted), str(error)) from None
+    try:
+        cells = score_file.load(Path(wanted))
+    except ScenarioError as error:
+        raise ConfigError(str(error.file), error.key, error.why) from None
+    for cell in cells:
+        try:
+            score_ours.settings_of(cell, score.wish_of(cell), score.STEP_S)
+        except score_ours.TooStrongError as error:
+            key = _KEYS.get(error.key, "volume_l")
+            raise ConfigError(wanted, f"{cell.name}.{key}", str(error)) from None
+    return cells
 
 
 def _show(board: list[score.Measures]) -> None:

@@ -5,6 +5,7 @@ An unknown key or a value out of range is a ValueError that names the key. `None
 from the seed".
 """
 
+from idrosim.chemistry import IONS
 from idrosim.water import RECIPES, STOCKS, WATERS
 
 DOSERS = ("ph_down", "ph_up", "nutrient_a", "nutrient_b")
@@ -61,7 +62,7 @@ _NUMBERS: dict[str, tuple] = {
     "crop.root_o2_mg_g_h": (5.0, 0.0, 100.0),  # of a gram of dry root at 20 C
 }
 
-# key: (default, choices)
+# key: (default, choices); where the choices are a dict of waters, ions may stand for a name.
 _NAMES: dict = {
     "reservoir.water": ("soft", WATERS),
     "reservoir.recipe": ("lettuce", RECIPES),
@@ -104,6 +105,8 @@ def check(key, value):
     """Return `value` as the parameter's type. Raises ValueError that names the key."""
     if key in _NAMES:
         choices = _NAMES[key][1]
+        if isinstance(value, dict) and isinstance(choices, dict):
+            return _ions(key, value)
         if not isinstance(value, str) or value not in choices:
             raise ValueError(f"{key}: {value!r} is not one of {sorted(choices)}")
         return value
@@ -117,6 +120,16 @@ def check(key, value):
     if not low <= value <= high:
         raise ValueError(f"{key}: {value!r} is outside {low}..{high}")
     return float(value)
+
+
+def _ions(key, row):
+    for ion in row:
+        if ion not in IONS:
+            raise ValueError(f"{key}: {ion!r} is not one of {sorted(IONS)}")
+        amount = row[ion]
+        if isinstance(amount, bool) or not isinstance(amount, (int, float)) or not amount >= 0.0:
+            raise ValueError(f"{key}: {ion}: a number not below 0 is needed, got {amount!r}")
+    return dict(row)
 
 
 def complete(params):

@@ -20,7 +20,6 @@ from idrosim.score_cells import (
     DEPTH_MM,
     FILL_BELOW_MM,
     MEQ_ML,
-    PROBES,
     TARGET_PH,
     Cell,
 )
@@ -44,6 +43,7 @@ class Measures:
 
     cell: str
     policy: str
+    target_ph: float = TARGET_PH
     to_band_h: float | None = None  # until pH and EC were both within their bands
     in_band_ratio: float | None = None  # of the time since then, both
     ph_in_band_ratio: float | None = None  # since pH first was
@@ -67,7 +67,7 @@ class Measures:
 def wish_of(cell: Cell) -> Wish:
     """Return what every policy is told of a cell."""
     found = cell.titration
-    return Wish(cell.volume_l, TARGET_PH, cell.target_us_cm, found.acid_ml_per_ph,
+    return Wish(cell.volume_l, cell.target_ph, cell.target_us_cm, found.acid_ml_per_ph,
                 found.base_ml_per_ph, found.nutrient_ml_per_100_us_cm)
 
 
@@ -78,13 +78,13 @@ class _Greenhouse:
         self.cell = cell
         self.plant = Plant(cell.plant(), cell.seed)
         self.plant.set_output("circulation", 1.0)
-        rng, params = Rng(cell.seed + 1), PROBES[cell.probes]
+        rng, params = Rng(cell.seed + 1), cell.probe_params
         self._ph, self._ec = PhProbe(params, rng), EcProbe(params, rng)
         self._level = LevelProbe(params, rng)
         self._pending = dict.fromkeys(cell.stocks, 0.0)
         self._is_filling = False
         self.at_s = 0.0
-        self.ph, self.ec_us_cm = TARGET_PH, cell.target_us_cm  # true, of the bulk
+        self.ph, self.ec_us_cm = cell.target_ph, cell.target_us_cm  # true, of the bulk
 
     def order(self, doses: Any) -> None:
         """Have the pumps give so many nominal ml from now on."""
@@ -130,7 +130,7 @@ class _Judge:
     """Takes the truth of every step."""
 
     def __init__(self, cell: Cell, policy: str) -> None:
-        self.found = Measures(cell.name, policy)
+        self.found = Measures(cell.name, policy, cell.target_ph, worst_ph=cell.target_ph)
         self._cell = cell
         self._steps = {"ph": [0, 0], "ec": [0, 0], "both": [0, 0]}  # inside, since
         self._has_arrived = False
@@ -151,9 +151,9 @@ class _Judge:
 
     def look(self, ph: float, ec_us_cm: float, at_s: float) -> None:
         """Judge one step by its true pH and EC."""
-        found, cell = self.found, self._cell
+        found, cell, target_ph = self.found, self._cell, self._cell.target_ph
         off_us_cm = ec_us_cm - cell.target_us_cm
-        inside = {"ph": abs(ph - TARGET_PH) <= BAND_PH, "ec": abs(off_us_cm) <= cell.band_us_cm}
+        inside = {"ph": abs(ph - target_ph) <= BAND_PH, "ec": abs(off_us_cm) <= cell.band_us_cm}
         inside["both"] = inside["ph"] and inside["ec"]
         for what, is_in in inside.items():
             steps = self._steps[what]
@@ -162,16 +162,16 @@ class _Judge:
                 steps[1] += 1
                 if what == "both" and found.to_band_h is None:
                     found.to_band_h = at_s / 3_600.0
-        self._has_arrived |= abs(ph - TARGET_PH) <= 0.5 * BAND_PH
-        if self._has_arrived and abs(ph - TARGET_PH) > abs(found.worst_ph - TARGET_PH):
+        self._has_arrived |= abs(ph - target_ph) <= 0.5 * BAND_PH
+        if self._has_arrived and abs(ph - target_ph) > abs(found.worst_ph - target_ph):
             found.worst_ph = ph
         if self._steps["ec"][1] and abs(off_us_cm) > abs(1e3 * found.worst_ms_cm):
             found.worst_ms_cm = 1e-3 * off_us_cm
         found.lowest_ph = min(found.lowest_ph, ph)
         if at_s < self._acid_until_s:
-            found.over_ph = max(found.over_ph, TARGET_PH - ph)
+            found.over_ph = max(found.over_ph, target_ph - ph)
         if at_s < self._base_until_s:
-            found.over_ph = max(found.over_ph, ph - TARGET_PH)
+            found.over_ph = max(found.over_ph, ph - target_ph)
         if at_s < self._feed_until_s:
             found.over_ms_cm = max(found.over_ms_cm, 1e-3 * off_us_cm)
 
@@ -253,11 +253,11 @@ class _Knower:
         if lacks > _LEAST_OFF_US_CM:
             ml = lacks / 100.0 * cell.titration.nutrient_ml_per_100_us_cm
             for name in ("nutrient_a", "nutrient_b"):
-                tank.add(ml, amounts(STOCKS, name, 1e-3 * ml), tank.temp_c)
+                tank.add(ml, amounts(STOCKS, cell.stocks[name], 1e-3 * ml), tank.temp_c)
             ph = tank.measure()[0]
-        if abs(ph - TARGET_PH) <= _LEAST_OFF_PH:
+        if abs(ph - self._cell.target_ph) <= _LEAST_OFF_PH:
             return
-        side = "ph_down" if ph > TARGET_PH else "ph_up"
+        side = "ph_down" if ph > self._cell.target_ph else "ph_up"
         stock = cell.stocks[side]
         ml = self._ml_to_target(tank, stock)
         tank.add(ml, amounts(STOCKS, stock, 1e-3 * ml), tank.temp_c)
@@ -269,10 +269,10 @@ class _Knower:
     def _ml_to_target(self, tank: Any, stock: str) -> float:
         low, high = 0.0, 50.0 * self._cell.volume_l
         per_ml = amounts(STOCKS, stock, 1e-3)
-        is_acid = self._ph(tank, per_ml, 0.0) > TARGET_PH
+        is_acid = self._ph(tank, per_ml, 0.0) > self._cell.target_ph
         while high - low > 1e-6 * self._cell.volume_l:
             middle = 0.5 * (low + high)
-            is_above = self._ph(tank, per_ml, middle) > TARGET_PH
+            is_above = self._ph(tank, per_ml, middle) > self._cell.target_ph
             low, high = (middle, high) if is_above == is_acid else (low, middle)
         return high
 

@@ -21,6 +21,7 @@ from idrosim.score import LEAST, Measures
 from idrosim.score_cells import Cell
 
 Job = tuple[Cell, str, float, float | None]
+DAYS = 7.0
 OnDone = Callable[[int, int], None]
 
 _SIMULATED = (
@@ -31,14 +32,16 @@ _SIMULATED = (
 
 
 def run_all(
-    cells: list[Cell], policies: Iterable[str], days: float, cache: Path | None = None,
+    cells: list[Cell], policies: Iterable[str], days: float | None, cache: Path | None = None,
     on_done: OnDone | None = None,
 ) -> list[Measures]:
     """Return the measures of every policy in every cell, in that order.
 
-    Raises OSError where the file cannot be written.
+    `days` None lets each cell have its own, or DAYS. Raises OSError where the file cannot be
+    written.
     """
     store = _Store(cache)
+    long = {cell.name: days or cell.days or DAYS for cell in cells}
     wanted = [(cell, policy) for cell in cells for policy in policies]
     total, done = len(cells) + len(wanted), 0
 
@@ -49,9 +52,10 @@ def run_all(
             on_done(done, total)
 
     with ProcessPoolExecutor(os.cpu_count() or 1) as pool:
-        least = _gather(pool, store, [(c, LEAST, days, None) for c in cells], tell)
+        least = _gather(pool, store, [(c, LEAST, long[c.name], None) for c in cells], tell)
         found = _gather(pool, store, [
-            (cell, policy, days, sum(least[cell.name, LEAST])) for cell, policy in wanted], tell)
+            (cell, policy, long[cell.name], sum(least[cell.name, LEAST]))
+            for cell, policy in wanted], tell)
     return [Measures(**found[cell.name, policy]) for cell, policy in wanted]
 
 
@@ -114,7 +118,7 @@ class _Store:
         is_ours = policy == score_ours.NAME
         if is_ours not in self._digests:
             self._digests[is_ours] = _digest(is_ours)
-        return f"{cell.name} {policy} {days:g} {self._digests[is_ours]}"
+        return f"{cell!r} {policy} {days:g} {self._digests[is_ours]}"
 
 
 def _digest(is_ours: bool) -> str:

@@ -35,8 +35,19 @@ _GROWER_LEAVES_S = 3.0 * 3_600.0
 _BURST_UV = 1_000  # how wide a burst of a living probe is
 
 
+class TooStrongError(ValueError):
+    """A setting would be below its range. `key` names it."""
+
+    def __init__(self, key: str, why: str) -> None:
+        super().__init__(why)
+        self.key = key
+
+
 def settings_of(cell: Cell, wish: Wish, every_s: float) -> dict[str, Any]:
-    """Return the settings that commissioning leaves: the node's own check has passed them."""
+    """Return the settings that commissioning leaves: the node's own check has passed them.
+
+    Raises TooStrongError where a dose would be too small for a node's settings.
+    """
     flow = settings.SETTINGS["doser.ul_per_s"]
     checked: dict[str, Any] = settings.check({
         "dosing.enabled": True, "ph.target": wish.target_ph, "ph.deadband": DEADBAND_PH,
@@ -53,9 +64,12 @@ def settings_of(cell: Cell, wish: Wish, every_s: float) -> dict[str, Any]:
 
 
 def _whole(key: str, value: float) -> int:
-    """Return a setting as near to `value` as its range lets it be."""
+    """Return a setting, the most of its range where `value` is more: that only doses less."""
     row = settings.SETTINGS[key]
-    return int(min(max(round(value), row.low), row.high))
+    if value < row.low:
+        raise TooStrongError(key, f"{key} would be {value:.0f} {row.unit}, a node takes {row.low} "
+                              "at the least: the stock is too strong for this water")
+    return int(min(round(value), row.high))
 
 
 class _Clock:
@@ -180,7 +194,7 @@ class Ours:
         self._folder = tempfile.TemporaryDirectory(prefix="idroserra-score-")
         paths = tuple(str(Path(self._folder.name) / name) for name in ("ledger.a", "ledger.b"))
         ledger = Ledger(paths, self.kept.chain_ms, False)
-        in_force = limits.derive(self.settings.values, cell.volume_l)
+        in_force = limits.derive(self.settings.values, int(cell.volume_l))
         self.gate = Gate(self.outputs, ledger, in_force, self.clock, self.record)
         self.overrides = Overrides(self.clock)
         self.doses = _Doses()

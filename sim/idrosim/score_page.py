@@ -5,7 +5,6 @@ from __future__ import annotations
 from idrosim import score_ours
 from idrosim.score import STEP_S, Measures
 from idrosim.score_cells import (
-    ACIDS,
     BAND_PH,
     BASE,
     CROP_M2_L,
@@ -14,6 +13,7 @@ from idrosim.score_cells import (
     LEAST_BAND_US_CM,
     PUMP_ML_S_L,
     TARGET_PH,
+    Cell,
 )
 from idrosim.score_policies import DEADBAND_PH, DEADBAND_US_CM, PEERS
 from idrosim.score_report import (
@@ -30,6 +30,7 @@ from idrosim.score_report import (
     summary,
     table,
 )
+from idrosim.water import WATERS
 
 
 def page(board: list[Measures], days: float, picture: str | None) -> str:
@@ -49,7 +50,7 @@ def page(board: list[Measures], days: float, picture: str | None) -> str:
     ]
     if picture is not None:
         parts += [f"![Every measure of every policy, a dot a cell]({picture})", ""]
-    parts += [*_rivals(board), *_ours(board), *_method(), *_peers()]
+    parts += [*_rivals(board), *_ours(board), *_method(), *_peers(), *_own()]
     return "\n".join(parts) + "\n"
 
 
@@ -73,8 +74,9 @@ def _ours(board: list[Measures]) -> list[str]:
 
 
 def _method() -> list[str]:
-    stocks = "; ".join(
-        f"{water} {acids['h3po4']} or {acids['hno3']}" for water, acids in ACIDS.items())
+    stocks = "; ".join(f"{water} " + " or ".join(
+        Cell(water, acid, 100, "fresh").stocks["ph_down"] for acid in ("h3po4", "hno3"))
+        for water in WATERS)
     return [
         "## How it is measured", "",
         "- **The twin** is the plant of the scenarios (`sim/idrosim/plant.py`): ion-paired "
@@ -115,3 +117,52 @@ def _peers() -> list[str]:
             "As their sources and manuals tell them, with their own periods and sizes; the same "
             "in every cell. No peer's code is in this repository.", "",
             table(("policy", "misses"), told).replace("| misses |", "| what it does |", 1), ""]
+
+
+_OWN = '''## Cells of your own
+
+`idroserra sim score --cells FILE` plays the same policies in the cells of a TOML file: a path that
+exists, or ends in `.toml`, is a file; anything else a number or patterns of the 48 names.
+
+```toml
+[[cell]]
+name = "well"                 # cell-1, cell-2 ... unless said
+water = "hard"                # ro, soft, medium, hard
+acid = "hno3"                 # as strong as the water asks for; or a stock: h3po4_10pct
+volume_l = 1000               # 5 to 2000
+# All of these may be left out.
+recipe = "hoagland2"          # lettuce unless said; or ions, as below
+base = "khco3_1M"             # khco3_0.25M below 20 l, if the water is soft
+probe_age = "aged"            # fresh unless said; or days, 0 to 730: fresh is 0, aged is 365
+target_ph = 6.0               # 5.8
+target_us_cm = 1400           # that of the whole recipe
+temp_c = 10                   # 20: of the fill; outside is 1 C less, the tap 4 C
+crop_m2 = 3.0                 # 0.5 for 100 l
+days = 3                      # 7; --days goes before it
+seed = 5                      # drawn from the name
+
+[[cell]]
+name = "own-ions"
+acid = "h3po4"
+volume_l = 300
+# mmol/L: K Na NH4 Ca Mg NO3 Cl SO4 P C
+water = { Na = 4.0, Ca = 1.0, Mg = 0.3, Cl = 3.5, SO4 = 0.4, C = 2.4, alkalinity_meq_l = 2.3 }
+recipe = { K = 6.0, Ca = 3.0, Mg = 1.0, NO3 = 11.0, P = 1.0, SO4 = 1.0 }
+```
+
+A water's charges must balance with its alkalinity, which is C unless `alkalinity_meq_l` says it
+(and C that, where it is left out), within 5 % of all charges; a recipe's by themselves, with
+phosphate as H2PO4-. What is left over counts as acid or base, for the charges make the pH: where
+that comes out absurd the water is refused. Fill, target EC, acid strength, pumps, circulation,
+tap, air and titration follow as for the 48; nutrient A and B are split from the recipe at 100
+times, and stronger for more than 1,000 l, where no node takes a larger pump.
+
+`--json` prints one object: `are_aims_met`, and under `cells` what each cell is and, by policy,
+what was measured (`to_band_h`, `in_band_ratio`, `over_ph`, `over_ms_cm`, `reagent_ratio`, `doses`,
+`worst_ph`, ...), each of its `aims` with limit and what was found, and `misses` in words. The exit
+code is 3 where one of our own cells misses an aim, 2 where the file is wrong.
+'''
+
+
+def _own() -> list[str]:
+    return ["", _OWN.rstrip()]

@@ -6,13 +6,14 @@ matplotlib draws and is loaded only when a picture is wanted. CPython only.
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import asdict
 from io import BytesIO
 from statistics import median
 from typing import Any, NamedTuple
 
 from idrosim import score_ours
 from idrosim.score import Measures
-from idrosim.score_cells import BAND_PH, TARGET_PH
+from idrosim.score_cells import BAND_PH, Cell
 
 IN_BAND, OVER_PH, OVER_MS_CM, REAGENT = 0.97, 0.10, 0.10, 1.10
 _LEGEND = ("A dot is one cell,", "the bar their median.", "Dashed: the aim.",
@@ -37,12 +38,58 @@ COLUMNS = (
     Column("overshoot mS/cm", lambda m: m.over_ms_cm, 3, True, OVER_MS_CM),
     Column("reagent / least", lambda m: m.reagent_ratio, 2, True, REAGENT),
     Column("doses", lambda m: float(m.doses), 0, True, None),
-    Column("worst pH, off", lambda m: abs(m.worst_ph - TARGET_PH), 2, True, BAND_PH),
+    Column("worst pH, off", lambda m: abs(m.worst_ph - m.target_ph), 2, True, BAND_PH),
 )
 
 
 def _percent(ratio: float | None) -> float | None:
     return None if ratio is None else 100.0 * ratio
+
+
+# The aims a program reads: the measure, its limit, whether more is better, decimals that count.
+AIMS = (
+    ("in_band_ratio", IN_BAND, True, 6), ("over_ph", OVER_PH, False, 2),
+    ("over_ms_cm", OVER_MS_CM, False, 2), ("reagent_ratio", REAGENT, False, 2),
+)
+
+
+def aims(found: Measures) -> list[dict[str, Any]]:
+    """Return each aim of a week: its limit, what was found, and whether that meets it.
+
+    Where there is nothing to compare with, `found` is None and the aim is met; a week that was
+    never in band, or ended locked, misses an aim of its own.
+    """
+    rows = []
+    for name, limit, is_more_better, decimals in AIMS:
+        value = getattr(found, name)
+        is_met = value is None or (
+            value >= limit if is_more_better else round(value, decimals) <= limit)
+        rows.append({"aim": name, "limit": limit, "found": value, "is_met": is_met})
+    rows[0]["is_met"] = found.to_band_h is not None and rows[0]["is_met"]
+    rows.append({"aim": "not_locked", "limit": "", "found": found.locked,
+                 "is_met": not found.locked})
+    return rows
+
+
+def to_json(board: list[Measures], cells: list[Cell]) -> dict[str, Any]:
+    """Return a board as plain data: what each cell is, then its week under every policy."""
+    weeks: dict[str, list[Measures]] = {}
+    for week in board:
+        weeks.setdefault(week.cell, []).append(week)
+    return {
+        "are_aims_met": not any(misses(w) for w in board if w.policy == score_ours.NAME),
+        "cells": [{
+            "cell": cell.name, "volume_l": cell.volume_l, "seed": cell.seed,
+            "temp_c": cell.temp_c, "probes": cell.probes, "stocks": cell.stocks,
+            "target_ph": cell.target_ph, "target_us_cm": cell.target_us_cm,
+            "band_ph": BAND_PH, "band_us_cm": cell.band_us_cm, "fill_ph": cell.fill_ph,
+            **asdict(cell.titration),
+            "policies": {
+                week.policy: {**week.to_json(), "aims": aims(week), "misses": misses(week)}
+                for week in weeks.get(cell.name, [])
+            },
+        } for cell in cells],
+    }
 
 
 def misses(found: Measures) -> list[str]:

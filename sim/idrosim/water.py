@@ -63,8 +63,14 @@ STOCK_WATER_KG_L = {
 
 
 def amounts(table, name, factor):
-    """Return ten floats, `table[name]` times `factor`. Raises ValueError for an unknown name."""
-    if name not in table:
+    """Return ten floats, `table[name]` times `factor`. Raises ValueError for an unknown name.
+
+    `name` may be a dict of ions itself, in the unit of the table.
+    """
+    if isinstance(name, dict):
+        row = name
+    elif name in table:
+        row = table[name]
+    else:
         raise ValueError(f"{name!r}: not one of {sorted(table)}")
-    row = table[name]
     return [row.get(ion, 0.0) * factor for ion in IONS]
