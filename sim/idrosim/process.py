@@ -22,7 +22,7 @@ Line = dict[str, Any]
 OnLine = Callable[[Line], None]
 
 START = Path(__file__).resolve().parent / "shim" / "start.py"
-HEAP = "8M"  # the fuller, the more often it is searched for garbage
+HEAP = "16M"  # the fuller, the more often it is searched for garbage
 MACHINE_CODE = ("-X", "emit=native")
 EXIT_RESET = 3
 CONSOLE_LINES = 40

@@ -283,11 +283,13 @@ class Poll:
                     wake_us = due_us
             if wake_us <= clock.now_us:
                 return
-            if clock.next_due_us < wake_us:
-                wake_us = clock.next_due_us
-            elif wake_us == FOREVER_US:
+            due_us = clock.next_due_us
+            if due_us > wake_us:
+                clock.now_us = wake_us  # nothing falls due on the way
+                return
+            if due_us == FOREVER_US:
                 raise RuntimeError("deadlock: the firmware waits for nothing that can happen")
-            clock.advance_to(wake_us)
+            clock.advance_to(due_us)
 
     def _ready(self):
         now_us = self.clock.now_us
