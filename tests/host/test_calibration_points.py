@@ -235,6 +235,8 @@ def test_each_mistake_with_depths_is_called_by_its_name():
     assert refused(level.check_point, level.LevelPoint(220, 210), [some]) == "near"
     assert refused(level.check_point, level.LevelPoint(-1, 210), []) == "depth"
     assert refused(level.fit, [some, level.LevelPoint(100, 200)], IN_FORCE) == "swapped"
+    same = level.LevelPoint(some.depth_mm + 100, some.reading_mm)
+    assert refused(level.check_point, same, [some]) == "unmoved"
     assert refused(level.fit, [level.LevelPoint(1_000, 10)], IN_FORCE) == "range"
 
 

@@ -14,6 +14,7 @@ from idroserra.calibration.signals import Settings, level_signal_uv
 from idroserra.contract import SETTINGS
 
 LEAST_APART_MM = 50
+LEAST_MOVED_RATIO = 0.02  # of what lies between two depths, by a calibration however wrong
 MOST_DEPTH_MM = 5_000
 MOST_POINTS = 2
 
@@ -48,6 +49,12 @@ def check_point(point: LevelPoint, others: Sequence[LevelPoint]) -> None:
         if abs(other.depth_mm - point.depth_mm) < LEAST_APART_MM:
             raise BadPoint("near", f"{other.depth_mm} and {point.depth_mm} mm are too near: at "
                            f"least {LEAST_APART_MM} mm apart is needed")
+        moved_ratio = (point.reading_mm - other.reading_mm) / (point.depth_mm - other.depth_mm)
+        if moved_ratio < LEAST_MOVED_RATIO:
+            raise BadPoint("unmoved", f"it read {other.reading_mm:.0f} mm at {other.depth_mm} mm "
+                           f"and reads {point.reading_mm:.0f} mm at {point.depth_mm} mm: move the "
+                           "water and wait; else the depths are swapped, or the transmitter does "
+                           "not answer")
 
 
 def fit(points: Sequence[LevelPoint], settings: Settings) -> LevelFit:
