@@ -21,9 +21,8 @@ Behaviour = namedtuple(
 )
 
 BEHAVIOURS = {
-    # Of the front end's 177 mV a pH: 0.15 pH of noise is a burst 60 mV wide.
-    "ph": Behaviour(0.3, 0.003, 500, 600_000, 60_000, 0.45, 0.3),
-    # Bursts of three are narrower than those of five by 1.69 to 2.33, the range of normal noise.
+    # Of the front end's 177 mV a pH: 0.15 pH of noise is a burst of three 45 mV wide.
+    "ph": Behaviour(0.3, 0.003, 500, 600_000, 45_000, 0.45, 0.3),
     "ec_us_cm": Behaviour(150, 0, 0, 0, 8_700, 300, 0),
     "level_mm": Behaviour(25, 0, 0, 0, 44_000, 0, 0),
     "temp_c": Behaviour(2, 0, 0, 0, 0, 0, 0),
@@ -33,7 +32,7 @@ BEHAVIOURS = {
 _RANGE_ONLY = Behaviour(0, 0, 0, 0, 0, 0, 0)
 
 _NOISY_HOLD_MS = 600_000
-_FLAT_SAMPLES = 12  # bursts of five conversions: 60 codes that are the same
+_FLAT_SAMPLES = 12  # bursts however seldom one reads; every 10 s they are 60, of 180 codes
 _NOISY_BURSTS = 3
 _RATE_WINDOW_MS = 60_000
 _RATE_STRIKES = 2

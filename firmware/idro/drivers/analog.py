@@ -1,19 +1,20 @@
 """What the analog parts share: a burst on one converter input, and integer arithmetic.
 
-A burst is a few conversions: the median is the signal, max - min the spread that shows a dead or a
-noisy probe. Five for pH, whose probe dies unseen; three where less tells as much. Signals are
+A burst is three conversions: the median is the signal, max - min the spread that shows a dead or a
+noisy probe. Signals are
 integer microvolts, so nothing is lost in the ESP32's 24-bit mantissa.
 """
 
 from idro.errors import SensorError
 
+_CONVERSIONS = 3
+
 
 class AnalogInput:
     """One input of a converter, with the level above and below which a signal means a fault."""
 
-    def __init__(self, part, adc, channel, low_uv, high_uv, conversions=3):
+    def __init__(self, part, adc, channel, low_uv, high_uv):
         self._part = part
-        self._conversions = conversions
         self._adc = adc
         self._channel = channel
         self._low_uv = low_uv
@@ -23,7 +24,7 @@ class AnalogInput:
     async def read_uv(self):
         """Return the median of a burst, in uV, and set spread_uv. Raises SensorError."""
         self.spread_uv = None
-        burst = await self._adc.read_uv(self._channel, conversions=self._conversions)
+        burst = await self._adc.read_uv(self._channel, conversions=_CONVERSIONS)
         burst.sort()
         median_uv = burst[len(burst) // 2]
         if not self._low_uv <= median_uv <= self._high_uv:

@@ -14,7 +14,6 @@ PART = "sen0161"
 # pH 0 to 14 of a new electrode at 25 C is 257 to 2743 mV.
 _LOW_UV = 150_000
 _HIGH_UV = 2_900_000
-_CONVERSIONS = 5
 _ZERO_CENTI_K = 27_315
 _CALIBRATION_CENTI_K = 29_815
 
@@ -30,7 +29,7 @@ class Sen0161:
     def __init__(self, spec, adc, settings):
         self._temp_channel = spec["source"] + ".temp_c"
         self._settings = settings
-        self._input = AnalogInput(PART, adc, spec["channel"], _LOW_UV, _HIGH_UV, _CONVERSIONS)
+        self._input = AnalogInput(PART, adc, spec["channel"], _LOW_UV, _HIGH_UV)
 
     @property
     def spread_uv(self):
