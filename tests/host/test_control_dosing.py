@@ -236,6 +236,20 @@ def test_a_drift_away_is_met_and_one_that_helps_is_waited_for():
     assert decide(water(ph=6.5), drifting(-0.06))[1].actuator == "ph_down"
 
 
+def test_a_drift_is_not_met_while_doses_do_more_each_time():
+    steady, rising = drifting(0.06), drifting(0.06)
+    for memory, strength in ((steady, 1.0), (rising, 2.0)):
+        answer, now_ms = memory.ph.response, 20_000_000
+        answer.dosed("ph_down", 6.2, -0.1, now_ms)
+        moved = 0.1 * strength * answer.strength("ph_down") - 0.25 * answer.drift_per_h
+        answer.look(6.2 - moved, now_ms + 900_000)
+    doses = [decide(water(ph=6.05), memory)[1].volume_ul for memory in (steady, rising)]
+    by_strength = [volume_ul * memory.ph.response.surely_at_most("ph_down")
+                   for volume_ul, memory in zip(doses, (steady, rising), strict=True)]
+    assert by_strength[1] == pytest.approx(0.25 * 40_000 / 2, abs=2)
+    assert by_strength[0] > 1.2 * by_strength[1]
+
+
 def test_what_topping_off_does_is_met_before_it_comes():
     memory = learned()
     now_ms = 0

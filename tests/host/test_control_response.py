@@ -71,6 +71,18 @@ def test_what_is_less_known_is_dosed_with_more_care():
     assert known.is_certain("ph_down")
 
 
+@pytest.mark.parametrize(("did", "is_rising"), [(1.0, False), (0.5, False), (2.5, True)])
+def test_a_dose_that_did_more_than_was_known_says_that_the_strength_rises(did, is_rising):
+    response = answered(1.0)
+    response.dosed("ph_down", 6.0, -0.1, 100 * QUARTER_MS)
+    response.look(6.0 - 0.1 * did, 101 * QUARTER_MS)
+    assert response.is_rising("ph_down") is is_rising
+    assert response.is_rising("ph_up") is False
+    response.dosed("ph_down", 6.0, -0.1, 200 * QUARTER_MS)
+    response.look(6.0 - 0.1 * response.strength("ph_down"), 201 * QUARTER_MS)
+    assert response.is_rising("ph_down") is False
+
+
 def test_nothing_is_learned_across_a_disturbance():
     response = Response(DOSERS, PH)
     response.look(6.2, 0)

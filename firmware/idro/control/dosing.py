@@ -202,8 +202,11 @@ def _countable(wanted_ul, most_ul, room, values):
 
 def _need(off, away_per_h, answer, doser):
     """Return what is wanted of a dose whose half is given: `off`, and the drift away from the
-    target, at most as much again, so that half of it never goes past the target."""
+    target, at most as much again, so that half of it never goes past the target. Where doses do
+    more each time, as in water that loses its carbonate, the other half is kept for that."""
     if away_per_h <= answer.drift_error_per_h() or not answer.is_certain(doser):
+        return off
+    if answer.is_rising(doser):
         return off
     return off + min(off, away_per_h * _AHEAD_H)
 

@@ -22,6 +22,7 @@ _HOUR_MS = 3_600_000
 _LOOK_EVERY_MS = 1_200_000
 _SHORTEST_MS = 240_000
 _LEARNED_BEFORE, _CERTAIN = 0.25, 0.35
+_RISING = 1.1
 _SCATTER_KEEP = 0.97
 
 # What is believed before and between doses. noise, drifts: least and most standard deviation of a
@@ -40,6 +41,7 @@ class Response:
     def __init__(self, dosers, belief):
         self._belief = belief
         self._strengths = {}
+        self._rising = set()  # dosers whose last dose did clearly more than was known
         for name in dosers:
             self.forget(name)
         self.drift_per_h = 0.0
@@ -61,6 +63,7 @@ class Response:
     def forget(self, doser):
         """The titration was declared anew."""
         self._strengths[doser] = [1.0, self._belief.declared * self._belief.declared]
+        self._rising.discard(doser)
 
     def surely_at_most(self, doser):
         """Return the strength to dose by: the less is known, the more is assumed.
@@ -78,6 +81,10 @@ class Response:
         """True where doses have shown what `doser` does."""
         strength, variance = self._strengths[doser]
         return variance <= (_CERTAIN * strength) ** 2
+
+    def is_rising(self, doser):
+        """True where the last dose did clearly more than was known: the next may do so again."""
+        return doser in self._rising
 
     def drift_error_per_h(self):
         """Return the standard deviation of the drift."""
@@ -163,5 +170,10 @@ class Response:
         gain = entry[1] * predicted / variance
         strength = entry[0] + gain * missed
         strength = min(_STEP * entry[0], max(entry[0] / _STEP, strength))
+        is_more = missed * missed > variance  # than errors of reading, drift and strength
+        if is_more and strength > _RISING * entry[0]:
+            self._rising.add(doser)
+        else:
+            self._rising.discard(doser)
         entry[0] = min(HIGHEST, max(LOWEST, strength))
         entry[1] *= 1.0 - gain * predicted
