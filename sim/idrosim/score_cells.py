@@ -244,7 +244,7 @@ class Cell:
             "outside.temp_c": self.temp_c - _COOLER_OUTSIDE_C,
             "top_off.temp_c": max(1.0, self.temp_c - _COOLER_TAP_C),
             "circulation.flow_l_per_h": 6.0 * litres, "circulation.power_w": 8.0 * surface,
-            "top_off.flow_ml_per_s": 0.05 * litres,
+            "top_off.flow_ml_per_s": 0.05 * litres * room_m2 / usual_m2,
             "crop.area_m2": area_m2, "air.volume_m3": 10.0 * room_m2,
             "air.ua_w_k": 30.0 * room_m2, "air.heat_capacity_j_k": 1e5 * room_m2,
         }
