@@ -23,6 +23,7 @@ class Store(Nvs):
     def __init__(self):
         super().__init__()
         self.is_worn = False
+        self.writes = []
 
     def number(self, key):
         return self.values.get(key)
@@ -30,6 +31,7 @@ class Store(Nvs):
     def put(self, **values):
         if self.is_worn:
             raise OSError(5)
+        self.writes.append(values)
         super().put(**values)
 
 
@@ -105,6 +107,67 @@ def test_whatever_nvs_holds_is_within_its_range(earned_s):
     store = Store()
     store.put(earned_s=earned_s)
     assert 0 <= Authority(store, lambda: 0).left_ms <= EARN_MS
+
+
+def test_what_nvs_holds_counts_in_seconds():
+    store = Store()
+    assert Authority(store, lambda: 0).left_ms == EARN_MS
+    store.put(earned_s=100)
+    assert Authority(store, lambda: 0).left_ms == EARN_MS - 100_000
+
+
+def test_flash_is_written_each_ten_minutes_and_not_more_often():
+    house = House()
+    for chain_ms, writes in (
+        (600_000, []), (600_001, [600]), (1_200_001, [600]), (1_200_002, [600, 1_200]),
+    ):
+        house.chain_ms = chain_ms
+        house.authority.watch(DOSING, 0)
+        assert house.store.writes == [{"earned_s": earned_s} for earned_s in writes]
+
+
+def test_what_is_known_is_not_written_again():
+    house = House()
+    house.authority.watch(DOSING, NO_EFFECT)
+    assert house.store.writes == []
+    house.pass_ms(2 * EARN_MS)
+    count = len(house.store.writes)
+    house.pass_ms(EARN_MS)
+    assert len(house.store.writes) == count
+
+
+def test_full_authority_is_kept_the_moment_it_is_earned():
+    house = House()
+    house.chain_ms = EARN_MS - 1
+    house.authority.watch(DOSING, 0)
+    assert house.authority.left_ms == 1
+    house.chain_ms = EARN_MS
+    house.authority.watch(DOSING, 0)
+    house.restart()
+    assert house.authority.left_ms == 0
+
+
+def test_a_loss_is_kept_the_moment_it_happens_however_little_there_was():
+    house = House()
+    house.store.put(earned_s=300)
+    house.restart()
+    house.chain_ms = 1_000
+    house.authority.watch(DOSING, NO_EFFECT)
+    assert house.authority.left_ms == EARN_MS
+    house.restart()
+    assert house.authority.left_ms == EARN_MS
+
+
+def test_a_loss_that_flash_refused_is_written_when_flash_is_back(capsys):
+    house = House()
+    house.pass_ms(EARN_MS)
+    house.store.is_worn = True
+    house.pass_ms(MINUTE_MS, DOSING, NO_EFFECT)
+    assert "authority cannot be kept" in capsys.readouterr().out
+    house.store.is_worn = False
+    house.pass_ms(MINUTE_MS, DOSING, NO_EFFECT)
+    house.restart()
+    assert house.authority.left_ms == EARN_MS
 
 
 @given(

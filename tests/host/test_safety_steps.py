@@ -1,0 +1,153 @@
+"""The steps of a correction: how large the next is, what its answer means, when it is over."""
+
+import pytest
+
+from idro.safety import correction
+from idro.safety.correction import Correction
+from idro.safety.ledger import NO_EFFECT, WRONG_WAY
+
+MUCH_UL = 10**9
+
+
+def down(total_ul=400_000, ul_per_ph=100_000, target_milli_ph=6_000, now_ms=0):
+    return Correction("ph_down", target_milli_ph, total_ul, ul_per_ph, now_ms)
+
+
+def given(one, steps):
+    for milli_ph, volume_ul in steps:
+        one.took(milli_ph, volume_ul)
+    return one
+
+
+def test_what_a_correction_allows_is_frozen():
+    assert correction.LONGEST_MS == 28_800_000
+    assert correction.PRESS_WITHIN_MS == 900_000
+    assert correction.NEAR_MILLI_PH == 1_000
+    assert correction.SMALLEST_UL == 200
+
+
+def test_acid_goes_down_and_base_goes_up():
+    assert down().distance_milli_ph(7_250) == 1_250
+    up = Correction("ph_up", 6_000, 400_000, 100_000, 0)
+    assert up.distance_milli_ph(5_300) == 700
+    assert up.distance_milli_ph(6_100) == -100
+
+
+def test_a_whole_ph_away_is_near():
+    assert down().is_near(7_000)
+    assert not down().is_near(7_001)
+
+
+def test_a_step_is_half_of_what_is_left_and_half_of_the_need():
+    assert down().step_ul(10_500, MUCH_UL) == 200_000
+    assert down().step_ul(7_000, MUCH_UL) == 50_000
+    assert down().step_ul(7_000, 30_000) == 30_000
+    assert down(ul_per_ph=100_003).step_ul(6_333, MUCH_UL) == 333 * 100_003 // 2_000
+
+
+def test_the_last_twentieth_is_given_whole():
+    one = given(down(), [(9_000, 379_999)])
+    assert one.step_ul(9_000, MUCH_UL) == 20_001 // 2
+    assert given(one, [(9_000, 1)]).step_ul(9_000, MUCH_UL) == 20_000
+
+
+def test_of_a_small_volume_the_last_two_smallest_are_given_whole():
+    assert down(total_ul=402).step_ul(9_000, MUCH_UL) == 201
+    assert down(total_ul=401).step_ul(9_000, MUCH_UL) == 200
+    assert down(total_ul=400).step_ul(9_000, MUCH_UL) == 400
+
+
+def test_within_five_hundredths_nothing_is_given():
+    assert down().step_ul(6_050, MUCH_UL) == 0
+    assert down().step_ul(6_051, MUCH_UL) == 2_550
+    assert down().step_ul(5_000, MUCH_UL) == 0
+
+
+def test_too_little_to_count_is_not_given():
+    assert down().step_ul(7_000, 200) == 200
+    assert down().step_ul(7_000, 199) == 0
+
+
+def test_it_books_what_was_given_and_no_more_than_there_was():
+    one = given(down(total_ul=1_000), [(9_000, 300), (9_000, 400)])
+    assert (one.given_ul, one.left_ul) == (700, 300)
+    one.took(9_000, 500)
+    assert (one.given_ul, one.left_ul) == (1_200, 0)
+
+
+def test_nothing_given_has_no_verdict():
+    assert down().verdict(9_000) == 0
+
+
+def test_three_steps_that_moved_too_little_had_no_effect():
+    steps = [(8_000, 10_000)] * 2
+    assert given(down(), steps).verdict(8_000) == 0
+    one = given(down(), [*steps, (8_000, 10_000)])
+    assert one.verdict(7_971) == NO_EFFECT
+    assert one.verdict(7_970) == 0
+
+
+def test_steps_too_small_to_be_seen_are_not_judged():
+    assert given(down(), [(8_000, 6_666)] * 3).verdict(8_000) == 0
+    assert given(down(), [(8_000, 6_667)] * 3).verdict(8_000) == NO_EFFECT
+
+
+def test_only_the_last_three_steps_are_judged():
+    one = given(down(), [(9_000, 10_000), (8_000, 10_000), (7_990, 10_000), (7_985, 10_000)])
+    assert one.verdict(7_980) == NO_EFFECT
+
+
+def test_two_steps_the_wrong_way_are_wrong():
+    assert given(down(), [(8_000, 10_000)]).verdict(9_000) == 0
+    one = given(down(), [(8_000, 10_000)] * 2)
+    assert one.verdict(8_150) == 0
+    assert one.verdict(8_151) == WRONG_WAY
+    up = given(Correction("ph_up", 8_000, 400_000, 100_000, 0), [(6_000, 10_000)] * 2)
+    assert up.verdict(5_850) == 0
+    assert up.verdict(5_849) == WRONG_WAY
+
+
+def test_after_eight_hours_it_is_over():
+    one = down(now_ms=500)
+    assert one.ended(9_000, 28_800_499) is None
+    assert one.ended(9_000, 28_800_500) == "eight hours have passed"
+
+
+def test_who_does_not_press_within_a_quarter_of_an_hour_has_gone():
+    one = down()
+    one.waits(True, 1_000)
+    one.waits(True, 500_000)
+    assert one.ended(9_000, 900_999) is None
+    assert one.ended(9_000, 901_000) == "nobody pressed the button"
+
+
+def test_the_quarter_of_an_hour_begins_when_a_press_would_count():
+    one = down()
+    one.waits(True, 1_000)
+    one.waits(False, 600_000)
+    assert one.ended(9_000, 2_000_000) is None
+    one.waits(True, 2_000_000)
+    assert one.ended(9_000, 2_899_999) is None
+    assert one.ended(9_000, 2_900_000) == "nobody pressed the button"
+
+
+def test_a_step_takes_the_wait_off():
+    one = down()
+    one.waits(True, 1_000)
+    one.took(9_000, 10_000)
+    assert one.ended(9_000, 2_000_000) is None
+
+
+def test_it_is_over_when_its_volume_is():
+    one = given(down(total_ul=1_000), [(9_000, 800)])
+    assert one.ended(9_000, 0) is None
+    one.took(9_000, 1)
+    assert one.ended(9_000, 0) == "all of the volume was given"
+
+
+@pytest.mark.parametrize(("milli_ph", "why"), [
+    (6_051, None), (6_050, "the target is reached"), (5_000, "the target is reached"),
+    (None, None),
+])
+def test_it_is_over_at_its_target(milli_ph, why):
+    assert down().ended(milli_ph, 0) == why
