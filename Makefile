@@ -6,6 +6,8 @@
 #   make campaign  the long figures of the README: kills, outage, the same week twice
 #   make campaign-safety  the fault matrix, 500 random days, an evil host: no invariant may break
 #   make mutate  break the firmware on purpose; a scenario must notice each defect
+#   make cover-safety   branch coverage of the safety gate by its own tests: 100 %
+#   make mutate-safety  break the safety gate in every small way; its own tests must notice
 #   make score   our dosing against peers' on the same twin; writes docs/score.md
 #   make docs    write the generated pages under docs/
 #   make venv    only install
@@ -58,9 +60,19 @@ portable: venv
 	@micropython=$(VENV)/bin/micropython; test -x $$micropython || micropython=micropython; \
 	MICROPYPATH=firmware:sim:tests/portable:.frozen $$micropython tests/portable/run.py
 
+# The tests of the safety gate: `cover-safety` runs them, so `pytest` leaves them out.
+SAFETY_TESTS := $(sort $(wildcard tests/host/test_safety_*.py)) \
+  tests/host/test_ledger.py tests/host/test_power_cuts.py
+
+cover-safety: venv
+	@mkdir -p build
+	$(PY) -m coverage run -m pytest -q -n 0 $(SAFETY_TESTS)
+	@$(PY) -m coverage report
+.PHONY: cover-safety
+
 # Many tests wait for real servers and browsers, so one worker more than a small machine has cores.
-pytest: venv web
-	$(VENV)/bin/pytest -n $(WORKERS) --dist worksteal
+pytest: venv web cover-safety
+	$(VENV)/bin/pytest -n $(WORKERS) --dist worksteal $(addprefix --ignore=,$(SAFETY_TESTS))
 
 # The long figures, run before they are claimed. Each says how long it takes.
 campaign: campaign-kills campaign-outage bench-sim-week
@@ -100,6 +112,12 @@ campaign-evil: venv  # 20 hosts with the key, 10,000 commands each: 6 minutes of
 mutate: venv  # breaks the firmware on purpose, each defect to be caught by a scenario: 3 minutes
 	$(VENV)/bin/idroserra sim mutate
 .PHONY: mutate
+
+# Goes on where it was interrupted, unless the gate or its tests have changed. ARGS="--every 7" is
+# a sample.
+mutate-safety: venv  # some 1,270 mutants of idro.safety: 25 minutes of computing
+	$(PY) tests/mutation/mutate_safety.py $(ARGS)
+.PHONY: mutate-safety
 .PHONY: campaign campaign-kills campaign-outage bench-sim bench-sim-crop bench-sim-week
 
 # Our dosing and that of six peers in 48 greenhouses for a week: about 8 minutes on two cores. An
