@@ -153,6 +153,7 @@ def test_a_step_of_a_correction_has_a_budget_and_a_reason_of_its_own(rig):
 def test_a_step_too_large_or_too_small_is_refused(rig):
     why = "corrections have had their day's share"
     assert refused(correct, rig, "ph_up", 30_001) == ("correction", why)
+    assert rig.told("refused") == [{"actuator": "ph_up", "reason": why, "by": "ann"}]
     assert refused(correct, rig, "ph_up", 50) == ("small", "less than the pump can give")
     assert rig.runs("ph_up") == []
     assert correct(rig, "ph_up", 30_000).volume_ul == 30_000
