@@ -57,8 +57,6 @@ CPYTHON_ONLY = {
 }
 # No devices: these let the firmware's own control play against others on CPython.
 RUNS_THE_FIRMWARE = {"sim/idrosim/score_ours.py", "sim/idrosim/score_board.py"}
-# The frozen ceilings, read to say beforehand what the gate would take days for; never to allow.
-MAY_READ_LIMITS = {"host/idroserra/recipes/budget.py"}
 # The commands that show the product with the simulator, or use its chemistry.
 HOST_MAY_SIMULATE = ("demo", "sim", "chem")
 
@@ -134,8 +132,7 @@ def test_host_speaks_to_nodes_only_through_the_contract():
         module = module_of(path).removeprefix("idroserra.").removeprefix("cli_")
         may_simulate = module.split(".")[0].split("_")[0] in HOST_MAY_SIMULATE
         for line, name in imports(path):
-            may_read = name_of(path) in MAY_READ_LIMITS and within(name, ("idro.safety.limits",))
-            bad_device = within(name, ("idro",)) and not within(name, CONTRACT) and not may_read
+            bad_device = within(name, ("idro",)) and not within(name, CONTRACT)
             bad_simulator = within(name, ("idrosim",)) and not may_simulate
             if bad_device or bad_simulator:
                 found.append(f"{name_of(path)}:{line} imports {name}")
