@@ -59,9 +59,9 @@ def all_mutants() -> list[Mutant]:
     ]
 
 
-def explained(mutants: Iterable[Mutant]) -> dict[tuple[Any, ...], str]:
+def explained(mutants: Iterable[Mutant], file: Path = EXPLAINED) -> dict[tuple[Any, ...], str]:
     """Return why mutants survive, by key. Raises UsageError for one that is no more."""
-    entries = tomllib.loads(EXPLAINED.read_text(encoding="utf-8")).get("survivor", [])
+    entries = tomllib.loads(file.read_text(encoding="utf-8")).get("survivor", [])
     known = {mutant.key for mutant in mutants}
     found: dict[tuple[Any, ...], str] = {}
     for entry in entries:

@@ -1,5 +1,6 @@
 """The tool that judges the safety tests is judged here: its mutants, its verdicts, its list."""
 
+import json
 import re
 import subprocess
 import sys
@@ -80,10 +81,15 @@ def test_every_explained_survivor_is_a_mutant_of_today(mutants):
     assert all(why for why in explained(mutants).values())
 
 
-def test_one_that_is_no_more_is_an_error(mutants):
-    key = next(iter(explained(mutants)))
+def test_one_that_is_no_more_is_an_error(mutants, tmp_path):
+    key = mutants[0].key
+    names = ("file", "function", "was", "now", "nth")
+    entry = "\n".join(f"{name} = {json.dumps(part)}" for name, part in zip(names, key, strict=True))
+    file = tmp_path / "survivors.toml"
+    file.write_text(f'[[survivor]]\n{entry}\nwhy = "none can tell"\n', encoding="utf-8")
+    assert explained(mutants, file) == {key: "none can tell"}
     with pytest.raises(UsageError, match="no such mutant any more"):
-        explained(mutant for mutant in mutants if mutant.key != key)
+        explained((mutant for mutant in mutants if mutant.key != key), file)
 
 
 def test_coverage_asks_the_same_tests():
