@@ -80,6 +80,18 @@ def test_a_dose_is_given_in_whole_seconds_and_a_rest(rig):
     assert rig.clock.at_ms - began_ms == 2_345
 
 
+def test_the_last_millisecond_is_given_too(rig):
+    assert dose(rig, "ph_down", 1_001).on_ms == 1_001
+
+
+def test_a_timer_that_strikes_late_makes_no_quantum_longer(rig):
+    call_in = rig.clock.call_in
+    rig.clock.call_in = lambda delay_ms, call: call_in(delay_ms + 50, call)
+    actuation = dose(rig, "ph_down", 2_500)
+    assert (actuation.on_ms, actuation.reason) == (2_500, "test")
+    assert [off - on for on, off in rig.runs("ph_down")] == [1_000, 1_000, 500]
+
+
 def test_volume_and_time_go_by_the_calibration(rig):
     rig.gate.set_limits(limits.derive(rig.values | {"doser.ul_per_s": 333}))
     actuation = dose(rig, "ph_down", 1_000)
@@ -121,6 +133,7 @@ def test_there_is_no_room_in_what_the_board_has_not(rig):
 
 def test_room_says_why_there_is_none(rig):
     assert rig.gate.room("ph_down", rig.readings, "ann") == (3_000, "at most 3.0 ml a dose")
+    assert refused(dose, rig, "ph_down", 3_001) == ("dose", "at most 3.0 ml a dose")
     rig.sense(level_mm=119)
     room = rig.gate.room("ph_down", rig.readings, "ann")
     assert room == (0, "water is low, 119 of 120 mm")

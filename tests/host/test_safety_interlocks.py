@@ -176,6 +176,18 @@ def test_room_is_bounded_by_on_time_whatever_the_volume_says(books):
     )
 
 
+def test_large_volumes_are_told_to_the_tenth_of_a_millilitre(books):
+    values = settings.check({"ec.ul_per_100_us_cm": 200_000, "doser.ul_per_s": 20_000})
+    large = derive(values)
+    assert interlocks.room("nutrient_a", books.ledger, large) == (
+        200_000, ("dose", "at most 200.0 ml a dose")
+    )
+    books.ran("nutrient_a", 1, 500_000)
+    assert interlocks.room("nutrient_a", books.ledger, large) == (
+        100_000, ("budget", "budget of the hour is spent, 600.0 ml")
+    )
+
+
 def test_no_room_is_never_less_than_none(books):
     books.ran("ph_up", 1_000, 20_000)
     assert interlocks.room("ph_up", books.ledger, LIMITS)[0] == 0

@@ -84,7 +84,8 @@ def test_every_explained_survivor_is_a_mutant_of_today(mutants):
 def test_one_that_is_no_more_is_an_error(mutants, tmp_path):
     key = mutants[0].key
     names = ("file", "function", "was", "now", "nth")
-    entry = "\n".join(f"{name} = {json.dumps(part)}" for name, part in zip(names, key, strict=True))
+    lines = [f"{name} = {json.dumps(part)}" for name, part in zip(names, key, strict=True)]
+    entry = "\n".join(lines)
     file = tmp_path / "survivors.toml"
     file.write_text(f'[[survivor]]\n{entry}\nwhy = "none can tell"\n', encoding="utf-8")
     assert explained(mutants, file) == {key: "none can tell"}
