@@ -13,6 +13,7 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 from rich.table import Table
 
+from idro.errors import SettingsError
 from idroserra.errors import ConfigError, HostError
 from idrosim import score, score_board, score_file, score_ours, score_page, score_report
 from idrosim.scenario_table import ScenarioError
@@ -95,6 +96,9 @@ def _cells(wanted: str | None) -> list[Cell]:
         except score_ours.TooStrongError as error:
             key = _KEYS.get(error.key, "volume_l")
             raise ConfigError(wanted, f"{cell.name}.{key}", str(error)) from None
+        except SettingsError as error:
+            why = f"it needs what no node can be set to: {error}"
+            raise ConfigError(wanted, f"{cell.name}.recipe", why) from None
     return cells
 
 

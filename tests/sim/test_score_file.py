@@ -216,6 +216,8 @@ def test_a_peer_that_misses_is_no_failure_of_ours(tmp_path, monkeypatch):
     ("[[cell]]\n" + PLAIN.replace("soft", "brine"), "cell-1.water", "'brine'"),
     ("[[cell]]\nbase = 'khco3_1M'\n" + PLAIN.replace("soft", "ro").replace("100", "5"),
      "cell-1.base", "too strong"),
+    ("[[cell]]\n" + PLAIN + "recipe = { K = 40, Ca = 20, NO3 = 75, P = 5 }\n",
+     "cell-1.recipe", "0..5000 uS/cm"),
     ("x = 1", "x", "unknown key"),
     ("[[cell]", "", "Expected"),
     ("", "cell", "at least one table"),
