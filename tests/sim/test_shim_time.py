@@ -121,3 +121,30 @@ def test_a_bare_loop_wakes_in_microseconds(tmp_path):
     print(f"{spent_s * 1e6 / 200_000:.1f} us a wake-up")
     # 10 us each on the reference machine; three times that is a regression on any.
     assert spent_s < 6
+
+
+def test_who_waits_longer_than_ticks_can_count_back_blocks_nobody(tmp_path):
+    outcome = run(tmp_path, """
+        import asyncio
+        import time
+
+        async def work(event, told):
+            await event.wait()
+            told.append(time.time())
+
+        async def main():
+            event, told = asyncio.Event(), []
+            for _ in range(2):
+                asyncio.create_task(work(event, told))
+            for _ in range(7):
+                await asyncio.sleep(86_400)
+            event.set()
+            await asyncio.sleep(1)
+            print([told, time.time()])
+            while True:
+                await asyncio.sleep(3_600)
+
+        asyncio.run(main())
+        """, duration_ms=8 * 86_400_000)
+    week_s = 7 * 86_400
+    assert printed(outcome) == [[[week_s, week_s], week_s + 1]]

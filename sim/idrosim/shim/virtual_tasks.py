@@ -21,15 +21,18 @@ class TaskQueue:
     def peek(self):
         """Return the task that is due first, or None.
 
-        The only one who looks at a task that is not due is asyncio's loop, which then polls until
-        it is. That wait is had here: it spares the loop a round for every wake-up.
+        asyncio's loop looks at a task that is not due and then polls until it is. That wait is had
+        here: it spares the loop a round for every wake-up. Who waits for an event or for another
+        task stands in a queue of its own, and is never early: its stamp may be so old that it
+        looks like the future.
         """
         task = self._head
-        if task is None:
-            return None
+        core = TaskQueue.core
+        if task is None or self is not core._task_queue:
+            return task
         wait_ms = ((task.ph_key - TaskQueue.ticks_ms() + _HALF) & _MASK) - _HALF
         if wait_ms > 0:
-            TaskQueue.core._io_queue.poller.wait(wait_ms)
+            core._io_queue.poller.wait(wait_ms)
         return self._head
 
     def push(self, task, key=None):
