@@ -5,9 +5,6 @@ from collections import namedtuple
 # One reading of one channel. Exactly one of value and fault is not None.
 Sample = namedtuple("Sample", ("channel", "value", "fault", "at_ms"))
 
-# The setpoint of one loop: hold between target - deadband and target + deadband.
-Band = namedtuple("Band", ("target", "deadband"))
-
 # What control wants. actuator None = hold; the reason is never empty. A doser takes volume_ul,
 # a switch takes on_ms, a dimmer takes duty_pct; the other two are None.
 Decision = namedtuple("Decision", ("actuator", "volume_ul", "on_ms", "duty_pct", "reason"))
