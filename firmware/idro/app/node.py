@@ -168,9 +168,7 @@ class Node:
         if now_ms >= self._housekeeping_due_ms:
             self._housekeeping_due_ms = now_ms + _HOUSEKEEPING_MS
             self._watch_flash()
-            self.authority.watch(values, self.gate.latch_code)
-            self._grant("three days without a latch" if self.authority.left_ms == 0
-                        else "dosing was latched")
+            self._watch_authority()
             gc.collect()
             self._heap_free_b = gc.mem_free()
         at_ms, numbers, faults = self.telemetry.record(
@@ -189,6 +187,12 @@ class Node:
         self._grant("settings")
         self.loops.settings_changed(changed)
         self.record("configured", {"rev": self.settings.rev, "by": by})
+
+    def _watch_authority(self):
+        """Look at the latch, once a minute and before a person changes it: none goes unseen."""
+        self.authority.watch(self.settings.values, self.gate.latch_code)
+        self._grant("three days without a latch" if self.authority.left_ms == 0
+                    else "dosing was latched")
 
     def _limits(self):
         return limits.derive(self.settings.values, BOARD["volume_l"], self.granted_pct)
@@ -260,10 +264,12 @@ class Node:
         answer("done", "the correction is over" if was_open else "no correction was open")
 
     def _stop(self, args, by, answer):
+        self._watch_authority()
         self.gate.stop(by)
         answer("done", "all dosing is stopped until it is resumed")
 
     def _resume(self, args, by, answer):
+        self._watch_authority()
         self.gate.resume(by)
         self.kept.forget_crashes()
         answer("done", "dosing is released")
