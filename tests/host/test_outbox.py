@@ -233,6 +233,17 @@ def test_a_long_event_is_cut_and_kept(tmp_path):
     assert len(record.detail) == 16
 
 
+def test_flash_that_refuses_is_asked_again_a_minute_later_and_not_at_every_sample(tmp_path):
+    outbox = new_outbox(tmp_path)
+    os.rename(tmp_path, f"{tmp_path}.away")
+    for seq in range(1, 301):
+        outbox.append_telemetry(seq * 4_000, values_at(seq), {})
+    assert 15 <= outbox.write_failures_count <= 20  # in 20 minutes
+    os.rename(f"{tmp_path}.away", tmp_path)
+    outbox.append_telemetry(301 * 4_000 + 60_000, values_at(301), {})
+    assert outbox.error == ""
+
+
 def test_flash_that_refuses_loses_the_oldest_telemetry_first(tmp_path):
     outbox = new_outbox(tmp_path)
     outbox.append_event(1, "armed", {})

@@ -34,7 +34,7 @@ class Folder:
         self._path = path
         self._schema = schema
         self.buffer = bytearray(SEGMENT_BYTES)
-        self._loaded = None
+        self._loaded = None  # the Segment in `buffer`
         self._size = 0
         self.erase_failures_count = 0
         self.error = ""
@@ -62,16 +62,23 @@ class Folder:
 
     def read(self, segment):
         """Load a segment into `buffer` and return its size in bytes. Unreadable is empty."""
-        path = self._name(segment)
-        if self._loaded != path:
+        if not self._is_loaded(segment):
             self._loaded = None
             try:
-                with open(path, "rb") as file:
+                with open(self._name(segment), "rb") as file:
                     self._size = file.readinto(self.buffer) or 0
             except OSError:
                 self._size = 0
-            self._loaded = path
+            self._loaded = segment
         return self._size
+
+    def _is_loaded(self, segment):
+        """True where `buffer` holds this file: numbers are compared, no name is made for it."""
+        loaded = self._loaded
+        return loaded is segment or (
+            loaded is not None and loaded.number == segment.number
+            and loaded.boot_id == segment.boot_id and loaded.schema_id == segment.schema_id
+        )
 
     def frames_of(self, segment, position=0):
         """Yield (kind, start, end) in `buffer` of every intact frame from `position` on.

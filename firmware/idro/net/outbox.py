@@ -38,6 +38,7 @@ class Outbox:
         self._pending = []
         self._pending_bytes = 0
         self._pending_since_ms = 0
+        self._refused_at_ms = -FLUSH_MS  # when flash refused last
         earlier = self._ring.of_boot(boot_id)
         self._last_seq = earlier[-1].last_seq if earlier else 0
         self._hint = (None, None, None, 0)  # segment, generation, after this seq, read on there
@@ -51,7 +52,9 @@ class Outbox:
         seq = self._last_seq + 1
         payload = self._schema.telemetry_payload(seq, at_ms, values, faults)
         self._append(seq, at_ms, frames.TELEMETRY, payload)
-        if at_ms - self._pending_since_ms >= FLUSH_MS or self._pending_bytes >= _FLUSH_BYTES:
+        is_due = at_ms - self._pending_since_ms >= FLUSH_MS or self._pending_bytes >= _FLUSH_BYTES
+        # Making room reads segment by segment: not at every sample while flash refuses.
+        if is_due and at_ms - self._refused_at_ms >= FLUSH_MS:
             self.flush()
         return seq
 
@@ -74,6 +77,7 @@ class Outbox:
             self.error = ""
         except OSError as error:
             self.error = f"{error!r}"
+            self._refused_at_ms = self._pending[-1].at_ms
             self.write_failures_count += 1
             written_seq = self._ring.close_damaged()
             while self._pending and self._pending[0].seq <= written_seq:
