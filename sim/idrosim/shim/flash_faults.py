@@ -31,6 +31,7 @@ class FlashFaults:
         self._cut_power = cut
         self._cut = None  # [operations left, share done, cause, dark_ms, path or how it begins]
         self._filler_blocks = None  # what others have filled of a full flash
+        self._known_free_blocks = None  # of the flash without the filler, None: to be counted
         self._unreadable = []  # targets
         self._counts = None  # name: [writes, bytes, erases]
         self._commits = 0
@@ -113,6 +114,10 @@ class FlashFaults:
                     self._open(path, mode).close()
                 self.go_dark(cut)
         start = 0 if "w" in mode else size or 0
+        if "+" in mode:
+            self._known_free_blocks = None
+        elif "w" in mode:
+            self._freed(_blocks(size or 0))
         return _File(self, path, self._open(path, mode), start)
 
     def mkdir(self, path):
@@ -172,6 +177,7 @@ class FlashFaults:
                 file.real.write(data[:part])
             self.go_dark(cut)
         written = file.real.write(data)
+        self._freed(_blocks(file.end) - _blocks(file.end + size))
         file.end += size
         if self._counts is not None:
             counts = self._counts_of(file.path)
@@ -188,6 +194,7 @@ class FlashFaults:
 
     def _whole(self, path, change):
         """Do an operation that is there as a whole or not at all."""
+        self._known_free_blocks = None
         cut = self.strikes(path)
         if cut is None or cut[1] >= 1:
             change()
@@ -227,7 +234,14 @@ class FlashFaults:
             return None
 
     def _free_blocks(self):
-        return max(0, self._flash.statvfs("/")[3] - (self._filler_blocks or 0))
+        if self._known_free_blocks is None:
+            self._known_free_blocks = self._flash.statvfs("/")[3]
+        return max(0, self._known_free_blocks - (self._filler_blocks or 0))
+
+    def _freed(self, blocks):
+        """Note what a file no longer takes; of one that grows it is less than 0."""
+        if self._known_free_blocks is not None:
+            self._known_free_blocks += blocks
 
     def _counts_of(self, path):
         """Return the counts of a file; those of a folder under /data count together."""
