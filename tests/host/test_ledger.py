@@ -268,7 +268,7 @@ def test_a_flash_that_refuses_is_tried_again_once_a_minute(tmp_path):
         ledger.reserve("ph_down", 1_000, 1_000)
     ledger.mend()
     (tmp_path / "ledger.b").rmdir()
-    at_ms[0] = 59_000
+    at_ms[0] = 59_999
     ledger.mend()
     assert ledger.error
     at_ms[0] = 60_000

@@ -85,9 +85,10 @@ def test_every_record_lies_on_flash_as_the_format_says(node):
     node.now_ms = 4_500
     node.ledger.settle(entry_id, 1_200, 1_100)
     node.ledger.set_latch(NO_EFFECT)
+    node.ledger.reserve("ph_up", 200, 100)
     assert node.flash()[2:] == [
         record(RESERVE, 3, 1, 1_000, 3_000, 2_900), record(SETTLE, 3, 1, 4_500, 1_200, 1_100),
-        record(LATCH, NO_EFFECT, 2, 4_500, 0, 0),
+        record(LATCH, NO_EFFECT, 2, 4_500, 0, 0), record(RESERVE, 1, 3, 4_500, 200, 100),
     ]
 
 
@@ -156,6 +157,15 @@ def test_the_newest_latch_counts_in_whatever_order_it_is_read(node):
         head(1, 9), record(LATCH, STOPPED, 4, 0, 0, 0), record(LATCH, NO_EFFECT, 4, 0, 0, 0)
     )
     assert node.open().latch_code == NO_EFFECT
+
+
+def test_a_latch_that_power_left_in_one_copy_is_in_force(node):
+    node.open(existed=False)
+    node.ledger.set_latch(0)
+    before = node.flash()
+    node.ledger.set_latch(STOPPED)
+    node.put(*node.flash(), other=before)
+    assert node.open().latch_code == STOPPED
 
 
 def test_a_latch_of_an_image_that_knew_more_is_damage(node):
@@ -279,6 +289,14 @@ def test_the_latch_of_damage_outlives_the_latches_before(node):
     assert node.open().latch_code == 0
 
 
+def test_the_latch_of_damage_outlives_a_cut_before_its_second_copy(node):
+    old = record(LATCH, STOPPED, 7, 0, 0, 0)
+    node.put(old)
+    node.open()
+    node.put(*node.flash(), other=[old])
+    assert node.open().latch_code == DAMAGED
+
+
 # Windows.
 
 
@@ -348,6 +366,29 @@ def test_a_reserve_writes_anew_at_512_records_too(node):
     assert len(node.flash()) == MAX_RECORDS
     node.ledger.reserve("ph_down", 1, 1)
     assert len(node.flash()) == 4
+
+
+def test_a_run_that_is_open_when_it_writes_anew_stays_open(node):
+    node.open(existed=False)
+    node.ledger.reserve("ph_down", 2_000, 2_000)
+    while len(node.flash()) < MAX_RECORDS:
+        node.ledger.set_latch(0)
+    node.ledger.set_latch(STOPPED)
+    assert node.flash()[2:] == [record(RESERVE, 0, 1, 1_000, 2_000, 2_000)]
+    assert node.open().had_open_reserve
+
+
+def test_nothing_is_charged_where_it_could_not_be_made_good(node):
+    node.put(*GOOD, other=[])
+    blocked = node.paths[0].with_name("ledger.a.new")
+    blocked.mkdir()
+    node.open()
+    with pytest.raises(LedgerError, match="cannot be written"):
+        node.ledger.reserve("ph_up", 1, 1)
+    assert node.ledger.spent("ph_up", DAY_MS) == (0, 0)
+    blocked.rmdir()
+    node.ledger.reserve("ph_up", 1, 1)
+    assert node.ledger.spent("ph_up", DAY_MS) == (1, 1)
 
 
 def test_how_many_records_there_are_is_known_after_a_reset(node):

@@ -129,7 +129,7 @@ class Ledger:
         for _, records in copies:
             self._replay(records)
         for number, end_ms, _, _, _ in self._entries.values():
-            self._last_end_ms[number] = max(end_ms, self._last_end_ms[number] or 0)
+            self._last_end_ms[number] = max(end_ms, self._last_end_ms[number])
         is_new = states == ["missing", "missing"] and not existed
         is_damaged = not is_new and "clean" not in states
         if is_damaged:
@@ -232,28 +232,23 @@ def _pack(kind, number, entry_id, chain_ms, on_ms, volume_ul):
 
 
 def _read_copy(path):
-    """Return (state, records): clean, torn (only the last record is bad), damaged or missing."""
+    """Return (state, the records that check): clean, damaged or missing."""
     try:
         with open(path, "rb") as copy:
             data = copy.read()
     except OSError:
         return "missing", []
     records = []
-    bad = []
+    has_bad = False
     for start in range(0, len(data), RECORD_BYTES):
         record = _unpack(data[start : start + RECORD_BYTES])
         if record is None:
-            bad.append(start)
+            has_bad = True
         else:
             records.append(record)
-    if not records or records[0][0] != _HEAD or (bad and bad[0] == 0):
+    if has_bad or not records or records[0][0] != _HEAD or len(records) - 1 < records[0][2]:
         return "damaged", records
-    if len(records) - 1 < records[0][2]:
-        return "damaged", records
-    if not bad:
-        return "clean", records
-    is_tail = len(bad) == 1 and bad[0] + RECORD_BYTES >= len(data)
-    return ("torn" if is_tail else "damaged"), records
+    return "clean", records
 
 
 def _unpack(chunk):
