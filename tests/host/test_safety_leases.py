@@ -1,7 +1,7 @@
 """Leases of switches and dimmers, and fills that are charged ahead: to the millisecond."""
 
 import pytest
-from safety_rig import HOUR_MS, Rig
+from safety_rig import HOUR_MS, Pin, Rig
 
 from idro.safety.outputs import Refused
 
@@ -56,6 +56,23 @@ def test_so_is_that_of_a_dimmer(rig, asked_at_ms, ends_at_ms):
     rig.gate.set_duty("light", 80, 60_000, "control")
     rig.clock.advance(200_000)
     assert rig.runs("light") == [(0, ends_at_ms)]
+
+
+def test_the_least_light_is_renewed_too(rig):
+    rig.gate.set_duty("light", 1, 60_000, "control")
+    rig.clock.advance(30_000)
+    rig.gate.set_duty("light", 1, 60_000, "control")
+    rig.clock.advance(200_000)
+    assert rig.runs("light") == [(0, 90_000)]
+
+
+def test_a_light_that_is_dark_is_left_alone(rig, monkeypatch):
+    writes = []
+    monkeypatch.setattr(Pin, "duty_u16", lambda pin, duty: writes.append(duty))
+    rig.gate.set_duty("light", 0, 60_000, "control")
+    assert writes == []
+    rig.gate.set_duty("light", 1, 60_000, "control")
+    assert writes == [655]
 
 
 def test_a_lease_that_ended_is_given_anew(rig):
@@ -207,6 +224,7 @@ def test_a_blink_of_the_valve_is_no_fill(tmp_path):
     rig.sense(level_mm=150)
     refusal = refused(rig, "top_off", 10_000)
     assert (refusal.code, refusal.reason) == ("budget", "top-off time of the day is spent")
+    assert rig.told("refused") == [{"actuator": "top_off", "reason": refusal.reason, "by": "ann"}]
     assert rig.ledger.spent("top_off", HOUR_MS)[0] == 10_000
 
 
