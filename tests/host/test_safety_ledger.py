@@ -1,24 +1,12 @@
-"""The ledger byte by byte: records on flash, what it makes of bad ones, when it writes anew."""
-
-import binascii
-import struct
+"""The ledger byte by byte: records on flash, and what it makes of bad ones."""
 
 import pytest
+from ledger_rig import GOOD, HEAD, LATCH, RESERVE, SETTLE, Node, head, record
 
-from idro.errors import LedgerError
 from idro.safety import ledger as ledger_module
-from idro.safety.ledger import (
-    DAMAGED,
-    MAX_LIVE,
-    MAX_RECORDS,
-    NO_EFFECT,
-    RECORD_BYTES,
-    STOPPED,
-    Ledger,
-)
+from idro.safety.ledger import DAMAGED, MAX_LIVE, MAX_RECORDS, NO_EFFECT, RECORD_BYTES, STOPPED
 from idro.safety.limits import CHANNELS, DAY_MS
 
-HEAD, RESERVE, SETTLE, LATCH = 1, 2, 3, 4
 SLACK_MS = 30_000
 CHANNEL_NUMBERS = {
     "ph_down": 0, "ph_up": 1, "nutrient_a": 2, "nutrient_b": 3, "top_off": 4, "ph_down_fill": 5,
@@ -26,47 +14,9 @@ CHANNEL_NUMBERS = {
 }
 
 
-def record(kind, number, entry_id, chain_ms, on_ms, volume_ul):
-    """Return a record as the format has it, made apart from the firmware."""
-    body = struct.pack("<BBHIQII", kind, number, 0, entry_id, chain_ms, on_ms, volume_ul)
-    return body + struct.pack("<I", binascii.crc32(body))
-
-
-class Node:
-    """Two copies in a folder, and the chained uptime the ledger sees."""
-
-    def __init__(self, folder, now_ms=1_000):
-        self.paths = [folder / "ledger.a", folder / "ledger.b"]
-        self.now_ms = now_ms
-
-    def open(self, existed=True):
-        paths = tuple(str(path) for path in self.paths)
-        self.ledger = Ledger(paths, lambda: self.now_ms, existed)
-        return self.ledger
-
-    def put(self, *records, other=None):
-        """Write records to both copies, or `other` ones to the second."""
-        self.paths[0].write_bytes(b"".join(records))
-        self.paths[1].write_bytes(b"".join(records if other is None else other))
-
-    def flash(self):
-        first, second = (path.read_bytes() for path in self.paths)
-        assert first == second
-        return [first[at : at + RECORD_BYTES] for at in range(0, len(first), RECORD_BYTES)]
-
-    def give(self, channel="ph_down", on_ms=1_000, volume_ul=1_000):
-        entry_id = self.ledger.reserve(channel, on_ms, volume_ul)
-        self.ledger.settle(entry_id, on_ms, volume_ul)
-        return entry_id
-
-
 @pytest.fixture
 def node(tmp_path):
     return Node(tmp_path)
-
-
-def head(count, next_id, chain_ms=0):
-    return record(HEAD, 0, count, chain_ms, next_id, 0)
 
 
 # The format. The judge of the campaign and older images read it: it changes for nobody.
@@ -188,11 +138,6 @@ def test_the_highest_channel_is_one(node):
     node.put(head(2, 9), record(LATCH, 0, 0, 0, 0, 0), record(SETTLE, 6, 3, 0, 5, 5))
     assert node.open().spent("ph_up_fill", DAY_MS) == (5, 5)
     assert not node.ledger.was_damaged
-
-
-GOOD = (
-    head(2, 9), record(LATCH, 0, 0, 0, 0, 0), record(SETTLE, 0, 3, 900, 5, 5),
-)
 
 
 @pytest.mark.parametrize("copy", [
@@ -341,89 +286,3 @@ def test_the_last_end_on_record_counts_after_a_reset(node):
     )
     node.now_ms = 40_001
     assert node.open().since_ms("ph_down") == 10_000
-
-
-# Writing anew.
-
-
-def test_it_writes_anew_when_it_holds_512_records(node):
-    node.open(existed=False)
-    while len(node.flash()) < MAX_RECORDS:
-        node.ledger.set_latch(0)
-    last = node.flash()[-1]
-    node.ledger.set_latch(STOPPED)
-    assert last not in node.flash()
-    assert len(node.flash()) == 2
-    node.ledger.set_latch(STOPPED)
-    assert len(node.flash()) == 3
-
-
-def test_a_reserve_writes_anew_at_512_records_too(node):
-    node.open(existed=False)
-    while len(node.flash()) < MAX_RECORDS - 1:
-        node.ledger.set_latch(0)
-    node.ledger.reserve("ph_down", 1, 1)
-    assert len(node.flash()) == MAX_RECORDS
-    node.ledger.reserve("ph_down", 1, 1)
-    assert len(node.flash()) == 4
-
-
-def test_a_run_that_is_open_when_it_writes_anew_stays_open(node):
-    node.open(existed=False)
-    node.ledger.reserve("ph_down", 2_000, 2_000)
-    while len(node.flash()) < MAX_RECORDS:
-        node.ledger.set_latch(0)
-    node.ledger.set_latch(STOPPED)
-    assert node.flash()[2:] == [record(RESERVE, 0, 1, 1_000, 2_000, 2_000)]
-    assert node.open().had_open_reserve
-
-
-def test_nothing_is_charged_where_it_could_not_be_made_good(node):
-    node.put(*GOOD, other=[])
-    blocked = node.paths[0].with_name("ledger.a.new")
-    blocked.mkdir()
-    node.open()
-    with pytest.raises(LedgerError, match="cannot be written"):
-        node.ledger.reserve("ph_up", 1, 1)
-    assert node.ledger.spent("ph_up", DAY_MS) == (0, 0)
-    blocked.rmdir()
-    node.ledger.reserve("ph_up", 1, 1)
-    assert node.ledger.spent("ph_up", DAY_MS) == (1, 1)
-
-
-def test_how_many_records_there_are_is_known_after_a_reset(node):
-    node.open(existed=False)
-    while len(node.flash()) < MAX_RECORDS:
-        node.ledger.set_latch(0)
-    node.open()
-    assert len(node.flash()) == MAX_RECORDS
-    node.ledger.set_latch(0)
-    assert len(node.flash()) == 2
-
-
-def test_what_is_older_than_a_day_is_forgotten_when_it_writes_anew(node):
-    node.open(existed=False)
-    node.give()
-    node.now_ms = 1_001
-    node.give("ph_up")
-    node.now_ms = 1_001 + DAY_MS
-    node.paths[0].unlink()
-    node.open()
-    assert [struct.unpack("<BB", one[:2]) for one in node.flash()] == [
-        (HEAD, 0), (LATCH, 0), (SETTLE, 1),
-    ]
-
-
-def test_256_runs_in_a_day_are_the_most(node):
-    node.open(existed=False)
-    node.give()
-    node.now_ms += 1
-    for _ in range(MAX_LIVE - 1):
-        node.give()
-    with pytest.raises(LedgerError, match="full"):
-        node.ledger.reserve("ph_up", 1, 1)
-    node.now_ms = 1_000 + DAY_MS
-    with pytest.raises(LedgerError, match="full"):
-        node.ledger.reserve("ph_up", 1, 1)
-    node.now_ms += 1
-    node.ledger.reserve("ph_up", 1, 1)
