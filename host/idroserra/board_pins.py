@@ -38,6 +38,13 @@ class Pins:
             self._refuse(key, f"{why}{self.free()}")
         return self.take(key, pin)
 
+    def pull_up(self, key: str, pin: int) -> int:
+        """Take a pin that the chip itself pulls up."""
+        why = self._chip.output_refusal(pin)
+        if why is not None:
+            self._refuse(key, f"{why}: it needs a pull-up that the chip switches on{self.free()}")
+        return self.take(key, pin)
+
     def analog(self, key: str, pin: int | None) -> int:
         """Take a pin for the chip's own converter."""
         if pin is None:

@@ -4,6 +4,7 @@ One Wiring a board. Each method takes one entry of the file, refuses it with a B
 returns it as the firmware gets it, and remembers what it has used up.
 """
 
+from collections.abc import Callable
 from typing import Any, NoReturn
 
 from idro.protocol.messages import MAX_CHANNELS
@@ -330,9 +331,14 @@ class Wiring:
                 why = f"missing: the GPIO it is wired to{self._pins.free()}"
                 self._refuse(f"{key}.{name}", why)
             else:
-                take = self._pins.drive if name in DRIVEN_PINS else self._pins.listen
-                taken[name] = take(f"{key}.{name}", pin)
+                taken[name] = self._line(name)(f"{key}.{name}", pin)
         return taken
+
+    def _line(self, name: str) -> Callable[[str, int], int]:
+        """Return how a pin of this name is taken: a contact or an open collector is pulled up."""
+        if name in DRIVEN_PINS:
+            return self._pins.drive
+        return self._pins.pull_up if name == "pin" else self._pins.listen
 
     def button(self, pin: int) -> dict[str, int]:
         """Take the pin of the button: a strapping pin will do, for many have BOOT there."""

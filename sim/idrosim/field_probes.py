@@ -77,18 +77,23 @@ class RangeProbe(Lagged):
 class FloatProbe(Lagged):
     """A float on its arm: lifted where the water stands higher than `lift_mm`.
 
-    Drifting, it takes up water and lifts later.
+    Drifting, it takes up water and lifts later. On the floor a puddle of 2 litres lifts it.
     """
 
     FAULTS = ("drift", "slow")
+    PUDDLE_ML = 2_000.0
 
     def __init__(self, params, rng):
         super().__init__(settings("float", params), rng)
         self.is_up = False
+        self.is_on_floor = False
 
     def step(self, dt_s, truth):
         """Advance by `dt_s` in a tank of `truth`."""
         params, signal = self.params, self.signal
+        if self.is_on_floor:
+            self.is_up = truth["spilled_ml"] > self.PUDDLE_ML
+            return
         gap_mm = params["gap_mm"] if self.is_up else 0.0
         signal.follow(dt_s, truth["reservoir.level_mm"], params["tau_s"],
                       params["drift_mm_per_h"])
@@ -105,7 +110,7 @@ class FloatProbe(Lagged):
 
 
 class FlowProbe(Lagged):
-    """The top-off line: what flowed in a step turns the wheel of its meter.
+    """A pipe: what flowed in a step turns the wheel of its meter. `line` is what adds up in it.
 
     Its signal is what the wheel has turned in all, ml. Noisy, it turns by fits and starts.
     """
@@ -116,12 +121,13 @@ class FlowProbe(Lagged):
         super().__init__(settings("flow", params), rng)
         self._rng = rng
         self.turn = None  # called with the ml of a step
+        self.line = "topoff_ml"
         self._seen_ml = self._turned_ml = None
 
     def step(self, dt_s, truth):
         """Advance by `dt_s` of the pipe of `truth`."""
         params, signal = self.params, self.signal
-        total_ml = truth["topoff_ml"]
+        total_ml = truth[self.line]
         if self._seen_ml is None:
             self._seen_ml, self._turned_ml = total_ml, 0.0
             signal.follow(0.0, 0.0, 1.0, 0.0)

@@ -40,20 +40,23 @@ def jsn_sr04t(wiring, spec):
 
 
 def float_switch(wiring, spec):
-    """Wire a float switch to its pin."""
+    """Wire a float switch to its pin; that of the source `leak` lies on the floor."""
     from idrosim.devices.float_switch import FloatSwitch
 
     probe = wiring.probe(spec, "float", field_probes.FloatProbe)
+    probe.is_on_floor = spec["source"] == "leak"
     part = FloatSwitch(wiring.clock, wiring.looking(probe, "is_up"), spec["up_level"])
     wiring.pin_parts[spec["pin"]] = part
     return part, probe
 
 
 def flow_meter(wiring, spec):
-    """Wire a flow meter in the top-off line to its pin."""
+    """Wire a flow meter to its pin: in the top-off line, or in that of its source `irrigation`."""
     from idrosim.devices.flow_meter import FlowMeter
 
     probe = wiring.probe(spec, "flow", field_probes.FlowProbe)
+    if spec["source"] == "irrigation":
+        probe.line = "irrigated_ml"
     part = FlowMeter(spec["pulses_per_l"])
     probe.turn = part.flow
     wiring.pin_parts[spec["pin"]] = part

@@ -73,11 +73,15 @@ def fills(record: Record, terms: Terms) -> Iterator[Violation]:
 
 
 def dry_runs(record: Record, terms: Terms) -> Iterator[Violation]:
-    """I17: circulation stops within 10 s where the water is low and the node can know it."""
-    if "circulation" in terms.broken or terms.is_hostile:
-        return
+    """I17: no pump runs for more than 10 s where the water is low and the node can know it."""
+    for pump in ("circulation", "irrigation"):
+        if pump not in terms.broken and not terms.is_hostile:
+            yield from _dry_runs(pump, record, terms)
+
+
+def _dry_runs(pump: str, record: Record, terms: Terms) -> Iterator[Violation]:
     low_mm = terms.setting("level.low_mm") - _LEVEL_MM
-    spans = record.spans.get("circulation", [])
+    spans = record.spans.get(pump, [])
     for (from_ms, before), (until_ms, after) in zip(
         record.truth, record.truth[1:], strict=False
     ):
@@ -91,7 +95,7 @@ def dry_runs(record: Record, terms: Terms) -> Iterator[Violation]:
         for on_us, off_us in spans:
             dry_s = (min(off_us, until_ms * 1_000) - max(on_us, start_us)) / 1e6
             if dry_s > DRY_S + _SLACK_S:
-                text = f"circulation on for {dry_s:.0f} s at a true level of {levels[1]:.0f} mm"
+                text = f"{pump} on for {dry_s:.0f} s at a true level of {levels[1]:.0f} mm"
                 yield Violation("I17", from_ms, text)
 
 

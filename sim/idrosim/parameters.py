@@ -9,7 +9,7 @@ from idrosim.chemistry import IONS
 from idrosim.water import RECIPES, STOCKS, WATERS
 
 DOSERS = ("ph_down", "ph_up", "nutrient_a", "nutrient_b")
-SWITCHES = ("circulation", "top_off")
+SWITCHES = ("circulation", "top_off", "irrigation")
 OUTPUTS = DOSERS + SWITCHES + ("light",)
 
 _STUCK = ("", "on", "off")
@@ -40,6 +40,13 @@ _NUMBERS: dict[str, tuple] = {
     "circulation.power_w": (8.0, 0.0, 1_000.0),
     "top_off.flow_ml_per_s": (10.0, 0.0, 1_000.0),
     "top_off.temp_c": (16.0, 1.0, 40.0),
+    "irrigation.flow_ml_per_s": (60.0, 0.0, 2_000.0),
+    "irrigation.intake_mm": (20.0, 0.0, 5_000.0),  # below it the pump draws air
+    "bed.holds_ml": (0.0, 0.0, 1e6),  # up to its rim; 0: no bed, the roots hang in the tank
+    "bed.drain_s": (45.0, 1.0, 86_400.0),  # time constant of running back
+    "bed.wet_ml": (100.0, 1.0, 1e6),  # with more than that in it the roots are watered
+    "bed.moist_min": (60.0, 0.1, 10_000.0),  # from then on until they wilt
+    "bed.lost_ratio": (0.0, 0.0, 1.0),  # of what runs back: onto the floor
     "light.ppfd_umol_m2_s": (250.0, 0.0, 2_500.0),
     "light.efficacy_umol_j": (2.7, 0.1, 5.0),
     "air.volume_m3": (4.0, 0.1, 1e5),

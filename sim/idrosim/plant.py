@@ -10,6 +10,7 @@ import math
 
 from idrosim import crop, parameters
 from idrosim.air import Air, saturation_pa
+from idrosim.bed import Bed
 from idrosim.doser import Doser
 from idrosim.exact import pack_floats, unpack_floats
 from idrosim.oxygen import Oxygen
@@ -33,6 +34,7 @@ class Plant:
         self._rng = Rng(seed)
         self.reservoir = Reservoir(self._params)
         self._oxygen = Oxygen(self._params, self.reservoir.temp_c)
+        self._bed = Bed(self._params) if self._params["bed.holds_ml"] > 0.0 else None
         self._dosers = [
             Doser(name, self._params, self._rng.uniform(-_PUMP_ERROR_PCT, _PUMP_ERROR_PCT))
             for name in parameters.DOSERS
@@ -58,6 +60,8 @@ class Plant:
         params = self._params
         self._air.configure(params)
         self.reservoir.configure(params)
+        if self._bed is not None:
+            self._bed.configure(params)
         for doser in self._dosers:
             doser.configure(params)
             tube = params[doser.name + ".tube"] or doser.name
@@ -83,6 +87,8 @@ class Plant:
         self._lamps = self._level("light") * params["light.ppfd_umol_m2_s"]
         for doser in self._dosers:
             doser.turn(self._elapsed_s)
+        if self._bed is not None:
+            self._bed.turn(self._level("irrigation"))
         self._light = self._ppfd()
         self._slow_left_s = 0.0
         self._pace()
@@ -105,6 +111,8 @@ class Plant:
         self._stride_s = 0.0
         if self._valve_ml_s <= 0.0 and not self.is_dosing():
             self._stride_s = self.reservoir.pace_s(self._mixing_s())
+            if self._bed is not None:
+                self._stride_s = min(self._stride_s, self._bed.pace_s())
         self._has_moved = True
 
     def set_param(self, key, value):
@@ -196,6 +204,8 @@ class Plant:
             params["air.co2_ppm"], air.temp_c)
         canopy_kg_s = area_m2 * crop.transpiration_kg_m2_s(
             crop.leaf_area_index(self._structural), ppfd, air.temp_c, pressure)
+        if self._bed is not None and self._bed.moisture_pct() <= 0.0:
+            canopy_kg_s = self._grow_n = self._grow_s = 0.0  # it wilts
         open_m2 = params["reservoir.open_ratio"] * params["reservoir.area_cm2"] * 1e-4
         tank_kg_s = open_m2 * _OPEN_WATER_KG_S_M2_PA * max(
             saturation_pa(tank.temp_c) - pressure, 0.0)
@@ -241,6 +251,8 @@ class Plant:
         tank = self.reservoir
         mixing_s = self._mixing_s()
         tank.mix(dt_s, mixing_s)
+        if self._bed is not None:
+            self._bed.move(dt_s, tank)
         for doser in self._dosers:
             if doser.is_flowing():
                 tank.inject(doser.pump(dt_s), doser.moles_per_ml, dt_s, mixing_s)
@@ -282,6 +294,12 @@ class Plant:
         }
         for doser in self._dosers:
             found[doser.truth_key] = doser.dosed_ml
+        if self._bed is not None:
+            bed = self._bed
+            found["bed.volume_ml"] = bed.volume_ml
+            found["roots.dry_min"] = bed.dry_s / 60.0
+            found["roots.moisture_pct"] = bed.moisture_pct()
+            found["irrigated_ml"] = bed.irrigated_ml
         return found
 
     def around(self):
@@ -294,6 +312,8 @@ class Plant:
         air = self._air
         seen["air.temp_c"] = air.temp_c
         seen["air.rh_pct"] = air.rh_pct()
+        if self._bed is not None:
+            seen["irrigated_ml"] = self._bed.lifted_ml(self._owed_s)
         if self._has_moved:
             self._has_moved = False
             tank = self.reservoir
@@ -303,6 +323,7 @@ class Plant:
             seen["reservoir.do_mg_l"] = self._oxygen.mg_l
             seen["inlet"] = tank.measure_inlet
             seen["topoff_ml"] = self._topoff_ml
+            seen["spilled_ml"] = tank.spilled_ml
             seen["air.co2_ppm"] = self._params["air.co2_ppm"]
             seen["light.ppfd_umol_m2_s"] = self._light
             seen["mains"] = 1.0 if self._lamps > 0.0 or self._circulation_ml_s > 0.0 else 0.0
@@ -328,6 +349,7 @@ class Plant:
             "uptake": [[index, pack_floats([rate])] for index, rate in self._uptake],
             "dosers": [pack_floats(doser.state()) for doser in self._dosers],
             "reservoir": self.reservoir.state(),
+            "bed": None if self._bed is None else pack_floats(self._bed.state()),
         }
 
     def restore(self, state):
@@ -339,6 +361,8 @@ class Plant:
             doser.level = self._levels[doser.name]
             doser.restore(unpack_floats(state["dosers"][index]))
         self.reservoir.restore(state["reservoir"])
+        if self._bed is not None:
+            self._bed.restore(unpack_floats(state["bed"]))
         self._configure()
         (self._elapsed_s, self._slow_left_s, self._owed_s, self._topoff_ml,
          self._transpired_ml, self._harvested_g, self._noise_c, self._nonstructural,

@@ -67,6 +67,15 @@ class Reservoir:
         for index in range(10):
             self.moles[index] += moles[index]
 
+    def draw(self, volume_ml):
+        """Take `volume_ml` of the bulk out; return its moles. There must be more than that."""
+        share = volume_ml / self.volume_ml
+        drawn = [amount * share for amount in self.moles]
+        self.volume_ml -= volume_ml
+        for index in range(10):
+            self.moles[index] -= drawn[index]
+        return drawn
+
     def inject(self, volume_ml, moles_per_ml, dt_s, tau_s):
         """Dose `volume_ml` evenly over `dt_s` into the pocket that mixes with `tau_s`.
 

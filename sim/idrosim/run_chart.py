@@ -22,7 +22,8 @@ _DOSERS = {
     "ph_down": ("acid", "#c2410c"), "ph_up": ("base", "#0e7490"),
     "nutrient_a": ("nutrient A", "#4d7c0f"), "nutrient_b": ("nutrient B", "#a3a11a"),
 }
-_SWITCHES = {"circulation": "#64748b", "top_off": "#2563eb", "light": "#d97706"}
+_SWITCHES = {"circulation": "#64748b", "top_off": "#2563eb", "light": "#d97706",
+             "irrigation": "#0d9488"}
 _MARKS = {
     "latched": ("locked", "#b91c1c"), "stopped": ("stopped", "#b91c1c"),
     "resumed": ("released", "#15803d"), "reset": ("reset", "#7c3aed"),

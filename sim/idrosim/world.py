@@ -13,6 +13,8 @@ DOSING_CHUNK_US = 1_000_000
 # What is measured within this time of the last step sees the same water.
 READ_GRAIN_US = 1_000_000
 PROBE_KEY = "probe."
+# Where a board waters a bed and the scenario does not say which: a few NFT channels.
+BED_ML = 6_000.0
 
 
 class World:
@@ -25,6 +27,8 @@ class World:
             (probe_params if key.startswith(PROBE_KEY) else params)[key] = value
         if "start.hour" not in params:
             params["start.hour"] = job["start_unix_ms"] / 3_600_000 % 24
+        if any([spec["name"] == "irrigation" for spec in board["actuators"]]):
+            params.setdefault("bed.holds_ml", BED_ML)
         self._clock = clock
         self._emit = emit
         self.on_edge = None  # called with (output, share of its full flow) at every change

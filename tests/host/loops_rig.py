@@ -23,9 +23,9 @@ NOON_S = 43_200
 class Part:
     """A part that reads what the test puts into `value`: a number, or a fault code."""
 
-    def __init__(self, channel: str):
+    def __init__(self, channel: str, value: float | int | str):
         self.source, self.key = channel.split(".")
-        self.value: float | int | str = GOOD[channel]
+        self.value = value
         self.spread_uv = 1_000
 
     async def read(self, context):
@@ -61,7 +61,7 @@ class Supervised:
     """A supervisor whom nobody need convince."""
 
     def beat(self, name: str, within_ms: int | None = None) -> None:
-        assert name in ("dosing", "correction")
+        assert name in ("dosing", "correction", "irrigation")
 
 
 class Contact:
@@ -84,12 +84,14 @@ class Values:
 class LoopsRig:
     """What Loops asks of a node. `cycle()` is one turn of the control task and of the doser."""
 
-    def __init__(self, folder: Path, **values):
+    def __init__(self, folder: Path, *, has_irrigation: bool = False, **values):
+        self.has_irrigation = has_irrigation
         self.rig = Rig(folder, clock_class=DayClock, **values)
         self.rtc, self.nvs = Rtc(), Nvs()
         self.granted_pct = 100
         self.settings = Values(settings.check(values))
-        self.parts = {channel: Part(channel) for channel in GOOD}
+        meter = {"irrigation.flow_ml_per_min": 0} if has_irrigation else {}
+        self.parts = {channel: Part(channel, value) for channel, value in (GOOD | meter).items()}
         self.events: list[tuple[str, dict]] = []
         self._event_loop = asyncio.new_event_loop()
         self.build()
@@ -100,7 +102,9 @@ class LoopsRig:
     def build(self) -> None:
         self.clock = self.rig.clock
         self.gate = self.rig.gate
-        self.outputs = self.rig.outputs
+        self.outputs = dict(self.rig.outputs)
+        if not self.has_irrigation:
+            del self.outputs["irrigation"]
         self.kept = Kept(self.rtc, self.nvs, self.clock)
         sensors = [
             ({"source": part.source, "measures": [part.key]}, part)

@@ -15,6 +15,7 @@ from idro.safety.ledger import Ledger
 from idro.safety.outputs import Output
 
 DOSERS = ("ph_down", "ph_up", "nutrient_a", "nutrient_b")
+SWITCHES = (("circulation", 900_000), ("top_off", 600_000), ("irrigation", 900_000))
 GOOD = {"reservoir.ph": 6.4, "reservoir.ec_us_cm": 1_500, "reservoir.level_mm": 200}
 HOUR_MS = 3_600_000
 
@@ -146,7 +147,7 @@ class Rig:
             spec = {"name": name, "max_on_ms": 10_000, "safe_level": 0}
             driver = doser.build(spec, Pin(name, self.edge), timer, clock)
             outputs[name] = Output(name, "doser", driver, 10_000)
-        for name, max_on_ms in (("circulation", 900_000), ("top_off", 600_000)):
+        for name, max_on_ms in SWITCHES:
             spec = {"name": name, "max_on_ms": max_on_ms, "safe_level": 0}
             driver = switch.build(spec, Pin(name, self.edge), Timer(clock), clock)
             outputs[name] = Output(name, "switch", driver, max_on_ms)

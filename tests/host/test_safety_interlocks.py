@@ -315,3 +315,12 @@ def test_the_reason_counts_good_readings_up_to_twelve():
     assert interlocks.check_armed("ph_up", arming, now_ms) == ("arming", why)
     why = f"watching {LEVEL} first, 0 of 12 good readings"
     assert interlocks.check_armed("ph_up", arming, 200_000) == ("arming", why)
+
+
+def test_water_on_the_floor_forbids_only_where_a_float_says_so():
+    def floor(value, fault=None):
+        return {interlocks.LEAK: Sample(interlocks.LEAK, value, fault, 0)}
+
+    assert interlocks.check_leak(floor(1)) == ("leak", "water is on the floor")
+    for dry in ({}, floor(0), floor(None, "noisy")):
+        assert interlocks.check_leak(dry) is None

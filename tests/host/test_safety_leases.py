@@ -3,6 +3,8 @@
 import pytest
 from safety_rig import HOUR_MS, Pin, Rig
 
+from idro.protocol.samples import Sample
+from idro.safety.interlocks import LEAK
 from idro.safety.outputs import Refused
 
 MAX_ON_MS = 900_000
@@ -154,6 +156,37 @@ def test_low_water_ends_circulation_and_names_the_level(rig):
     refusal = refused(rig, "circulation", 60_000)
     assert (refusal.code, refusal.reason) == ("low", "water is low, 119 of 120 mm")
     assert rig.told("ran")[0]["reason"] == "water is low, 119 of 120 mm"
+
+
+def test_low_water_ends_irrigation_too(rig):
+    run(rig, "irrigation", 60_000)
+    rig.sense(level_mm=119)
+    assert refused(rig, "irrigation", 60_000).code == "low"
+    assert rig.level("irrigation") == 0
+
+
+def test_irrigation_needs_no_level(rig):
+    rig.sense(level_mm="no_ack")
+    run(rig, "irrigation", 60_000)
+    assert rig.level("irrigation") == 1
+
+
+@pytest.mark.parametrize("actuator", ["irrigation", "top_off"])
+def test_water_on_the_floor_ends_what_moves_water(rig, actuator):
+    run(rig, actuator, 60_000)
+    rig.readings[LEAK] = Sample(LEAK, 1, None, rig.clock.now_ms())
+    refusal = refused(rig, actuator, 60_000)
+    assert (refusal.code, refusal.reason) == ("leak", "water is on the floor")
+    assert rig.level(actuator) == 0
+    rig.readings[LEAK] = Sample(LEAK, 0, None, rig.clock.now_ms())
+    run(rig, actuator, 60_000)
+    assert rig.level(actuator) == 1
+
+
+def test_and_leaves_the_water_moving_in_the_tank(rig):
+    rig.readings[LEAK] = Sample(LEAK, 1, None, rig.clock.now_ms())
+    run(rig, "circulation", 60_000)
+    assert rig.level("circulation") == 1
 
 
 def test_what_ran_makes_the_next_refusal_of_control_news(rig):

@@ -4,6 +4,7 @@ from idro.control import calibration, circulation, dosing, light, memory, series
 from idro.control.water_balance import Balance
 from idro.protocol.samples import hold
 from idro.safety.ledger import NO_EFFECT, WRONG_WAY
+from idro.safety.limits import IRRIGATION
 from idro.safety.outputs import CONTROL, Refused
 
 PH, EC, LEVEL = "reservoir.ph", "reservoir.ec_us_cm", "reservoir.level_mm"
@@ -37,6 +38,11 @@ class Loops:
         else:
             self._memory.recall(self._kept_learned)
         self._take_up_owed()
+        self.irrigating = None
+        if IRRIGATION in node.outputs:
+            from idro.app.irrigating import Irrigating
+
+            self.irrigating = Irrigating(node, self._tell, self._switch)
 
     @property
     def is_disturbed(self):
@@ -72,6 +78,8 @@ class Loops:
         self._watch_water(level, values, now_ms)
         if circulation.ACTUATOR in node.outputs:
             self._circulate(level, values, now_ms)
+        if self.irrigating is not None:
+            self.irrigating.cycle(level)
         if light.ACTUATOR in node.outputs:
             self._light(values)
         if topoff.ACTUATOR in node.outputs:
@@ -101,10 +109,17 @@ class Loops:
             self._balance.clear()
             return
         balance = self._balance
+        if self._away():
+            balance.skip(now_ms)
+            return
         outputs_on = (self._is_on(topoff.ACTUATOR), self._is_on(circulation.ACTUATOR))
         if balance.look(level, outputs_on, values, now_ms):
             detail = {"state": balance.state or "steady", "moved_mm": balance.moved_mm}
             self._node.record("water", detail)
+
+    def _away(self):
+        """True while irrigation has water of the tank elsewhere."""
+        return self.irrigating is not None and self.irrigating.is_away
 
     def _is_on(self, name):
         output = self._node.outputs.get(name)
@@ -122,10 +137,13 @@ class Loops:
         decision = self._held()
         if decision is None:
             decision = self._balance.filling_held()
-        if decision is None:
-            decision = topoff.decide(level, values, self._progress, now_ms)
+        if decision is not None:
+            self._progress.give_up()
+        elif self._away():
+            self._progress.pause(now_ms)
+            decision = hold("held: water is in the beds")
         else:
-            self._progress.began_ms = None
+            decision = topoff.decide(level, values, self._progress, now_ms)
         self._tell(name, decision)
         self._switch(name, decision)
         is_filling = self._node.outputs[name].driver.is_on
@@ -224,6 +242,8 @@ class Loops:
             held = self._balance.dosing_held()
             if held is not None:
                 self._memory.disturbed()
+        if held is None and self._away():
+            held = hold("held: water is in the beds")
         return held
 
     def _held(self):

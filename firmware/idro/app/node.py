@@ -74,6 +74,8 @@ class Node:
         self.supervisor.add("control", self._control, is_critical=True)
         self.supervisor.add("dosing", self.doses.run, is_critical=True)
         self.supervisor.add("correction", self.correction.run)
+        if self.loops.irrigating is not None:
+            self.supervisor.add("irrigation", self.loops.irrigating.run, is_critical=True)
         self.link = Link(self, self._commands())
         self._housekeeping_due_ms = 0
         self._heap_free_b = 0

@@ -18,6 +18,23 @@ class Progress:
     def __init__(self):
         self.began_ms = None
         self.timed_out_ms = None
+        self._spent_ms = None  # of its time, while it waits for the water to come back
+
+    def give_up(self):
+        """The fill is over, whatever it reached."""
+        self.began_ms = self._spent_ms = None
+
+    def pause(self, now_ms):
+        """The fill waits: its time stands still."""
+        if self.began_ms is not None:
+            self._spent_ms = now_ms - self.began_ms
+            self.began_ms = None
+
+    def go_on(self, now_ms):
+        """The fill waits no longer, if it did."""
+        if self._spent_ms is not None:
+            self.began_ms = now_ms - self._spent_ms
+            self._spent_ms = None
 
 
 def decide(level, values, progress, now_ms):
@@ -25,6 +42,7 @@ def decide(level, values, progress, now_ms):
 
     `level` is the Reading of the reservoir. Without a level nothing fills.
     """
+    progress.go_on(now_ms)
     if level.value is None:
         progress.began_ms = None
         return hold(f"held: no level ({level.fault})")

@@ -46,6 +46,11 @@ class Balance:
         self._from = None  # (mm, at_ms) where the span began that is looked at
         self._settled_ms = None  # when the level is believed to stand still
 
+    def skip(self, now_ms):
+        """Water of the tank is elsewhere for a while: the level says nothing of the balance."""
+        self._from = self._settled_ms = None
+        self._seen_ms = now_ms
+
     def look(self, level, outputs_on, values, now_ms):
         """Take in a Reading of the level, every cycle; returns True when `state` has changed.
 

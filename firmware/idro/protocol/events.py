@@ -24,4 +24,6 @@ EVENTS = (
     "flash_failed",
     "restarted",
     "water",
+    "irrigation_no_flow",
+    "irrigation_stuck_on",
 )

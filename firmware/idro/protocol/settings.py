@@ -29,6 +29,11 @@ _ROWS = (
     Setting("mixing.wait_ms", "int", "ms", 900_000, 120_000, 14_400_000),
     Setting("circulation.on_ms", "int", "ms", 900_000, 10_000, 86_400_000),
     Setting("circulation.off_ms", "int", "ms", 0, 0, 3_600_000),
+    Setting("irrigation.on_s", "int", "s", 900, 0, 43_200),
+    Setting("irrigation.off_s", "int", "s", 900, 0, 86_400),
+    Setting("irrigation.night_off_s", "int", "s", 0, 0, 86_400),
+    Setting("irrigation.drain_s", "int", "s", 300, 0, 7_200),
+    Setting("irrigation.low_ml_per_min", "int", "ml/min", 100, 0, 60_000),
     Setting("light.on_minute", "int", "min", 360, 0, 1_439),
     Setting("light.on_minutes", "int", "min", 960, 0, 1_440),
     Setting("light.ramp_minutes", "int", "min", 15, 0, 120),
@@ -44,6 +49,9 @@ _ROWS = (
     Setting("level.uv_per_mm", "int", "uV/mm", 2_400, 100, 50_000),
     Setting("doser.ul_per_s", "int", "ul/s", 1_000, 20, 20_000),
 )
+
+# So much of a rest of irrigation must be left, once the water is back, to top the tank off in.
+_FILL_S = 120
 
 SETTINGS = {row.key: row for row in _ROWS}
 
@@ -80,4 +88,8 @@ def check(values):
         merged[key] = check_value(key, values[key])
     if not merged["level.low_mm"] < merged["level.target_mm"] < merged["level.full_mm"]:
         raise SettingsError("level.target_mm", "low < target < full needed")
+    drain_s = merged["irrigation.drain_s"]
+    for key in ("irrigation.off_s", "irrigation.night_off_s"):
+        if drain_s and 0 < merged[key] < drain_s + _FILL_S:
+            raise SettingsError(key, f"0 or {drain_s + _FILL_S} needed: draining and {_FILL_S} s")
     return merged

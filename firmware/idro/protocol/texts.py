@@ -43,6 +43,10 @@ EVENT_TEXTS = {
     "restarted": "A task of the node failed and was started again: task, error.",
     "water": "The level moves by itself, or no more: state (rises: though the valve is shut; "
         "falls: faster than plants drink, in an hour; steady), moved_mm.",
+    "irrigation_no_flow": "The irrigation pump is on and nothing flows: roots dry out: state "
+        "(began, ended), on_ms (without flow), reason.",
+    "irrigation_stuck_on": "Water flows to the roots though the pump is off: state (began, "
+        "ended), flow_ml_per_min.",
 }
 
 QUANTITY_TEXTS = {
@@ -85,6 +89,12 @@ SETTING_TEXTS = {
     "mixing.wait_ms": "wait after a dose until a reading may be acted on",
     "circulation.on_ms": "circulation runs",
     "circulation.off_ms": "and rests; 0 means never",
+    "irrigation.on_s": "roots are watered for so long; 0 is never",
+    "irrigation.off_s": "and rest for so long; 0 is never",
+    "irrigation.night_off_s": "rest while the photoperiod says night; 0 is as by day",
+    "irrigation.drain_s":
+        "until the water of a flood is back in the tank; 0 where the tank never misses it",
+    "irrigation.low_ml_per_min": "below it nothing flows, where a meter is; 0 is no check",
     "light.on_minute": "local minute of the day it comes on",
     "light.on_minutes": "photoperiod; 0 is dark",
     "light.ramp_minutes": "sunrise and sunset ramp",

@@ -18,6 +18,8 @@ from idro.safety.limits import (
 )
 
 LEVEL = "reservoir.level_mm"
+# A float on the floor, or in a tray below tank and beds.
+LEAK = "leak.float_up"
 # What must be known, and plausible for long enough, before a doser may run.
 NEEDS = {
     "ph_down": ("reservoir.ph", LEVEL),
@@ -71,6 +73,14 @@ def check_full(readings, full_mm):
     sample = readings.get(LEVEL)
     if sample is not None and sample.fault is None and sample.value >= full_mm:
         return "full", f"the tank is full, {sample.value} mm"
+    return None
+
+
+def check_leak(readings):
+    """Forbid moving water while it lifts the float on the floor. Says nothing without one."""
+    sample = readings.get(LEAK)
+    if sample is not None and sample.fault is None and sample.value:
+        return "leak", "water is on the floor"
     return None
 
 

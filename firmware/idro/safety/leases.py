@@ -5,7 +5,14 @@ Filling is the exception: it is charged in the ledger ahead of it, run by run, a
 
 from idro.errors import ActuatorError, LedgerError
 from idro.safety import interlocks
-from idro.safety.limits import CIRCULATION, DAY_MS, FILL, FILL_RUN_ON_MS, SMALLEST_ON_MS
+from idro.safety.limits import (
+    CIRCULATION,
+    DAY_MS,
+    FILL,
+    FILL_RUN_ON_MS,
+    IRRIGATION,
+    SMALLEST_ON_MS,
+)
 
 
 class Leases:
@@ -76,10 +83,18 @@ class Leases:
     def _blocked(self, actuator, readings):
         if actuator == CIRCULATION:
             return interlocks.check_low(readings, self.limits.low_mm)
+        if actuator == IRRIGATION:
+            return interlocks.check_leak(readings) or interlocks.check_low(
+                readings, self.limits.low_mm
+            )
         if actuator == FILL:
-            return interlocks.check_reading(
-                interlocks.LEVEL, readings, self._clock.now_ms(), self.limits.stale_ms
-            ) or interlocks.check_full(readings, self.limits.full_mm)
+            return (
+                interlocks.check_leak(readings)
+                or interlocks.check_reading(
+                    interlocks.LEVEL, readings, self._clock.now_ms(), self.limits.stale_ms
+                )
+                or interlocks.check_full(readings, self.limits.full_mm)
+            )
         return None
 
     def _charge_fill(self, for_ms, told):

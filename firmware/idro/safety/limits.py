@@ -20,6 +20,7 @@ FILL = "top_off"
 CORRECTED = {"ph_down": "ph_down_fill", "ph_up": "ph_up_fill"}
 CHANNELS = DOSERS + (FILL,) + ("ph_down_fill", "ph_up_fill")
 CIRCULATION = "circulation"
+IRRIGATION = "irrigation"
 
 HOUR_MS = 3_600_000
 DAY_MS = 86_400_000

@@ -16,8 +16,9 @@ _CHANNEL = re.compile(r"\b[a-z][a-z0-9_]*\.[a-z][a-z0-9_]*\b")
 # Names that the node puts into its sentences.
 _ACTUATOR = re.compile(r"\b(ph_down|ph_up|nutrient_[a-d]|top_off)\b")
 
-_BAD = ("latched",)
-_WARN = ("refused", "stopped", "fault_began", "gap", "restarted", "flash_failed", "water")
+_BAD = ("latched", "irrigation_no_flow")
+_WARN = ("refused", "stopped", "fault_began", "gap", "restarted", "flash_failed", "water",
+         "irrigation_stuck_on")
 _OK = ("dosed", "ran")
 _NOTE = ("boot", "armed", "resumed", "configured", "clock_set", "fault_ended", "correction",
          "authority")
@@ -181,6 +182,22 @@ def _water(detail: Detail) -> str:
     return "The water stands as it should."
 
 
+def _irrigation_no_flow(detail: Detail) -> str:
+    lasted = duration_text(_number(detail, "on_ms"))
+    if detail.get("state") == "ended":
+        return f"Water flows to the roots again, after {lasted} of pumping without."
+    return (f"The irrigation pump has run for {lasted} and nothing flows: roots dry out. Look at "
+            "pump, filter and line, and water by hand meanwhile.")
+
+
+def _irrigation_stuck_on(detail: Detail) -> str:
+    flow = _number(detail, "flow_ml_per_min") / 1_000
+    if detail.get("state") == "ended":
+        return "Nothing flows to the roots any more while the irrigation pump is off."
+    return (f"Water flows to the roots, {flow:.2f} L/min, though the irrigation pump is off: a "
+            "welded relay, or a siphon? Nothing is dosed or filled meanwhile.")
+
+
 _SENTENCES: dict[str, Callable[[Detail], str]] = {
     "boot": _boot,
     "armed": lambda detail: "Readings were plausible for long enough: dosing is possible.",
@@ -202,4 +219,6 @@ _SENTENCES: dict[str, Callable[[Detail], str]] = {
     "restarted": _restarted,
     "flash_failed": _flash_failed,
     "water": _water,
+    "irrigation_no_flow": _irrigation_no_flow,
+    "irrigation_stuck_on": _irrigation_stuck_on,
 }
