@@ -21,6 +21,7 @@ COMMANDS = {
     "serve": "idroserra.cli_serve:serve",
     "watch": "idroserra.cli_watch:watch",
     "node": "idroserra.cli_node:app",
+    "alarms": "idroserra.cli_alarms:app",
     "calibrate": "idroserra.cli_calibrate:app",
     "board": "idroserra.cli_board:app",
     "sim": "idroserra.cli_sim:app",

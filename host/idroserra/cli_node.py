@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import re
 from typing import Annotated, Any
 
 import typer
@@ -19,6 +18,7 @@ from idroserra.cli_ask import (
     set_config,
 )
 from idroserra.cli_correct import correct, end_correction
+from idroserra.cli_durations import duration_ms
 from idroserra.cli_tables import node_detail, nodes_table, settings_table
 from idroserra.cli_titrate import titrate
 from idroserra.host_client import DEFAULT_URL, HostClient
@@ -27,7 +27,6 @@ app = typer.Typer(
     help="Operate nodes through a running host.", no_args_is_help=True, add_completion=False)
 
 WIDE_COLUMNS = 110
-_UNITS_MS = {"ms": 1, "s": 1_000, "m": 60_000, "min": 60_000, "h": 3_600_000}
 
 
 @app.command("list")
@@ -133,15 +132,6 @@ def resume(node: NodeName, url: Url = DEFAULT_URL, *, as_json: AsJson = False) -
 app.command("correct")(correct)
 app.command("end-correction")(end_correction)
 app.command("titrate")(titrate)
-
-
-def duration_ms(text: str) -> int:
-    """Return a duration such as 90s, 10m or 1.5h in milliseconds. Raises BadParameter."""
-    found = re.fullmatch(r"(\d+(?:\.\d+)?)(ms|s|m|min|h)", text.strip())
-    if found is None:
-        raise typer.BadParameter(f"{text}: a number with s, m or h needed, such as 10m",
-                                 param_hint="--for")
-    return round(float(found[1]) * _UNITS_MS[found[2]])
 
 
 def _command(

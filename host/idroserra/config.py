@@ -123,6 +123,12 @@ class SpoolConfig(_Section):
     max_rejected: int = Field(default=1_000, ge=1, le=100_000)
 
 
+class AlarmsConfig(_Section):
+    """Alarms. `rules` changes single keys of the shipped rules, or adds rules: docs/alarms.md."""
+
+    rules: dict[str, dict[str, Any]] = {}
+
+
 class Config(BaseSettings):
     """Everything the host needs to know before it starts. Built by load_config()."""
 
@@ -136,6 +142,7 @@ class Config(BaseSettings):
     http: HttpConfig = HttpConfig()
     store: StoreConfig = StoreConfig()
     spool: SpoolConfig = SpoolConfig()
+    alarms: AlarmsConfig = AlarmsConfig()
 
     @field_validator("site")
     @classmethod

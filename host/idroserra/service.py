@@ -9,6 +9,12 @@ from collections.abc import Callable
 from contextlib import ExitStack
 from typing import Any
 
+from idroserra.alarms.alarms import Alarms
+from idroserra.alarms.book import AlarmBook
+from idroserra.alarms.bottles import Bottles
+from idroserra.alarms.chain import AlarmChain
+from idroserra.alarms.lookout import Lookout, Parts
+from idroserra.alarms.rule import load_rules
 from idroserra.calibration.calibrations import Calibrations
 from idroserra.commands import Commands
 from idroserra.config import Config
@@ -38,13 +44,14 @@ class Service:
     live: Live
     store: Store
     spool: Spool
+    alarms: AlarmChain
 
     def __init__(self, config: Config) -> None:
         """Open the files of data_dir. Raises ConfigError, SpoolError, StoreUnavailable."""
         self.config = config
         self._threads: list[threading.Thread] = []
         self._stopping = threading.Event()
-        self._failures: dict[str, str] = {}
+        self._failures: dict[str, tuple[int, str]] = {}
         folder = config.data_dir
         with ExitStack() as opened:
             try:
@@ -76,11 +83,13 @@ class Service:
             self._ingest = Ingest(
                 self._link, self.spool, self.nodes, self.commands, self.live
             )
+            self.alarms = self._open_alarms(opened)
             self._opened = opened.pop_all()
 
     def start(self) -> None:
         """Start the threads and the connection to the broker."""
-        for name, run in (("writer", self._writer.run), ("ingest", self._ingest.run)):
+        for name, run in (("writer", self._writer.run), ("ingest", self._ingest.run),
+                          ("alarms", self.alarms.run)):
             thread = threading.Thread(target=self._supervise, args=(name, run), name=name)
             self._threads.append(thread)
             thread.start()
@@ -89,6 +98,7 @@ class Service:
     def stop(self) -> None:
         """Stop everything in order, give the store what it still takes, and close the files."""
         self._stopping.set()
+        self.alarms.stop()
         self._ingest.stop()
         self._writer.stop()
         for thread in self._threads:
@@ -113,8 +123,24 @@ class Service:
             "spool": {"depth": self.spool.depth, "state": self.spool.state},
             "store": {"kind": self.config.store.kind, "state": self._writer.state},
             "broker": {"state": self._link.state},
-            "failures": dict(self._failures),
+            "failures": {name: why for name, (_, why) in self._failures.items()},
         }
+
+    def _open_alarms(self, opened: ExitStack) -> AlarmChain:
+        """Return the alarm chain over the parts of this host. Raises ConfigError."""
+        folder = self.config.data_dir
+        rules = load_rules(self.config.alarms.rules)
+        try:
+            book = AlarmBook(folder / "alarms.db")
+        except (OSError, sqlite3.Error) as error:
+            raise ConfigError(str(folder), "alarms.db", str(error)) from error
+        opened.callback(book.close)
+        lookout = Lookout(Parts(
+            self.nodes, self.live, self.counts, lambda: dict(self._failures), self.spool.epoch,
+            lambda: self.store, folder, self.config.site,
+        ))
+        return AlarmChain(Alarms(rules, book), Bottles(book, lambda: self.store), lookout,
+                          self.live, self._link.now_unix_ms)
 
     def _supervise(self, name: str, run: Callable[[], None]) -> None:
         """Run a thread's loop, again where it failed on something nobody foresaw."""
@@ -122,6 +148,7 @@ class Service:
             try:
                 run()
             except Exception as error:  # noqa: BLE001  the supervisor of the host's threads
-                self._failures[name] = f"{type(error).__name__}: {error}"
+                why = f"{type(error).__name__}: {error}"
+                self._failures[name] = (self._link.now_unix_ms(), why)
                 _log.exception("%s failed and is started again", name)
                 self._stopping.wait(RESTART_S)

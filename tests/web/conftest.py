@@ -19,13 +19,14 @@ KEY = b"k" * 32
 class Host:
     """The running host: .url, .client (httpx), .service, .node(name), .stop()."""
 
-    def __init__(self, folder, broker_port, wait, *, simulated=False):
+    def __init__(self, folder, broker_port, wait, *, simulated=False, more=None):
         self._wait = wait
         self._nodes = []
         self.broker_port = broker_port
         self.config = load_config(overrides={
             "site": "test", "data_dir": str(folder), "http": {"port": 0},
             "mqtt": {"url": f"mqtt://127.0.0.1:{broker_port}", "username": "host"},
+            **(more or {}),
         })
         self.service = Service(self.config)
         self.service.start()

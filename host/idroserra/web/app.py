@@ -21,8 +21,10 @@ from starlette.types import Scope
 
 from idro.protocol.texts import SETTING_TEXTS
 from idroserra import contract
+from idroserra.alarms.alarms import AlarmRefused, UnknownAlarm
 from idroserra.errors import ConfigError, HostError, NotAdopted, StoreError, UnknownNode
 from idroserra.service import Service
+from idroserra.web.alarms import alarms_router, alarms_summary
 from idroserra.web.api import BadRequest, UnknownCommand, api_router
 from idroserra.web.calibrations import calibrations_router
 from idroserra.web.events import Feed
@@ -44,7 +46,8 @@ KINDS = {
 }
 
 _STATUS: tuple[tuple[type[Exception], int], ...] = (
-    (UnknownNode, 404), (UnknownCommand, 404), (NotAdopted, 409), (BadRequest, 422),
+    (UnknownNode, 404), (UnknownCommand, 404), (UnknownAlarm, 404), (NotAdopted, 409),
+    (AlarmRefused, 409), (BadRequest, 422),
     (contract.ProtocolError, 422), (contract.SettingsError, 422), (StoreError, 503),
 )
 
@@ -76,6 +79,7 @@ def create_app(service: Service, *, simulated: bool = False) -> FastAPI:
     )
     app.include_router(api_router(service, views))
     app.include_router(calibrations_router(service))
+    app.include_router(alarms_router(service))
     app.mount(f"/static/{digest}", _Static(directory=STATIC), name="static")
     _add_pages(app, service, views, digest, simulated=simulated)
     _add_errors(app)
@@ -115,11 +119,13 @@ def _add_pages(
     def page(request: Request, name: str, node: dict[str, Any] | None) -> HTMLResponse:
         boot = {"event_id": app.state.feed.newest_id,  # first: what comes later is replayed
                 "nodes": views.all(), "now_unix_ms": wall_unix_ms(), "digest": digest,
-                "host_reasons": host_reasons(service.counts())}
+                "host_reasons": host_reasons(service.counts()),
+                "alarms": alarms_summary(service)}
         status = 404 if name == "missing.html" else 200
         return templates.TemplateResponse(request, name, status_code=status, context={
             "boot": boot, "node": node, "static": f"/static/{digest}", "simulated": simulated,
-            "site": service.config.site, "version": app.version, "kinds": KINDS,
+            "site": service.config.site, "place": name.removesuffix(".html"),
+            "version": app.version, "kinds": KINDS,
             "settings": {
                 key: row._asdict() | {"text": SETTING_TEXTS[key]}
                 for key, row in contract.SETTINGS.items()
@@ -130,6 +136,11 @@ def _add_pages(
     def overview(request: Request) -> HTMLResponse:
         """The page over all nodes."""
         return page(request, "overview.html", None)
+
+    @app.get("/alarms", include_in_schema=False)
+    def alarms_page(request: Request) -> HTMLResponse:
+        """The page of the alarms."""
+        return page(request, "alarms.html", None)
 
     @app.get("/nodes/{node}", include_in_schema=False)
     def node_page(request: Request, node: str) -> HTMLResponse:

@@ -17,6 +17,7 @@ from typing import Any
 from idroserra.errors import HostError
 from idroserra.live import Message
 from idroserra.service import Service
+from idroserra.web.alarms import alarms_summary
 from idroserra.web.verdict import host_reasons
 from idroserra.web.views import Views, event_words, wall_unix_ms
 from idroserra.web.words import fault_text, reason_text
@@ -134,6 +135,8 @@ class Feed:
             if message["unix_ms"] < wall_unix_ms() - NEWS_MS:
                 return None
             return message | {"unix_us": unix_us} | event_words(message["kind"], detail)
+        if kind == "alarms":
+            return message | {"summary": alarms_summary(self._service)}
         if kind == "command":
             return message | {"reason": reason_text(message["reason"])}
         if kind == "record" and message.get("faults"):

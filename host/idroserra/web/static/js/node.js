@@ -1,5 +1,6 @@
 // The page of one node: puts the pieces on the shell the host rendered.
 
+import { renderBell } from "./bell.js";
 import { Stack, spanText } from "./chart.js";
 import { DoseForm, StopControl } from "./commands.js";
 import { CorrectionPanel, renderAdvice } from "./correction.js";
@@ -60,6 +61,7 @@ function render() {
   const node = state.nodes.get(name);
   renderStrip(byId("strip"), verdictOf(node), newestOf([node]));
   renderLink(byId("link"));
+  renderBell();
   renderTiles(node);
   renderImport(node.history_progress);
   stop.render(node.dosing);

@@ -1,6 +1,7 @@
 // The overview: every node, worst first, and one sentence for all of them.
 
 import { listen, once, state } from "./state.js";
+import { renderBell } from "./bell.js";
 import { start } from "./link.js";
 import { ICONS, newestOf, renderLink, renderStrip, verdictOf, withHost, worstFirst } from "./strip.js";
 import { seedSparks, syncTiles, tileKeys } from "./tiles.js";
@@ -77,6 +78,7 @@ function render() {
   const nodes = [...state.nodes.values()];
   renderStrip(strip, state.link === "lost" ? verdictOf({}) : withHost(overall(nodes)), newestOf(nodes));
   renderLink(document.getElementById("link"));
+  renderBell();
   renderCards();
 }
 

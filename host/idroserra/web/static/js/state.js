@@ -7,6 +7,7 @@ export const state = {
   digest: boot.digest,
   eventId: boot.event_id,
   hostReasons: boot.host_reasons,
+  alarms: boot.alarms,
   link: "connecting",
   lostUnixMs: null,
 };
@@ -64,6 +65,7 @@ export function apply(message) {
     const old = node || { channels: {} };
     state.nodes.set(message.node, { ...old, ...message.changes });
   }
+  if (message.type === "alarms") state.alarms = message.summary;
   if (message.type === "host") state.hostReasons = message.reasons;
   tell(message);
 }

@@ -1,0 +1,123 @@
+"""What rules look for in one channel: no value, an old one, one beyond a limit or the band.
+
+Only a fresh reading says whether something is beyond a limit. Without one nobody knows, and the
+alarm stays what it is: the missing reading is an alarm of its own.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any
+
+from idroserra import contract
+from idroserra.alarms.facts import Facts, NodeFacts, Reading
+from idroserra.alarms.finding import Finding
+from idroserra.alarms.rule import Rule
+from idroserra.web.display import display_of, duration_text, shown
+from idroserra.web.words import fault_text
+
+IsActive = Callable[[str], bool]
+Watch = Callable[[Rule, Facts, NodeFacts, str, frozenset[str], IsActive], Iterator[Finding]]
+
+
+def _is_meant(rule: Rule, channel: str, others: frozenset[str]) -> bool:
+    source, quantity = contract.split_channel(channel)
+    if rule.source is not None and source != rule.source:
+        return False
+    return quantity.key in rule.quantities if rule.quantities else quantity.key not in others
+
+
+def _fresh(facts: Facts, node: NodeFacts, channel: str) -> Reading | None:
+    reading = node.readings.get(channel)
+    if reading is None or facts.now_unix_ms - reading.unix_ms > node.stale_after_ms:
+        return None
+    return reading
+
+
+def _stale(
+    rule: Rule, facts: Facts, node: NodeFacts, channel: str, others: frozenset[str],
+    _is_active: IsActive,
+) -> Iterator[Finding]:
+    if not _is_meant(rule, channel, others):
+        return
+    reading = node.readings.get(channel)
+    label = display_of(channel).label
+    if reading is None:  # since this host started; it waits for the first as for any other
+        is_waiting = (facts.since_unix_ms is None
+                      or facts.now_unix_ms - facts.since_unix_ms <= node.stale_after_ms)
+        is_present = None if is_waiting or node.last_seen_unix_ms is None else True
+        text = f"{label}: no reading yet."
+    else:
+        age_ms = max(0, facts.now_unix_ms - reading.unix_ms)
+        is_present = age_ms > node.stale_after_ms
+        text = f"{label}: the newest reading is {duration_text(age_ms)} old."
+    yield Finding(rule.name, node.site, node.node, channel, is_present, text)
+
+
+def _fault(
+    rule: Rule, facts: Facts, node: NodeFacts, channel: str, others: frozenset[str],
+    _is_active: IsActive,
+) -> Iterator[Finding]:
+    if not _is_meant(rule, channel, others):
+        return
+    reading = _fresh(facts, node, channel)
+    is_present = None if reading is None else reading.fault is not None
+    fault = "" if reading is None or reading.fault is None else fault_text(reading.fault)
+    yield Finding(rule.name, node.site, node.node, channel, is_present,
+                  f"{display_of(channel).label}: {fault}".rstrip(" :"))
+
+
+def _beyond(side: str, edge_of: Callable[[str, Mapping[str, Any]], float | None]) -> Watch:
+    sign = 1 if side == "above" else -1
+
+    def look(
+        rule: Rule, facts: Facts, node: NodeFacts, channel: str, others: frozenset[str],
+        is_active: IsActive,
+    ) -> Iterator[Finding]:
+        if not _is_meant(rule, channel, others):
+            return
+        finding = Finding(rule.name, node.site, node.node, channel, None,
+                          display_of(channel).label)
+        reading = _fresh(facts, node, channel)
+        edge = edge_of(channel, node.settings)
+        if reading is None or reading.value is None or edge is None:
+            yield finding
+            return
+        limit = edge + sign * (rule.limit or 0)
+        far = limit - sign * rule.deadband if is_active(finding.key) else limit
+        text = (f"{display_of(channel).label} is {shown(channel, reading.value)}, {side} "
+                f"{shown(channel, limit)}.")
+        yield finding._replace(is_present=sign * (reading.value - far) > 0, text=text)
+
+    return look
+
+
+def _zero(_channel: str, _settings: Mapping[str, Any]) -> float | None:
+    return 0.0
+
+
+def _edge(sign: int) -> Callable[[str, Mapping[str, Any]], float | None]:
+    """The edge of the node's own band: upper for sign 1, lower for -1; None while unknown."""
+
+    def edge_of(channel: str, settings: Mapping[str, Any]) -> float | None:
+        quantity = contract.split_channel(channel)[1].key
+        if quantity == "level_mm":
+            found = settings.get("level.full_mm" if sign > 0 else "level.low_mm")
+            return None if found is None else float(found)
+        keys = {"ph": ("ph.target", "ph.deadband"),
+                "ec_us_cm": ("ec.target_us_cm", "ec.deadband_us_cm")}.get(quantity)
+        if keys is None or not all(key in settings for key in keys):
+            return None
+        target, deadband = (float(settings[key]) for key in keys)
+        return target + sign * deadband
+
+    return edge_of
+
+
+CHANNEL_WATCHES: dict[str, Watch] = {
+    "stale": _stale, "fault": _fault,
+    "above": _beyond("above", _zero),
+    "below": _beyond("below", _zero),
+    "above_band": _beyond("above", _edge(1)),
+    "below_band": _beyond("below", _edge(-1)),
+}

@@ -1,0 +1,113 @@
+"""Takes the picture the rules look at, from the parts of the running host."""
+
+from __future__ import annotations
+
+import shutil
+from collections import deque
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from idroserra.alarms.facts import Facts, NodeFacts, Reading
+from idroserra.alarms.groups import groups_of
+from idroserra.alarms.told import TellTale
+from idroserra.live import Live
+from idroserra.nodes import Node, Nodes
+from idroserra.store import Store
+
+LEAST_STALE_MS = 30_000
+DISK_EVERY_MS = 60_000
+REJECTED_KEPT = 1_500
+
+
+class Parts(NamedTuple):
+    """What the lookout asks. counts: Service.counts(); failures: {thread: (unix_ms, why)}; epoch:
+    of a boot, None before it is decided."""
+
+    nodes: Nodes
+    live: Live
+    counts: Callable[[], Mapping[str, Any]]
+    failures: Callable[[], Mapping[str, tuple[int, str]]]
+    epoch: Callable[[str, str], int | None]
+    store: Callable[[], Store]
+    data_dir: Path
+    site: str
+
+
+class Lookout:
+    """look() is called by one thread, at most once a second or so."""
+
+    def __init__(self, parts: Parts) -> None:
+        self._parts = parts
+        self._told = TellTale(parts.store)
+        self._stream = parts.live.subscribe()
+        self._since_unix_ms: int | None = None
+        self._rejected: deque[tuple[int, int]] = deque(maxlen=REJECTED_KEPT)
+        self._disk_free_mb: float | None = None
+        self._disk_unix_ms: int | None = None
+
+    def look(
+        self, now_unix_ms: int, undelivered: Mapping[str, str],
+        left_pct: Callable[[str], Mapping[str, float]],
+    ) -> Facts:
+        """Return the picture of now. Raises nothing where a part of the host is broken."""
+        parts, counts = self._parts, self._parts.counts()
+        nodes = parts.nodes.all()
+        self._told.take(self._stream.take())
+        self._told.read((node.node for node in nodes), now_unix_ms)
+        broker = str(counts["broker"]["state"])
+        if broker != "connected":
+            self._since_unix_ms = None
+        elif self._since_unix_ms is None:
+            self._since_unix_ms = now_unix_ms
+        self._note_rejected(now_unix_ms, int(counts["rejected"]))
+        return Facts(
+            now_unix_ms, parts.site, self._since_unix_ms, broker,
+            str(counts["store"]["state"]), str(counts["spool"]["state"]),
+            parts.failures(), self._disk_mb(now_unix_ms), tuple(self._rejected),
+            undelivered,
+            tuple(self._node(node, now_unix_ms, left_pct(node.node)) for node in nodes),
+        )
+
+    def _node(self, node: Node, now_unix_ms: int, left_pct: Mapping[str, float]) -> NodeFacts:
+        parts, info, report = self._parts, node.info, node.report
+        settings = {} if report is None else report.values
+        live = parts.live.channels(node.node)
+        readings = {key: Reading(entry["value"], entry["fault"], entry["unix_ms"])
+                    for key, entry in live.items()}
+        channels = set(readings) | set(() if info is None else info.channels)
+        return NodeFacts(
+            node=node.node, site=node.site, is_online=node.online,
+            last_seen_unix_ms=node.last_seen_unix_ms,
+            stale_after_ms=max(LEAST_STALE_MS, 3 * int(settings.get("sample.every_ms", 0))),
+            settings=settings, channels=tuple(sorted(channels)), readings=readings,
+            groups=groups_of(None if info is None else info.board),
+            events=self._told.events(node.node),
+            boots_unix_ms=self._told.boots_unix_ms(node.node, now_unix_ms),
+            clock_off_ms=self._clock_off_ms(node),
+            settings_error=None if report is None else report.error,
+            left_pct=left_pct,
+        )
+
+    def _clock_off_ms(self, node: Node) -> int | None:
+        """The host's clock now against the time the running boot's records are stored under."""
+        if node.info is None or node.boot_epoch_unix_ms is None:
+            return None
+        epoch_unix_ms = self._parts.epoch(node.node, node.info.boot_id)
+        return None if epoch_unix_ms is None else node.boot_epoch_unix_ms - epoch_unix_ms
+
+    def _note_rejected(self, now_unix_ms: int, count: int) -> None:
+        if not self._rejected or now_unix_ms - self._rejected[-1][0] >= 1_000:
+            self._rejected.append((now_unix_ms, count))
+
+    def _disk_mb(self, now_unix_ms: int) -> float | None:
+        asked = self._disk_unix_ms
+        if asked is None or abs(now_unix_ms - asked) >= DISK_EVERY_MS:
+            self._disk_unix_ms = now_unix_ms
+            try:
+                free_b = shutil.disk_usage(self._parts.data_dir).free
+            except OSError:
+                self._disk_free_mb = None
+            else:
+                self._disk_free_mb = free_b / 1e6
+        return self._disk_free_mb

@@ -1,0 +1,67 @@
+"""What stands, as the page, the API and the terminal show it: worst first, consequences folded."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any
+
+from idroserra.alarms.causes import root_of
+from idroserra.alarms.standing import Standing, worst_first
+
+_STATE_WORDS = {
+    "unacknowledged": "not acknowledged", "acknowledged": "acknowledged",
+    "returned": "over, not acknowledged", "suppressed": "explained", "shelved": "shelved",
+    "out_of_service": "out of service", "pending": "about to be an alarm",
+}
+
+
+def panel(standing: Iterable[Standing]) -> list[dict[str, Any]]:
+    """Return what is not normal: causes, worst first, each with its consequences.
+
+    A cause whose delay is still running stands here as "pending" where it explains something."""
+    known = {one.key: one for one in standing}
+    causes = {key: one.alarm.cause for key, one in known.items()
+              if one.state == "suppressed" and one.alarm.cause in known}
+    folded: dict[str, list[Standing]] = {}
+    for key in causes:
+        folded.setdefault(root_of(key, causes), []).append(known[key])
+    roots = [one for key, one in known.items()
+             if key not in causes and (one.state != "normal" or key in folded)]
+    roots.sort(key=lambda one: (*worst_first(one)[:2], -len(folded.get(one.key, ())),
+                                worst_first(one)[2]))
+    return [_json(one) | {"consequences": [_json(c) for c in
+                                           sorted(folded.get(one.key, ()), key=worst_first)]}
+            for one in roots]
+
+
+def summary(standing: Iterable[Standing]) -> dict[str, Any]:
+    """Return the counts for a badge: what a person should look at, and how bad the worst is."""
+    told = [one for one in standing if one.is_told or one.alarm.wants_attention]
+    worst = min(told, key=worst_first, default=None)
+    return {
+        "count": len(told),
+        "unacknowledged": sum(one.alarm.wants_attention for one in told),
+        "priority": None if worst is None else worst.rule.priority,
+        "worst": None if worst is None else headline(worst),
+    }
+
+
+def headline(one: Standing) -> str:
+    """Return one line: what, where, and the reading or reason."""
+    where = f"{one.node}: " if one.node else ""
+    return f"{where}{one.rule.title}. {one.text}".strip()
+
+
+def _json(one: Standing) -> dict[str, Any]:
+    rule, alarm = one.rule, one.alarm
+    state = "pending" if one.state == "normal" else one.state
+    return {
+        "key": one.key, "rule": rule.name, "title": rule.title, "text": one.text,
+        "site": one.site, "node": one.node or None, "part": one.part or None,
+        "priority": rule.priority, "state": state, "state_words": _STATE_WORDS[state],
+        "is_active": alarm.is_active, "raised_unix_ms": alarm.raised_unix_ms,
+        "changed_unix_ms": one.changed_unix_ms,
+        "shelved_until_unix_ms": alarm.shelved_until_unix_ms,
+        "cause": alarm.cause or None, "consequence": rule.consequence, "action": rule.action,
+        "respond_min": rule.respond_min,
+    }

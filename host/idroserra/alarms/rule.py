@@ -1,0 +1,122 @@
+"""A rule says when something is an alarm, how bad it is, and what a person does about it.
+
+The shipped rules are the files of `rules/`; the host's configuration changes single keys of them
+under `[alarms.rules.NAME]`, or adds rules. Limits stand in the unit the reading is stored in.
+"""
+
+from __future__ import annotations
+
+import tomllib
+from collections.abc import Mapping
+from graphlib import CycleError, TopologicalSorter
+from pathlib import Path
+from typing import Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+
+from idroserra import contract
+from idroserra.errors import ConfigError
+
+FOLDER = Path(__file__).resolve().parent / "rules"
+
+Priority = Literal["low", "medium", "high", "urgent"]
+PRIORITIES: tuple[Priority, ...] = ("low", "medium", "high", "urgent")
+
+# What a rule can watch, and what it is about: the host, a site, a node, or one channel of a node.
+HOST = ("broker_down", "store_down", "spool_down", "thread_failed", "disk_low", "rejected",
+        "host_clock", "undelivered")
+SITE = ("site_silent",)
+NODE = ("silent", "latched", "water", "reset_loop", "flash_failed", "thinned", "clock_off",
+        "settings_refused", "bus_dead")
+CHANNEL = ("stale", "fault", "above", "below", "above_band", "below_band")
+DOSER = ("bottle",)
+WATCHES = HOST + SITE + NODE + CHANNEL + DOSER
+_NEED_LIMIT = ("disk_low", "rejected", "site_silent", "silent", "reset_loop", "clock_off", "above",
+               "below", "above_band", "below_band", "bottle")
+_NEED_WINDOW = ("thread_failed", "rejected", "reset_loop", "flash_failed", "thinned")
+_LEVELS = ("above", "below", "above_band", "below_band")
+
+
+class Rule(BaseModel):
+    """One rule. limit, deadband: in the unit of what is watched (its file says which)."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    name: str = Field(pattern=r"^[a-z][a-z0-9_]{1,31}$")
+    title: str = Field(min_length=3, max_length=80)
+    watch: str
+    priority: Priority
+    consequence: str = Field(min_length=3, max_length=300)
+    action: str = Field(min_length=3, max_length=300)
+    respond_min: int = Field(ge=1, le=10_080, description="time to respond, minutes")
+    on_delay_s: int = Field(default=0, ge=0, le=86_400)
+    off_delay_s: int = Field(default=0, ge=0, le=86_400)
+    quantities: tuple[str, ...] = ()
+    source: str | None = None
+    state: str | None = None
+    limit: float | None = None
+    deadband: float = Field(default=0, ge=0)
+    window_s: int | None = Field(default=None, ge=1, le=86_400)
+    caused_by: tuple[str, ...] = ()
+    auto_ack: bool = False  # back to normal by itself, without an acknowledgement
+    enabled: bool = True
+
+    @model_validator(mode="after")
+    def _check_whole(self) -> Rule:
+        if self.watch not in WATCHES:
+            raise ValueError(f"watch: {self.watch} is none of {', '.join(WATCHES)}")
+        if self.watch in _NEED_LIMIT and self.limit is None:
+            raise ValueError(f"limit: {self.watch} needs one")
+        if self.watch in _NEED_WINDOW and self.window_s is None:
+            raise ValueError(f"window_s: {self.watch} needs one")
+        if self.watch in _LEVELS and not self.quantities:
+            raise ValueError(f"quantities: {self.watch} needs some")
+        if self.watch == "water" and self.state not in ("rises", "falls"):
+            raise ValueError("state: rises or falls needed")
+        for quantity in self.quantities:
+            if quantity not in contract.QUANTITIES:
+                raise ValueError(f"quantities: unknown quantity {quantity}")
+        return self
+
+    @property
+    def rank(self) -> int:
+        """0 for low to 3 for urgent."""
+        return PRIORITIES.index(self.priority)
+
+
+def load_rules(
+    overrides: Mapping[str, Mapping[str, Any]] | None = None
+) -> dict[str, Rule]:
+    """Return the enabled rules by name, `overrides` laid over those that are shipped.
+
+    Raises ConfigError that names the rule and the key."""
+    table: dict[str, dict[str, Any]] = {}
+    for file in sorted(FOLDER.glob("*.toml")):
+        table |= tomllib.loads(file.read_text("utf-8"))
+    for name, changes in (overrides or {}).items():
+        table[name] = {**table.get(name, {}), **changes}
+    rules = {name: _rule(name, body) for name, body in table.items()}
+    _check_causes(rules)
+    return {name: rule for name, rule in rules.items() if rule.enabled}
+
+
+def _rule(name: str, body: Mapping[str, Any]) -> Rule:
+    try:
+        return Rule.model_validate({**body, "name": name})
+    except ValidationError as error:
+        first = error.errors(include_url=False)[0]
+        where = ".".join(["alarms.rules", name, *(str(part) for part in first["loc"])])
+        raise ConfigError("alarm rules", where, str(first["msg"])) from None
+
+
+def _check_causes(rules: Mapping[str, Rule]) -> None:
+    for rule in rules.values():
+        unknown = set(rule.caused_by) - set(rules)
+        if unknown:
+            where = f"alarms.rules.{rule.name}.caused_by"
+            raise ConfigError("alarm rules", where, f"no rule {', '.join(sorted(unknown))}")
+    try:
+        TopologicalSorter({rule.name: rule.caused_by for rule in rules.values()}).prepare()
+    except CycleError as error:
+        circle = ", ".join(str(name) for name in error.args[1])
+        raise ConfigError("alarm rules", "caused_by", f"goes in a circle: {circle}") from None

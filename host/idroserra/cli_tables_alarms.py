@@ -1,0 +1,57 @@
+"""Tables of alarms for the terminal."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from rich.table import Table
+from rich.text import Text
+
+from idroserra.cli_tables import clock_text
+from idroserra.web.display import duration_text
+
+_STYLES = {"urgent": "bold white on red", "high": "bold red", "medium": "yellow", "low": "cyan"}
+
+
+def alarms_table(alarms: Sequence[Mapping[str, Any]], now_unix_ms: int) -> Table:
+    """Return what stands, worst first; what an alarm explains is counted under it."""
+    table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0))
+    for title in ("priority", "alarm", "since", "state"):
+        table.add_column(title, no_wrap=title != "alarm")
+    for one in alarms:
+        since = one["raised_unix_ms"] or one["changed_unix_ms"]
+        table.add_row(Text(one["priority"], style=_STYLES[one["priority"]]), _said(one),
+                      duration_text(max(1_000, now_unix_ms - since)), _state(one))
+    return table
+
+
+def history_table(changes: Sequence[Mapping[str, Any]]) -> Table:
+    """Return changes, newest first."""
+    table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0))
+    for title in ("when", "alarm", "became", "by"):
+        table.add_column(title, no_wrap=title == "when")
+    for change in reversed(changes):
+        said = " ".join(part for part in (change["by"], change["comment"]) if part)
+        table.add_row(clock_text(change["unix_ms"]),
+                      Text(f"{change['key']} {change['text']}"),
+                      change["state"].replace("_", " "), Text(said))
+    return table
+
+
+def _said(one: Mapping[str, Any]) -> Text:
+    where = f"{one['node']}: " if one["node"] else ""
+    text = Text(f"{where}{one['title']}. {one['text']}\n", style="bold")
+    text.append(f"{one['action']}\n", style="default not bold")
+    if one["consequences"]:
+        text.append(f"explains {len(one['consequences'])} more: ", style="dim not bold")
+        keys = [other["key"] for other in one["consequences"]]
+        more = f" and {len(keys) - 5} more" if len(keys) > 5 else ""
+        text.append(", ".join(keys[:5]) + f"{more}\n", style="dim not bold")
+    text.append(one["key"], style="dim not bold")
+    return text
+
+
+def _state(one: Mapping[str, Any]) -> str:
+    until = one["shelved_until_unix_ms"]
+    return f"shelved until {clock_text(until)}" if until else str(one["state_words"])

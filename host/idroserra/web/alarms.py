@@ -1,0 +1,208 @@
+"""The API of the alarms: what stands, cause first; acknowledge, shelve, take out; the journal."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Query
+from pydantic import BaseModel, ConfigDict, Field
+
+from idroserra.alarms.alarms import MOST_SHELVED_MS
+from idroserra.alarms.book import Bottle
+from idroserra.alarms.panel import panel, summary
+from idroserra.service import Service
+from idroserra.web.api import BadRequest
+from idroserra.web.models import WHO, ErrorOut
+from idroserra.web.views import wall_unix_ms
+
+MOST_CHANGES = 2_000
+DAY_MS = 86_400_000
+
+Key = Annotated[str, Field(min_length=1, max_length=160, description="As GET /api/alarms tells.")]
+Comment = Annotated[str, Field(
+    default="", max_length=200, pattern=r"^[^\x00-\x1f\x7f]*$",
+    description="Kept in the journal.")]
+
+_REFUSALS: dict[int | str, dict[str, Any]] = {
+    404: {"model": ErrorOut, "description": "No such alarm stands."},
+    409: {"model": ErrorOut, "description": "The alarm is in another state."},
+    422: {"model": ErrorOut, "description": "A field is wrong; the message names it."},
+    503: {"model": ErrorOut, "description": "It could not be written down."},
+}
+
+
+class AlarmsIn(BaseModel):
+    """What to say about some alarms."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    keys: list[Key] = Field(min_length=1, max_length=1_000)
+    by: WHO = "api"
+    comment: Comment
+
+
+class AlarmIn(BaseModel):
+    """What to say about one alarm."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    key: Key
+    by: WHO = "api"
+    comment: Comment
+
+
+class ShelveIn(AlarmIn):
+    """Put an alarm aside; it comes back by itself."""
+
+    for_ms: int = Field(ge=1_000, le=MOST_SHELVED_MS, description="How long, in ms.")
+
+
+class AlarmOut(BaseModel):
+    """One alarm. key names it; state is one of ISA-18.2's, in words too."""
+
+    model_config = ConfigDict(extra="allow")
+
+    key: str
+    title: str
+    text: str
+    priority: str = Field(description="low, medium, high or urgent.")
+    state: str = Field(description="unacknowledged, acknowledged, returned, suppressed, shelved, "
+                                   "out_of_service, or pending: its delay is running.")
+    consequence: str
+    action: str
+    respond_min: int
+
+
+class AlarmsOut(BaseModel):
+    """What stands, worst first; `consequences` of each are what it explains."""
+
+    unix_ms: int
+    summary: dict[str, Any]
+    health: dict[str, Any] = Field(description="Whether the alarms themselves work.")
+    alarms: list[AlarmOut]
+
+
+class BottleIn(BaseModel):
+    """A bottle that was filled."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    node: str = Field(max_length=40)
+    doser: str = Field(max_length=40, description="The doser it feeds, such as ph_down.")
+    volume_ml: float = Field(gt=0, le=1_000_000, description="What is in it now, in ml.")
+    by: WHO = "api"
+
+
+class BottlesOut(BaseModel):
+    """Bottles somebody told of, with what is left; null before the doses were counted."""
+
+    bottles: list[dict[str, Any]]
+
+
+class HistoryOut(BaseModel):
+    """Changes of alarms, oldest first."""
+
+    changes: list[dict[str, Any]]
+
+
+def alarms_summary(service: Service) -> dict[str, Any]:
+    """Return the counts for the badge, with whether the alarms themselves work."""
+    return summary(service.alarms.alarms.all()) | {"health": service.alarms.health()["text"]}
+
+
+def alarms_json(service: Service) -> dict[str, Any]:
+    """Return what GET /api/alarms answers."""
+    standing = service.alarms.alarms.all()
+    return {"unix_ms": wall_unix_ms(), "summary": alarms_summary(service),
+            "health": service.alarms.health(), "alarms": panel(standing)}
+
+
+def alarms_router(service: Service) -> APIRouter:
+    """Return the routes under /api/alarms."""
+    router = APIRouter(prefix="/api/alarms", responses=_REFUSALS)
+    _add_reading(router, service)
+    _add_acting(router, service)
+    _add_bottles(router, service)
+    return router
+
+
+def _add_reading(router: APIRouter, service: Service) -> None:
+    @router.get("", response_model=AlarmsOut)
+    def list_alarms() -> dict[str, Any]:
+        """What stands now: causes, worst first, each with its consequences."""
+        return alarms_json(service)
+
+    @router.get("/history", response_model=HistoryOut)
+    def history(
+        from_unix_ms: Annotated[int | None, Query(ge=0, description="UTC, in ms.")] = None,
+        to_unix_ms: Annotated[int | None, Query(ge=0, description="Not included.")] = None,
+        node: Annotated[str | None, Query(max_length=40)] = None,
+        limit: Annotated[int, Query(ge=1, le=MOST_CHANGES, description="Newest so many.")] = 200,
+    ) -> dict[str, Any]:
+        """The journal: every change of every alarm, and who asked for it."""
+        to = wall_unix_ms() + 60_000 if to_unix_ms is None else to_unix_ms
+        begin = to - 7 * DAY_MS if from_unix_ms is None else from_unix_ms
+        found = service.alarms.alarms.history(begin, to, limit, node)
+        return {"changes": [change._asdict() | {"title": service.alarms.alarms.title(change.rule)}
+                            for change in found]}
+
+
+def _add_acting(router: APIRouter, service: Service) -> None:
+    alarms = service.alarms.alarms
+
+    @router.post("/acknowledge", response_model=AlarmsOut)
+    def acknowledge(body: AlarmsIn) -> dict[str, Any]:
+        """Say that somebody knows of these alarms."""
+        alarms.acknowledge(body.keys, body.by, body.comment, wall_unix_ms())
+        return alarms_json(service)
+
+    @router.post("/shelve", response_model=AlarmsOut)
+    def shelve(body: ShelveIn) -> dict[str, Any]:
+        """Put an alarm aside for a time. What it explains stays folded into it."""
+        alarms.shelve(body.key, body.for_ms, body.by, body.comment, wall_unix_ms())
+        return alarms_json(service)
+
+    @router.post("/unshelve", response_model=AlarmsOut)
+    def unshelve(body: AlarmIn) -> dict[str, Any]:
+        """Take an alarm back before its time; told anew where it is still so."""
+        alarms.unshelve(body.key, body.by, body.comment, wall_unix_ms())
+        return alarms_json(service)
+
+    @router.post("/take-out", response_model=AlarmsOut)
+    def take_out(body: AlarmIn) -> dict[str, Any]:
+        """Take an alarm out of service until somebody puts it back."""
+        alarms.take_out(body.key, body.by, body.comment, wall_unix_ms())
+        return alarms_json(service)
+
+    @router.post("/put-back", response_model=AlarmsOut)
+    def put_back(body: AlarmIn) -> dict[str, Any]:
+        """Put an alarm back into service."""
+        alarms.put_back(body.key, body.by, body.comment, wall_unix_ms())
+        return alarms_json(service)
+
+
+def _add_bottles(router: APIRouter, service: Service) -> None:
+    bottles = service.alarms.bottles
+
+    def answer() -> dict[str, Any]:
+        return {"bottles": [
+            {"node": bottle.node, "doser": bottle.doser, "volume_ml": bottle.volume_ul / 1_000,
+             "left_ml": None if left_ul is None else left_ul / 1_000,
+             "filled_unix_ms": bottle.filled_unix_ms, "by": bottle.by}
+            for bottle, left_ul in bottles.all()]}
+
+    @router.get("/bottles", response_model=BottlesOut)
+    def list_bottles() -> dict[str, Any]:
+        """What is left in the bottles, by what was dosed since somebody filled them."""
+        return answer()
+
+    @router.put("/bottles", response_model=BottlesOut)
+    def fill(body: BottleIn) -> dict[str, Any]:
+        """Say that a bottle was filled. From then on the host counts what is dosed from it."""
+        node = service.nodes.get(body.node)
+        kinds = {} if node.info is None else node.info.outputs
+        if kinds.get(body.doser) != "doser":
+            raise BadRequest(f"doser: {body.node} has none called {body.doser}")
+        bottles.fill(Bottle(body.node, body.doser, round(body.volume_ml * 1_000),
+                            wall_unix_ms(), body.by))
+        return answer()

@@ -1,0 +1,109 @@
+// One alarm on the page: what, where, since when, what to do, and what became of a click.
+
+import { nowUnixMs } from "./state.js";
+import { ICONS } from "./strip.js";
+import { fullTime } from "./words.js";
+
+const LEVEL = { low: "note", medium: "warn", high: "bad", urgent: "bad" };
+const DONE_WORDS = {
+  acknowledge: "Confirmed: acknowledged.",
+  shelve: "Confirmed: shelved. It comes back by itself.",
+  unshelve: "Confirmed: back.",
+  "put-back": "Confirmed: in service again.",
+};
+const SHOWN_CONSEQUENCES = 30;
+
+export const isAside = (alarm) => alarm.state === "shelved" || alarm.state === "out_of_service";
+
+function lasted(ms) {
+  const minutes = Math.max(0, Math.round(ms / 60_000));
+  if (minutes < 1) return "less than a minute";
+  if (minutes < 120) return `${minutes} min`;
+  return minutes < 2880 ? `${Math.round(minutes / 60)} h` : `${Math.round(minutes / 1440)} d`;
+}
+
+/** Text with `commands` as code. */
+function withCode(text) {
+  return text.split("`").map((part, index) => (index % 2 ? Object.assign(document.createElement("code"), { textContent: part }) : part));
+}
+
+const place = (alarm) => (alarm.node ? `${alarm.node}: ` : "");
+
+export class AlarmCard {
+  constructor(key, act) {
+    this.root = document.getElementById("alarm").content.firstElementChild.cloneNode(true);
+    this.root.dataset.key = key;
+    this.alarm = null;
+    for (const button of this.root.querySelectorAll("button")) {
+      const verb = button.dataset.do;
+      button.addEventListener("click", () => act(this, verb, verb === "acknowledge" ? { keys: [key] } : { key }));
+    }
+    const shelve = this.root.querySelector("select");
+    shelve.addEventListener("change", () => {
+      const forMs = Number(shelve.value);
+      shelve.value = "";
+      if (forMs) act(this, "shelve", { key, for_ms: forMs });
+    });
+  }
+
+  doneWords(verb) {
+    return DONE_WORDS[verb];
+  }
+
+  say(how, text) {
+    const outcome = this.root.querySelector(".outcome");
+    outcome.hidden = false;
+    outcome.dataset.state = how;
+    outcome.textContent = text;
+    for (const control of this.root.querySelectorAll("button, select")) control.disabled = how === "pending";
+  }
+
+  render(alarm) {
+    if (this.alarm && this.alarm.state !== alarm.state && this.root.querySelector(".outcome").dataset.state !== "done") {
+      this.root.querySelector(".outcome").hidden = true;
+    }
+    this.alarm = alarm;
+    const { root } = this;
+    const level = LEVEL[alarm.priority];
+    root.dataset.level = level;
+    root.dataset.state = alarm.state;
+    root.querySelector("use").setAttribute("href", ICONS[level]);
+    root.querySelector("h3").textContent = `${place(alarm)}${alarm.title}`;
+    root.querySelector(".priority").textContent = alarm.priority;
+    root.querySelector(".text").textContent = alarm.text;
+    root.querySelector(".act span").replaceChildren(...withCode(alarm.action));
+    root.querySelector(".why-it p").textContent = `${alarm.consequence} Act within ${lasted(alarm.respond_min * 60_000)}.`;
+    this.renderConsequences(alarm.consequences);
+    const show = (verb, isShown) => (root.querySelector(`[data-do="${verb}"]`).hidden = !isShown);
+    show("acknowledge", alarm.state === "unacknowledged" || alarm.state === "returned");
+    show("unshelve", alarm.state === "shelved");
+    show("put-back", alarm.state === "out_of_service");
+    root.querySelector(".shelve").hidden = isAside(alarm) || alarm.state === "pending";
+    this.tick(nowUnixMs());
+  }
+
+  renderConsequences(consequences) {
+    const more = this.root.querySelector(".more");
+    more.hidden = consequences.length === 0;
+    const many = consequences.length === 1 ? "1 other alarm" : `${consequences.length} other alarms`;
+    more.querySelector("summary").textContent = `Explains ${many}`;
+    const lines = consequences.slice(0, SHOWN_CONSEQUENCES).map((one) => `${place(one)}${one.title}. ${one.text}`);
+    if (consequences.length > lines.length) lines.push(`and ${consequences.length - lines.length} more`);
+    const joined = lines.join("\n");
+    if (more.dataset.text === joined) return;
+    more.dataset.text = joined;
+    more.querySelector("ul").replaceChildren(...lines.map((text) => Object.assign(document.createElement("li"), { textContent: text })));
+  }
+
+  /** Times move on. */
+  tick(unixMs) {
+    const { alarm } = this;
+    if (!alarm) return;
+    const since = alarm.raised_unix_ms || alarm.changed_unix_ms;
+    let words = alarm.state_words;
+    if (alarm.shelved_until_unix_ms) words = `shelved until ${fullTime(alarm.shelved_until_unix_ms)}`;
+    const text = `${words}; since ${fullTime(since)}, ${lasted(unixMs - since)}`;
+    const meta = this.root.querySelector(".meta");
+    if (meta.textContent !== text) meta.textContent = text;
+  }
+}

@@ -1,0 +1,145 @@
+// The alarm page: causes, worst first, with what they explain folded; acknowledge and shelve.
+
+import { countText, levelOf, renderBell } from "./bell.js";
+import { listen, nowUnixMs, once, state } from "./state.js";
+import { request, start } from "./link.js";
+import { renderLink, renderStrip, verdictOf } from "./strip.js";
+import { AlarmCard, isAside } from "./alarm_card.js";
+import { fullTime } from "./words.js";
+
+const byId = (id) => document.getElementById(id);
+const POLL_MS = 15_000;
+const WHO = "someone at the page";
+const HISTORY_LEVEL = { unacknowledged: "bad", returned: "note", normal: "ok", suppressed: "note" };
+const cards = new Map();
+let shown = { alarms: [], health: { text: "" } };
+let askedMs = 0;
+
+/** Do something to an alarm: pending until the host has written it down. */
+async function act(card, verb, body) {
+  card.say("pending", "Asking the host\u2026");
+  try {
+    take(await request(`/api/alarms/${verb}`, { method: "POST", body: { ...body, by: WHO } }));
+    card.say("done", card.doneWords(verb));
+    loadHistory();
+  } catch (error) {
+    card.say("failed", `Not done: ${error.message}`);
+  }
+}
+
+function take(answer) {
+  shown = answer;
+  state.alarms = answer.summary;
+  render();
+}
+
+async function load() {
+  askedMs = Date.now();
+  const answer = await request("/api/alarms").catch(() => null);
+  if (answer) take(answer);
+}
+
+async function loadHistory() {
+  const answer = await request("/api/alarms/history?limit=100").catch(() => null);
+  if (answer) renderHistory(answer.changes);
+}
+
+function renderList(root, alarms) {
+  alarms.forEach((alarm, index) => {
+    if (!cards.has(alarm.key)) cards.set(alarm.key, new AlarmCard(alarm.key, act));
+    const card = cards.get(alarm.key);
+    if (root.children[index] !== card.root) root.insertBefore(card.root, root.children[index] || null);
+    card.render(alarm);
+  });
+  while (root.children.length > alarms.length) root.lastElementChild.remove();
+}
+
+function forget(alarms) {
+  const known = new Set(alarms.map((alarm) => alarm.key));
+  for (const key of cards.keys()) if (!known.has(key)) cards.delete(key);
+}
+
+function renderHistory(changes) {
+  const told = changes.filter((change) => change.state !== "suppressed" && change.was !== "suppressed");
+  const items = told.reverse().map((change) => {
+    const item = document.createElement("li");
+    item.dataset.level = HISTORY_LEVEL[change.state] || "note";
+    const who = [change.by, change.comment].filter(Boolean).join(": ");
+    const what = `${change.node ? `${change.node}: ` : ""}${change.title}. ${change.text}`;
+    const words = `${what} \u2192 ${change.state.replaceAll("_", " ")}${who ? `, by ${who}` : ""}`;
+    item.append(
+      document.createElement("i"),
+      Object.assign(document.createElement("p"), { textContent: words }),
+      Object.assign(document.createElement("time"), { textContent: fullTime(change.unix_ms) }),
+    );
+    return item;
+  });
+  byId("history").replaceChildren(...items);
+  byId("no-history").hidden = items.length > 0;
+}
+
+function strip() {
+  if (state.link === "lost") return verdictOf({});
+  const { health, worst } = state.alarms;
+  const summary = health || countText(state.alarms);
+  return { level: levelOf(state.alarms), summary, reasons: worst ? [{ text: `Worst: ${worst}` }] : [] };
+}
+
+function render() {
+  const aside = shown.alarms.filter(isAside);
+  const standing = shown.alarms.filter((alarm) => !isAside(alarm));
+  forget(shown.alarms);
+  renderList(byId("standing"), standing);
+  renderList(byId("aside").querySelector("ol"), aside);
+  byId("calm").hidden = standing.length > 0 || Boolean(shown.health.text);
+  byId("aside").hidden = aside.length === 0;
+  byId("aside").querySelector("summary").textContent = `Put aside: ${aside.length}`;
+  byId("ack-all").hidden = waiting().length < 2;
+  renderFrame();
+}
+
+function renderFrame() {
+  renderStrip(byId("strip"), strip(), shown.health.evaluated_unix_ms || null);
+  byId("strip").querySelector(".age").hidden = true;
+  renderLink(byId("link"));
+  renderBell();
+}
+
+const waiting = () => shown.alarms.filter((alarm) => ["unacknowledged", "returned"].includes(alarm.state)).map((alarm) => alarm.key);
+
+async function acknowledgeAll() {
+  const outcome = byId("all-outcome");
+  const say = (how, text) => {
+    outcome.hidden = false;
+    outcome.dataset.state = how;
+    outcome.textContent = text;
+  };
+  const keys = waiting();
+  say("pending", "Asking the host\u2026");
+  try {
+    take(await request("/api/alarms/acknowledge", { method: "POST", body: { keys, by: WHO } }));
+    say("done", `Confirmed: ${keys.length} acknowledged.`);
+    loadHistory();
+  } catch (error) {
+    say("failed", `Not done: ${error.message}`);
+  }
+}
+
+const renderSoon = once(renderFrame);
+
+listen((message) => {
+  if (message.type === "outdated") byId("outdated").hidden = false;
+  if (message.type === "alarms" || message.type === "nodes") {
+    load();
+    loadHistory();
+  } else if (message.type === "tick") {
+    if (Date.now() - askedMs > POLL_MS) load();
+    for (const card of cards.values()) card.tick(nowUnixMs());
+  }
+  renderSoon();
+});
+byId("ack-all").addEventListener("click", acknowledgeAll);
+renderFrame();
+load();
+loadHistory();
+start();

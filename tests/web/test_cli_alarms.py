@@ -1,0 +1,102 @@
+"""`idroserra alarms` and its API: what they print and answer, and their exit codes."""
+
+import json
+from functools import partial
+
+import pytest
+from test_cli_node import idroserra
+
+LATCH = "dosing_latched/idro-a"
+
+
+@pytest.fixture
+def ask(host):
+    """ask("list"): run `idroserra alarms` against the host."""
+    return lambda *words: idroserra("alarms", *words, url=host.url)
+
+
+@pytest.fixture
+def latched(node, host, eventually):
+    """A node whose dosing is locked, and an alarm that says so."""
+    node.tell("latched", {"reason": "three doses of ph_down had no effect"})
+    eventually(partial(has, host, LATCH, "unacknowledged"), 15, "the alarm")
+    return node
+
+
+def has(host, key, state):
+    alarms = host.client.get("/api/alarms").json()["alarms"]
+    return [one["state"] for one in alarms if one["key"] == key] == [state]
+
+
+def test_nothing_stands_in_a_house_in_order(node, ask):
+    assert ask("list").stdout == "No alarm stands.\n"
+    assert ask("ack", "--all").stdout == "Nothing asks to be acknowledged.\n"
+    assert ask("history").stdout == "No alarm changed in that time.\n"
+
+
+def test_list_acknowledge_and_history(latched, host, ask):
+    listed = ask("list")
+    assert (listed.returncode, listed.stderr) == (0, "")
+    assert "idro-a: Dosing is locked." in listed.stdout
+    assert "Why: three doses of pH down had no effect." in listed.stdout
+    assert LATCH in listed.stdout
+    done = ask("ack", LATCH, "--comment", "new bottle on its way")
+    assert (done.returncode, done.stdout) == (0, f"acknowledged: {LATCH}\n")
+    assert has(host, LATCH, "acknowledged")
+    found = json.loads(ask("history", "--json").stdout)
+    assert [change["state"] for change in found] == ["unacknowledged", "acknowledged"]
+    assert found[1]["comment"] == "new bottle on its way"
+    assert found[1]["by"].endswith("(cli)")
+    assert "new bottle" in ask("history").stdout
+
+
+def test_shelve_and_take_back(latched, host, ask):
+    assert ask("shelve", LATCH, "--for", "30m").stdout == f"shelved for 30m: {LATCH}\n"
+    assert has(host, LATCH, "shelved")
+    assert "shelved until" in ask("list").stdout
+    assert ask("unshelve", LATCH).returncode == 0
+    assert has(host, LATCH, "unacknowledged")
+    assert ask("take-out", LATCH, "--comment", "pump is out").returncode == 0
+    assert has(host, LATCH, "out_of_service")
+    assert ask("put-back", LATCH).returncode == 0
+
+
+def test_calling_it_wrong_says_so(latched, ask):
+    for words, code, why in (
+        (("ack", "ph_high/nobody"), 1, "no alarm ph_high/nobody stands"),
+        (("unshelve", LATCH), 1, "is not shelved"),
+        (("shelve", LATCH, "--for", "soon"), 2, "such as 10m"),
+        (("shelve", LATCH, "--for", "999h"), 2, "for_ms"),
+        (("ack",), 2, "name alarms"),
+        (("bottle", "idro-a", "light", "--ml", "5"), 2, "has none called light"),
+        (("bottle", "nobody", "ph_down", "--ml", "5"), 1, "unknown node"),
+    ):
+        done = ask(*words)
+        assert done.returncode == code, words
+        assert why in " ".join(done.stderr.split()), words
+
+
+def test_a_bottle_is_counted_from_its_filling(node, host, ask, eventually):
+    assert ask("bottle").stdout == "Nobody told of a bottle yet.\n"
+    assert "of 10 ml left" in ask("bottle", "idro-a", "ph_down", "--ml", "10").stdout
+    node.tell("dosed", {"actuator": "ph_down", "volume_ul": 9_000, "on_ms": 9_000,
+                        "reason": "pH 6.1 is above 6.0", "by": "control"})
+    host.settle("idro-a", 64)
+    ask("bottle", "idro-a", "nutrient_a", "--ml", "1000")  # counts anew
+    eventually(partial(has, host, "bottle_low/idro-a/ph_down", "unacknowledged"), 15, "low")
+    listed = json.loads(ask("bottle", "--json").stdout)
+    assert {one["doser"]: one["left_ml"] for one in listed} == {
+        "ph_down": 1.0, "nutrient_a": 1000.0}
+
+
+def test_the_api_refuses_with_a_line_that_names_the_field(host):
+    for path, body, status in (
+        ("acknowledge", {"keys": []}, 422), ("acknowledge", {"keys": ["a"], "x": 1}, 422),
+        ("shelve", {"key": "a", "for_ms": -1}, 422),
+        ("shelve", {"key": "a", "for_ms": 5_000}, 404),
+        ("take-out", {"key": "a", "comment": "\n"}, 422), ("put-back", {"key": ""}, 422),
+    ):
+        answer = host.client.post(f"/api/alarms/{path}", json=body)
+        assert answer.status_code == status, path
+        assert answer.json()["error"]
+    assert host.client.get("/api/alarms/history?limit=0").status_code == 422
