@@ -349,3 +349,7 @@ def test_a_full_ledger_says_so(rig):
     assert refused(dose, rig, "ph_down", 500) == (
         "ledger", "the ledger is full: too many runs today"
     )
+
+
+def test_a_refusal_that_nobody_took_is_printed_as_its_reason():
+    assert str(Refused("full", "the tank is full, 240 mm")) == "the tank is full, 240 mm"

@@ -332,6 +332,18 @@ def test_what_a_link_says_after_it_was_given_up_is_not_told(world):
     assert errors(world) == ["silent for 60 s"]
 
 
+def test_what_was_given_up_does_nothing_any_more(world):
+    did_ms = []
+
+    async def slow():
+        await world.clock.sleep_ms(65_000)
+        did_ms.append(world.clock.now_ms())
+
+    world.supervisor.add("link", slow, silent_ms=60_000)
+    world.run(200_000)
+    assert did_ms == []
+
+
 def test_a_link_that_fails_in_the_very_moment_it_is_missed_says_why():
     world = World(wakes_together=True)
 
