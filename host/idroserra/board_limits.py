@@ -1,7 +1,8 @@
-"""What can be wired but not be trusted: analog probes on the chip's own converter.
+"""What can be wired but not be trusted: analog probes on the chip's own converter, blind heat.
 
 The converter of an ESP32 is some tens of millivolts wrong after its calibration. That is a third
-of a pH, and more than most of a nutrient solution's tolerance.
+of a pH, and more than most of a nutrient solution's tolerance. An output for the air needs to know
+that air, and heat must end soon after the program does.
 """
 
 from typing import Any, NamedTuple
@@ -27,8 +28,20 @@ _PROBES = {
 }
 
 
+# What an output for the air acts on, and its longest run without being asked again.
+_OF_THE_AIR: dict[str, tuple[tuple[str, ...], int]] = {
+    "fan": (("air.temp_c",), 1_800_000),
+    "heater": (("air.temp_c",), 120_000),
+    "humidifier": (("air.temp_c", "air.rh_pct"), 120_000),
+}
+
+
 def check(file: str, board: dict[str, Any]) -> None:
-    """Refuse outputs that would act on a reading that is too coarse. Raises BoardError."""
+    """Refuse outputs that would act on a reading that is too coarse, or on none of the air.
+
+    Raises BoardError.
+    """
+    _check_air(file, board)
     outputs = {actuator["name"] for actuator in board["actuators"]}
     for index, sensor, probe in _on_own_converter(board):
         acting = sorted(outputs & probe.outputs)
@@ -38,6 +51,25 @@ def check(file: str, board: dict[str, Any]) -> None:
                 f"use an ads1115 or an EZO circuit, or leave those outputs away"
             )
             raise BoardError(file, f"sensor[{index}].bus", why)
+
+
+def _check_air(file: str, board: dict[str, Any]) -> None:
+    known = {f"{s['source']}.{quantity}" for s in board["sensors"] for quantity in s["measures"]}
+    for index, actuator in enumerate(board["actuators"]):
+        name = actuator["name"]
+        if name not in _OF_THE_AIR:
+            continue
+        needed, longest_ms = _OF_THE_AIR[name]
+        if actuator["part"] != "switch":
+            why = f"a {name} is a switch: a relay or contactor that is on or off"
+            raise BoardError(file, f"actuator[{index}].part", why)
+        for channel in needed:
+            if channel not in known:
+                why = f'{name} goes by {channel}: add a sensor of source "air" that measures it'
+                raise BoardError(file, f"actuator[{index}].name", why)
+        if actuator["max_on_ms"] > longest_ms:
+            why = f"{actuator['max_on_ms']} is too long for a {name}: at most {longest_ms}"
+            raise BoardError(file, f"actuator[{index}].max_on_ms", why)
 
 
 def warnings(board: dict[str, Any]) -> list[str]:

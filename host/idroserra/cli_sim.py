@@ -74,8 +74,8 @@ def run(
 @app.command()
 def mutate(
     defects_file: Annotated[
-        Path, typer.Option("--defects", help="The list of deliberate defects.")
-    ] = Path("sim/defects.toml"),
+        Path, typer.Option("--defects", help="The deliberate defects: a file, or a folder.")
+    ] = Path("sim/defects"),
     scenarios: Annotated[
         Path, typer.Option(help="The folder of the scenarios.")
     ] = Path("sim/scenarios"),

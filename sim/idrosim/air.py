@@ -1,4 +1,4 @@
-"""The air round the crop: one well-mixed volume with lamps, leaves, leaks and a fan.
+"""The air round the crop: one well-mixed volume with lamps, leaves, leaks, a fan, heater and mist.
 
 Saturation pressure is the Magnus form of WMO (within 0.31 % of IAPWS from 0 to 40 C). Both states,
 temperature and water vapour, relax exponentially, so any step is stable.
@@ -33,13 +33,13 @@ class Air:
     def __init__(self, params, outside_temp_c):
         self.temp_c = outside_temp_c
         self.vapour = vapour_kg_m3(outside_temp_c, params["outside.rh_pct"])
-        self.configure(params)
+        self.configure(params, 0.0)
         self.drive(outside_temp_c, 0.0, 0.0)
 
-    def configure(self, params):
-        """Take the room's size, walls and fan from `params`."""
+    def configure(self, params, fan_per_h):
+        """Take the room's size, walls and leaks from `params`; `fan_per_h` changes it besides."""
         self._volume_m3 = params["air.volume_m3"]
-        per_s = params["air.exchanges_per_h"] / 3600.0
+        per_s = (params["air.exchanges_per_h"] + fan_per_h) / 3600.0
         self._loss_w_k = params["air.ua_w_k"] + per_s * self._volume_m3 * _AIR_HEAT_J_M3_K
         self._heat_rate = self._loss_w_k / params["air.heat_capacity_j_k"]
         self._vapour_rate = max(per_s, 1e-6)

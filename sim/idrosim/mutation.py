@@ -47,8 +47,16 @@ class Outcome:
     why: str
 
 
-def load(file: Path) -> list[Defect]:
-    """Return the defects of a TOML file of [[defect]] tables. Raises MutationError."""
+def load(path: Path) -> list[Defect]:
+    """Return the defects of a TOML file of [[defect]] tables, or of all such files of a folder.
+
+    Raises MutationError.
+    """
+    files = sorted(path.glob("*.toml")) if path.is_dir() else [path]
+    return [defect for file in files for defect in _load(file)]
+
+
+def _load(file: Path) -> list[Defect]:
     try:
         tables = tomllib.loads(file.read_text(encoding="utf-8"))["defect"]
         return [

@@ -10,7 +10,8 @@ from idrosim.water import RECIPES, STOCKS, WATERS
 
 DOSERS = ("ph_down", "ph_up", "nutrient_a", "nutrient_b")
 SWITCHES = ("circulation", "top_off", "irrigation")
-OUTPUTS = DOSERS + SWITCHES + ("light",)
+OF_THE_AIR = ("fan", "heater", "humidifier")
+OUTPUTS = DOSERS + SWITCHES + ("light",) + OF_THE_AIR
 
 _STUCK = ("", "on", "off")
 
@@ -47,6 +48,9 @@ _NUMBERS: dict[str, tuple] = {
     "bed.wet_ml": (100.0, 1.0, 1e6),  # with more than that in it the roots are watered
     "bed.moist_min": (60.0, 0.1, 10_000.0),  # from then on until they wilt
     "bed.lost_ratio": (0.0, 0.0, 1.0),  # of what runs back: onto the floor
+    "fan.exchanges_per_h": (60.0, 0.0, 300.0),  # of the air, on top of air.exchanges_per_h
+    "heater.power_w": (300.0, 0.0, 1e5),
+    "humidifier.g_per_h": (200.0, 0.0, 1e5),  # its mist evaporates in the air and cools it
     "light.ppfd_umol_m2_s": (250.0, 0.0, 2_500.0),
     "light.efficacy_umol_j": (2.7, 0.1, 5.0),
     "air.volume_m3": (4.0, 0.1, 1e5),

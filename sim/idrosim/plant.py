@@ -58,7 +58,6 @@ class Plant:
     def _configure(self):
         """Take parameters and levels over into what a step reads."""
         params = self._params
-        self._air.configure(params)
         self.reservoir.configure(params)
         if self._bed is not None:
             self._bed.configure(params)
@@ -85,6 +84,9 @@ class Plant:
         self._circulation_ml_s = flow * params["circulation.flow_l_per_h"] / 3.6
         self._valve_ml_s = self._level("top_off") * params["top_off.flow_ml_per_s"]
         self._lamps = self._level("light") * params["light.ppfd_umol_m2_s"]
+        self._air.configure(params, self._level("fan") * params["fan.exchanges_per_h"])
+        self._heater_w = self._level("heater") * params["heater.power_w"]
+        self._mist_kg_s = self._level("humidifier") * params["humidifier.g_per_h"] / 3.6e6
         for doser in self._dosers:
             doser.turn(self._elapsed_s)
         if self._bed is not None:
@@ -211,8 +213,9 @@ class Plant:
             saturation_pa(tank.temp_c) - pressure, 0.0)
         heat_w = area_m2 * (self._lamps / params["light.efficacy_umol_j"]
                             + (ppfd - self._lamps) / crop.PAR_UMOL_J)
+        heat_w += self._heater_w - crop.LATENT_J_KG * self._mist_kg_s
         air.drive(self._outside_c(), heat_w - crop.LATENT_J_KG * canopy_kg_s,
-                  canopy_kg_s + tank_kg_s)
+                  canopy_kg_s + tank_kg_s + self._mist_kg_s)
         self._canopy_ml_s, self._tank_ml_s = 1000.0 * canopy_kg_s, 1000.0 * tank_kg_s
         grown_g_s = max(self._grow_n + self._grow_s, 0.0) * area_m2 * params["crop.uptake_ratio"]
         self._uptake = crop.uptake_mol_s(

@@ -19,7 +19,7 @@ from idrosim.campaign import Outcome, Wanted
 
 DEFECTS = {
     defect.name: defect
-    for defect in mutation.load(Path(__file__).resolve().parents[2] / "sim" / "defects.toml")
+    for defect in mutation.load(Path(__file__).resolve().parents[2] / "sim" / "defects")
 }
 
 

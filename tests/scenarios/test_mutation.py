@@ -10,7 +10,7 @@ from idroserra import boards, image
 from idroserra.cli_sim import build_mutated
 from idrosim import mutation
 
-DEFECTS = mutation.load(FOLDER.parent / "defects.toml")
+DEFECTS = mutation.load(FOLDER.parent / "defects")
 BY_NAME = {defect.name: defect for defect in DEFECTS}
 
 

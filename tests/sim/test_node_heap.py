@@ -13,7 +13,7 @@ from idrosim.process import find_micropython
 
 BARE_NODE = Path(__file__).with_name("bare_node.py")
 # Raise them with a reason, and docs/memory.md with them.
-MOST_IMPORTED_BYTES = 240_000
+MOST_IMPORTED_BYTES = 244_000
 MOST_BYTES = 310_000
 HEAP = "384K"
 

@@ -29,6 +29,7 @@ class Loops:
         self._fill_ended_ms = None
         self._was_filling = False
         self._held_until_ms = None
+        self._climate = self._build_climate()
         self._reasons = {}  # loop: (stable part of the reason it told last, with a comma, when)
         self._kept_owed_ul = 0
         self._learned_kept_ms = None
@@ -84,6 +85,8 @@ class Loops:
             self._light(values)
         if topoff.ACTUATOR in node.outputs:
             self._top_off(level, values, now_ms)
+        if self._climate is not None:
+            self._climate.cycle(values, now_ms, stale_ms)
         self._dose(level, values, now_ms, stale_ms)
 
     def apply_wish(self, name):
@@ -103,6 +106,15 @@ class Loops:
             self._memory.recalibrated()
             self._balance.clear()
         self._memory.declared(changed)
+
+    def _build_climate(self):
+        """Return the Climate, None where the board has no output for it."""
+        outputs = self._node.outputs
+        if not ("fan" in outputs or "heater" in outputs or "humidifier" in outputs):
+            return None
+        from idro.app.climate import Climate
+
+        return Climate(self._node, self._tell, self._switch)
 
     def _watch_water(self, level, values, now_ms):
         if self.held_ms:

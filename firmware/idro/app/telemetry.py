@@ -18,6 +18,12 @@ class Telemetry:
         self.channels = list(sampler.channels)
         if LEVEL in self.channels:
             self.channels.append(VOLUME)
+        self._add_vpd = None
+        if "fan" in outputs or "humidifier" in outputs:
+            from idro.app.vpd import VPD, add_vpd
+
+            self._add_vpd = add_vpd
+            self.channels.append(VPD)
         self._shown = []  # (channel, output) of what is on for long
         for name, output in outputs.items():
             if output.kind != "doser":
@@ -40,6 +46,8 @@ class Telemetry:
             values[VOLUME] = values[LEVEL] * area_cm2 // 10
         elif LEVEL in faults:
             faults[VOLUME] = faults[LEVEL]
+        if self._add_vpd is not None:
+            self._add_vpd(values, faults)
         self._add_outputs(values, max(1, at_ms - self._last_at_ms))
         self._last_at_ms = at_ms
         values["node.heap_free_b"] = heap_free_b

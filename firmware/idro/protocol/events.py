@@ -26,4 +26,5 @@ EVENTS = (
     "water",
     "irrigation_no_flow",
     "irrigation_stuck_on",
+    "air",
 )

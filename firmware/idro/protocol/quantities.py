@@ -18,6 +18,7 @@ _ROWS = (
     Quantity("ec_us_cm", "uS/cm", 0, 0, 20_000),
     Quantity("temp_c", "C", 2, -40, 85),
     Quantity("rh_pct", "%", 1, 0, 100),
+    Quantity("vpd_pa", "Pa", 0, 0, 60_000),
     Quantity("co2_ppm", "ppm", 0, 0, 40_000),
     Quantity("illuminance_lx", "lx", 0, 0, 200_000),
     Quantity("level_mm", "mm", 0, 0, 5_000),

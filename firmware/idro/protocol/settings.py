@@ -38,6 +38,20 @@ _ROWS = (
     Setting("light.on_minutes", "int", "min", 960, 0, 1_440),
     Setting("light.ramp_minutes", "int", "min", 15, 0, 120),
     Setting("light.duty_pct", "int", "%", 80, 0, 100),
+    Setting("climate.heat_day_c", "float", "C", 18.0, 0, 30),
+    Setting("climate.heat_night_c", "float", "C", 16.0, 0, 30),
+    Setting("climate.cool_day_c", "float", "C", 24.0, 5, 40),
+    Setting("climate.cool_night_c", "float", "C", 22.0, 5, 40),
+    Setting("climate.deadband_c", "float", "C", 1.0, 0.3, 5),
+    Setting("climate.max_c", "float", "C", 35.0, 20, 40),
+    Setting("climate.rh_max_pct", "int", "%", 85, 40, 95),
+    Setting("climate.vpd_low_day_pa", "int", "Pa", 400, 0, 3_000),
+    Setting("climate.vpd_high_day_pa", "int", "Pa", 1_200, 100, 5_000),
+    Setting("climate.vpd_low_night_pa", "int", "Pa", 200, 0, 3_000),
+    Setting("climate.vpd_high_night_pa", "int", "Pa", 1_000, 100, 5_000),
+    Setting("climate.vpd_deadband_pa", "int", "Pa", 100, 20, 500),
+    Setting("climate.vent_minutes", "int", "min", 5, 0, 60),
+    Setting("climate.blind_vent_minutes", "int", "min", 20, 5, 60),
     Setting("clock.utc_offset_min", "int", "min", 0, -720, 840),
     Setting("sample.every_ms", "int", "ms", 10_000, 1_000, 60_000),
     Setting("ph.neutral_uv", "int", "uV", 1_500_000, 1_000_000, 2_000_000),
@@ -92,4 +106,8 @@ def check(values):
     for key in ("irrigation.off_s", "irrigation.night_off_s"):
         if drain_s and 0 < merged[key] < drain_s + _FILL_S:
             raise SettingsError(key, f"0 or {drain_s + _FILL_S} needed: draining and {_FILL_S} s")
+    if any([key.startswith("climate.") for key in values]):
+        from idro.protocol.climate_settings import check as check_climate
+
+        check_climate(merged)
     return merged

@@ -47,6 +47,8 @@ EVENT_TEXTS = {
         "(began, ended), on_ms (without flow), reason.",
     "irrigation_stuck_on": "Water flows to the roots though the pump is off: state (began, "
         "ended), flow_ml_per_min.",
+    "air": "The air is not as the outputs would have it: state (too hot: the heater is locked; "
+        "warms: though the heater is off; cooled), reason.",
 }
 
 QUANTITY_TEXTS = {
@@ -54,6 +56,7 @@ QUANTITY_TEXTS = {
     "ec_us_cm": "electrical conductivity at 25 C",
     "temp_c": "temperature",
     "rh_pct": "relative humidity of the air",
+    "vpd_pa": "vapour pressure deficit of the air: what it could still take up",
     "co2_ppm": "carbon dioxide in the air",
     "illuminance_lx": "brightness of the light",
     "level_mm": "depth of water above the tank's floor",
@@ -99,6 +102,21 @@ SETTING_TEXTS = {
     "light.on_minutes": "photoperiod; 0 is dark",
     "light.ramp_minutes": "sunrise and sunset ramp",
     "light.duty_pct": "level at full light",
+    "climate.heat_day_c": "the heater keeps the air above it while it is light",
+    "climate.heat_night_c": "and in the dark",
+    "climate.cool_day_c": "the fan keeps the air below it while it is light",
+    "climate.cool_night_c": "and in the dark",
+    "climate.deadband_c": "heating ends so far above, cooling so far below",
+    "climate.max_c": "hotter air locks the heater",
+    "climate.rh_max_pct": "the fan dries the air above it",
+    "climate.vpd_low_day_pa": "the fan dries the air below this VPD while it is light",
+    "climate.vpd_high_day_pa": "the humidifier mists above this VPD while it is light",
+    "climate.vpd_low_night_pa": "the fan's in the dark",
+    "climate.vpd_high_night_pa": "the humidifier's in the dark",
+    "climate.vpd_deadband_pa": "drying ends so far above, misting so far below",
+    "climate.vent_minutes":
+        "fresh air: minutes of each hour that the fan runs, unless the air is cold",
+    "climate.blind_vent_minutes": "the same while no air temperature is known",
     "clock.utc_offset_min": "local time less UTC",
     "sample.every_ms": "one record each",
     "ph.neutral_uv": "calibration: front-end voltage at pH 7",

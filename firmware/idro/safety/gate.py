@@ -14,6 +14,8 @@ from idro.safety.ledger import LATCHES, STOPPED
 from idro.safety.limits import (
     CIRCULATION,
     CORRECTED,
+    HEATER,
+    HUMIDIFIER,
     OPEN_RESERVE_HOLD_MS,
     QUANTUM_MS,
     SMALLEST_ON_MS,
@@ -33,11 +35,12 @@ class Gate:
         self._limits = limits
         self._clock = clock
         self._record_event = record_event
-        self._leases = Leases(self._outputs, ledger, limits, clock, record_event)
+        self.arming = Arming()
+        self._air = self._watch_air()
+        self._leases = Leases(self._outputs, ledger, limits, clock, record_event, self._air)
         self._dosing = None
         self._is_halted = False
         self._is_armed = False
-        self.arming = Arming()
         if ledger.was_damaged:
             record_event("latched", {"reason": LATCHES[ledger.latch_code]})
 
@@ -65,6 +68,9 @@ class Gate:
         self._ledger.mend()
         self.arming.observe(readings)
         now_ms = self._clock.now_ms()
+        if self._air is not None:
+            self._air.observe(readings, now_ms, self._limits)
+            self._leases.watch_air(readings)
         is_armed = bool(self._dosers)
         for name in self._dosers:
             if interlocks.check_armed(name, self.arming, now_ms):
@@ -73,6 +79,15 @@ class Gate:
         if is_armed and not self._is_armed:
             self._record_event("armed", {})
         self._is_armed = is_armed
+
+    def _watch_air(self):
+        """Return what watches the air, None where the board neither heats nor humidifies."""
+        driver = self._outputs.driver
+        if driver(HEATER) is None and driver(HUMIDIFIER) is None:
+            return None
+        from idro.safety.air import Air
+
+        return Air(self._outputs, self.arming, self._record_event)
 
     def room(self, doser, readings, by):
         """Return (volume_ul, why) that `doser` could be given now; 0 with the reason that forbids.

@@ -6,23 +6,31 @@ Filling is the exception: it is charged in the ledger ahead of it, run by run, a
 from idro.errors import ActuatorError, LedgerError
 from idro.safety import interlocks
 from idro.safety.limits import (
+    AIR_LEASE_MS,
     CIRCULATION,
     DAY_MS,
+    FAN,
     FILL,
     FILL_RUN_ON_MS,
+    HEATER,
     IRRIGATION,
     SMALLEST_ON_MS,
 )
 
 
 class Leases:
-    """Runs the switched and dimmed Outputs under `limits` (a Limits, replaced with settings)."""
+    """Runs the switched and dimmed Outputs under `limits` (a Limits, replaced with settings).
 
-    def __init__(self, outputs, ledger, limits, clock, record_event):
+    `air` is what watches over heater and humidifier (see air), None where there is none.
+    """
+
+    def __init__(self, outputs, ledger, limits, clock, record_event, air):
         self._outputs = outputs
         self._ledger = ledger
         self._clock = clock
         self._record_event = record_event
+        self._air = air
+        self._airs = () if air is None else air.names
         self._runs = {}  # switched output: (reason, by, ledger entry or None)
         self._until_ms = {}
         self.limits = limits
@@ -35,6 +43,10 @@ class Leases:
         if blocked:
             self.end(actuator, blocked[1])
             raise self._outputs.refusal(actuator, by, blocked[0], blocked[1])
+        if actuator in self._airs:
+            for_ms = min(for_ms, AIR_LEASE_MS)
+        elif actuator == FAN and HEATER in self._airs:
+            self.end(HEATER, "the fan runs")
         if actuator == FILL:
             if output.driver.is_on:
                 return
@@ -51,6 +63,13 @@ class Leases:
             raise self._outputs.refusal(actuator, by, "actuator", str(error)) from None
         self._until_ms[actuator] = self._clock.now_ms() + for_ms
         self._outputs.allowed(actuator)
+
+    def watch_air(self, readings):
+        """End the runs that the air forbids from now on."""
+        for actuator in self._airs:
+            blocked = self._blocked(actuator, readings) if actuator in self._runs else None
+            if blocked:
+                self.end(actuator, blocked[1])
 
     def end(self, actuator, reason=None):
         """End the run of a switch, if there is one; tells what it ran."""
@@ -95,6 +114,8 @@ class Leases:
                 )
                 or interlocks.check_full(readings, self.limits.full_mm)
             )
+        if actuator in self._airs:
+            return self._air.blocked(actuator, readings, self._clock.now_ms(), self.limits)
         return None
 
     def _charge_fill(self, for_ms, told):

@@ -21,6 +21,7 @@ CORRECTED = {"ph_down": "ph_down_fill", "ph_up": "ph_up_fill"}
 CHANNELS = DOSERS + (FILL,) + ("ph_down_fill", "ph_up_fill")
 CIRCULATION = "circulation"
 IRRIGATION = "irrigation"
+FAN, HEATER, HUMIDIFIER = "fan", "heater", "humidifier"
 
 HOUR_MS = 3_600_000
 DAY_MS = 86_400_000
@@ -58,15 +59,22 @@ IN_AIR_HOLD_MS = 60_000
 OPEN_RESERVE_HOLD_MS = 600_000
 STALE_MS = 30_000
 
+# Of the air. A heater or a humidifier that is not asked for again is off after so long.
+AIR_LEASE_MS = 120_000
+AIR_MAX_C = 40
+AIR_MAX_RH_PCT = 95
+TRIP_BELOW_C = 5
+TRIP_HOLD_MS = 1_800_000
+
 # What one channel may give. flow_ul_per_s is the calibration that turns volume into on-time.
 Caps = namedtuple("Caps", ("dose_ul", "hour_ul", "day_ul", "gap_ms", "flow_ul_per_s"))
 # All limits in force: caps by doser, the level nothing doses below, the age a reading may have,
 # the mixing wait of control, the fill time a day, the share of the budgets that is granted, what a
-# correction may give in a day.
+# correction may give in a day, how hot the air may be before the heater is locked.
 Limits = namedtuple(
     "Limits",
     ("caps", "low_mm", "full_mm", "stale_ms", "mixing_ms", "fill_day_ms", "authority_pct",
-     "correction_day_ul"),
+     "correction_day_ul", "air_max_c"),
 )
 
 
@@ -97,7 +105,7 @@ def derive(values, volume_l=REFERENCE_VOLUME_L, authority_pct=100):
         caps, values["level.low_mm"], values["level.full_mm"],
         max(STALE_MS, 3 * values["sample.every_ms"]), values["mixing.wait_ms"],
         min(FILL_DAY_ON_MS, values["topoff.max_ms_day"]), authority_pct,
-        CORRECTION_DAY_UL_L * volume_l,
+        CORRECTION_DAY_UL_L * volume_l, min(AIR_MAX_C, values["climate.max_c"]),
     )
 
 

@@ -13,8 +13,8 @@ from idroserra import contract
 # Order on screens: the solution first, then the air, then the light.
 _ORDER = (
     "ph", "ec_us_cm", "temp_c", "level_mm", "volume_ml", "float_up", "flow_ml_per_min", "rh_pct",
-    "co2_ppm", "illuminance_lx", "duty_pct", "on_pct", "supply_mv", "current_ma", "outbox_count",
-    "rssi_dbm", "heap_free_b",
+    "vpd_pa", "co2_ppm", "illuminance_lx", "duty_pct", "on_pct", "supply_mv", "current_ma",
+    "outbox_count", "rssi_dbm", "heap_free_b",
 )
 # quantity: (name, unit, factor, decimals, place, notable)
 _QUANTITIES = {
@@ -22,6 +22,7 @@ _QUANTITIES = {
     "ec_us_cm": ("EC", "mS/cm", 0.001, 2, "tile", 15),
     "temp_c": ("temperature", "°C", 1.0, 1, "tile", 0.3),
     "rh_pct": ("humidity", "%", 1.0, 0, "tile", 2),
+    "vpd_pa": ("VPD", "kPa", 0.001, 2, "tile", 100),
     "co2_ppm": ("CO₂", "ppm", 1.0, 0, "tile", 60),
     "illuminance_lx": ("brightness", "klx", 0.001, 1, "tile", 0),
     "level_mm": ("level", "mm", 1.0, 0, "tile", 2),

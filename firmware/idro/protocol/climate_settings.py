@@ -1,0 +1,22 @@
+"""Settings of the air that contradict each other: imported where one of them is set."""
+
+from idro.errors import SettingsError
+
+
+def check(values):
+    """Refuse what would heat and cool, or dry and mist, one against the other.
+
+    Raises SettingsError.
+    """
+    both_c = 2 * values["climate.deadband_c"]
+    both_pa = 2 * values["climate.vpd_deadband_pa"]
+    for when in ("day", "night"):
+        cool, high = f"climate.cool_{when}_c", f"climate.vpd_high_{when}_pa"
+        if not values[f"climate.heat_{when}_c"] + both_c < values[cool]:
+            raise SettingsError(cool, "heating and two deadbands must be below it")
+        if not values[cool] < values["climate.max_c"]:
+            raise SettingsError("climate.max_c", "it must be above what is cooled to")
+        if not values[f"climate.vpd_low_{when}_pa"] + both_pa < values[high]:
+            raise SettingsError(high, "the low VPD and two deadbands must be below it")
+    if values["climate.blind_vent_minutes"] < values["climate.vent_minutes"]:
+        raise SettingsError("climate.blind_vent_minutes", "not below climate.vent_minutes")
