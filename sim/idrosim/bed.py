@@ -35,9 +35,10 @@ class Bed:
         self._intake_ml = 0.1 * params["irrigation.intake_mm"] * params["reservoir.area_cm2"]
         self._full_flow_ml_s = params["irrigation.flow_ml_per_s"]
 
-    def turn(self, level):
+    def turn(self, level, tank):
         """Let the pump run at `level` of its full flow from now on."""
-        self._flow_ml_s = self._lifts_ml_s = level * self._full_flow_ml_s
+        self._flow_ml_s = level * self._full_flow_ml_s
+        self._lifts_ml_s = self._flow_ml_s if tank.volume_ml > self._intake_ml else 0.0
 
     def pace_s(self):
         """Return how long the water may stay as it is."""
@@ -58,9 +59,9 @@ class Bed:
         before_ml = self.volume_ml
         lifted_ml = min(self._flow_ml_s * dt_s, max(tank.volume_ml - self._intake_ml, 0.0))
         self._lifts_ml_s = lifted_ml / dt_s
-        aim_ml = min(lifted_ml / dt_s * self._drain_s, self._holds_ml)
-        keep = math.exp(-dt_s / self._drain_s)
-        after_ml = min(aim_ml + (before_ml - aim_ml) * keep, before_ml + lifted_ml)
+        aim_ml = lifted_ml / dt_s * self._drain_s
+        after_ml = aim_ml + (before_ml - aim_ml) * math.exp(-dt_s / self._drain_s)
+        after_ml = min(after_ml, self._holds_ml, before_ml + lifted_ml)
         if lifted_ml <= 0.0 and after_ml < _STILL_ML:
             after_ml = 0.0
         self._count_dry(dt_s, before_ml, lifted_ml)

@@ -90,7 +90,7 @@ class Plant:
         for doser in self._dosers:
             doser.turn(self._elapsed_s)
         if self._bed is not None:
-            self._bed.turn(self._level("irrigation"))
+            self._bed.turn(self._level("irrigation"), self.reservoir)
         self._light = self._ppfd()
         self._slow_left_s = 0.0
         self._pace()

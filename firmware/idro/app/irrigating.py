@@ -4,6 +4,7 @@ Nothing here is imported on a board without an irrigation pump.
 """
 
 from idro.control import irrigation
+from idro.protocol.samples import hold
 
 _LOOK_MS = 20_000
 _SOONEST_MS = 100
@@ -59,16 +60,18 @@ class Irrigating:
         decision = irrigation.decide(
             self._level, values, turns, self._flow, now_ms, second_of_day
         )
-        self._tell(irrigation.ACTUATOR, decision)
         wish = node.overrides.of(irrigation.ACTUATOR)
         is_over = decision.actuator is None and turns.due_ms is not None
         if wish is None and is_over and irrigation.is_burst(values) and not self._driver.is_on:
+            self._tell(irrigation.ACTUATOR, decision)
             return  # it ended by itself, and is told with those to come
         refusal = self._switch(irrigation.ACTUATOR, decision)
         if refusal is not None:
             turns.refused(refusal)
+            decision = hold("off: " + refusal)
         elif wish is not None and not wish[1]:
             turns.start_over()
+        self._tell(irrigation.ACTUATOR, decision)
         self._note(now_ms)
 
     def _note(self, now_ms):
