@@ -142,6 +142,34 @@ def test_a_leak_explains_the_falling_level(rig):
     assert rig.panel() == [("leak/idro-0", ["level_low/idro-0/reservoir.level_mm"])]
 
 
+@pytest.mark.parametrize(("kind", "key"), [
+    ("irrigation_no_flow", "roots_dry/idro-0"), ("irrigation_stuck_on", "irrigation_stuck/idro-0"),
+])
+def test_irrigation_that_failed_stands_until_it_ends_or_the_node_starts_anew(rig, kind, key):
+    rig.tell("idro-0", kind, state="began", on_ms=20_000)
+    rig.step()
+    assert rig.states() == {key: "unacknowledged"}
+    rig.now_unix_ms += 1_000
+    rig.tell("idro-0", kind, state="ended", on_ms=30_000)
+    rig.step()
+    assert rig.states() == {key: "returned"}
+    rig.tell("idro-0", kind, state="began", on_ms=20_000)
+    rig.step()
+    assert rig.states() == {key: "unacknowledged"}
+    rig.more["idro-0"]["boots_unix_ms"] = (rig.now_unix_ms + 1,)
+    rig.step()
+    assert rig.states() == {key: "returned"}
+
+
+def test_water_on_the_floor_is_an_alarm_and_a_float_in_the_tank_is_none(rig):
+    rig.nodes["idro-0"]["values"] |= {"leak.float_up": 0, "reservoir.float_up": 1}
+    rig.step()
+    assert rig.states() == {}
+    rig.nodes["idro-0"]["values"]["leak.float_up"] = 1
+    rig.step()
+    assert rig.states() == {"floor_wet/idro-0/leak.float_up": "unacknowledged"}
+
+
 @pytest.mark.parametrize(("host", "key"), [
     ({"store": "no answer"}, "store_down"), ({"spool": "disk full"}, "spool_down"),
     ({"disk_free_mb": 120.0}, "disk_low"), ({"failures": {"ingest": (T0, "KeyError")}},

@@ -61,6 +61,22 @@ def _water(rule: Rule, _facts: Facts, node: NodeFacts, _active: IsActive) -> Ite
                  event_text("water", told.detail))
 
 
+Watch = Callable[[Rule, Facts, NodeFacts, IsActive], Iterator[Finding]]
+
+
+def _began(kind: str, well: str) -> Watch:
+    """An event of this kind says that it began, and none that it ended; a start forgets it."""
+    def look(rule: Rule, _facts: Facts, node: NodeFacts, _active: IsActive) -> Iterator[Finding]:
+        told = node.events.get(kind)
+        started = max(node.boots_unix_ms, default=0)
+        if told is None or told.detail.get("state") != "began" or told.unix_ms < started:
+            yield _found(rule, node, False, well)
+        else:
+            yield _found(rule, node, True, event_text(kind, told.detail))
+
+    return look
+
+
 def _reset_loop(rule: Rule, facts: Facts, node: NodeFacts, _active: IsActive) -> Iterator[Finding]:
     window_ms = (rule.window_s or 0) * 1_000
     count = sum(facts.now_unix_ms - unix_ms < window_ms for unix_ms in node.boots_unix_ms)
@@ -131,4 +147,6 @@ NODE_WATCHES: dict[str, Callable[[Rule, Facts, NodeFacts, IsActive], Iterator[Fi
     "silent": silent, "latched": _latched, "water": _water, "reset_loop": _reset_loop,
     "flash_failed": _recent("flash_failed"), "thinned": _recent("gap"), "clock_off": _clock_off,
     "settings_refused": _settings_refused, "bus_dead": _bus_dead,
+    "irrigation_no_flow": _began("irrigation_no_flow", "Water flows to the roots."),
+    "irrigation_stuck_on": _began("irrigation_stuck_on", "The pump off, nothing flows."),
 }

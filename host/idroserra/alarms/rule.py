@@ -27,7 +27,7 @@ HOST = ("broker_down", "store_down", "spool_down", "thread_failed", "disk_low", 
         "host_clock", "undelivered")
 SITE = ("site_silent",)
 NODE = ("silent", "latched", "water", "reset_loop", "flash_failed", "thinned", "clock_off",
-        "settings_refused", "bus_dead")
+        "settings_refused", "bus_dead", "irrigation_no_flow", "irrigation_stuck_on")
 CHANNEL = ("stale", "fault", "above", "below", "above_band", "below_band")
 DOSER = ("bottle",)
 WATCHES = HOST + SITE + NODE + CHANNEL + DOSER

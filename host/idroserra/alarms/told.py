@@ -13,7 +13,8 @@ from idroserra.errors import StoreError
 from idroserra.live import Message
 from idroserra.store import EventPoint, Store
 
-KINDS = ("latched", "resumed", "water", "flash_failed", "gap")
+KINDS = ("latched", "resumed", "water", "flash_failed", "gap", "irrigation_no_flow",
+         "irrigation_stuck_on")
 BOOT = "boot"
 LOOK_BACK_MS = 90 * 86_400_000
 BOOT_BACK_MS = 86_400_000
