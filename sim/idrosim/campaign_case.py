@@ -74,9 +74,31 @@ class Plan:
         self.add(at_ms, command=command)
         self.tell("hands_ms", at_ms)
 
+    def correction(self, at_ms: int, rng: random.Random) -> None:
+        """Let somebody ask for a correction of the pH, and press the button now and then: rarely
+        too short or too long for a hand, often when the node is not ready for it."""
+        pump, low, high = rng.choice((("ph_down", 4_500, 6_000), ("ph_up", 6_000, 7_500)))
+        self.add(at_ms, command={
+            "verb": "correct", "by": f"fill-{at_ms}", "args": {
+                "actuator": pump, "target_milli_ph": rng.randrange(low, high),
+                "volume_ul": int(20_000 * 200.0 ** rng.random()),
+            },
+        })
+        self.tell("hands_ms", at_ms)
+        for _ in range(rng.randrange(20, 100)):
+            at_ms += rng.randrange(10_000, 5 * MINUTE_MS)
+            for_ms = rng.choice((200, 700, 1_000, 1_000, 1_000, 4_000, 7_000))
+            if at_ms >= self.at(0.94):
+                break
+            self.add(at_ms, press=for_ms)
+            self.tell("presses_ms", at_ms)
+            self.tell("hands_ms", at_ms)
+
     def case(self, name: str, replay: str, seed: int, **more: Any) -> Case:
         """Return the finished case."""
         timeline = sorted(self.timeline, key=lambda event: event["at_ms"])
+        if "presses_ms" in self.terms:
+            self.terms["presses_ms"] = tuple(sorted(self.terms["presses_ms"]))
         terms = Terms(settings=dict(self.settings), volume_l=VOLUME_L, **self.terms)
         return Case(
             name, "; ".join(self.texts), replay, seed, self.duration_ms, self.plant,
@@ -112,6 +134,9 @@ def evil(seed: int, duration_ms: int, commands: int) -> Case:
     plan = Plan(duration_ms)
     greenhouse(plan, rng)
     evil_host(plan, seed, plan.at(0.01), plan.at(0.98), commands)
+    if seed % 2:
+        plan.correction(plan.at(rng.uniform(0.1, 0.5)), rng)
+        plan.texts.append("somebody presses the button now and then")
     replay = f"--evil {commands} --first-seed {seed} --hours {duration_ms / HOUR_MS:g}"
     return plan.case(f"evil-{seed}", replay, seed)
 

@@ -2,8 +2,9 @@
 
 Water from osmosis to hard, 20 to 300 litres, aged probes, settings within their ranges; then
 faults of sensors one after the other, pumps and bottles that fail, a bad network, resets, power
-cuts in doses and in flash operations, hangs, clock jumps, a damaged ledger, and in one seed of
-four a host with the key that sends random commands. The judge is told what each of it forbids.
+cuts in doses and in flash operations, hangs, clock jumps, a damaged ledger, in some a correction
+by somebody at the button, and in one seed of four a host with the key that sends random commands.
+The judge is told what each of it forbids.
 """
 
 import random
@@ -58,6 +59,10 @@ def case(seed: int, hours: float = 24.0) -> Case:
         start_ms = plan.at(rng.uniform(0.02, 0.5))
         commands = rng.randrange(200, 2_000)
         evil_host(plan, seed, start_ms, plan.at(0.95), commands)
+    apart = random.Random(f"correction {seed}")
+    if apart.random() < 0.3:
+        plan.correction(plan.at(apart.uniform(0.02, 0.8)), apart)
+        plan.texts.append("a correction by hand")
     plan.add(plan.at(0.96), network="up")  # so that what was kept is told
     start_unix_ms = 1_767_225_600_000 + rng.randrange(0, _DAY_MS)
     made = plan.case(

@@ -17,8 +17,8 @@ __all__ = ["Quota", "Record", "Sign", "Silence", "Terms", "Violation", "judge"]
 _MOST_TOLD = 5  # of one invariant: the first ones tell
 
 CHECKS: tuple[Callable[[Record, Terms], Iterator[Violation]], ...] = (
-    judge_doses.budgets, judge_doses.quanta, judge_doses.apart, judge_doses.armed,
-    judge_doses.mixed, judge_doses.directions, judge_doses.silences,
+    judge_doses.budgets, judge_doses.corrections, judge_doses.quanta, judge_doses.apart,
+    judge_doses.armed, judge_doses.mixed, judge_doses.directions, judge_doses.silences,
     judge_outputs.off_at_resets, judge_outputs.resets, judge_outputs.fills,
     judge_outputs.dry_runs, judge_outputs.light, judge_outputs.commands, judge_outputs.period,
     judge_outputs.signs,

@@ -7,6 +7,7 @@ it is the volume, and with one that does not the ceilings hold all the same.
 from bisect import bisect_left, bisect_right
 from collections.abc import Iterator
 
+from idrosim import judge_steps
 from idrosim.judge_record import DOSERS, Cycle, Dose, Record
 from idrosim.judge_terms import CONTROL, Quota, Silence, Terms, Violation
 
@@ -36,20 +37,51 @@ _DIRECTION_PH = 0.25  # of probe error, lag and mixing
 
 
 def budgets(record: Record, terms: Terms) -> Iterator[Violation]:
-    """I1: on-time and nominal volume of every pump, in a dose, any 60 min and any 24 h."""
-    doses = record.doses()
+    """I1: on-time and nominal volume of every pump, in a dose, any 60 min and any 24 h.
+
+    Steps of a correction have their own ceilings, but fill the hour of every other dose.
+    """
+    steps = judge_steps.steps(record, terms)
     for pump in DOSERS:
-        of_pump = [dose for dose in doses if dose.pump == pump]
         limits = limits_s(pump, terms)
-        for dose in of_pump:
+        for dose in record.doses():
+            if dose.pump != pump or dose in steps:
+                continue
             allowed_s = limits["dose"] + _overshoot_s(terms, dose.start_us, dose.end_us)
             if dose.on_us > allowed_s * 1e6:
                 yield _over(pump, dose.end_us, dose.on_us, allowed_s, "in one dose", terms)
-        for name, window_us in (("hour", HOUR_US), ("day", DAY_US)):
-            worst_us, end_us = most_on(record.spans.get(pump, []), window_us)
-            allowed_s = limits[name] + _overshoot_s(terms, end_us - window_us, end_us)
-            if worst_us > allowed_s * 1e6:
-                yield _over(pump, end_us, worst_us, allowed_s, f"in one {name}", terms)
+            since_us = dose.end_us - HOUR_US
+            in_hour_us = on_in(record.spans[pump], since_us, dose.end_us)
+            allowed_s = limits["hour"] + _overshoot_s(terms, since_us, dose.end_us)
+            if in_hour_us > allowed_s * 1e6:
+                yield _over(pump, dose.end_us, in_hour_us, allowed_s, "in one hour", terms)
+        ordinary = judge_steps.spans_without(pump, record, steps)
+        worst_us, end_us = most_on(ordinary, DAY_US)
+        allowed_s = limits["day"] + _overshoot_s(terms, end_us - DAY_US, end_us)
+        if worst_us > allowed_s * 1e6:
+            yield _over(pump, end_us, worst_us, allowed_s, "in one day", terms)
+
+
+def corrections(record: Record, terms: Terms) -> Iterator[Violation]:
+    """I1: the ceilings of a step, and of all steps of a pump in 24 h."""
+    steps = judge_steps.steps(record, terms)
+    for step in steps:
+        allowed_s = judge_steps.STEP_ON_S + _overshoot_s(terms, step.start_us, step.end_us)
+        if step.on_us > allowed_s * 1e6:
+            yield _over(step.pump, step.end_us, step.on_us, allowed_s, "in one step", terms)
+    for pump in judge_steps.STEP_PUMPS:
+        worst_us, end_us = most_on(judge_steps.spans_of(pump, record, steps), DAY_US)
+        allowed_s = min(judge_steps.limits_s(terms))
+        allowed_s += _overshoot_s(terms, end_us - DAY_US, end_us)
+        if worst_us > allowed_s * 1e6:
+            yield _over(pump, end_us, worst_us, allowed_s, "in steps of one day", terms)
+
+
+def on_in(spans: list[tuple[int, int]], since_us: int, until_us: int) -> int:
+    """Return for how many us of a window a pump was on."""
+    return sum(
+        max(0, min(off_us, until_us) - max(on_us, since_us)) for on_us, off_us in spans
+    )
 
 
 def limits_s(pump: str, terms: Terms) -> dict[str, float]:

@@ -18,6 +18,8 @@ from idrosim.judge_terms import Terms, Violation
 _LAYOUT = struct.Struct("<BBHIQIII")
 _RESERVE, _SETTLE = 2, 3
 CHANNELS = (*DOSERS, "top_off")
+# Steps of a correction are charged apart, to the channel of this number.
+_STEPS = {"ph_down": 5, "ph_up": 6}
 # The node counts whole ms, quantum by quantum.
 _MS_A_SPAN = 2
 
@@ -29,7 +31,7 @@ def charged_ms(flash: Path) -> dict[str, int] | None:
     if not found:
         return None
     return {
-        name: max(copy.get(number, 0) for copy in found)
+        name: max(copy.get(number, 0) + copy.get(_STEPS.get(name, -1), 0) for copy in found)
         for number, name in enumerate(CHANNELS)
     }
 

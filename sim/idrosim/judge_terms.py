@@ -87,6 +87,7 @@ class Terms:
     hangs_ms: tuple[int, ...] = ()  # the firmware stood still, and no timer struck
     stalls_ms: tuple[int, ...] = ()  # the firmware stood still
     hands_ms: tuple[int, ...] = ()  # somebody asked for a dose
+    presses_ms: tuple[int, ...] = ()  # somebody pressed the button at the tank, ascending
     lost_level_ms: tuple[tuple[int, int], ...] = ()  # the level sensor was broken from, until
     broken: frozenset[str] = frozenset()  # outputs whose load does not do what its pin does
     is_direction_judged: bool = False  # what control reads is true, a few spikes apart

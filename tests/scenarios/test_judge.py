@@ -295,3 +295,44 @@ def test_a_violation_is_one_line_with_invariant_time_and_numbers(run):
     assert line == (
         "I1 at 00:35:03: ph_down 18.00 s on (18.00 ml) in one hour, 15.10 s allowed"
     )
+
+
+PRESSED_MS = 1_200_000
+
+
+def test_a_step_that_a_hand_released_has_ceilings_of_its_own(run):
+    run.dose("ph_down", PRESSED_MS + 2_000, seconds=29.0, by="ann")
+    assert run.judged(presses_ms=(PRESSED_MS,)) == set()
+
+
+@pytest.mark.parametrize(("presses_ms", "seconds"), [
+    ((), 29.0),  # nobody pressed
+    ((PRESSED_MS - 60_000,), 29.0),  # long before
+    ((PRESSED_MS + 40_000,), 29.0),  # later
+    ((PRESSED_MS,), 31.0),
+])
+def test_a_step_without_a_hand_or_over_its_ceiling_breaks_i1(run, presses_ms, seconds):
+    run.dose("ph_down", PRESSED_MS + 2_000, seconds=seconds, by="correction")
+    assert run.judged(presses_ms=presses_ms) == {"I1"}
+
+
+def test_one_press_releases_one_step(run):
+    run.dose("ph_down", PRESSED_MS + 2_000, seconds=4.0, by="ann")
+    run.dose("ph_down", PRESSED_MS + 7_000, seconds=29.0, by="ann")
+    assert run.judged(presses_ms=(PRESSED_MS,)) == {"I1"}
+
+
+def test_what_a_step_gave_counts_in_the_hour_of_control(run):
+    run.dose("ph_down", PRESSED_MS + 2_000, seconds=29.0, by="ann")
+    run.dose("ph_down", PRESSED_MS + 1_800_000, seconds=3.0)
+    assert run.judged(presses_ms=(PRESSED_MS,)) == {"I1"}
+
+
+def test_steps_of_a_day_have_a_ceiling():
+    run = Run(hours=8.0)
+    run.samples()
+    run.truth()
+    presses_ms = tuple(range(PRESSED_MS, PRESSED_MS + 21 * 600_000, 600_000))
+    for at_ms in presses_ms:
+        run.dose("ph_up", at_ms + 2_000, seconds=29.0, by="ann")
+    assert run.judged(presses_ms=presses_ms) == {"I1"}

@@ -87,9 +87,16 @@ class EvilHost:
 
     def _command(self, rng, by):
         draw = rng.uniform(0.0, 1.0)
-        if draw < 0.6:
+        if draw < 0.5:
             name = _pick(rng, _DOSERS)
             verb, args = "dose", {"actuator": name, "volume_ul": int(rng.uniform(1, 20_000))}
+        elif draw < 0.6:
+            verb, args = "correct", {
+                "actuator": _pick(rng, _DOSERS), "target_milli_ph": int(rng.uniform(4_500, 7_500)),
+                "volume_ul": int(rng.uniform(1_000, 8_000_000)),
+            }
+        elif draw < 0.62:
+            verb, args = "end_correction", {}
         elif draw < 0.85:
             verb, args = "run", {
                 "actuator": _pick(rng, _OUTPUTS), "for_ms": int(rng.uniform(100, 14_400_000)),
