@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Annotated
 
@@ -57,7 +57,7 @@ def run(
     """
     try:
         wanted = scenario.with_changes(scenario.load(scenario_file), days, seed)
-        result = _run(wanted, trace, quiet=as_json, keep_all=bool(plot or report))
+        result = run_with_bar(wanted, trace, quiet=as_json, keep_all=bool(plot or report))
     except scenario.ScenarioError as error:
         raise ConfigError(str(error.file), error.key, error.why) from None
     except SimulatorError as error:
@@ -66,7 +66,7 @@ def run(
     if as_json:
         typer.echo(json.dumps(result.to_json()))
     else:
-        _show(result)
+        show_result(result)
     if not result.is_kept:
         raise typer.Exit(BROKEN)
 
@@ -117,15 +117,14 @@ def _draw(result: scenario.Result, plot: Path | None, report: Path | None) -> No
     values = settings.check(result.scenario.settings)
     ph, ph_off = values["ph.target"], values["ph.deadband"]
     ec, ec_off = values["ec.target_us_cm"], values["ec.deadband_us_cm"]
-    bands = {
-        "reservoir.ph": (ph - ph_off, ph + ph_off),
-        "reservoir.ec_us_cm": (ec - ec_off, ec + ec_off),
-        "reservoir.level_mm": (values["level.target_mm"] - 10, values["level.target_mm"]),
-    }
-    try:
-        chart = run_chart.png(result, bands)
-    except ImportError as error:
-        raise HostError("charts need matplotlib: pip install 'idroserra[sim]'") from error
+    target_mm = values["level.target_mm"]
+    chart = chart_of(result, {
+        signal: [run_chart.Band(0, result.at_ms, low, high)] for signal, low, high in (
+            ("reservoir.ph", ph - ph_off, ph + ph_off),
+            ("reservoir.ec_us_cm", ec - ec_off, ec + ec_off),
+            ("reservoir.level_mm", target_mm - 10, target_mm),
+        )
+    })
     try:
         if plot is not None:
             plot.write_bytes(chart)
@@ -135,9 +134,20 @@ def _draw(result: scenario.Result, plot: Path | None, report: Path | None) -> No
         raise HostError(f"cannot be written: {error}") from None
 
 
-def _run(
+def chart_of(
+    result: scenario.Result, bands: Mapping[str, Sequence[run_chart.Band]]
+) -> bytes:
+    """Return the chart of a run as PNG. Raises HostError where matplotlib is missing."""
+    try:
+        return run_chart.png(result, bands)
+    except ImportError as error:
+        raise HostError("charts need matplotlib: pip install 'idroserra[sim]'") from error
+
+
+def run_with_bar(
     wanted: scenario.Scenario, trace: Path | None, *, quiet: bool, keep_all: bool
 ) -> scenario.Result:
+    """Run a scenario on a fresh image of its board, with a progress bar on stderr."""
     board = boards.load(wanted.board)
     columns = (
         TextColumn("{task.description}"), BarColumn(), TaskProgressColumn(), TimeRemainingColumn()
@@ -154,7 +164,8 @@ def _run(
         )
 
 
-def _show(result: scenario.Result) -> None:
+def show_result(result: scenario.Result) -> None:
+    """Print promises, doses and how it ended."""
     console = Console()
     console.print(Text(result.scenario.text, style="bold"))
     promises = Table(show_edge=False, pad_edge=False, box=None)

@@ -24,7 +24,7 @@ class Observer:
         self.truth: Mapping[str, float] = {}  # the last one
         self.measured: dict[str, float] = {}  # the last of each channel
         self.config_error: str | None = None
-        self.is_configured = False
+        self.config_rev = 0  # highest that the node said is in force
         self._trace = trace
         self._is_comparing = wanted is not None and "records:conflicts" in wanted
         self._boots_ms: list[int] = []  # scenario time of every boot
@@ -95,7 +95,7 @@ class Observer:
             self._boot_ids[message["boot_id"]] = line["at_ms"] - message["at_ms"]
         elif leaf == "config":
             self.config_error = message["error"] or self.config_error
-            self.is_configured = self.is_configured or message["rev"] > 0
+            self.config_rev = max(self.config_rev, message["rev"])
         elif leaf == "ack":
             detail = {"outcome": message["outcome"], "reason": message["reason"]}
             self.evidence.events.append((line["at_ms"], "ack", detail))

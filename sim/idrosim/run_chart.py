@@ -3,9 +3,9 @@
 matplotlib draws it and is loaded only when a picture is wanted.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from io import BytesIO
-from typing import Any
+from typing import Any, NamedTuple
 
 from idrosim.promises import FOREVER_MS, Verdict
 from idrosim.scenario import Result
@@ -32,7 +32,16 @@ _TRUE, _MEASURED, _BROKEN, _INK = "#0f172a", "#38bdf8", "#dc2626", "#334155"
 _MOST_MARKS = 12
 
 
-def png(result: Result, bands: Mapping[str, tuple[float, float]]) -> bytes:
+class Band(NamedTuple):
+    """A range the node steers to from one scenario time to another."""
+
+    from_ms: int
+    to_ms: int
+    low: float
+    high: float
+
+
+def png(result: Result, bands: Mapping[str, Sequence[Band]]) -> bytes:
     """Return the chart as a PNG file. `result` must hold all evidence (run with keep_all).
 
     `bands` are the ranges the node steers to, by signal. Raises ImportError without matplotlib.
@@ -44,7 +53,7 @@ def png(result: Result, bands: Mapping[str, tuple[float, float]]) -> bytes:
     axes = figure.subplots(5, 1, sharex=True, height_ratios=(3, 2.4, 1.7, 1.7, 1.2))
     unit_ms = _HOUR_MS if result.at_ms <= 3 * _DAY_MS else _DAY_MS
     for axis, panel in zip(axes, _PANELS, strict=False):
-        _panel(axis, result, panel, bands.get(panel[0]), unit_ms)
+        _panel(axis, result, panel, bands.get(panel[0], ()), unit_ms)
     _doses(axes[3], result, unit_ms)
     _outputs(axes[4], result, unit_ms)
     _marks(axes, result, unit_ms)
@@ -66,12 +75,13 @@ def png(result: Result, bands: Mapping[str, tuple[float, float]]) -> bytes:
 
 
 def _panel(axis: Any, result: Result, panel: tuple[str, str, float, float],
-           band: tuple[float, float] | None, unit_ms: int) -> None:
+           bands: Sequence[Band], unit_ms: int) -> None:
     name, label, factor, least = panel
     series = result.evidence.series
     seen: list[float] = []
-    if band is not None:
-        axis.axhspan(band[0] * factor, band[1] * factor, color="#dcfce7", zorder=0)
+    for band in bands:
+        axis.fill_between([band.from_ms / unit_ms, band.to_ms / unit_ms], band.low * factor,
+                          band.high * factor, color="#dcfce7", zorder=0, linewidth=0)
     for kind, color, width in (("measured", _MEASURED, 0), ("true", _TRUE, 1.6)):
         points = sorted(series.get(f"{kind}:{name}", []))
         xs = [at_ms / unit_ms for at_ms, _ in points]
@@ -84,7 +94,7 @@ def _panel(axis: Any, result: Result, panel: tuple[str, str, float, float],
     for from_ms, to_ms in _faulty(series.get(f"fault:{name}", [])):
         axis.axvspan(from_ms / unit_ms, to_ms / unit_ms, color="#cbd5e1", alpha=0.55, zorder=1,
                      linewidth=0)
-    seen += [bound * factor for bound in band or ()]
+    seen += [bound * factor for band in bands for bound in (band.low, band.high)]
     if seen:
         low, high = min(seen), max(seen)
         spare = max(0.08 * (high - low), (least - (high - low)) / 2, 0.0)

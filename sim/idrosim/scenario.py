@@ -21,6 +21,7 @@ __all__ = ["Result", "Scenario", "ScenarioError", "load", "run", "with_changes"]
 
 NODE = "greenhouse-1"
 _DAY_MS = 86_400_000
+_MINUTE_MS = 60_000
 
 
 @dataclass(frozen=True)
@@ -118,7 +119,15 @@ def run(
 
 
 def _check_settings(scenario: Scenario, observer: Observer) -> None:
-    if observer.is_configured:
+    told_ms = scenario.duration_ms - _MINUTE_MS
+    changes = [e for e in scenario.timeline if "settings" in e and e["at_ms"] <= told_ms]
+    if changes and observer.config_rev <= len(changes):
+        raise ScenarioError(
+            scenario.file, "event.settings",
+            observer.config_error or
+            "never came into force: an unknown key, a value out of range, or no network",
+        )
+    if observer.config_rev > 0:
         return  # a slot of them that decayed later is the scenario's doing
     if observer.config_error is not None:
         raise ScenarioError(scenario.file, "settings", f"refused: {observer.config_error}")

@@ -11,7 +11,7 @@ from typing import Any
 from idrosim import parameters, probe_parameters
 from idrosim.scenario_table import ScenarioError, Table, flat, is_number
 
-EVENTS = ("set", "fault", "command", "network", "clock", "press")
+EVENTS = ("set", "settings", "fault", "command", "network", "clock", "press")
 _VERBS = ("dose", "run", "correct", "end_correction", "hold", "stop", "resume")
 _LASTING_FAULTS = ("power_cut", "brown_out", "hang", "busy")
 _PART_FAULTS = ("unplugged", "stuck", "noisy", "shorted", "drift", "slow", "swapped", "none")
@@ -40,8 +40,8 @@ def read(table: Table) -> list[dict[str, Any]]:
         raise table.error("at", f"an event has one of {', '.join(EVENTS)}")
     # Each is a list of what happens, (ms after the event, what), one list for each of the times.
     rounds = {
-        "set": _set, "fault": _fault, "command": _command, "network": _network, "clock": _clock,
-        "press": _press,
+        "set": _set, "settings": _settings, "fault": _fault, "command": _command,
+        "network": _network, "clock": _clock, "press": _press,
     }[kinds[0]](table)
     table.finish()
     return [
@@ -71,6 +71,13 @@ def _set(table: Table) -> _Rounds:
     for key, value in values.items():
         check_parameter(table.file, f"{table.name}.set", key, value)
     return [[(0, {"set": values})]]
+
+
+def _settings(table: Table) -> _Rounds:
+    values = flat(table.table("settings"))
+    if not values:
+        raise table.error("settings", "at least one is needed")
+    return [[(0, {"settings": values})]]
 
 
 def _clock(table: Table) -> _Rounds:

@@ -5,8 +5,8 @@ promised. Every mistake is one ScenarioError that names file and key.
                 commissioned, broker_host
     [plant]     parameters of the plant, and probe.<kind>.<parameter>
     [settings]  settings of the node, sent to it as the host would
-    [[event]]   at, times and every to repeat it, and one of set, fault, command, network and
-                clock with what it takes (see scenario_events.py)
+    [[event]]   at, times and every to repeat it, and one of set, settings, fault, command,
+                network, clock and press with what it takes (see scenario_events.py)
     [[promise]] text, signal, and one of always | never | eventually | within = [low, high];
                 fraction with within; after, before, per, where (see promises.py)
 """

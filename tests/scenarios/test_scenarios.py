@@ -142,6 +142,35 @@ def test_settings_the_node_refuses_are_an_error(image_dir, tmp_path):
         run(scenario.load(write(tmp_path, settings="ph.target = 99")), image_dir)
 
 
+CHANGED = """
+[[event]]
+at = "2min"
+settings = { light.on_minutes = 0 }
+[[event]]
+at = "10min"
+fault = "reset"
+[[event]]
+at = "15min"
+settings = { sample.every_ms = 20_000 }
+"""
+
+
+def test_settings_change_on_the_way_and_outlive_a_reset(image_dir, tmp_path):
+    dark = 'text = "x"\nsignal = "true:light.ppfd_umol_m2_s"\nalways = [0, 0]\nafter = "4min"'
+    twice = '\n[[promise]]\ntext = "y"\nsignal = "events:configured"\nalways = [3, 3]'
+    file = write(tmp_path, "hours = 0.4", settings="light.ramp_minutes = 0", more=CHANGED,
+                 promise=dark + twice)
+    result = run(scenario.load(file), image_dir)
+    assert broken(result) == []
+    assert result.resets == ["reset"]
+
+
+def test_a_change_the_node_refuses_is_an_error(image_dir, tmp_path):
+    more = '[[event]]\nat = "1min"\nsettings = { ph.target = 99 }'
+    with pytest.raises(scenario.ScenarioError, match="event.settings: never came into force"):
+        run(scenario.load(write(tmp_path, more=more)), image_dir)
+
+
 @pytest.mark.parametrize("file", FILES, ids=lambda file: file.stem)
 def test_every_scenario_fits_its_board(file):
     found = scenario.load(file)
@@ -173,6 +202,7 @@ REFUSED = {
     "bad time": ({"more": '[[event]]\nat = "soon"\nnetwork = "up"'}, "event[1].at: a time"),
     "event without kind": ({"more": EVENT}, "event[1].at: an event has one of"),
     "event of two kinds": ({"more": EVENT + 'network = "up"\nfault = "reset"'}, "has one of"),
+    "no settings": ({"more": EVENT + "settings = {}"}, "event[1].settings: at least one"),
     "unknown fault": ({"more": EVENT + 'fault = "eaten"'}, "event[1].fault: 'eaten' is none of"),
     "fault without target": ({"more": EVENT + 'fault = "stuck"'}, "event[1].target: is missing"),
     "unknown network": ({"more": EVENT + 'network = "off"'}, "event[1].network: 'off' is none"),

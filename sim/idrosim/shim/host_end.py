@@ -82,6 +82,7 @@ class HostEnd:
         self._key = key
         self._stored_topic = self.topic("stored")
         self._settings = settings
+        self._settings_rev = 1
         self._upto = {}  # boot_id: highest seq of the contiguous prefix
         self._beyond = {}  # boot_id: [seq] past a hole
         self.boot_id = None
@@ -96,6 +97,7 @@ class HostEnd:
         """Return what outlives a reset of the node, JSON-able."""
         return {
             "upto": self._upto, "sent_count": self._sent_count, "last_sent": self._last_sent,
+            "settings": self._settings, "settings_rev": self._settings_rev,
         }
 
     def restore(self, state):
@@ -103,6 +105,8 @@ class HostEnd:
         self._upto = state["upto"]
         self._sent_count = state["sent_count"]
         self._last_sent = state["last_sent"]
+        self._settings = state["settings"]
+        self._settings_rev = state["settings_rev"]
 
     def received(self, topic, payload):
         """A message of the node."""
@@ -126,8 +130,19 @@ class HostEnd:
     def subscribed(self, topic):
         """The node listens on `topic` from now on."""
         if topic.endswith("/down/config") and self._settings:
-            body = {"v": 1, "rev": 1, "by": "scenario", "values": self._settings}
-            self.broker.send(topic, self.sign("config", body), True)
+            self._send_settings()
+
+    def set_settings(self, values):
+        """Change settings: told at once, and again whenever the node connects."""
+        self._settings = dict(self._settings)
+        self._settings.update(values)
+        self._settings_rev += 1
+        self._send_settings()
+
+    def _send_settings(self):
+        values = self._settings
+        body = {"v": 1, "rev": self._settings_rev, "by": "scenario", "values": values}
+        self.broker.send(self.topic("config"), self.sign("config", body), True)
 
     def command(self, command):
         """Send {"verb", "args", "by"} as soon as the node can be reached, within its time."""

@@ -63,16 +63,23 @@ class Timeline:
             self._rig.wall_shift_ms += event["clock"]
         elif "press" in event:
             self._world.press(event["press"])
-        elif "command" in event:
-            if self._host is not None:
-                self._host.command(event["command"])
-        elif "evil" in event:
-            if self._evil is not None:
-                self._evil.begin(event["evil"])
         elif "fault" in event:
             self._fault(event["fault"], event.get("args", {}))
+        elif self._host is not None:  # else the real host says what is to be
+            self._ask(event)
+
+    def _ask(self, event):
+        """Have the host say something to the node."""
+        if "command" in event:
+            self._host.command(event["command"])
+        elif "settings" in event:
+            self._host.set_settings(event["settings"])
+        elif "evil" in event:
+            self._evil.begin(event["evil"])
         else:
-            raise ValueError("timeline: event without set, fault, command, network, clock, evil")
+            raise ValueError(
+                "timeline: event without set, settings, fault, command, network, clock, evil"
+            )
 
     def _edge(self, output, ratio):
         """A dose begins: what waited for that happens `after_dose_ms` later."""
