@@ -8,6 +8,7 @@
 #   make mutate  break the firmware on purpose; a scenario must notice each defect
 #   make cover-safety   branch coverage of the safety gate by its own tests: 100 %
 #   make mutate-safety  break the safety gate in every small way; its own tests must notice
+#   make check-recipes  every shipped recipe against the gate, then in the twin (minutes)
 #   make score   our dosing against peers' on the same twin; writes docs/score.md
 #   make docs    write the generated pages under docs/
 #   make venv    only install
@@ -125,6 +126,12 @@ mutate-safety: venv  # some 1,270 mutants of idro.safety: 25 minutes of computin
 score: venv
 	$(VENV)/bin/idroserra sim score --md docs/score.md --plot docs/images/score.png
 .PHONY: score
+
+check-recipes: venv  # 45 virtual days: 4 minutes of computing
+	@for file in host/idroserra/recipes/*.toml; do \
+	  echo "== $$(basename $$file .toml)"; \
+	  $(VENV)/bin/idroserra recipe check $$(basename $$file .toml); done
+.PHONY: check-recipes
 
 docs: venv
 	$(PY) -m idroserra.docs_gen

@@ -23,6 +23,7 @@ COMMANDS = {
     "node": "idroserra.cli_node:app",
     "alarms": "idroserra.cli_alarms:app",
     "calibrate": "idroserra.cli_calibrate:app",
+    "recipe": "idroserra.cli_recipe:app",
     "board": "idroserra.cli_board:app",
     "sim": "idroserra.cli_sim:app",
     "chem": "idroserra.cli_chem:chem",

@@ -153,9 +153,13 @@ class Commands:
         self._send_config(known)
         return known.wanted_rev
 
-    def reported(self, node: str, report: contract.ConfigReport) -> None:
-        """Take a node's report of its settings; one that has missed the wanted ones gets them."""
-        known = self._nodes.set_report(node, report)
+    def reported(
+        self, node: str, report: contract.ConfigReport, unix_ms: int | None = None
+    ) -> None:
+        """Take a node's report of its settings; one that has missed the wanted ones gets them.
+
+        `unix_ms` is when it came, None for a copy the broker kept."""
+        known = self._nodes.set_report(node, report, unix_ms)
         self._tell_config(known)
         sent_unix_ms = self._config_sent_unix_ms.get(node, 0)
         is_due = self._link.now_unix_ms() - sent_unix_ms >= CONFIG_AGAIN_MS

@@ -33,7 +33,8 @@ __all__ = [
     "OUTCOMES", "PREFIX", "QUANTITIES", "SETTINGS", "VERBS",
     "Ack", "Batch", "Command", "Config", "ConfigReport", "EventRecord", "Info", "Mac",
     "ProtocolError", "Quantity", "Record", "SettingsError", "Stored", "Values",
-    "check_args", "check_by", "check_settings", "down_topic", "from_scaled", "is_node_id",
+    "check_args", "check_by", "check_setting", "check_settings", "down_topic",
+    "from_scaled", "is_node_id",
     "pack_command", "pack_config", "pack_config_report", "pack_info", "pack_stored", "parse_topic",
     "split_channel", "to_scaled", "unpack_ack", "unpack_config_report", "unpack_event",
     "unpack_info", "unpack_status", "unpack_telemetry",
@@ -149,6 +150,11 @@ def check_args(verb: str, args: Mapping[str, Any]) -> None:
 def check_by(by: str) -> None:
     """Refuse a name of a person that no message carries. Raises ProtocolError."""
     fields.text({"by": by}, "by", MAX_BY_CHARS)
+
+
+def check_setting(key: str, value: object) -> Any:
+    """Return a value as its setting's type. Raises SettingsError that names the key."""
+    return settings.check_value(key, value)
 
 
 def check_settings(values: Mapping[str, Any]) -> dict[str, Any]:

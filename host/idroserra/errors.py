@@ -3,6 +3,7 @@
 HostError
     ConfigError(file, key, why)     the configuration cannot be used; nothing was started
     BoardError(file, key, why)      a board file was refused
+    RecipeError(file, key, why)     a recipe was refused
     StoreError(why)
         StoreUnavailable            the store does not answer; the same write may be tried again
         StoreRejected               the store refuses this content for good
@@ -30,6 +31,12 @@ class ConfigError(_LocatedError):
 
 class BoardError(_LocatedError):
     """A board or parts file was refused. Names the file, the key and why."""
+
+
+class RecipeError(_LocatedError):
+    """A recipe was refused. Names the file, the key and why."""
+
+    exit_code = 2
 
 
 class _ReasonedError(HostError):

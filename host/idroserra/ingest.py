@@ -172,7 +172,8 @@ class Ingest:
             elif leaf == "ack":
                 self._commands.answer(node, contract.unpack_ack(message.payload))
             else:
-                self._commands.reported(node, contract.unpack_config_report(message.payload))
+                report = contract.unpack_config_report(message.payload)
+                self._commands.reported(node, report, arrived_unix_ms)
         if arrived_unix_ms is not None and message.payload != b"offline":
             self._nodes.seen(node, arrived_unix_ms)
         return item

@@ -41,7 +41,8 @@ class Node:
     """What the host knows of one node. A copy: asking again gives the newer one.
 
     boot_epoch_unix_ms is the host's time at the node's at_ms 0, by the newest message of the
-    running boot; None before one came. `report` is what the node says is in force.
+    running boot; None before one came. `report` is what the node says is in force, since
+    report_unix_ms where this host heard it say so itself.
     """
 
     node: str
@@ -54,6 +55,7 @@ class Node:
     wanted_by: str = ""
     wanted_values: Mapping[str, Any] | None = None
     report: contract.ConfigReport | None = None
+    report_unix_ms: int | None = None
     key: bytes | None = field(default=None, repr=False)
 
     @property
@@ -135,10 +137,16 @@ class Nodes:
             if known.info is not None and known.info.boot_id == boot_id:
                 self._nodes[node] = replace(known, boot_epoch_unix_ms=unix_ms - at_ms)
 
-    def set_report(self, node: str, report: contract.ConfigReport) -> Node:
-        """Note which settings the node says are in force and return the node."""
+    def set_report(
+        self, node: str, report: contract.ConfigReport, unix_ms: int | None = None
+    ) -> Node:
+        """Note which settings the node says are in force and return the node.
+
+        `unix_ms` is when it said so, None for a copy the broker kept."""
         with self._lock:
-            return self._note(replace(self._known(node), report=report))
+            known = self._known(node)
+            at = known.report_unix_ms if unix_ms is None else unix_ms
+            return self._note(replace(known, report=report, report_unix_ms=at))
 
     def want(self, node: str, changes: Mapping[str, Any], by: str) -> Node:
         """Merge `changes` into the wanted settings under a new rev and return the node.

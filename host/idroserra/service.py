@@ -22,9 +22,10 @@ from idroserra.database import lock_folder
 from idroserra.errors import ConfigError
 from idroserra.ingest import Ingest
 from idroserra.live import Live
-from idroserra.mqtt_link import Link
+from idroserra.mqtt_link import Link, wall_unix_ms
 from idroserra.nodes import Nodes
 from idroserra.receipts import COUNTERS
+from idroserra.recipes.runner import Recipes
 from idroserra.spool import Spool
 from idroserra.store import Store, open_store
 from idroserra.writer import Writer
@@ -41,12 +42,15 @@ class Service:
     nodes: Nodes
     commands: Commands
     calibrations: Calibrations
+    recipes: Recipes
     live: Live
     store: Store
     spool: Spool
     alarms: AlarmChain
 
-    def __init__(self, config: Config) -> None:
+    def __init__(
+        self, config: Config, now_unix_ms: Callable[[], int] = wall_unix_ms
+    ) -> None:
         """Open the files of data_dir. Raises ConfigError, SpoolError, StoreUnavailable."""
         self.config = config
         self._threads: list[threading.Thread] = []
@@ -70,7 +74,7 @@ class Service:
             self.store = open_store(config)
             opened.callback(self.store.close)
             self.live = Live()
-            self._link = Link(config.mqtt)
+            self._link = Link(config.mqtt, now_unix_ms)
             self.commands = Commands(
                 folder / "state.db", self.nodes, self.live, self._link, self.spool.epoch
             )
@@ -79,6 +83,10 @@ class Service:
                 folder / "state.db", self.nodes, self.commands, self.live, self._link.now_unix_ms
             )
             opened.callback(self.calibrations.close)
+            self.recipes = Recipes(
+                folder / "state.db", self.nodes, self.commands, self._link.now_unix_ms
+            )
+            opened.callback(self.recipes.close)
             self._writer = Writer(self.spool, self.store, self._link.now_unix_ms)
             self._ingest = Ingest(
                 self._link, self.spool, self.nodes, self.commands, self.live
@@ -88,8 +96,10 @@ class Service:
 
     def start(self) -> None:
         """Start the threads and the connection to the broker."""
-        for name, run in (("writer", self._writer.run), ("ingest", self._ingest.run),
-                          ("alarms", self.alarms.run)):
+        for name, run in (
+            ("writer", self._writer.run), ("ingest", self._ingest.run),
+            ("recipes", self.recipes.run), ("alarms", self.alarms.run),
+        ):
             thread = threading.Thread(target=self._supervise, args=(name, run), name=name)
             self._threads.append(thread)
             thread.start()
@@ -100,6 +110,7 @@ class Service:
         self._stopping.set()
         self.alarms.stop()
         self._ingest.stop()
+        self.recipes.end()
         self._writer.stop()
         for thread in self._threads:
             thread.join()

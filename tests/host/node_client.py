@@ -35,6 +35,8 @@ class NodeClient:
         self.outcome = ("done", "")  # what it answers to a command; None: nothing
         self.commands: list[Any] = []
         self.configs: list[Any] = []
+        self.refusal: str | None = None  # why it refuses settings; it stays with those it has
+        self.in_force: tuple[int, dict[str, Any]] = (0, {})
         self.stored_upto = 0
         self.sent_count = 0  # records handed to the broker, repeats too
         self._records: list[Any] = []  # of seq stored_upto + 1 and on
@@ -84,9 +86,8 @@ class NodeClient:
         """Publish anything at all as this node."""
         self._client.publish(topics.up(self.node, leaf), payload, qos=1, retain=retain)
 
-    def report(self, rev: int, error: str | None = None) -> None:
-        values = self.configs[-1].values if self.configs else {}
-        report = ConfigReport(rev, error, values)
+    def report(self) -> None:
+        report = ConfigReport(self.in_force[0], self.refusal, self.in_force[1])
         self.publish("config", messages.pack_config_report(report), retain=True)
 
     def info(self) -> Info:
@@ -126,7 +127,9 @@ class NodeClient:
             signed = messages.unpack_config(self.node, message.payload)
             if self._is_authentic(signed):
                 self.configs.append(signed.message)
-                self.report(signed.message.rev)
+                if self.refusal is None:
+                    self.in_force = signed.message.rev, signed.message.values
+                self.report()
         else:
             self._on_command(messages.unpack_command(self.node, message.payload))
 

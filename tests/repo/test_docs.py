@@ -8,7 +8,7 @@ from importlib import metadata
 import pytest
 from source_tree import ROOT, report
 
-from idroserra import boards, docs_gen
+from idroserra import boards, docs_gen, recipe
 from idroserra.chips import CHIPS
 
 # The wheel states no licence at all; the page says so, and what MicroPython's is.
@@ -164,6 +164,23 @@ def test_hardware_page_gives_the_range_of_each_chips_converter():
         low_mv, high_mv = chip.adc_range_mv
         figures = [f"{low_mv} to {high_mv} mV", f"{chip.adc_error_mv} mV"]
         assert listed[f"`{name}`"] == figures, why
+
+
+def test_recipes_page_has_the_figures_of_the_recipes():
+    why = "A grower reads docs/recipes.md and starts something else:"
+    found = {}
+    for one in map(recipe.load, recipe.names()):
+        settings = [stage.settings for stage in one.stages]
+        ph, = {f"{values['ph.target']:.1f}" for values in settings}
+        found[f"`{one.name}`"] = [
+            ", ".join(f"{stage.name} {stage.days}" for stage in one.stages),
+            ", ".join(f"{values['ec.target_us_cm'] / 1_000:.1f}" for values in settings), ph,
+            ", ".join(f"{one.dli_mol_m2(at):.1f}" for at in range(len(settings))),
+            str(one.ppfd_umol_m2_s)]
+    listed = {row[0]: row[1:] for row in rows("recipes.md", "Those that come with the host")}
+    assert listed == found, why
+    text = " ".join(page("recipes.md").split())
+    assert all(source in text for one in map(recipe.load, recipe.names()) for source in one.source)
 
 
 def test_every_decision_record_is_complete():

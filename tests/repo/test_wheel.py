@@ -31,6 +31,7 @@ def test_carries_what_is_outside_the_packages(wheel):
     for source, target in (
         ("boards", "idroserra/data/boards"),
         ("sim/scenarios", "idrosim/data/scenarios"),
+        ("host/idroserra/recipes", "idroserra/recipes"),
     ):
         wanted = {path.name for path in (ROOT / source).glob("*.toml")}
         assert {path.name for path in (wheel / target).glob("*.toml")} == wanted

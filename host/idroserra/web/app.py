@@ -20,15 +20,17 @@ from starlette.middleware.gzip import GZipMiddleware
 from starlette.types import Scope
 
 from idro.protocol.texts import SETTING_TEXTS
-from idroserra import contract
+from idroserra import contract, recipe
 from idroserra.alarms.alarms import AlarmRefused, UnknownAlarm
 from idroserra.errors import ConfigError, HostError, NotAdopted, StoreError, UnknownNode
+from idroserra.recipes.view import summary_json
 from idroserra.service import Service
 from idroserra.web.alarms import alarms_router, alarms_summary
 from idroserra.web.api import BadRequest, UnknownCommand, api_router
 from idroserra.web.calibrations import calibrations_router
 from idroserra.web.events import Feed
 from idroserra.web.guard import Guard
+from idroserra.web.recipes import recipes_router
 from idroserra.web.verdict import host_reasons
 from idroserra.web.views import Views, wall_unix_ms
 
@@ -80,6 +82,7 @@ def create_app(service: Service, *, simulated: bool = False) -> FastAPI:
     app.include_router(api_router(service, views))
     app.include_router(calibrations_router(service))
     app.include_router(alarms_router(service))
+    app.include_router(recipes_router(service))
     app.mount(f"/static/{digest}", _Static(directory=STATIC), name="static")
     _add_pages(app, service, views, digest, simulated=simulated)
     _add_errors(app)
@@ -114,6 +117,7 @@ def _add_pages(
     app: FastAPI, service: Service, views: Views, digest: str, *, simulated: bool
 ) -> None:
     templates = Jinja2Templates(directory=HERE / "templates")
+    recipes = [summary_json(recipe.load(name)) for name in recipe.names()]
     templates.env.policies["json.dumps_kwargs"] = {"sort_keys": False}  # channels have an order
 
     def page(request: Request, name: str, node: dict[str, Any] | None) -> HTMLResponse:
@@ -125,7 +129,7 @@ def _add_pages(
         return templates.TemplateResponse(request, name, status_code=status, context={
             "boot": boot, "node": node, "static": f"/static/{digest}", "simulated": simulated,
             "site": service.config.site, "place": name.removesuffix(".html"),
-            "version": app.version, "kinds": KINDS,
+            "version": app.version, "kinds": KINDS, "recipes": recipes,
             "settings": {
                 key: row._asdict() | {"text": SETTING_TEXTS[key]}
                 for key, row in contract.SETTINGS.items()

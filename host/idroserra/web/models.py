@@ -93,6 +93,8 @@ class NodeOut(BaseModel):
     correction: dict[str, Any] | None = Field(
         description="The newest correction of a fresh fill, open or over: state, volumes in ul, "
                     "target_ph, wait_until_unix_ms; in words too.")
+    recipe: dict[str, Any] | None = Field(
+        description="The newest recipe, as GET /api/nodes/{node}/recipe gives it.")
     verdict: dict[str, Any] = Field(description="level: ok, note, warn or bad; and sentences.")
 
 

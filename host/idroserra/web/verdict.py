@@ -28,6 +28,7 @@ def verdict_of(node: Mapping[str, Any], dosing: DosingState, now_unix_ms: int) -
         reasons += _for_hands(node)
     reasons += _calibration(node["config"]["values"], now_unix_ms)
     reasons += _settings(node["config"])
+    reasons += _recipe(node["recipe"])
     return summed(reasons)
 
 
@@ -140,3 +141,10 @@ def _settings(config: Mapping[str, Any]) -> list[Reason]:
     if config["rev"] and (reported is None or reported < config["rev"]):
         return [_reason("note", f"Settings revision {config['rev']} is not confirmed yet.")]
     return []
+
+
+def _recipe(run: Mapping[str, Any] | None) -> list[Reason]:
+    """A recipe that is held waits for somebody."""
+    if run is None or run["state"] != "held":
+        return []
+    return [_reason(run["level"], f"Recipe {run['text']}.")]

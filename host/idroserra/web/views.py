@@ -10,6 +10,7 @@ from typing import Any
 from idroserra import contract
 from idroserra.errors import StoreError
 from idroserra.nodes import Node
+from idroserra.recipes.view import run_json
 from idroserra.service import Service
 from idroserra.store import EventPoint
 from idroserra.web.correction import correction_of
@@ -80,6 +81,8 @@ class Views:
         if not is_in_contact(view, now):
             dosing = dosing.when_last_heard()
         view["dosing"] = dosing._asdict()
+        run = self._service.recipes.of(node.node)
+        view["recipe"] = None if run is None else run_json(run, node, now)
         view["verdict"] = verdict_of(view, dosing, now)
         return view
 

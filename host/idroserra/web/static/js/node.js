@@ -6,6 +6,7 @@ import { DoseForm, StopControl } from "./commands.js";
 import { CorrectionPanel, renderAdvice } from "./correction.js";
 import { start } from "./link.js";
 import { Range, RANGES } from "./range.js";
+import { RecipePanel } from "./recipe.js";
 import { SetpointForm } from "./setpoints.js";
 import { listen, nowUnixMs, once, state } from "./state.js";
 import { newestOf, renderLink, renderStrip, verdictOf } from "./strip.js";
@@ -21,6 +22,7 @@ const range = new Range(nowUnixMs, state.nodes.get(name).history_progress ? "14d
 const stop = new StopControl(byId("control"), name);
 const dose = new DoseForm(byId("dose"), byId("dose-sure"), name);
 const correction = new CorrectionPanel(byId("correct"), byId("correct-sure"), name);
+const recipe = new RecipePanel(byId("recipe"), byId("recipe-sure"), name);
 const setpoints = new SetpointForm(byId("setpoints"), name);
 const why = new WhyList(byId("why"), name);
 const stack = new Stack(byId("stack"), state.nodes.get(name), range);
@@ -67,6 +69,7 @@ function render() {
   stop.render(node.dosing);
   renderAdvice(byId("advice"), node.advice);
   correction.render(node);
+  recipe.render(node);
 }
 
 function renderRange() {

@@ -1,0 +1,272 @@
+"""Runs recipes: sends each day's setpoints to the node, and believes nothing but its report.
+
+The setpoints go the way of every setting: signed, retained at the broker, and sent again until the
+node reports them, so a node that was offline gets them when it is back. A day sends only what it
+changes: what somebody sets by hand stays until the recipe itself changes that setting. What a node
+refuses holds the run, and nothing more is sent until somebody resumes, skips or stops it.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from idroserra import boards, contract, recipe
+from idroserra.commands import Commands
+from idroserra.errors import (
+    BoardError,
+    HostError,
+    NotAdopted,
+    RecipeError,
+    StoreUnavailable,
+    UnknownNode,
+)
+from idroserra.nodes import Nodes
+from idroserra.recipe import Recipe
+from idroserra.recipes import budget
+from idroserra.recipes.runs import (
+    CONFIRMED,
+    FINISHED,
+    HELD,
+    PENDING,
+    REFUSED,
+    RUNNING,
+    STOPPED,
+    Run,
+    Runs,
+)
+
+LOOK_EVERY_S = 1.0
+
+# All setpoints of the day are to be sent, whatever was before.
+_WHOLE: dict[str, Any] = {"told_day": None, "told_rev": 0, "told_state": PENDING}
+
+
+class CannotRun(HostError):
+    """A recipe cannot be started, skipped, resumed or stopped as asked; says what to do."""
+
+
+class Recipes:
+    """At most one recipe a node is open. Any thread may call; run() is the loop of one thread."""
+
+    def __init__(
+        self, path: Path, nodes: Nodes, commands: Commands, now_unix_ms: Callable[[], int]
+    ) -> None:
+        """Take up the runs kept in the file `path`."""
+        self._nodes = nodes
+        self._commands = commands
+        self._now_unix_ms = now_unix_ms
+        self._lock = threading.RLock()
+        self._stopping = threading.Event()
+        self._table = Runs(path)
+        self._runs = {node: _readable(run, now_unix_ms()) for node, run in
+                      self._table.all().items()}
+        self._unkept: set[str] = set()
+
+    def run(self) -> None:
+        """Look after every node until end()."""
+        while not self._stopping.wait(LOOK_EVERY_S):
+            self.look()
+
+    def end(self) -> None:
+        """End run() soon."""
+        self._stopping.set()
+
+    def close(self) -> None:
+        """Close the file."""
+        with self._lock:
+            self._table.close()
+
+    def look(self) -> None:
+        """Take in what the nodes reported, and send what a new day changes."""
+        with self._lock:
+            for node in list(self._runs):
+                self._look(node)
+
+    def of(self, node: str) -> Run | None:
+        """Return the newest run of a node as it stands now, None where there never was one."""
+        with self._lock:
+            self._look(node)
+            return self._runs.get(node)
+
+    def notes(self, node: str, wanted: Recipe) -> list[budget.Note]:
+        """Return what the gate of this node says to a recipe. Raises UnknownNode, CannotRun."""
+        known = self._nodes.get(node)
+        if known.report is None or known.info is None:
+            raise CannotRun(f"{node} has not told its settings yet: wait until it was here once")
+        values = {**known.report.values, **(known.wanted_values or {})}
+        volume_l = _volume_l(known.info.board)
+        return budget.check(wanted, budget.Room(values, volume_l, known.info.granted_pct))
+
+    def start(self, node: str, wanted: Recipe, by: str) -> Run:
+        """Begin a recipe with today as its first day; its setpoints are on their way afterwards.
+
+        Raises UnknownNode, NotAdopted, CannotRun, StoreUnavailable."""
+        contract.check_by(by)
+        with self._lock:
+            self._nodes.key(node)
+            notes = self.notes(node, wanted)
+            now = self.of(node)
+            if now is not None and now.is_open:
+                raise CannotRun(f"{node} runs {now.name} already: stop it first")
+            refused = [note for note in notes if note.level == budget.REFUSED]
+            if refused:
+                stage = wanted.stages[refused[0].stage].name
+                raise CannotRun(f"{node} cannot run {wanted.name}: {stage}: {refused[0].text}")
+            now_unix_ms = self._now_unix_ms()
+            offset_min = self._utc_offset_min(node)
+            first_day_unix_ms = recipe.day_start_unix_ms(
+                recipe.local_day(now_unix_ms, offset_min), offset_min)
+            return self._decide(Run(
+                node, wanted.name, wanted.toml, by, now_unix_ms, first_day_unix_ms, RUNNING, by,
+                now_unix_ms))
+
+    def next_stage(self, node: str, by: str) -> Run:
+        """Go on with the first day of the next stage, today. Raises CannotRun, as `start`."""
+        with self._lock:
+            run = self._open(node, by)
+            now_unix_ms = self._now_unix_ms()
+            day = run.day_at(now_unix_ms)
+            index = run.recipe.place(day).stage + 1
+            if index == len(run.recipe.stages):
+                raise CannotRun(f"{node}: {run.name} is in its last stage: stop it instead")
+            moved = run.recipe.stages[index].first_day - day
+            return self._decide(replace(
+                run, first_day_unix_ms=run.first_day_unix_ms - moved * recipe.DAY_MS,
+                state=RUNNING, state_by=by, state_unix_ms=now_unix_ms, reason="", **_WHOLE))
+
+    def resume(self, node: str, by: str) -> Run:
+        """Send today's setpoints to a node that refused some. Raises CannotRun, as `start`."""
+        with self._lock:
+            run = self._open(node, by)
+            if run.state != HELD:
+                raise CannotRun(f"{node}: {run.name} is not held, it runs")
+            return self._decide(replace(
+                run, state=RUNNING, state_by=by, state_unix_ms=self._now_unix_ms(), reason="",
+                **_WHOLE))
+
+    def stop(self, node: str, by: str) -> Run:
+        """End a recipe; the setpoints stay as they are. Raises CannotRun, as `start`."""
+        with self._lock:
+            run = self._open(node, by)
+            return self._decide(replace(
+                run, state=STOPPED, state_by=by, state_unix_ms=self._now_unix_ms(), reason=""))
+
+    def _open(self, node: str, by: str) -> Run:
+        contract.check_by(by)
+        self._nodes.get(node)
+        run = self.of(node)
+        if run is None or not run.is_open:
+            raise CannotRun(f"{node} runs no recipe")
+        return run
+
+    def _decide(self, run: Run) -> Run:
+        """Keep what a person decided, or change nothing; then do what it asks for."""
+        self._table.keep(run)
+        self._runs[run.node] = run
+        self._unkept.discard(run.node)
+        self._look(run.node)
+        return self._runs[run.node]
+
+    def _note(self, run: Run) -> None:
+        """Keep what came of it; what a full disk does not take is written later."""
+        self._runs[run.node] = run
+        try:
+            self._table.keep(run)
+            self._unkept.discard(run.node)
+        except StoreUnavailable:
+            self._unkept.add(run.node)
+
+    def _look(self, node: str) -> None:
+        run = self._runs.get(node)
+        if run is None:
+            return
+        found = self._with_answer(run)
+        if found.state == RUNNING:
+            found = self._with_day(found)
+        if found != run or node in self._unkept:
+            self._note(found)
+
+    def _with_answer(self, run: Run) -> Run:
+        """Return the run with what the node reported of what was sent last."""
+        if run.told_rev == 0 or run.told_state == CONFIRMED or not run.is_open:
+            return run
+        known = self._nodes.get(run.node)
+        report = known.report
+        if report is None:
+            return run
+        if report.error is None:
+            if report.rev < run.told_rev:
+                return run
+            found = replace(run, told_state=CONFIRMED)
+            if run.state == HELD:  # it was an older refusal that had been on its way
+                found = replace(found, state=RUNNING, reason="")
+            return found
+        is_news = (known.report_unix_ms or 0) >= run.told_unix_ms
+        if run.told_state == PENDING and is_news:
+            return self._held(replace(run, told_state=REFUSED),
+                              f"the node refused the setpoints: {report.error}")
+        return run
+
+    def _with_day(self, run: Run) -> Run:
+        """Return the run after sending what its day changes, where that was not sent yet."""
+        now_unix_ms = self._now_unix_ms()
+        day = run.day_at(now_unix_ms)
+        wanted = run.recipe
+        if day >= wanted.days:
+            if run.told_day is None or run.told_day < wanted.days - 1:
+                run = self._sent(run, wanted.days - 1, now_unix_ms)
+            if run.told_state != CONFIRMED:
+                return run
+            return replace(run, state=FINISHED, state_by="", state_unix_ms=now_unix_ms)
+        if run.told_day is not None and day <= run.told_day:
+            return run
+        return self._sent(run, day, now_unix_ms)
+
+    def _sent(self, run: Run, day: int, now_unix_ms: int) -> Run:
+        """Return the run with the setpoints of `day` on their way; held where they are refused."""
+        values = run.recipe.settings_at(day)
+        if run.told_day is not None:
+            before = run.recipe.settings_at(run.told_day)
+            values = {key: value for key, value in values.items() if before[key] != value}
+            if not values:
+                return replace(run, told_day=day)
+        try:
+            rev = self._commands.set_config(run.node, values, f"recipe {run.name}")
+        except (contract.SettingsError, NotAdopted, UnknownNode) as error:
+            unsent = replace(run, told_day=day, told_rev=0, told_unix_ms=now_unix_ms,
+                             told_state=REFUSED)
+            return self._held(unsent, f"not sent: {error}")
+        except StoreUnavailable as error:
+            return replace(run, reason=f"{error}; it is tried again")
+        return replace(run, reason="", told_day=day, told_rev=rev, told_unix_ms=now_unix_ms,
+                       told_state=PENDING)
+
+    def _held(self, run: Run, reason: str) -> Run:
+        return replace(run, state=HELD, state_by="", state_unix_ms=self._now_unix_ms(),
+                       reason=reason)
+
+    def _utc_offset_min(self, node: str) -> int:
+        report = self._nodes.get(node).report
+        return 0 if report is None else int(report.values.get("clock.utc_offset_min", 0))
+
+
+def _volume_l(board: str) -> int | None:
+    """Return the litres a board is built for, None where this host does not know it."""
+    try:
+        return int(boards.load(board)["volume_l"])
+    except BoardError:
+        return None
+
+
+def _readable(run: Run, now_unix_ms: int) -> Run:
+    """Return a run that was kept; one this host cannot read any more is over."""
+    try:
+        _ = run.recipe
+    except RecipeError as error:
+        return replace(run, state=STOPPED, state_by="", state_unix_ms=now_unix_ms,
+                       reason=f"this host cannot read the recipe: {error}")
+    return run
