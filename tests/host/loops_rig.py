@@ -104,7 +104,7 @@ class LoopsRig:
         self.gate = self.rig.gate
         self.outputs = dict(self.rig.outputs)
         if not self.has_irrigation:
-            del self.outputs["irrigation"]
+            self.outputs.pop("irrigation", None)
         self.kept = Kept(self.rtc, self.nvs, self.clock)
         sensors = [
             ({"source": part.source, "measures": [part.key]}, part)

@@ -135,6 +135,17 @@ def test_a_latch_stands_until_somebody_resumes(rig):
     assert rig.states() == {"dosing_latched/idro-0": "returned"}
 
 
+def test_a_stuck_heater_explains_air_that_is_too_hot_and_each_ends_by_itself(rig):
+    rig.tell("idro-0", "air_warms", state="began", reason="by 3.0 C to 21.0 C")
+    rig.tell("idro-0", "air_too_hot", state="began", reason="35.0 of 35.0 C")
+    rig.step()
+    assert rig.panel() == [("heater_stuck/idro-0", ["air_too_hot/idro-0"])]
+    rig.now_unix_ms += 1_000
+    rig.tell("idro-0", "air_warms", state="ended", reason="to 14.9 C")
+    rig.step()
+    assert rig.states()["heater_stuck/idro-0"] == "returned"
+
+
 def test_a_leak_explains_the_falling_level(rig):
     rig.tell("idro-0", "water", state="falls", moved_mm=12)
     rig.nodes["idro-0"]["values"]["reservoir.level_mm"] = 90

@@ -1,66 +1,16 @@
 """What the gate forbids a heater and a humidifier, whatever control or a person wants."""
 
 import pytest
+from air_rig import CYCLE_MS, AirRig
 from hypothesis import given
 from hypothesis import settings as settings_of
 from hypothesis import strategies as st
-from safety_rig import Pin, Rig, Timer
+from safety_rig import Rig
 
-from idro.drivers import switch
-from idro.protocol.samples import Sample
 from idro.safety import limits
-from idro.safety.gate import Gate
-from idro.safety.outputs import Output, Refused
 
-CYCLE_MS = 10_000
 LEASE_MS = 120_000
 HALF_HOUR_MS = 1_800_000
-
-
-class AirRig(Rig):
-    """A board that has something to do with air, and nothing else. Edges are the judge's."""
-
-    def __init__(self, folder, names=("fan", "heater", "humidifier"), **values):
-        self.names = names
-        super().__init__(folder, **values)
-        self.air = {"air.temp_c": 20.0, "air.rh_pct": 60.0}
-
-    def boot(self):
-        super().boot()
-        self.outputs = {}
-        for name in self.names:
-            spec = {"name": name, "max_on_ms": 900_000, "safe_level": 0}
-            driver = switch.build(spec, Pin(name, self.edge), Timer(self.clock), self.clock)
-            self.outputs[name] = Output(name, "switch", driver, 900_000)
-        self.gate = Gate(
-            self.outputs, self.ledger, limits.derive(self.values), self.clock, self._event
-        )
-
-    def cycles(self, count=1, wanted=(), **changed):
-        """Let cycles pass; a text is a fault. `wanted` outputs are asked for as control does."""
-        for _ in range(count):
-            self.clock.advance(CYCLE_MS)
-            now_ms = self.clock.now_ms()
-            for channel in self.air:
-                value = self.air[channel] = changed.get(channel.split(".")[1], self.air[channel])
-                is_fault = isinstance(value, str)
-                self.readings[channel] = Sample(
-                    channel, None if is_fault else value, value if is_fault else None, now_ms
-                )
-            self.gate.observe(self.readings)
-            for name in wanted:
-                self.refusal(name, "control")
-
-    def refusal(self, name, by="ann", for_ms=600_000):
-        """Ask for a run; returns (code, reason) of the refusal, or None."""
-        try:
-            self.gate.run(name, for_ms, "test", by, self.readings)
-        except Refused as refused:
-            return refused.code, refused.reason
-        return None
-
-    def states(self):
-        return [detail["state"] for detail in self.told("air")]
 
 
 @pytest.fixture
@@ -163,9 +113,9 @@ def test_too_hot_locks_the_heater_until_it_has_cooled(rig):
     assert rig.refusal("heater") == ("too_hot", "air was too hot, 1 s left at the least")
     rig.cycles(1, temp_c=30.0)
     assert rig.refusal("heater") is None
-    assert rig.told("air") == [
-        {"state": "too hot", "reason": "35.0 of 35.0 C"},
-        {"state": "cooled", "reason": "to 30.0 C"},
+    assert rig.told("air_too_hot") == [
+        {"state": "began", "reason": "35.0 of 35.0 C"},
+        {"state": "ended", "reason": "to 30.0 C"},
     ]
 
 
@@ -176,7 +126,7 @@ def test_the_half_hour_counts_from_the_last_of_it_and_is_told_once(rig):
     rig.cycles(1)
     assert rig.refusal("heater") is None
     rig.cycles(1, temp_c=36.0)
-    assert rig.states() == ["too hot", "cooled", "too hot"]
+    assert rig.states() == ["began", "ended", "began"]
 
 
 def test_what_is_not_known_releases_nothing(rig):
@@ -184,7 +134,7 @@ def test_what_is_not_known_releases_nothing(rig):
     rig.cycles(400, temp_c="no_ack")
     rig.cycles(13, temp_c=34.0)
     assert rig.refusal("heater")[0] == "too_hot"
-    assert rig.states() == ["too hot"]
+    assert rig.states() == ["began"]
 
 
 def test_no_setting_raises_the_ceiling(tmp_path):

@@ -7,6 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from idrosim import parameters
+from idrosim.air import vapour_kg_m3
 from idrosim.oxygen import saturation_mg_l
 from idrosim.plant import Plant
 
@@ -309,3 +310,52 @@ def test_a_weak_lamp_and_valve():
     truth = plant.truth()
     assert truth["light.ppfd_umol_m2_s"] == pytest.approx(125.0)
     assert truth["topoff_ml"] == pytest.approx(10.0)
+
+
+def air_after(hours=8.0, outputs=(), **params):
+    """Return the truth of an empty, dark room of 10 C outside after some hours."""
+    still = {"crop.area_m2": 0.0, "outside.temp_c": 10.0, "outside.swing_c": 0.0,
+             "outside.noise_c": 0.0, "air.exchanges_per_h": 1.0, "reservoir.open_ratio": 0.0}
+    plant = Plant(still | {key.replace("__", "."): value for key, value in params.items()}, 1)
+    for name in outputs:
+        plant.set_output(name, 1.0)
+    for _ in range(round(hours * 360)):
+        plant.step(10.0)
+    return plant.truth()
+
+
+def loss_w_k(exchanges_per_h):
+    return 12.0 + exchanges_per_h / 3600.0 * 4.0 * 1.2 * 1005.0
+
+
+def test_a_heater_warms_the_air_by_its_power_over_the_losses():
+    assert air_after()["air.temp_c"] == pytest.approx(10.0, abs=0.01)
+    for power_w in (100.0, 300.0):
+        warm = air_after(outputs=("heater",), heater__power_w=power_w)
+        assert warm["air.temp_c"] == pytest.approx(10.0 + power_w / loss_w_k(1.0), abs=0.05)
+        assert warm["air.rh_pct"] < air_after()["air.rh_pct"]
+
+
+def test_a_fan_changes_the_air():
+    both = air_after(outputs=("heater", "fan"))
+    assert both["air.temp_c"] == pytest.approx(10.0 + 300.0 / loss_w_k(61.0), abs=0.05)
+    weak = air_after(outputs=("heater", "fan"), fan__effect_ratio=0.5)
+    assert weak["air.temp_c"] == pytest.approx(10.0 + 300.0 / loss_w_k(31.0), abs=0.05)
+
+
+def test_mist_is_in_the_air_and_cools_it():
+    dry = {"outside.temp_c": 25.0, "outside.rh_pct": 30.0, "humidifier.g_per_h": 20.0}
+    still, moist = air_after(**dry), air_after(outputs=("humidifier",), **dry)
+    gained = vapour_kg_m3(moist["air.temp_c"], moist["air.rh_pct"]) - vapour_kg_m3(
+        still["air.temp_c"], still["air.rh_pct"])
+    assert gained == pytest.approx(0.020 / (1.0 * 4.0), rel=0.01)  # g/h into m3/h
+    latent_w = 0.020 / 3600.0 * 2.45e6
+    fall_c = still["air.temp_c"] - moist["air.temp_c"]
+    assert fall_c == pytest.approx(latent_w / loss_w_k(1.0), rel=0.02)
+
+
+def test_a_stuck_heater_and_a_dead_one():
+    assert air_after(heater__stuck="on")["air.temp_c"] > 25.0
+    for broken in ({"heater.stuck": "off"}, {"heater.effect_ratio": 0.0}):
+        cold = air_after(outputs=("heater",), **broken)
+        assert cold["air.temp_c"] == pytest.approx(10.0, abs=0.01)

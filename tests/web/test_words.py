@@ -207,3 +207,18 @@ def test_authority_is_what_the_node_said_last(event, granted_pct, left):
 def test_authority_is_not_guessed():
     told = NewestEvents(EmptyStore, lambda: NOW)
     assert authority_of(told, Node("idro-a", "farm"), 100, NOW) is None
+
+
+@pytest.mark.parametrize(("kind", "state", "words"), [
+    ("air_too_hot", "began", "The air is too hot, 35.2 of 35.0 C: the heater is locked"),
+    ("air_too_hot", "ended", "The air has cooled 35.2 of 35.0 C: the heater may heat again."),
+    ("air_warms", "began", "The air warms though the heater is off, 35.2 of 35.0 C: is its relay"),
+    ("air_warms", "ended", "The air warms by itself no more, 35.2 of 35.0 C."),
+])
+def test_air_that_is_not_as_wanted_is_told(kind, state, words):
+    assert event_text(kind, {"state": state, "reason": "35.2 of 35.0 C"}).startswith(words)
+    assert level_of(kind) == "warn"
+
+
+def test_screens_speak_kilopascal():
+    assert shown("air.vpd_pa", 1_216) == "1.22 kPa"

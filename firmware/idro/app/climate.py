@@ -56,10 +56,10 @@ class Climate:
         ):
             return
         if warming.is_suspect:
-            state, reason = "warms", f"by {warming.risen_c:.1f} C to {air.thermometer.value:.1f} C"
+            state, reason = "began", f"by {warming.risen_c:.1f} C to {air.thermometer.value:.1f} C"
         else:
-            state, reason = "cooled", f"to {air.thermometer.value:.1f} C"
-        self._node.record("air", {"state": state, "reason": reason})
+            state, reason = "ended", f"to {air.thermometer.value:.1f} C"
+        self._node.record("air_warms", {"state": state, "reason": reason})
 
     def _is_on(self, name):
         output = self._node.outputs.get(name)

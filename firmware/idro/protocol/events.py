@@ -26,5 +26,6 @@ EVENTS = (
     "water",
     "irrigation_no_flow",
     "irrigation_stuck_on",
-    "air",
+    "air_too_hot",
+    "air_warms",
 )

@@ -47,8 +47,9 @@ EVENT_TEXTS = {
         "(began, ended), on_ms (without flow), reason.",
     "irrigation_stuck_on": "Water flows to the roots though the pump is off: state (began, "
         "ended), flow_ml_per_min.",
-    "air": "The air is not as the outputs would have it: state (too hot: the heater is locked; "
-        "warms: though the heater is off; cooled), reason.",
+    "air_too_hot": "The air is hotter than allowed and the heater is locked: state (began, "
+        "ended), reason.",
+    "air_warms": "The air warms though the heater is off: state (began, ended), reason.",
 }
 
 QUANTITY_TEXTS = {

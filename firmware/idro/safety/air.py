@@ -38,7 +38,7 @@ class Air:
             return
         if sample.value >= limits.air_max_c:
             if self._too_hot_ms is None:
-                self._tell("too hot", f"{sample.value:.1f} of {limits.air_max_c:.1f} C")
+                self._tell("began", f"{sample.value:.1f} of {limits.air_max_c:.1f} C")
             self._too_hot_ms = now_ms
         elif (
             self._too_hot_ms is not None
@@ -46,7 +46,7 @@ class Air:
             and sample.value <= limits.air_max_c - TRIP_BELOW_C
         ):
             self._too_hot_ms = None
-            self._tell("cooled", f"to {sample.value:.1f} C")
+            self._tell("ended", f"to {sample.value:.1f} C")
 
     def blocked(self, actuator, readings, now_ms, limits):
         """Return (code, why) that forbids an output of `names` now, or None."""
@@ -64,11 +64,11 @@ class Air:
                 return "wet", f"air is wet, {rh_pct:.0f} of {AIR_MAX_RH_PCT} %"
             return None
         if self._too_hot_ms is not None:
-            rest_ms = max(1, TRIP_HOLD_MS - (now_ms - self._too_hot_ms))
+            rest_ms = max(1_000, TRIP_HOLD_MS - (now_ms - self._too_hot_ms))
             return "too_hot", f"air was too hot, {left(rest_ms)} left at the least"
         if self._fan is not None and self._fan.is_on:
             return "fan", "the fan runs"
         return None
 
     def _tell(self, state, reason):
-        self._record_event("air", {"state": state, "reason": reason})
+        self._record_event("air_too_hot", {"state": state, "reason": reason})

@@ -149,4 +149,6 @@ NODE_WATCHES: dict[str, Callable[[Rule, Facts, NodeFacts, IsActive], Iterator[Fi
     "settings_refused": _settings_refused, "bus_dead": _bus_dead,
     "irrigation_no_flow": _began("irrigation_no_flow", "Water flows to the roots."),
     "irrigation_stuck_on": _began("irrigation_stuck_on", "The pump off, nothing flows."),
+    "air_too_hot": _began("air_too_hot", "The air is not too hot."),
+    "air_warms": _began("air_warms", "The air does not warm by itself."),
 }

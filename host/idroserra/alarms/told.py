@@ -14,7 +14,7 @@ from idroserra.live import Message
 from idroserra.store import EventPoint, Store
 
 KINDS = ("latched", "resumed", "water", "flash_failed", "gap", "irrigation_no_flow",
-         "irrigation_stuck_on")
+         "irrigation_stuck_on", "air_too_hot", "air_warms")
 BOOT = "boot"
 LOOK_BACK_MS = 90 * 86_400_000
 BOOT_BACK_MS = 86_400_000

@@ -41,10 +41,13 @@ YEAR_S = 31_536_000
 # The filter of the "why" list.
 KINDS = {
     "all": "decided,refused,dosed,ran,stopped,resumed,latched,armed,correction,authority,boot,"
-           "configured,fault_began,fault_ended,restarted,flash_failed,gap,clock_set,water",
-    "decisions": "decided,refused,stopped,resumed,latched,armed,correction,authority,water",
+           "configured,fault_began,fault_ended,restarted,flash_failed,gap,clock_set,water,"
+           "irrigation_no_flow,irrigation_stuck_on,air_too_hot,air_warms",
+    "decisions": "decided,refused,stopped,resumed,latched,armed,correction,authority,water,"
+                 "irrigation_no_flow,irrigation_stuck_on,air_too_hot,air_warms",
     "doses": "dosed,ran,correction",
-    "faults": "fault_began,fault_ended,restarted,flash_failed,latched,water,gap,boot",
+    "faults": "fault_began,fault_ended,restarted,flash_failed,latched,water,gap,boot,"
+              "irrigation_no_flow,irrigation_stuck_on,air_too_hot,air_warms",
 }
 
 _STATUS: tuple[tuple[type[Exception], int], ...] = (

@@ -18,7 +18,7 @@ _ACTUATOR = re.compile(r"\b(ph_down|ph_up|nutrient_[a-d]|top_off)\b")
 
 _BAD = ("latched", "irrigation_no_flow")
 _WARN = ("refused", "stopped", "fault_began", "gap", "restarted", "flash_failed", "water",
-         "irrigation_stuck_on", "air")
+         "irrigation_stuck_on", "air_too_hot", "air_warms")
 _OK = ("dosed", "ran")
 _NOTE = ("boot", "armed", "resumed", "configured", "clock_set", "fault_ended", "correction",
          "authority")
@@ -198,16 +198,18 @@ def _irrigation_stuck_on(detail: Detail) -> str:
             "welded relay, or a siphon? Nothing is dosed or filled meanwhile.")
 
 
-def _air(detail: Detail) -> str:
-    state = detail.get("state")
-    reason = _because(detail, ", ")
-    if state == "too hot":
-        return (f"The air is too hot{reason}: the heater is locked until it has cooled for half "
-                "an hour. Does the fan run, is the heater's relay stuck?")
-    if state == "warms":
-        return (f"The air warms though the heater is off{reason}: is its relay stuck? The fan "
-                "cools meanwhile. Pull the heater's plug.")
-    return f"The air has cooled{_because(detail, ' ')}."
+def _air_too_hot(detail: Detail) -> str:
+    if detail.get("state") == "ended":
+        return f"The air has cooled{_because(detail, ' ')}: the heater may heat again."
+    return (f"The air is too hot{_because(detail, ', ')}: the heater is locked until it has "
+            "cooled and half an hour is over. Does the fan run, is the heater's relay stuck?")
+
+
+def _air_warms(detail: Detail) -> str:
+    if detail.get("state") == "ended":
+        return f"The air warms by itself no more{_because(detail, ', ')}."
+    return (f"The air warms though the heater is off{_because(detail, ', ')}: is its relay stuck? "
+            "The fan cools meanwhile. Pull the heater's plug.")
 
 
 _SENTENCES: dict[str, Callable[[Detail], str]] = {
@@ -233,5 +235,6 @@ _SENTENCES: dict[str, Callable[[Detail], str]] = {
     "water": _water,
     "irrigation_no_flow": _irrigation_no_flow,
     "irrigation_stuck_on": _irrigation_stuck_on,
-    "air": _air,
+    "air_too_hot": _air_too_hot,
+    "air_warms": _air_warms,
 }

@@ -3,10 +3,10 @@
 import uPlot from "../vendor/uPlot.esm.js";
 import { dayText, number, plainName, shortTime } from "./words.js";
 
-const ORDER = ["ph", "ec_us_cm", "doses", "temp_c", "level_mm", "volume_ml", "rh_pct", "duty_pct"];
+const ORDER = ["ph", "ec_us_cm", "doses", "temp_c", "level_mm", "volume_ml", "rh_pct", "vpd_pa", "duty_pct"];
 const TITLES = {
   ph: "pH", ec_us_cm: "EC", temp_c: "Temperature", level_mm: "Level", volume_ml: "Volume",
-  rh_pct: "Humidity", duty_pct: "Light",
+  rh_pct: "Humidity", vpd_pa: "VPD", duty_pct: "Light",
 };
 const AXIS_PX = 60;
 
@@ -122,7 +122,7 @@ function bands(panel) {
 
 /** The y range: the data and the setpoint band with air, never flatter than the quantity's noise. */
 function yRange(panel, bandOf) {
-  const least = { ph: 0.4, ec_us_cm: 0.1, temp_c: 2, level_mm: 20, volume_ml: 4, rh_pct: 10 }[panel.quantity] || 1;
+  const least = { ph: 0.4, ec_us_cm: 0.1, temp_c: 2, level_mm: 20, volume_ml: 4, rh_pct: 10, vpd_pa: 0.2 }[panel.quantity] || 1;
   return (_plot, low, high) => {
     if (panel.dosers.length) return [-0.5, panel.dosers.length - 0.5];
     if (panel.quantity === "duty_pct") return [0, 105];
