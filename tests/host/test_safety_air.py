@@ -175,6 +175,13 @@ def test_a_board_has_what_it_has(tmp_path, names):
     assert [rig.level(name) for name in names] == [int(name == "fan") for name in names]
 
 
+def test_where_there_is_no_heater_none_is_locked(tmp_path):
+    rig = AirRig(tmp_path, ("fan", "humidifier"))
+    rig.cycles(20, temp_c=38.0)
+    assert rig.told("air_too_hot") == []
+    assert rig.refusal("humidifier") is None
+
+
 def test_control_is_told_once_of_each_refusal(rig):
     rig.cycles(5, wanted=("heater",), temp_c="no_ack")
     told = rig.told("refused")

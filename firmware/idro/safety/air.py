@@ -33,7 +33,7 @@ class Air:
 
     def observe(self, readings, now_ms, limits):
         """Take in one sampling cycle: what is too hot locks the heater."""
-        sample = readings.get(TEMP)
+        sample = readings.get(TEMP) if HEATER in self.names else None
         if sample is None or sample.fault is not None:
             return
         if sample.value >= limits.air_max_c:
