@@ -213,3 +213,15 @@ def test_a_button_needs_a_pull_up_and_a_pin_of_its_own():
             compiled(changed(button, f"[button]\npin = {pin}"))
         assert why in str(refused.value)
     assert compiled(changed(button, ""))["button"] is None
+
+
+@pytest.mark.parametrize(("line", "key"), [
+    ("pin = 16", "sensor[4].pin"), ("pin = 18", "sensor[5].pin"),
+])
+def test_a_contact_needs_a_pull_up(line, key):
+    data = (boards.boards_dir() / "esp32-nft.toml").read_text("utf-8")
+    parts = boards.read_parts((boards.boards_dir() / boards.PARTS_FILE).read_bytes())
+    with pytest.raises(BoardError) as refused:
+        boards.compile_board(data.replace(line, "pin = 35").encode(), "esp32-nft.toml", parts)
+    assert refused.value.key == key
+    assert "needs a pull-up" in str(refused.value)

@@ -94,6 +94,19 @@ def test_a_person_may_run_it_and_keep_it_off(rig):
     assert len(rig.rig.runs("irrigation")) == 3  # water comes first
 
 
+def test_what_a_person_runs_between_bursts_is_told_as_theirs(rig):
+    change(rig, irrigation__on_s=4, irrigation__off_s=600, irrigation__drain_s=0)
+    rig.run_for(MINUTE_MS)
+    rig.overrides.set("irrigation", 60_000, 0, "ann")
+    rig.loops.apply_wish("irrigation")
+    assert rig.told("ran", actuator="irrigation")[0]["on_ms"] == 4_000
+    rig.overrides.set("irrigation", 60_000, 100, "ann")
+    rig.loops.apply_wish("irrigation")
+    rig.run_for(2 * MINUTE_MS)
+    hers = rig.told("ran", actuator="irrigation", by="ann")
+    assert [detail["on_ms"] for detail in hers] == [60_000]
+
+
 def test_low_water_refuses_whoever_asks(rig):
     rig.run_for(MINUTE_MS)
     rig.read(level_mm=119)

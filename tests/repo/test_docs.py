@@ -121,7 +121,9 @@ def test_hardware_page_wires_the_ezo_board():
     assert set(wired) == set(pins), why
 
 
-@pytest.mark.parametrize("name", ["esp32s3-expanders", "esp32c3-nursery", "esp32-classroom"])
+@pytest.mark.parametrize("name", [
+    "esp32s3-expanders", "esp32c3-nursery", "esp32-classroom", "esp32-nft",
+])
 def test_hardware_page_wires_the_boards_with_parts_in_the_chip_or_on_expanders(name):
     why = "Whoever wires by docs/hardware.md gets another board than boards/ compiles:"
     board = boards.load(name)
@@ -131,9 +133,11 @@ def test_hardware_page_wires_the_boards_with_parts_in_the_chip_or_on_expanders(n
     pins |= {bus["scl_pin"]: "I2C clock" for bus in board["i2c"].values()}
     pins |= {bus["sda_pin"]: "I2C data" for bus in board["i2c"].values()}
     pins |= {bus["pin"]: "1-Wire data" for bus in board["onewire"].values()}
-    inputs = {f"adc.{adc['name']}": adc["pins"] for adc in board["adcs"]}
+    inputs = {f"adc.{adc['name']}": adc["pins"] for adc in board["adcs"] if "pins" in adc}
     pins |= {inputs[s["bus"]][s["channel"]]: f"`{s['part']}`" for s in board["sensors"]
              if s.get("bus") in inputs}
+    named = {"flow_meter": "flow meter", "float_switch": "float switch"}
+    pins |= {s["pin"]: named[s["part"]] for s in board["sensors"] if "pin" in s}
     lines = {"mcp23017": "RESET of", "pca9685": "OE of"}
     pins |= {e["off_pin"]: lines[e["part"]] for e in board["expanders"]}
     found = [f"GPIO {pin}: {what}" for pin, what in pins.items()

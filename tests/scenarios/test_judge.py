@@ -245,6 +245,16 @@ def test_circulation_in_a_tank_that_is_low():
         assert run.judged(lost_level_ms=lost_ms) == found
 
 
+def test_irrigation_in_a_tank_that_is_low():
+    for broken, found in ((set(), {"I17"}), ({"irrigation"}, set())):
+        run = Run()
+        run.pin("circulation", 6_000, 0)
+        run.pin("irrigation", 60_000, 1)
+        run.samples()
+        run.truth(**{"reservoir.level_mm": 90.0})
+        assert run.judged(broken=frozenset(broken)) == found
+
+
 def test_light_beyond_its_program(run):
     run.pin("light", 60_000, 0.5)
     assert run.judged(settings={"light.on_minutes": 60}) == {"I19"}

@@ -23,6 +23,7 @@ class Irrigating:
         self._turns = irrigation.Turns()
         self._flow = irrigation.Flow()
         self._level = None
+        self._was_wished = False
 
     @property
     def is_away(self):
@@ -61,8 +62,10 @@ class Irrigating:
             self._level, values, turns, self._flow, now_ms, second_of_day
         )
         wish = node.overrides.of(irrigation.ACTUATOR)
+        is_program = wish is None and not self._was_wished
+        self._was_wished = wish is not None
         is_over = decision.actuator is None and turns.due_ms is not None
-        if wish is None and is_over and irrigation.is_burst(values) and not self._driver.is_on:
+        if is_program and is_over and irrigation.is_burst(values) and not self._driver.is_on:
             self._tell(irrigation.ACTUATOR, decision)
             return  # it ended by itself, and is told with those to come
         refusal = self._switch(irrigation.ACTUATOR, decision)

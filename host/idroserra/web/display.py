@@ -45,6 +45,8 @@ _LABELS = {
     "reservoir.level_mm": "Water level",
     "reservoir.volume_ml": "Water volume",
     "air.rh_pct": "Air humidity",
+    "irrigation.flow_ml_per_min": "Flow to the roots",
+    "leak.float_up": "Water on the floor",
 }
 
 
