@@ -148,7 +148,7 @@ class Service:
         opened.callback(book.close)
         lookout = Lookout(Parts(
             self.nodes, self.live, self.counts, lambda: dict(self._failures), self.spool.epoch,
-            lambda: self.store, folder, self.config.site,
+            lambda: self.store, self.recipes.held_reason, folder, self.config.site,
         ))
         return AlarmChain(Alarms(rules, book), Bottles(book, lambda: self.store), lookout,
                           self.live, self._link.now_unix_ms)

@@ -198,6 +198,8 @@ def test_the_hosts_own_troubles(rig, host, key):
     ({"boots_unix_ms": (T0, T0 + 1, T0 + 2)}, "reset_loop/idro-0"),
     ({"clock_off_ms": -3_600_000}, "node_clock_off/idro-0"),
     ({"settings_error": "ph.target: too high"}, "settings_refused/idro-0"),
+    ({"recipe_held": "not sent: level.target_mm: low < target < full needed"},
+     "recipe_held/idro-0"),
     ({"left_pct": {"ph_down": 12.0}}, "bottle_low/idro-0/ph_down"),
     ({"left_pct": {"ph_down": 0.0}}, "bottle_empty/idro-0/ph_down"),
 ])

@@ -1,6 +1,7 @@
 """Recipes on nodes: over a real broker, across restarts, silence and refusals."""
 
 import sqlite3
+from contextlib import closing
 
 import pytest
 from node_client import NodeClient
@@ -96,6 +97,12 @@ class House:
         return (config.values["ec.target_us_cm"], config.values["light.on_minutes"], config.by)
 
 
+def change(folder, statement):
+    """Change the host's database behind its back."""
+    with closing(sqlite3.connect(folder / "host" / "state.db")) as other, other:
+        other.execute(statement)
+
+
 @pytest.fixture
 def house(tmp_path, mosquitto, eventually):
     house = House(tmp_path / "host", mosquitto.port, eventually)
@@ -186,6 +193,7 @@ def test_a_refusal_holds_it_until_somebody_resumes(house):
     house.wall.unix_ms += 2 * DAY_MS
     house.until("refused", "held")
     assert house.run.reason == "the node refused the setpoints: rev: cannot be written"
+    assert house.host.recipes.held_reason(NODE) == house.run.reason
     count = len(house.node.configs)
     house.wall.sleep_a_day()
     assert house.run.state == "held"
@@ -198,6 +206,7 @@ def test_a_refusal_holds_it_until_somebody_resumes(house):
     house.node.refusal = None
     assert house.host.recipes.resume(NODE, "bert").told_state == "pending"
     house.until("confirmed")
+    assert house.host.recipes.held_reason(NODE) is None
     assert house.told() == (1_600, 960, "recipe mine")
     with pytest.raises(CannotRun, match="is not held"):
         house.host.recipes.resume(NODE, "bert")
@@ -290,16 +299,14 @@ def test_settings_that_contradict_it_later_hold_it_with_the_key(house):
 def test_a_disk_that_takes_nothing_loses_no_day_and_no_decision(house, tmp_path):
     house.start()
     house.until("confirmed")
-    with sqlite3.connect(tmp_path / "host" / "state.db") as other:
-        other.execute("ALTER TABLE recipe_runs RENAME TO away")
+    change(tmp_path, "ALTER TABLE recipe_runs RENAME TO away")
     with pytest.raises(StoreUnavailable):
         house.host.recipes.stop(NODE, "anna")
     assert house.run.state == "running"
     house.wall.unix_ms += 2 * DAY_MS
     house.until("confirmed")
     assert house.told()[0] == 1_400
-    with sqlite3.connect(tmp_path / "host" / "state.db") as other:
-        other.execute("ALTER TABLE away RENAME TO recipe_runs")
+    change(tmp_path, "ALTER TABLE away RENAME TO recipe_runs")
     assert house.run.told_day == 2
     house.host.stop()
     house.begin()
@@ -309,8 +316,7 @@ def test_a_disk_that_takes_nothing_loses_no_day_and_no_decision(house, tmp_path)
 def test_a_recipe_this_host_cannot_read_any_more_is_over(house, tmp_path):
     house.start()
     house.host.stop()
-    with sqlite3.connect(tmp_path / "host" / "state.db") as other:
-        other.execute("UPDATE recipe_runs SET toml = 'days = 3'")
+    change(tmp_path, "UPDATE recipe_runs SET toml = 'days = 3'")
     house.begin()
     assert house.run.state == "stopped"
     assert "cannot read the recipe" in house.run.reason

@@ -117,6 +117,12 @@ def _settings_refused(
     yield _found(rule, node, bool(node.settings_error), f"It says: {node.settings_error}.")
 
 
+def _recipe_held(
+    rule: Rule, _facts: Facts, node: NodeFacts, _active: IsActive
+) -> Iterator[Finding]:
+    yield _found(rule, node, node.recipe_held is not None, f"Why: {node.recipe_held}.")
+
+
 def _bus_dead(rule: Rule, facts: Facts, node: NodeFacts, _active: IsActive) -> Iterator[Finding]:
     """Two channels or more of a bus, and every one of those that report, do not answer.
 
@@ -146,7 +152,8 @@ def bottle(rule: Rule, node: NodeFacts) -> Iterator[Finding]:
 NODE_WATCHES: dict[str, Callable[[Rule, Facts, NodeFacts, IsActive], Iterator[Finding]]] = {
     "silent": silent, "latched": _latched, "water": _water, "reset_loop": _reset_loop,
     "flash_failed": _recent("flash_failed"), "thinned": _recent("gap"), "clock_off": _clock_off,
-    "settings_refused": _settings_refused, "bus_dead": _bus_dead,
+    "settings_refused": _settings_refused, "recipe_held": _recipe_held,
+    "bus_dead": _bus_dead,
     "irrigation_no_flow": _began("irrigation_no_flow", "Water flows to the roots."),
     "irrigation_stuck_on": _began("irrigation_stuck_on", "The pump off, nothing flows."),
     "air_too_hot": _began("air_too_hot", "The air is not too hot."),

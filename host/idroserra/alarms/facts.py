@@ -36,6 +36,7 @@ class NodeFacts:
 
     clock_off_ms: how far the time its records are stored under is from the host's clock now.
     left_pct: {doser: what is left in its bottle, %}, of the bottles somebody told of.
+    recipe_held: why the recipe of the node is held, None where none is.
     """
 
     node: str
@@ -51,6 +52,7 @@ class NodeFacts:
     boots_unix_ms: tuple[int, ...] = ()
     clock_off_ms: int | None = None
     settings_error: str | None = None
+    recipe_held: str | None = None
     left_pct: Mapping[str, float] = field(default_factory=dict)
 
 

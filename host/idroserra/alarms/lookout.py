@@ -22,7 +22,7 @@ REJECTED_KEPT = 1_500
 
 class Parts(NamedTuple):
     """What the lookout asks. counts: Service.counts(); failures: {thread: (unix_ms, why)}; epoch:
-    of a boot, None before it is decided."""
+    of a boot, None before it is decided; recipe_held: why a node's recipe is held."""
 
     nodes: Nodes
     live: Live
@@ -30,6 +30,7 @@ class Parts(NamedTuple):
     failures: Callable[[], Mapping[str, tuple[int, str]]]
     epoch: Callable[[str, str], int | None]
     store: Callable[[], Store]
+    recipe_held: Callable[[str], str | None]
     data_dir: Path
     site: str
 
@@ -86,7 +87,7 @@ class Lookout:
             boots_unix_ms=self._told.boots_unix_ms(node.node, now_unix_ms),
             clock_off_ms=self._clock_off_ms(node),
             settings_error=None if report is None else report.error,
-            left_pct=left_pct,
+            recipe_held=parts.recipe_held(node.node), left_pct=left_pct,
         )
 
     def _clock_off_ms(self, node: Node) -> int | None:

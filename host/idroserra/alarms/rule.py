@@ -27,8 +27,8 @@ HOST = ("broker_down", "store_down", "spool_down", "thread_failed", "disk_low", 
         "host_clock", "undelivered")
 SITE = ("site_silent",)
 NODE = ("silent", "latched", "water", "reset_loop", "flash_failed", "thinned", "clock_off",
-        "settings_refused", "bus_dead", "irrigation_no_flow", "irrigation_stuck_on",
-        "air_too_hot", "air_warms")
+        "settings_refused", "recipe_held", "bus_dead", "irrigation_no_flow",
+        "irrigation_stuck_on", "air_too_hot", "air_warms")
 CHANNEL = ("stale", "fault", "above", "below", "above_band", "below_band")
 DOSER = ("bottle",)
 WATCHES = HOST + SITE + NODE + CHANNEL + DOSER

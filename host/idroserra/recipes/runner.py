@@ -92,6 +92,11 @@ class Recipes:
             self._look(node)
             return self._runs.get(node)
 
+    def held_reason(self, node: str) -> str | None:
+        """Return why the recipe of a node is held, None where none is."""
+        run = self.of(node)
+        return None if run is None or run.state != HELD else run.reason
+
     def notes(self, node: str, wanted: Recipe) -> list[budget.Note]:
         """Return what the gate of this node says to a recipe. Raises UnknownNode, CannotRun."""
         known = self._nodes.get(node)
