@@ -9,7 +9,7 @@ from hypothesis import assume, given
 from hypothesis import settings as settings_of
 from hypothesis import strategies as st
 
-from idro.control import climate, warming
+from idro.control import climate, stillness, warming
 from idro.control.filters import Reading
 from idro.errors import SettingsError
 from idro.protocol import settings
@@ -356,3 +356,40 @@ def test_suspicion_needs_a_rise_and_warmth(cycles):
             assert temp_c > 19.0
             assert not is_heating
             assert temp_c - lowest_c >= warming.RISE_C
+
+
+# does the thermometer live
+
+
+def cycles_until_flat(values, is_heating=True, step_ms=10_000):
+    """Return the number of the first cycle that is flat, None where none is."""
+    still = stillness.Stillness()
+    for number, value in enumerate(values, 1):
+        if still.judged(reading(value), is_heating, number * step_ms) == (None, "flat"):
+            return number
+    return None
+
+
+def test_a_value_that_stands_while_it_is_heated_is_dead():
+    assert cycles_until_flat([15.0] * 200) == 91
+    assert cycles_until_flat([15.0, 15.004] * 100) == 91
+    assert cycles_until_flat([15.0] * 200, step_ms=60_000) == 16
+
+
+@pytest.mark.parametrize(("values", "is_heating"), [
+    ([15.0] * 1_000, False), ([15.0, 15.02] * 500, True),
+    ([15.0] * 80 + ["no_ack"] + [15.0] * 80, True), ([15.0] * 80 + [15.1] * 80, True),
+])
+def test_a_value_that_lives_is_believed(values, is_heating):
+    assert cycles_until_flat(values, is_heating) is None
+
+
+def test_what_was_dead_lives_once_it_moves():
+    still, now_ms = stillness.Stillness(), 0
+    for _ in range(100):
+        now_ms += 10_000
+        last = still.judged(reading(15.0), True, now_ms)
+    assert last.fault == "flat"
+    assert still.judged(reading(15.0), False, now_ms + 10_000).fault == "flat"
+    assert still.judged(reading("stale"), False, now_ms + 20_000).fault == "stale"
+    assert still.judged(reading(15.1), False, now_ms + 30_000).value == 15.1

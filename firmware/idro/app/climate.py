@@ -1,6 +1,7 @@
 """The air's part of the control cycle: imported only where the board has an output for it."""
 
 from idro.control import climate
+from idro.control.stillness import Stillness
 from idro.control.warming import Warming
 
 _DECIDED = (climate.FAN, climate.HEATER, climate.HUMIDIFIER)
@@ -15,14 +16,16 @@ class Climate:
         self._tell = tell
         self._switch = switch
         self._senses = climate.Senses()
+        self._stillness = Stillness()
         self._warming = Warming()
         self._since = {name: (False, 0) for name in _DECIDED if name in node.outputs}
 
     def cycle(self, values, now_ms, stale_ms):
         """Decide and ask the gate, once."""
         node = self._node
+        warmth = node.sampler.reading(climate.TEMP, stale_ms)
         air = climate.look(
-            node.sampler.reading(climate.TEMP, stale_ms),
+            self._stillness.judged(warmth, self._is_on(climate.HEATER), now_ms),
             node.sampler.reading(climate.HUMIDITY, stale_ms),
         )
         second_of_day = node.clock.second_of_day(values["clock.utc_offset_min"])
