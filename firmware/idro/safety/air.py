@@ -64,7 +64,9 @@ class Air:
                 return "wet", f"air is wet, {rh_pct:.0f} of {AIR_MAX_RH_PCT} %"
             return None
         if self._too_hot_ms is not None:
-            rest_ms = max(1_000, TRIP_HOLD_MS - (now_ms - self._too_hot_ms))
+            rest_ms = TRIP_HOLD_MS - (now_ms - self._too_hot_ms)
+            if rest_ms <= 0:
+                return "too_hot", "air was too hot and is not cool yet"
             return "too_hot", f"air was too hot, {left(rest_ms)} left at the least"
         if self._fan is not None and self._fan.is_on:
             return "fan", "the fan runs"
