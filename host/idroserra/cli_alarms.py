@@ -3,19 +3,22 @@
 from __future__ import annotations
 
 import json
+import time
 from typing import Annotated, Any
 
 import typer
 
-from idroserra.cli_ask import AsJson, Url, now_unix_ms, who
+from idroserra.cli_ask import POLL_S, AsJson, CommandFailed, Url, now_unix_ms, who
 from idroserra.cli_durations import duration_ms
 from idroserra.cli_tables import clock_text
-from idroserra.cli_tables_alarms import alarms_table, history_table
+from idroserra.cli_tables_alarms import alarms_table, history_table, kpis_table
 from idroserra.host_client import DEFAULT_URL, HostClient
 
 app = typer.Typer(
     help="See and handle the alarms of a running host.", no_args_is_help=True,
     add_completion=False)
+
+TEST_S = 40.0
 
 Key = Annotated[str, typer.Argument(help="The alarm's key, as `list` prints it.")]
 CommentOption = Annotated[str, typer.Option("--comment", help="Kept in the journal.")]
@@ -117,6 +120,45 @@ def history(
         typer.echo("No alarm changed in that time.")
     else:
         _print(history_table(changes))
+
+
+@app.command()
+def kpis(
+    days: Annotated[float, typer.Option(min=0.01, max=400, help="How far back.")] = 7,
+    url: Url = DEFAULT_URL,
+    *,
+    as_json: AsJson = False,
+) -> None:
+    """Show how the alarms themselves do, each site: how many, floods, stale, chattering."""
+    found = HostClient(url).get("/api/alarms/kpis", days=days)
+    if as_json:
+        typer.echo(json.dumps(found))
+    else:
+        _print(kpis_table(found["sites"]))
+
+
+@app.command("test")
+def send_test(url: Url = DEFAULT_URL, *, as_json: AsJson = False) -> None:
+    """Send a test to every address, and wait for what comes of it."""
+    client = HostClient(url)
+    number = client.send("POST", "/api/alarms/test", {"by": who()})["id"]
+    deadline_s = time.monotonic() + TEST_S
+    deliveries: list[dict[str, Any]] = []
+    while time.monotonic() < deadline_s:
+        notices = client.get("/api/alarms")["delivery"]["notices"]
+        deliveries = next((n["deliveries"] for n in notices if n["id"] == number), [])
+        if all(delivery["state"] != "waiting" for delivery in deliveries):
+            break
+        time.sleep(POLL_S)
+    if as_json:
+        typer.echo(json.dumps(deliveries))
+    for one in [] if as_json else deliveries:
+        said = {"sent": "taken", "waiting": "no answer yet"}.get(one["state"], "failed")
+        typer.echo(f"{one['target']}: {said}{': ' + one['error'] if one['error'] else ''}")
+    if not deliveries:
+        raise CommandFailed("no address is set: nobody is told of alarms (docs/alarms.md)")
+    if any(delivery["state"] != "sent" for delivery in deliveries):
+        raise CommandFailed("the test did not arrive everywhere")
 
 
 @app.command()

@@ -39,6 +39,26 @@ def history_table(changes: Sequence[Mapping[str, Any]]) -> Table:
     return table
 
 
+def kpis_table(sites: Sequence[Mapping[str, Any]]) -> Table:
+    """Return the figures, a column for each site."""
+    table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0))
+    for title in ("", *(site["site"] for site in sites)):
+        table.add_column(title)
+    for words, key in (
+        ("told of", "told_count"), ("an hour", "per_hour"), ("in ten minutes", "per_10_min"),
+        ("most in ten minutes", "most_per_10_min"), ("% of the time a flood", "flood_pct"),
+        ("standing", "standing_count"), ("folded into a cause", "folded_count"),
+        ("put aside", "aside_count"),
+    ):
+        table.add_row(words, *(str(site[key]) for site in sites))
+    for words, key in (("older than a day", "stale"), ("come and go", "chattering")):
+        table.add_row(words, *("\n".join(site[key]) or "none" for site in sites))
+    table.add_row("most frequent", *(
+        "\n".join(f"{one['count']} {one['key']}" for one in site["most_frequent"]) or "none"
+        for site in sites))
+    return table
+
+
 def _said(one: Mapping[str, Any]) -> Text:
     where = f"{one['node']}: " if one["node"] else ""
     text = Text(f"{where}{one['title']}. {one['text']}\n", style="bold")

@@ -34,6 +34,7 @@ from pydantic_settings import (
 from idroserra.errors import ConfigError
 
 ENV_PREFIX = "IDROSERRA_"
+_TIME = re.compile(r"([01]\d|2[0-3]):[0-5]\d")
 _SITE = re.compile(r"[A-Za-z0-9][A-Za-z0-9 _.-]{0,39}")
 
 
@@ -123,10 +124,52 @@ class SpoolConfig(_Section):
     max_rejected: int = Field(default=1_000, ge=1, le=100_000)
 
 
+class AlarmTarget(_Section):
+    """Where people are told: an apprise address, which is a secret."""
+
+    name: str = Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9 _.-]{0,39}$")
+    url: SecretStr
+    from_priority: Literal["low", "medium", "high", "urgent"] = "low"
+    escalation_only: bool = False
+
+
 class AlarmsConfig(_Section):
     """Alarms. `rules` changes single keys of the shipped rules, or adds rules: docs/alarms.md."""
 
     rules: dict[str, dict[str, Any]] = {}
+    targets: tuple[AlarmTarget, ...] = ()
+    notify_from: Literal["low", "medium", "high", "urgent"] = "medium"
+    gather_s: int = Field(default=20, ge=0, le=600)
+    # Local time of the host; within, only what is urgent is told.
+    quiet_from: str | None = None
+    quiet_until: str | None = None
+    # A word every day that alarms work, and an address that is asked every few minutes while they
+    # do: a dead-man's switch such as healthchecks.io tells you when it no longer is.
+    daily_at: str | None = None
+    heartbeat_url: SecretStr | None = None
+    heartbeat_every_min: int = Field(default=5, ge=1, le=1_440)
+
+    @field_validator("quiet_from", "quiet_until", "daily_at")
+    @classmethod
+    def _check_time(cls, text: str | None) -> str | None:
+        if text is not None and not _TIME.fullmatch(text):
+            raise ValueError("a time of day such as 22:30 needed")
+        return text
+
+    @field_validator("heartbeat_url")
+    @classmethod
+    def _check_heartbeat(cls, url: SecretStr | None) -> SecretStr | None:
+        if url is not None:
+            parts = urlsplit(url.get_secret_value())
+            if parts.scheme not in ("http", "https") or not parts.hostname:
+                raise ValueError("a URL of http or https needed")
+        return url
+
+    @model_validator(mode="after")
+    def _check_quiet(self) -> AlarmsConfig:
+        if (self.quiet_from is None) != (self.quiet_until is None):
+            raise ValueError("quiet_from and quiet_until go together")
+        return self
 
 
 class Config(BaseSettings):

@@ -9,12 +9,9 @@ from collections.abc import Callable
 from contextlib import ExitStack
 from typing import Any
 
-from idroserra.alarms.alarms import Alarms
-from idroserra.alarms.book import AlarmBook
-from idroserra.alarms.bottles import Bottles
 from idroserra.alarms.chain import AlarmChain
-from idroserra.alarms.lookout import Lookout, Parts
-from idroserra.alarms.rule import load_rules
+from idroserra.alarms.lookout import Parts
+from idroserra.alarms.opening import open_chain
 from idroserra.calibration.calibrations import Calibrations
 from idroserra.commands import Commands
 from idroserra.config import Config
@@ -99,6 +96,7 @@ class Service:
         for name, run in (
             ("writer", self._writer.run), ("ingest", self._ingest.run),
             ("recipes", self.recipes.run), ("alarms", self.alarms.run),
+            ("notices", self.alarms.deliveries.run),
         ):
             thread = threading.Thread(target=self._supervise, args=(name, run), name=name)
             self._threads.append(thread)
@@ -139,19 +137,11 @@ class Service:
 
     def _open_alarms(self, opened: ExitStack) -> AlarmChain:
         """Return the alarm chain over the parts of this host. Raises ConfigError."""
-        folder = self.config.data_dir
-        rules = load_rules(self.config.alarms.rules)
-        try:
-            book = AlarmBook(folder / "alarms.db")
-        except (OSError, sqlite3.Error) as error:
-            raise ConfigError(str(folder), "alarms.db", str(error)) from error
-        opened.callback(book.close)
-        lookout = Lookout(Parts(
+        parts = Parts(
             self.nodes, self.live, self.counts, lambda: dict(self._failures), self.spool.epoch,
-            lambda: self.store, self.recipes.held_reason, folder, self.config.site,
-        ))
-        return AlarmChain(Alarms(rules, book), Bottles(book, lambda: self.store), lookout,
-                          self.live, self._link.now_unix_ms)
+            lambda: self.store, self.recipes.held_reason, self.config.data_dir, self.config.site,
+        )
+        return open_chain(self.config.alarms, parts, self.live, self._link.now_unix_ms, opened)
 
     def _supervise(self, name: str, run: Callable[[], None]) -> None:
         """Run a thread's loop, again where it failed on something nobody foresaw."""

@@ -4,9 +4,15 @@ from dataclasses import replace
 
 from idroserra.alarms.alarms import Alarms
 from idroserra.alarms.book import AlarmBook
+from idroserra.alarms.delivery import Deliveries
 from idroserra.alarms.facts import Facts, Group, NodeFacts, Reading, Told
+from idroserra.alarms.heartbeat import Heartbeat
+from idroserra.alarms.outbox import Outbox
 from idroserra.alarms.panel import panel
 from idroserra.alarms.rule import load_rules
+from idroserra.alarms.targets import open_targets
+from idroserra.alarms.teller import Teller
+from idroserra.config import AlarmsConfig
 
 T0 = 1_795_507_200_000
 MINUTE_MS = 60_000
@@ -19,10 +25,14 @@ CONVERTER = Group("Converter main", frozenset(
 
 
 class AlarmRig:
-    """Nodes `idro-0` ... that are well until told otherwise; step() looks once a second."""
+    """Nodes `idro-0` ... that are well until told otherwise; step() looks once a second.
 
-    def __init__(self, folder, count=1, rules=None):
+    config: the section [alarms] of a host. Notices are really sent, by real apprise."""
+
+    def __init__(self, folder, count=1, rules=None, config=None, midnight_unix_ms=T0):
         self.folder = folder
+        self.config = AlarmsConfig(**(config or {}))
+        self.midnight_unix_ms = midnight_unix_ms
         self.now_unix_ms = T0
         self.rules = load_rules(rules)
         self.host = {}
@@ -36,10 +46,24 @@ class AlarmRig:
         self.book = AlarmBook(self.folder / "alarms.db")
         self.alarms = Alarms(self.rules, self.book)
         self.since_unix_ms = self.now_unix_ms
+        self.outbox = Outbox(self.folder / "alarms.db")
+        url = self.config.heartbeat_url
+        heartbeat = Heartbeat(None if url is None else url.get_secret_value(),
+                              self.config.heartbeat_every_min * MINUTE_MS, lambda: self.is_alive)
+        self.is_alive = True
+        self.deliveries = Deliveries(self.outbox, open_targets(self.config.targets), heartbeat,
+                                     lambda: self.now_unix_ms)
+        self.teller = Teller(self.alarms, self.outbox, self.deliveries, self.config, "farm",
+                             lambda unix_ms: (unix_ms - self.midnight_unix_ms) // MINUTE_MS % 1440)
+
+    def close(self):
+        """Close the files."""
+        self.book.close()
+        self.outbox.close()
 
     def restart(self):
         """End and start again."""
-        self.book.close()
+        self.close()
         self.open()
 
     def fail(self, node, **faults):
@@ -66,6 +90,7 @@ class AlarmRig:
         """Return the picture of now."""
         is_up = self.host.get("broker", "connected") == "connected"
         facts = Facts(self.now_unix_ms, "farm", self.since_unix_ms if is_up else None,
+                      undelivered=self.deliveries.undelivered(),
                       nodes=tuple(self._node(name) for name in self.nodes))
         return replace(facts, **self.host)
 
@@ -76,6 +101,8 @@ class AlarmRig:
         while self.now_unix_ms < end:
             self.now_unix_ms += min(every_ms, end - self.now_unix_ms)
             changes += self.alarms.step(self.facts())
+            self.teller.step(self.now_unix_ms)
+            self.deliveries.step()
         return changes
 
     def states(self):

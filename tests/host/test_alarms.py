@@ -17,7 +17,7 @@ PH = "reservoir.ph"
 def rig(tmp_path):
     rig = AlarmRig(tmp_path)
     yield rig
-    rig.book.close()
+    rig.close()
 
 
 def test_a_house_in_order_has_no_alarm(rig):
@@ -102,7 +102,7 @@ def test_without_the_broker_silence_is_its_consequence_from_the_first_second(tmp
     told = [c.key for c in rig.step(5 * MINUTE_MS) if c.state == "unacknowledged"]
     assert told == []
     assert rig.states() == {"broker_down": "returned"}
-    rig.book.close()
+    rig.close()
 
 
 def test_what_outlives_its_cause_is_told(tmp_path):
@@ -114,7 +114,7 @@ def test_what_outlives_its_cause_is_told(tmp_path):
     del rig.silent_since["idro-0"], rig.silent_since["idro-1"]
     told = [c.key for c in rig.step(10 * MINUTE_MS, 5_000) if c.state == "unacknowledged"]
     assert told == ["node_silent/idro-2"]
-    rig.book.close()
+    rig.close()
 
 
 def test_a_site_without_power_is_one_alarm(tmp_path):
@@ -122,7 +122,7 @@ def test_a_site_without_power_is_one_alarm(tmp_path):
     rig.silence(*list(rig.nodes)[:4])
     told = [c.key for c in rig.step(10 * MINUTE_MS, 5_000) if c.state == "unacknowledged"]
     assert told == ["site_silent/@farm"]
-    rig.book.close()
+    rig.close()
 
 
 def test_a_latch_stands_until_somebody_resumes(rig):
@@ -286,7 +286,7 @@ def test_nothing_is_told_beside_a_cause_that_stands(tmp_path_factory, happenings
             names = {f"{name}{where}" for name in one.rule.caused_by
                      for where in ("", f"/{one.node}", f"/@{one.site}")}
             assert not names & standing
-    rig.book.close()
+    rig.close()
 
 
 def test_rules_are_changed_key_by_key():

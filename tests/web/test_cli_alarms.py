@@ -89,6 +89,18 @@ def test_a_bottle_is_counted_from_its_filling(node, host, ask, eventually):
         "ph_down": 1.0, "nutrient_a": 1000.0}
 
 
+def test_without_an_address_a_test_fails_and_says_so(host, ask):
+    done = ask("test")
+    assert done.returncode == 1
+    assert "no address is set" in done.stderr
+
+
+def test_the_figures_in_a_table(latched, ask):
+    assert "most in ten minutes" in ask("kpis").stdout
+    [site] = json.loads(ask("kpis", "--json", "--days", "1").stdout)["sites"]
+    assert (site["site"], site["told_count"]) == ("test", 1)
+
+
 def test_the_api_refuses_with_a_line_that_names_the_field(host):
     for path, body, status in (
         ("acknowledge", {"keys": []}, 422), ("acknowledge", {"keys": ["a"], "x": 1}, 422),

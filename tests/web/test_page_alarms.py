@@ -1,6 +1,7 @@
 """The alarm page: worst first, consequences folded, and nothing confirmed before it is kept."""
 
 import pytest
+from notice_receiver import NoticeReceiver
 from pages import DESKTOP, PHONE
 from playwright.sync_api import expect
 
@@ -14,9 +15,19 @@ RULES = {name: AT_ONCE for name in ("bus_dead", "probe_fault", "sensor_fault", "
 
 
 @pytest.fixture
-def host(tmp_path, mosquitto, eventually):
-    running = Host(tmp_path / "host", mosquitto.port, eventually,
-                   more={"alarms": {"rules": RULES}})
+def receiver():
+    receiver = NoticeReceiver()
+    yield receiver
+    receiver.close()
+
+
+@pytest.fixture
+def host(tmp_path, mosquitto, eventually, receiver):
+    targets = [{"name": "anna-phone", "url": receiver.url()},
+               {"name": "boss", "url": receiver.url(), "escalation_only": True}]
+    running = Host(tmp_path / "host", mosquitto.port, eventually, more={"alarms": {
+        "rules": RULES, "targets": targets, "gather_s": 0,
+        "heartbeat_url": f"http://127.0.0.1:{receiver.port}/beat"}})
     yield running
     running.stop()
 
@@ -113,3 +124,42 @@ def test_a_click_the_host_does_not_hear_is_a_failure_in_words(sick, host, tab):
     page.context.set_offline(False)
     hot.get_by_role("button", name="Acknowledge").click()
     expect(hot.locator(".outcome")).to_have_text("Confirmed: acknowledged.")
+
+
+def test_the_test_button_says_who_has_taken_it(host, receiver, tab):
+    watched = tab(PHONE)
+    page = watched.open("/alarms")
+    expect(page.locator("#delivery .targets li")).to_have_count(2)
+    expect(page.locator("#delivery .beat")).to_contain_text("Heartbeat: taken", timeout=20_000)
+    page.get_by_role("button", name="Send a test").click()
+    expect(page.locator("#delivery .outcome")).to_have_text(
+        "Confirmed: taken by anna-phone, boss.")
+    assert [message["title"] for message in receiver.messages] == [
+        "test: test of the notifications"] * 2
+    expect(page.locator("#delivery .targets li").first).to_contain_text("last taken")
+    watched.check()
+
+
+def test_what_does_not_arrive_is_told_on_the_page(host, receiver, tab):
+    watched = tab()
+    receiver.status = 403
+    page = watched.open("/alarms")
+    page.get_by_role("button", name="Send a test").click()
+    expect(page.locator("#delivery .outcome")).to_have_attribute("data-state", "failed")
+    expect(page.locator("#delivery .outcome")).to_contain_text("error=403")
+    expect(card(page, "not_delivered/anna-phone")).to_be_visible()
+    expect(page.locator("#delivery .targets li").first).to_contain_text("does not arrive")
+    assert "s3cretToken" not in page.content()
+    assert "s3cretToken" not in host.client.get("/api/alarms").text
+    watched.check()
+
+
+def test_the_figures_are_there(sick, tab):
+    page = tab().open("/alarms")
+    expect(page.locator("#kpis dl div").first).to_contain_text("told of")
+    expect(page.locator("#kpis h3")).to_contain_text("test")
+
+
+def test_a_node_that_falls_ill_tells_the_phone_by_itself(sick, receiver, eventually):
+    eventually(lambda: receiver.messages, 15, "a notice")
+    assert "idro-a: A bus or converter of the board does not answer" in str(receiver.messages)

@@ -8,12 +8,14 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Iterable, Mapping
+from typing import Any
 
 from idroserra.alarms.book import AlarmBook
 from idroserra.alarms.causes import Found, causes_of
 from idroserra.alarms.conditions import judged
 from idroserra.alarms.facts import Facts
 from idroserra.alarms.finding import Finding
+from idroserra.alarms.kpis import kpis
 from idroserra.alarms.machine import (
     NORMAL,
     Alarm,
@@ -72,11 +74,19 @@ class Alarms:
         StoreUnavailable."""
         return self._book.history(from_unix_ms, to_unix_ms, limit, node)
 
+    def kpis(
+        self, sites: Iterable[str], from_unix_ms: int, to_unix_ms: int
+    ) -> list[dict[str, Any]]:
+        """Return the figures of each site over [from, to). Raises StoreUnavailable."""
+        raised = self._book.raised(from_unix_ms, to_unix_ms)
+        return kpis(raised, self.all(), sites, from_unix_ms, to_unix_ms)
+
     def step(self, facts: Facts) -> list[Change]:
         """Look at a picture; return what changed. Raises nothing where the file is broken."""
         now = facts.now_unix_ms
         with self._lock:
-            found = judged(self._rules, facts, self._is_active)
+            found = {key: one for key, one in judged(self._rules, facts, self._is_active).items()
+                     if one[1].is_present or key in self._standing}
             changes = self._turn(found, now)
             changes += self._end_unfound(found, now)
             self._save()

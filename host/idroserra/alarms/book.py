@@ -11,6 +11,7 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from idroserra.alarms.kpis import Raised
 from idroserra.alarms.machine import NORMAL, Alarm
 from idroserra.alarms.rule import Rule
 from idroserra.alarms.standing import Change, Standing
@@ -95,6 +96,14 @@ class AlarmBook:
             " AND (? IS NULL OR node = ?) ORDER BY id DESC LIMIT ?",
             (from_unix_ms, to_unix_ms, node, node, limit))
         return [Change(*row) for row in reversed(rows)]
+
+    def raised(self, from_unix_ms: int, to_unix_ms: int) -> list[Raised]:
+        """Return every time people were told of an alarm in [from, to). Raises
+        StoreUnavailable."""
+        return [Raised(*row) for row in self._ask(
+            "SELECT unix_ms, key, site, priority FROM journal WHERE unix_ms >= ? AND unix_ms < ?"
+            " AND state = 'unacknowledged' AND was != 'unacknowledged' ORDER BY id",
+            (from_unix_ms, to_unix_ms))]
 
     def fill(self, bottle: Bottle) -> None:
         """Note that somebody filled a bottle. Raises StoreUnavailable."""

@@ -11,7 +11,9 @@ from typing import Any
 
 from idroserra.alarms.alarms import Alarms
 from idroserra.alarms.bottles import Bottles
+from idroserra.alarms.delivery import Deliveries
 from idroserra.alarms.lookout import Lookout
+from idroserra.alarms.teller import Teller
 from idroserra.live import Live
 
 EVERY_S = 1.0
@@ -22,16 +24,18 @@ class AlarmChain:
     """run() is the loop of one thread; everything else may be called from any."""
 
     def __init__(
-        self, alarms: Alarms, bottles: Bottles, lookout: Lookout, live: Live,
-        now_unix_ms: Callable[[], int],
+        self, alarms: Alarms, bottles: Bottles, lookout: Lookout, teller: Teller,
+        deliveries: Deliveries, live: Live, now_unix_ms: Callable[[], int],
     ) -> None:
         self.alarms = alarms
         self.bottles = bottles
+        self.teller = teller
+        self.deliveries = deliveries
         self._lookout = lookout
         self._live = live
         self._now_unix_ms = now_unix_ms
         self._stopping = threading.Event()
-        self._shown_revision = -1
+        self._shown: object = None
 
     def run(self) -> None:
         """Look again and again until stop()."""
@@ -42,23 +46,33 @@ class AlarmChain:
     def stop(self) -> None:
         """End run() soon."""
         self._stopping.set()
+        self.deliveries.stop()
 
     def step(self) -> None:
-        """Look once."""
+        """Look once, and tell what is due."""
         now = self._now_unix_ms()
         self.bottles.count(now)
-        self.alarms.step(self._lookout.look(now, {}, self.bottles.left_pct))
-        if self.alarms.revision != self._shown_revision:
-            self._shown_revision = self.alarms.revision
+        self.alarms.step(
+            self._lookout.look(now, self.deliveries.undelivered(), self.bottles.left_pct))
+        self.teller.step(now)
+        shown = (self.alarms.revision, self.health()["text"])
+        if shown != self._shown:
+            self._shown = shown
             self._live.publish({"type": "alarms"})
+
+    @property
+    def is_alive(self) -> bool:
+        """True while everything was looked at a moment ago."""
+        evaluated = self.alarms.evaluated_unix_ms
+        return evaluated is not None and self._now_unix_ms() - evaluated < DEAD_MS
 
     def health(self) -> dict[str, Any]:
         """Return {"is_alive", "text", "evaluated_unix_ms"}: do the alarms themselves work?"""
-        evaluated, now = self.alarms.evaluated_unix_ms, self._now_unix_ms()
-        is_alive = evaluated is not None and now - evaluated < DEAD_MS
+        trouble = self.alarms.trouble or self.teller.trouble
         text = ""
-        if not is_alive:
+        if not self.is_alive:
             text = "The alarms are not being looked at: restart the host, see its log."
-        elif self.alarms.trouble:
-            text = f"What happens is not kept over a restart: {self.alarms.trouble}"
-        return {"is_alive": is_alive, "text": text, "evaluated_unix_ms": evaluated}
+        elif trouble:
+            text = f"What happens to alarms is not kept over a restart: {trouble}"
+        return {"is_alive": self.is_alive, "text": text,
+                "evaluated_unix_ms": self.alarms.evaluated_unix_ms}

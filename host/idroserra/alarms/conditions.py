@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Mapping
 
 from idroserra.alarms import conditions_node
-from idroserra.alarms.conditions_level import CHANNEL_WATCHES
+from idroserra.alarms.conditions_level import CHANNEL_WATCHES, meant
 from idroserra.alarms.facts import Facts
 from idroserra.alarms.finding import Finding
 from idroserra.alarms.rule import CHANNEL, DOSER, HOST, NODE, SITE, Rule
@@ -50,10 +50,10 @@ def _judge(
             yield from conditions_node.bottle(rule, node)
     elif rule.watch in CHANNEL:
         others = _named_elsewhere(rule, rules)
+        look = CHANNEL_WATCHES[rule.watch]
         for node in facts.nodes:
-            for channel in node.channels:
-                yield from CHANNEL_WATCHES[rule.watch](
-                    rule, facts, node, channel, others, is_active)
+            for channel in meant(node.channels, rule.quantities, rule.source, others):
+                yield look(rule, facts, node, channel, is_active)
 
 
 def _named_elsewhere(rule: Rule, rules: Mapping[str, Rule]) -> frozenset[str]:

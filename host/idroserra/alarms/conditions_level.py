@@ -6,7 +6,8 @@ alarm stays what it is: the missing reading is an alarm of its own.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
+from functools import lru_cache
 from typing import Any
 
 from idroserra import contract
@@ -17,14 +18,22 @@ from idroserra.web.display import display_of, duration_text, shown
 from idroserra.web.words import fault_text
 
 IsActive = Callable[[str], bool]
-Watch = Callable[[Rule, Facts, NodeFacts, str, frozenset[str], IsActive], Iterator[Finding]]
+Watch = Callable[[Rule, Facts, NodeFacts, str, IsActive], Finding]
 
 
-def _is_meant(rule: Rule, channel: str, others: frozenset[str]) -> bool:
-    source, quantity = contract.split_channel(channel)
-    if rule.source is not None and source != rule.source:
-        return False
-    return quantity.key in rule.quantities if rule.quantities else quantity.key not in others
+@lru_cache(maxsize=4_096)
+def meant(
+    channels: tuple[str, ...], quantities: tuple[str, ...], source: str | None,
+    others: frozenset[str],
+) -> tuple[str, ...]:
+    """Return the channels a rule is about: of its quantities, or of all but `others`."""
+    found = []
+    for channel in channels:
+        its_source, quantity = contract.split_channel(channel)
+        is_listed = quantity.key in quantities if quantities else quantity.key not in others
+        if is_listed and source in (None, its_source):
+            found.append(channel)
+    return tuple(found)
 
 
 def _fresh(facts: Facts, node: NodeFacts, channel: str) -> Reading | None:
@@ -35,11 +44,8 @@ def _fresh(facts: Facts, node: NodeFacts, channel: str) -> Reading | None:
 
 
 def _stale(
-    rule: Rule, facts: Facts, node: NodeFacts, channel: str, others: frozenset[str],
-    _is_active: IsActive,
-) -> Iterator[Finding]:
-    if not _is_meant(rule, channel, others):
-        return
+    rule: Rule, facts: Facts, node: NodeFacts, channel: str, _is_active: IsActive
+) -> Finding:
     reading = node.readings.get(channel)
     label = display_of(channel).label
     if reading is None:  # since this host started; it waits for the first as for any other
@@ -51,19 +57,16 @@ def _stale(
         age_ms = max(0, facts.now_unix_ms - reading.unix_ms)
         is_present = age_ms > node.stale_after_ms
         text = f"{label}: the newest reading is {duration_text(age_ms)} old."
-    yield Finding(rule.name, node.site, node.node, channel, is_present, text)
+    return Finding(rule.name, node.site, node.node, channel, is_present, text)
 
 
 def _fault(
-    rule: Rule, facts: Facts, node: NodeFacts, channel: str, others: frozenset[str],
-    _is_active: IsActive,
-) -> Iterator[Finding]:
-    if not _is_meant(rule, channel, others):
-        return
+    rule: Rule, facts: Facts, node: NodeFacts, channel: str, _is_active: IsActive
+) -> Finding:
     reading = _fresh(facts, node, channel)
     is_present = None if reading is None else reading.fault is not None
     fault = "" if reading is None or reading.fault is None else fault_text(reading.fault)
-    yield Finding(rule.name, node.site, node.node, channel, is_present,
+    return Finding(rule.name, node.site, node.node, channel, is_present,
                   f"{display_of(channel).label}: {fault}".rstrip(" :"))
 
 
@@ -71,23 +74,20 @@ def _beyond(side: str, edge_of: Callable[[str, Mapping[str, Any]], float | None]
     sign = 1 if side == "above" else -1
 
     def look(
-        rule: Rule, facts: Facts, node: NodeFacts, channel: str, others: frozenset[str],
-        is_active: IsActive,
-    ) -> Iterator[Finding]:
-        if not _is_meant(rule, channel, others):
-            return
+        rule: Rule, facts: Facts, node: NodeFacts, channel: str, is_active: IsActive
+    ) -> Finding:
         finding = Finding(rule.name, node.site, node.node, channel, None,
                           display_of(channel).label)
         reading = _fresh(facts, node, channel)
         edge = edge_of(channel, node.settings)
         if reading is None or reading.value is None or edge is None:
-            yield finding
-            return
+            return finding
         limit = edge + sign * (rule.limit or 0)
         far = limit - sign * rule.deadband if is_active(finding.key) else limit
-        text = (f"{display_of(channel).label} is {shown(channel, reading.value)}, {side} "
-                f"{shown(channel, limit)}.")
-        yield finding._replace(is_present=sign * (reading.value - far) > 0, text=text)
+        if sign * (reading.value - far) <= 0:
+            return finding._replace(is_present=False)
+        return finding._replace(is_present=True, text=(
+            f"{finding.text} is {shown(channel, reading.value)}, {side} {shown(channel, limit)}."))
 
     return look
 

@@ -22,5 +22,6 @@ class Finding(NamedTuple):
     def key(self) -> str:
         """The alarm's name: rule, or rule/node, or rule/node/part, or rule/@site."""
         if self.node:
-            return "/".join(part for part in (self.rule, self.node, self.part) if part)
+            where = f"{self.rule}/{self.node}"
+            return f"{where}/{self.part}" if self.part else where
         return f"{self.rule}/{self.part}" if self.part else self.rule

@@ -78,8 +78,19 @@ class AlarmsOut(BaseModel):
 
     unix_ms: int
     summary: dict[str, Any]
+    delivery: dict[str, Any] = Field(
+        description="targets by name with their last error, the heartbeat, the newest notices. "
+                    "Addresses are secrets: they are never told.")
     health: dict[str, Any] = Field(description="Whether the alarms themselves work.")
     alarms: list[AlarmOut]
+
+
+class KpisOut(BaseModel):
+    """How the alarms themselves do, each site; the limits are those of ISA-18.2."""
+
+    from_unix_ms: int
+    to_unix_ms: int
+    sites: list[dict[str, Any]]
 
 
 class BottleIn(BaseModel):
@@ -99,6 +110,20 @@ class BottlesOut(BaseModel):
     bottles: list[dict[str, Any]]
 
 
+class TestIn(BaseModel):
+    """A test of the notifications."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    by: WHO = "api"
+
+
+class TestOut(BaseModel):
+    """The test's id: what became of it is in `delivery.notices` of GET /api/alarms."""
+
+    id: int
+
+
 class HistoryOut(BaseModel):
     """Changes of alarms, oldest first."""
 
@@ -114,7 +139,8 @@ def alarms_json(service: Service) -> dict[str, Any]:
     """Return what GET /api/alarms answers."""
     standing = service.alarms.alarms.all()
     return {"unix_ms": wall_unix_ms(), "summary": alarms_summary(service),
-            "health": service.alarms.health(), "alarms": panel(standing)}
+            "health": service.alarms.health(), "delivery": service.alarms.deliveries.status(),
+            "alarms": panel(standing)}
 
 
 def alarms_router(service: Service) -> APIRouter:
@@ -147,6 +173,18 @@ def _add_reading(router: APIRouter, service: Service) -> None:
                             for change in found]}
 
 
+    @router.get("/kpis", response_model=KpisOut)
+    def kpis(
+        days: Annotated[float, Query(gt=0, le=400, description="How far back.")] = 7,
+    ) -> dict[str, Any]:
+        """How many alarms a site's people are told of, floods, standing, stale, chattering."""
+        to = wall_unix_ms()
+        begin = to - round(days * DAY_MS)
+        sites = {service.config.site, *(node.site for node in service.nodes.all())}
+        found = service.alarms.alarms.kpis(sites, begin, to)
+        return {"from_unix_ms": begin, "to_unix_ms": to, "sites": found}
+
+
 def _add_acting(router: APIRouter, service: Service) -> None:
     alarms = service.alarms.alarms
 
@@ -167,6 +205,11 @@ def _add_acting(router: APIRouter, service: Service) -> None:
         """Take an alarm back before its time; told anew where it is still so."""
         alarms.unshelve(body.key, body.by, body.comment, wall_unix_ms())
         return alarms_json(service)
+
+    @router.post("/test", status_code=202, response_model=TestOut)
+    def test(body: TestIn) -> dict[str, Any]:
+        """Send a test to every address. Each is tried once."""
+        return {"id": service.alarms.teller.test(body.by, wall_unix_ms())}
 
     @router.post("/take-out", response_model=AlarmsOut)
     def take_out(body: AlarmIn) -> dict[str, Any]:

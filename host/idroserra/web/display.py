@@ -6,6 +6,7 @@ they are mS/cm and litres. This is the one place that says so.
 
 from __future__ import annotations
 
+from functools import lru_cache
 from typing import NamedTuple
 
 from idroserra import contract
@@ -64,6 +65,7 @@ class Display(NamedTuple):
     notable: float
 
 
+@lru_cache(maxsize=4_096)
 def display_of(channel: str) -> Display:
     """Return how `channel` looks. Raises ProtocolError for a channel that is none."""
     source, quantity = contract.split_channel(channel)

@@ -5,6 +5,8 @@ import { listen, nowUnixMs, once, state } from "./state.js";
 import { request, start } from "./link.js";
 import { renderLink, renderStrip, verdictOf } from "./strip.js";
 import { AlarmCard, isAside } from "./alarm_card.js";
+import { renderDelivery, wireTest } from "./alarm_delivery.js";
+import { renderKpis } from "./alarm_kpis.js";
 import { fullTime } from "./words.js";
 
 const byId = (id) => document.getElementById(id);
@@ -37,6 +39,12 @@ async function load() {
   askedMs = Date.now();
   const answer = await request("/api/alarms").catch(() => null);
   if (answer) take(answer);
+  return answer || shown;
+}
+
+async function loadKpis() {
+  const answer = await request("/api/alarms/kpis").catch(() => null);
+  if (answer) renderKpis(answer.sites);
 }
 
 async function loadHistory() {
@@ -95,6 +103,7 @@ function render() {
   byId("aside").hidden = aside.length === 0;
   byId("aside").querySelector("summary").textContent = `Put aside: ${aside.length}`;
   byId("ack-all").hidden = waiting().length < 2;
+  if (shown.delivery) renderDelivery(shown.delivery);
   renderFrame();
 }
 
@@ -132,6 +141,7 @@ listen((message) => {
   if (message.type === "alarms" || message.type === "nodes") {
     load();
     loadHistory();
+    loadKpis();
   } else if (message.type === "tick") {
     if (Date.now() - askedMs > POLL_MS) load();
     for (const card of cards.values()) card.tick(nowUnixMs());
@@ -140,6 +150,8 @@ listen((message) => {
 });
 byId("ack-all").addEventListener("click", acknowledgeAll);
 renderFrame();
+wireTest(load);
 load();
 loadHistory();
+loadKpis();
 start();

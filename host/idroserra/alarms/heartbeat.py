@@ -1,0 +1,62 @@
+"""The heartbeat: a request to somebody else's clock, for as long as the alarm chain works.
+
+When the host, its network or its alarms are dead, the request does not come, and whoever waits for
+it (healthchecks.io, Uptime Kuma, a cron of your own) tells you. That is the point: it is silent
+also while notifications do not arrive.
+"""
+
+from __future__ import annotations
+
+import urllib.error
+import urllib.request
+from collections.abc import Callable, Mapping
+from typing import Any
+
+TIMEOUT_S = 10.0
+
+
+class Heartbeat:
+    """beat() is called by one thread every few seconds. url: None for none."""
+
+    def __init__(self, url: str | None, every_ms: int, is_alive: Callable[[], bool]) -> None:
+        self._url = url
+        self._every_ms = every_ms
+        self._is_alive = is_alive
+        self._tried_unix_ms: int | None = None
+        self._done_unix_ms: int | None = None
+        self._error = ""
+
+    def beat(self, now_unix_ms: int, broken: Mapping[str, str]) -> None:
+        """Ask the address where it is time to and everything works."""
+        if self._url is None:
+            return
+        if self._tried_unix_ms is not None and (
+                0 <= now_unix_ms - self._tried_unix_ms < self._every_ms):
+            return
+        if not self._is_alive():
+            self._error = "held back: the alarms are not being looked at"
+        elif broken:
+            self._error = f"held back: notifications to {', '.join(broken)} do not arrive"
+        else:
+            self._tried_unix_ms = now_unix_ms
+            self._error = _ask(self._url)
+            if not self._error:
+                self._done_unix_ms = now_unix_ms
+
+    def status(self) -> dict[str, Any]:
+        """Return how it is; the address is a secret."""
+        return {"is_set": self._url is not None, "done_unix_ms": self._done_unix_ms,
+                "every_ms": self._every_ms, "error": self._error}
+
+
+def _ask(url: str) -> str:
+    """Return "" or why it failed, without the address."""
+    try:
+        with urllib.request.urlopen(url, timeout=TIMEOUT_S) as answer:
+            answer.read(1_024)
+    except urllib.error.HTTPError as error:
+        return f"the other end answered {error.code}"
+    except (OSError, ValueError) as error:
+        why = getattr(error, "reason", None)
+        return f"no answer: {type(why or error).__name__}"
+    return ""
