@@ -33,7 +33,9 @@ KEYS = (
     "ph.target", "ph.deadband", "ec.target_us_cm", "ec.deadband_us_cm", "level.target_mm",
     "circulation.on_ms", "circulation.off_ms", "light.on_minute", "light.on_minutes",
     "light.ramp_minutes", "light.duty_pct", "irrigation.on_s", "irrigation.off_s",
-    "irrigation.night_off_s",
+    "irrigation.night_off_s", "climate.heat_day_c", "climate.cool_day_c", "climate.heat_night_c",
+    "climate.cool_night_c", "climate.rh_max_pct", "climate.vpd_low_day_pa",
+    "climate.vpd_high_day_pa", "climate.vpd_low_night_pa", "climate.vpd_high_night_pa",
 )
 _NAME = re.compile(r"[a-z][a-z0-9-]{1,19}")
 _FORM = "docs/recipes.md shows the form"

@@ -178,6 +178,12 @@ def test_a_day_begins_at_midnight_of_the_place(unix_ms, offset_min):
     ({"irrigation.on_s": 300, "irrigation.off_s": 1_200, "irrigation.night_off_s": 0},
      "Irrigation 5 min on, 20 min off"),
     ({"irrigation.off_s": 0}, "Irrigation all the time"),
+    ({"climate.heat_day_c": 18.0, "climate.cool_day_c": 24.5, "climate.cool_night_c": 22.0},
+     "Air 18 to 24.5 °C by day, at most 22 °C at night"),
+    ({"climate.heat_night_c": 16.0, "climate.rh_max_pct": 85},
+     "Air at least 16 °C at night; Humidity at most 85 %"),
+    ({"climate.vpd_low_day_pa": 400, "climate.vpd_high_day_pa": 1_200},
+     "VPD 0.4 to 1.2 kPa by day"),
 ])
 def test_setpoints_are_told_in_words(values, text):
     assert "; ".join(f"{line.label} {line.text}" for line in words.lines(values)) == text

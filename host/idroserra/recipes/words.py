@@ -75,6 +75,34 @@ def _circulation(values: Values) -> str:
     return ", ".join(parts)
 
 
+def _range(values: Values, low_key: str, high_key: str, factor: float, unit: str) -> str:
+    low, high = (f"{values[key] * factor:g}" if key in values else ""
+                 for key in (low_key, high_key))
+    if low and high:
+        return f"{low} to {high} {unit}"
+    return f"at least {low} {unit}" if low else f"at most {high} {unit}" if high else ""
+
+
+def _by_day_and_night(values: Values, low: str, high: str, factor: float, unit: str) -> str:
+    parts = [
+        f"{text} {when}" for when, part in (("by day", "day"), ("at night", "night"))
+        if (text := _range(values, low.format(part), high.format(part), factor, unit))]
+    return ", ".join(parts)
+
+
+def _air(values: Values) -> str:
+    return _by_day_and_night(values, "climate.heat_{}_c", "climate.cool_{}_c", 1, "°C")
+
+
+def _vpd(values: Values) -> str:
+    return _by_day_and_night(values, "climate.vpd_low_{}_pa", "climate.vpd_high_{}_pa", 0.001,
+                             "kPa")
+
+
+def _humidity(values: Values) -> str:
+    return f"at most {values['climate.rh_max_pct']} %"
+
+
 def _irrigation(values: Values) -> str:
     if values.get("irrigation.on_s") == 0:
         return "never"
@@ -97,5 +125,11 @@ _LINES: tuple[tuple[str, str, tuple[str, ...], Callable[[Values], str]], ...] = 
     ("circulation", "Circulation", ("circulation.on_ms", "circulation.off_ms"), _circulation),
     ("irrigation", "Irrigation",
      ("irrigation.on_s", "irrigation.off_s", "irrigation.night_off_s"), _irrigation),
+    ("air", "Air",
+     ("climate.heat_day_c", "climate.cool_day_c", "climate.heat_night_c", "climate.cool_night_c"),
+     _air),
+    ("humidity", "Humidity", ("climate.rh_max_pct",), _humidity),
+    ("vpd", "VPD", ("climate.vpd_low_day_pa", "climate.vpd_high_day_pa",
+                    "climate.vpd_low_night_pa", "climate.vpd_high_night_pa"), _vpd),
     ("level", "Water level", ("level.target_mm",), _level),
 )
