@@ -123,6 +123,7 @@ def test_hardware_page_wires_the_ezo_board():
 
 @pytest.mark.parametrize("name", [
     "esp32s3-expanders", "esp32c3-nursery", "esp32-classroom", "esp32-nft",
+    "esp32-climate",
 ])
 def test_hardware_page_wires_the_boards_with_parts_in_the_chip_or_on_expanders(name):
     why = "Whoever wires by docs/hardware.md gets another board than boards/ compiles:"
