@@ -79,7 +79,7 @@ def check_full(readings, full_mm):
 def check_leak(readings):
     """Forbid moving water while it lifts the float on the floor. Says nothing without one."""
     sample = readings.get(LEAK)
-    if sample is not None and sample.fault is None and sample.value:
+    if sample is not None and sample.value:  # a faulty one has none
         return "leak", "water is on the floor"
     return None
 
