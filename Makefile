@@ -127,7 +127,7 @@ score: venv
 	$(VENV)/bin/idroserra sim score --md docs/score.md --plot docs/images/score.png
 .PHONY: score
 
-check-recipes: venv  # 45 virtual days: 4 minutes of computing
+check-recipes: venv  # 35 virtual days: about 3 minutes of computing
 	@for file in host/idroserra/recipes/*.toml; do \
 	  echo "== $$(basename $$file .toml)"; \
 	  $(VENV)/bin/idroserra recipe check $$(basename $$file .toml); done
