@@ -175,6 +175,25 @@ def test_water_that_comes_or_goes_by_itself_is_told(state, words):
     assert level_of("water") == "warn"
 
 
+@pytest.mark.parametrize(("kind", "state", "words"), [
+    ("irrigation_no_flow", "began", "The irrigation pump has run for 20 s and nothing flows"),
+    ("irrigation_no_flow", "ended", "Water flows to the roots again, after 20 s"),
+    ("irrigation_stuck_on", "began", "Water flows to the roots, 3.00 L/min, though"),
+    ("irrigation_stuck_on", "ended", "Nothing flows to the roots any more"),
+])
+def test_irrigation_that_fails_is_told(kind, state, words):
+    detail = {"state": state, "on_ms": 20_000, "flow_ml_per_min": 3_000}
+    assert event_text(kind, detail).startswith(words)
+
+
+def test_what_irrigation_measures_has_names():
+    assert level_of("irrigation_no_flow") == "bad"
+    assert level_of("irrigation_stuck_on") == "warn"
+    assert display_of("irrigation.flow_ml_per_min").label == "Flow to the roots"
+    assert display_of("irrigation.on_pct").label == "Irrigation"
+    assert display_of("leak.float_up").label == "Water on the floor"
+
+
 def test_the_hosts_words_are_the_firmwares():
     correction = firmware_correction.Correction("ph_down", 5_900, 400_000, 330_000, 0)
     assert correction.ended(5_900, 0) == REACHED
