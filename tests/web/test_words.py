@@ -34,7 +34,7 @@ def channel(value=None, fault=None, ago_ms=1_000, band=None):
 def node(channels, *, online=True, config=None):
     return {
         "node": "idro-a", "online": online, "last_seen_unix_ms": NOW, "stale_after_ms": 30_000,
-        "advice": [], "correction": None,
+        "advice": [], "correction": None, "recipe": None,
         "channels": channels,
         "config": {"rev": 0, "reported_rev": 0, "error": None, "values": {}} | (config or {}),
     }
