@@ -1,8 +1,8 @@
 """What is happening now, in memory: the newest values of each node, and a stream for the pages.
 
 Messages are dicts with a "type": record, event, status, info, command, config or progress, and
-the "node" they are about; or of the type alarms, when what stands has changed. A slow reader loses
-the oldest messages, which are counted; it never holds up the ingest.
+the "node" they are about. A slow reader loses the oldest messages, which are counted; it never
+holds up the ingest.
 """
 
 from __future__ import annotations

@@ -141,7 +141,7 @@ class Service:
             self.nodes, self.live, self.counts, lambda: dict(self._failures), self.spool.epoch,
             lambda: self.store, self.recipes.held_reason, self.config.data_dir, self.config.site,
         )
-        return open_chain(self.config.alarms, parts, self.live, self._link.now_unix_ms, opened)
+        return open_chain(self.config.alarms, parts, self._link.now_unix_ms, opened)
 
     def _supervise(self, name: str, run: Callable[[], None]) -> None:
         """Run a thread's loop, again where it failed on something nobody foresaw."""

@@ -14,7 +14,6 @@ from idroserra.alarms.bottles import Bottles
 from idroserra.alarms.delivery import Deliveries
 from idroserra.alarms.lookout import Lookout
 from idroserra.alarms.teller import Teller
-from idroserra.live import Live
 
 EVERY_S = 1.0
 DEAD_MS = 30_000
@@ -25,17 +24,15 @@ class AlarmChain:
 
     def __init__(
         self, alarms: Alarms, bottles: Bottles, lookout: Lookout, teller: Teller,
-        deliveries: Deliveries, live: Live, now_unix_ms: Callable[[], int],
+        deliveries: Deliveries, now_unix_ms: Callable[[], int],
     ) -> None:
         self.alarms = alarms
         self.bottles = bottles
         self.teller = teller
         self.deliveries = deliveries
         self._lookout = lookout
-        self._live = live
         self._now_unix_ms = now_unix_ms
         self._stopping = threading.Event()
-        self._shown: object = None
 
     def run(self) -> None:
         """Look again and again until stop()."""
@@ -55,10 +52,6 @@ class AlarmChain:
         self.alarms.step(
             self._lookout.look(now, self.deliveries.undelivered(), self.bottles.left_pct))
         self.teller.step(now)
-        shown = (self.alarms.revision, self.health()["text"])
-        if shown != self._shown:
-            self._shown = shown
-            self._live.publish({"type": "alarms"})
 
     @property
     def is_alive(self) -> bool:

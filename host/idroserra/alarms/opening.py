@@ -19,12 +19,10 @@ from idroserra.alarms.targets import open_targets
 from idroserra.alarms.teller import Teller
 from idroserra.config import AlarmsConfig
 from idroserra.errors import ConfigError
-from idroserra.live import Live
 
 
 def open_chain(
-    config: AlarmsConfig, parts: Parts, live: Live, now_unix_ms: Callable[[], int],
-    opened: ExitStack,
+    config: AlarmsConfig, parts: Parts, now_unix_ms: Callable[[], int], opened: ExitStack
 ) -> AlarmChain:
     """Return the chain; what it opens is closed with `opened`. Raises ConfigError."""
     rules = load_rules(config.rules)
@@ -44,5 +42,5 @@ def open_chain(
                           config.heartbeat_every_min * 60_000, lambda: chain.is_alive)
     deliveries = Deliveries(outbox, targets, heartbeat, now_unix_ms)
     teller = Teller(alarms, outbox, deliveries, config, parts.site)
-    chain = AlarmChain(alarms, bottles, Lookout(parts), teller, deliveries, live, now_unix_ms)
+    chain = AlarmChain(alarms, bottles, Lookout(parts), teller, deliveries, now_unix_ms)
     return chain

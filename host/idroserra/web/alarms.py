@@ -131,8 +131,12 @@ class HistoryOut(BaseModel):
 
 
 def alarms_summary(service: Service) -> dict[str, Any]:
-    """Return the counts for the badge, with whether the alarms themselves work."""
-    return summary(service.alarms.alarms.all()) | {"health": service.alarms.health()["text"]}
+    """Return the counts for the badge, with whether the alarms themselves work.
+
+    `revision` changes whenever something about an alarm has changed its state."""
+    alarms = service.alarms.alarms
+    return summary(alarms.all()) | {"health": service.alarms.health()["text"],
+                                    "revision": alarms.revision}
 
 
 def alarms_json(service: Service) -> dict[str, Any]:

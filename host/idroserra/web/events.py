@@ -43,6 +43,7 @@ class Feed:
         self._number = 0
         self._shape: dict[str, dict[str, Any]] = {}
         self._host: list[dict[str, str]] = []
+        self._alarms: dict[str, Any] = {}
         self._more = asyncio.Event()
         self._is_ended = False
 
@@ -135,8 +136,6 @@ class Feed:
             if message["unix_ms"] < wall_unix_ms() - NEWS_MS:
                 return None
             return message | {"unix_us": unix_us} | event_words(message["kind"], detail)
-        if kind == "alarms":
-            return message | {"summary": alarms_summary(self._service)}
         if kind == "command":
             return message | {"reason": reason_text(message["reason"])}
         if kind == "record" and message.get("faults"):
@@ -145,7 +144,7 @@ class Feed:
         return message
 
     def _changes(self) -> list[Message]:
-        """What changed in the nodes' states since the last call, as `node` and `host` messages."""
+        """What changed since the last call, as `node`, `alarms` and `host` messages."""
         try:
             nodes, host = self._views.all(), host_reasons(self._service.counts())
         except HostError:
@@ -158,6 +157,10 @@ class Feed:
             changed = {key: node[key] for key in shape if old is None or old[key] != shape[key]}
             if changed:
                 changes.append({"type": "node", "node": name, "changes": changed})
+        alarms = alarms_summary(self._service)
+        if alarms != self._alarms:  # also where the chain that should say so has died
+            self._alarms = alarms
+            changes.append({"type": "alarms", "summary": alarms})
         if host != self._host:
             self._host = host
             changes.append({"type": "host", "reasons": host})
