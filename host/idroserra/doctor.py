@@ -16,6 +16,7 @@ from importlib.util import find_spec
 from pathlib import Path
 
 from idroserra.config import Config, load_config
+from idroserra.doctor_alarms import look_at_alarms
 from idroserra.doctor_broker import look_at_broker
 from idroserra.doctor_check import Check
 from idroserra.errors import ConfigError, HostError, StoreUnavailable
@@ -40,6 +41,7 @@ def examine(file: Path | None) -> Iterator[Check]:
         yield from look_at_broker(config.mqtt)
         for check in (page_port, data_dir, store, spool, clock):
             yield check(config)
+        yield look_at_alarms(config.alarms)
     yield from serial_ports()
     yield micropython()
     yield mpy_cross()
@@ -119,7 +121,8 @@ def spool(config: Config) -> Check:
         return check
     try:
         with _read_only(path) as database:
-            waiting = database.execute("SELECT coalesce(sum(count), 0) FROM pending").fetchone()[0]
+            waiting = database.execute(
+                "SELECT coalesce(sum(record_count), 0) FROM pending").fetchone()[0]
     except sqlite3.Error as error:
         return Check("spool", "fail", str(error), "another version's file? move it away")
     return Check("spool", "ok", f"{check.found}; {waiting} records wait for the store")

@@ -68,6 +68,28 @@ def test_one_input_that_answers_clears_the_converter(rig):
                                  "probe_fault/idro-0/reservoir.ec_us_cm"}
 
 
+def test_a_dead_thermometer_explains_the_probes_that_need_it(rig):
+    rig.fail("idro-0", reservoir__temp_c="no_ack", reservoir__ph="no_temperature",
+             reservoir__ec_us_cm="no_temperature", reservoir__level_mm="noisy")
+    rig.step(3 * MINUTE_MS)
+    assert rig.panel() == [
+        ("probe_fault/idro-0/reservoir.level_mm", []),
+        ("sensor_fault/idro-0/reservoir.temp_c",
+         ["probe_fault/idro-0/reservoir.ec_us_cm", f"probe_fault/idro-0/{PH}"])]
+
+
+def test_while_the_past_cannot_be_read_nothing_of_it_is_called_over(rig):
+    rig.tell("idro-0", "latched", reason="no effect")
+    rig.step()
+    rig.more["idro-0"] = {"is_past_read": False}
+    rig.restart()
+    rig.step(MINUTE_MS)
+    assert rig.states() == {"dosing_latched/idro-0": "unacknowledged"}
+    rig.more["idro-0"] = {}
+    rig.step()
+    assert rig.states() == {"dosing_latched/idro-0": "returned"}
+
+
 def test_the_boards_say_what_hangs_together():
     converter, bus = sorted(groups_of("esp32-reservoir"), key=lambda group: len(group.channels))
     assert converter.channels == {"reservoir.ph", "reservoir.ec_us_cm", "reservoir.level_mm"}

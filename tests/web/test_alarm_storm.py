@@ -64,6 +64,27 @@ def test_fifty_faults_at_once_show_their_causes_first_and_send_three_notices_at_
     mosquitto.start()
 
 
+def test_a_restart_of_the_host_keeps_what_stands_and_who_has_seen_it(
+        tmp_path, mosquitto, eventually):
+    key = "dosing_latched/idro-a"
+
+    def states(host):
+        return {root["key"]: root["state"] for root in alarms(host)}
+
+    first = Host(tmp_path / "host", mosquitto.port, eventually)
+    node = first.node("idro-a")
+    node.tell("latched", {"reason": "no effect"})
+    eventually(lambda: states(first).get(key) == "unacknowledged", 20, "the alarm")
+    first.client.post("/api/alarms/acknowledge", json={"keys": [key], "by": "anna"})
+    first.stop()
+    second = Host(tmp_path / "host", mosquitto.port, eventually)
+    assert states(second)[key] == "acknowledged"
+    looked = second.service.alarms.alarms
+    eventually(lambda: looked.evaluated_unix_ms is not None, 20, "a look")
+    assert states(second)[key] == "acknowledged"
+    second.stop()
+
+
 def test_a_chain_that_has_died_is_told_on_every_page(host, tab):
     page = tab().open("/")
     expect(page.locator("#bell b")).to_be_hidden()

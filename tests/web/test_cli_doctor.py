@@ -9,16 +9,17 @@ import paho.mqtt.publish as publish
 import pytest
 
 from idroserra.doctor_broker import is_junk
+from idroserra.spool import Spool
 
 
 @pytest.fixture
 def examine(tmp_path):
     """examine(broker_port): run the doctor; returns (exit code, {check name: check})."""
 
-    def run(broker_port):
+    def run(broker_port, more=""):
         path = tmp_path / "host.toml"
         path.write_text(f'data_dir = "{tmp_path / "data"}"\n[http]\nport = 0\n'
-                        f'[mqtt]\nurl = "mqtt://127.0.0.1:{broker_port}"\n')
+                        f'[mqtt]\nurl = "mqtt://127.0.0.1:{broker_port}"\n{more}')
         done = subprocess.run(
             [sys.executable, "-m", "idroserra.cli", "doctor", "--json", "--config", str(path)],
             capture_output=True, text=True, timeout=60, env=os.environ, check=False)
@@ -67,6 +68,29 @@ def test_what_the_host_keeps_is_found_whole(examine, host, node):
     code, checks = examine(host.broker_port)
     assert code == 0
     assert checks["store"]["state"] == "ok"
+
+
+def test_records_that_wait_are_counted(examine, mosquitto, tmp_path):
+    Spool(tmp_path / "data" / "spool.db")
+    code, checks = examine(mosquitto.port)
+    assert code == 0
+    assert "0 records wait" in checks["spool"]["found"]
+
+
+@pytest.mark.parametrize(("more", "state", "found"), [
+    ("", "warn", "nobody is told"),
+    ('[[alarms.targets]]\nname = "anna"\nurl = "ntfy://s3cret"\n', "warn",
+     "told to anna; no heartbeat"),
+    ('[alarms]\nheartbeat_url = "http://127.0.0.1/x"\n[[alarms.targets]]\nname = "anna"\n'
+     'url = "ntfy://s3cret"\n', "ok", "with a heartbeat"),
+    ('[[alarms.targets]]\nname = "anna"\nurl = "nosuch://s3cret"\n', "fail", "targets.anna.url"),
+    ("[alarms.rules.ph_high]\nlimits = 1\n", "fail", "alarms.rules.ph_high.limits"),
+])
+def test_whether_anybody_is_told_of_alarms(examine, mosquitto, more, state, found):
+    _, checks = examine(mosquitto.port, more)
+    assert checks["alarms"]["state"] == state
+    assert found in checks["alarms"]["found"]
+    assert "s3cret" not in str(checks)
 
 
 def test_which_retained_topics_are_junk():

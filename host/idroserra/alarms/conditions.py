@@ -43,8 +43,11 @@ def _judge(
     elif rule.watch in SITE:
         yield from _site_silent(rule, rules, facts, is_active)
     elif rule.watch in NODE:
+        is_told = rule.watch not in conditions_node.SEEN_NOW
         for node in facts.nodes:
-            yield from conditions_node.NODE_WATCHES[rule.watch](rule, facts, node, is_active)
+            for finding in conditions_node.NODE_WATCHES[rule.watch](rule, facts, node, is_active):
+                is_known = finding.is_present or node.is_past_read or not is_told
+                yield finding if is_known else finding._replace(is_present=None)
     elif rule.watch in DOSER:
         for node in facts.nodes:
             yield from conditions_node.bottle(rule, node)

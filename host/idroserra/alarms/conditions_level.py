@@ -67,7 +67,18 @@ def _fault(
     is_present = None if reading is None else reading.fault is not None
     fault = "" if reading is None or reading.fault is None else fault_text(reading.fault)
     return Finding(rule.name, node.site, node.node, channel, is_present,
-                  f"{display_of(channel).label}: {fault}".rstrip(" :"))
+                   f"{display_of(channel).label}: {fault}".rstrip(" :"),
+                   _explained_by(node, channel))
+
+
+def _explained_by(node: NodeFacts, channel: str) -> frozenset[str]:
+    """What a sensor without a value explains: itself, and what needs its temperature."""
+    source, quantity = contract.split_channel(channel)
+    if quantity.key != "temp_c":
+        return frozenset({channel})
+    return frozenset({channel} | {
+        other for other, reading in node.readings.items()
+        if reading.fault == "no_temperature" and contract.split_channel(other)[0] == source})
 
 
 def _beyond(side: str, edge_of: Callable[[str, Mapping[str, Any]], float | None]) -> Watch:

@@ -11,6 +11,8 @@ from idroserra.web.display import display_of, duration_text, plain_name
 from idroserra.web.words import event_text, reason_text
 
 IsActive = Callable[[str], bool]
+# Watches that need nothing the node told earlier.
+SEEN_NOW = ("silent", "clock_off", "settings_refused", "recipe_held", "bus_dead")
 # Faults of a sensor that does not answer at all; others say something of the one sensor.
 _DEAD = ("no_ack", "timeout", "crc", "power_on_value")
 

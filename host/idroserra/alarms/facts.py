@@ -32,7 +32,8 @@ class Group(NamedTuple):
 
 @dataclass(frozen=True)
 class NodeFacts:
-    """One node. events: the newest of each kind; boots: when it started, within a day.
+    """One node. events: the newest of each kind; boots: when it started, within a day; until
+    is_past_read, what is missing from them may have happened all the same.
 
     clock_off_ms: how far the time its records are stored under is from the host's clock now.
     left_pct: {doser: what is left in its bottle, %}, of the bottles somebody told of.
@@ -49,6 +50,7 @@ class NodeFacts:
     readings: Mapping[str, Reading] = field(default_factory=dict)
     groups: tuple[Group, ...] = ()
     events: Mapping[str, Told] = field(default_factory=dict)
+    is_past_read: bool = True
     boots_unix_ms: tuple[int, ...] = ()
     clock_off_ms: int | None = None
     settings_error: str | None = None

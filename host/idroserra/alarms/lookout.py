@@ -84,6 +84,7 @@ class Lookout:
             settings=settings, channels=tuple(sorted(channels)), readings=readings,
             groups=groups_of(None if info is None else info.board),
             events=self._told.events(node.node),
+            is_past_read=self._told.is_read(node.node),
             boots_unix_ms=self._told.boots_unix_ms(node.node, now_unix_ms),
             clock_off_ms=self._clock_off_ms(node),
             settings_error=None if report is None else report.error,

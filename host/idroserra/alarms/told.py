@@ -19,7 +19,7 @@ BOOT = "boot"
 LOOK_BACK_MS = 90 * 86_400_000
 BOOT_BACK_MS = 86_400_000
 ASK_EVERY_MS = 60_000
-RETRY_MS = 5_000
+RETRY_MS = 30_000
 
 
 class TellTale:
@@ -30,6 +30,7 @@ class TellTale:
         self._events: dict[str, dict[str, Told]] = {}
         self._boots: dict[str, set[int]] = {}
         self._ask_unix_ms: dict[str, int] = {}
+        self._retry_unix_ms = 0
 
     def take(self, messages: Iterable[Message]) -> None:
         """Note the events among messages of the live stream."""
@@ -39,7 +40,11 @@ class TellTale:
                            message["detail"])
 
     def read(self, nodes: Iterable[str], now_unix_ms: int) -> None:
-        """Read the past of each node from the store, where it is time to."""
+        """Read the past of each node from the store, where it is time to.
+
+        A store that does not answer is left alone for a while: asking takes its time-out."""
+        if 0 < self._retry_unix_ms - now_unix_ms <= RETRY_MS:
+            return
         for node in nodes:
             if now_unix_ms < self._ask_unix_ms.get(node, 0):
                 continue
@@ -47,9 +52,13 @@ class TellTale:
                 for event in self._stored(node, now_unix_ms):
                     self._take(node, event.unix_us // 1_000, event.kind, event.detail)
             except StoreError:
-                self._ask_unix_ms[node] = now_unix_ms + RETRY_MS
-                return  # it will not answer for the others either
+                self._retry_unix_ms = now_unix_ms + RETRY_MS
+                return
             self._ask_unix_ms[node] = now_unix_ms + ASK_EVERY_MS
+
+    def is_read(self, node: str) -> bool:
+        """True once a node's past was read."""
+        return node in self._ask_unix_ms
 
     def events(self, node: str) -> dict[str, Told]:
         """Return the newest event of each kind."""
