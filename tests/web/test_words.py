@@ -189,9 +189,9 @@ def test_irrigation_that_fails_is_told(kind, state, words):
 def test_what_irrigation_measures_has_names():
     assert level_of("irrigation_no_flow") == "bad"
     assert level_of("irrigation_stuck_on") == "warn"
-    assert display_of("irrigation.flow_ml_per_min").label == "Flow to the roots"
+    assert display_of("irrigation.flow_ml_per_min").label == "Root flow"
     assert display_of("irrigation.on_pct").label == "Irrigation"
-    assert display_of("leak.float_up").label == "Water on the floor"
+    assert display_of("leak.float_up").label == "Floor wet"
 
 
 def test_the_hosts_words_are_the_firmwares():

@@ -46,8 +46,8 @@ _LABELS = {
     "reservoir.level_mm": "Water level",
     "reservoir.volume_ml": "Water volume",
     "air.rh_pct": "Air humidity",
-    "irrigation.flow_ml_per_min": "Flow to the roots",
-    "leak.float_up": "Water on the floor",
+    "irrigation.flow_ml_per_min": "Root flow",
+    "leak.float_up": "Floor wet",
 }
 
 
