@@ -166,7 +166,7 @@ def bottle(
     node: Annotated[str | None, typer.Argument(help="The node's id; without: list them.")] = None,
     doser: Annotated[str | None, typer.Argument(help="The doser, such as ph_down.")] = None,
     volume_ml: Annotated[
-        float | None, typer.Option("--ml", min=0.001, help="What is in it now, in ml.")
+        float | None, typer.Option("--ml", min=1, help="What is in it now, in ml.")
     ] = None,
     url: Url = DEFAULT_URL,
     *,

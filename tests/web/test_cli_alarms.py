@@ -4,6 +4,8 @@ import json
 from functools import partial
 
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 from test_cli_node import idroserra
 
 LATCH = "dosing_latched/idro-a"
@@ -112,3 +114,30 @@ def test_the_api_refuses_with_a_line_that_names_the_field(host):
         assert answer.status_code == status, path
         assert answer.json()["error"]
     assert host.client.get("/api/alarms/history?limit=0").status_code == 422
+
+
+ODD = st.one_of(
+    st.none(), st.booleans(), st.integers(-2**70, 2**70), st.floats(), st.text(max_size=30),
+    st.sampled_from(["\ud800", LATCH, "idro-a", "ph_down", 10**9, 3_600_000, ["\ud800"], [LATCH]]),
+    st.lists(st.text(max_size=5), max_size=3), st.dictionaries(st.text(max_size=5), st.none()))
+FIELDS = st.sampled_from(["key", "keys", "by", "comment", "for_ms", "node", "doser", "volume_ml"])
+PATHS = {"acknowledge": "POST", "shelve": "POST", "unshelve": "POST", "take-out": "POST",
+         "put-back": "POST", "test": "POST", "bottles": "PUT"}
+
+
+@given(path=st.sampled_from(sorted(PATHS)), body=st.dictionaries(FIELDS, ODD, max_size=5))
+@settings(deadline=None, max_examples=150, suppress_health_check=list(HealthCheck))
+def test_nonsense_is_refused_and_breaks_nothing(latched, host, path, body):
+    answer = host.client.request(PATHS[path], f"/api/alarms/{path}",
+                                 content=json.dumps(body, allow_nan=True),
+                                 headers={"Content-Type": "application/json"})
+    assert answer.status_code < 500, answer.text
+    assert answer.status_code < 400 or answer.json()["error"]
+
+
+@pytest.mark.parametrize("query", [
+    "history?from_unix_ms=99999999999999999999999", "history?to_unix_ms=-1", "history?limit=x",
+    "history?node=%00", "kpis?days=nan", "kpis?days=inf", "kpis?days=1e-12", "kpis?days=401",
+])
+def test_nonsense_in_a_query_is_refused_too(host, query):
+    assert host.client.get(f"/api/alarms/{query}").status_code in (200, 422)

@@ -11,7 +11,7 @@ from idroserra.alarms.alarms import MOST_SHELVED_MS
 from idroserra.alarms.book import Bottle
 from idroserra.alarms.panel import panel, summary
 from idroserra.service import Service
-from idroserra.web.api import BadRequest
+from idroserra.web.api import LATEST_UNIX_MS, BadRequest
 from idroserra.web.models import WHO, ErrorOut
 from idroserra.web.views import wall_unix_ms
 
@@ -100,7 +100,7 @@ class BottleIn(BaseModel):
 
     node: str = Field(max_length=40)
     doser: str = Field(max_length=40, description="The doser it feeds, such as ph_down.")
-    volume_ml: float = Field(gt=0, le=1_000_000, description="What is in it now, in ml.")
+    volume_ml: float = Field(ge=1, le=1_000_000, description="What is in it now, in ml.")
     by: WHO = "api"
 
 
@@ -164,8 +164,10 @@ def _add_reading(router: APIRouter, service: Service) -> None:
 
     @router.get("/history", response_model=HistoryOut)
     def history(
-        from_unix_ms: Annotated[int | None, Query(ge=0, description="UTC, in ms.")] = None,
-        to_unix_ms: Annotated[int | None, Query(ge=0, description="Not included.")] = None,
+        from_unix_ms: Annotated[
+            int | None, Query(ge=0, le=LATEST_UNIX_MS, description="UTC, in ms.")] = None,
+        to_unix_ms: Annotated[
+            int | None, Query(ge=0, le=LATEST_UNIX_MS, description="Not included.")] = None,
         node: Annotated[str | None, Query(max_length=40)] = None,
         limit: Annotated[int, Query(ge=1, le=MOST_CHANGES, description="Newest so many.")] = 200,
     ) -> dict[str, Any]:
