@@ -10,6 +10,7 @@ const root = document.getElementById("nodes");
 const strip = document.getElementById("strip");
 const cards = new Map();
 const TILES = 6;
+const SHOWN_REASONS = 4;
 
 class Card {
   constructor(node) {
@@ -71,7 +72,9 @@ export function overall(nodes) {
     return { level: "ok", summary: all, reasons };
   }
   const summary = grave.length === 1 ? `${grave[0].node} needs a look.` : `${grave.length} of ${nodes.length} greenhouses need a look.`;
-  return { level: grave[0].verdict.level, summary, reasons };
+  const left = reasons.length - SHOWN_REASONS;
+  const shown = left > 1 ? [...reasons.slice(0, SHOWN_REASONS), { level: "note", text: `and ${left} more, at each greenhouse below` }] : reasons;
+  return { level: grave[0].verdict.level, summary, reasons: shown };
 }
 
 function render() {
