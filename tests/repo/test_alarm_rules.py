@@ -5,6 +5,8 @@ import re
 from source_tree import ROOT, report
 
 from idroserra.alarms.rule import WATCHES, load_rules
+from idroserra.alarms.targets import open_targets
+from idroserra.config import load_config
 
 
 def page() -> str:
@@ -32,6 +34,18 @@ def test_every_alarm_has_its_how_to():
         if not re.search(r"^1\. ", sections.get(name, ""), re.M):
             found.append(f"{name}: no steps")
     assert not found, report(why, found)
+
+
+def test_the_examples_of_the_page_are_good(tmp_path):
+    blocks = re.findall(r"```toml\n(.*?)```", page(), re.S)
+    assert len(blocks) == 2
+    for block in blocks:
+        file = tmp_path / "host.toml"
+        file.write_text(block)
+        config = load_config(file).alarms
+        load_rules(config.rules)
+        open_targets(config.targets)
+    assert [target.name for target in config.targets] == ["anna-phone", "office", "boss"]
 
 
 def test_every_watch_has_a_rule():
