@@ -14,6 +14,9 @@ from idroserra.errors import BoardError
 
 MAX_FILE_BYTES = 65_536
 DEFAULT_VOLUME_L = 100
+# What there is unless a board says otherwise: a USB port, a development board's regulator.
+DEFAULT_RAIL_5V_MA = 500
+DEFAULT_RAIL_3V3_MA = 800
 MIN_VOLUME_L, MAX_VOLUME_L = 5, 2_000
 
 
@@ -28,6 +31,14 @@ class Reservoir(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
     """[reservoir]: the water the board is built for, litres: its ceilings of acid and base."""
 
     volume_l: int
+
+
+class Supply(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
+    """[supply]: what the supplies give at least, mA; `loads_ma` is that of pumps and valves."""
+
+    rail_5v_ma: int = DEFAULT_RAIL_5V_MA
+    rail_3v3_ma: int = DEFAULT_RAIL_3V3_MA
+    loads_ma: int | None = None
 
 
 class Button(msgspec.Struct, forbid_unknown_fields=True):
@@ -67,6 +78,7 @@ class Adc(msgspec.Struct, forbid_unknown_fields=True):
     bus: str | None = None
     address: int | None = None
     pins: list[int] | None = None
+    own_supply: bool = False
 
 
 class Expander(msgspec.Struct, forbid_unknown_fields=True):
@@ -80,6 +92,7 @@ class Expander(msgspec.Struct, forbid_unknown_fields=True):
     reset_pin: int | None = None
     oe_pin: int | None = None
     freq_hz: int | None = None
+    own_supply: bool = False
 
 
 class Sensor(msgspec.Struct, forbid_unknown_fields=True):
@@ -98,6 +111,7 @@ class Sensor(msgspec.Struct, forbid_unknown_fields=True):
     up_level: int | None = None
     pulses_per_l: int | None = None
     shunt_mohm: int | None = None
+    own_supply: bool = False
 
 
 class Actuator(msgspec.Struct, forbid_unknown_fields=True):
@@ -111,6 +125,7 @@ class Actuator(msgspec.Struct, forbid_unknown_fields=True):
     pull: Literal["down", "up"]
     freq_hz: int | None = None
     expander: str | None = None
+    load_ma: int | None = None
 
 
 class Parameter(msgspec.Struct, forbid_unknown_fields=True):
@@ -136,6 +151,13 @@ class OffLine(msgspec.Struct, forbid_unknown_fields=True):
     outputs: Literal["floating", "low"]
 
 
+class Draw(msgspec.Struct, forbid_unknown_fields=True):
+    """`draw` of a part: what it takes at its worst, and from which supply."""
+
+    rail: Literal["3v3", "5v", "loads"]
+    current_ma: int
+
+
 class Part(msgspec.Struct, forbid_unknown_fields=True):
     """[<part>] of parts.toml: what any board must know of one part."""
 
@@ -145,9 +167,11 @@ class Part(msgspec.Struct, forbid_unknown_fields=True):
     text: str
     datasheet: str
     parameters: dict[str, Parameter]
+    draw: Draw
     needs: list[str] = []
     pins: list[Literal["pin", "trigger_pin", "echo_pin"]] = []
     drives: list[str] = []
+    fit: str = ""
     off: OffLine | None = None
 
 
@@ -156,6 +180,7 @@ class BoardFile(msgspec.Struct, forbid_unknown_fields=True):
 
     board: Identity
     reservoir: Reservoir = Reservoir(DEFAULT_VOLUME_L)
+    supply: Supply = Supply()
     button: Button | None = None
     i2c: dict[str, I2cBus] = {}
     onewire: dict[str, OneWireBus] = {}
@@ -171,6 +196,7 @@ Shape = TypeVar("Shape")
 _STRUCTS: dict[str, type[msgspec.Struct]] = {
     "board": Identity,
     "reservoir": Reservoir,
+    "supply": Supply,
     "button": Button,
     "i2c": I2cBus,
     "onewire": OneWireBus,
@@ -186,6 +212,7 @@ _WAY_OUT = {
     "max_on_ms": "state the longest run in ms: the output's own timer ends it there, "
     "whatever the program does",
     "safe_level": "state the level that is off: 0 for a driver that switches on high, else 1",
+    "draw": 'state what it takes at its worst, such as { rail = "3v3", current_ma = 2 }',
     "pull": 'fit a 10 k resistor that holds the output off during reset and state it: "down", '
     'or "up" where safe_level is 1',
 }

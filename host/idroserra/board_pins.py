@@ -18,10 +18,12 @@ class Pins:
         self._chip = chip
         self._taken: dict[int, str] = {}
 
-    def off_at_reset(self, key: str, pin: int) -> int:
-        """Take a pin that must stay low while the chip resets."""
-        if pin in self._chip.high_at_reset:
-            self._refuse(key, f"GPIO {pin} goes high during reset{self.free()}")
+    def off_at_reset(self, key: str, pin: int, safe_level: int) -> int:
+        """Take a pin that must stay at `safe_level` while the chip resets."""
+        moving = self._chip.low_at_reset if safe_level else self._chip.high_at_reset
+        if pin in moving:
+            way = "low for a moment" if safe_level else "high"
+            self._refuse(key, f"GPIO {pin} goes {way} during reset{self.free(safe_level)}")
         return self.drive(key, pin)
 
     def drive(self, key: str, pin: int) -> int:
@@ -66,9 +68,9 @@ class Pins:
         self._taken[pin] = key
         return pin
 
-    def free(self) -> str:
-        """Return which pins may still drive something, in words."""
-        free = self._chip.free_outputs(frozenset(self._taken))
+    def free(self, safe_level: int = 0) -> str:
+        """Return which pins may still drive something that is off at `safe_level`, in words."""
+        free = self._chip.free_outputs(frozenset(self._taken), safe_level)
         return f"; free here: {', '.join(str(pin) for pin in free) or 'none'}"
 
     def _refuse(self, key: str, why: str) -> NoReturn:

@@ -155,8 +155,8 @@ class Wiring:
         if expander.pull != wanted:
             why = f'at {off.level} {off.pin} takes its outputs off: fit a resistor to "{wanted}"'
             self._refuse(f"{key}.pull", why)
-        take = self._pins.drive if off.level else self._pins.off_at_reset
-        return {"off_pin": take(f"{key}.{off.pin}", pin), "off_level": off.level}
+        off_pin = self._pins.off_at_reset(f"{key}.{off.pin}", pin, off.level)
+        return {"off_pin": off_pin, "off_level": off.level}
 
     def sensor(self, key: str, sensor: Sensor) -> dict[str, Any]:
         """Take a sensor at its place on a bus, an analog channel or a pin."""
@@ -207,10 +207,7 @@ class Wiring:
         if actuator.expander is not None:
             self._on_expander(key, actuator, part)
             return spec | {"expander": actuator.expander, "pin": actuator.pin} | parameters
-        if actuator.safe_level == 0:
-            pin = self._pins.off_at_reset(f"{key}.pin", actuator.pin)
-        else:
-            pin = self._pins.drive(f"{key}.pin", actuator.pin)
+        pin = self._pins.off_at_reset(f"{key}.pin", actuator.pin, actuator.safe_level)
         return spec | {"pin": pin} | parameters
 
     def _on_expander(self, key: str, actuator: Actuator, part: Part) -> None:

@@ -6,10 +6,11 @@ run and a safe level. What is refused is refused with one BoardError that names 
 key and what to do instead.
 """
 
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from idroserra import board_limits
+from idroserra import board_limits, board_supply
 from idroserra.board_file import MAX_VOLUME_L, MIN_VOLUME_L, BoardFile, Part, parse
 from idroserra.board_wiring import Wiring
 from idroserra.chips import CHIPS
@@ -18,6 +19,15 @@ from idroserra.errors import BoardError
 Board = dict[str, Any]
 
 PARTS_FILE = "parts.toml"
+
+
+@dataclass(frozen=True)
+class Wired:
+    """A board that compiles: what its file says, the parts there are, what the firmware gets."""
+
+    file: BoardFile
+    parts: dict[str, Part]
+    compiled: Board
 
 
 def boards_dir() -> Path:
@@ -34,21 +44,40 @@ def names() -> list[str]:
 
 def load(name: str) -> Board:
     """Return the compiled board `name`. Raises BoardError."""
-    path = boards_dir() / f"{name}.toml"
+    return load_file(_path_of_name(name))
+
+
+def path_of(board: str) -> Path:
+    """Return the file of a board by its name, or by its path where it ends in .toml.
+
+    Raises BoardError for a name that is no board's.
+    """
+    return Path(board) if board.endswith(".toml") else _path_of_name(board)
+
+
+def _path_of_name(name: str) -> Path:
     if name not in names():
-        raise BoardError(path.name, "", f"no such board; there are: {', '.join(names())}")
-    return load_file(path)
+        why = f"no such board; there are: {', '.join(names())}"
+        raise BoardError(f"{name}.toml", "", why)
+    return boards_dir() / f"{name}.toml"
 
 
 def load_file(path: Path) -> Board:
     """Return the compiled board in `path`, which may lie anywhere. Raises BoardError."""
+    return read(path).compiled
+
+
+def read(path: Path) -> Wired:
+    """Return the board in `path`, which may lie anywhere, with its parts. Raises BoardError."""
     try:
         data = path.read_bytes()
         parts_data = (boards_dir() / PARTS_FILE).read_bytes()
     except OSError as error:
         why = f"cannot be read ({error.strerror}): check the path"
         raise BoardError(str(error.filename), "", why) from error
-    return compile_board(data, path.name, read_parts(parts_data))
+    parts = read_parts(parts_data)
+    compiled = compile_board(data, path.name, parts)
+    return Wired(parse(data, BoardFile, path.name), parts, compiled)
 
 
 def read_parts(data: bytes, file: str = PARTS_FILE) -> dict[str, Part]:
@@ -79,6 +108,7 @@ def compile_board(data: bytes, file: str, parts: dict[str, Part]) -> Board:
     compiled["button"] = None if board.button is None else wiring.button(board.button.pin)
     wiring.check_whole()
     board_limits.check(file, compiled)
+    board_supply.check(file, board, parts)
     return compiled
 
 

@@ -2,7 +2,8 @@
 
 Sources: Espressif ESP32 datasheet v4.6 (pin overview, strapping pins, IO MUX reset state),
 ESP32-S3 datasheet v1.9 and ESP32-C3 datasheet v1.8 (the same, and their tables of power-up
-glitches). A pin that the flash or the PSRAM of some module uses counts as taken on all of them.
+glitches), all of them for the peak current of 802.11b at full power. A pin that the flash or the
+PSRAM of some module uses counts as taken on all of them.
 The converter's range is that of the widest attenuation: on the ESP32 the datasheet's, on the
 others without the error that is left after calibration at either end, where a signal is not told
 from none or from too much.
@@ -22,6 +23,7 @@ class Chip:
     strapping: frozenset[int]
     console: frozenset[int]
     high_at_reset: frozenset[int]
+    low_at_reset: frozenset[int]  # pulled low for a moment, against any resistor
     adc1: frozenset[int]
     adc2: frozenset[int]
     adc_range_mv: tuple[int, int]  # what its own converter tells from its ends
@@ -29,6 +31,7 @@ class Chip:
     timers: int
     uarts: int  # besides the console's
     i2cs: int
+    radio_ma: int  # what the chip takes at 3.3 V while Wi-Fi sends at its loudest
 
     def output_refusal(self, pin: int) -> str | None:
         """Return why `pin` cannot drive anything, or None if it can."""
@@ -56,11 +59,12 @@ class Chip:
             return f"GPIO {pin} of the {self.name} has no converter"
         return None
 
-    def free_outputs(self, used: frozenset[int]) -> list[int]:
-        """Return the pins that may still drive an actuator, in order."""
+    def free_outputs(self, used: frozenset[int], safe_level: int = 0) -> list[int]:
+        """Return the pins that may still drive an actuator that is off at `safe_level`."""
+        moving = self.low_at_reset if safe_level else self.high_at_reset
         return [
             pin
-            for pin in sorted(self.pins - used - self.high_at_reset)
+            for pin in sorted(self.pins - used - moving)
             if self.output_refusal(pin) is None
         ]
 
@@ -77,6 +81,7 @@ _ESP32 = Chip(
     strapping=frozenset({0, 2, 5, 12, 15}),
     console=frozenset({1, 3}),
     high_at_reset=frozenset({14}),
+    low_at_reset=frozenset(),
     adc1=_pins((32, 39)),
     adc2=frozenset({0, 2, 4, 12, 13, 14, 15, 25, 26, 27}),
     adc_range_mv=(150, 2_450),
@@ -84,6 +89,7 @@ _ESP32 = Chip(
     timers=4,
     uarts=2,
     i2cs=2,
+    radio_ma=240,
 )
 
 _ESP32S3 = Chip(
@@ -94,6 +100,7 @@ _ESP32S3 = Chip(
     strapping=frozenset({0, 3, 45, 46}),
     console=frozenset({19, 20, 43, 44}),
     high_at_reset=frozenset({18}),
+    low_at_reset=_pins((1, 18)),
     adc1=_pins((1, 10)),
     adc2=_pins((11, 20)),
     adc_range_mv=(50, 2_850),
@@ -101,6 +108,7 @@ _ESP32S3 = Chip(
     timers=4,
     uarts=2,
     i2cs=2,
+    radio_ma=340,
 )
 
 # GPIO 18 and 19 are its USB, 20 and 21 its UART: either may be the console. While it resets,
@@ -113,6 +121,7 @@ _ESP32C3 = Chip(
     strapping=frozenset({2, 8, 9}),
     console=_pins((18, 21)),
     high_at_reset=frozenset({6}),
+    low_at_reset=frozenset(),
     adc1=_pins((0, 4)),
     adc2=frozenset({5}),
     adc_range_mv=(35, 2_465),
@@ -120,6 +129,7 @@ _ESP32C3 = Chip(
     timers=2,
     uarts=1,
     i2cs=1,
+    radio_ma=335,
 )
 
 CHIPS = {chip.name: chip for chip in (_ESP32, _ESP32S3, _ESP32C3)}

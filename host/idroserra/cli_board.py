@@ -7,7 +7,7 @@ from typing import Annotated, Any
 
 import typer
 
-from idroserra import board_limits, boards, image
+from idroserra import board_limits, board_supply, boards, image
 from idroserra.errors import BoardError, HostError
 
 app = typer.Typer(help="Validate and build boards.", no_args_is_help=True)
@@ -32,7 +32,7 @@ def list_boards(*, as_json: AsJson = False) -> None:
 def check(board: BoardArgument, *, as_json: AsJson = False) -> None:
     """Validate a board: pins, addresses, parts, longest runs. Says what to change."""
     try:
-        compiled = _load(board)
+        wired = boards.read(boards.path_of(board))
     except BoardError as error:
         if as_json:
             answer = {"ok": False, "file": error.file, "key": error.key, "error": error.why}
@@ -40,8 +40,8 @@ def check(board: BoardArgument, *, as_json: AsJson = False) -> None:
         else:
             typer.echo(str(error), err=True)
         raise typer.Exit(1) from error
-    summary = _summary(compiled)
-    warnings = board_limits.warnings(compiled)
+    summary = _summary(wired.compiled)
+    warnings = board_limits.warnings(wired.compiled) + board_supply.warnings(wired.file)
     if as_json:
         typer.echo(json.dumps({"ok": True} | summary | {"warnings": warnings}))
     else:
@@ -71,11 +71,6 @@ def build(
     else:
         typer.echo(f"{board} {manifest.version}: {len(manifest.files)} files in {out}")
         typer.echo(f"image {manifest.image_sha256}")
-
-
-def _load(board: str) -> boards.Board:
-    path = Path(board)
-    return boards.load_file(path) if path.suffix == ".toml" else boards.load(board)
 
 
 def _summary(board: boards.Board) -> dict[str, Any]:

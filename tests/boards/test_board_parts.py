@@ -199,6 +199,18 @@ def test_refuses_acid_and_base_by_a_coarse_ph():
     assert refused.value.key == "sensor[1].bus"
 
 
+def test_refuses_a_pin_that_would_switch_on_what_is_off_when_high():
+    lamp = 'freq_hz = 1_000\nmax_on_ms = 900_000\nsafe_level = {}\npull = "{}"'
+    off_when_high = lamp.format(1, "up")
+    assert compiled("esp32s3-ezo", lamp.format(0, "down"), off_when_high)["actuators"][6]["pin"]
+    with pytest.raises(BoardError, match="GPIO 2 goes low for a moment during reset; free") as no:
+        compiled("esp32s3-ezo", "pin = 38\n" + lamp.format(0, "down"), f"pin = 2\n{off_when_high}")
+    assert no.value.key == "actuator[6].pin"
+    with pytest.raises(BoardError, match="GPIO 2 goes low for a moment during reset") as no:
+        compiled("esp32s3-expanders", OE, 'oe_pin = 2\npull = "up"')
+    assert no.value.key == "expander[1].oe_pin"
+
+
 @pytest.mark.parametrize("case", REFUSED)
 def test_refuses_with_key_and_way_out(case):
     name, old, new, key, way_out = REFUSED[case]

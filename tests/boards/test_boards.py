@@ -5,6 +5,7 @@ from pathlib import Path
 import pytest
 
 from idroserra import boards
+from idroserra.board_file import Draw
 from idroserra.errors import BoardError
 
 FILE = "esp32-reservoir.toml"
@@ -123,10 +124,11 @@ def test_refuses_with_file_key_and_way_out(case):
     assert "\n" not in str(refused.value)
 
 
+NOTHING = Draw(rail="3v3", current_ma=0)
 ANALOG_PARTS = PARTS | {
     "ldr": boards.Part(
         kind="sensor", buses=["pin"], measures=["rh_pct", "temp_c"], text="any analog sensor",
-        datasheet="", parameters={},
+        datasheet="", parameters={}, draw=NOTHING,
     )
 }
 
@@ -147,7 +149,7 @@ def test_refuses_a_pin_whose_converter_wifi_takes(pin, words):
 def test_refuses_a_probe_without_the_temperature_it_needs():
     parts = PARTS | {"sen0161": boards.Part(
         kind="sensor", buses=["adc"], measures=["ph"], text="", datasheet="",
-        parameters=PARTS["sen0161"].parameters, needs=["temp_c"],
+        parameters=PARTS["sen0161"].parameters, needs=["temp_c"], draw=NOTHING,
     )}
     text = changed('source = "reservoir"\npart = "ds18b20"', 'source = "air"\npart = "ds18b20"')
     with pytest.raises(BoardError, match=r"needs reservoir\.temp_c") as refused:

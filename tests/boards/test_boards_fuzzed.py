@@ -75,6 +75,7 @@ def check_by_itself(board: boards.Board) -> None:
     # The line that takes an expander's outputs off must do so while the chip resets.
     lines = {e["off_pin"]: e["off_level"] for e in board["expanders"]}
     assert not {pin for pin, level in lines.items() if level == 0} & chip.high_at_reset
+    assert not {pin for pin, level in lines.items() if level == 1} & chip.low_at_reset
     pins += [expander["off_pin"] for expander in board["expanders"]]
     low_when_off = {e["name"] for e in board["expanders"] if e["part"] == "pca9685"}
     assert not any(
@@ -100,8 +101,8 @@ def check_by_itself(board: boards.Board) -> None:
         assert 0 < actuator["max_on_ms"] <= 1_800_000
         assert actuator["part"] != "doser" or actuator["max_on_ms"] <= 10_000
         assert actuator["safe_level"] in (0, 1)
-        on_chip = "expander" not in actuator and actuator["safe_level"] == 0
-        assert not on_chip or actuator["pin"] not in chip.high_at_reset
+        moving = chip.low_at_reset if actuator["safe_level"] else chip.high_at_reset
+        assert "expander" in actuator or actuator["pin"] not in moving
     channels = [f"{s['source']}.{q}" for s in board["sensors"] for q in s["measures"]]
     assert len(channels) == len(set(channels)) > 0
     parts = board["adcs"] + board["expanders"] + board["sensors"]
