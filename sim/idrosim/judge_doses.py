@@ -179,7 +179,7 @@ def mixed(record: Record, terms: Terms) -> Iterator[Violation]:
 
 def directions(record: Record, terms: Terms) -> Iterator[Violation]:
     """I11: control gives acid only to water above its band, and base only below it."""
-    if not terms.is_direction_judged:
+    if not terms.is_direction_judged or terms.is_hostile:  # who has the key sets the target
         return
     target, band = terms.setting("ph.target"), terms.setting("ph.deadband")
     for dose in record.doses():

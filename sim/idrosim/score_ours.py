@@ -235,7 +235,7 @@ class Ours:
             self._parts, (seen.ph, round(seen.ec_us_cm), round(seen.level_mm)), strict=True
         ):
             part.value = value
-        _finish(self.sampler.cycle(self.loops.is_disturbed))
+        _finish(self.sampler.cycle(self.loops.moved_by))
         self.gate.observe(self.sampler.readings)
         self._correct(seen)
         self.loops.cycle()

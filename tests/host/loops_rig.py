@@ -154,7 +154,7 @@ class LoopsRig:
         doser = asyncio.create_task(self.doses.run())
         await Turn()
         for _ in range(count):
-            await self.sampler.cycle(self.loops.is_disturbed)
+            await self.sampler.cycle(self.loops.moved_by)
             self.gate.observe(self.sampler.readings)
             self.loops.cycle()
             if self.correction.is_open:

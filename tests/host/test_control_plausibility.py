@@ -5,15 +5,15 @@ import random
 import pytest
 
 from idro.control.filters import Window, median
-from idro.control.plausibility import Track
+from idro.control.plausibility import BY_HAND, CALM, DOSED, Track
 
 EVERY_MS = 10_000
 
 
-def run(track, values, spread_uv=1_000, start_ms=0, is_disturbed=False):
+def run(track, values, spread_uv=1_000, start_ms=0, moved_by=CALM):
     """Return the fault of each value in turn, one every 10 s."""
     return [
-        track.check(value, spread_uv, start_ms + index * EVERY_MS, is_disturbed)
+        track.check(value, spread_uv, start_ms + index * EVERY_MS, moved_by)
         for index, value in enumerate(values)
     ]
 
@@ -38,7 +38,7 @@ def test_a_stuck_probe_is_flat_within_ten_minutes(stuck_ph):
 def test_a_stuck_probe_is_flat_in_time_however_seldom_it_is_read(every_ms):
     track = Track("ph")
     for at_ms in range(0, 780_000, every_ms):
-        fault = track.check(6.5, 0, at_ms, False)
+        fault = track.check(6.5, 0, at_ms, CALM)
         assert fault is None or at_ms >= 600_000
     assert fault == "flat"
 
@@ -75,7 +75,7 @@ def test_an_open_probe_that_ramps_is_never_believed_twice_in_a_row():
 def test_a_slow_ramp_is_noise_after_two_minutes_unless_water_was_dosed():
     ramp = [6.0 + 0.06 * step for step in range(30)]
     assert run(Track("ph"), ramp)[-1] == "noisy"
-    assert set(run(Track("ph"), ramp, is_disturbed=True)) == {None}
+    assert set(run(Track("ph"), ramp[:16], moved_by=DOSED)) == {None}
 
 
 def test_noise_holds_for_ten_minutes():
@@ -91,11 +91,11 @@ def test_noise_holds_for_ten_minutes():
     ("ph", 6.0, 61_000), ("ec_us_cm", 1_600, 13_000), ("level_mm", 200, 61_000),
 ])
 def test_wide_bursts_are_noise_whether_water_mixes_or_not(key, value, spread_uv):
-    for is_disturbed in (False, True):
+    for moved_by in (CALM, DOSED):
         track = Track(key)
-        assert run(track, [value] * 3, spread_uv, 0, is_disturbed) == [None, None, "noisy"]
-        assert run(track, [value], 1_000, 300_000, is_disturbed) == ["noisy"]
-        assert run(track, [value], 1_000, 640_000, is_disturbed) == [None]
+        assert run(track, [value] * 3, spread_uv, 0, moved_by) == [None, None, "noisy"]
+        assert run(track, [value], 1_000, 300_000, moved_by) == ["noisy"]
+        assert run(track, [value], 1_000, 640_000, moved_by) == [None]
 
 
 @pytest.mark.parametrize(("key", "value", "fault"), [
@@ -103,7 +103,7 @@ def test_wide_bursts_are_noise_whether_water_mixes_or_not(key, value, spread_uv)
     ("level_mm", -1, "out_of_range"), ("rh_pct", 101, "out_of_range"),
 ])
 def test_ranges(key, value, fault):
-    assert Track(key).check(value, None, 0, False) == fault
+    assert Track(key).check(value, None, 0, CALM) == fault
 
 
 def test_after_an_outage_nothing_old_is_compared():
@@ -124,3 +124,43 @@ def test_the_window_is_a_median_that_survives_one_jump():
     window.clear()
     assert window.reading(None, 0, 60_000).fault == "stale"
     assert median([3, 1]) == 1
+
+
+def falling(from_ph, to_ph, count):
+    return [from_ph + (to_ph - from_ph) * step / (count - 1) for step in range(count)]
+
+
+def test_water_that_goes_further_than_doses_take_it_is_not_believed_though_one_mixes():
+    track = Track("ph")
+    assert set(run(track, living(30, 6.2))) == {None}
+    faults = run(track, falling(6.2, 4.2, 20), start_ms=300_000, moved_by=DOSED)
+    gone = next(index for index, fault in enumerate(faults) if fault == "noisy")
+    assert 9 <= gone <= 11  # past 5.2
+    assert set(faults[gone:]) == {"noisy"}
+
+
+def test_a_jump_between_does_not_hide_how_far_it_went():
+    track = Track("ph")
+    run(track, living(30, 6.2))
+    values = [*falling(6.2, 5.4, 8), *falling(4.3, 3.9, 8)]
+    assert "noisy" in run(track, values, start_ms=300_000, moved_by=DOSED)
+
+
+def test_water_that_a_dose_moved_is_believed():
+    track = Track("ph")
+    run(track, living(30, 6.2))
+    for turn in range(20):  # each dose by itself, mixed before the next
+        start_ms = 300_000 + turn * 400_000
+        assert set(run(track, falling(6.2, 5.3, 20), start_ms=start_ms, moved_by=DOSED)) == {None}
+        assert set(run(track, living(5, 6.2, seed=turn), start_ms=start_ms + 300_000)) <= {
+            None, "jump",
+        }
+
+
+def test_a_person_may_move_it_however_far():
+    track = Track("ph")
+    run(track, living(30, 8.2))
+    start_ms = 300_000
+    assert set(run(track, falling(8.2, 6.0, 60), start_ms=start_ms, moved_by=BY_HAND)) == {None}
+    rest = run(track, falling(6.0, 5.3, 60), start_ms=start_ms + 600_000, moved_by=DOSED)
+    assert set(rest) == {None}

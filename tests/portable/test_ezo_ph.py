@@ -3,7 +3,7 @@
 from ezo_bench import Bench, Hurried, check_milli, check_patience, exchanges
 from portable_fakes import fault_of, refusal_of, run
 
-from idro.control.plausibility import Track
+from idro.control.plausibility import CALM, Track
 from idro.drivers import ezo_ph as driver
 from idrosim.devices.ezo_ph import EzoPh
 
@@ -173,7 +173,7 @@ def test_a_shorted_electrode_is_flat_within_ten_minutes():
     faults = []
     for now_ms in range(0, 700_000, 10_000):
         value = made.read()["ph"]
-        faults.append(track.check(value, made.sensor.spread_uv, now_ms, False))
+        faults.append(track.check(value, made.sensor.spread_uv, now_ms, CALM))
     assert faults[-1] == "flat"
     assert faults[:60] == [None] * 60
 
@@ -183,7 +183,7 @@ def test_a_living_electrode_is_not_flat():
     track = Track("ph")
     for step in range(120):
         made.signal = (step % 3) * 0.2  # mV
-        fault = track.check(made.read()["ph"], made.sensor.spread_uv, step * 10_000, False)
+        fault = track.check(made.read()["ph"], made.sensor.spread_uv, step * 10_000, CALM)
         assert fault is None
     assert made.sensor.spread_uv in (177, 178, 236, 354, 413, 354)
 

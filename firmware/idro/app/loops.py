@@ -1,6 +1,7 @@
 """The control cycle: readings in, decisions made, the gate asked, changes of mind told."""
 
 from idro.control import calibration, circulation, dosing, light, memory, series, topoff
+from idro.control.plausibility import BY_HAND, CALM, DOSED
 from idro.control.water_balance import Balance
 from idro.protocol.samples import hold
 from idro.safety.ledger import NO_EFFECT, WRONG_WAY
@@ -46,11 +47,12 @@ class Loops:
             self.irrigating = Irrigating(node, self._tell, self._switch)
 
     @property
-    def is_disturbed(self):
-        """True while a dose or a fill is mixing, or a person moves the probes."""
-        return (
-            self._unmixed_ms() > 0 or self._node.gate.dosing is not None or self.held_ms > 0
-        )
+    def moved_by(self):
+        """What may move the water or the probes now: CALM, DOSED or BY_HAND of plausibility."""
+        node = self._node
+        if self.held_ms or node.correction.is_open:
+            return BY_HAND
+        return DOSED if self._unmixed_ms() > 0 or node.gate.dosing is not None else CALM
 
     @property
     def held_ms(self):

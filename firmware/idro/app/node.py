@@ -157,7 +157,7 @@ class Node:
             if self.loops.held_ms:
                 every_ms = min(every_ms, _CALIBRATING_EVERY_MS)
             self.supervisor.beat("control", every_ms + _GRACE_MS)
-            await self.sampler.cycle(self.loops.is_disturbed)
+            await self.sampler.cycle(self.loops.moved_by)
             self.gate.observe(self.sampler.readings)
             self.loops.cycle()
             self._keep_record()

@@ -35,8 +35,8 @@ class Sampler:
                 self._windows[channel] = Window()
                 self._outages[channel] = _Outage()
 
-    async def cycle(self, is_disturbed):
-        """Read everything once. `is_disturbed`: a dose or top-off is mixing, so water may move."""
+    async def cycle(self, moved_by):
+        """Read everything once. `moved_by`: what may move the water, see plausibility."""
         context: dict = {}
         for index, (_, sensor) in enumerate(self._sensors):
             measures = self._measures[index]
@@ -48,7 +48,7 @@ class Sampler:
                 continue
             spread_uv = sensor.spread_uv
             for key, channel in measures:
-                self._measured(channel, numbers[key], spread_uv, is_disturbed, context)
+                self._measured(channel, numbers[key], spread_uv, moved_by, context)
 
     def reading(self, channel, stale_ms):
         """Return the filtered Reading that control may act on."""
@@ -59,9 +59,9 @@ class Sampler:
         fault = sample.fault if sample else None
         return window.reading(fault, self._clock.now_ms(), stale_ms)
 
-    def _measured(self, channel, value, spread_uv, is_disturbed, context):
+    def _measured(self, channel, value, spread_uv, moved_by, context):
         now_ms = self._clock.now_ms()
-        fault = self._tracks[channel].check(value, spread_uv, now_ms, is_disturbed)
+        fault = self._tracks[channel].check(value, spread_uv, now_ms, moved_by)
         if fault is None or fault == "jump":
             context[channel] = value
         if fault is None:

@@ -2,8 +2,8 @@
 
 Limits follow what water and air can do. A value that moved too fast is not believed until a
 second one agrees with it; a pH signal that does not move at all for ten minutes is a dead or a
-shorted probe (a short reads a perfect, stable 7.00); one that scatters or drifts faster than
-undosed water can is not believed for ten minutes.
+shorted probe (a short reads a perfect, stable 7.00); one that scatters, drifts faster than undosed
+water can, or goes further than any dose takes it is not believed for ten minutes.
 """
 
 from collections import namedtuple
@@ -14,22 +14,26 @@ from idro.protocol.quantities import QUANTITIES
 # jump: believed step between two readings. flat_range within flat_ms, with no burst as wide as
 # flat_uv: dead. noisy_uv: width of a burst of conversions, a matter of milliseconds in which no
 # water changes. noisy_range: spread of the last five believed values. rate_per_min: drift without
-# a dose. 0 switches a check off.
+# a dose. dosed_range: how far doses may take it until they have mixed. 0 switches a check off.
 Behaviour = namedtuple(
     "Behaviour",
-    ("jump", "flat_range", "flat_uv", "flat_ms", "noisy_uv", "noisy_range", "rate_per_min"),
+    ("jump", "flat_range", "flat_uv", "flat_ms", "noisy_uv", "noisy_range", "rate_per_min",
+     "dosed_range"),
 )
+
+# What moves the water: nothing; doses and fills that mix; a person, who may do anything.
+CALM, DOSED, BY_HAND = 0, 1, 2
 
 BEHAVIOURS = {
     # Of the front end's 177 mV a pH: 0.15 pH of noise is a burst of three 45 mV wide.
-    "ph": Behaviour(0.3, 0.003, 500, 600_000, 45_000, 0.45, 0.3),
-    "ec_us_cm": Behaviour(150, 0, 0, 0, 8_700, 300, 0),
-    "level_mm": Behaviour(25, 0, 0, 0, 44_000, 0, 0),
-    "temp_c": Behaviour(2, 0, 0, 0, 0, 0, 0),
-    "rh_pct": Behaviour(25, 0, 0, 0, 0, 0, 0),
+    "ph": Behaviour(0.3, 0.003, 500, 600_000, 45_000, 0.45, 0.3, 1.0),
+    "ec_us_cm": Behaviour(150, 0, 0, 0, 8_700, 300, 0, 0),
+    "level_mm": Behaviour(25, 0, 0, 0, 44_000, 0, 0, 0),
+    "temp_c": Behaviour(2, 0, 0, 0, 0, 0, 0, 0),
+    "rh_pct": Behaviour(25, 0, 0, 0, 0, 0, 0, 0),
 }
 
-_RANGE_ONLY = Behaviour(0, 0, 0, 0, 0, 0, 0)
+_RANGE_ONLY = Behaviour(0, 0, 0, 0, 0, 0, 0, 0)
 
 _NOISY_HOLD_MS = 600_000
 _FLAT_SAMPLES = 12  # bursts however seldom one reads; every 10 s they are 60, of 180 codes
@@ -51,16 +55,18 @@ class Track:
         self._noisy_until_ms = None
         self._flat = None  # [low, high, since_ms, count, last]
         self._rate = None  # [value, at_ms, strikes]
+        self._calm = None  # the last value that nothing was moving
 
     def failed(self):
         """The sensor gave no number: a later one is compared with nothing older."""
         self._doubted = None
         self._flat = None
         self._rate = None
+        self._calm = None
         self._believed.clear()
 
-    def check(self, value, spread_uv, now_ms, is_disturbed):
-        """Return the fault of `value`, or None. `is_disturbed`: a dose or top-off is mixing."""
+    def check(self, value, spread_uv, now_ms, moved_by):
+        """Return the fault of `value`, or None. `moved_by`: CALM, DOSED or BY_HAND."""
         if not self._quantity.low <= value <= self._quantity.high:
             return "out_of_range"
         behaviour = self._behaviour
@@ -76,7 +82,7 @@ class Track:
         believed.append(value)
         if len(believed) > 5:
             believed.pop(0)
-        if behaviour.noisy_range and self._is_noisy(value, now_ms, is_disturbed):
+        if behaviour.noisy_range and self._is_noisy(value, now_ms, moved_by):
             return "noisy"
         return None
 
@@ -125,14 +131,28 @@ class Track:
                 self._doubt_until(now_ms + _NOISY_HOLD_MS)
         return self._noisy_until_ms is not None and now_ms < self._noisy_until_ms
 
-    def _is_noisy(self, value, now_ms, is_disturbed):
-        believed = self._believed
-        is_wild = len(believed) == 5 and spread(believed) > self._behaviour.noisy_range
-        if not is_disturbed and (is_wild or self._drifts(value, now_ms)):
-            self._doubt_until(now_ms + _NOISY_HOLD_MS)
-        if is_disturbed:
+    def _is_noisy(self, value, now_ms, moved_by):
+        if moved_by == CALM:
+            believed = self._believed
+            is_wild = len(believed) == 5 and spread(believed) > self._behaviour.noisy_range
+            is_wild = is_wild or self._drifts(value, now_ms)
+            self._calm = value
+        else:
+            is_wild = self._is_carried_off(value, moved_by)
             self._rate = None
+        if is_wild:
+            self._doubt_until(now_ms + _NOISY_HOLD_MS)
         return self._noisy_until_ms is not None and now_ms < self._noisy_until_ms
+
+    def _is_carried_off(self, value, moved_by):
+        """True where the water went further than doses take it: a pump runs by itself, or the
+        titration is far off."""
+        calm, most = self._calm, self._behaviour.dosed_range
+        if moved_by == BY_HAND:
+            self._calm = None
+        elif calm is None or (most and abs(value - calm) > most):
+            self._calm = value
+        return moved_by == DOSED and calm is not None and 0 < most < abs(value - calm)
 
     def _doubt_until(self, until_ms):
         """Believe nothing until then, and compare what comes after with nothing from before."""
