@@ -1,4 +1,6 @@
-"""`idroserra board`: list, check and build boards. Exit codes: 0 fine, 1 refused, 2 wrong call."""
+"""`idroserra board`: list, check, draw and build boards.
+
+Exit codes: 0 fine, 1 refused, 2 wrong call."""
 
 import json
 from dataclasses import asdict
@@ -7,7 +9,7 @@ from typing import Annotated, Any
 
 import typer
 
-from idroserra import board_limits, board_supply, boards, image
+from idroserra import board_limits, board_pinout, board_supply, boards, image
 from idroserra.errors import BoardError, HostError
 
 app = typer.Typer(help="Validate and build boards.", no_args_is_help=True)
@@ -49,6 +51,27 @@ def check(board: BoardArgument, *, as_json: AsJson = False) -> None:
             typer.echo(f"warning: {warning}", err=True)
         typer.echo(f"{summary['name']}: good, {len(summary['channels'])} channels, "
                    f"{len(summary['outputs'])} outputs")
+
+
+@app.command()
+def pinout(
+    board: BoardArgument,
+    out: Annotated[
+        Path | None, typer.Option(help="The picture, NAME.svg here unless said otherwise.")
+    ] = None,
+) -> None:
+    """Draw a board: its pins in their real order, and what hangs on each."""
+    try:
+        wired = boards.read(boards.path_of(board))
+        target = out or Path(f"{wired.file.board.name}.svg")
+        target.write_text(board_pinout.svg(wired), encoding="utf-8")
+    except BoardError as error:
+        typer.echo(str(error), err=True)
+        raise typer.Exit(1) from error
+    except OSError as error:
+        typer.echo(f"{error.filename}: cannot be written ({error.strerror})", err=True)
+        raise typer.Exit(1) from error
+    typer.echo(f"drew {target}")
 
 
 @app.command()

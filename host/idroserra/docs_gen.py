@@ -1,4 +1,6 @@
-"""Writes docs/protocol.md from idro.protocol: `make docs`. A test holds the page to it.
+"""Writes what docs/ shows of the code: `make docs`. A test holds each file to it.
+
+docs/protocol.md from idro.protocol, and the pinout of every board.
 
 Every table is that of the code, every example is made by the pack functions that node and host
 use, and a field table that is not the message's is refused.
@@ -12,6 +14,7 @@ from idro.protocol import messages, topics
 from idro.protocol.quantities import QUANTITIES
 from idro.protocol.settings import SETTINGS
 from idro.protocol.texts import EVENT_TEXTS, FAULT_TEXTS, QUANTITY_TEXTS, SETTING_TEXTS
+from idroserra import board_pinout, boards
 from idroserra.protocol_examples import EXAMPLE_KEY, Message, down_messages, up_messages
 
 INTRO = f"""# Protocol
@@ -132,11 +135,23 @@ def _setting_table() -> str:
     return table(("setting", "unit", "default", "range", "meaning"), rows)
 
 
+def pages() -> dict[str, str]:
+    """Return every generated file, by its path under docs/."""
+    found = {"protocol.md": protocol_page()}
+    for name in boards.names():
+        wired = boards.read(boards.path_of(name))
+        found[f"images/boards/{name}.svg"] = board_pinout.svg(wired)
+    return found
+
+
 def main() -> None:
-    """Write the page into the checkout this module was imported from."""
-    target = Path(__file__).resolve().parents[2] / "docs" / "protocol.md"
-    target.write_text(protocol_page(), encoding="utf-8")
-    print(f"wrote {target.name}")
+    """Write the files into the checkout this module was imported from."""
+    docs = Path(__file__).resolve().parents[2] / "docs"
+    for name, text in pages().items():
+        target = docs / name
+        target.parent.mkdir(parents=True, exist_ok=True)
+        target.write_text(text, encoding="utf-8")
+        print(f"wrote {name}")
 
 
 if __name__ == "__main__":

@@ -53,9 +53,16 @@ def stated_licence(package: str) -> str:
     return classified[0].split(" :: ")[-1] if classified else "not stated"
 
 
-def test_protocol_page_is_current():
-    why = "docs/protocol.md is what others implement against. Run `make docs` and commit it."
-    assert page("protocol.md") == docs_gen.protocol_page(), why
+def test_generated_pages_are_current():
+    why = "What others wire and implement by is not what the code says. Run `make docs`:"
+    wrong = [name for name, text in docs_gen.pages().items()
+             if not (ROOT / "docs" / name).is_file() or page(name) != text]
+    assert not wrong, report(why, wrong)
+
+
+def test_no_pinout_of_a_board_that_is_gone():
+    shown = {path.stem for path in (ROOT / "docs" / "images" / "boards").glob("*.svg")}
+    assert shown == set(boards.names())
 
 
 def test_every_python_dependency_has_its_licence():
