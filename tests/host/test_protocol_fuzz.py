@@ -7,7 +7,7 @@ import pytest
 from hypothesis import HealthCheck, assume, given, settings
 from hypothesis import strategies as st
 
-from idro.errors import ProtocolError
+from idro.errors import ProtocolError, SettingsError
 from idro.protocol import fields, messages, topics
 from idro.protocol import settings as node_settings
 from idro.protocol.events import EVENTS
@@ -283,7 +283,19 @@ def setting_values(draw):
             values[row.key] = draw(st.floats(row.low, row.high))
     low, target, full = sorted(values[f"level.{key}_mm"] for key in ("low", "target", "full"))
     assume(low < target < full)
-    return values | {"level.low_mm": low, "level.target_mm": target, "level.full_mm": full}
+    values |= {"level.low_mm": low, "level.target_mm": target, "level.full_mm": full}
+    return without_contradictions(values)
+
+
+def without_contradictions(values):
+    """Return `values`, those of a group that contradict each other at their defaults."""
+    while True:
+        try:
+            return node_settings.check(values)
+        except SettingsError as error:
+            group = error.key.partition(".")[0] + "."
+            values |= {key: default for key, default in node_settings.defaults().items()
+                       if key.startswith(group)}
 
 
 @st.composite
