@@ -24,12 +24,12 @@ def test_from_the_confirmation_to_the_target(node, tab, size, scheme):
     expect(panel(page).locator("[name=target_ph]")).to_have_value("5.80")
     page.fill("#correct [name=total_ml]", "400")
     page.fill("#correct [name=target_ph]", "5.9")
-    page.get_by_role("button", name="Start…").click()
+    page.locator("#correct").get_by_role("button", name="Start…").click()
     expect(page.locator("#correct-sure h2")).to_have_text(
         "Bring the pH to 5.90 with at most 400.0 ml of pH down?")
     page.keyboard.press("Escape")
     assert node.commands == []
-    page.get_by_role("button", name="Start…").click()
+    page.locator("#correct").get_by_role("button", name="Start…").click()
     page.get_by_role("button", name="Start now").click()
     expect(panel(page).locator(".outcome")).to_contain_text("Confirmed: the correction is open")
     assert [(c.verb, c.args) for c in node.commands] == [("correct", {
@@ -37,7 +37,7 @@ def test_from_the_confirmation_to_the_target(node, tab, size, scheme):
     expect(panel(page).locator(".call")).to_be_hidden()  # the node has not said so itself
     told(node, "opened", reason="at most 400.0 ml")
     expect(panel(page).locator(".call")).to_contain_text("Opened")
-    expect(page.get_by_role("button", name="Start…")).to_be_hidden()
+    expect(page.locator("#correct").get_by_role("button", name="Start…")).to_be_hidden()
     told(node, "ready", next_ul=25_000, reason="press the button on the board")
     expect(panel(page).locator(".call")).to_have_text("Press the button on the board")
     expect(panel(page).locator(".then")).to_contain_text("It gives 25.0 ml of pH down")
@@ -56,7 +56,7 @@ def test_from_the_confirmation_to_the_target(node, tab, size, scheme):
     expect(panel(page).locator(".result")).to_contain_text("the target is reached; 310.0 ml")
     expect(panel(page).locator(".result")).to_have_attribute("data-level", "ok")
     expect(panel(page).locator(".outcome")).to_be_empty()
-    expect(page.get_by_role("button", name="Start…")).to_be_visible()
+    expect(page.locator("#correct").get_by_role("button", name="Start…")).to_be_visible()
     expect(page.locator("#why li").first).to_contain_text(
         "Correction with pH down is over: the target is reached, 310.0 ml given")
     watched.check()
@@ -81,7 +81,7 @@ def test_a_refusal_to_open_says_why(node, tab):
     node.answer, node.reason = "refused", "a correction is open already"
     page = tab().open("/nodes/idro-a")
     page.fill("#correct [name=total_ml]", "400")
-    page.get_by_role("button", name="Start…").click()
+    page.locator("#correct").get_by_role("button", name="Start…").click()
     page.get_by_role("button", name="Start now").click()
     expect(panel(page).locator(".outcome")).to_have_text(
         "Refused by the node: a correction is open already")
@@ -106,7 +106,7 @@ def test_without_a_button_it_says_how_to_pour(host, node, tab):
     page = watched.open("/nodes/idro-a")
     expect(panel(page)).to_contain_text("This board has no button, so pour by hand")
     expect(panel(page)).to_contain_text("idroserra node correct idro-a")
-    expect(page.get_by_role("button", name="Start…")).to_be_hidden()
+    expect(page.locator("#correct").get_by_role("button", name="Start…")).to_be_hidden()
     watched.check()
 
 
