@@ -9,10 +9,11 @@ from typing import Annotated, Any
 
 import typer
 
-from idroserra import board_limits, board_pinout, board_supply, boards, image
+from idroserra import board_limits, board_pinout, board_supply, boards, cli_board_new, image
 from idroserra.errors import BoardError, HostError
 
 app = typer.Typer(help="Validate and build boards.", no_args_is_help=True)
+app.command("new")(cli_board_new.new)
 
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON for a program to read.")]
 BoardArgument = Annotated[str, typer.Argument(help="Name of a board, or path of a board file.")]
