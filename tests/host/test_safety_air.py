@@ -114,6 +114,10 @@ def test_too_hot_locks_the_heater_until_it_has_cooled(rig):
     while rig.clock.now_ms() < locked_ms + HALF_HOUR_MS - CYCLE_MS:
         rig.cycles(1)
     assert rig.refusal("heater") == ("too_hot", "air was too hot, 10 s left at the least")
+    rig.clock.advance(CYCLE_MS - 1)
+    assert rig.refusal("heater") == ("too_hot", "air was too hot, 1 s left at the least")
+    rig.clock.advance(1)
+    assert rig.refusal("heater") == ("too_hot", "air was too hot and is not cool yet")
     rig.cycles(1, temp_c=30.01)
     assert rig.refusal("heater") == ("too_hot", "air was too hot and is not cool yet")
     rig.cycles(1, temp_c=30.0)
