@@ -26,8 +26,9 @@ import pytest
 ROOT = Path(__file__).resolve().parents[2]
 FORK = multiprocessing.get_context("fork")
 _MEMORY_BYTES = 2 << 30
-# Where a mutant waits for what never comes it takes no CPU: then the clock on the wall ends it.
-WALL_PER_CPU = 8
+# Where a mutant waits for what never comes it takes no CPU: then the clock on the wall ends it,
+# which gives a loaded machine time enough.
+WALL_PER_CPU = 30
 # So many tests are tried before the files of the others are even read.
 _FIRST = 4
 # pytest's own: tests failed; could not even be collected. Anything else is a fault of ours.
