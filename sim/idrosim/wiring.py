@@ -145,9 +145,8 @@ class Wiring:
         elif part in field_wiring.PARTS:
             device, probe = field_wiring.PARTS[part][0](self, spec)
         else:
-            raise ValueError(f"board: no simulated part {part}")
-        faults = _PART_FAULTS.get(part) or field_wiring.PARTS[part][1]
-        target = Sensor(faults, device, probe)
+            device, probe = _device_of(part).wire(self, spec)
+        target = Sensor(_faults_of(part), device, probe)
         for key in spec["measures"]:
             self.fault_targets["{}.{}".format(spec["source"], key)] = target
 
@@ -221,6 +220,24 @@ class Wiring:
         self.probes[channel] = probe
         self._by_kind.setdefault(kind, []).append(probe)
         return probe
+
+
+def _device_of(part):
+    """Return the module of a part that wires itself. Raises ValueError."""
+    try:
+        module = __import__("idrosim.devices." + part, None, None, ("wire",))
+    except ImportError:
+        module = None
+    if not hasattr(module, "wire"):
+        raise ValueError(f"board: no simulated part {part}")
+    return module
+
+
+def _faults_of(part):
+    """Return what breaks in the part itself."""
+    if part in field_wiring.PARTS:
+        return field_wiring.PARTS[part][1]
+    return _PART_FAULTS.get(part) or _device_of(part).FAULTS
 
 
 def _own_adc(board, seed):

@@ -1,0 +1,65 @@
+"""docs/boards.md as a new user would: its files into a copy of the tree, then its commands."""
+
+import os
+import re
+import shlex
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[2]
+PAGE = (ROOT / "docs" / "boards.md").read_text(encoding="utf-8")
+FOLDERS = ("boards", "firmware", "host", "sim")
+LEFT_OUT = shutil.ignore_patterns("__pycache__", "node_modules", "vendor")
+
+
+@pytest.fixture(scope="module")
+def tree(tmp_path_factory) -> Path:
+    """A copy of what a user has."""
+    root = tmp_path_factory.mktemp("tree")
+    for folder in FOLDERS:
+        shutil.copytree(ROOT / folder, root / folder, ignore=LEFT_OUT)
+    shutil.copy(ROOT / "pyproject.toml", root)
+    return root
+
+
+def put(tree: Path, head: str, text: str) -> None:
+    """Write or append a block of the page, as its head says."""
+    what = dict(item.split("=") for item in head.split()[1:])
+    if "append" in what:
+        target = tree / what["append"]
+        target.write_text(target.read_text(encoding="utf-8") + text, encoding="utf-8")
+    else:
+        assert not (tree / what["file"]).exists()
+        (tree / what["file"]).write_text(text, encoding="utf-8")
+
+
+def run(tree: Path, line: str) -> str:
+    """Run one line of a shell block in the copy, with its own code."""
+    program, *arguments = shlex.split(line)
+    assert program == "idroserra"
+    paths = os.pathsep.join(str(tree / folder) for folder in ("firmware", "host", "sim"))
+    done = subprocess.run(
+        [sys.executable, "-c", "from idroserra.cli import main; main()", *arguments],
+        cwd=tree, env=os.environ | {"PYTHONPATH": paths}, capture_output=True, text=True,
+        check=False, timeout=120,
+    )
+    assert done.returncode == 0, f"{line}: {done.stdout}{done.stderr}"
+    return done.stdout
+
+
+def test_a_reader_who_follows_the_page_gets_there(tree):
+    said = []
+    for head, text in re.findall(r"^```([^\n]+)\n(.*?)^```$", PAGE, re.M | re.S):
+        if head == "sh":
+            said += [run(tree, line) for line in text.splitlines()]
+        else:
+            put(tree, head, text)
+    whole = "\n".join(said)
+    for words in ("my-tank: good", "drew my-tank.svg", "my-air: good", "0x38 aht20 of air"):
+        assert words in whole
+    assert "kept" in said[-1]
+    assert (tree / "build" / "my-tank" / "manifest.json").is_file()
