@@ -224,9 +224,10 @@ def _silence(record: Record, silence: Silence, terms: Terms) -> Iterator[Violati
 
 
 def _quota(record: Record, quota: Quota, terms: Terms) -> Iterator[Violation]:
-    """Count doses of control in a row: a reset, a fill or a dose by hand begins anew, for what the
-    doses before it did cannot be told any more."""
+    """Count doses of control in a row: a reset, a fill, a dose by hand or whoever resumes dosing
+    begins anew, for what the doses before it did cannot be told any more."""
     breaks_us = [at_ms * 1_000 for at_ms, _ in record.boots]
+    breaks_us += [at_ms * 1_000 for at_ms, kind, _ in record.events if kind == "resumed"]
     breaks_us += [on_us for on_us, _ in record.spans.get("top_off", [])]
     breaks_us += [d.start_us for d in record.doses() if not _is_of_control(d, terms)]
     breaks_us.sort()

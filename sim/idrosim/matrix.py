@@ -332,7 +332,9 @@ def case(index: int, hours: float = 6.0) -> Case:
     ACTUATORS[actuator](plan, rng)
     RESETS[reset](plan, rng)
     NETWORKS[network](plan, rng)
-    if actuator == "stuck-on" and sensor in _SEES and network != "evil-host":
+    # Half the fall, seen in boots of 90 s each, is within what doses do.
+    is_seen = sensor in _SEES and (sensor, reset) != ("gain-0.5", "boot-loop")
+    if actuator == "stuck-on" and is_seen and network != "evil-host":
         plan.tell("signs", Sign(
             "I16", "the acid pump runs by itself for 5 min", ("fault_began", "latched"),
             plan.at(2 / 6), 15 * MINUTE_MS,

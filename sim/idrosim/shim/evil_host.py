@@ -3,7 +3,8 @@
 Most are signed and valid as far as the contract goes; the others are what the contract forbids:
 forged, unsigned, late, retained, replayed, for another boot, damaged after signing. Those bear a
 `by` that begins with "bad-" and must not be obeyed; a valid one bears "once-" and its number and
-may come in two copies. Number n of seed s is always the same message, so a reset changes nothing.
+may come in two copies, one that asks for a correction "fill-". Number n of seed s is always the
+same message, so a reset changes nothing.
 """
 
 import json
@@ -91,6 +92,7 @@ class EvilHost:
             name = _pick(rng, _DOSERS)
             verb, args = "dose", {"actuator": name, "volume_ul": int(rng.uniform(1, 20_000))}
         elif draw < 0.6:
+            by = by.replace("once-", "fill-")  # it runs once and is given in steps
             verb, args = "correct", {
                 "actuator": _pick(rng, _DOSERS), "target_milli_ph": int(rng.uniform(4_500, 7_500)),
                 "volume_ul": int(rng.uniform(1_000, 8_000_000)),
