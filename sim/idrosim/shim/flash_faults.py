@@ -31,7 +31,6 @@ class FlashFaults:
         self._cut_power = cut
         self._cut = None  # [operations left, share done, cause, dark_ms, path or how it begins]
         self._filler_blocks = None  # what others have filled of a full flash
-        self._known_free_blocks = None  # of the flash without the filler, None: to be counted
         self._unreadable = []  # targets
         self._counts = None  # name: [writes, bytes, erases]
         self._commits = 0
@@ -114,10 +113,6 @@ class FlashFaults:
                     self._open(path, mode).close()
                 self.go_dark(cut)
         start = 0 if "w" in mode else size or 0
-        if "+" in mode:
-            self._known_free_blocks = None
-        elif "w" in mode:
-            self._freed(_blocks(size or 0))
         return _File(self, path, self._open(path, mode), start)
 
     def mkdir(self, path):
@@ -177,7 +172,6 @@ class FlashFaults:
                 file.real.write(data[:part])
             self.go_dark(cut)
         written = file.real.write(data)
-        self._freed(_blocks(file.end) - _blocks(file.end + size))
         file.end += size
         if self._counts is not None:
             counts = self._counts_of(file.path)
@@ -194,7 +188,6 @@ class FlashFaults:
 
     def _whole(self, path, change):
         """Do an operation that is there as a whole or not at all."""
-        self._known_free_blocks = None
         cut = self.strikes(path)
         if cut is None or cut[1] >= 1:
             change()
@@ -234,14 +227,7 @@ class FlashFaults:
             return None
 
     def _free_blocks(self):
-        if self._known_free_blocks is None:
-            self._known_free_blocks = self._flash.statvfs("/")[3]
-        return max(0, self._known_free_blocks - (self._filler_blocks or 0))
-
-    def _freed(self, blocks):
-        """Note what a file no longer takes; of one that grows it is less than 0."""
-        if self._known_free_blocks is not None:
-            self._known_free_blocks += blocks
+        return max(0, self._flash.statvfs("/")[3] - (self._filler_blocks or 0))
 
     def _counts_of(self, path):
         """Return the counts of a file; those of a folder under /data count together."""
