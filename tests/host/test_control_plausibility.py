@@ -56,6 +56,24 @@ def test_a_dead_signal_stays_flat_while_the_water_warms():
     assert set(faults[61:]) == {"flat"}
 
 
+def test_a_changed_calibration_gives_a_stuck_probe_no_new_ten_minutes():
+    track = Track("ph")
+    faults = []
+    for minute in range(30):
+        track.recalibrated()
+        faults += run(track, [6.0 + 0.05 * (minute % 5)] * 6, 0, minute * 60_000)
+    assert faults[:60] == [None] * 60
+    assert set(faults[61:]) == {"flat"}
+
+
+def test_a_living_probe_that_is_recalibrated_has_no_fault():
+    track = Track("ph")
+    for minute in range(60):
+        track.recalibrated()
+        assert set(run(track, living(6, 6.0 + 0.05 * (minute % 2)), 1_000, minute * 60_000)) == {
+            None}
+
+
 def test_a_steady_ec_is_no_fault():
     assert set(run(Track("ec_us_cm"), [1_600] * 1_000, spread_uv=0)) == {None}
 

@@ -143,23 +143,26 @@ def test_nutrient_moves_the_ph_so_what_acid_did_before_is_not_judged():
     assert verdict(memory, water(ph=7.0), now_ms + 900_000) is None
 
 
-def in_turn(effect_ph, doses=10, hours_apart=1):
-    """Let acid that moves the water by `effect_ph` and nutrient, which lowers pH, take turns.
+def in_turn(effect_ph, doses=10, hours_apart=1, volume_ul=4_000, nutrient_ph=-0.2,
+            after_reset=False):
+    """Let acid that moves the water by `effect_ph` and nutrient, by `nutrient_ph`, take turns.
 
     Returns the verdict and after how many doses of acid it came.
     """
     memory = Memory()
+    if after_reset:
+        memory.recall(memory.learned())
     ph, now_ms = 7.0, 0
     nutrient = Actuation("nutrient_a", 10_000, 0, 0, "")
     for count in range(doses):
-        given_acid(memory, ph, now_ms)
+        memory.given(Actuation("ph_down", volume_ul, 0, 0, ""), water(ph=ph), VALUES, now_ms)
         ph += effect_ph
         now_ms += 900_000
         found = verdict(memory, water(ph=ph), now_ms)
         if found:
             return found, count + 1
         memory.given(nutrient, water(ph=ph), VALUES, now_ms)
-        ph -= 0.2
+        ph += nutrient_ph
         now_ms += hours_apart * 3_600_000
         assert verdict(memory, water(ph=ph), now_ms) is None
     return None, doses
@@ -169,6 +172,12 @@ def test_doses_in_turn_with_nutrient_are_judged_by_what_each_did():
     assert in_turn(0.0) == (judged.NO_EFFECT, 3)
     assert in_turn(0.1) == (judged.WRONG_WAY, 2)
     assert in_turn(-0.08)[0] is None
+
+
+def test_what_swapped_bottles_do_is_no_drift_of_the_water():
+    # After a dose of the wrong bottle the water seems to drift: that excuses none of the next.
+    found = in_turn(0.112, hours_apart=0.27, volume_ul=2_000, nutrient_ph=-0.01, after_reset=True)
+    assert found == (judged.WRONG_WAY, 2)
 
 
 def test_what_doses_did_counts_on_for_a_day():

@@ -94,6 +94,15 @@ def test_a_case_of_the_matrix_breaks_no_invariant(names, board, image_dir):
     assert found.doses > 0
 
 
+@pytest.mark.parametrize("case", [
+    pytest.param(299, id="a stuck pH is recalibrated again and again"),
+    pytest.param(3094, id="swapped bottles look like a drift"),
+])
+def test_cases_that_broke_an_invariant_once_hold_it(case, board, image_dir):
+    found = campaign.outcome(Wanted("matrix", case, 6.0), board, image_dir)
+    assert found.violations == ()
+
+
 @pytest.mark.parametrize("seed", [11, 12])
 def test_a_random_seed_breaks_no_invariant(seed, board, image_dir):
     found = campaign.outcome(Wanted("seed", seed, 3.0), board, image_dir)

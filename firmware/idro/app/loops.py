@@ -105,6 +105,7 @@ class Loops:
     def settings_changed(self, changed):
         """Settings changed: after a calibration the same water reads otherwise."""
         if any(key in dosing.CALIBRATIONS for key in changed):
+            self._node.sampler.recalibrated()
             self._memory.recalibrated()
             self._balance.clear()
         self._memory.declared(changed)

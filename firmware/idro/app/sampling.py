@@ -50,6 +50,11 @@ class Sampler:
             for key, channel in measures:
                 self._measured(channel, numbers[key], spread_uv, moved_by, context)
 
+    def recalibrated(self):
+        """The same signals read otherwise from here on."""
+        for track in self._tracks.values():
+            track.recalibrated()
+
     def reading(self, channel, stale_ms):
         """Return the filtered Reading that control may act on."""
         window = self._windows.get(channel)

@@ -53,7 +53,7 @@ class Track:
         self._doubted = None
         self._noisy_bursts = 0
         self._noisy_until_ms = None
-        self._flat = None  # [low, high, since_ms, count, last]
+        self._flat = None  # [low, high, since_ms, count, last or None]
         self._rate = None  # [value, at_ms, strikes]
         self._calm = None  # the last value that nothing was moving
 
@@ -64,6 +64,11 @@ class Track:
         self._rate = None
         self._calm = None
         self._believed.clear()
+
+    def recalibrated(self):
+        """The same signal reads otherwise from here on: how long it has been still counts on."""
+        if self._flat is not None:
+            self._flat[4] = None
 
     def check(self, value, spread_uv, now_ms, moved_by):
         """Return the fault of `value`, or None. `moved_by`: CALM, DOSED or BY_HAND."""
@@ -110,6 +115,8 @@ class Track:
         if flat is None:
             self._flat = [value, value, now_ms, 1, value]
             return False
+        if flat[4] is None:
+            flat[0] = flat[1] = flat[4] = value
         was_flat = now_ms - flat[2] >= behaviour.flat_ms and flat[3] >= _FLAT_SAMPLES
         has_stepped = abs(value - flat[4]) > behaviour.flat_range
         flat[0] = min(flat[0], value)
