@@ -27,6 +27,7 @@ COMMANDS = {
     "board": "idroserra.cli_board:app",
     "sim": "idroserra.cli_sim:app",
     "chem": "idroserra.cli_chem:chem",
+    "rejected": "idroserra.cli_rejected:rejected",
     "doctor": "idroserra.cli_doctor:doctor",
 }
 

@@ -122,6 +122,7 @@ class SpoolConfig(_Section):
 
     max_mb: int = Field(default=4_096, ge=1)
     max_rejected: int = Field(default=1_000, ge=1, le=100_000)
+    max_unread: int = Field(default=100_000, ge=1, le=10_000_000)
 
 
 class AlarmTarget(_Section):

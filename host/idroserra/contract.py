@@ -12,7 +12,12 @@ from typing import Any
 
 from idro.errors import ProtocolError, SettingsError
 from idro.protocol import fields, messages, quantities, settings, topics
+from idro.protocol.faults import FAULTS
+from idro.protocol.fields import MAX_INT
 from idro.protocol.messages import (
+    MAX_CHANNELS,
+    MAX_RECORDS,
+    MAX_UP_BYTES,
     OUTCOMES,
     VERBS,
     Ack,
@@ -30,14 +35,15 @@ from idro.protocol.settings import SETTINGS
 from idro.protocol.topics import PREFIX
 
 __all__ = [
+    "FAULTS", "MAX_CHANNELS", "MAX_INT", "MAX_RECORDS", "MAX_UP_BYTES",
     "OUTCOMES", "PREFIX", "QUANTITIES", "SETTINGS", "VERBS",
     "Ack", "Batch", "Command", "Config", "ConfigReport", "EventRecord", "Info", "Mac",
     "ProtocolError", "Quantity", "Record", "SettingsError", "Stored", "Values",
-    "check_args", "check_by", "check_setting", "check_settings", "down_topic",
-    "from_scaled", "is_node_id",
-    "pack_command", "pack_config", "pack_config_report", "pack_info", "pack_stored", "parse_topic",
-    "split_channel", "to_scaled", "unpack_ack", "unpack_config_report", "unpack_event",
-    "unpack_info", "unpack_status", "unpack_telemetry",
+    "channel_limits", "check_args", "check_by", "check_setting", "check_settings", "down_topic",
+    "from_scaled", "is_id", "is_node_id",
+    "pack_command", "pack_config", "pack_config_report", "pack_info", "pack_stored",
+    "parse_object", "parse_topic", "split_channel", "to_scaled", "unpack_ack",
+    "unpack_config_report", "unpack_event", "unpack_info", "unpack_status", "unpack_telemetry",
 ]
 
 Mac = Callable[[bytes], str]
@@ -60,6 +66,24 @@ def down_topic(node: str, leaf: str) -> str:
 def is_node_id(text: object) -> bool:
     """True when `text` may be a node id."""
     return bool(topics.is_node_id(text))
+
+
+def is_id(text: str) -> bool:
+    """True when `text` may be the id of a boot or a command."""
+    return bool(fields.is_id(text.encode()))
+
+
+def parse_object(data: bytes) -> dict[str, Any]:
+    """Return the JSON object of a message of a node. Raises ProtocolError."""
+    obj: dict[str, Any] = fields.parse_object(data, MAX_UP_BYTES, "message")
+    return obj
+
+
+@lru_cache(maxsize=4_096)
+def channel_limits(channel: str) -> tuple[float, float, bool]:
+    """Return (low, high, whole numbers only) of a channel's values. Raises ProtocolError."""
+    quantity = quantities.split_channel(channel)[1]
+    return quantity.low, quantity.high, quantity.decimals == 0
 
 
 @lru_cache(maxsize=4_096)

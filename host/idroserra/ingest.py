@@ -1,8 +1,9 @@
 """From the broker to the spool: unpack, commit in groups, and only then acknowledge.
 
 The node is told with down/stored, the broker with its PUBACK. While the spool cannot take more
-(disk full) nothing is acknowledged and the messages in hand wait; it resumes alone. A message
-that is none of the contract's is kept as rejected, acknowledged and counted: it holds nothing up.
+(disk full) nothing is acknowledged and the messages in hand wait; it resumes alone. A message or a
+record that is none of the contract's is kept as rejected, acknowledged and counted: it holds
+nothing up, and what an update of the host can read is taken then.
 """
 
 from __future__ import annotations
@@ -15,7 +16,7 @@ from collections import deque
 
 from idroserra import contract
 from idroserra.commands import Commands
-from idroserra.epoch import HIGHEST_AT_MS
+from idroserra.decode import RECORD_LEAVES, read_records
 from idroserra.errors import SpoolError
 from idroserra.live import Live
 from idroserra.mqtt_link import Arrived, Connected, Link
@@ -31,8 +32,6 @@ HELD_MESSAGES = 5_000
 LIVE_EVENT_MS = 900_000  # older events are history, not news
 
 _log = logging.getLogger("idroserra")
-
-_RECORDS = {"telemetry": contract.unpack_telemetry, "event": contract.unpack_event}
 
 
 class Ingest:
@@ -136,7 +135,7 @@ class Ingest:
             node, _, leaf = contract.parse_topic(message.topic)
             if not message.payload and leaf in ("status", "info", "config"):
                 return None  # somebody cleared a retained message
-            if leaf in _RECORDS:
+            if leaf in RECORD_LEAVES:
                 return self._read_records(node, leaf, message)
             return self._read_word(node, leaf, message)
         except contract.ProtocolError as error:
@@ -146,13 +145,15 @@ class Ingest:
             )
 
     def _read_records(self, node: str, leaf: str, message: Arrived) -> Item | None:
-        batch = _RECORDS[leaf](message.payload)
-        if any(record.at_ms > HIGHEST_AT_MS for record in batch.records):
-            raise contract.ProtocolError("at_ms: no node runs for ten years")
+        batch, unread = read_records(leaf, message.payload)
+        for one in unread:
+            _log.info("rejected: %s: seq %d: %s", message.topic, one.seq, one.reason)
         self._nodes.seen(node, message.unix_ms)
         if batch.sent_at_ms is not None:
             self._nodes.set_uptime(node, batch.boot_id, batch.sent_at_ms, message.unix_ms)
-        return Received(node, leaf, batch, message.unix_ms) if batch.records else None
+        if not batch.records and not unread:
+            return None
+        return Received(node, leaf, batch, message.unix_ms, unread)
 
     def _read_word(self, node: str, leaf: str, message: Arrived) -> Item | None:
         arrived_unix_ms = None if message.retained else message.unix_ms

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 from idroserra import contract
+from idroserra.decode import Unread
 from idroserra.epoch import choose_epoch, hints_of
 from idroserra.seen import SeenRanges
 
@@ -32,6 +33,10 @@ CREATE TABLE IF NOT EXISTS rejected (
     id INTEGER PRIMARY KEY, node TEXT NOT NULL, topic TEXT NOT NULL, payload BLOB NOT NULL,
     reason TEXT NOT NULL, unix_ms INTEGER NOT NULL
 );
+CREATE TABLE IF NOT EXISTS unread (
+    id INTEGER PRIMARY KEY, node TEXT NOT NULL, boot_id TEXT NOT NULL, leaf TEXT NOT NULL,
+    payload BLOB NOT NULL, reason TEXT NOT NULL, unix_ms INTEGER NOT NULL
+);
 CREATE TABLE IF NOT EXISTS counters (
     node TEXT NOT NULL, name TEXT NOT NULL, count INTEGER NOT NULL, PRIMARY KEY (node, name)
 ) WITHOUT ROWID;
@@ -45,6 +50,12 @@ class Received(NamedTuple):
     leaf: str
     batch: contract.Batch
     unix_ms: int
+    unread: tuple[Unread, ...] = ()
+
+    @property
+    def seqs(self) -> list[int]:
+        """The sequence numbers of what came, read or not, ascending."""
+        return sorted([r.seq for r in self.batch.records] + [u.seq for u in self.unread])
 
 
 class Announced(NamedTuple):
@@ -76,9 +87,12 @@ class _Boot:
 
 
 class Taken(NamedTuple):
-    """What a message brought: the records not seen before, and how far the boot is complete."""
+    """What a message brought: the records not seen before, and how far the boot is complete.
 
-    epoch_unix_ms: int
+    epoch_unix_ms is None only where none of them could be read.
+    """
+
+    epoch_unix_ms: int | None
     new: list[Any]
     stored_upto: int
 
@@ -86,9 +100,10 @@ class Taken(NamedTuple):
 class Receipts:
     """The books of the spool. Not thread-safe: the spool holds its lock around every call."""
 
-    def __init__(self, database: sqlite3.Connection, max_rejected: int) -> None:
+    def __init__(self, database: sqlite3.Connection, max_rejected: int, max_unread: int) -> None:
         self._database = database
         self._max_rejected = max_rejected
+        self._max_unread = max_unread
         self._boots: dict[tuple[str, str], _Boot] = {}
         self.counts: dict[str, dict[str, int]] = {}
         self.reload()
@@ -104,17 +119,21 @@ class Receipts:
         """Book a message with at least one record."""
         batch, node = item.batch, item.node
         boot = self._boot(node, batch.boot_id) or self._new_boot(node, batch.boot_id)
-        if boot.epoch_unix_ms is None:
+        if boot.epoch_unix_ms is None and batch.records:
             boot.epoch_unix_ms = choose_epoch(
                 batch, boot.hint_unix_ms, arrived_less_sent_ms, item.unix_ms
             )
         new = [record for record in batch.records if boot.seen.add(record.seq)]
+        unread = [one for one in item.unread if boot.seen.add(one.seq)]
+        for one in unread:
+            self._keep_unread(item, one)
         # oldest_seq may not reach past the message itself: what came was not lost.
-        floor_seq = min(batch.oldest_seq, batch.records[0].seq) - 1
+        floor_seq = min(batch.oldest_seq, item.seqs[0]) - 1
         boot.floor_seq = max(boot.floor_seq, floor_seq)
         lost = boot.seen.missing_upto(boot.floor_seq)
         self.count(node, "received", len(new))
-        self.count(node, "duplicates", len(batch.records) - len(new))
+        came = len(batch.records) + len(item.unread)
+        self.count(node, "duplicates", came - len(new) - len(unread))
         self.count(node, "lost", lost - boot.lost)
         boot.lost = lost
         self._save(boot)
@@ -142,6 +161,44 @@ class Receipts:
         self._database.execute(
             "DELETE FROM rejected WHERE id <= ?", ((row or 0) - self._max_rejected,)
         )
+        self.count(item.node, "rejected", 1)
+
+    def unread(self) -> list[tuple[int, Received]]:
+        """Return (id, message) of what could not be read when it came, oldest first.
+
+        The message is as it came then: its batch has no records, its `unread` that one.
+        """
+        found = []
+        for row, node, boot_id, leaf, payload, reason, unix_ms in self._database.execute(
+            "SELECT id, node, boot_id, leaf, payload, reason, unix_ms FROM unread ORDER BY id"
+        ):
+            batch = contract.Batch(boot_id, None, None, 0, [])
+            kept = Received(node, leaf, batch, unix_ms, (Unread(0, payload, reason),))
+            found.append((row, kept))
+        return found
+
+    def forget_unread(self, row: int) -> None:
+        """Drop what can be read by now."""
+        self._database.execute("DELETE FROM unread WHERE id=?", (row,))
+
+    def epoch_for(self, item: Received) -> int:
+        """Return the epoch of the boot of a message with records; decide it where it is open."""
+        boot = self._boot(item.node, item.batch.boot_id)
+        if boot is None:
+            boot = self._new_boot(item.node, item.batch.boot_id)
+        if boot.epoch_unix_ms is None:
+            boot.epoch_unix_ms = choose_epoch(item.batch, boot.hint_unix_ms, None, item.unix_ms)
+            self._save(boot)
+        return boot.epoch_unix_ms
+
+    def _keep_unread(self, item: Received, one: Unread) -> None:
+        row = self._database.execute(
+            "INSERT INTO unread (node, boot_id, leaf, payload, reason, unix_ms)"
+            " VALUES (?,?,?,?,?,?)",
+            (item.node, item.batch.boot_id, item.leaf, one.payload, one.reason, item.unix_ms),
+        ).lastrowid
+        oldest = (row or 0) - self._max_unread
+        self._database.execute("DELETE FROM unread WHERE id <= ?", (oldest,))
         self.count(item.node, "rejected", 1)
 
     def count(self, node: str, name: str, by: int) -> None:

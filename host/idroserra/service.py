@@ -65,7 +65,8 @@ class Service:
                 raise ConfigError(str(folder), "data_dir", str(error)) from error
             opened.callback(self.nodes.close)
             self.spool = Spool(
-                folder / "spool.db", config.spool.max_mb, config.spool.max_rejected
+                folder / "spool.db", config.spool.max_mb, config.spool.max_rejected,
+                config.spool.max_unread,
             )
             opened.callback(self.spool.close)
             self.store = open_store(config)
@@ -92,7 +93,10 @@ class Service:
             self._opened = opened.pop_all()
 
     def start(self) -> None:
-        """Start the threads and the connection to the broker."""
+        """Start the threads and the connection to the broker. Raises SpoolError."""
+        read = self.spool.read_again()
+        if read:
+            _log.info("%d records can be read now that could not be before", read)
         for name, run in (
             ("writer", self._writer.run), ("ingest", self._ingest.run),
             ("recipes", self.recipes.run), ("alarms", self.alarms.run),

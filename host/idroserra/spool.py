@@ -16,7 +16,9 @@ from typing import Any, NamedTuple
 
 import msgspec
 
+from idroserra import contract
 from idroserra.database import PAGE_BYTES, connect, connect_reader
+from idroserra.decode import read_records
 from idroserra.errors import SpoolError
 from idroserra.receipts import (
     SCHEMA,
@@ -73,7 +75,10 @@ class Pending(NamedTuple):
 class Spool:
     """The durable queue. Every method may be called from any thread; commits are serialised."""
 
-    def __init__(self, path: Path, max_mb: int = 4_096, max_rejected: int = 1_000) -> None:
+    def __init__(
+        self, path: Path, max_mb: int = 4_096, max_rejected: int = 1_000,
+        max_unread: int = 100_000,
+    ) -> None:
         """Open or create the file; it never grows past max_mb. Raises SpoolError."""
         self._lock = threading.RLock()
         self._read_lock = threading.Lock()
@@ -83,7 +88,7 @@ class Spool:
             self._database = connect(path, _SCHEMA)
             self._database.execute(f"PRAGMA max_page_count={max_mb * 1024 * 1024 // PAGE_BYTES}")
             self._reader = connect_reader(path)
-            self._receipts = Receipts(self._database, max_rejected)
+            self._receipts = Receipts(self._database, max_rejected, max_unread)
             self._depth = int(
                 self._database.execute(
                     "SELECT coalesce(sum(record_count), 0) FROM pending"
@@ -155,6 +160,29 @@ class Spool:
         if self._depth == 0:
             self._shrink()
 
+    def read_again(self) -> int:
+        """Take what could not be read when it came and can be by now; return how many records.
+
+        For the start of a host: an update may have taught it. Raises SpoolError."""
+        known: list[tuple[int, Received]] = []
+        with self._lock:
+            for row, kept in self._receipts.unread():
+                decoded = _decoded(kept)
+                if decoded is not None:
+                    known.append((row, kept._replace(batch=decoded, unread=())))
+
+        def run() -> None:
+            for row, item in known:
+                epoch_unix_ms = self._receipts.epoch_for(item)
+                self._receipts.count(item.node, "received", 1)
+                self._keep(item, epoch_unix_ms, item.batch.records)
+                self._receipts.forget_unread(row)
+
+        if known:
+            self._transact(run)
+            self._arrived.set()
+        return len(known)
+
     def wait_pending(self, timeout_s: float) -> bool:
         """Wait until something was committed since the last call; False when nothing was."""
         arrived = self._arrived.wait(timeout_s)
@@ -179,16 +207,21 @@ class Spool:
         """Return {node: {received, stored, duplicates, lost, rejected}}; node "" is nobody known.
 
         In records: received counts each once, stored those the store has, lost those a node
-        passed over for good. rejected counts messages, and points the store refused."""
+        passed over for good. rejected counts messages, records that could not be read, and points
+        the store refused: those read later are received as well."""
         with self._lock:
             return {node: dict(counts) for node, counts in self._receipts.counts.items()}
 
     def rejected(self, count: int = 100) -> list[Rejected]:
-        """Return the newest rejected messages, newest first."""
+        """Return the newest rejected messages and records, newest first."""
         with self._read_lock:
             rows = self._reader.execute(
-                "SELECT node, topic, payload, reason, unix_ms FROM rejected"
-                " ORDER BY id DESC LIMIT ?", (count,),
+                "SELECT node, topic, payload, reason, unix_ms FROM"
+                " (SELECT * FROM rejected ORDER BY id DESC LIMIT :count)"
+                " UNION ALL SELECT node, :up || node || '/up/' || leaf, payload, reason, unix_ms"
+                " FROM (SELECT * FROM unread ORDER BY id DESC LIMIT :count)"
+                " ORDER BY unix_ms DESC LIMIT :count",
+                {"count": count, "up": f"{contract.PREFIX}/"},
             ).fetchall()
         return [Rejected(*row) for row in rows]
 
@@ -200,23 +233,27 @@ class Spool:
             self._database.close()
 
     def _take(self, item: Received, sent_ms: int | None, committed: Committed) -> None:
-        if not item.batch.records:
+        if not item.batch.records and not item.unread:
             return
         taken = self._receipts.take(item, sent_ms)
         boot_id, new = item.batch.boot_id, taken.new
         committed.stored_upto[item.node, boot_id] = taken.stored_upto
-        if not new:
+        if not new or taken.epoch_unix_ms is None:
             return
-        self._database.execute(
-            "INSERT INTO pending (node, boot_id, epoch_unix_ms, leaf, record_count, body)"
-            " VALUES (?,?,?,?,?,?)",
-            (item.node, boot_id, taken.epoch_unix_ms, item.leaf, len(new),
-             msgspec.json.encode(new)),
-        )
-        self._depth += len(new)
+        self._keep(item, taken.epoch_unix_ms, new)
         committed.accepted.append(
             Accepted(item.node, item.leaf, boot_id, taken.epoch_unix_ms, new)
         )
+
+    def _keep(self, item: Received, epoch_unix_ms: int, records: Sequence[Any]) -> None:
+        """Let records of a message wait for the store."""
+        self._database.execute(
+            "INSERT INTO pending (node, boot_id, epoch_unix_ms, leaf, record_count, body)"
+            " VALUES (?,?,?,?,?,?)",
+            (item.node, item.batch.boot_id, epoch_unix_ms, item.leaf, len(records),
+             msgspec.json.encode(records)),
+        )
+        self._depth += len(records)
 
     def _transact(self, run: Callable[[], None]) -> None:
         with self._lock:
@@ -249,3 +286,12 @@ class Spool:
             if free > SHRINK_PAGES:
                 # A page a step, and no rows: execute() would free a single page.
                 self._database.executescript(f"PRAGMA incremental_vacuum({free})")
+
+
+def _decoded(kept: Received) -> contract.Batch | None:
+    """Return the record of a kept message, None where it cannot be read this time either."""
+    try:
+        decoded = read_records(kept.leaf, kept.unread[0].payload)
+    except contract.ProtocolError:
+        return None
+    return None if decoded.unread else decoded.batch

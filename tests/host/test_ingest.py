@@ -117,6 +117,19 @@ def test_while_the_spool_is_full_words_still_pass_and_records_wait(host):
     assert host.spool.stored_upto(NODE, "b1") == at - 1
 
 
+def test_a_record_of_newer_firmware_holds_nothing_up(host):
+    unknown = telemetry(3).replace(b"reservoir.ph", b"reservoir.salinity")
+    host.arrive("telemetry", telemetry(1, 2))
+    host.arrive("telemetry", unknown)
+    host.arrive("telemetry", telemetry(4))
+    host.ingest.step()
+    assert host.spool.stored_upto(NODE, "b1") == 4
+    assert host.spool.depth == 3
+    kept, = host.spool.rejected()
+    assert "reservoir.salinity: unknown quantity" in kept.reason
+    assert host.nodes.get(NODE).last_seen_unix_ms == NOW
+
+
 def test_what_the_host_itself_fails_on_is_rejected_the_second_time(host):
     host.arrive("telemetry", "text")  # nothing that MQTT brings: stands for a mistake of ours
     host.arrive("telemetry", telemetry(1))

@@ -6,7 +6,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from idro.protocol import messages
 from idro.protocol.messages import Batch, EventRecord, Info, Record
+from idroserra.decode import Unread
 from idroserra.errors import SpoolError
 from idroserra.receipts import Announced, Received, Rejected
 from idroserra.seen import SeenRanges
@@ -118,6 +120,73 @@ def test_rejected_messages_are_kept_up_to_a_number_and_counted_for_ever(spool):
     assert [item.topic for item in kept] == [f"t/{i}" for i in (11, 10, 9, 8, 7)]
     assert len(kept[0].payload) == 8_192
     assert spool.counts()[""]["rejected"] == 12
+
+
+def unreadable(seqs, leaf="event", now=NOW, boot_id="b1"):
+    """A message of records of which the host knows the numbers alone."""
+    unread = tuple(
+        Unread(seq, b'{"v":1,"boot_id":"%s","oldest_seq":1,"records":'
+               b'[{"seq":%d,"at_ms":5,"kind":"sang","detail":{}}]}' % (boot_id.encode(), seq),
+               "kind: 'sang' is none of")
+        for seq in seqs)
+    return Received(NODE, leaf, Batch(boot_id, None, None, 1, []), now, unread)
+
+
+def test_what_cannot_be_read_is_kept_and_holds_nothing_up(spool):
+    assert spool.commit([telemetry([1, 2]), unreadable([3])]).stored_upto == {(NODE, "b1"): 3}
+    assert spool.commit([telemetry([4])]).stored_upto == {(NODE, "b1"): 4}
+    again = spool.commit([unreadable([3])])
+    assert again.stored_upto == {(NODE, "b1"): 4}
+    assert again.accepted == []
+    assert seqs_of(spool) == [1, 2, 4]
+    assert spool.counts()[NODE] == {
+        "received": 3, "stored": 0, "duplicates": 1, "lost": 0, "rejected": 1}
+    kept, = spool.rejected()
+    assert (kept.topic, kept.unix_ms) == (f"idro/v1/{NODE}/up/event", NOW)
+    assert "sang" in kept.reason
+    assert b'"seq":3' in kept.payload
+
+
+def test_a_boot_of_which_nothing_can_be_read_is_answered_all_the_same(spool):
+    assert spool.commit([unreadable([1, 2])]).stored_upto == {(NODE, "b1"): 2}
+    assert spool.epoch(NODE, "b1") is None
+    committed = spool.commit([telemetry([3], boot_unix_ms=NOW - 9_000)])
+    assert committed.accepted[0].epoch_unix_ms == NOW - 9_000
+
+
+def test_what_cannot_be_read_is_kept_up_to_a_number(tmp_path):
+    spool = Spool(tmp_path / "spool.db", max_unread=3)
+    spool.commit([unreadable(range(1, 9))])
+    assert [b'"seq":%d,' % seq in one.payload
+            for seq, one in zip((8, 7, 6), sorted(
+                spool.rejected(), key=lambda one: one.payload, reverse=True), strict=True)] == [
+        True] * 3
+    assert spool.counts()[NODE]["rejected"] == 8
+    spool.close()
+
+
+def test_what_a_newer_host_can_read_is_read_when_it_starts(tmp_path, monkeypatch):
+    path = tmp_path / "spool.db"
+    old = Spool(path)
+    old.commit([telemetry([1], boot_unix_ms=NOW - 9_000), unreadable([2, 3]),
+                unreadable([1], boot_id="b2", now=NOW + 5)])
+    assert old.read_again() == 0
+    old.close()
+    newer = Spool(path)
+    monkeypatch.setattr(messages, "EVENTS", (*messages.EVENTS, "sang"))
+    assert newer.read_again() == 3
+    assert newer.read_again() == 0
+    rows = newer.pending(10)
+    assert [(row.boot_id, row.leaf, row.epoch_unix_ms, row.record_count) for row in rows] == [
+        ("b1", "telemetry", NOW - 9_000, 1), ("b1", "event", NOW - 9_000, 1),
+        ("b1", "event", NOW - 9_000, 1), ("b2", "event", NOW, 1)]
+    assert seqs_of(newer) == [1, 2, 3, 1]
+    assert newer.rejected() == []
+    newer.done(rows)
+    assert newer.counts()[NODE] == {
+        "received": 4, "stored": 4, "duplicates": 0, "lost": 0, "rejected": 3}
+    assert newer.commit([unreadable([2])]).accepted == []
+    newer.close()
 
 
 def fill(spool):

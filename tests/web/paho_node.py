@@ -93,6 +93,10 @@ class PahoNode:
         record = messages.EventRecord(self._seq, self.at_ms - ago_ms, kind, detail)
         self._publish("event", messages.pack_event(self._batch([record])))
 
+    def publish_raw(self, leaf, payload):
+        """Publish bytes that are none of the contract's."""
+        self._publish(leaf, payload)
+
     def live(self, count=1, step_ms=60_000):
         """Publish `count` records that end now, with a little life in them."""
         for index in range(count - 1, -1, -1):

@@ -21,6 +21,7 @@ from idroserra.web.models import (
     EventsOut,
     NodeOut,
     NodesOut,
+    RejectedOut,
     SeriesOut,
 )
 from idroserra.web.views import Views, config_json, event_json
@@ -29,6 +30,7 @@ from idroserra.web.words import reason_text
 MOST_CHANNELS = 32
 MOST_COLUMNS = 4_000
 MOST_EVENTS = 5_000
+MOST_REJECTED = 1_000
 MOST_SPAN_MS = 400 * 86_400_000
 LATEST_UNIX_MS = 4_102_444_800_000  # the year 2100
 
@@ -71,6 +73,15 @@ def _add_nodes(router: APIRouter, service: Service, views: Views) -> None:
     def health() -> dict[str, Any]:
         """Counters per node (received, stored, duplicates, lost, rejected), spool and store."""
         return service.counts()
+
+    @router.get("/rejected", response_model=RejectedOut)
+    def rejected(
+        limit: Annotated[int, Query(ge=1, le=MOST_REJECTED, description="Newest so many.")] = 100,
+    ) -> dict[str, Any]:
+        """Messages and records that were not understood, newest first, each with the reason."""
+        kept = [one._asdict() | {"payload": one.payload.decode("utf-8", "backslashreplace")}
+                for one in service.spool.rejected(limit)]
+        return {"rejected": kept, "count": service.counts()["rejected"]}
 
 
 def _add_history(router: APIRouter, service: Service) -> None:

@@ -136,6 +136,23 @@ class EventsOut(BaseModel):
     left_out: int
 
 
+class RejectedMessageOut(BaseModel):
+    """A message, or a record of one, that was not understood; `payload` is its text as it came."""
+
+    node: str
+    topic: str
+    reason: str
+    unix_ms: int
+    payload: str
+
+
+class RejectedOut(BaseModel):
+    """What was rejected, newest first; `count` is how many ever were."""
+
+    rejected: list[RejectedMessageOut]
+    count: int
+
+
 class ErrorOut(BaseModel):
     """Why a request was refused, in one line that names the field."""
 
