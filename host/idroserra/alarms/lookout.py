@@ -11,11 +11,11 @@ from typing import Any, NamedTuple
 from idroserra.alarms.facts import Facts, NodeFacts, Reading
 from idroserra.alarms.groups import groups_of
 from idroserra.alarms.told import TellTale
+from idroserra.freshness import stale_after_ms
 from idroserra.live import Live
 from idroserra.nodes import Node, Nodes
 from idroserra.store import Store
 
-LEAST_STALE_MS = 30_000
 DISK_EVERY_MS = 60_000
 REJECTED_KEPT = 1_500
 
@@ -80,7 +80,7 @@ class Lookout:
         return NodeFacts(
             node=node.node, site=node.site, is_online=node.online,
             last_seen_unix_ms=node.last_seen_unix_ms,
-            stale_after_ms=max(LEAST_STALE_MS, 3 * int(settings.get("sample.every_ms", 0))),
+            stale_after_ms=stale_after_ms(settings),
             settings=settings, channels=tuple(sorted(channels)), readings=readings,
             groups=groups_of(None if info is None else info.board),
             events=self._told.events(node.node),

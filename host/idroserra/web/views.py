@@ -9,6 +9,7 @@ from typing import Any
 
 from idroserra import contract
 from idroserra.errors import StoreError
+from idroserra.freshness import stale_after_ms
 from idroserra.nodes import Node
 from idroserra.recipes.view import run_json
 from idroserra.service import Service
@@ -20,7 +21,6 @@ from idroserra.web.told import NewestEvents
 from idroserra.web.verdict import is_in_contact, verdict_of
 from idroserra.web.words import event_text, fault_text, level_of, reason_text
 
-LEAST_STALE_MS = 30_000
 STORE_RETRY_MS = 15_000
 _SETPOINTS = {
     "ph": ("ph.target", "ph.deadband"),
@@ -54,7 +54,6 @@ class Views:
     def _node(self, node: Node) -> dict[str, Any]:
         info, config = node.info, config_json(node)
         values = config["values"]
-        sample_ms = int(values.get("sample.every_ms", 0))
         view: dict[str, Any] = {
             "node": node.node, "site": node.site, "online": node.online,
             "adopted": node.is_adopted, "last_seen_unix_ms": node.last_seen_unix_ms,
@@ -63,7 +62,7 @@ class Views:
             "boot_id": None if info is None else info.boot_id,
             "clock": None if info is None else info.clock,
             "image_sha256": None if info is None else info.image_sha256,
-            "stale_after_ms": max(LEAST_STALE_MS, 3 * sample_ms),
+            "stale_after_ms": stale_after_ms(values),
             "channels": self._channels(node, values),
             "outputs": {} if info is None else _in_order(info.outputs),
             "has_button": None if info is None else info.has_button,

@@ -1,0 +1,1 @@
+"""What Prometheus scrapes at /metrics: docs/prometheus.md."""
