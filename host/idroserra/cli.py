@@ -28,6 +28,9 @@ COMMANDS = {
     "sim": "idroserra.cli_sim:app",
     "chem": "idroserra.cli_chem:chem",
     "rejected": "idroserra.cli_rejected:rejected",
+    "export": "idroserra.cli_export:export",
+    "backup": "idroserra.cli_backup:backup",
+    "restore": "idroserra.cli_backup:restore",
     "doctor": "idroserra.cli_doctor:doctor",
 }
 

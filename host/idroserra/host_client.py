@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import http.client
+import io
 import json
 import urllib.error
 import urllib.request
@@ -13,6 +15,7 @@ from idroserra.errors import ConfigError, HostError
 
 DEFAULT_URL = "http://127.0.0.1:8080"
 TIMEOUT_S = 10.0
+LINES_TIMEOUT_S = 120.0  # an hour of history may take the store a while
 STREAM_TIMEOUT_S = 15.0  # the host sends a heartbeat every 5 s
 _FORMS = (OSError, TimeoutError, ValueError)
 
@@ -71,6 +74,17 @@ class HostClient:
                         yield json.loads(line[6:])
             except _FORMS as error:
                 raise HostUnreachable(self.url, str(error) or "silent") from error
+
+    def lines(self, path: str, **query: Any) -> Iterator[str]:
+        """Yield the lines of an answer as they come, ends of line kept.
+
+        Raises HostUnreachable where the answer breaks off: then it is not whole."""
+        request = urllib.request.Request(f"{self.url}{path}?{urlencode(query)}")
+        with self._open(request, LINES_TIMEOUT_S) as answer:
+            try:
+                yield from io.TextIOWrapper(answer, "utf-8", newline="")
+            except (http.client.HTTPException, *_FORMS) as error:
+                raise HostUnreachable(self.url, "the answer broke off") from error
 
     def _ask(self, method: str, path: str, body: bytes | None) -> dict[str, Any]:
         request = urllib.request.Request(

@@ -12,6 +12,7 @@ from typing import Any
 from idroserra.alarms.chain import AlarmChain
 from idroserra.alarms.lookout import Parts
 from idroserra.alarms.opening import open_chain
+from idroserra.backups.restore import finish_restore
 from idroserra.calibration.calibrations import Calibrations
 from idroserra.commands import Commands
 from idroserra.config import Config
@@ -57,6 +58,7 @@ class Service:
         with ExitStack() as opened:
             try:
                 opened.callback(lock_folder(folder).close)
+                finish_restore(folder)
                 self.nodes = Nodes(folder / "state.db", config.site)
             except BlockingIOError:
                 why = "another host is running on this folder"

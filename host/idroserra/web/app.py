@@ -29,6 +29,7 @@ from idroserra.web.alarms import alarms_router, alarms_summary
 from idroserra.web.api import BadRequest, UnknownCommand, api_router
 from idroserra.web.calibrations import calibrations_router
 from idroserra.web.events import Feed
+from idroserra.web.export import export_router
 from idroserra.web.guard import Guard
 from idroserra.web.metrics import metrics_router
 from idroserra.web.recipes import recipes_router
@@ -87,6 +88,7 @@ def create_app(service: Service, *, simulated: bool = False) -> FastAPI:
     app.include_router(calibrations_router(service))
     app.include_router(alarms_router(service))
     app.include_router(recipes_router(service))
+    app.include_router(export_router(service))
     app.include_router(metrics_router(service))
     app.mount(f"/static/{digest}", _Static(directory=STATIC), name="static")
     _add_pages(app, service, views, digest, simulated=simulated)

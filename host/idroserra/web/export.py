@@ -1,0 +1,94 @@
+"""The API of the export: a node's history as it streams out of the store."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Annotated, Any, Literal
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+
+from fastapi import APIRouter, Query
+from fastapi.responses import StreamingResponse
+
+from idroserra.export.csv_text import events_csv, iso_utc, readings_csv
+from idroserra.export.instants import events, instants
+from idroserra.export.line_text import events_lines, readings_lines
+from idroserra.nodes import Node
+from idroserra.service import Service
+from idroserra.web.api import MOST_SPAN_MS, BadRequest, FromMs, ToMs
+from idroserra.web.display import screen_order
+from idroserra.web.models import ErrorOut
+
+What = Literal["readings", "events"]
+Form = Literal["csv", "line"]
+_TYPES = {"csv": "text/csv; charset=utf-8; header=present", "line": "text/plain; charset=utf-8"}
+
+_REFUSALS: dict[int | str, dict[str, Any]] = {
+    404: {"model": ErrorOut, "description": "No such node."},
+    422: {"model": ErrorOut, "description": "A field is wrong; the message names it."},
+    503: {"model": ErrorOut, "description": "The store does not answer."},
+}
+
+
+def export_router(service: Service) -> APIRouter:
+    """Return the route of the export."""
+    router = APIRouter(prefix="/api", responses=_REFUSALS)
+
+    @router.get("/nodes/{node}/export", response_class=StreamingResponse, responses={
+        200: {"content": {"text/csv": {"schema": {"type": "string"}},
+                          "text/plain": {"schema": {"type": "string"}}},
+              "description": "The whole file; an answer that breaks off is not whole."}})
+    def export(
+        node: str,
+        from_unix_ms: FromMs,
+        to_unix_ms: ToMs,
+        what: Annotated[What, Query(description="Readings, or what happened.")] = "readings",
+        form: Annotated[Form, Query(alias="format", description="CSV or line protocol.")] = "csv",
+        time_zone: Annotated[str | None, Query(
+            max_length=60, description="Adds local time to CSV, such as Europe/Rome.")] = None,
+    ) -> StreamingResponse:
+        """History as a file of any length: every reading and fault, or every event."""
+        found = service.nodes.get(node)
+        if not 0 < to_unix_ms - from_unix_ms <= MOST_SPAN_MS:
+            raise BadRequest("to_unix_ms: must be after from_unix_ms, by at most 400 days")
+        zone = _zone(time_zone)
+        channels = _channels(service, found)
+        span = (from_unix_ms, to_unix_ms)
+        pieces = _pieces(service, node, channels, what, form, zone, span)
+        suffix = "csv" if form == "csv" else "lp"
+        name = f"{node}_{what}_{iso_utc(from_unix_ms)[:10]}_{iso_utc(to_unix_ms - 1)[:10]}"
+        return StreamingResponse(pieces, media_type=_TYPES[form], headers={
+            "Content-Disposition": f'attachment; filename="{name}.{suffix}"'})
+
+    return router
+
+
+def _pieces(
+    service: Service, node: str, channels: list[str], what: What, form: Form,
+    zone: ZoneInfo | None, span: tuple[int, int],
+) -> Iterator[str]:
+    if what == "events":
+        happened = events(service.store, node, *span)
+        if form == "csv":
+            return events_csv(happened, zone)
+        return events_lines(service.config.site, happened)
+    read = instants(service.store, node, channels, *span)
+    if form == "csv":
+        return readings_csv(read, channels, zone)
+    return readings_lines(service.config.site, node, read)
+
+
+def _channels(service: Service, node: Node) -> list[str]:
+    """Every channel the store has of the node, or the node says it has. Raises StoreError."""
+    known = set(service.store.latest(node.node))
+    known |= set(() if node.info is None else node.info.channels)
+    return sorted(known, key=screen_order)
+
+
+def _zone(name: str | None) -> ZoneInfo | None:
+    if name is None:
+        return None
+    try:
+        return ZoneInfo(name)
+    except (ZoneInfoNotFoundError, ValueError, OSError):
+        raise BadRequest(
+            f"time_zone: {name[:60]!r} is none, such as Europe/Rome or UTC") from None
