@@ -180,6 +180,21 @@ def test_what_swapped_bottles_do_is_no_drift_of_the_water():
     assert found == (judged.WRONG_WAY, 2)
 
 
+def test_after_a_dose_by_hand_what_swapped_bottles_did_is_no_drift_either():
+    memory = Memory()
+    memory.recall(memory.learned())
+    ph, now_ms = 6.61, 0
+    found = []
+    for count in range(4):
+        memory.given(Actuation("ph_down", 2_000, 0, 0, ""), water(ph=ph), VALUES, now_ms)
+        if count == 1:  # before the second dose is judged
+            memory.given_by_hand(Actuation("nutrient_b", 1_000, 0, 0, ""), VALUES)
+        ph += 0.11
+        now_ms += 900_000
+        found.append(verdict(memory, water(ph=ph), now_ms))
+    assert found == [None, None, None, judged.WRONG_WAY]
+
+
 def test_what_doses_did_counts_on_for_a_day():
     assert in_turn(0.0, hours_apart=14)[0] is None
 

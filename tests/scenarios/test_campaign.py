@@ -97,6 +97,7 @@ def test_a_case_of_the_matrix_breaks_no_invariant(names, board, image_dir):
 @pytest.mark.parametrize("case", [
     pytest.param(299, id="a stuck pH is recalibrated again and again"),
     pytest.param(3094, id="swapped bottles look like a drift"),
+    pytest.param(376, id="and again after a dose by hand"),
 ])
 def test_cases_that_broke_an_invariant_once_hold_it(case, board, image_dir):
     found = campaign.outcome(Wanted("matrix", case, 6.0), board, image_dir)

@@ -56,7 +56,7 @@ class Loop:
         answer = self.response
         answer.dosed(doser, value, predicted, now_ms)
         expected = predicted * max(1.0, answer.strength(doser))
-        self.series.add(value, level_mm, expected, now_ms, answer.drift_per_h)
+        self.series.add(value, level_mm, expected, now_ms, answer.seen_drift_per_h())
         self.mixing.dosed(value)
 
     def look(self, reading, water, now_ms, wait_ms):

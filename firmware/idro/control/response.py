@@ -10,6 +10,9 @@ followed by a Kalman filter without cross terms: each difference is shared out b
 each of them is. No dose moves a strength by more than threefold, and none leaves its limits. What
 neither a drift nor a dose of about the known strength can do was no drift: something else came
 into the water.
+
+A dose from a swapped bottle looks like a drift as well. So what the water does by itself is kept a
+second time, from times without any dose: only that may excuse what doses did.
 """
 
 import math
@@ -46,6 +49,8 @@ class Response:
             self.forget(name)
         self.drift_per_h = 0.0
         self._drift_variance = belief.drifts * belief.drifts
+        self._undosed_per_h = 0.0
+        self._undosed_variance = belief.drifts * belief.drifts
         self._last = None  # the reading of the last look
         self._scatter = belief.least_noise * belief.least_noise
         self._from = None  # (value, at_ms) of mixed water
@@ -90,6 +95,11 @@ class Response:
         """Return the standard deviation of the drift."""
         return math.sqrt(self._drift_variance)
 
+    def seen_drift_per_h(self):
+        """Return what of the drift was seen while nothing was dosed."""
+        seen = self._undosed_per_h
+        return min(max(seen, 0.0), max(min(seen, 0.0), self.drift_per_h))
+
     def disturbed(self):
         """Something else moves the water or the reading: learn nothing across it."""
         self._last = None
@@ -127,6 +137,8 @@ class Response:
         if hours <= 0.0:
             return
         self._wander(hours)
+        if not doses:
+            self._learn_undosed(value - since, hours)
         missed = value - since - self.drift_per_h * hours
         variance = 2.0 * self._noise_variance() + self._drift_variance * hours * hours
         for doser in doses:
@@ -140,6 +152,12 @@ class Response:
             self._drift_variance *= 1.0 - gain * hours
         for doser in doses:
             self._strengthen(doser, doses[doser], missed, variance)
+
+    def _learn_undosed(self, moved, hours):
+        variance = 2.0 * self._noise_variance() + self._undosed_variance * hours * hours
+        gain = self._undosed_variance * hours / variance
+        self._undosed_per_h += gain * (moved - self._undosed_per_h * hours)
+        self._undosed_variance *= 1.0 - gain * hours
 
     def _most_missed(self, doses, hours):
         """Return what a drift from one limit to the other, noise and the doses could be."""
@@ -159,7 +177,9 @@ class Response:
         """Let certainty fade."""
         belief = self._belief
         most = belief.drifts * belief.drifts
-        self._drift_variance = min(most, self._drift_variance + 0.04 * most * hours)
+        wandered = 0.04 * most * hours
+        self._drift_variance = min(most, self._drift_variance + wandered)
+        self._undosed_variance = min(most, self._undosed_variance + wandered)
         for entry in self._strengths.values():
             wanders = belief.wanders * entry[0]
             most = (belief.declared * entry[0]) ** 2

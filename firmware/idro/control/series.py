@@ -46,7 +46,6 @@ class Series:
         """Begin anew with the next dose."""
         self._before = (0.0, 0.0, 0)  # predicted, moved and count of doses until then
         self._before_ms = None  # when the first of them was given
-        self._known_per_h = 0.0  # what the water did by itself before the first of all
         self.drop()
 
     def settle(self, value, now_ms):
@@ -73,9 +72,7 @@ class Series:
     def add(self, value, level_mm, predicted, now_ms, drift_per_h=0.0):
         """Count a dose given at `value`, predicted to move it by `predicted` (signed).
 
-        `drift_per_h` is what the water does by itself: that of the first dose counts, and no more
-        of it than was known before any of those judged with it. What doses of swapped bottles do
-        looks like a drift afterwards.
+        `drift_per_h` is what the water was seen to do by itself: that of the first dose counts.
         """
         if predicted * (self._before[0] + self._predicted) < 0:
             self.clear()
@@ -83,11 +80,8 @@ class Series:
             self._baseline = value
             self._level_mm = level_mm
             self._began_ms = now_ms
-            if self._before[2] == 0:
-                most = self._judgement.drift_per_h
-                self._known_per_h = min(most, max(-most, drift_per_h))
-            known = self._known_per_h
-            self._drift_per_h = min(max(known, 0.0), max(min(known, 0.0), drift_per_h))
+            most = self._judgement.drift_per_h
+            self._drift_per_h = min(most, max(-most, drift_per_h))
         self._predicted += predicted
         self._count += 1
         self._last_ms = now_ms
