@@ -130,6 +130,7 @@ def test_the_next_node_is_a_key_away_and_the_worst_comes_first(host, node, termi
         await watch.shows("idro-a", "idro-b", "flat")
         first = watch.text()
         assert first.index("idro-b") < first.index("idro-a")
+        assert "All is well" not in first
         await watch.press("n")
         await watch.shows("All is well")
         await watch.press("question_mark")

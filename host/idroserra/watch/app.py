@@ -42,13 +42,13 @@ class WatchApp(App[None]):
     ENABLE_COMMAND_PALETTE = False
     CSS_PATH = "watch.tcss"
     BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("a", "alarms", "alarms"),
+        Binding("s", "stop", "stop dosing"),
+        Binding("r", "resume", "resume"),
         Binding("n", "step(1)", "next node"),
         Binding("p", "step(-1)", "previous", show=False),
         *(Binding(key, f"span('{key}')", name) for key, (name, _) in RANGES.items()),
         Binding("w", "why", "all events"),
-        Binding("a", "alarms", "alarms"),
-        Binding("s", "stop", "stop dosing"),
-        Binding("r", "resume", "resume"),
         Binding("question_mark", "help", "keys"),
         Binding("q", "quit", "quit"),
     ]
@@ -58,6 +58,7 @@ class WatchApp(App[None]):
         self._watcher = watcher
         self._ends_s = ends_s  # of time.monotonic(): it closes by itself
         self._chosen = ""
+        self._is_chosen_by_hand = False  # else the node that needs somebody most is shown
         self._channel = ""
         self._span_key = "1"
         self._columns: list[Any] = []
@@ -190,7 +191,7 @@ class WatchApp(App[None]):
         self._said = Text(text, style=style)
 
     def _choose(self, name: str) -> None:
-        self._chosen = name
+        self._chosen, self._is_chosen_by_hand = name, True
         self._redraw()
 
     def _names(self) -> list[str]:
@@ -208,7 +209,7 @@ class WatchApp(App[None]):
             return
         nodes = self._known()
         names = [node["node"] for node in nodes]
-        if self._chosen not in names:
+        if self._chosen not in names or not self._is_chosen_by_hand:
             self._chosen = names[0] if names else ""
         self.query_one("#top", Static).update(self._top(nodes))
         self.query_one("#said", Static).update(self._said)
@@ -330,8 +331,9 @@ class WatchApp(App[None]):
         lines = [event for event in told if event["kind"] not in kinds]
         shown.border_title = "why, newest first" if self._with_decisions else "events"
         lines = lines[-max(1, shown.content_size.height):]
-        shown.update(Text("\n").join(_event_line(event) for event in reversed(lines))
-                     if lines else Text("nothing today", style="dim"))
+        newest_first = Text("\n", no_wrap=True, overflow="ellipsis").join(
+            _event_line(event) for event in reversed(lines))
+        shown.update(newest_first if lines else Text("nothing today", style="dim"))
 
 
 def _count(number: int, noun: str) -> str:
@@ -355,5 +357,4 @@ def _event_line(event: Json) -> Text:
     level = event["level"]
     return Text.assemble(
         (f"{cli_tables.clock_text(event['unix_us'] / 1_000)}  ", "dim"),
-        (f"{cli_tables.SIGNS[level]} {event['text']}", cli_tables.STYLES[level]),
-        no_wrap=True, overflow="ellipsis")
+        (f"{cli_tables.SIGNS[level]} {event['text']}", cli_tables.STYLES[level]))
