@@ -4,14 +4,14 @@ import shutil
 import signal
 import socket
 import subprocess
-import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import hypothesis
 import pytest
 
-_POLL_S = 0.02
+from idroserra.broker import free_port as new_free_port
+from waiting import wait_until
 
 # A loaded machine is no fault of what is tested.
 hypothesis.settings.register_profile("patient", parent=hypothesis.settings(), deadline=None)
@@ -62,14 +62,14 @@ class Mosquitto:
     def _end(self, number: signal.Signals) -> None:
         if self._process is not None:
             self._process.send_signal(number)
-            self._process.wait(15)
+            self._process.wait(60)
             self._process = None
 
     def _answers(self) -> bool:
         if self._process is not None and self._process.poll() is not None:
             raise AssertionError(f"mosquitto ended at once:\n{self.log()}")
         try:
-            socket.create_connection(("127.0.0.1", self.port), 1).close()
+            socket.create_connection(("127.0.0.1", self.port), 5).close()
         except OSError:
             return False
         return True
@@ -82,23 +82,6 @@ def find_mosquitto() -> str:
     if found is None:
         pytest.fail("mosquitto is not installed; these tests need it: apt install mosquitto")
     return found
-
-
-def wait_until(condition: Callable[[], object], timeout_s: float, what: str) -> None:
-    """Return when `condition()` is true; fail, naming `what`, when it is not in time."""
-    pause = threading.Event()
-    for _ in range(int(timeout_s / _POLL_S) + 1):
-        if condition():
-            return
-        pause.wait(_POLL_S)
-    pytest.fail(f"waited {timeout_s} s in vain for: {what}")
-
-
-def new_free_port() -> int:
-    """Return a loopback port that nobody listens on."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return probe.getsockname()[1]
 
 
 @pytest.fixture

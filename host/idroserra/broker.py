@@ -6,6 +6,7 @@ it loses when it is killed, the node's outbox sends again.
 """
 
 import os
+import random
 import shutil
 import signal
 import socket
@@ -16,7 +17,9 @@ from pathlib import Path
 
 from idroserra.errors import HostError
 
-_START_DEADLINE_S = 15.0
+_START_DEADLINE_S = 60.0
+_SERVER_PORTS = range(20_000, 32_000)
+_TRIES = 100
 
 _ACL = """\
 pattern write idro/v1/%u/up/#
@@ -31,10 +34,20 @@ class BrokerError(HostError):
 
 
 def free_port() -> int:
-    """Return a loopback TCP port that was free a moment ago."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
+    """Return a loopback TCP port that was free a moment ago. Raises BrokerError.
+
+    It is none of those that the system gives to clients (32768 and up on Linux, 49152 elsewhere):
+    one of them could take it before the server does, or while the server is away connect to
+    itself.
+    """
+    for port in random.sample(_SERVER_PORTS, _TRIES):
+        with socket.socket() as probe:
+            try:
+                probe.bind(("127.0.0.1", port))
+            except OSError:
+                continue
+        return port
+    raise BrokerError(f"no port of {_SERVER_PORTS[0]} to {_SERVER_PORTS[-1]} is free")
 
 
 class Broker:

@@ -13,12 +13,12 @@ import time
 from pathlib import Path
 from typing import Any
 
-from conftest import wait_until
 from idroserra import boards, image
 from idroserra.broker import Broker, free_port
 from idroserra.config import load_config
 from idroserra.service import Service
 from idrosim import process
+from waiting import wait_until
 
 BOARD = "esp32-reservoir"
 KEY = bytes(range(32))
@@ -106,7 +106,7 @@ class House:
         if self._host is not None:
             assert self._host.poll() is None, (self.folder / "host.log").read_text()[-3_000:]
             self._host.send_signal(number)
-            self._host.wait(30)
+            self._host.wait(120)
             self._host = None
 
     def kill_broker(self) -> None:
@@ -176,5 +176,5 @@ class House:
 
 def read_rows(path: Path, query: str, *values: object) -> list[tuple[Any, ...]]:
     """Return the rows of a query over a database that somebody else may be writing."""
-    with sqlite3.connect(f"file:{path}?mode=ro", uri=True, timeout=30) as database:
+    with sqlite3.connect(f"file:{path}?mode=ro", uri=True, timeout=60) as database:
         return database.execute(query, values).fetchall()

@@ -8,8 +8,9 @@ from pathlib import Path
 
 import pytest
 
-from conftest import new_free_port, wait_until
 from idroserra import image
+from idroserra.broker import free_port
+from waiting import wait_until
 
 PLAUSIBLE = {
     "reservoir.ph": (5.0, 7.5), "reservoir.ec_us_cm": (1_000, 2_500),
@@ -27,7 +28,7 @@ def start_demo(*arguments: str) -> subprocess.Popen[str]:
 
 
 def ask(port: int, path: str):
-    with urllib.request.urlopen(f"http://127.0.0.1:{port}{path}", timeout=10) as answer:
+    with urllib.request.urlopen(f"http://127.0.0.1:{port}{path}", timeout=60) as answer:
         return json.loads(answer.read())
 
 
@@ -35,11 +36,11 @@ def ask(port: int, path: str):
 def test_a_short_demo_loses_nothing_and_ran_the_firmware_of_this_tree(
     broker: str, tmp_path: Path
 ) -> None:
-    port = new_free_port()
+    port = free_port()
     demo = start_demo(
         "--duration", "25", "--history", "0.05", "--port", str(port), "--broker", broker, "--json"
     )
-    out, err = demo.communicate(timeout=120)
+    out, err = demo.communicate(timeout=300)
     assert demo.returncode == 0, err
     report = json.loads(out)
     built = image.build_image("esp32-reservoir", tmp_path)
@@ -54,7 +55,7 @@ def test_a_short_demo_loses_nothing_and_ran_the_firmware_of_this_tree(
 
 
 def test_both_greenhouses_are_alive_with_their_past(tmp_path: Path) -> None:
-    port = new_free_port()
+    port = free_port()
     demo = start_demo("--history", "0.1", "--port", str(port), "--keep", str(tmp_path / "kept"))
     try:
         wait_until(lambda: _nodes_alive(port) == 2, 60, "two greenhouses alive on the page")
@@ -63,7 +64,7 @@ def test_both_greenhouses_are_alive_with_their_past(tmp_path: Path) -> None:
         assert names == sorted(names) == ["serra-basil", "serra-lettuce"]
     finally:
         demo.terminate()
-        _, err = demo.communicate(timeout=60)
+        _, err = demo.communicate(timeout=180)
     assert demo.returncode == 0, err
 
 
@@ -92,7 +93,7 @@ def test_a_port_in_use_is_one_clear_error() -> None:
         taken.bind(("127.0.0.1", 0))
         taken.listen()
         demo = start_demo("--duration", "5", "--port", str(taken.getsockname()[1]))
-        _, err = demo.communicate(timeout=60)
+        _, err = demo.communicate(timeout=180)
     assert demo.returncode == 2
     assert "Traceback" not in err
     assert "in use" in err

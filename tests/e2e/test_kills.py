@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 from house import House
 
-from conftest import wait_until
+from waiting import wait_until
 
 HOST_KILLS = int(os.environ.get("IDROSERRA_HOST_KILLS", "3"))
 BROKER_KILLS = int(os.environ.get("IDROSERRA_BROKER_KILLS", "2"))

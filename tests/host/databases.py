@@ -10,38 +10,19 @@ import json
 import os
 import shutil
 import signal
-import socket
 import subprocess
-import threading
-import time
 import urllib.parse
 import urllib.request
 from abc import ABC, abstractmethod
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from idroserra.broker import free_port
+from waiting import wait_until
+
 START_DEADLINE_S = 30.0
-STEP_S = 0.01
-
-
-def free_port() -> int:
-    """Return a loopback TCP port that was free a moment ago."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
-
-
-def wait_for(condition: Callable[[], bool], timeout_s: float, what: str) -> None:
-    """Return once `condition` is true; fail the test after timeout_s."""
-    deadline_s = time.monotonic() + timeout_s
-    pause = threading.Event()
-    while not condition():
-        if time.monotonic() > deadline_s:
-            pytest.fail(f"not within {timeout_s:g} s: {what}")
-        pause.wait(STEP_S)
 
 
 def program(name: str) -> str:
@@ -82,7 +63,7 @@ class Server(ABC):
                 command, stdout=log, stderr=log, stdin=subprocess.DEVNULL,
                 cwd=self.folder,
             )
-        wait_for(self._is_up, START_DEADLINE_S, f"{command[0]} answers")
+        wait_until(self._is_up, START_DEADLINE_S, f"{command[0]} answers")
 
     def stop(self) -> None:
         self._end(signal.SIGTERM)
@@ -112,10 +93,10 @@ class Server(ABC):
             return
         self._process.send_signal(how)
         try:
-            self._process.wait(20)
+            self._process.wait(60)
         except subprocess.TimeoutExpired:
             self._process.kill()
-            self._process.wait(20)
+            self._process.wait(60)
         self._process = None
 
 
@@ -126,14 +107,14 @@ class HttpServer(Server):
 
     def answers(self) -> bool:
         try:
-            with urllib.request.urlopen(self.url + self.probe_path, timeout=2):
+            with urllib.request.urlopen(self.url + self.probe_path, timeout=10):
                 return True
         except OSError:
             return False
 
     def get(self, path: str, query: dict[str, str]) -> bytes:
         address = f"{self.url}{path}?{urllib.parse.urlencode(query)}"
-        with urllib.request.urlopen(address, timeout=20) as answer:
+        with urllib.request.urlopen(address, timeout=60) as answer:
             return bytes(answer.read())
 
 

@@ -38,7 +38,8 @@ class FarHost:
     def keep(self, node, leaf, payload):
         """Leave a retained message at the broker: it is there when this returns."""
         sent = self._client.publish(topics.down(node, leaf), payload, qos=1, retain=True)
-        sent.wait_for_publish(20)
+        sent.wait_for_publish(60)
+        assert sent.is_published()
 
     def _received(self, client, _, message):
         node, _, leaf = topics.parse(message.topic)

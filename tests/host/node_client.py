@@ -38,10 +38,11 @@ class NodeClient:
         self.refusal: str | None = None  # why it refuses settings; it stays with those it has
         self.in_force: tuple[int, dict[str, Any]] = (0, {})
         self.stored_upto = 0
-        self.sent_count = 0  # records handed to the broker, repeats too
         self._records: list[Any] = []  # of seq stored_upto + 1 and on
         self._seq = 0
         self._sent_upto = 0
+        self._batches: dict[int, int] = {}  # mid of a batch: its last seq
+        self._taken: set[int] = set()  # mids the broker has acknowledged
         self._window = threading.BoundedSemaphore(WINDOW)
         self._progress_s = time.monotonic()
         self._changed = threading.Condition()
@@ -59,9 +60,14 @@ class NodeClient:
         with self._changed:
             self._stopping = True
             self._changed.notify_all()
-        self._thread.join(10)
+        self._thread.join(60)
         self._client.disconnect()
         self._client.loop_stop()
+
+    def taken_upto(self) -> int:
+        """Return the highest seq the broker has taken."""
+        batches = dict(self._batches)
+        return max((batches[mid] for mid in self._taken.intersection(batches)), default=0)
 
     def now_ms(self) -> int:
         return time.monotonic_ns() // 1_000_000 - self.began_ms + 1
@@ -116,6 +122,7 @@ class NodeClient:
             self._changed.notify_all()
 
     def _on_publish(self, client: Any, userdata: Any, mid: int, *_: Any) -> None:
+        self._taken.add(mid)
         with suppress(ValueError):  # a message that is no batch took no place in the window
             self._window.release()
 
@@ -189,5 +196,5 @@ class NodeClient:
                       records)
         pack = messages.pack_event if leaf == "event" else messages.pack_telemetry
         self._sent_upto = max(self._sent_upto, records[-1].seq)
-        self.sent_count += len(records)
-        self._client.publish(topics.up(self.node, leaf), pack(batch), qos=1)
+        sent = self._client.publish(topics.up(self.node, leaf), pack(batch), qos=1)
+        self._batches[sent.mid] = records[-1].seq

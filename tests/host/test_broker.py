@@ -1,6 +1,7 @@
 """The demo broker: starts on loopback, keeps nodes apart; amqtt leaks no retained message."""
 
 import queue
+import socket
 from pathlib import Path
 
 import paho.mqtt.client as mqtt
@@ -8,7 +9,7 @@ import pytest
 
 from idroserra.broker import Broker, BrokerError, free_port
 
-WAIT_S = 20
+WAIT_S = 60
 
 
 class Client:
@@ -32,7 +33,9 @@ class Client:
         self._subscribed.get(timeout=WAIT_S)
 
     def publish(self, topic: str, payload: bytes, *, retain: bool = False) -> None:
-        self._client.publish(topic, payload, qos=1, retain=retain).wait_for_publish(WAIT_S)
+        sent = self._client.publish(topic, payload, qos=1, retain=retain)
+        sent.wait_for_publish(WAIT_S)
+        assert sent.is_published()
 
     def close(self) -> None:
         self._client.disconnect()
@@ -76,6 +79,16 @@ def test_mosquitto_delivers_no_message_across_nodes(tmp_path: Path) -> None:
     for client in (one, two, host):
         client.close()
     broker.stop()
+
+
+def test_a_free_port_is_none_that_the_system_gives_to_a_client() -> None:
+    ports = [free_port() for _ in range(200)]
+    assert len(set(ports)) > 100
+    with socket.socket() as server, socket.socket() as client:
+        server.bind(("127.0.0.1", ports[0]))
+        server.listen()
+        client.connect(("127.0.0.1", ports[0]))
+        assert max(ports) < 32_768 <= client.getsockname()[1]
 
 
 def test_a_broker_that_cannot_start_says_why(tmp_path: Path) -> None:

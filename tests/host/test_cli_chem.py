@@ -1,9 +1,9 @@
 """`idroserra chem` as programs and growers run it: through its own process."""
 
 import json
+import resource
 import subprocess
 import sys
-import time
 
 import pytest
 
@@ -14,7 +14,7 @@ SOFT = {"Ca": 0.3, "Mg": 0.08, "Na": 0.35, "K": 0.03, "Cl": 0.34, "SO4": 0.15, "
 def run(text, *options):
     """Return (exit code, stdout, stderr)."""
     data = text if isinstance(text, bytes) else text.encode()
-    done = subprocess.run([*PROGRAM, *options], input=data, capture_output=True, timeout=60,
+    done = subprocess.run([*PROGRAM, *options], input=data, capture_output=True, timeout=300,
                           check=False)
     return done.returncode, done.stdout.decode(), done.stderr.decode()
 
@@ -83,22 +83,28 @@ def test_each_line_is_answered_at_once():
             process.stdin.flush()
             assert json.loads(process.stdout.readline())["id"] == number
         process.stdin.close()
-        assert process.wait(20) == 0
+        assert process.wait(60) == 0
+
+
+def children_cpu_s():
+    """Return the CPU time of the programs that have ended: no other load makes it longer."""
+    used = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return used.ru_utime + used.ru_stime
 
 
 def test_thousands_of_lines_take_seconds():
     problem = {"water": {**SOFT, "NO3": 9.8, "K": 5.4, "NH4": 0.9, "P": 1.0},
                "target_ph": 5.8, "with": "koh_10pct"}
     lines = [json.dumps({**problem, "id": n, "temp_c": 10 + n % 20}) for n in range(3_000)]
-    began = time.monotonic()
+    before_s = children_cpu_s()
     answers = ask(*lines)
-    assert time.monotonic() - began < 30.0
+    assert children_cpu_s() - before_s < 30.0
     assert [a["id"] for a in answers] == list(range(3_000))
     assert all("ml_per_l" in a for a in answers)
 
 
 def test_stdin_that_cannot_be_read_is_exit_1():
-    done = subprocess.run(PROGRAM, stdin=None, capture_output=True, text=True, timeout=60,
+    done = subprocess.run(PROGRAM, stdin=None, capture_output=True, text=True, timeout=300,
                           check=False, preexec_fn=_close_stdin)
     assert done.returncode == 1
     assert done.stderr.startswith("idroserra: stdin")

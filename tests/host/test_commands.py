@@ -53,7 +53,7 @@ def test_the_nodes_answer_is_the_end(service, node, eventually, outcome, reason)
     assert (state.state, state.reason, state.by) == (outcome, reason, "anna")
     command, = node.commands
     assert (command.verb, command.args, command.boot_id) == ("dose", args, node.boot_id)
-    assert 25_000 < command.not_after_at_ms - node.now_ms() <= 30_000
+    assert 10_000 < command.not_after_at_ms - node.now_ms() <= 30_000
     told = [m["state"] for m in subscription.take() if m["type"] == "command"]
     assert told == ["pending", outcome]
 

@@ -15,7 +15,7 @@ from idro.net.mqtt import Client, Message, Options
 CONNACK = b"\x20\x02\x00\x00"
 
 
-def options(name="node-1", will=None, keepalive_s=30, response_ms=3_000):
+def options(name="node-1", will=None, keepalive_s=30, response_ms=30_000):
     will_topic, will_payload = will or (None, None)
     return Options(name, name, "secret", will_topic, will_payload, keepalive_s, response_ms)
 
@@ -50,7 +50,7 @@ async def end_of(client):
     return client.error
 
 
-def run(coroutine, limit_s=30):
+def run(coroutine, limit_s=180):
     return asyncio.run(asyncio.wait_for(coroutine, limit_s))
 
 
@@ -109,7 +109,7 @@ def test_a_thousand_messages_arrive_once_and_in_order(mosquitto):
         await reader.close()
         return got, sender._last_packet_id
 
-    got, last_packet_id = run(scene(), 60)
+    got, last_packet_id = run(scene())
     assert got == [b"%d" % number for number in range(1_000)]
     assert last_packet_id == 65_000 + 1_000 - 65_535
 
@@ -167,8 +167,8 @@ def test_a_port_that_accepts_and_is_silent_ends_at_the_connack_deadline():
     with socket.socket() as hole:
         hole.bind(("127.0.0.1", 0))
         hole.listen()
-        with pytest.raises(LinkError, match="no CONNACK within 300 ms"):
-            run(connected(hole.getsockname()[1], options(response_ms=300)))
+        with pytest.raises(LinkError, match="no CONNACK within 1000 ms"):
+            run(connected(hole.getsockname()[1], options(response_ms=1_000)))
 
 
 def test_a_refusal_says_why():
@@ -196,12 +196,12 @@ def test_a_half_open_link_ends_at_the_ping_deadline():
 
         server, port = await fake_broker(deaf)
         async with server:
-            client = await connected(port, options(keepalive_s=1, response_ms=300))
+            client = await connected(port, options(keepalive_s=1, response_ms=2_000))
             error = await end_of(client)
             await client.close()
         return error.why, bytes(heard[-2:])
 
-    assert run(scene()) == ("broker: no PINGRESP within 300 ms", packets.PINGREQ_PACKET)
+    assert run(scene()) == ("broker: no PINGRESP within 2000 ms", packets.PINGREQ_PACKET)
 
 
 def test_a_missing_puback_brings_one_duplicate_and_then_the_end():
@@ -215,7 +215,7 @@ def test_a_missing_puback_brings_one_duplicate_and_then_the_end():
 
         server, port = await fake_broker(forgetful)
         async with server:
-            client = await connected(port, options(response_ms=200))
+            client = await connected(port, options(response_ms=1_500))
             await client.publish("t", b"payload")
             error = await end_of(client)
             await client.close()
@@ -242,7 +242,7 @@ def test_a_broker_that_does_not_read_ends_at_the_write_deadline():
 
         server, port = await fake_broker(stuck)
         async with server:
-            client = await connected(port, options(response_ms=300))
+            client = await connected(port, options(response_ms=1_500))
             with pytest.raises(LinkError) as caught:
                 await flood(client)
             why = caught.value.why
@@ -250,7 +250,7 @@ def test_a_broker_that_does_not_read_ends_at_the_write_deadline():
             never.set()
         return why
 
-    assert run(scene()) == "broker: no write within 300 ms"
+    assert run(scene()) == "broker: no write within 1500 ms"
 
 
 def test_a_refused_subscription_is_an_error():

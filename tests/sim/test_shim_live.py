@@ -60,7 +60,7 @@ def test_timers_and_resets_keep_their_time(tmp_path, power, eventually):
     assert node.resets == ["reset", "wdt"]
     on, off = [line for line in lines if line["t"] == "pin"][:2]
     assert (on["level"], off["level"]) == (1, 0)
-    assert 300_000 <= off["at_us"] - on["at_us"] < 2_000_000
+    assert 300_000 <= off["at_us"] - on["at_us"] < 20_000_000
     node.stop()
     assert not node.is_alive
     assert node.error is None
@@ -104,6 +104,7 @@ def test_what_is_sent_is_counted_below_the_firmware(tmp_path, power, eventually,
     eventually(lambda: count() > before, 120, "records after the broker's return")
     eventually(lambda: len(seen) == count(), 60, "every record that was sent")
     node.stop()
+    eventually(lambda: len(seen) == count(), 60, "what it sent until its end")
     assert {boot_id for boot_id, _ in seen} == set(node.sent())
     assert max(seq for _, seq in seen) == next(iter(node.sent().values()))[0]
     client.loop_stop()

@@ -6,6 +6,7 @@ It answers commands as a node would: it checks the authentication, then acknowle
 
 import hashlib
 import hmac
+import itertools
 import threading
 import time
 
@@ -45,10 +46,11 @@ class PahoNode:
         self.reason = ""
         self.commands = []
         self.stored_upto = {}
-        self.values = settings.defaults() | {"dosing.enabled": True}
+        # Readings stay fresh for three periods: longer than any test takes on a loaded machine.
+        self.values = settings.defaults() | {"dosing.enabled": True, "sample.every_ms": 60_000}
         self.refuse_config = None
         self.has_button, self.granted_pct, self.earn_left_ms = True, 100, 0
-        self._seq = 0
+        self._seqs = itertools.count(1)  # more than one thread may tell
         self._boot_unix_ms = now_unix_ms() - UPTIME_MS
         self._ready = threading.Event()
         self._client = mqtt.Client(CallbackAPIVersion.VERSION2, client_id=node)
@@ -59,7 +61,7 @@ class PahoNode:
         self._client.connect("127.0.0.1", port)
         self._client.subscribe(f"idro/v1/{node}/down/#", qos=1)
         self._client.loop_start()
-        assert self._ready.wait(10)
+        assert self._ready.wait(60)
 
     @property
     def at_ms(self):
@@ -83,14 +85,12 @@ class PahoNode:
         """Publish one record of the readings now, or `ago_ms` before now."""
         values = READING | (values or {})
         values = {key: value for key, value in values.items() if key not in (faults or {})}
-        self._seq += 1
-        record = messages.Record(self._seq, self.at_ms - ago_ms, values, faults or {})
+        record = messages.Record(next(self._seqs), self.at_ms - ago_ms, values, faults or {})
         self._publish("telemetry", messages.pack_telemetry(self._batch([record])))
 
     def tell(self, kind, detail, ago_ms=0):
         """Publish one event."""
-        self._seq += 1
-        record = messages.EventRecord(self._seq, self.at_ms - ago_ms, kind, detail)
+        record = messages.EventRecord(next(self._seqs), self.at_ms - ago_ms, kind, detail)
         self._publish("event", messages.pack_event(self._batch([record])))
 
     def publish_raw(self, leaf, payload):
@@ -116,8 +116,10 @@ class PahoNode:
         return messages.Batch(BOOT_ID, self._boot_unix_ms, self.at_ms, 1, records)
 
     def _publish(self, leaf, payload):
-        self._client.publish(topics.up(self.node, leaf), payload, qos=1,
-                             retain=leaf in topics.RETAINED_UP).wait_for_publish(10)
+        sent = self._client.publish(topics.up(self.node, leaf), payload, qos=1,
+                                    retain=leaf in topics.RETAINED_UP)
+        sent.wait_for_publish(60)
+        assert sent.is_published(), f"the broker never took up/{leaf}"
 
     def _on_message(self, client, userdata, message):
         leaf = topics.parse(message.topic)[2]

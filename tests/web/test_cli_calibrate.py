@@ -5,6 +5,7 @@ import os
 import signal
 import subprocess
 import sys
+import time
 
 import pytest
 from cups import Cups
@@ -12,6 +13,7 @@ from cups import Cups
 from idroserra.calibration.references import buffer_ph, standard_us_cm
 
 PATH = "/api/nodes/idro-a/calibrations"
+PATIENCE_S = 180
 
 
 class Terminal:
@@ -37,19 +39,24 @@ class Terminal:
     def carry(self, *cups):
         """Let the node read in the cup of the point that comes next, until the walk has ended;
         return (exit code, what it printed, its errors)."""
-        for _ in range(2_000):
-            if self._process.poll() is not None:
-                break
+        deadline_s = time.monotonic() + PATIENCE_S
+        while self._process.poll() is None:
+            assert time.monotonic() < deadline_s, f"the walk does not end: {self.open()}"
             state = self.open()
             at = 0 if state is None else min(len(state["points"]), len(cups) - 1)
             values, faults = cups[at]
             self.cups.read(values, faults, count=2)
-        out, err = self._process.communicate(timeout=30)
+        out, err = self._process.communicate(timeout=PATIENCE_S)
         return self._process.returncode, out, err
+
+    def until_said(self, text):
+        """Return once the walk has printed a line with that text."""
+        while text not in (line := self._process.stdout.readline()):
+            assert line, f"it ended before it said {text!r}: {self._process.stderr.read()}"
 
     def interrupt(self):
         self._process.send_signal(signal.SIGINT)
-        out, err = self._process.communicate(timeout=30)
+        out, err = self._process.communicate(timeout=PATIENCE_S)
         return self._process.returncode, out, err
 
     def ph(self, *buffers):
@@ -103,7 +110,8 @@ def test_no_to_the_result_changes_nothing_and_ends_the_hold(terminal, eventually
 
 def test_ctrl_c_ends_the_hold(terminal, eventually):
     terminal.start("ph", "idro-a", "--yes")
-    eventually(lambda: (state := terminal.open()) and state["hold"]["is_held"], 20, "the hold")
+    terminal.until_said("off meanwhile")
+    assert terminal.open()["hold"]["is_held"]
     code, _, err = terminal.interrupt()
     assert code != 0
     assert "Traceback" not in err
@@ -112,7 +120,7 @@ def test_ctrl_c_ends_the_hold(terminal, eventually):
 
 
 def test_a_cup_that_is_not_what_it_is_said_to_be_ends_it_with_the_reason(terminal):
-    terminal.start("ph", "idro-a", "--points", "4.01", "--yes", "--wait", "8")
+    terminal.start("ph", "idro-a", "--points", "4.01", "--yes", "--wait", "15")
     code, _, err = terminal.carry(*terminal.ph("7.00"))
     assert code == 1
     assert err.startswith("idroserra: idro-a: buffer 4.01: this is not buffer 4.01")

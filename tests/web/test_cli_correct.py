@@ -15,6 +15,7 @@ from test_cli_node import idroserra
 
 STATE = {"actuator": "ph_down", "given_ul": 0, "left_ul": 400_000, "next_ul": 0,
          "target_milli_ph": 5_900, "reason": "", "by": "cli"}
+PATIENCE_S = 180
 
 
 def told(node, state, **more):
@@ -73,7 +74,7 @@ def test_it_is_followed_to_its_target(node, correct, eventually):
     told(node, "ready", next_ul=25_000, reason="press the button on the board")
     told(node, "given", given_ul=25_000, left_ul=375_000, reason="25.0 ml")
     told(node, "ended", given_ul=25_000, left_ul=375_000, reason="the target is reached")
-    out, err = process.communicate(timeout=30)
+    out, err = process.communicate(timeout=PATIENCE_S)
     assert (process.returncode, err) == (0, "")
     assert out.splitlines() == [
         "Correction with pH down to pH 5.90 opened by cli: at most 400.0 ml",
@@ -85,14 +86,15 @@ def test_it_is_followed_to_its_target(node, correct, eventually):
 
 
 def test_another_end_is_exit_code_1_with_the_reason_and_json_is_one_event_a_line(
-    node, correct, eventually
+    node, correct, host, eventually
 ):
     told(node, "ended", reason="the target is reached")  # of an earlier one: none of ours
+    eventually(lambda: host.view("idro-a")["correction"], 20, "the earlier one at the host")
     process = correct("--total-ml", "400", "--json")
     wait_for_command(node, eventually)
     told(node, "opened")
     told(node, "ended", given_ul=90_000, reason="dosing had no effect")
-    out, err = process.communicate(timeout=30)
+    out, err = process.communicate(timeout=PATIENCE_S)
     assert process.returncode == 1
     assert [json.loads(line)["detail"]["state"] for line in out.splitlines()] == [
         "opened", "ended"]
@@ -103,7 +105,7 @@ def test_another_end_is_exit_code_1_with_the_reason_and_json_is_one_event_a_line
 def test_a_refusal_and_a_reset_are_told(node, correct, eventually):
     node.answer, node.reason = "refused", "a correction is open already"
     process = correct("--total-ml", "400")
-    assert process.communicate(timeout=30)[1] == (
+    assert process.communicate(timeout=PATIENCE_S)[1] == (
         "idroserra: idro-a: correct refused: a correction is open already\n")
     assert process.returncode == 1
     node.answer = "done"
@@ -111,11 +113,11 @@ def test_a_refusal_and_a_reset_are_told(node, correct, eventually):
     eventually(lambda: len(node.commands) == 2, 20, "the second command")
     told(node, "opened")
     node.tell("boot", {"reset": "power_on", "version": "0.1.0", "last_error": None})
-    assert "the board was reset" in process.communicate(timeout=30)[1]
+    assert "the board was reset" in process.communicate(timeout=PATIENCE_S)[1]
     assert process.returncode == 1
 
 
-def read_until(terminal, text, wait_s=25):
+def read_until(terminal, text, wait_s=PATIENCE_S):
     seen, ends = b"", time.monotonic() + wait_s
     while text not in seen.decode(errors="replace"):
         assert time.monotonic() < ends, f"{text!r} never came: {seen[-600:]!r}"
@@ -146,7 +148,7 @@ def test_on_a_terminal_it_shows_what_to_do_and_ctrl_c_asks_whether_to_end_it(
         wait_for_command(node, eventually, "end_correction")
         told(node, "ended", reason="ended by cli")
         assert "the correction is over: ended by cli" in read_until(ours, "given\r\n")
-        assert process.wait(20) == 1
+        assert process.wait(PATIENCE_S) == 1
     finally:
         os.close(ours)
 
@@ -159,7 +161,8 @@ def test_without_a_terminal_ctrl_c_leaves_it_open_and_says_how_to_end_it(
     told(node, "opened")
     assert "opened" in process.stdout.readline()
     process.send_signal(signal.SIGINT)
-    assert "`idroserra node end-correction idro-a` ends it" in process.communicate(timeout=20)[1]
+    err = process.communicate(timeout=PATIENCE_S)[1]
+    assert "`idroserra node end-correction idro-a` ends it" in err
     assert process.returncode == 1
     node.reason = "the correction is over"
     done = idroserra("node", "end-correction", "idro-a", url=host.url)
@@ -167,12 +170,31 @@ def test_without_a_terminal_ctrl_c_leaves_it_open_and_says_how_to_end_it(
     assert node.commands[-1].verb == "end_correction"
 
 
-def by_hand(node, correct, reading, answers, moves, *words):
-    """Pour by hand: after each answer the water moves on. Returns (exit code, out, err)."""
+@pytest.fixture
+def water(host, reading, eventually):
+    """water(ph): the water has that pH, and the host has read it."""
+
+    def change(ph):
+        reading["ph"] = ph
+        eventually(lambda: host.view("idro-a")["channels"]["reservoir.ph"]["value"] == ph, 20,
+                   f"pH {ph} at the host")
+
+    return change
+
+
+@pytest.fixture
+def handmade(node, host, eventually):
+    """A node without a button whose own dosing is off, and the host knows."""
     node.values = node.values | {"dosing.enabled": False, "ph.down_ul_per_ph": 100_000}
-    node.report(0)
     node.has_button = False
     node.announce()
+    eventually(lambda: not host.view("idro-a")["has_button"]
+               and host.view("idro-a")["dosing"]["state"] == "off", 20, "a node for hands")
+    return node
+
+
+def by_hand(correct, water, answers, moves, *words):
+    """Pour by hand: with each answer the water has moved on. Returns (exit code, out, err)."""
     process = correct("--total-ml", "300", "--mixing-s", "0.3", *words, stdin=subprocess.PIPE)
     out = []
     for answer, ph in zip(answers, moves, strict=True):
@@ -180,33 +202,34 @@ def by_hand(node, correct, reading, answers, moves, *words):
             assert line, process.stderr.read()
             out.append(line)
         out.append(line)
-        reading["ph"] = ph
+        water(ph)
         process.stdin.write(answer)
         process.stdin.flush()
-    rest, err = process.communicate(timeout=40)
+    rest, err = process.communicate(timeout=PATIENCE_S)
     return process.returncode, "".join(out) + rest, err
 
 
-def test_by_hand_it_counts_down_to_the_target(node, correct, reading):
-    code, out, err = by_hand(node, correct, reading, ["\n", "50\n", "\n"], [6.85, 6.35, 5.94])
+def test_by_hand_it_counts_down_to_the_target(handmade, correct, water):
+    water(7.8)
+    code, out, err = by_hand(correct, water, ["\n", "50\n", "\n"], [6.85, 6.35, 5.94])
     assert (code, "3 steps" in err) == (0, False)
     assert "this board has no button" in out
     assert "pH 7.80, 300.0 ml left. Pour 95 ml of pH down where the water moves." in out
     assert "50 ml poured" in out
     assert out.splitlines()[-1].startswith("The target is reached: pH 5.94")
-    assert node.commands == []
+    assert handmade.commands == []
 
 
 def test_by_hand_it_says_that_nothing_happens_and_that_the_wrong_thing_does(
-    node, correct, reading
+    handmade, correct, water
 ):
-    code, out, err = by_hand(node, correct, reading, ["\n"] * 3, [7.8] * 3, "--json")
+    water(7.8)
+    code, out, err = by_hand(correct, water, ["\n"] * 3, [7.8] * 3, "--json")
     assert code == 1
     assert "! No response: 0.95 pH were expected, 0.00 seen" in err
     assert "three steps that should have moved the pH by" in err
     assert json.loads(out.splitlines()[-1])["state"] == "mixing"
-    reading["ph"] = 7.8
-    code, out, err = by_hand(node, correct, reading, ["\n"] * 2, [8.0, 8.2])
+    code, out, err = by_hand(correct, water, ["\n"] * 2, [8.0, 8.2])
     assert code == 1
     assert "! The pH moved the wrong way, from 7.80 to 8.00" in err
     assert "the pH moves the wrong way, by 0.40" in err
@@ -214,30 +237,30 @@ def test_by_hand_it_says_that_nothing_happens_and_that_the_wrong_thing_does(
 
 def test_by_hand_the_nodes_own_dosing_must_rest(node, correct, reading):
     process = correct("--total-ml", "300", "--by-hand", stdin=subprocess.PIPE)
-    err = process.communicate("n\n", timeout=30)[1]
+    err = process.communicate("n\n", timeout=PATIENCE_S)[1]
     assert process.returncode == 1
     assert "dosing by itself is on" in err
     process = correct("--total-ml", "300", "--by-hand", stdin=subprocess.PIPE)
-    err = process.communicate("y\nq\n", timeout=30)[1]
+    err = process.communicate("y\nq\n", timeout=PATIENCE_S)[1]
     assert [c.verb for c in node.commands] == ["stop"]
     assert "idroserra node resume idro-a" in err
     assert "ended by you; 0.0 ml poured" in err
     process = correct("--total-ml", "300", "--by-hand")
-    assert "nobody answers" in process.communicate(timeout=30)[1]
+    assert "nobody answers" in process.communicate(timeout=PATIENCE_S)[1]
 
 
 def test_the_total_is_computed_from_the_alkalinity_and_the_level(
-    node, correct, reading, eventually
+    node, correct, water, eventually
 ):
-    eventually(lambda: node.read() or True, 5, "a reading")
+    water(7.8)
     process = correct("--alkalinity-meq-l", "6")
     wait_for_command(node, eventually)
     # 203 mm of 2,000 cm2 are 40.6 litres: about 150 ml of 10 % phosphoric acid, and some to spare.
     assert 150_000 < node.commands[0].args["volume_ul"] < 230_000
     told(node, "ended", reason="the target is reached")
-    assert "41 L of 6 meq/L at pH" in process.communicate(timeout=30)[1]
+    assert "41 L of 6 meq/L at pH" in process.communicate(timeout=PATIENCE_S)[1]
     process = correct()
-    err = process.communicate(timeout=30)[1]
+    err = process.communicate(timeout=PATIENCE_S)[1]
     assert process.returncode == 2
     assert "idroserra chem --recipe lettuce --volume-l 41 --target-ph 5.9" in err
 

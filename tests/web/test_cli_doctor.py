@@ -22,7 +22,7 @@ def examine(tmp_path):
                         f'[mqtt]\nurl = "mqtt://127.0.0.1:{broker_port}"\n{more}')
         done = subprocess.run(
             [sys.executable, "-m", "idroserra.cli", "doctor", "--json", "--config", str(path)],
-            capture_output=True, text=True, timeout=60, env=os.environ, check=False)
+            capture_output=True, text=True, timeout=180, env=os.environ, check=False)
         answer = json.loads(done.stdout)
         assert answer["ok"] == (done.returncode == 0)
         return done.returncode, {check["name"]: check for check in answer["checks"]}

@@ -8,7 +8,7 @@ import sys
 import pytest
 
 
-def idroserra(*words, url=None, wait_s=40):
+def idroserra(*words, url=None, wait_s=180):
     """Run the real command line without a terminal; returns the finished process."""
     more = [] if url is None else ["--url", url]
     return subprocess.run(
@@ -92,7 +92,7 @@ def test_an_unknown_node_and_a_missing_host_are_one_clear_line(ask, free_port):
 def test_watch_prints_lines_without_a_terminal(node, host, eventually):
     process = subprocess.Popen(
         [sys.executable, "-m", "idroserra.cli", "watch", "--json", "--url", host.url,
-         "--duration", "90"], stdout=subprocess.PIPE, text=True)
+         "--duration", "300"], stdout=subprocess.PIPE, text=True)
     try:
         # A reading is told as soon as the stream is open; until then the node goes on reading.
         lines = []

@@ -36,7 +36,7 @@ def test_it_serves_until_it_is_told_to_stop(tmp_path, mosquitto):
             assert "SIMULATED" in client.get("/").text
             assert client.get("/api/health").json()["store"]["kind"] == "sqlite"
         process.send_signal(signal.SIGTERM)
-        process.wait(15)
+        process.wait(60)
     finally:
         process.kill()
         process.wait()
@@ -46,7 +46,7 @@ def test_it_serves_until_it_is_told_to_stop(tmp_path, mosquitto):
 def refusal(*words, env=None):
     process = serve(*words, env=env)
     try:
-        _, said = process.communicate(timeout=30)
+        _, said = process.communicate(timeout=120)
     finally:
         process.kill()
     return process.returncode, said

@@ -32,7 +32,7 @@ def test_the_stream_tells_records_with_their_faults_in_words(host, eventually):
     thread, messages = follow(host, "record")
     eventually(lambda: messages, 10, "the hello")
     node.read(faults={"air.rh_pct": "crc"})
-    thread.join(10)
+    thread.join(60)
     assert messages[0][1]["type"] == "hello"
     record = messages[-1][1]
     assert record["values"]["reservoir.ph"] == 5.85
@@ -44,12 +44,12 @@ def test_a_reader_that_was_away_gets_what_it_missed(host, eventually):
     thread, messages = follow(host, "record")
     eventually(lambda: messages, 10, "the hello")
     node.read()
-    thread.join(10)
+    thread.join(60)
     last_id = messages[-1][0]
     node.tell("stopped", {"by": "anna"})
     eventually(lambda: host.view("idro-a")["dosing"]["state"] == "stopped", 10, "the event")
     thread, missed = follow(host, "event", {"Last-Event-ID": last_id})
-    thread.join(10)
+    thread.join(60)
     assert missed[0][1]["missed"] is False
     assert missed[-1][1]["text"] == "All dosing stopped by anna."
 
@@ -57,7 +57,7 @@ def test_a_reader_that_was_away_gets_what_it_missed(host, eventually):
 def test_a_reader_from_another_life_is_told_to_ask_again(host):
     for last_id in ("nonsense", "deadbeef-5", "-1", "x" * 300):
         thread, messages = follow(host, "hello", {"Last-Event-ID": last_id})
-        thread.join(10)
+        thread.join(60)
         assert messages[0][1]["missed"] is True
 
 

@@ -99,9 +99,10 @@ def test_a_reset_ends_it_and_silence_is_no_call_to_press(node, tab):
     expect(panel(page).locator(".call")).to_have_text("No contact: look at the board")
 
 
-def test_without_a_button_it_says_how_to_pour(host, node, tab):
+def test_without_a_button_it_says_how_to_pour(host, node, tab, eventually):
     node.has_button = False
     node.announce()
+    eventually(lambda: host.view("idro-a")["has_button"] is False, 10, "the board at the host")
     watched = tab(PHONE)
     page = watched.open("/nodes/idro-a")
     expect(panel(page)).to_contain_text("This board has no button, so pour by hand")
