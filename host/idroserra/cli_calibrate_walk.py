@@ -57,10 +57,10 @@ class Walk:
         self._path = f"{base}/{started['id']}"
         try:
             self._wait_for_hold()
+            self.say("Automatic dosing and filling are off meanwhile.")
         except BaseException:
             self._leave()
             raise
-        self.say("Automatic dosing and filling are off meanwhile.")
         return self
 
     def __exit__(

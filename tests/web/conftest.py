@@ -16,8 +16,8 @@ def host(tmp_path, mosquitto, eventually):
 
 @pytest.fixture(scope="module")
 def browser():
-    """A headless Chromium. It ends with the module: while Playwright is there, its
-    event loop counts as running in this thread, and no test could run one of its own."""
+    """A headless Chromium. It ends with the module: while Playwright is there, its event loop
+    counts as running in this thread, and no test could run one of its own."""
     with sync_playwright() as playwright:
         chromium = launch(playwright)
         yield chromium
