@@ -6,6 +6,7 @@ counted below the firmware; what was stored is read from the database here, not 
 
 import os
 import signal
+import socket
 import sqlite3
 import subprocess
 import sys
@@ -94,6 +95,11 @@ class House:
                 stdin=subprocess.DEVNULL, stdout=log, stderr=log,
             )
 
+    def answers(self) -> bool:
+        """True while the host's page is there."""
+        with socket.socket() as probe:
+            return probe.connect_ex(("127.0.0.1", self.port)) == 0
+
     def kill_host(self) -> None:
         """End the host as a power cut would."""
         self._end_host(signal.SIGKILL)
@@ -136,8 +142,11 @@ class House:
         return sum(row[0] for row in self._spool("SELECT lost FROM boots"))
 
     def rejected(self) -> list[tuple[Any, ...]]:
-        """Return (topic, reason) of the messages the host refused."""
-        return self._spool("SELECT topic, reason FROM rejected ORDER BY id")
+        """Return (topic, reason) of the messages, and of the single records, the host refused."""
+        return self._spool(
+            "SELECT topic, reason FROM rejected UNION ALL "
+            "SELECT 'idro/v1/' || node || '/up/' || leaf, reason FROM unread"
+        )
 
     def settle(self, timeout_s: float = 60) -> dict[tuple[str, str], int]:
         """Wait until the host has moved everything sent so far to its store; return what."""

@@ -27,6 +27,7 @@ BAD_TELEMETRY = {
 def test_a_malformed_message_is_kept_with_its_reason_and_holds_up_nobody(tmp_path: Path) -> None:
     with House(tmp_path, (NODE,)) as house:
         wait_until(lambda: sum(house.sent().values()) > 5, 60, "records flow")
+        house.settle()  # the host listens: nobody sends the bad ones again
         client = mqtt.Client(CallbackAPIVersion.VERSION2, client_id="broken")
         client.username_pw_set(NODE)
         client.connect("127.0.0.1", house.broker.port)
@@ -38,17 +39,17 @@ def test_a_malformed_message_is_kept_with_its_reason_and_holds_up_nobody(tmp_pat
         client.disconnect()
         client.loop_stop()
         wait_until(lambda: len(house.rejected()) == len(BAD_TELEMETRY), 30, "all are refused")
-        for (topic, reason), expected in zip(
-            house.rejected(), BAD_TELEMETRY.values(), strict=True
-        ):
-            assert topic == f"idro/v1/{NODE}/up/telemetry"
-            assert expected in reason
+        assert {topic for topic, _ in house.rejected()} == {f"idro/v1/{NODE}/up/telemetry"}
+        for expected in BAD_TELEMETRY.values():
+            assert any(expected in reason for _, reason in house.rejected())
         house.settle()
+        wait_until(house.answers, 60, "the host's page")
         with urllib.request.urlopen(f"{house.url}/api/health", timeout=60) as answer:
             health = json.loads(answer.read())
         assert health["nodes"][NODE]["rejected"] == len(BAD_TELEMETRY)
         received = house.stop_nodes()
-        assert sum(house.stored(NODE)) == sum(received.values())
+        own = [count for boot, count in received.items() if boot in house.sent()]
+        assert sum(house.stored(NODE)) == sum(own)
         assert house.lost() == 0
 
 
@@ -79,6 +80,7 @@ def test_a_command_with_a_wrong_field_is_refused_and_named(
 def house_of_one(tmp_path_factory: pytest.TempPathFactory):
     with House(tmp_path_factory.mktemp("house"), (NODE,)) as house:
         wait_until(lambda: sum(house.sent().values()) > 2, 60, "the node lives")
+        wait_until(house.answers, 60, "the host's page")
         yield house
 
 
