@@ -81,16 +81,18 @@ class PahoNode:
         self._publish("config", messages.pack_config_report(
             messages.ConfigReport(rev, error, self.values)))
 
-    def read(self, values=None, faults=None, ago_ms=0):
-        """Publish one record of the readings now, or `ago_ms` before now."""
+    def read(self, values=None, faults=None, ago_ms=0, at_ms=None):
+        """Publish one record of the readings now, or `ago_ms` before now, or of `at_ms`."""
         values = READING | (values or {})
         values = {key: value for key, value in values.items() if key not in (faults or {})}
-        record = messages.Record(next(self._seqs), self.at_ms - ago_ms, values, faults or {})
+        record = messages.Record(
+            next(self._seqs), at_ms or self.at_ms - ago_ms, values, faults or {})
         self._publish("telemetry", messages.pack_telemetry(self._batch([record])))
 
-    def tell(self, kind, detail, ago_ms=0):
-        """Publish one event."""
-        record = messages.EventRecord(next(self._seqs), self.at_ms - ago_ms, kind, detail)
+    def tell(self, kind, detail, ago_ms=0, at_ms=None):
+        """Publish one event, of now or as `read` has it."""
+        record = messages.EventRecord(
+            next(self._seqs), at_ms or self.at_ms - ago_ms, kind, detail)
         self._publish("event", messages.pack_event(self._batch([record])))
 
     def publish_raw(self, leaf, payload):

@@ -22,8 +22,9 @@ def exported(host):
     """A host whose node has told three records, one with a fault, and two events."""
     node = host.node("idro-a")
     node.read({"reservoir.ph": 6.1}, ago_ms=30_000)
-    node.tell("fault_began", {"channel": "air.temp_c", "fault": "no_ack"}, 20_000)
-    node.read({"reservoir.ph": 6.2}, {"air.temp_c": "no_ack"}, ago_ms=20_000)
+    at_ms = node.at_ms - 20_000  # a fault is told with the record that has it
+    node.tell("fault_began", {"channel": "air.temp_c", "fault": "no_ack"}, at_ms=at_ms)
+    node.read({"reservoir.ph": 6.2}, {"air.temp_c": "no_ack"}, at_ms=at_ms)
     node.tell("dosed", {"actuator": "ph_down", "volume_ul": 2_500, "on_ms": 2_500}, 15_000)
     node.read({"reservoir.ph": 6.0}, {"air.temp_c": "no_ack"}, ago_ms=10_000)
     host.settle("idro-a", 5)
