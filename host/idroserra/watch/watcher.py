@@ -13,6 +13,7 @@ from idroserra.host_client import HostClient
 KEPT_COUNT = 24
 KEPT_EVENTS = 500
 RETRY_S = 2.0
+STORED_S = 5.0  # what came in before the stream began is in the store by then
 HOUR_MS = 3_600_000
 DAY_MS = 24 * HOUR_MS
 
@@ -34,6 +35,7 @@ class Watcher:
         self.host_reasons: list[Json] = []
         self.messages: deque[Json] = deque(maxlen=1_000)
         self.trouble = ""
+        self._look_again_s: float | None = None
 
     def load(self) -> None:
         """Read the nodes, their last hour, what they told today, and the alarms.
@@ -93,7 +95,8 @@ class Watcher:
         except HostError:
             found = []  # the store may be away; what is told from here on is live
         with self.lock:
-            self.events[name] = deque(found, maxlen=KEPT_EVENTS)
+            known = {(e["unix_us"], e["seq"]): e for e in (*self.events.get(name, ()), *found)}
+            self.events[name] = deque((known[key] for key in sorted(known)), maxlen=KEPT_EVENTS)
 
     def _take(self, message: Json) -> None:
         name = str(message.get("node", ""))
@@ -102,8 +105,9 @@ class Watcher:
             self.load_alarms()
         if kind == "host":
             self.host_reasons = message["reasons"]
-        if kind == "hello":
+        if kind == "hello" or self._is_time_to_look_again():
             self.load()  # what was told between the first look and now
+            self._look_again_s = time.monotonic() + STORED_S if kind == "hello" else None
         if kind in ("hello", "heartbeat") or (self._only and name != self._only):
             return
         self.messages.append(message)
@@ -116,6 +120,10 @@ class Watcher:
                 self.events[name].append(message)
         if kind == "node" and name not in self.history:
             self._seed(self.nodes[name])
+
+    def _is_time_to_look_again(self) -> bool:
+        """Something told just before the stream began was perhaps not in the store yet."""
+        return self._look_again_s is not None and time.monotonic() >= self._look_again_s
 
     def _take_record(self, node: Json, record: Json) -> None:
         for key, channel in node["channels"].items():
