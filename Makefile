@@ -9,6 +9,7 @@
 #   make cover-safety   branch coverage of the safety gate by its own tests: 100 %
 #   make mutate-safety  break the safety gate in every small way; its own tests must notice
 #   make check-recipes  every shipped recipe against the gate, then in the twin (minutes)
+#   make check-homeassistant  Home Assistant's own schemas on what it is told of every board
 #   make score   our dosing against peers' on the same twin; writes docs/score.md
 #   make docs    write the generated pages under docs/
 #   make venv    only install
@@ -132,6 +133,20 @@ check-recipes: venv  # 35 virtual days: about 3 minutes of computing
 	  echo "== $$(basename $$file .toml)"; \
 	  $(VENV)/bin/idroserra recipe check $$(basename $$file .toml); done
 .PHONY: check-recipes
+
+# Home Assistant's own schemas read what it is told of every shipped board: a minute, once.
+HA_PYTHON ?= python3.13
+HA := build/homeassistant
+$(HA)/.installed: tests/homeassistant/requirements.txt
+	@echo "idroserra: installing the MQTT part of Home Assistant into $(HA) (a minute, once)"
+	@$(HA_PYTHON) -m venv $(HA)
+	@$(HA)/bin/pip install --quiet --no-deps -r tests/homeassistant/requirements.txt
+	@touch $@
+
+check-homeassistant: venv $(HA)/.installed
+	@$(PY) tests/homeassistant/devices.py build/homeassistant.json
+	@$(HA)/bin/python tests/homeassistant/validate.py build/homeassistant.json
+.PHONY: check-homeassistant
 
 docs: venv
 	$(PY) -m idroserra.docs_gen

@@ -31,6 +31,7 @@ COMMANDS = {
     "export": "idroserra.cli_export:export",
     "backup": "idroserra.cli_backup:backup",
     "restore": "idroserra.cli_backup:restore",
+    "homeassistant": "idroserra.cli_homeassistant:app",
     "doctor": "idroserra.cli_doctor:doctor",
 }
 

@@ -125,6 +125,23 @@ class SpoolConfig(_Section):
     max_unread: int = Field(default=100_000, ge=1, le=10_000_000)
 
 
+class HomeAssistantConfig(_Section):
+    """Home Assistant: docs/homeassistant.md. It finds the nodes by itself over the broker."""
+
+    enabled: bool = False
+    # As in Home Assistant's own MQTT settings.
+    prefix: str = Field(default="homeassistant", pattern=r"^[A-Za-z0-9_-]+(/[A-Za-z0-9_-]+)*$")
+    # Where people reach the page of this host, for the link on each device.
+    page_url: str | None = None
+
+    @field_validator("page_url")
+    @classmethod
+    def _check_url(cls, url: str | None) -> str | None:
+        if url is not None:
+            split_url(url, ("http", "https"))
+        return url
+
+
 class AlarmTarget(_Section):
     """Where people are told: an apprise address, which is a secret."""
 
@@ -187,6 +204,7 @@ class Config(BaseSettings):
     store: StoreConfig = StoreConfig()
     spool: SpoolConfig = SpoolConfig()
     alarms: AlarmsConfig = AlarmsConfig()
+    homeassistant: HomeAssistantConfig = HomeAssistantConfig()
 
     @field_validator("site")
     @classmethod

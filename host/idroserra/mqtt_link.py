@@ -49,6 +49,21 @@ class Connected(NamedTuple):
     connection: int
 
 
+def identify(client: mqtt.Client, config: MqttConfig) -> None:
+    """Give a client of this host its name, password and certificates."""
+    if config.username is not None:
+        password = config.password
+        client.username_pw_set(
+            config.username, None if password is None else password.get_secret_value()
+        )
+    if config.is_tls:
+        client.tls_set(
+            ca_certs=_text(config.ca_file),
+            certfile=_text(config.cert_file),
+            keyfile=_text(config.key_file),
+        )
+
+
 def wall_unix_ms() -> int:
     """Return the wall time now."""
     return time.time_ns() // 1_000_000
@@ -125,17 +140,7 @@ class Link:
             protocol=mqtt.MQTTv5 if is_v5 else mqtt.MQTTv311,
             manual_ack=True,
         )
-        if config.username is not None:
-            password = config.password
-            client.username_pw_set(
-                config.username, None if password is None else password.get_secret_value()
-            )
-        if config.is_tls:
-            client.tls_set(
-                ca_certs=_text(config.ca_file),
-                certfile=_text(config.cert_file),
-                keyfile=_text(config.key_file),
-            )
+        identify(client, config)
         client.will_set(HOST_STATUS_TOPIC, b"offline", qos=1, retain=True)
         client.reconnect_delay_set(*RECONNECT_S)
         client.max_inflight_messages_set(MAX_INFLIGHT)

@@ -18,6 +18,7 @@ from idroserra.commands import Commands
 from idroserra.config import Config
 from idroserra.database import lock_folder
 from idroserra.errors import ConfigError
+from idroserra.homeassistant.bridge import Bridge
 from idroserra.ingest import Ingest
 from idroserra.live import Live
 from idroserra.mqtt_link import Link, wall_unix_ms
@@ -92,6 +93,9 @@ class Service:
                 self._link, self.spool, self.nodes, self.commands, self.live
             )
             self.alarms = self._open_alarms(opened)
+            self._bridge = Bridge(
+                config, self.nodes, self.live, self.commands, self.alarms
+            ) if config.homeassistant.enabled else None
             self._opened = opened.pop_all()
 
     def start(self) -> None:
@@ -99,11 +103,14 @@ class Service:
         read = self.spool.read_again()
         if read:
             _log.info("%d records can be read now that could not be before", read)
-        for name, run in (
+        loops = [
             ("writer", self._writer.run), ("ingest", self._ingest.run),
             ("recipes", self.recipes.run), ("alarms", self.alarms.run),
             ("notices", self.alarms.deliveries.run),
-        ):
+        ]
+        if self._bridge is not None:
+            loops.append(("home assistant", self._bridge.run))
+        for name, run in loops:
             thread = threading.Thread(target=self._supervise, args=(name, run), name=name)
             self._threads.append(thread)
             thread.start()
@@ -112,6 +119,8 @@ class Service:
     def stop(self) -> None:
         """Stop everything in order, give the store what it still takes, and close the files."""
         self._stopping.set()
+        if self._bridge is not None:
+            self._bridge.stop()
         self.alarms.stop()
         self._ingest.stop()
         self.recipes.end()

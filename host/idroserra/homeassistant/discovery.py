@@ -1,0 +1,255 @@
+"""The device a node is to Home Assistant: its entities, and the topics they live on.
+
+Home Assistant reads topics that the host publishes for it, flat and of the present, because
+up/telemetry may hold a backlog. What it may set goes to the host, which checks, signs and sends it
+like any other command. Dosing by hand is not among it: that wants somebody at the page.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from importlib.metadata import version
+from typing import Any, NamedTuple
+
+from idroserra import contract
+from idroserra.freshness import stale_after_ms
+from idroserra.homeassistant.readings import reading_entity
+from idroserra.mqtt_link import HOST_STATUS_TOPIC
+from idroserra.nodes import Node
+from idroserra.web.display import plain_name
+
+BASE = f"{contract.PREFIX}/host/ha"
+SET_FILTER = f"{BASE}/+/+/set"
+RUN_MS = 600_000
+EXPIRY_SLACK_S = 10
+DEVICE_PREFIX = "idroserra_"
+HOST = "host"  # no node has this id
+EVENTS = ("dosed", "refused", "latched", "stopped", "resumed", "armed", "correction", "authority",
+          "fault_began", "fault_ended", "boot", "water")
+
+_SET_TOPIC = re.compile(rf"{re.escape(BASE)}/([a-z0-9-]+)/([a-z0-9_]+)/set")
+
+
+class Slider(NamedTuple):
+    """A setting Home Assistant may set: shown as the stored value times `factor`."""
+
+    key: str
+    name: str
+    device_class: str
+    unit: str
+    factor: float
+    step: float
+    needs: str  # an output without which the setting means nothing, or ""
+
+
+SLIDERS = (
+    Slider("ph.target", "pH setpoint", "ph", "", 1, 0.05, "ph_down"),
+    Slider("ph.deadband", "pH deadband", "", "", 1, 0.05, "ph_down"),
+    Slider("ec.target_us_cm", "EC setpoint", "conductivity", "mS/cm", 0.001, 0.05, "nutrient_a"),
+    Slider("ec.deadband_us_cm", "EC deadband", "conductivity", "mS/cm", 0.001, 0.01,
+           "nutrient_a"),
+    Slider("light.on_minutes", "Light hours a day", "duration", "h", 1 / 60, 0.25, "light"),
+    Slider("light.duty_pct", "Light level", "", "%", 1, 1, "light"),
+)
+DOSING = "dosing.enabled"
+
+
+class Wish(NamedTuple):
+    """What somebody set in Home Assistant: a command with its arguments, or a setting's key."""
+
+    node: str
+    verb: str = ""
+    args: Mapping[str, Any] = {}
+    setting: str = ""
+
+
+def topic(node: str, leaf: str) -> str:
+    """Return the topic on which the host tells Home Assistant of a node."""
+    return f"{BASE}/{node}/{leaf}"
+
+
+def discovery_topic(prefix: str, node: str) -> str:
+    """Return the topic of the node's device, or with "+" the filter of all devices."""
+    name = "+" if node == "+" else DEVICE_PREFIX + node
+    return f"{prefix}/device/{name}/config"
+
+
+def is_ours(prefix: str, where: str) -> bool:
+    """True for the discovery topic of a device of Idroserra."""
+    return where.startswith(f"{prefix}/device/{DEVICE_PREFIX}")
+
+
+def entity_name(key: str) -> str:
+    """Return the part of a topic or an entity id that stands for a channel or setting."""
+    return key.replace(".", "_")
+
+
+def device(node: Node, page_url: str | None) -> dict[str, Any] | None:
+    """Return the discovery payload of a node; None before it has said what it is.
+
+    `page_url` is where people reach the host's page. Source: Home Assistant's MQTT discovery,
+    device form with abbreviations.
+    """
+    info = node.info
+    if info is None:
+        return None
+    settings = {} if node.report is None else node.report.values
+    expire_after_s = stale_after_ms(settings) // 1_000 + EXPIRY_SLACK_S
+    entities = {channel: reading_entity(channel, expire_after_s) for channel in info.channels}
+    entities |= _of_state(node.node)
+    if node.is_adopted:
+        entities |= _controls(node.node, info.outputs)
+    return {
+        "dev": {
+            "ids": [DEVICE_PREFIX + node.node], "name": node.node, "mf": "Idroserra",
+            "mdl": info.board, "sw": info.version, "sa": node.site,
+        } | ({} if page_url is None else {"cu": f"{page_url.rstrip('/')}/nodes/{node.node}"}),
+        "o": {"name": "Idroserra", "sw": version("idroserra")},
+        "avty": _both_online(node.node), "avty_mode": "all",
+        "stat_t": topic(node.node, "telemetry"),
+        "cmps": {entity_name(key): _named(node.node, key, entity)
+                 for key, entity in entities.items()},
+    }
+
+
+def host_device(site: str, page_url: str | None) -> dict[str, Any]:
+    """Return the discovery payload of the host itself: what is wrong with it is its alarm."""
+    entities = _of_alarms(HOST)
+    return {
+        "dev": {
+            "ids": [DEVICE_PREFIX + HOST], "name": "Idroserra host", "mf": "Idroserra",
+            "mdl": "host service", "sw": version("idroserra"), "sa": site,
+        } | ({} if page_url is None else {"cu": page_url}),
+        "o": {"name": "Idroserra", "sw": version("idroserra")},
+        "avty": [{"t": HOST_STATUS_TOPIC}],
+        "cmps": {key: _named(HOST, key, entity) for key, entity in entities.items()},
+    }
+
+
+def wish_of(set_topic: str, outputs: Mapping[str, str]) -> Wish | None:
+    """Return what a message on `set_topic` asks for, None where no entity has that topic.
+
+    `outputs` are those of the node: {actuator: kind}.
+    """
+    match = _SET_TOPIC.fullmatch(set_topic)
+    if match is None:
+        return None
+    node, name = match.groups()
+    if name in ("stop", "resume"):
+        return Wish(node, name)
+    if name.startswith("run_") and outputs.get(name.removeprefix("run_")) == "switch":
+        args = {"actuator": name.removeprefix("run_"), "for_ms": RUN_MS}
+        return Wish(node, "run", args)
+    for key in (DOSING, *(slider.key for slider in SLIDERS)):
+        if name == entity_name(key):
+            return Wish(node, setting=key)
+    return None
+
+
+def _named(node: str, key: str, entity: dict[str, Any]) -> dict[str, Any]:
+    name, safe = entity_name(key), node.replace("-", "_")
+    return entity | {"uniq_id": f"{DEVICE_PREFIX}{safe}_{name}",
+                     "def_ent_id": f"{entity['p']}.{safe}_{name}"}
+
+
+def _both_online(node: str) -> list[dict[str, str]]:
+    return [{"t": f"{contract.PREFIX}/{node}/up/status"}, {"t": HOST_STATUS_TOPIC}]
+
+
+def _of_alarms(node: str) -> dict[str, dict[str, Any]]:
+    """The alarms of a node. They hold while the node is away: they must not vanish with it."""
+    of_host = {"avty": [{"t": HOST_STATUS_TOPIC}], "stat_t": topic(node, "state")}
+    return {
+        "alarm": of_host | {
+            "p": "binary_sensor", "name": "Alarm", "dev_cla": "problem",
+            "val_tpl": "{% set n = value_json.alarms %}"
+                       "{{ none if n is none else 'ON' if n else 'OFF' }}",
+            "json_attr_t": topic(node, "state"),
+            "json_attr_tpl": "{{ {'count': value_json.alarms, 'worst': value_json.worst,"
+                             " 'priority': value_json.priority} | tojson }}",
+        },
+        "worst_alarm": of_host | {
+            "p": "sensor", "name": "Worst alarm", "val_tpl": "{{ value_json.worst }}",
+        },
+    }
+
+
+def _of_state(node: str) -> dict[str, dict[str, Any]]:
+    """What is told of every node besides its readings."""
+    of_host = {"avty": [{"t": HOST_STATUS_TOPIC}], "stat_t": topic(node, "state")}
+    return _of_alarms(node) | {
+        "connected": of_host | {
+            "p": "binary_sensor", "name": "Connected", "dev_cla": "connectivity",
+            "ent_cat": "diagnostic",
+            "val_tpl": "{{ 'ON' if value_json.online else 'OFF' }}",
+        },
+        "last_boot": of_host | {
+            "p": "sensor", "name": "Last boot", "dev_cla": "timestamp", "ent_cat": "diagnostic",
+            "val_tpl": "{{ value_json.boot_at }}",
+        },
+        "told": {
+            "p": "event", "name": "What happened", "evt_typ": list(EVENTS),
+            "stat_t": topic(node, "event"),
+        },
+    }
+
+
+def _controls(node: str, outputs: Mapping[str, str]) -> dict[str, dict[str, Any]]:
+    found = {
+        DOSING: _settable(node, DOSING) | {
+            "p": "switch", "name": "Automatic dosing", "ic": "mdi:beaker-check-outline",
+            "val_tpl": _setting(DOSING, "'ON' if v else 'OFF'"),
+        },
+        "stop": _button(node, "stop", "Stop all dosing", "mdi:hand-back-left"),
+        "resume": _button(node, "resume", "Release dosing", "mdi:lock-open-outline"),
+        "last_command": {
+            "p": "sensor", "name": "Last command", "ent_cat": "diagnostic",
+            "stat_t": topic(node, "command"), "val_tpl": "{{ value_json.text }}",
+            "avty": [{"t": HOST_STATUS_TOPIC}],
+        },
+    }
+    for slider in SLIDERS:
+        if slider.needs in outputs:
+            found[slider.key] = _settable(node, slider.key) | _slider(slider)
+    minutes = RUN_MS // 60_000
+    for actuator in (name for name, kind in outputs.items() if kind == "switch"):
+        name = plain_name(actuator)
+        found[f"run_{actuator}"] = _button(
+            node, f"run_{actuator}", f"Run {name} for {minutes} min", "mdi:timer-play-outline")
+    return found
+
+
+def _settable(node: str, key: str) -> dict[str, Any]:
+    return {"stat_t": topic(node, "settings"), "cmd_t": topic(node, f"{entity_name(key)}/set"),
+            "ent_cat": "config"}
+
+
+def _setting(key: str, shown: str) -> str:
+    """Return the template of a setting in force: none before the node has told it."""
+    return f"{{% set v = value_json['{key}'] %}}{{{{ none if v is none else {shown} }}}}"
+
+
+def _slider(slider: Slider) -> dict[str, Any]:
+    row = contract.SETTINGS[slider.key]
+    ends = 3 if slider.factor < 1 else 2
+    entity: dict[str, Any] = {
+        "p": "number", "name": slider.name, "mode": "box", "step": slider.step,
+        "min": round(row.low * slider.factor, ends), "max": round(row.high * slider.factor, ends),
+        "val_tpl": _setting(slider.key, f"(v * {slider.factor}) | round({ends})"),
+        "cmd_tpl": _to_stored(row.kind, slider.factor),
+    }
+    if slider.device_class:
+        entity["dev_cla"] = slider.device_class
+    if slider.unit:
+        entity["unit_of_meas"] = slider.unit
+    return entity
+
+
+def _to_stored(kind: str, factor: float) -> str:
+    value = "value" if factor == 1 else f"(value / {factor})"
+    return f"{{{{ {value} | round(0) | int }}}}" if kind == "int" else f"{{{{ {value} }}}}"
+
+
+def _button(node: str, name: str, label: str, icon: str) -> dict[str, Any]:
+    return {"p": "button", "name": label, "ic": icon, "cmd_t": topic(node, f"{name}/set")}
