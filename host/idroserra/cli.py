@@ -25,6 +25,7 @@ COMMANDS = {
     "calibrate": "idroserra.cli_calibrate:app",
     "recipe": "idroserra.cli_recipe:app",
     "board": "idroserra.cli_board:app",
+    "flash": "idroserra.cli_flash:flash",
     "sim": "idroserra.cli_sim:app",
     "chem": "idroserra.cli_chem:chem",
     "rejected": "idroserra.cli_rejected:rejected",

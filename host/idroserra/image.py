@@ -24,6 +24,8 @@ from idroserra.errors import HostError
 MANIFEST = "manifest.json"
 BOARD_MODULE = "idro/board"
 ENTRY_FILES = ("boot.py", "main.py")
+# Raised by one with each release that mends a hole: no board goes back below what it has run.
+SECURITY_COUNTER = 1
 
 
 class ImageError(HostError):
@@ -36,7 +38,10 @@ class Manifest:
 
     version: str
     board: str
+    board_class: str  # chip and board: an image of another class does not fit
+    security_counter: int  # never less than that of the image before
     files: dict[str, str]  # path on the flash: hex SHA-256
+    sizes: dict[str, int]  # path on the flash: bytes
     sources: dict[str, str]  # path of the source: hex SHA-256
     image_sha256: str
 
@@ -46,10 +51,11 @@ def build_image(
 ) -> Manifest:
     """Build the image of one board into `out_dir`; files of an older image there are replaced.
 
-    `sources` are others than those of `firmware_sources`, in the same form. Raises BoardError for
-    a bad board, ImageError when a source does not compile.
+    `board_name` may be the path of a board file too. `sources` are others than those of
+    `firmware_sources`, in the same form. Raises BoardError for a bad board, ImageError when a
+    source does not compile.
     """
-    board = boards.load(board_name)
+    board = boards.load_file(boards.path_of(board_name))
     sources = dict(sources or firmware_sources())
     generated = f"BOARD = {pformat(board, width=99, sort_dicts=False)}\nVERSION = {version()!r}\n"
     with tempfile.TemporaryDirectory(prefix="idroserra-image-") as folder:
@@ -58,12 +64,15 @@ def build_image(
         files = _compiled(sources | {f"{BOARD_MODULE}.py": board_source}, Path(folder))
     for name in ENTRY_FILES:
         files[name] = sources[name].read_bytes()
-    hashes = {path: _sha256(files[path]) for path in sorted(files)}
+    hashes = {path: sha256(files[path]) for path in sorted(files)}
     manifest = Manifest(
         version=version(),
-        board=board_name,
+        board=board["name"],
+        board_class=f"{board['chip']}/{board['name']}",
+        security_counter=SECURITY_COUNTER,
         files=hashes,
-        sources={path: _sha256(sources[path].read_bytes()) for path in sorted(sources)},
+        sizes={path: len(files[path]) for path in hashes},
+        sources={path: sha256(sources[path].read_bytes()) for path in sorted(sources)},
         image_sha256=image_sha256(hashes),
     )
     _replace(out_dir, files, manifest)
@@ -76,7 +85,7 @@ def image_sha256(hashes: dict[str, str]) -> str:
     The node computes the same over the files of its flash and reports it in up/info.
     """
     text = "".join(f"{path}\n{hashes[path]}\n" for path in sorted(hashes))
-    return _sha256(text.encode())
+    return sha256(text.encode())
 
 
 def read_manifest(out_dir: Path) -> Manifest:
@@ -86,6 +95,14 @@ def read_manifest(out_dir: Path) -> Manifest:
         return Manifest(**json.loads(path.read_text(encoding="utf-8")))
     except (OSError, ValueError, TypeError) as error:
         raise ImageError(f"{path}: no manifest of an image, build it again: {error}") from error
+
+
+def security_counter(manifest: bytes) -> int:
+    """Return the security counter of a board's manifest, 0 where it has none."""
+    try:
+        return int(json.loads(manifest)["security_counter"])
+    except (ValueError, KeyError, TypeError):
+        return 0
 
 
 def firmware_sources() -> dict[str, Path]:
@@ -149,7 +166,7 @@ def _mpy_cross() -> str:
 def _replace(out_dir: Path, files: dict[str, bytes], manifest: Manifest) -> None:
     """Write `files` and the manifest; remove what an older image had and this one has not."""
     if (out_dir / MANIFEST).is_file():
-        for path in read_manifest(out_dir).files:
+        for path in _named_files(out_dir / MANIFEST):
             if path not in files and (out_dir / path).resolve().is_relative_to(out_dir.resolve()):
                 (out_dir / path).unlink(missing_ok=True)
     for path, content in files.items():
@@ -160,5 +177,15 @@ def _replace(out_dir: Path, files: dict[str, bytes], manifest: Manifest) -> None
     (out_dir / MANIFEST).write_text(text, encoding="utf-8")
 
 
-def _sha256(content: bytes) -> str:
+def _named_files(manifest: Path) -> list[str]:
+    """Return the files an older manifest names, of whatever version it is."""
+    try:
+        return list(json.loads(manifest.read_text(encoding="utf-8"))["files"])
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise ImageError(f"{manifest}: is no manifest of an image; build into another folder, or "
+                         f"remove it: {error}") from error
+
+
+def sha256(content: bytes) -> str:
+    """Return the hex SHA-256 of `content`."""
     return hashlib.sha256(content).hexdigest()

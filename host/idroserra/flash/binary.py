@@ -1,0 +1,109 @@
+"""A MicroPython binary: is it one, for which chip, and which parts of it go where.
+
+The layout is that of ESP-IDF: an image starts with 0xE9 and carries its chip's number
+(esp_image_header_t), the partition table lies at 0x8000 in entries of 32 bytes
+(esp_partition_info_t).
+"""
+
+import struct
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from idroserra.flash.errors import FlashError
+
+# chip: (address of the first byte of the binary, number of the chip in its header)
+CHIPS = {"esp32": (0x1000, 0), "esp32s3": (0x0, 9), "esp32c3": (0x0, 5)}
+_MAGIC = 0xE9
+_TABLE_ADDRESS = 0x8000
+_TABLE_BYTES = 0xC00
+_ENTRY = struct.Struct("<HBBII16sI")
+_ENTRY_MAGIC = 0x50AA
+_DATA, _NVS = 1, 2
+
+
+@dataclass(frozen=True)
+class Partition:
+    """One line of the partition table: its name, where it is, and whether it is NVS."""
+
+    name: str
+    address: int
+    size_bytes: int
+    is_nvs: bool
+
+
+@dataclass(frozen=True)
+class Binary:
+    """A checked MicroPython binary for `chip`: (address, bytes) of each part to write."""
+
+    path: Path
+    chip: str
+    parts: tuple[tuple[int, bytes], ...]
+    flash_bytes: int  # the flash its partitions need
+
+    @property
+    def size_bytes(self) -> int:
+        """How many bytes are written."""
+        return sum(len(content) for _, content in self.parts)
+
+
+def read(path: Path, chip: str) -> Binary:
+    """Return the binary in `path` for `chip`. Raises FlashError when it is none, or another's."""
+    try:
+        data = path.read_bytes()
+    except OSError as error:
+        why = f"{path}: cannot be read ({error.strerror})"
+        raise FlashError(why, "Check the path.") from error
+    base, number = CHIPS[chip]
+    if len(data) < _TABLE_ADDRESS or data[0] != _MAGIC:
+        raise FlashError(
+            f"{path}: no MicroPython binary for an ESP32 (it starts with "
+            f"{data[:4].hex(' ') or 'nothing'})",
+            "Take the .bin of micropython.org/download, not .uf2, .elf or .app-bin.",
+        )
+    its_number = int.from_bytes(data[12:14], "little")
+    if its_number != number:
+        names = {chip_number: name for name, (_, chip_number) in CHIPS.items()}
+        its = names.get(its_number, f"chip number {its_number}")
+        raise FlashError(f"{path}: is for {its}, the board file says {chip}",
+                         "Take the binary of the board's chip, or the board file of that chip.")
+    table = list(partitions(data, base))
+    if not table:
+        raise FlashError(
+            f"{path}: has no partition table at {_TABLE_ADDRESS:#x}",
+            "Take the .bin of micropython.org/download, not .uf2, .elf or .app-bin.",
+        )
+    needs_bytes = max(p.address + p.size_bytes for p in table)
+    return Binary(path, chip, tuple(_without_nvs(data, base, table)), needs_bytes)
+
+
+def partitions(data: bytes, base: int) -> Iterator[Partition]:
+    """Yield the partitions of a binary whose first byte belongs at `base`."""
+    start = _TABLE_ADDRESS - base
+    for at in range(start, min(start + _TABLE_BYTES, len(data) - _ENTRY.size + 1), _ENTRY.size):
+        magic, kind, sub, address, size_bytes, name, _ = _ENTRY.unpack_from(data, at)
+        if magic != _ENTRY_MAGIC:
+            return
+        yield Partition(name.rstrip(b"\0").decode("ascii", "replace"), address, size_bytes,
+                        (kind, sub) == (_DATA, _NVS))
+
+
+def _without_nvs(
+    data: bytes, base: int, table: list[Partition]
+) -> Iterator[tuple[int, bytes]]:
+    """Yield the parts to write: all but what lies in NVS, where Wi-Fi and the node's key are.
+
+    The binary has nothing there but 0xFF, which would erase it.
+    """
+    gaps = sorted((p.address, p.address + p.size_bytes) for p in table if p.is_nvs)
+    at = base
+    end = base + len(data)
+    for low, high in gaps:
+        inside = data[max(0, low - base):max(0, high - base)]
+        if low >= end or inside.strip(b"\xff"):
+            continue
+        if low > at:
+            yield at, data[at - base:low - base]
+        at = high
+    if at < end:
+        yield at, data[at - base:]

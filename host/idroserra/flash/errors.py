@@ -1,0 +1,24 @@
+"""The error of flashing."""
+
+from idroserra.errors import HostError
+
+
+class FlashError(HostError):
+    """The board was not flashed, or not wholly: what happened, and what to do about it."""
+
+    def __init__(self, what: str, way_out: str) -> None:
+        super().__init__(f"{what}\n{way_out}")
+        self.what = what
+        self.way_out = way_out
+
+
+class CableDied(FlashError):
+    """The board went away, or stopped answering, in the middle."""
+
+    def __init__(self, port: str, when: str) -> None:
+        super().__init__(
+            f"{port}: the board went away while {when}",
+            "Nothing runs on it until all of it is there: main.py is written last. Check the "
+            "cable and its plugs, leave out any hub, and say the same command again: what is "
+            "there already is not sent again.",
+        )

@@ -1,0 +1,204 @@
+"""One flashing from end to end: look, say what will be done, do it, check it, start the board."""
+
+import tempfile
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Protocol
+
+from idroserra import image
+from idroserra.flash import copying
+from idroserra.flash.binary import Binary
+from idroserra.flash.errors import FlashError
+from idroserra.flash.esptool_run import Chip, Esptool
+from idroserra.flash.link import About, Link
+
+WAITING_S = 3.0
+
+
+class Show(Protocol):
+    """Where progress is shown: one bar after the other."""
+
+    def start(self, what: str, total_bytes: int) -> Callable[[int, str], None]:
+        """Begin a bar; returns what moves it: bytes so far, and a word on what is at work."""
+
+    def say(self, text: str) -> None:
+        """Show a line."""
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What will be done to a board, found out by looking only."""
+
+    manifest: image.Manifest
+    port: str
+    chip: Chip
+    about: About | None  # of the MicroPython that answers now
+    micropython: Binary | None  # to be written
+    erases: bool
+    work: copying.Work
+
+    @property
+    def is_nothing(self) -> bool:
+        """Whether the board is as it should be already."""
+        return self.micropython is None and not self.erases and self.work.is_nothing
+
+
+@dataclass(frozen=True)
+class Session:
+    """One board on one port, and the image in `folder` that it should get."""
+
+    folder: Path
+    manifest: image.Manifest
+    chip_name: str
+    esptool: Esptool
+    show: Show
+    erases: bool = False
+    allows_older: bool = False
+
+    def look(self, wanted: Binary | None) -> Plan:
+        """Return what there is to do; the board is held at its prompt, nothing on it is changed.
+
+        `wanted` is the MicroPython it should have; None keeps the one that answers. Raises
+        FlashError when the board is another, or cannot be made to run the image.
+        """
+        self.show.say(f"{self.esptool.port}: looking which chip it is (this resets the board)")
+        chip = self.esptool.chip()
+        self._check_chip(chip, wanted)
+        micropython = wanted if self.erases or not self._holds(wanted) else None
+        must_stay = micropython is not None and not self.esptool.resets  # in its boot loader
+        with Link(self.esptool.port) as link:
+            if self.erases or must_stay:
+                about = None
+            else:
+                about = self._catch(link) if micropython is None else link.catch(WAITING_S)
+            if micropython is None:
+                self._check_micropython(about)
+            if about is None or micropython is not None and self._must_replace(about):
+                work = self._everything()
+            else:
+                self._check_age(link)
+                work = copying.plan(link, self.folder, self.manifest, about)
+        return Plan(self.manifest, self.esptool.port, chip, about, micropython, self.erases, work)
+
+    def do(self, plan: Plan) -> copying.Work:
+        """Do what `plan` says and start the board; returns the copying as it came to be."""
+        if plan.erases:
+            self.show.say("erasing the whole flash (up to a minute)")
+            self.esptool.erase()
+        if plan.micropython is not None:
+            self._write(plan.micropython)
+        with Link(self.esptool.port) as link:
+            about = self._catch(link)
+            self._check_micropython(about)
+            assert about is not None
+            work = copying.plan(link, self.folder, self.manifest, about)
+            self._copy(link, work)
+            self.show.say("reading every file back by its hash")
+            copying.check_whole(link, self.manifest)
+            link.restart()
+        return work
+
+    def leave(self, plan: Plan) -> None:
+        """Start what was on the board before `look`; nothing was changed. Raises FlashError."""
+        if plan.about is None:
+            return
+        with Link(self.esptool.port) as link:
+            if self._catch(link) is not None:
+                link.restart()
+
+    def _write(self, micropython: Binary) -> None:
+        move = self.show.start("MicroPython", micropython.size_bytes)
+        with _files(micropython) as files:
+            self.esptool.write(
+                files, lambda share: move(round(share * micropython.size_bytes), "writing")
+            )
+
+    def _copy(self, link: Link, work: copying.Work) -> None:
+        move = self.show.start("image", work.send_bytes)
+        done_bytes = 0
+        now = ""
+        sent = 0
+
+        def on_file(path: str, written: int) -> None:
+            nonlocal done_bytes, now, sent
+            if path != now:
+                done_bytes, now = done_bytes + sent, path
+            sent = written
+            move(done_bytes + written, path)
+
+        copying.copy(link, self.folder, work, on_file)
+
+    def _holds(self, wanted: Binary | None) -> bool:
+        if wanted is None:
+            return True
+        self.show.say("comparing the MicroPython that is there")
+        with _files(wanted) as files:
+            return self.esptool.holds(files)
+
+    def _catch(self, link: Link) -> About | None:
+        about = link.catch(WAITING_S)
+        if about is None:
+            self.show.say("no prompt yet: press and let go the button EN (RST) of the board")
+            about = link.catch()
+        return about
+
+    def _check_chip(self, chip: Chip, wanted: Binary | None) -> None:
+        if chip.name != self.chip_name:
+            raise FlashError(
+                f"{self.esptool.port}: the chip is an {chip.described or chip.name}, the board "
+                f"file of {self.manifest.board} says {self.chip_name}",
+                "Nothing was written. Plug in the other board, or name the board file that is "
+                "this one's: `idroserra board list`.",
+            )
+        if wanted is not None and 0 < chip.flash_bytes < wanted.flash_bytes:
+            raise FlashError(
+                f"{wanted.path}: needs {wanted.flash_bytes // 1_048_576} MB of flash, the board "
+                f"has {chip.flash_bytes // 1_048_576} MB",
+                "Take the binary for that size of flash.",
+            )
+
+    def _must_replace(self, about: About) -> bool:
+        return copying.check_micropython(about, self.folder) is not None
+
+    def _check_micropython(self, about: About | None) -> None:
+        if about is None:
+            raise FlashError(
+                f"{self.esptool.port}: no MicroPython answers on the board",
+                "Have it written too: --micropython VERSION, or --micropython FILE with a .bin of "
+                "micropython.org/download for this chip. If it is there already, press EN (RST) "
+                "and say the same command again within a second.",
+            )
+        why = copying.check_micropython(about, self.folder)
+        if why is not None:
+            raise FlashError(f"{self.esptool.port}: {why}",
+                             "Have a newer one written: --micropython VERSION, or FILE.")
+
+    def _check_age(self, link: Link) -> None:
+        """Refuse an image with holes that the one on the board has no more."""
+        counter = image.security_counter(link.read(image.MANIFEST))
+        if counter > self.manifest.security_counter and not self.allows_older:
+            raise FlashError(
+                f"{self.esptool.port}: the board runs an image with security counter {counter}, "
+                f"this one has {self.manifest.security_counter}: it is older and has holes again",
+                "Update this host (`pip install --upgrade idroserra`), or say --allow-older if "
+                "you mean it.",
+            )
+
+    def _everything(self) -> copying.Work:
+        files = (*sorted(self.manifest.files), image.MANIFEST)
+        size = sum((self.folder / path).stat().st_size for path in files)
+        return copying.Work(files, (), size, 0)
+
+
+@contextmanager
+def _files(micropython: Binary) -> Iterator[list[tuple[int, Path]]]:
+    """The parts of a binary as files, for as long as esptool needs them."""
+    with tempfile.TemporaryDirectory(prefix="idroserra-flash-") as folder:
+        found = []
+        for address, content in micropython.parts:
+            path = Path(folder) / f"{address:#x}.bin"
+            path.write_bytes(content)
+            found.append((address, path))
+        yield found

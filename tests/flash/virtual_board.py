@@ -1,0 +1,234 @@
+"""A board behind a pty: the boot loader of its chip, and MicroPython on a real littlefs.
+
+The boot loader is esp32-mock-bootloader, MicroPython the unix port at its own prompt. A pty has no
+reset line, so whoever speaks the boot loader's language finds the boot loader, and a Ctrl-C finds
+MicroPython, freshly started, where the flash has one.
+"""
+
+import os
+import pty
+import re
+import select
+import signal
+import socket
+import subprocess
+import sys
+import tempfile
+import threading
+import tty
+from collections.abc import Mapping
+from pathlib import Path
+
+from idrosim.process import find_micropython
+from waiting import wait_until
+
+PRELUDE = Path(__file__).with_name("virtual_flash.py")
+BLOCK_BYTES = 4_096
+NEVER = 1 << 62
+_SLIP_END = 0xC0
+# FLASH_BEGIN, FLASH_DEFL_BEGIN and ERASE_FLASH of the serial protocol.
+_WRITES = re.compile(rb"\xc0\x00[\x02\x10]")
+_ERASES = re.compile(rb"\xc0\x00\xd0")
+_RAW, _FRIENDLY, _CTRL_C = b"\x01", b"\x02", b"\x03"
+_EXIT_RESET = 3
+
+
+class VirtualBoard:
+    """A board on `.port`. It has MicroPython from the start, or once some is written to it."""
+
+    def __init__(
+        self, folder: Path, chip: str = "esp32", *, has_micropython: bool = True,
+        blocks: int = 512, loader_bytes: int = NEVER, prompt_bytes: int = NEVER,
+    ) -> None:
+        self.resets = 0  # asked for by machine.reset()
+        self.has_micropython = has_micropython
+        self._loader_bytes = loader_bytes  # that the host may still send to either, then the
+        self._prompt_bytes = prompt_bytes  # cable dies
+        self._flash = folder / "littlefs.img"
+        self._flash_bytes = blocks * BLOCK_BYTES
+        if not self._flash.exists():  # else it is the same board, plugged in again
+            self._format()
+        self._loader = _Loader(folder, chip)
+        self._rom: socket.socket | None = None
+        self._micropython: _MicroPython | None = None
+        self._is_raw = False
+        self._master, self._slave = pty.openpty()
+        tty.setraw(self._slave)
+        self.port = os.ttyname(self._slave)
+        self._wake, self._waker = os.pipe()
+        self._thread = threading.Thread(target=self._run, daemon=True)
+        self._thread.start()
+
+    def close(self) -> None:
+        """Take the board away, as pulling its plug does."""
+        os.write(self._waker, b"x")
+        self._thread.join(30)
+        self._loader.stop()
+
+    def hold(self, files: Mapping[str, bytes]) -> None:
+        """Put files on the flash, as if they had always been there."""
+        with tempfile.TemporaryDirectory() as folder:
+            for name, data in files.items():
+                (Path(folder) / name).parent.mkdir(parents=True, exist_ok=True)
+                (Path(folder) / name).write_bytes(data)
+            self.run(f"vfs.mount(vfs.VfsPosix({folder!r}), '/host')\ncopy('/host', '')")
+
+    def files(self) -> dict[str, bytes]:
+        """Return what is on the flash."""
+        with tempfile.TemporaryDirectory() as folder:
+            self.run(f"vfs.mount(vfs.VfsPosix({folder!r}), '/host')\ncopy('', '/host')")
+            return {path.relative_to(folder).as_posix(): path.read_bytes()
+                    for path in Path(folder).rglob("*") if path.is_file()}
+
+    def run(self, code: str) -> str:
+        """Run code in a MicroPython of its own on this board's flash; return what it prints."""
+        done = subprocess.run(
+            [str(find_micropython()), str(PRELUDE), str(self._flash), code],
+            stdout=subprocess.PIPE, text=True, check=True,
+        )
+        return done.stdout
+
+    def _run(self) -> None:
+        try:
+            while self._step():
+                pass
+        finally:
+            self._power_off()
+            for number in (self._master, self._slave, self._wake, self._waker):
+                os.close(number)
+
+    def _step(self) -> bool:
+        """Move bytes between the line and whoever is at its other end; False when it is over."""
+        far = self._rom or self._micropython
+        ready, _, _ = select.select([self._master, self._wake, *([far] if far else [])], [], [])
+        if self._wake in ready:
+            return False
+        if self._master in ready:
+            self._from_host(os.read(self._master, 4_096))
+            if min(self._loader_bytes, self._prompt_bytes) < 0:
+                return False
+        if far is not None and far in ready and far in (self._rom, self._micropython):
+            try:
+                data = far.recv(4_096)
+            except ConnectionResetError:
+                data = b""
+            if data:
+                os.write(self._master, data)
+            elif far is self._micropython:
+                self._ended()
+            else:  # the boot loader was told to start the application
+                self._power_off()
+        return True
+
+    def _from_host(self, data: bytes) -> None:
+        if self._rom is None and data[0] == _SLIP_END:
+            self._power_off()
+            self._rom = self._loader.connect()
+        elif self._rom is not None and data.lstrip(b"\r")[:1] in (_CTRL_C, _RAW):
+            self._power_off()
+        if self._rom is not None:
+            if _ERASES.search(data):
+                self.has_micropython = False
+                self._format()
+            self.has_micropython = self.has_micropython or _WRITES.search(data) is not None
+            self._rom.sendall(data)
+            self._loader_bytes -= len(data)
+            return
+        if self._micropython is None and self.has_micropython:
+            self._micropython = _MicroPython(self._flash)
+        if self._micropython is not None:
+            self._is_raw = self._mode_after(data)
+            self._micropython.sendall(data)
+            self._prompt_bytes -= len(data)
+
+    def _mode_after(self, data: bytes) -> bool:
+        raw, friendly = data.rfind(_RAW), data.rfind(_FRIENDLY)
+        return self._is_raw if raw == friendly else raw > friendly
+
+    def _ended(self) -> None:
+        """MicroPython ended: by Ctrl-D, which is a soft reset, or by machine.reset()."""
+        assert self._micropython is not None
+        code = self._micropython.stop()
+        self._micropython = None
+        if code == _EXIT_RESET:
+            self.resets += 1
+            self._is_raw = False
+            return
+        os.write(self._master, b"MPY: soft reboot\r\n")
+        self._micropython = _MicroPython(self._flash)
+        if self._is_raw:
+            self._micropython.swallow_banner()
+            self._micropython.sendall(_RAW)
+
+    def _power_off(self) -> None:
+        if self._rom is not None:
+            self._rom.close()
+        if self._micropython is not None:
+            self._micropython.stop()
+        self._rom = self._micropython = None
+        self._is_raw = False
+
+    def _format(self) -> None:
+        self._flash.write_bytes(b"\xff" * self._flash_bytes)
+
+
+class _Loader:
+    """The boot loader, as a program. Its flash lasts as long as it does."""
+
+    def __init__(self, folder: Path, chip: str) -> None:
+        port_file = folder / "loader.port"
+        self._process = subprocess.Popen(
+            [sys.executable, "-m", "esp32_mock_bootloader.cli", "run", "--chip", chip,
+             "--port", "0", "--port-file", str(port_file)],
+            stdout=subprocess.DEVNULL, env=os.environ | {
+                "ESP32_MOCK_BOOTLOADER_STATE_DIR": str(folder / "loader")},
+        )
+        wait_until(lambda: port_file.is_file() and port_file.read_text(), 20, "the boot loader")
+        self._port = int(port_file.read_text())
+
+    def connect(self) -> socket.socket:
+        return socket.create_connection(("127.0.0.1", self._port), 20)
+
+    def stop(self) -> None:
+        self._process.send_signal(signal.SIGTERM)
+        self._process.wait(30)
+
+
+class _MicroPython:
+    """MicroPython at its prompt, on a terminal of its own."""
+
+    def __init__(self, flash: Path) -> None:
+        self._master, slave = pty.openpty()
+        tty.setraw(slave)  # what comes while code runs is neither echoed nor held back
+        self._process = subprocess.Popen(
+            [str(find_micropython()), "-X", "heapsize=512K", "-i", str(PRELUDE), str(flash)],
+            stdin=slave, stdout=slave, stderr=slave, start_new_session=True,
+        )
+        os.close(slave)
+
+    def fileno(self) -> int:
+        return self._master
+
+    def recv(self, size: int) -> bytes:
+        try:
+            return os.read(self._master, size)
+        except OSError:  # what a pty says when its other end is gone
+            return b""
+
+    def sendall(self, data: bytes) -> None:
+        while data:
+            data = data[os.write(self._master, data):]
+
+    def swallow_banner(self) -> None:
+        heard = b""
+        while not heard.endswith(b">>> "):
+            heard += self.recv(1)
+
+    def stop(self) -> int:
+        try:
+            return self._process.wait(0.5)
+        except subprocess.TimeoutExpired:
+            self._process.kill()
+            return self._process.wait(30)
+        finally:
+            os.close(self._master)
