@@ -94,6 +94,10 @@ bench-sim-crop: venv  # 35 days of lettuce with their promises: about 5 minutes
 bench-sim-week: venv  # seven days twice, bit for bit the same: a few minutes
 	$(PY) bench/bench_sim.py --days 7 --twice
 
+bench-store: venv  # 5 million points in SQLite: bytes a point, ms a chart; about a minute
+	$(PY) bench/bench_store.py $(ARGS)
+.PHONY: bench-store
+
 # The whole safety campaign (docs/safety.md), about 8 hours of computing, so 4 hours on two cores.
 # Each part goes on where it was interrupted, unless the firmware has changed; -k runs all of them.
 campaign-safety: campaign-matrix campaign-seeds campaign-evil

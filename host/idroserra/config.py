@@ -96,6 +96,26 @@ class HttpConfig(_Section):
         return host
 
 
+class KeepConfig(_Section):
+    """For how many days history is kept, by resolution; 0 is for ever. See docs/store.md."""
+
+    raw_days: int = Field(default=400, ge=0, le=36_500)
+    minutes_days: int = Field(default=800, ge=0, le=36_500)
+    quarters_days: int = Field(default=3_650, ge=0, le=36_500)
+    daily_days: int = Field(default=0, ge=0, le=36_500)
+    events_days: int = Field(default=0, ge=0, le=36_500)
+
+    @model_validator(mode="after")
+    def _check_order(self) -> KeepConfig:
+        names = ("raw_days", "minutes_days", "quarters_days", "daily_days")
+        days = [getattr(self, name) or 10**9 for name in names]
+        for at in range(1, len(names)):
+            if days[at] < days[at - 1]:
+                raise ValueError(f"{names[at]} must be at least {names[at - 1]}: what is coarser"
+                                 " stands for what is finer once that is forgotten")
+        return self
+
+
 class StoreConfig(_Section):
     """Where history lives: a SQLite file under data_dir, or a database that speaks InfluxQL."""
 
@@ -109,6 +129,7 @@ class StoreConfig(_Section):
     password: SecretStr | None = None
     token: SecretStr | None = None
     timeout_ms: int = Field(default=10_000, ge=100, le=120_000)
+    keep: KeepConfig = KeepConfig()
 
     @field_validator("url")
     @classmethod

@@ -27,6 +27,7 @@ from idroserra.receipts import COUNTERS
 from idroserra.recipes.runner import Recipes
 from idroserra.spool import Spool
 from idroserra.store import Store, open_store
+from idroserra.store.upkeep import Upkeep
 from idroserra.writer import Writer
 
 LAST_DRAIN_S = 2.0
@@ -89,6 +90,7 @@ class Service:
             )
             opened.callback(self.recipes.close)
             self._writer = Writer(self.spool, self.store, self._link.now_unix_ms)
+            self._upkeep = Upkeep(self.store, self._link.now_unix_ms)
             self._ingest = Ingest(
                 self._link, self.spool, self.nodes, self.commands, self.live
             )
@@ -104,7 +106,8 @@ class Service:
         if read:
             _log.info("%d records can be read now that could not be before", read)
         loops = [
-            ("writer", self._writer.run), ("ingest", self._ingest.run),
+            ("writer", self._writer.run), ("upkeep", self._upkeep.run),
+            ("ingest", self._ingest.run),
             ("recipes", self.recipes.run), ("alarms", self.alarms.run),
             ("notices", self.alarms.deliveries.run),
         ]
@@ -124,6 +127,7 @@ class Service:
         self.alarms.stop()
         self._ingest.stop()
         self.recipes.end()
+        self._upkeep.stop()
         self._writer.stop()
         for thread in self._threads:
             thread.join()

@@ -166,8 +166,10 @@ class House:
         """Return how many (telemetry records, events) of a node are in the SQLite store."""
         store = self.folder / "host" / "store.db"
         records = read_rows(
-            store, "SELECT count(*) FROM samples JOIN series USING (series) "
-            "WHERE node = ? AND channel = ?", node, EVERY_RECORD,
+            store, "WITH wanted AS (SELECT series FROM series WHERE node = ? AND channel = ?)"
+            " SELECT (SELECT count(*) FROM samples WHERE series IN wanted)"
+            " + (SELECT coalesce(sum(count), 0) FROM packed"
+            "    WHERE place & 0x7fffffff IN wanted)", node, EVERY_RECORD,
         )
         events = read_rows(store, "SELECT count(*) FROM events WHERE node = ?", node)
         return records[0][0], events[0][0]

@@ -19,6 +19,7 @@ from node_client import NodeClient
 from idroserra.config import load_config
 from idroserra.errors import ConfigError
 from idroserra.service import Service
+from idroserra.store.sqlite import SqliteStore
 
 NODE = "idro-a1"
 KEY = bytes(range(32))
@@ -51,12 +52,13 @@ def counts(service, node=NODE):
 
 def stored_rows(path):
     """(number of events, number of ph samples, seqs of events) in a closed embedded store."""
-    database = sqlite3.connect(path)
-    seqs = [row[0] for row in database.execute("SELECT seq FROM events ORDER BY unix_us, seq")]
-    ph_count = database.execute(
-        "SELECT count(*) FROM samples JOIN series USING (series) WHERE channel='reservoir.ph'"
-    ).fetchone()[0]
-    database.close()
+    store = SqliteStore(path)
+    seqs, ph_count = [], 0
+    for node, (oldest, newest) in store.spans().items():
+        seqs += [(e.unix_us, e.seq) for e in store.events(node, oldest, newest + 1)]
+        ph_count += len(store.points(node, ["reservoir.ph"], oldest, newest + 1)["reservoir.ph"])
+    store.close()
+    seqs = [seq for _, seq in sorted(seqs)]
     return len(seqs), ph_count, seqs
 
 

@@ -69,13 +69,12 @@ def _windows(from_unix_ms: int, to_unix_ms: int, width_ms: int) -> Iterator[tupl
 def _values(
     store: Store, node: str, channels: list[str], from_unix_ms: int, to_unix_ms: int
 ) -> dict[int, dict[str, float]]:
-    """Return {unix_ms: {channel: value}}. A column of a chart that is 1 ms wide is a record."""
-    columns = to_unix_ms - from_unix_ms + 1
+    """Return {unix_ms: {channel: value}}."""
     found: dict[int, dict[str, float]] = {}
-    drawn = store.series(node, channels, from_unix_ms, to_unix_ms, columns) if channels else {}
+    drawn = store.points(node, channels, from_unix_ms, to_unix_ms) if channels else {}
     for channel in channels:
-        for column in drawn.get(channel, ()):
-            found.setdefault(column.unix_ms, {})[channel] = column.mean
+        for unix_ms, value in drawn.get(channel, ()):
+            found.setdefault(unix_ms, {})[channel] = value
     return found
 
 

@@ -44,6 +44,32 @@ class Column(NamedTuple):
     max: float
 
 
+class ResolutionInfo(NamedTuple):
+    """One resolution of a store: its points or roll-ups, and for how long it is kept.
+
+    keep_days 0 is for ever; None is what nobody knows."""
+
+    name: str
+    entries: int | None
+    oldest_unix_ms: int | None
+    keep_days: int | None
+
+
+class StoreInfo(NamedTuple):
+    """What is in a store. size_bytes None: it does not tell."""
+
+    kind: str
+    where: str
+    points: int
+    events: int
+    size_bytes: int | None
+    oldest_unix_ms: int | None
+    newest_unix_ms: int | None
+    nodes: int
+    resolutions: tuple[ResolutionInfo, ...]
+    events_days: int | None
+
+
 class Store(Protocol):
     """What every store can do. All methods may be called from any thread."""
 
@@ -63,6 +89,13 @@ class Store(Protocol):
         Columns begin at multiples of their width. Every channel asked for is a key. Raises
         StoreUnavailable, StoreRejected."""
 
+    def points(
+        self, node: str, channels: Sequence[str], from_unix_ms: int, to_unix_ms: int
+    ) -> dict[str, list[tuple[int, float]]]:
+        """Return {channel: [(unix_ms, value)]} of [from, to), oldest first.
+
+        Every channel asked for is a key. Raises StoreUnavailable, StoreRejected."""
+
     def events(
         self,
         node: str,
@@ -74,6 +107,18 @@ class Store(Protocol):
 
     def latest(self, node: str) -> dict[str, tuple[int, float]]:
         """Return {channel: (unix_ms, value)} of the newest value of each channel."""
+
+    def spans(self) -> dict[str, tuple[int, int]]:
+        """Return {node: (oldest, newest)} in unix_ms of its points and events."""
+
+    def info(self) -> StoreInfo:
+        """Return what is in the store."""
+
+    def tend(self, now_unix_ms: int) -> bool:
+        """Do some upkeep, a fraction of a second of it; False when there is none to do."""
+
+    def compact(self) -> None:
+        """Be as small as can be; takes its time."""
 
     def close(self) -> None:
         """Release files and connections."""
@@ -92,4 +137,4 @@ def open_store(config: Config) -> Store:
         return InfluxStore(config.store, site=config.site)
     from idroserra.store.sqlite import SqliteStore
 
-    return SqliteStore(config.data_dir / "store.db")
+    return SqliteStore(config.data_dir / "store.db", config.store.keep)

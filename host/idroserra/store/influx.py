@@ -17,8 +17,9 @@ from urllib.parse import urlencode
 from idroserra import contract
 from idroserra.config import StoreConfig
 from idroserra.errors import StoreRejected, StoreUnavailable
-from idroserra.store import Column, EventPoint, SamplePoint, column_width_ms
+from idroserra.store import Column, EventPoint, SamplePoint, StoreInfo, column_width_ms
 from idroserra.store.http import Http, send_v1, send_v2
+from idroserra.store.influx_info import info, spans_of
 from idroserra.store.lines import event_line, query_text, sample_lines
 
 MAX_LINES = 5_000
@@ -59,11 +60,7 @@ class InfluxStore:
         width_ms = column_width_ms(from_unix_ms, to_unix_ms, columns)
         if width_ms == 0:
             return found
-        by_source: dict[str, list[str]] = {}
-        for channel in channels:
-            source, quantity = contract.split_channel(channel)
-            by_source.setdefault(source, []).append(quantity.key)
-        for source, keys in by_source.items():
+        for source, keys in _by_source(channels).items():
             drawn = ",".join(f'min("{k}"),mean("{k}"),max("{k}")' for k in keys)
             where = _where(node, from_unix_ms, to_unix_ms)
             rows = self._query(
@@ -76,6 +73,22 @@ class InfluxStore:
                     low, mean, high = row[1 + 3 * number : 4 + 3 * number]
                     if low is not None:
                         found[f"{source}.{key}"].append(Column(row[0], low, mean, high))
+        return found
+
+    def points(
+        self, node: str, channels: Sequence[str], from_unix_ms: int, to_unix_ms: int
+    ) -> dict[str, list[tuple[int, float]]]:
+        """Return {channel: [(unix_ms, value)]} of [from, to), oldest first."""
+        found: dict[str, list[tuple[int, float]]] = {channel: [] for channel in channels}
+        for source, keys in _by_source(channels).items():
+            drawn = ",".join(f'"{key}"' for key in keys)
+            rows = self._query(
+                f"SELECT {drawn} FROM sample WHERE {_where(node, from_unix_ms, to_unix_ms)}"
+                f" AND source={query_text(source)}", "ms")
+            for row in rows:
+                for key, value in zip(keys, row[1:], strict=True):
+                    if value is not None:
+                        found[f"{source}.{key}"].append((row[0], value))
         return found
 
     def events(
@@ -117,6 +130,21 @@ class InfluxStore:
                     found[f"{source}.{key}"] = (unix_ms, value)
         return found
 
+    def spans(self) -> dict[str, tuple[int, int]]:
+        """Return {node: (oldest, newest)} in unix_ms of its points and events."""
+        return spans_of(self._query)
+
+    def info(self) -> StoreInfo:
+        """Return what is in the store."""
+        return info(self._query, self._config)
+
+    def tend(self, now_unix_ms: int) -> bool:
+        """Do nothing: the database keeps itself."""
+        return False
+
+    def compact(self) -> None:
+        """Do nothing: the database compacts itself."""
+
     def close(self) -> None:
         """Close the connections."""
         self._http.close()
@@ -145,6 +173,15 @@ class InfluxStore:
         if any(name not in MEASUREMENTS for name, _ in tables):  # VictoriaMetrics makes one up
             raise StoreUnavailable(f"{self._config.url}: /query gave no InfluxQL answer")
         return [row for _, rows in tables for row in rows]
+
+
+def _by_source(channels: Sequence[str]) -> dict[str, list[str]]:
+    """Return {source: [key of a quantity]} of channels."""
+    found: dict[str, list[str]] = {}
+    for channel in channels:
+        source, quantity = contract.split_channel(channel)
+        found.setdefault(source, []).append(quantity.key)
+    return found
 
 
 def _where(node: str, from_unix_ms: int, to_unix_ms: int) -> str:

@@ -1,7 +1,7 @@
-"""The store in one SQLite file: raw samples as scaled integers, and roll-ups of 1 and 15 minutes.
+"""The store in one SQLite file: rows for the hours that are open, packed hours before, roll-ups.
 
-The roll-ups are computed again from what is stored for every bucket a write touches, in the
-same transaction, so a write may be repeated and may come in any order.
+What lies where: docs/store.md. Written by sqlite_write, read by sqlite_read, kept small by
+sqlite_upkeep.
 """
 
 from __future__ import annotations
@@ -9,90 +9,63 @@ from __future__ import annotations
 import json
 import sqlite3
 import threading
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import TypeVar
 
 from idroserra import contract
-from idroserra.database import connect, connect_reader
+from idroserra.config import KeepConfig
+from idroserra.database import connect_reader
 from idroserra.errors import StoreRejected, StoreUnavailable
-from idroserra.store import Column, EventPoint, SamplePoint, column_width_ms
+from idroserra.store import (
+    Column,
+    EventPoint,
+    SamplePoint,
+    StoreInfo,
+    column_width_ms,
+    sqlite_read,
+    sqlite_upkeep,
+)
+from idroserra.store.packing import MAX_NUMBER
+from idroserra.store.sqlite_info import info, spans_of
+from idroserra.store.sqlite_schema import open_database
+from idroserra.store.sqlite_write import insert_events, insert_samples
 
-_SCHEMA = """
-CREATE TABLE IF NOT EXISTS series (
-    series INTEGER PRIMARY KEY, node TEXT NOT NULL, channel TEXT NOT NULL, UNIQUE (node, channel)
-);
-CREATE TABLE IF NOT EXISTS samples (
-    series INTEGER NOT NULL, unix_ms INTEGER NOT NULL, scaled INTEGER NOT NULL,
-    PRIMARY KEY (series, unix_ms)
-) WITHOUT ROWID;
-CREATE TABLE IF NOT EXISTS rollup_1m (
-    series INTEGER NOT NULL, unix_ms INTEGER NOT NULL,
-    low INTEGER NOT NULL, high INTEGER NOT NULL, total INTEGER NOT NULL, count INTEGER NOT NULL,
-    PRIMARY KEY (series, unix_ms)
-) WITHOUT ROWID;
-CREATE TABLE IF NOT EXISTS rollup_15m (
-    series INTEGER NOT NULL, unix_ms INTEGER NOT NULL,
-    low INTEGER NOT NULL, high INTEGER NOT NULL, total INTEGER NOT NULL, count INTEGER NOT NULL,
-    PRIMARY KEY (series, unix_ms)
-) WITHOUT ROWID;
-CREATE TABLE IF NOT EXISTS events (
-    node TEXT NOT NULL, boot_id TEXT NOT NULL, seq INTEGER NOT NULL, unix_us INTEGER NOT NULL,
-    kind TEXT NOT NULL, detail TEXT NOT NULL,
-    PRIMARY KEY (node, boot_id, seq)
-) WITHOUT ROWID;
-CREATE INDEX IF NOT EXISTS events_by_time ON events (node, unix_us);
-"""
+# Far beyond what any channel measures, and small enough for sums of a day of milliseconds.
+MOST_SCALED = 2**36
 
-_MINUTE_MS = 60_000
-_QUARTER_MS = 900_000
-
-
-class _Source(NamedTuple):
-    """A table to draw from: its buckets, and its columns as low, high, total, count."""
-
-    table: str
-    bucket_ms: int
-    columns: str
-
-
-_RAW = _Source("samples", 1, "min(scaled), max(scaled), sum(scaled), count(*)")
-_ROLLED = "min(low), max(high), sum(total), sum(count)"
-_MINUTES = _Source("rollup_1m", _MINUTE_MS, _ROLLED)
-_QUARTERS = _Source("rollup_15m", _QUARTER_MS, _ROLLED)
+_Found = TypeVar("_Found")
 
 
 class SqliteStore:
     """The embedded store. One connection writes, one reads; any thread may call."""
 
-    def __init__(self, path: Path) -> None:
-        """Open or create the file. Raises StoreUnavailable."""
+    def __init__(self, path: Path, keep: KeepConfig | None = None) -> None:
+        """Open or create the file, an older one brought up to date. Raises StoreUnavailable."""
+        self._path = path
+        self._keep = keep or KeepConfig()
         self._write_lock = threading.Lock()
         self._read_lock = threading.Lock()
+        self._numbers: dict[tuple[str, str], int] = {}
         try:
-            self._writer = connect(path, _SCHEMA)
+            self._writer = open_database(path)
             self._reader = connect_reader(path)
-            rows = self._writer.execute("SELECT node, channel, series FROM series")
-            self._series = {(node, channel): series for node, channel, series in rows}
         except (OSError, sqlite3.Error) as error:
             raise StoreUnavailable(f"{path}: {error}") from error
 
     def write(self, samples: Sequence[SamplePoint], events: Sequence[EventPoint]) -> None:
-        """Make the points durable. Raises StoreUnavailable; StoreRejected for a bad channel."""
+        """Make the points durable. Raises StoreUnavailable; StoreRejected for a bad point."""
         scaled = [_scaled(sample) for sample in samples]
-        with self._write_lock:
-            new: dict[tuple[str, str], int] = {}
-            try:
-                self._writer.execute("BEGIN IMMEDIATE")
-                self._insert_samples(samples, scaled, new)
-                self._insert_events(events)
-                self._writer.execute("COMMIT")
-            except sqlite3.Error as error:
-                if self._writer.in_transaction:
-                    self._writer.execute("ROLLBACK")
-                for key in new:
-                    del self._series[key]
-                raise StoreUnavailable(f"sqlite: {error}") from error
+
+        def run() -> None:
+            with sqlite_upkeep.transaction(self._writer):
+                insert_samples(self._writer, [
+                    (self._number(sample.node, sample.channel), sample.unix_ms, value)
+                    for sample, value in zip(samples, scaled, strict=True)])
+                insert_events(self._writer, events)
+
+        self._change(run)
 
     def series(
         self,
@@ -106,23 +79,33 @@ class SqliteStore:
 
         A column as wide as a roll-up is made of it."""
         width_ms = column_width_ms(from_unix_ms, to_unix_ms, columns)
+        found: dict[str, list[Column]] = {channel: [] for channel in channels}
         if width_ms == 0:
-            return {channel: [] for channel in channels}
-        source = _RAW
-        for rolled in (_MINUTES, _QUARTERS):
-            if width_ms >= rolled.bucket_ms:
-                source = rolled
-        width_ms = -(-width_ms // source.bucket_ms) * source.bucket_ms
-        query = (
-            f"SELECT unix_ms / {width_ms} * {width_ms}, {source.columns} FROM {source.table}"
-            " WHERE series=? AND unix_ms >= ? AND unix_ms < ? GROUP BY 1 ORDER BY 1"
-        )
-        first_ms = from_unix_ms // source.bucket_ms * source.bucket_ms
-        found: dict[str, list[Column]] = {}
-        for channel in channels:
-            key = self._series.get((node, channel))
-            rows = [] if key is None else self._read(query, (key, first_ms, to_unix_ms))
-            found[channel] = _columns(channel, rows)
+            return found
+        with self._reading() as reader:
+            source = sqlite_read.choose(width_ms, from_unix_ms, sqlite_read.whole_from(reader))
+            width_ms = -(-width_ms // source.bucket_ms) * source.bucket_ms
+            start_ms = from_unix_ms // source.bucket_ms * source.bucket_ms
+            for channel, series in _numbers_of(reader, node).items():
+                if channel in found:
+                    rows = sqlite_read.columns(
+                        reader, source, series, width_ms, start_ms, to_unix_ms)
+                    found[channel] = _columns(channel, rows)
+        return found
+
+    def points(
+        self, node: str, channels: Sequence[str], from_unix_ms: int, to_unix_ms: int
+    ) -> dict[str, list[tuple[int, float]]]:
+        """Return {channel: [(unix_ms, value)]} of [from, to), oldest first."""
+        found: dict[str, list[tuple[int, float]]] = {channel: [] for channel in channels}
+        with self._reading() as reader:
+            for channel, series in _numbers_of(reader, node).items():
+                if channel not in found:
+                    continue
+                times, values = sqlite_read.points(reader, series, from_unix_ms, to_unix_ms)
+                quantity = contract.split_channel(channel)[1]
+                found[channel] = [(unix_ms, contract.from_scaled(quantity, scaled))
+                                  for unix_ms, scaled in zip(times, values, strict=True)]
         return found
 
     def events(
@@ -133,11 +116,11 @@ class SqliteStore:
         kinds: Sequence[str] | None = None,
     ) -> list[EventPoint]:
         """Return the events of [from, to), oldest first, of all kinds or of `kinds`."""
-        rows = self._read(
-            "SELECT node, unix_us, seq, boot_id, kind, detail FROM events"
-            " WHERE node=? AND unix_us >= ? AND unix_us < ? ORDER BY unix_us, boot_id, seq",
-            (node, from_unix_ms * 1_000, to_unix_ms * 1_000),
-        )
+        with self._reading() as reader:
+            rows = reader.execute(
+                "SELECT node, unix_us, seq, boot_id, kind, detail FROM events"
+                " WHERE node=? AND unix_us >= ? AND unix_us < ? ORDER BY unix_us, boot_id, seq",
+                (node, from_unix_ms * 1_000, to_unix_ms * 1_000)).fetchall()
         wanted = None if kinds is None else set(kinds)
         return [
             EventPoint(row[0], row[1], row[2], row[3], row[4], json.loads(row[5]))
@@ -148,16 +131,35 @@ class SqliteStore:
     def latest(self, node: str) -> dict[str, tuple[int, float]]:
         """Return {channel: (unix_ms, value)} of the newest value of each channel."""
         found = {}
-        for (of_node, channel), series in list(self._series.items()):
-            if of_node != node:
-                continue
-            for unix_ms, scaled in self._read(
-                "SELECT unix_ms, scaled FROM samples WHERE series=? ORDER BY unix_ms DESC LIMIT 1",
-                (series,),
-            ):
-                quantity = contract.split_channel(channel)[1]
-                found[channel] = (int(unix_ms), contract.from_scaled(quantity, scaled))
+        with self._reading() as reader:
+            for channel, series in _numbers_of(reader, node).items():
+                point = sqlite_read.newest(reader, series)
+                if point is not None:
+                    quantity = contract.split_channel(channel)[1]
+                    found[channel] = (point[0], contract.from_scaled(quantity, point[1]))
         return found
+
+    def tend(self, now_unix_ms: int) -> bool:
+        """Do some upkeep, a fraction of a second of it; False when there is none to do."""
+        return self._change(lambda: (
+            sqlite_upkeep.pack_oldest(self._writer, now_unix_ms)
+            or sqlite_upkeep.forget(self._writer, self._keep, now_unix_ms)
+            or sqlite_upkeep.shrink(self._writer)))
+
+    def compact(self) -> None:
+        """Write the file anew, as small as it goes; needs as much free disk again."""
+        self._change(lambda: self._writer.execute("VACUUM"))
+        self._change(lambda: self._writer.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall())
+
+    def spans(self) -> dict[str, tuple[int, int]]:
+        """Return {node: (oldest, newest)} in unix_ms of its points and events."""
+        with self._reading() as reader:
+            return spans_of(reader)
+
+    def info(self) -> StoreInfo:
+        """Return what is in the store."""
+        with self._reading() as reader:
+            return info(reader, self._path, self._keep)
 
     def close(self) -> None:
         """Close the file."""
@@ -166,79 +168,59 @@ class SqliteStore:
             self._writer.execute("PRAGMA wal_checkpoint(TRUNCATE)")
             self._writer.close()
 
-    def _read(self, query: str, values: Iterable[Any]) -> list[tuple[Any, ...]]:
-        try:
-            with self._read_lock:
-                return self._reader.execute(query, tuple(values)).fetchall()
-        except sqlite3.Error as error:
-            raise StoreUnavailable(f"sqlite: {error}") from error
+    def _number(self, node: str, channel: str) -> int:
+        """Return the number of a series, a new one where there is none."""
+        number = self._numbers.get((node, channel))
+        if number is None:
+            key = (node, channel)
+            self._writer.execute("INSERT OR IGNORE INTO series (node, channel) VALUES (?,?)", key)
+            number = self._numbers[key] = int(self._writer.execute(
+                "SELECT series FROM series WHERE node = ? AND channel = ?", key).fetchone()[0])
+        return number
 
-    def _insert_samples(
-        self, samples: Sequence[SamplePoint], scaled: list[int], new: dict[tuple[str, str], int]
-    ) -> None:
-        rows = []
-        touched: dict[int, set[int]] = {}
-        for sample, value in zip(samples, scaled, strict=True):
-            key = (sample.node, sample.channel)
-            series = self._series.get(key)
-            if series is None:
-                series = new[key] = self._series[key] = self._new_series(*key)
-            rows.append((series, sample.unix_ms, value))
-            touched.setdefault(series, set()).add(sample.unix_ms // _QUARTER_MS)
-        self._writer.executemany("INSERT OR REPLACE INTO samples VALUES (?,?,?)", rows)
-        for series, quarters in touched.items():
-            for first, last in _runs(quarters):
-                span = (series, first * _QUARTER_MS, (last + 1) * _QUARTER_MS)
-                self._roll_up(_RAW, _MINUTES, span)
-                self._roll_up(_MINUTES, _QUARTERS, span)
+    def _change(self, run: Callable[[], _Found]) -> _Found:
+        """Run what writes, alone. Raises StoreUnavailable."""
+        with self._write_lock:
+            try:
+                return run()
+            except sqlite3.Error as error:
+                self._numbers = {}  # those of series it made are taken back with all else
+                raise StoreUnavailable(f"sqlite: {error}") from error
 
-    def _new_series(self, node: str, channel: str) -> int:
-        cursor = self._writer.execute(
-            "INSERT INTO series (node, channel) VALUES (?,?)", (node, channel)
-        )
-        return cursor.lastrowid or 0
+    @contextmanager
+    def _reading(self) -> Iterator[sqlite3.Connection]:
+        """Give the reading connection, all that is read being of one instant."""
+        with self._read_lock:
+            try:
+                self._reader.execute("BEGIN")
+                try:
+                    yield self._reader
+                finally:
+                    self._reader.execute("ROLLBACK")
+            except sqlite3.Error as error:
+                raise StoreUnavailable(f"sqlite: {error}") from error
 
-    def _roll_up(self, source: _Source, target: _Source, span: tuple[int, int, int]) -> None:
-        width_ms = target.bucket_ms
-        self._writer.execute(
-            f"INSERT OR REPLACE INTO {target.table}"
-            f" SELECT series, unix_ms / {width_ms} * {width_ms} AS bucket, {source.columns}"
-            f" FROM {source.table} WHERE series=? AND unix_ms >= ? AND unix_ms < ?"
-            " GROUP BY bucket",
-            span,
-        )
 
-    def _insert_events(self, events: Sequence[EventPoint]) -> None:
-        self._writer.executemany(
-            "INSERT OR REPLACE INTO events VALUES (?,?,?,?,?,?)",
-            [
-                (e.node, e.boot_id, e.seq, e.unix_us, e.kind, json.dumps(dict(e.detail)))
-                for e in events
-            ],
-        )
+def _numbers_of(reader: sqlite3.Connection, node: str) -> dict[str, int]:
+    """Return {channel: number of its series} of a node."""
+    return dict(reader.execute("SELECT channel, series FROM series WHERE node = ?", (node,)))
 
 
 def _scaled(sample: SamplePoint) -> int:
     try:
         quantity = contract.split_channel(sample.channel)[1]
-        return contract.to_scaled(quantity, sample.value)
+        scaled = contract.to_scaled(quantity, sample.value)
     except (contract.ProtocolError, OverflowError, ValueError) as error:
         raise StoreRejected(f"{sample.channel}: {error}") from None
+    if not -MOST_SCALED <= scaled <= MOST_SCALED:
+        raise StoreRejected(f"{sample.channel}: {sample.value}: no such value can be measured")
+    if not 0 <= sample.unix_ms <= MAX_NUMBER:
+        raise StoreRejected(f"{sample.channel}: {sample.unix_ms} ms is no time")
+    return scaled
 
 
-def _runs(numbers: set[int]) -> list[tuple[int, int]]:
-    """Return the numbers as (first, last) of runs without a hole."""
-    runs: list[tuple[int, int]] = []
-    for number in sorted(numbers):
-        if runs and runs[-1][1] == number - 1:
-            runs[-1] = (runs[-1][0], number)
-        else:
-            runs.append((number, number))
-    return runs
-
-
-def _columns(channel: str, rows: list[tuple[Any, ...]]) -> list[Column]:
-    """Return rows of (unix_ms, low, high, total, count) in the unit of the channel."""
+def _columns(channel: str, rows: list[sqlite_read.Total]) -> list[Column]:
+    """Return columns of scaled integers in the unit of the channel."""
     if not rows:
         return []
     scale = 10 ** contract.split_channel(channel)[1].decimals
