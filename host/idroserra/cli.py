@@ -30,6 +30,7 @@ COMMANDS = {
     "chem": "idroserra.cli_chem:chem",
     "rejected": "idroserra.cli_rejected:rejected",
     "export": "idroserra.cli_export:export",
+    "store": "idroserra.cli_store:app",
     "backup": "idroserra.cli_backup:backup",
     "restore": "idroserra.cli_backup:restore",
     "homeassistant": "idroserra.cli_homeassistant:app",

@@ -6,13 +6,15 @@ after a crash. Order of arrival does not matter.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import NamedTuple, Protocol
 
 from idroserra.config import Config
 
 # An event detail as the contract has it: a flat object.
 Detail = Mapping[str, str | int | bool | None]
+# Told how far long work is: (done_ms, total_ms) of the history.
+Tell = Callable[[int, int], None]
 
 
 class SamplePoint(NamedTuple):
@@ -113,6 +115,12 @@ class Store(Protocol):
 
     def info(self) -> StoreInfo:
         """Return what is in the store."""
+
+    def init(self, tell: Tell) -> list[str]:
+        """Set up retention and downsampling where the database does them; say what was done.
+
+        tell(done_ms, total_ms) while the past is rolled up. May be repeated. Raises
+        StoreUnavailable, StoreRejected."""
 
     def tend(self, now_unix_ms: int) -> bool:
         """Do some upkeep, a fraction of a second of it; False when there is none to do."""

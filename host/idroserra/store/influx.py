@@ -9,28 +9,51 @@ repeated.
 from __future__ import annotations
 
 import json
+import logging
 import threading
-from collections.abc import Sequence
+import time
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 from urllib.parse import urlencode
 
 from idroserra import contract
 from idroserra.config import StoreConfig
 from idroserra.errors import StoreRejected, StoreUnavailable
-from idroserra.store import Column, EventPoint, SamplePoint, StoreInfo, column_width_ms
+from idroserra.store import (
+    Column,
+    EventPoint,
+    SamplePoint,
+    StoreInfo,
+    Tell,
+    column_width_ms,
+    influx_rolls,
+)
 from idroserra.store.http import Http, send_v1, send_v2
 from idroserra.store.influx_info import info, spans_of
 from idroserra.store.lines import event_line, query_text, sample_lines
 
 MAX_LINES = 5_000
-MEASUREMENTS = ("sample", "event")
+MEASUREMENTS = ("sample", "event", "late", "sample_1m", "sample_15m", "sample_1d")
+TOO_OLD = "points beyond retention policy"
+POLICIES_FOR_S = 300.0  # asked again after so long: `store init` may have come
+
+_log = logging.getLogger("idroserra")
+
+
+def _wall_unix_ms() -> int:
+    return time.time_ns() // 1_000_000
 
 
 class InfluxStore:
     """An InfluxDB, or what writes like one. Connects when used; any thread may call."""
 
-    def __init__(self, config: StoreConfig, site: str) -> None:
+    def __init__(
+        self, config: StoreConfig, site: str, now_unix_ms: Callable[[], int] = _wall_unix_ms
+    ) -> None:
         self._config = config
+        self._now_unix_ms = now_unix_ms
+        self._policies: set[str] = set()
+        self._policies_at_s = -POLICIES_FOR_S
         self._site = site
         self._lock = threading.Lock()
         self._http = Http(config)
@@ -44,8 +67,11 @@ class InfluxStore:
         lines += [event_line(self._site, event) for event in events]
         with self._lock:
             self._create_database()
+            if samples and self._rolled_policies():
+                # Last: if we do not get so far, all of this is written again.
+                lines += influx_rolls.late_lines(samples, self._now_unix_ms())
             for at in range(0, len(lines), MAX_LINES):
-                self._send("\n".join(lines[at : at + MAX_LINES]).encode())
+                self._send_lines(lines[at : at + MAX_LINES])
 
     def series(
         self,
@@ -60,19 +86,18 @@ class InfluxStore:
         width_ms = column_width_ms(from_unix_ms, to_unix_ms, columns)
         if width_ms == 0:
             return found
-        for source, keys in _by_source(channels).items():
-            drawn = ",".join(f'min("{k}"),mean("{k}"),max("{k}")' for k in keys)
-            where = _where(node, from_unix_ms, to_unix_ms)
-            rows = self._query(
-                f"SELECT {drawn} FROM sample WHERE {where} AND source={query_text(source)}"
-                f" GROUP BY time({width_ms}ms) fill(none)",
-                "ms",
-            )
-            for row in rows:
-                for number, key in enumerate(keys):
-                    low, mean, high = row[1 + 3 * number : 4 + 3 * number]
-                    if low is not None:
-                        found[f"{source}.{key}"].append(Column(row[0], low, mean, high))
+        rolled = self._rolled(width_ms)
+        if rolled is None:
+            self._draw(found, node, from_unix_ms, to_unix_ms, width_ms)
+            return found
+        width_ms = -(-width_ms // rolled.bucket_ms) * rolled.bucket_ms
+        # The newest columns are not rolled up yet, or not whole.
+        edge = (self._now_unix_ms() - 2 * rolled.bucket_ms) // width_ms * width_ms
+        start = from_unix_ms // rolled.bucket_ms * rolled.bucket_ms
+        if start < edge:
+            self._draw_rolled(found, node, start, min(edge, to_unix_ms), width_ms, rolled)
+        if edge < to_unix_ms:
+            self._draw(found, node, max(edge, start), to_unix_ms, width_ms)
         return found
 
     def points(
@@ -90,6 +115,50 @@ class InfluxStore:
                     if value is not None:
                         found[f"{source}.{key}"].append((row[0], value))
         return found
+
+    def _draw(
+        self, found: dict[str, list[Column]], node: str, start: int, end: int, width_ms: int
+    ) -> None:
+        """Add the columns of [start, end), made of raw points."""
+        for source, keys in _by_source(found).items():
+            drawn = ",".join(f'min("{key}"),mean("{key}"),max("{key}")' for key in keys)
+            rows = self._query(
+                f"SELECT {drawn} FROM sample WHERE {_where(node, start, end)}"
+                f" AND source={query_text(source)} GROUP BY time({width_ms}ms) fill(none)", "ms")
+            for row in rows:
+                for number, key in enumerate(keys):
+                    low, mean, high = row[1 + 3 * number : 4 + 3 * number]
+                    if low is not None:
+                        found[f"{source}.{key}"].append(Column(row[0], low, mean, high))
+
+    def _draw_rolled(
+        self, found: dict[str, list[Column]], node: str, start: int, end: int, width_ms: int,
+        rolled: influx_rolls.Rolled,
+    ) -> None:
+        """Add the columns of [start, end), made of roll-ups."""
+        for source, keys in _by_source(found).items():
+            rows = self._query(
+                f"SELECT {influx_rolls.fields_of(keys)}"
+                f' FROM "{rolled.policy}"."sample_{rolled.name}" WHERE {_where(node, start, end)}'
+                f" AND source={query_text(source)} GROUP BY time({width_ms}ms) fill(none)", "ms")
+            for row in rows:
+                for number, key in enumerate(keys):
+                    low, total, count, high = row[1 + 4 * number : 5 + 4 * number]
+                    if low is not None and count:
+                        found[f"{source}.{key}"].append(Column(row[0], low, total / count, high))
+
+    def _rolled(self, width_ms: int) -> influx_rolls.Rolled | None:
+        """Return the coarsest roll-up there is that gives columns of `width_ms`."""
+        fit = [each for each in influx_rolls.ROLLED if each.bucket_ms <= width_ms]
+        policies = self._rolled_policies() if fit else set()
+        return next((each for each in reversed(fit) if each.policy in policies), None)
+
+    def _rolled_policies(self) -> set[str]:
+        """Return the policies of the roll-ups that `store init` has made."""
+        if time.monotonic() - self._policies_at_s >= POLICIES_FOR_S:
+            self._policies = influx_rolls.policies_of(self._run, self._config.database)
+            self._policies_at_s = time.monotonic()
+        return self._policies
 
     def events(
         self,
@@ -138,9 +207,18 @@ class InfluxStore:
         """Return what is in the store."""
         return info(self._query, self._config)
 
+    def init(self, tell: Tell) -> list[str]:
+        """Set up retention and downsampling, and roll up what is there; say what was done."""
+        done = influx_rolls.set_up(
+            self._run, self._config.database, self._config.keep, self.spans().values(), tell)
+        self._policies_at_s = -POLICIES_FOR_S
+        return done
+
     def tend(self, now_unix_ms: int) -> bool:
-        """Do nothing: the database keeps itself."""
-        return False
+        """Make the roll-ups of an hour again that points came late for; False: there is none."""
+        if not self._rolled_policies():
+            return False
+        return influx_rolls.roll_late(self._run, self._config.database)
 
     def compact(self) -> None:
         """Do nothing: the database compacts itself."""
@@ -150,6 +228,15 @@ class InfluxStore:
         self._http.close()
         self._query_http.close()
 
+    def _send_lines(self, lines: list[str]) -> None:
+        try:
+            self._send("\n".join(lines).encode())
+        except StoreRejected as error:
+            # The others of the body are in; these the database would have forgotten by now.
+            if TOO_OLD not in error.why:
+                raise
+            _log.warning("points older than the database keeps were not stored: %s", error.why)
+
     def _create_database(self) -> None:
         """Create the database of a 1.x; a 2 or 3 has its bucket from its operator."""
         if self._is_created or self._config.write_api == "v2":
@@ -158,24 +245,33 @@ class InfluxStore:
         self._http.request("POST", f"/query?{query}", b"", {})
         self._is_created = True
 
-    def _query(self, text: str, epoch: str) -> list[list[Any]]:
+    def _run(self, text: str) -> list[list[Any]]:
+        """Run a statement that may change something; return its rows, times in ns."""
+        return [row for _, rows in self._ask("POST", text, "ns") for row in rows]
+
+    def _ask(self, method: str, text: str, epoch: str) -> list[tuple[str, list[list[Any]]]]:
         query = urlencode({"db": self._config.database, "q": text, "epoch": epoch})
-        body = self._query_http.request("GET", f"/query?{query}", None, {})
+        body = self._query_http.request(method, f"/query?{query}", None, {})
         try:
             result = json.loads(body)["results"][0]
-            tables = [(str(of["name"]), of["values"]) for of in result.get("series", ())]
+            tables = [(str(of.get("name", "")), of.get("values", []))
+                      for of in result.get("series", ())]
         except (ValueError, KeyError, IndexError, TypeError, AttributeError):
             raise StoreUnavailable(f"{self._config.url}: /query gave no InfluxQL answer") from None
         if "error" in result:
             if "database not found" in str(result["error"]):
                 return []  # nothing was written yet
             raise StoreRejected(f"{self._config.url}: {result['error']}")
+        return tables
+
+    def _query(self, text: str, epoch: str) -> list[list[Any]]:
+        tables = self._ask("GET", text, epoch)
         if any(name not in MEASUREMENTS for name, _ in tables):  # VictoriaMetrics makes one up
             raise StoreUnavailable(f"{self._config.url}: /query gave no InfluxQL answer")
         return [row for _, rows in tables for row in rows]
 
 
-def _by_source(channels: Sequence[str]) -> dict[str, list[str]]:
+def _by_source(channels: Iterable[str]) -> dict[str, list[str]]:
     """Return {source: [key of a quantity]} of channels."""
     found: dict[str, list[str]] = {}
     for channel in channels:

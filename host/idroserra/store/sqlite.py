@@ -23,6 +23,7 @@ from idroserra.store import (
     EventPoint,
     SamplePoint,
     StoreInfo,
+    Tell,
     column_width_ms,
     sqlite_read,
     sqlite_upkeep,
@@ -138,6 +139,10 @@ class SqliteStore:
                     quantity = contract.split_channel(channel)[1]
                     found[channel] = (point[0], contract.from_scaled(quantity, point[1]))
         return found
+
+    def init(self, tell: Tell) -> list[str]:
+        """Say that there is nothing to set up: opening the file did."""
+        return [f"{self._path}: ready; the host packs, rolls up and forgets by itself"]
 
     def tend(self, now_unix_ms: int) -> bool:
         """Do some upkeep, a fraction of a second of it; False when there is none to do."""

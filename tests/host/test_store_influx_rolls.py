@@ -1,0 +1,146 @@
+"""Retention and downsampling in a real InfluxDB 1.6.7: policies, late points, charts."""
+
+import time
+
+import pytest
+from databases import Influxd
+
+from idroserra.config import KeepConfig, StoreConfig
+from idroserra.store import EventPoint, SamplePoint
+from idroserra.store.influx import InfluxStore
+from idroserra.store.sqlite import SqliteStore
+
+NODE = "idro-a1"
+CHANNELS = ["reservoir.ph", "reservoir.ec_us_cm", "air.temp_c"]
+DAY_MS = 86_400_000
+MINUTE_MS = 60_000
+NOW = time.time_ns() // 1_000_000
+T0 = (NOW - 40 * DAY_MS) // DAY_MS * DAY_MS
+
+
+@pytest.fixture(scope="module")
+def influxd(tmp_path_factory):
+    with Influxd(tmp_path_factory.mktemp("influxd")) as server:
+        yield server
+
+
+@pytest.fixture
+def store(influxd, request):
+    opened = open_store(influxd, request.node.name[5:60].replace("[", "-").replace("]", ""))
+    yield opened
+    opened.close()
+
+
+def open_store(server, database, **keep):
+    config = StoreConfig(kind="influx", url=server.url, database=database, write_api="v1",
+                         keep=KeepConfig(**keep))
+    return InfluxStore(config, site="north field")
+
+
+def init(store):
+    return store.init(lambda *_: None)
+
+
+def points(start_ms, count, every_ms):
+    return [SamplePoint(NODE, channel, start_ms + at * every_ms, value(channel, at))
+            for at in range(count) for channel in CHANNELS]
+
+
+def value(channel, at):
+    return 1_500 + at % 90 if channel.endswith("cm") else round(5 + at % 70 / 40, 3)
+
+
+def charts(store, start=T0, days=6):
+    """Charts of columns of a minute, 2 minutes, a quarter, an hour, a day."""
+    return [{channel: [(c.unix_ms, c.min, pytest.approx(c.mean), c.max) for c in of]
+             for channel, of in store.series(
+                 NODE, CHANNELS, start, start + span_ms, span_ms // width_ms + 1).items()}
+            for span_ms, width_ms in (
+                (DAY_MS // 4, MINUTE_MS), (DAY_MS // 4, 2 * MINUTE_MS),
+                (days * DAY_MS, 15 * MINUTE_MS), (days * DAY_MS, 60 * MINUTE_MS),
+                (days * DAY_MS, DAY_MS))]
+
+
+def is_from(store, query):
+    """Return how many rows a query of the database gives."""
+    return len(store._query(query, "ms"))
+
+
+def test_charts_from_roll_ups_are_those_of_the_embedded_store(store, tmp_path):
+    """What was there before `store init`, what comes late after it, and what is corrected."""
+    embedded = SqliteStore(tmp_path / "store.db")
+    before = points(T0, 4_000, 97_000)
+    late = points(T0 + DAY_MS + 1_000, 700, 31_000)
+    corrected = [SamplePoint(NODE, "reservoir.ph", T0, 14.0)]
+    store.write(before, [])
+    init(store)
+    embedded.write(before, [])
+    assert charts(store) == charts(embedded)
+    for more in (late, corrected, late):
+        store.write(more, [EventPoint(NODE, T0 * 1_000, 1, "b1", "boot", {})])
+        embedded.write(more, [])
+        assert is_from(store, "SELECT due FROM late") > 0
+        while store.tend(NOW):
+            pass
+        assert is_from(store, "SELECT due FROM late") == 0
+        assert charts(store) == charts(embedded)
+    store._run("DELETE FROM sample")
+    assert is_from(store, "SELECT ph FROM sample") == 0
+    assert charts(store) == charts(embedded)  # they are made of roll-ups alone
+    embedded.close()
+
+
+def test_the_newest_columns_are_there_before_they_are_rolled_up(store):
+    init(store)
+    recent = NOW - 10 * MINUTE_MS
+    store.write([SamplePoint(NODE, "reservoir.ph", recent + at * 10_000, 6) for at in range(60)],
+                [])
+    for columns in (61, 7):
+        drawn = store.series(NODE, ["reservoir.ph"], NOW - 60 * MINUTE_MS, NOW + MINUTE_MS,
+                             columns)["reservoir.ph"]
+        assert drawn[-1].unix_ms >= NOW - 61 * MINUTE_MS // (columns - 1) - MINUTE_MS
+        assert drawn[-1].mean == 6
+        assert [column.unix_ms for column in drawn] == sorted({c.unix_ms for c in drawn})
+
+
+def test_continuous_queries_roll_up_what_comes_in_time(store, eventually):
+    init(store)
+    store.write([SamplePoint(NODE, "reservoir.ph", NOW - 5 * MINUTE_MS + at * 1_000, 6.5)
+                 for at in range(60)], [])
+    assert is_from(store, "SELECT due FROM late") == 0
+    eventually(lambda: is_from(store, 'SELECT count_ph FROM "minutes".sample_1m') >= 1, 240,
+               "a continuous query has run")
+
+
+def test_policies_follow_the_configuration_and_init_may_be_repeated(influxd):
+    store = open_store(influxd, "policies")
+    for _ in range(2):
+        assert len(init(store)) == 7
+    other = open_store(influxd, "policies", raw_days=30, minutes_days=90, daily_days=0)
+    init(other)
+    rows = influxd.rows('SHOW RETENTION POLICIES ON "policies"', "policies")
+    assert {row[0]: row[1] for row in rows} == {
+        "autogen": "720h0m0s", "minutes": "2160h0m0s", "quarters": "87600h0m0s", "daily": "0s"}
+    queries = [row[0] for row in influxd.rows("SHOW CONTINUOUS QUERIES", "policies")]
+    assert sorted(name for name in queries if name.startswith("idroserra_policies_")) == [
+        "idroserra_policies_15m", "idroserra_policies_1d", "idroserra_policies_1m"]
+    for each in (store, other):
+        each.close()
+
+
+def test_what_is_older_than_the_database_keeps_holds_up_nothing(influxd):
+    store = open_store(influxd, "old", raw_days=7)
+    store.write([SamplePoint(NODE, "reservoir.ph", NOW, 6)], [])
+    init(store)
+    store.write([SamplePoint(NODE, "reservoir.ph", T0, 6),
+                 SamplePoint(NODE, "reservoir.ph", NOW - DAY_MS, 7)], [])
+    assert [v for _, v in store.points(NODE, ["reservoir.ph"], 0, NOW + 1)["reservoir.ph"]] == [
+        7, 6]
+    store.close()
+
+
+def test_info_counts_what_is_there(store):
+    store.write(points(T0, 100, 10_000), [EventPoint(NODE, T0 * 1_000, 1, "b1", "boot", {})])
+    found = store.info()
+    assert (found.points, found.events, found.nodes) == (300, 1, 1)
+    assert (found.oldest_unix_ms, found.newest_unix_ms) == (T0, T0 + 990_000)
