@@ -1,7 +1,13 @@
 """The production store against the real thing: InfluxDB 1.6.7 by /write and /query, and
-VictoriaMetrics by /api/v2/write through influxdb-client."""
+VictoriaMetrics by /api/v2/write through influxdb-client.
+
+What needs a store alone also runs on the InfluxDB 2 or 3 that IDROSERRA_TEST_INFLUX_URL names,
+with _TOKEN, _ORG and _BUCKET (and _WRITE_API=v1 for a 1.x): it must keep 2026-01-01."""
 
 import json
+import os
+import sys
+import uuid
 
 import pytest
 from databases import Influxd, VictoriaMetrics, free_port
@@ -34,11 +40,35 @@ def open_store(server, database, write_api="v1"):
     return InfluxStore(config, site=SITE)
 
 
-@pytest.fixture
-def store(influxd, request):
-    store = open_store(influxd, request.node.name[:60].replace("[", "-").replace("]", ""))
+NAMED = os.environ.get("IDROSERRA_TEST_INFLUX_URL")
+
+
+def named_store():
+    """Return the store of the server that the environment names."""
+    told = {key: os.environ.get(f"IDROSERRA_TEST_INFLUX_{key.upper()}", "")
+            for key in ("token", "org", "bucket", "write_api")}
+    config = StoreConfig(kind="influx", url=NAMED, database=told["bucket"] or "idroserra",
+                         write_api=told["write_api"] or "v2", token=told["token"] or None,
+                         org=told["org"])
+    return InfluxStore(config, site=SITE)
+
+
+@pytest.fixture(params=["influxd", "named"] if NAMED else ["influxd"])
+def store(influxd, request, monkeypatch):
+    if request.param == "named":
+        # It is not ours and keeps what it gets: each test has a node of its own.
+        monkeypatch.setattr(sys.modules[__name__], "NODE", f"test-{uuid.uuid4().hex[:12]}")
+        store = named_store()
+    else:
+        store = open_store(influxd, request.node.name[:60].replace("[", "-").replace("]", ""))
     yield store
     store.close()
+
+
+def on_our_own(store, influxd):
+    """Skip what looks into the server itself, on one that is not ours."""
+    if store._config.url != influxd.url:
+        pytest.skip("only on a server of our own")
 
 
 def ph(at_ms, value, channel="reservoir.ph"):
@@ -87,12 +117,26 @@ def test_latest_is_the_newest_of_each_channel(store):
     assert store.latest("idro-none") == {}
 
 
+def test_points_and_spans_are_what_was_written(store):
+    samples = [ph(at * 1_000, 6 + at / 1_000) for at in range(50)]
+    samples += [ph(at * 7_000, 1_500 + at, "reservoir.ec_us_cm") for at in range(50)]
+    store.write(samples, [])
+    found = store.points(NODE, ["reservoir.ph", "reservoir.ec_us_cm", "air.temp_c"], T0,
+                         T0 + 60_000)
+    assert found == {
+        "reservoir.ph": [(s.unix_ms, s.value) for s in samples[:50]],
+        "reservoir.ec_us_cm": [(s.unix_ms, s.value) for s in samples[50:59]],
+        "air.temp_c": []}
+    assert store.spans()[NODE] == (T0, T0 + 49 * 7_000)
+
+
 def test_nothing_was_written_yet_is_empty_not_an_error(store):
     assert store.series(NODE, ["reservoir.ph"], T0, T0 + 1000, 10) == {"reservoir.ph": []}
     assert store.events(NODE, T0, T0 + 1000) == []
 
 
 def test_a_field_keeps_its_type_whatever_the_value(store, influxd):
+    on_our_own(store, influxd)
     store.write([ph(0, 6)], [])
     store.write([ph(1_000, 6.02)], [])
     store.write([ph(0, 1500.0, "reservoir.ec_us_cm")], [])
@@ -100,7 +144,8 @@ def test_a_field_keeps_its_type_whatever_the_value(store, influxd):
     assert sorted(rows) == [["ec_us_cm", "integer"], ["ph", "float"]]
 
 
-def test_what_the_database_refuses_is_rejected(store):
+def test_what_the_database_refuses_is_rejected(store, influxd):
+    on_our_own(store, influxd)
     store.write([ph(0, 6)], [])
     # The same field with another type, as somebody else's program may have written it.
     Http(store._config).request(
@@ -158,6 +203,7 @@ def test_an_answer_that_is_no_influxql_is_unavailable(victoria):
 
 
 def test_events_come_back_as_json(influxd, store):
+    on_our_own(store, influxd)
     store.write([], [EventPoint(NODE, T0 * 1000, 1, "b1", "boot", {"reset": "power_on"})])
     row, = influxd.rows("SELECT detail FROM event", store._config.database)
     assert json.loads(row[1]) == {"reset": "power_on"}

@@ -61,6 +61,25 @@ class Http:
             raise refusal(self._url, status, answer)
         return answer
 
+    def version(self) -> str:
+        """Return the version the server tells at /ping, such as 1.6.7. Raises StoreUnavailable."""
+        with self._lock:
+            try:
+                self._connection.request("GET", self._base + "/ping", None, self._authorization)
+                response = self._connection.getresponse()
+                answer = response.read()
+            except (OSError, http.client.HTTPException) as error:
+                self._connection.close()
+                raise StoreUnavailable(f"{self._url}: {error}") from error
+        told = response.getheader("X-Influxdb-Version")
+        if told is None:
+            try:
+                told = str(json.loads(answer)["version"])
+            except (ValueError, KeyError, TypeError):
+                raise StoreUnavailable(
+                    f"{self._url}: /ping does not tell a version of InfluxDB") from None
+        return told.lstrip("v")
+
     def close(self) -> None:
         """Close the connection."""
         with self._lock:
@@ -101,17 +120,11 @@ def send_v1(config: StoreConfig, connection: Http) -> Send:
 
 def send_v2(config: StoreConfig) -> Send:
     """Return what writes lines to /api/v2/write. Raises ConfigError without influxdb-client."""
-    try:
-        client_package: Any = import_module("influxdb_client")
-        from influxdb_client.rest import ApiException
-        from urllib3.exceptions import HTTPError
-    except ImportError:
-        raise ConfigError(
-            "store", "write_api", 'v2 needs influxdb-client: pip install "idroserra[influx]"'
-        ) from None
-    client = client_package.InfluxDBClient(
-        config.url, _token(config), org=config.org, timeout=config.timeout_ms
-    )
+    client = client_v2(config)
+    from influxdb_client.rest import ApiException
+    from urllib3.exceptions import HTTPError
+
+    client_package: Any = import_module("influxdb_client")
     service = client_package.WriteService(client.api_client)
 
     def send(lines: bytes) -> None:
@@ -128,6 +141,19 @@ def send_v2(config: StoreConfig) -> Send:
             raise StoreUnavailable(f"{config.url}: {error}") from error
 
     return send
+
+
+def client_v2(config: StoreConfig) -> Any:
+    """Return the client of influxdb-client. Raises ConfigError where that is not installed."""
+    try:
+        client_package: Any = import_module("influxdb_client")
+    except ImportError:
+        raise ConfigError(
+            "store", "write_api", 'v2 needs influxdb-client: pip install "idroserra[influx]"'
+        ) from None
+    return client_package.InfluxDBClient(
+        config.url, _token(config), org=config.org, timeout=config.timeout_ms
+    )
 
 
 def refusal(url: str, status: int, answer: bytes) -> StoreError:

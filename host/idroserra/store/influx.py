@@ -27,8 +27,10 @@ from idroserra.store import (
     Tell,
     column_width_ms,
     influx_rolls,
+    influx_three,
+    influx_two,
 )
-from idroserra.store.http import Http, send_v1, send_v2
+from idroserra.store.http import Http, client_v2, send_v1, send_v2
 from idroserra.store.influx_info import info, spans_of
 from idroserra.store.lines import event_line, query_text, sample_lines
 
@@ -209,16 +211,22 @@ class InfluxStore:
 
     def init(self, tell: Tell) -> list[str]:
         """Set up retention and downsampling, and roll up what is there; say what was done."""
-        done = influx_rolls.set_up(
-            self._run, self._config.database, self._config.keep, self.spans().values(), tell)
+        major = self._major()
+        if major == 3:
+            return influx_three.set_up(self._http, self._config)
+        if major == 2:
+            done = influx_two.set_up(client_v2(self._config), self._config)
+        else:
+            done = influx_rolls.set_up(self._run, self._config.database, self._config.keep)
         self._policies_at_s = -POLICIES_FOR_S
+        influx_rolls.roll_past(self._roll_up, list(self.spans().values()), tell)
         return done
 
     def tend(self, now_unix_ms: int) -> bool:
         """Make the roll-ups of an hour again that points came late for; False: there is none."""
         if not self._rolled_policies():
             return False
-        return influx_rolls.roll_late(self._run, self._config.database)
+        return influx_rolls.roll_late(self._run, self._roll_up)
 
     def compact(self) -> None:
         """Do nothing: the database compacts itself."""
@@ -244,6 +252,21 @@ class InfluxStore:
         query = urlencode({"q": f'CREATE DATABASE "{self._config.database}"'})
         self._http.request("POST", f"/query?{query}", b"", {})
         self._is_created = True
+
+    def _roll_up(self, start_ms: int, end_ms: int) -> None:
+        """Make all roll-ups of [start, end), whole hours, again."""
+        if self._major() == 2:
+            influx_two.roll_up(client_v2(self._config), self._config, start_ms, end_ms)
+        else:
+            influx_rolls.roll_up(self._run, self._config.database, start_ms, end_ms)
+
+    def _major(self) -> int:
+        """Return the first number of the server's version. Raises StoreUnavailable."""
+        version = self._query_http.version()
+        first = version.partition(".")[0]
+        if not first.isdigit():
+            raise StoreUnavailable(f"{self._config.url}: {version} is no version of InfluxDB")
+        return int(first)
 
     def _run(self, text: str) -> list[list[Any]]:
         """Run a statement that may change something; return its rows, times in ns."""

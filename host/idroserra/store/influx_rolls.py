@@ -42,13 +42,10 @@ DAYS = Rolled("1d", DAY_MS, "daily", "EVERY 1h FOR 2d")
 ROLLED = (MINUTES, QUARTERS, DAYS)
 
 
-def set_up(
-    run: Statement, database: str, keep: KeepConfig, spans: Iterable[tuple[int, int]],
-    tell: Tell,
-) -> list[str]:
-    """Make policies, queries and the roll-ups of what is there already; say what was done.
+def set_up(run: Statement, database: str, keep: KeepConfig) -> list[str]:
+    """Make policies and continuous queries; say what was done.
 
-    tell(done_ms, total_ms) while the past is rolled up. Raises StoreUnavailable, StoreRejected."""
+    Raises StoreUnavailable, StoreRejected."""
     run(f'CREATE DATABASE "{database}"')
     policies = {str(row[0]): bool(row[4]) for row in run(
         f'SHOW RETENTION POLICIES ON "{database}"')}
@@ -70,7 +67,6 @@ def set_up(
         run(f'CREATE CONTINUOUS QUERY "{name}" ON "{database}" RESAMPLE {rolled.resample}'
             f" BEGIN {_rolling(database, rolled, '')} END")
         done.append(f"continuous query {name}")
-    _roll_past(run, database, list(spans), tell)
     return done
 
 
@@ -88,13 +84,15 @@ def late_lines(samples: Sequence[SamplePoint], now_unix_ms: int) -> list[str]:
     return [f"late due=1i {hour * HOUR_MS * _NS + own_ns}" for hour in sorted(hours)]
 
 
-def roll_late(run: Statement, database: str) -> bool:
-    """Make the roll-ups of one hour of late points again; False where none is marked."""
+def roll_late(run: Statement, roll: Callable[[int, int], None]) -> bool:
+    """Make the roll-ups of one hour of late points again; False where none is marked.
+
+    roll(start_ms, end_ms) makes those of whole hours."""
     marks = [row[0] for row in run(f"SELECT due FROM late ORDER BY time ASC LIMIT {MOST_MARKS}")]
     if not marks:
         return False
     hour_ms = marks[0] // _NS // HOUR_MS * HOUR_MS
-    roll_up(run, database, hour_ms, hour_ms + HOUR_MS)
+    roll(hour_ms, hour_ms + HOUR_MS)
     seen = [mark for mark in marks if mark // _NS // HOUR_MS * HOUR_MS == hour_ms]
     for mark in seen:  # those alone: others may have come meanwhile
         run(f"DELETE FROM late WHERE time = {mark}")
@@ -115,16 +113,17 @@ def fields_of(keys: Iterable[str]) -> str:
                     for key in keys)
 
 
-def _roll_past(
-    run: Statement, database: str, spans: list[tuple[int, int]], tell: Tell
+def roll_past(
+    roll: Callable[[int, int], None], spans: list[tuple[int, int]], tell: Tell
 ) -> None:
+    """Make the roll-ups of all there is, a day at a time; tell(done_ms, total_ms) meanwhile."""
     if not spans:
         return
     start = min(span[0] for span in spans) // DAY_MS * DAY_MS
     newest = max(span[1] for span in spans)
     for day_ms in range(start, newest + 1, DAY_MS):
         tell(day_ms - start, newest + 1 - start)
-        roll_up(run, database, day_ms, day_ms + DAY_MS)
+        roll(day_ms, day_ms + DAY_MS)
 
 
 def _rolling(database: str, rolled: Rolled, where: str) -> str:

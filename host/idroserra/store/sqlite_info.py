@@ -8,6 +8,7 @@ from pathlib import Path
 from idroserra.config import KeepConfig
 from idroserra.store import ResolutionInfo, StoreInfo
 from idroserra.store.packing import HOUR_MS
+from idroserra.store.sqlite_read import newest, oldest
 from idroserra.store.sqlite_schema import PLACE_BITS
 
 
@@ -40,17 +41,18 @@ def info(database: sqlite3.Connection, path: Path, keep: KeepConfig) -> StoreInf
 def spans_of(database: sqlite3.Connection) -> dict[str, tuple[int, int]]:
     """Return {node: (oldest, newest)} in unix_ms of its points and events."""
     found: dict[str, tuple[int, int]] = {}
-    rows = database.execute(
-        "SELECT node, (SELECT min(unix_ms) FROM rollup_15m AS r WHERE r.series = s.series),"
-        " coalesce((SELECT max(unix_ms) FROM samples AS p WHERE p.series = s.series),"
-        "  (SELECT max(unix_ms) + 899999 FROM rollup_15m AS r WHERE r.series = s.series))"
-        " FROM series AS s"
-        " UNION ALL SELECT node, min(unix_us) / 1000, max(unix_us) / 1000 FROM events"
-        " GROUP BY node")
-    for node, oldest, newest in rows:
-        if oldest is not None:
-            known = found.get(node, (oldest, newest))
-            found[node] = (min(known[0], oldest), max(known[1], newest))
+
+    def take(node: str, first_ms: int, last_ms: int) -> None:
+        known = found.get(node, (first_ms, last_ms))
+        found[node] = (min(known[0], first_ms), max(known[1], last_ms))
+
+    for node, series in database.execute("SELECT node, series FROM series").fetchall():
+        last = newest(database, series)
+        if last is not None:
+            take(node, oldest(database, series), last[0])
+    for row in database.execute(
+            "SELECT node, min(unix_us) / 1000, max(unix_us) / 1000 FROM events GROUP BY node"):
+        take(*row)
     return found
 
 

@@ -107,6 +107,17 @@ def newest(database: sqlite3.Connection, series: int) -> tuple[int, int] | None:
     return int(rolled[0]), int(rolled[1])
 
 
+def oldest(database: sqlite3.Connection, series: int) -> int:
+    """Return when the oldest point was, unix_ms; where it is forgotten, when its roll-up begins.
+
+    Of a series that has points, or had."""
+    start_ms = int(database.execute(
+        "SELECT unix_ms FROM rollup_15m WHERE series = ? ORDER BY unix_ms LIMIT 1",
+        (series,)).fetchone()[0])
+    inside = points(database, series, start_ms, start_ms + QUARTER_MS).unix_ms
+    return inside[0] if inside else start_ms
+
+
 def _row_columns(
     database: sqlite3.Connection, series: int, width_ms: int, start_ms: int, end_ms: int
 ) -> Iterable[Total]:
