@@ -211,6 +211,13 @@ class AlarmsConfig(_Section):
         return self
 
 
+class AccessConfig(_Section):
+    """How long people at the page stay logged in: without use, and in all."""
+
+    idle_min: int = Field(default=30, ge=1, le=1_440)
+    absolute_h: int = Field(default=12, ge=1, le=720)
+
+
 class Config(BaseSettings):
     """Everything the host needs to know before it starts. Built by load_config()."""
 
@@ -226,6 +233,7 @@ class Config(BaseSettings):
     spool: SpoolConfig = SpoolConfig()
     alarms: AlarmsConfig = AlarmsConfig()
     homeassistant: HomeAssistantConfig = HomeAssistantConfig()
+    access: AccessConfig = AccessConfig()
 
     @field_validator("site")
     @classmethod

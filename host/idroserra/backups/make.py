@@ -29,7 +29,7 @@ from idroserra.config import Config
 
 FIRST = ("spool.db", "store.db", "state.db")
 # Of a running host alone, or nothing that lasts.
-PASSED_OVER = ("lock", JOURNAL)
+PASSED_OVER = ("lock", "cli.key", JOURNAL)
 PASSED_SUFFIXES = (".db-wal", ".db-shm", ".db-journal", ".part")
 # Secret as a whole: in a backup with keys only.
 SECRET_NAMES = ("users.db",)

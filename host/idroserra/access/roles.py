@@ -1,0 +1,146 @@
+"""The roles, and the one table that says which least role every route of the host needs.
+
+A path that has no row is refused: a new route works once it has its row here, and a test walks
+every route of the application. Rows are tried in order, so fixed paths stand before patterns.
+"""
+
+from __future__ import annotations
+
+import re
+from enum import IntEnum
+from typing import NamedTuple
+
+from starlette.routing import compile_path
+
+
+class Role(IntEnum):
+    """What somebody may do. Each role may do all that a lower one may."""
+
+    ANYONE = 0
+    VIEWER = 1
+    OPERATOR = 2
+    ADMIN = 3
+
+    @property
+    def word(self) -> str:
+        """The role as people, files and the API call it."""
+        return self.name.lower()
+
+
+ROLES = tuple(role.word for role in (Role.VIEWER, Role.OPERATOR, Role.ADMIN))
+
+
+def role_of(word: str) -> Role:
+    """Return the role called `word`. Raises ValueError for anything that is none."""
+    if word not in ROLES:
+        raise ValueError(f"role: {word[:20]!r} is none: {', '.join(ROLES)}")
+    return Role[word.upper()]
+
+
+class Rule(NamedTuple):
+    """One row: the least role, and the word of the audit log for a request that changes things."""
+
+    method: str
+    path: str
+    role: Role
+    action: str = ""
+
+
+_ANYONE, _VIEWER, _OPERATOR, _ADMIN = Role.ANYONE, Role.VIEWER, Role.OPERATOR, Role.ADMIN
+
+MATRIX = (
+    # How to get in.
+    Rule("GET", "/login", _ANYONE),
+    Rule("GET", "/setup", _ANYONE),
+    Rule("GET", "/static/{path:path}", _ANYONE),
+    Rule("GET", "/api/session", _ANYONE),
+    Rule("POST", "/api/session", _ANYONE, "log in"),
+    Rule("POST", "/api/session/link", _ANYONE, "log in by link"),
+    Rule("POST", "/api/setup", _ANYONE, "set up"),
+    # Oneself.
+    Rule("GET", "/account", _VIEWER),
+    Rule("DELETE", "/api/session", _VIEWER, "log out"),
+    Rule("DELETE", "/api/session/all", _VIEWER, "log out everywhere"),
+    Rule("POST", "/api/session/confirm", _VIEWER, "confirm password"),
+    Rule("PUT", "/api/account/password", _VIEWER, "change own password"),
+    # Users, tokens and the record.
+    Rule("GET", "/users", _ADMIN),
+    Rule("GET", "/api/users", _ADMIN),
+    Rule("POST", "/api/users", _ADMIN, "add user"),
+    Rule("PUT", "/api/users/{name}/role", _ADMIN, "change role"),
+    Rule("PUT", "/api/users/{name}/password", _ADMIN, "set password"),
+    Rule("DELETE", "/api/users/{name}", _ADMIN, "remove user"),
+    Rule("GET", "/api/tokens", _ADMIN),
+    Rule("POST", "/api/tokens", _ADMIN, "make token"),
+    Rule("DELETE", "/api/tokens/{name}", _ADMIN, "revoke token"),
+    Rule("GET", "/api/audit", _ADMIN),
+    # Looking.
+    Rule("GET", "/", _VIEWER),
+    Rule("GET", "/alarms", _VIEWER),
+    Rule("GET", "/nodes/{node}", _VIEWER),
+    Rule("GET", "/metrics", _VIEWER),
+    Rule("GET", "/api/openapi.json", _VIEWER),
+    Rule("GET", "/api/live", _VIEWER),
+    Rule("GET", "/api/health", _VIEWER),
+    Rule("GET", "/api/rejected", _VIEWER),
+    Rule("GET", "/api/nodes", _VIEWER),
+    Rule("GET", "/api/nodes/{node}", _VIEWER),
+    Rule("GET", "/api/nodes/{node}/series", _VIEWER),
+    Rule("GET", "/api/nodes/{node}/events", _VIEWER),
+    Rule("GET", "/api/nodes/{node}/export", _VIEWER),
+    Rule("GET", "/api/commands/{command_id}", _VIEWER),
+    # Commands and setpoints.
+    Rule("POST", "/api/nodes/{node}/commands", _OPERATOR, "command"),
+    Rule("PUT", "/api/nodes/{node}/config", _OPERATOR, "change settings"),
+    # Recipes.
+    Rule("GET", "/api/recipes", _VIEWER),
+    Rule("GET", "/api/recipes/{name}", _VIEWER),
+    Rule("GET", "/api/nodes/{node}/recipe", _VIEWER),
+    Rule("GET", "/api/nodes/{node}/recipe/notes", _VIEWER),
+    Rule("POST", "/api/nodes/{node}/recipe", _OPERATOR, "start recipe"),
+    Rule("POST", "/api/nodes/{node}/recipe/skip", _OPERATOR, "skip stage"),
+    Rule("POST", "/api/nodes/{node}/recipe/resume", _OPERATOR, "resume recipe"),
+    Rule("POST", "/api/nodes/{node}/recipe/stop", _OPERATOR, "stop recipe"),
+    # Calibrations.
+    Rule("GET", "/api/nodes/{node}/calibrations", _VIEWER),
+    Rule("GET", "/api/nodes/{node}/calibrations/{calibration}", _VIEWER),
+    Rule("POST", "/api/nodes/{node}/calibrations", _OPERATOR, "begin calibration"),
+    Rule("POST", "/api/nodes/{node}/calibrations/{calibration}/points", _OPERATOR, "take point"),
+    Rule("DELETE", "/api/nodes/{node}/calibrations/{calibration}/points/last", _OPERATOR,
+         "drop point"),
+    Rule("POST", "/api/nodes/{node}/calibrations/{calibration}/runs", _OPERATOR, "run pump"),
+    Rule("POST", "/api/nodes/{node}/calibrations/{calibration}/factory", _OPERATOR,
+         "factory calibration"),
+    Rule("POST", "/api/nodes/{node}/calibrations/{calibration}/finish", _OPERATOR,
+         "finish calibration"),
+    Rule("POST", "/api/nodes/{node}/calibrations/{calibration}/cancel", _OPERATOR,
+         "cancel calibration"),
+    # Alarms.
+    Rule("GET", "/api/alarms", _VIEWER),
+    Rule("GET", "/api/alarms/history", _VIEWER),
+    Rule("GET", "/api/alarms/kpis", _VIEWER),
+    Rule("GET", "/api/alarms/bottles", _VIEWER),
+    Rule("PUT", "/api/alarms/bottles", _OPERATOR, "fill bottle"),
+    Rule("POST", "/api/alarms/acknowledge", _OPERATOR, "acknowledge alarm"),
+    Rule("POST", "/api/alarms/shelve", _OPERATOR, "shelve alarm"),
+    Rule("POST", "/api/alarms/unshelve", _OPERATOR, "unshelve alarm"),
+    Rule("POST", "/api/alarms/test", _OPERATOR, "test alarms"),
+    Rule("POST", "/api/alarms/take-out", _OPERATOR, "take alarm out"),
+    Rule("POST", "/api/alarms/put-back", _OPERATOR, "put alarm back"),
+)
+
+_PATTERNS: tuple[tuple[re.Pattern[str], Rule], ...] = tuple(
+    (compile_path(rule.path)[0], rule) for rule in MATRIX)
+
+
+def rule_of(method: str, path: str) -> Rule | None:
+    """Return the row of a request, None for one that has none: it is refused."""
+    wanted = "GET" if method == "HEAD" else method
+    return next((rule for pattern, rule in _PATTERNS
+                 if rule.method == wanted and pattern.match(path)), None)
+
+
+def target_of(rule: Rule, path: str) -> str:
+    """Return what a request is about, from its path: a node, a user, a token; "" for none."""
+    found = next(pattern.match(path) for pattern, one in _PATTERNS if one is rule)
+    return "" if found is None else " ".join(found.groupdict().values())
