@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -37,6 +38,54 @@ def test_same_sources_give_the_same_bytes(tmp_path):
     second = image.build_image(NAME, tmp_path / "some" / "where else")
     assert first == second
     assert flash_files(tmp_path / "here") == flash_files(tmp_path / "some" / "where else")
+
+
+def test_the_bytes_depend_on_no_folder_day_zone_or_language(tmp_path):
+    copied = {}
+    for name, path in image.firmware_sources().items():
+        copied[name] = tmp_path / "copy" / name
+        copied[name].parent.mkdir(parents=True, exist_ok=True)
+        copied[name].write_bytes(path.read_bytes())
+        os.utime(copied[name], (1_000_000_000, 1_000_000_000))
+    image.build_image(NAME, tmp_path / "here", copied)
+    there = tmp_path / "there"
+    there.mkdir(mode=0o700)
+    subprocess.run(
+        [sys.executable, "-m", "idroserra.cli", "board", "build", NAME, "--out", "image"],
+        cwd=there, check=True, stdout=subprocess.DEVNULL,
+        env=os.environ | {"TZ": "Pacific/Kiritimati", "LC_ALL": "C", "PYTHONHASHSEED": "7",
+                          "SOURCE_DATE_EPOCH": "1"},
+    )
+    assert flash_files(tmp_path / "here") == flash_files(there / "image")
+
+
+def test_manifest_says_for_which_boards_it_is_and_how_old_it_may_get(tmp_path):
+    manifest = image.build_image(NAME, tmp_path)
+    assert (manifest.board, manifest.board_class) == (NAME, f"esp32/{NAME}")
+    written = (tmp_path / "manifest.json").read_bytes()
+    assert image.security_counter(written) == manifest.security_counter == image.SECURITY_COUNTER
+    assert {path: (tmp_path / path).stat().st_size for path in manifest.files} == manifest.sizes
+
+
+@pytest.mark.parametrize("manifest", [b"", b"{}", b"[]", b"\xff", b'{"security_counter": "x"}'])
+def test_a_manifest_without_a_counter_counts_as_none(manifest):
+    assert image.security_counter(manifest) == 0
+
+
+def test_a_board_file_that_lies_anywhere_is_built(tmp_path):
+    text = (boards.boards_dir() / f"{NAME}.toml").read_text().replace(NAME, "my-tank")
+    (tmp_path / "my-tank.toml").write_text(text)
+    assert image.build_image(str(tmp_path / "my-tank.toml"), tmp_path / "x").board == "my-tank"
+
+
+def test_an_image_of_an_older_version_is_replaced(tmp_path):
+    (tmp_path / "manifest.json").write_text('{"files": {"old.mpy": "00"}}')
+    (tmp_path / "old.mpy").write_bytes(b"old")
+    image.build_image(NAME, tmp_path)
+    assert not (tmp_path / "old.mpy").exists()
+    (tmp_path / "manifest.json").write_text("of something else")
+    with pytest.raises(image.ImageError, match="is no manifest of an image"):
+        image.build_image(NAME, tmp_path)
 
 
 def test_manifest_tells_the_hash_of_every_file(tmp_path):

@@ -42,6 +42,7 @@ class VirtualBoard:
     ) -> None:
         self.resets = 0  # asked for by machine.reset()
         self.has_micropython = has_micropython
+        self.says = b""  # what MicroPython says instead of answering
         self._loader_bytes = loader_bytes  # that the host may still send to either, then the
         self._prompt_bytes = prompt_bytes  # cable dies
         self._flash = folder / "littlefs.img"
@@ -49,9 +50,10 @@ class VirtualBoard:
         if not self._flash.exists():  # else it is the same board, plugged in again
             self._format()
         self._loader = _Loader(folder, chip)
-        self._rom: socket.socket | None = None
+        self._rom = self._loader.connect()
+        self._is_rom_on = False
         self._micropython: _MicroPython | None = None
-        self._is_raw = False
+        self._is_raw = self._is_in_frame = False
         self._master, self._slave = pty.openpty()
         tty.setraw(self._slave)
         self.port = os.ttyname(self._slave)
@@ -63,7 +65,10 @@ class VirtualBoard:
         """Take the board away, as pulling its plug does."""
         os.write(self._waker, b"x")
         self._thread.join(30)
+        self._rom.close()
         self._loader.stop()
+        for number in (self._slave, self._wake, self._waker):  # its name was its own until now
+            os.close(number)
 
     def hold(self, files: Mapping[str, bytes]) -> None:
         """Put files on the flash, as if they had always been there."""
@@ -94,12 +99,11 @@ class VirtualBoard:
                 pass
         finally:
             self._power_off()
-            for number in (self._master, self._slave, self._wake, self._waker):
-                os.close(number)
+            os.close(self._master)
 
     def _step(self) -> bool:
         """Move bytes between the line and whoever is at its other end; False when it is over."""
-        far = self._rom or self._micropython
+        far = self._rom if self._is_rom_on else self._micropython
         ready, _, _ = select.select([self._master, self._wake, *([far] if far else [])], [], [])
         if self._wake in ready:
             return False
@@ -107,34 +111,33 @@ class VirtualBoard:
             self._from_host(os.read(self._master, 4_096))
             if min(self._loader_bytes, self._prompt_bytes) < 0:
                 return False
-        if far is not None and far in ready and far in (self._rom, self._micropython):
-            try:
-                data = far.recv(4_096)
-            except ConnectionResetError:
-                data = b""
+        if far in ready and far is (self._rom if self._is_rom_on else self._micropython):
+            data = far.recv(4_096)
             if data:
                 os.write(self._master, data)
-            elif far is self._micropython:
+            else:
                 self._ended()
-            else:  # the boot loader was told to start the application
-                self._power_off()
         return True
 
     def _from_host(self, data: bytes) -> None:
-        if self._rom is None and data[0] == _SLIP_END:
+        if not self._is_rom_on and data[0] == _SLIP_END:
             self._power_off()
-            self._rom = self._loader.connect()
-        elif self._rom is not None and data.lstrip(b"\r")[:1] in (_CTRL_C, _RAW):
+            self._is_rom_on = True
+        elif (self._is_rom_on and not self._is_in_frame
+              and data.lstrip(b"\r")[:1] in (_CTRL_C, _RAW)):
             self._power_off()
-        if self._rom is not None:
+        if self._is_rom_on:
             if _ERASES.search(data):
                 self.has_micropython = False
                 self._format()
             self.has_micropython = self.has_micropython or _WRITES.search(data) is not None
+            self._is_in_frame ^= data.count(_SLIP_END) % 2 == 1
             self._rom.sendall(data)
             self._loader_bytes -= len(data)
             return
-        if self._micropython is None and self.has_micropython:
+        if self.says:
+            os.write(self._master, self.says)
+        elif self._micropython is None and self.has_micropython:
             self._micropython = _MicroPython(self._flash)
         if self._micropython is not None:
             self._is_raw = self._mode_after(data)
@@ -161,12 +164,10 @@ class VirtualBoard:
             self._micropython.sendall(_RAW)
 
     def _power_off(self) -> None:
-        if self._rom is not None:
-            self._rom.close()
         if self._micropython is not None:
             self._micropython.stop()
-        self._rom = self._micropython = None
-        self._is_raw = False
+        self._micropython = None
+        self._is_raw = self._is_rom_on = self._is_in_frame = False
 
     def _format(self) -> None:
         self._flash.write_bytes(b"\xff" * self._flash_bytes)
@@ -177,9 +178,11 @@ class _Loader:
 
     def __init__(self, folder: Path, chip: str) -> None:
         port_file = folder / "loader.port"
+        port_file.unlink(missing_ok=True)  # of the board before it was unplugged
         self._process = subprocess.Popen(
             [sys.executable, "-m", "esp32_mock_bootloader.cli", "run", "--chip", chip,
-             "--port", "0", "--port-file", str(port_file)],
+             "--port", "0", "--port-file", str(port_file),
+             "--exit-on-disconnect"],  # else it hangs up a while after the last byte of a file
             stdout=subprocess.DEVNULL, env=os.environ | {
                 "ESP32_MOCK_BOOTLOADER_STATE_DIR": str(folder / "loader")},
         )

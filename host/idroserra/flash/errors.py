@@ -15,10 +15,10 @@ class FlashError(HostError):
 class CableDied(FlashError):
     """The board went away, or stopped answering, in the middle."""
 
-    def __init__(self, port: str, when: str) -> None:
+    def __init__(self, port: str, when: str, why: str = "") -> None:
         super().__init__(
-            f"{port}: the board went away while {when}",
-            "Nothing runs on it until all of it is there: main.py is written last. Check the "
-            "cable and its plugs, leave out any hub, and say the same command again: what is "
-            "there already is not sent again.",
+            f"{port}: the board went away while {when}{f' ({why})' if why else ''}",
+            "A half sent image is never started: main.py is written last. Check the cable and its "
+            "plugs, leave out any hub, and say the same command again: what is there already is "
+            "not sent again.",
         )

@@ -8,19 +8,21 @@ import re
 import subprocess
 import sys
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from importlib.util import find_spec
 from pathlib import Path
 
 from idroserra.flash import ports
 from idroserra.flash.errors import CableDied, FlashError
 
-BAUD = 460_800
+BAUD, SLOW_BAUD = 460_800, 115_200
 OnShare = Callable[[float], None]
 # What esptool says when a chip answered before and does not any more.
 _LOST = ("stopped responding", "disconnected", "input/output error", "device not configured",
          "lost connection", "no serial data", "invalid head of packet", "serial data stream",
          "timed out", "could not configure port", "guru", "write timeout", "clearcommerror")
+_NO_PORT = ("could not open", "port is busy", "doesn't exist")
+_LOOKING, _WRITING = "it was asked which chip it is", "MicroPython was written"
 _NEVER_THERE = ("failed to connect", "no serial data received", "wrong boot mode")
 
 
@@ -44,7 +46,7 @@ class Esptool:
 
     def chip(self) -> Chip:
         """Return the chip that answers; the board starts anew. Raises FlashError."""
-        said = self._run(["flash-id"], "looking which chip it is")
+        said = self._read(["flash-id"], _LOOKING)
         name = _found(said, r"^(?:Connected to|Detecting chip type\.\.\.) ([A-Z0-9-]+)")
         size = re.search(r"^Detected flash size: +(\d+)(MB|KB)$", said, re.MULTILINE)
         unit = {"MB": 1_048_576, "KB": 1_024}
@@ -58,7 +60,7 @@ class Esptool:
     def holds(self, files: Sequence[tuple[int, Path]]) -> bool:
         """Say whether the flash holds these files at their addresses already."""
         try:
-            self._run(["verify-flash", *_pairs(files)], "reading MicroPython back")
+            self._read(["verify-flash", *_pairs(files)], "MicroPython was read back")
         except _Differs:
             return False
         return True
@@ -68,24 +70,52 @@ class Esptool:
 
         `on_share` gets the share of all bytes written so far, 0 to 1. Raises FlashError.
         """
-        sizes = [path.stat().st_size for _, path in files]
-        at = {address: sum(sizes[:i]) for i, (address, _) in enumerate(files)}
-        starts = sorted(at)
+        sizes = {address: path.stat().st_size for address, path in files}
+        all_bytes = sum(sizes.values())
 
         def progress(line: str) -> None:
             found = re.match(r"Writing at 0x([0-9a-f]+).*?(\d+(?:\.\d+)?)%", line)
             if found is None:
                 return
-            start = max(s for s in starts if s <= int(found[1], 16))
-            size = sizes[[address for address, _ in files].index(start)]
-            on_share((at[start] + size * float(found[2]) / 100) / max(1, sum(sizes)))
+            now = max(address for address in sizes if address <= int(found[1], 16))
+            before_bytes = sum(size for address, size in sizes.items() if address < now)
+            on_share((before_bytes + sizes[now] * float(found[2]) / 100) / all_bytes)
 
-        self._run(["write-flash", *_pairs(files)], "MicroPython was written", progress)
+        command = ["write-flash", *_pairs(files)]
+        slower = replace(self, baud=SLOW_BAUD)  # many a cable is too bad only for the speed
+        self._twice(lambda: self._run(command, _WRITING, progress),
+                    lambda: slower._run(command, _WRITING, progress))
         on_share(1.0)
 
     def erase(self) -> None:
         """Erase the whole flash. Raises FlashError."""
         self._run(["erase-flash"], "its flash was erased")
+
+    def _read(self, arguments: list[str], when: str) -> str:
+        """Run what changes nothing, once more where the line was noisy."""
+        return self._twice(lambda: self._run(arguments, when),
+                           lambda: self._run(arguments, when))
+
+    def _twice(self, first: Callable[[], str], second: Callable[[], str]) -> str:
+        """Do `first`, and `second` if it broke off though the port is still there."""
+        try:
+            return first()
+        except CableDied as died:
+            if not self._is_there():
+                raise
+            try:
+                return second()
+            except _Differs:
+                raise
+            except FlashError as again:
+                raise died from again
+
+    def _is_there(self) -> bool:
+        try:
+            ports.check(self.port)
+        except FlashError:
+            return False
+        return True
 
     def _run(
         self, arguments: list[str], when: str, on_line: Callable[[str], None] | None = None
@@ -120,7 +150,9 @@ class Esptool:
         if "verification failed" in text or "verify failed" in text:
             return _Differs(f"{self.port}: what was read back differs ({why})",
                             "Say the same command again; if it stays, the flash is worn out.")
-        if "could not open" in text or "port is busy" in text or "doesn't exist" in text:
+        if any(words in text for words in _NO_PORT):
+            if when != _LOOKING:
+                return CableDied(self.port, when, why)
             return ports.refusal(self.port, OSError(why))
         if any(words in text for words in _NEVER_THERE):
             others = ", ".join(ports.holders(self.port))
@@ -131,7 +163,7 @@ class Esptool:
                 f"command again, on such boards with --no-reset.{also}",
             )
         if any(words in text for words in _LOST):
-            return CableDied(self.port, when)
+            return CableDied(self.port, when, why)
         return FlashError(f"{self.port}: esptool failed: {why}", "Say the same command again, "
                           "slower: --baud 115200.")
 

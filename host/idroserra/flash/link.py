@@ -11,11 +11,13 @@ from typing import Any
 
 import serial
 
+from idroserra.flash import ports
 from idroserra.flash.errors import CableDied, FlashError
 
 BAUD = 115_200
 CATCH_S = 12.0  # a board with our firmware listens for 3 s after its reset
 _READ_S = 2.0
+_AGAIN_S = 10.0  # until a chip with USB of its own is seen again after a reset
 _EXEC_S = 60.0
 _CHUNK_BYTES = 1_024
 _HASHES_AT_ONCE = 8
@@ -88,7 +90,7 @@ class Link:
         """
         self.close()
         deadline_s = time.monotonic() + timeout_s
-        self._transport = _open(self.port, deadline_s)
+        self._transport = _open(self.port)
         with self._talk("it was called to its prompt"):
             if not self._prompt(deadline_s):
                 return None
@@ -234,16 +236,15 @@ def out_of_space(port: str, what: str, others: dict[str, int]) -> FlashError:
     )
 
 
-def _open(port: str, deadline_s: float) -> Any:
+def _open(port: str) -> Any:
     """Return the transport of a port; one that a reset took away is waited for."""
-    from idroserra.flash import ports
-
     try:
         from mpremote.transport import TransportError
         from mpremote.transport_serial import SerialTransport
     except ImportError as error:
         raise FlashError("mpremote is missing",
                          "Install it: pip install 'idroserra[flash]'") from error
+    deadline_s = time.monotonic() + _AGAIN_S
     while True:
         try:
             return SerialTransport(port, BAUD, timeout=_READ_S)
