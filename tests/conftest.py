@@ -1,5 +1,6 @@
 """What all tests share: a real broker on loopback, free ports, and waiting for a condition."""
 
+import os
 import shutil
 import signal
 import socket
@@ -16,6 +17,12 @@ from waiting import wait_until
 # A loaded machine is no fault of what is tested.
 hypothesis.settings.register_profile("patient", parent=hypothesis.settings(), deadline=None)
 hypothesis.settings.load_profile("patient")
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _own_state_folder(tmp_path_factory: pytest.TempPathFactory) -> None:
+    """Hosts note there, for the command line, which of them is at which port."""
+    os.environ["XDG_STATE_HOME"] = str(tmp_path_factory.mktemp("state"))
 
 
 class Mosquitto:

@@ -5,9 +5,11 @@ Exit codes: 0 fine, 1 the thing failed, 2 you called it wrong, 3 a promise was b
 
 from __future__ import annotations
 
+import os
 import sys
 from importlib import import_module
 from importlib.metadata import version
+from pathlib import Path
 from typing import Annotated, Any
 
 import typer
@@ -28,6 +30,8 @@ COMMANDS = {
     "flash": "idroserra.cli_flash:flash",
     "sim": "idroserra.cli_sim:app",
     "chem": "idroserra.cli_chem:chem",
+    "user": "idroserra.cli_user:app",
+    "audit": "idroserra.cli_audit:audit",
     "rejected": "idroserra.cli_rejected:rejected",
     "export": "idroserra.cli_export:export",
     "store": "idroserra.cli_store:app",
@@ -76,13 +80,23 @@ def _print_version(is_asked: bool) -> None:
 @app.callback()
 def _root(
     *,
+    token_file: Annotated[
+        Path | None,
+        typer.Option("--token-file", help="File with the token to ask the host with; without it, "
+                     "that in IDROSERRA_TOKEN, or that of a host of yours on this machine."),
+    ] = None,
     show_version: Annotated[
         bool,
         typer.Option("--version", help="Print the version and end.", is_eager=True,
                      callback=_print_version),
     ] = False,
 ) -> None:
-    """Nothing to do before a command."""
+    """Take the token that every command asks with."""
+    if token_file is not None:
+        try:
+            os.environ["IDROSERRA_TOKEN"] = token_file.read_text("utf-8").strip()
+        except (OSError, ValueError) as error:
+            raise ConfigError(str(token_file), "", str(error)) from None
 
 
 def main() -> None:

@@ -71,7 +71,9 @@ def _run(
     started = time.monotonic()
     options = Options(nodes, history, port, broker, seed)
     with Demo(folder, options, lambda text: console.print(f"[dim]{text}[/dim]")) as running:
-        console.print(f"\n  The greenhouse is open: [bold]{running.url}[/bold] (Ctrl-C ends it)\n")
+        console.print(f"\n  The greenhouse is open: [bold]{running.link}[/bold]\n"
+                      "  This link lets you in while the demo runs (Ctrl-C ends it).\n",
+                      soft_wrap=True)
         _follow(running, console, ended, None if duration is None else started + duration)
         report = settle(running) if duration is not None else None
         console.print("[dim]stopping[/dim]")

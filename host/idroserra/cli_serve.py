@@ -9,6 +9,7 @@ from typing import Annotated, Any
 
 import typer
 
+from idroserra.access.users import Users
 from idroserra.errors import ConfigError
 
 ConfigFile = Annotated[
@@ -42,13 +43,23 @@ def serve(
     service.start()
     try:
         page = create_app(service, simulated=simulated)
-        WebServer(page, settings.http.host, settings.http.port, _say_where).run()
+
+        def say_where(url: str) -> None:
+            typer.echo(f"The page is at {url} (Ctrl-C ends)", err=True)
+            if not service.access.users.has_admin:
+                typer.echo(f"Nobody can log in yet. Make the first admin, once, within a day: "
+                           f"{setup_link(url, service.access.users)}", err=True)
+
+        WebServer(page, settings.http.host, settings.http.port, say_where).run()
     finally:
         service.stop()
 
 
-def _say_where(url: str) -> None:
-    typer.echo(f"The page is at {url} (Ctrl-C ends)", err=True)
+def setup_link(url: str, users: Users) -> str:
+    """Return a link that makes the first admin. What stands behind # is in no log.
+
+    Raises Refused."""
+    return f"{url}/setup#{users.new_setup_token()}"
 
 
 def check_port(host: str, port: int) -> None:

@@ -16,9 +16,10 @@ import threading
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 from idroserra import contract
+from idroserra.access.who import asking
 from idroserra.database import connect
 from idroserra.live import Live
 from idroserra.mqtt_link import Link
@@ -32,6 +33,21 @@ CONFIG_AGAIN_MS = 60_000
 
 # Returns the wall time at the at_ms 0 of (node, boot_id), None where it is not known.
 Epoch = Callable[[str, str], int | None]
+
+
+
+class Note(Protocol):
+    """Writes a row of the audit log."""
+
+    def __call__(
+        self, who: str, action: str, *, target: str = "", address: str = "host",
+        detail: Mapping[str, Any] | None = None, result: str = "done", reason: str = "",
+    ) -> None: ...
+
+
+def _no_note(who: str, action: str, **_: Any) -> None:
+    """Write nothing down."""
+
 
 _SCHEMA = """
 CREATE TABLE IF NOT EXISTS commands (
@@ -63,8 +79,11 @@ class Commands:
     """Sends commands and settings, and keeps what became of them. Any thread may call."""
 
     def __init__(
-        self, path: Path, nodes: Nodes, live: Live, link: Link, epoch_unix_ms: Epoch
+        self, path: Path, nodes: Nodes, live: Live, link: Link, epoch_unix_ms: Epoch,
+        note: Note = _no_note,
     ) -> None:
+        """`note` is told what the host asks for by itself, and what became of everything."""
+        self._note = note
         self._nodes = nodes
         self._live = live
         self._link = link
@@ -93,6 +112,9 @@ class Commands:
             secrets.token_hex(12), node, verb, dict(args), by, now_unix_ms, ends_unix_ms,
             "pending", "",
         )
+        if asking() is None:
+            self._note(by, "command", target=node, result="asked",
+                       detail={"id": command.id, "verb": verb, "args": dict(args)})
         with self._lock:
             state, reason = self._obstacle(known)
             if not state:
@@ -150,6 +172,9 @@ class Commands:
         later."""
         contract.check_by(by)
         known = self._nodes.want(node, changes, by)
+        if asking() is None:
+            self._note(by, "change settings", target=node,
+                       detail={"values": dict(changes), "rev": known.wanted_rev})
         self._send_config(known)
         return known.wanted_rev
 
@@ -159,7 +184,13 @@ class Commands:
         """Take a node's report of its settings; one that has missed the wanted ones gets them.
 
         `unix_ms` is when it came, None for a copy the broker kept."""
+        before = next((one.report for one in self._nodes.all() if one.node == node), None)
         known = self._nodes.set_report(node, report, unix_ms)
+        if before is None or (before.rev, before.error) != (report.rev, report.error):
+            by = known.wanted_by if report.rev == known.wanted_rev else ""
+            self._note(by or node, "settings reported", target=node, address=node,
+                       detail={"rev": report.rev},
+                       result="refused" if report.error else "done", reason=report.error or "")
         self._tell_config(known)
         sent_unix_ms = self._config_sent_unix_ms.get(node, 0)
         is_due = self._link.now_unix_ms() - sent_unix_ms >= CONFIG_AGAIN_MS
@@ -245,6 +276,10 @@ class Commands:
                 self._pending[command.id] = command
             if command.state == "pending":
                 self._pending[command.id] = command
+        if command.state != "pending":
+            self._note(command.by, "command ended", target=command.node, address=command.node,
+                       detail={"id": command.id, "verb": command.verb},
+                       result=command.state, reason=command.reason)
         self._live.publish({"type": "command", **asdict(command)})
 
 

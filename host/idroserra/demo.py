@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from idroserra import boards, image
+from idroserra.access.roles import Role
 from idroserra.broker import Broker, free_port
 from idroserra.cli_serve import check_port
 from idroserra.config import load_config
@@ -29,6 +30,7 @@ from idrosim import process
 
 BOARD = "esp32-reservoir"
 DAY_MS = 86_400_000
+DEMO_USER = "demo"
 SETTLE_DEADLINE_S = 20.0
 _DEFAULT_HTTP_PORT = 8080
 
@@ -147,6 +149,7 @@ class Demo:
         self.say("starting the host")
         self.service = Service(config)
         self.service.start()
+        self.link = self._open_door()
         app = create_app(self.service, simulated=True)
         self._web = WebServer(app, "127.0.0.1", self.port)
         self._web_thread = threading.Thread(target=self._web.run, name="web", daemon=True)
@@ -154,6 +157,13 @@ class Demo:
         _wait(lambda: self._web.started or not self._web_thread.is_alive(), SETTLE_DEADLINE_S)
         if not self._web.started:
             raise DemoError(f"the page did not start on port {self.port}: choose another --port")
+
+    def _open_door(self) -> str:
+        """Return the link that logs in, as long as the demo lasts. The password is nobody's."""
+        access = self.service.access
+        if not access.users.has_admin:
+            access.users.add(DEMO_USER, Role.ADMIN, secrets.token_urlsafe(32))
+        return f"{self.url}/login#{access.open_link(DEMO_USER)}"
 
     def _greenhouse(self, number: int) -> Greenhouse:
         kind, plant, settings = PLANTS[number % len(PLANTS)]

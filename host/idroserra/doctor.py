@@ -20,7 +20,7 @@ from idroserra.doctor_alarms import look_at_alarms
 from idroserra.doctor_broker import look_at_broker
 from idroserra.doctor_check import Check
 from idroserra.errors import ConfigError, HostError, StoreUnavailable
-from idroserra.host_client import HostClient
+from idroserra.host_client import HostClient, HostRefused
 
 LEAST_PYTHON = (3, 11)
 LOW_DISK_MB, LEAST_DISK_MB = 1_024, 200
@@ -70,6 +70,9 @@ def page_port(config: Config) -> Check:
     try:
         counts = HostClient(f"http://{host if ':' not in host else f'[{host}]'}:{port}")
         nodes = len(counts.get("/api/health")["nodes"])
+    except HostRefused as error:
+        return Check("port of the page", "warn", f"{where}: {error}",
+                     "run doctor as the user the host runs as, or set IDROSERRA_TOKEN")
     except (HostError, KeyError):
         return Check("port of the page", "fail", f"{where}: {why}",
                      "stop the other program, or set http.port")

@@ -5,14 +5,18 @@ from __future__ import annotations
 import http.client
 import io
 import json
+import os
 import urllib.error
 import urllib.request
 from collections.abc import Iterator
 from typing import Any
 from urllib.parse import quote, urlencode, urlsplit
 
+from idroserra.access.local import token_for
+from idroserra.config import is_loopback
 from idroserra.errors import ConfigError, HostError
 
+TOKEN_VARIABLE = "IDROSERRA_TOKEN"
 DEFAULT_URL = "http://127.0.0.1:8080"
 TIMEOUT_S = 10.0
 LINES_TIMEOUT_S = 120.0  # an hour of history may take the store a while
@@ -38,7 +42,10 @@ class HostRefused(HostError):
 
 
 class HostClient:
-    """Requests and the live stream. Raises ConfigError, HostUnreachable and HostRefused."""
+    """Requests and the live stream. Raises ConfigError, HostUnreachable and HostRefused.
+
+    It gets in with the token of IDROSERRA_TOKEN; without one, with that which a host of the same
+    user on this machine keeps for its command line."""
 
     def __init__(self, url: str = DEFAULT_URL) -> None:
         if urlsplit(url).scheme not in ("http", "https") or not urlsplit(url).hostname:
@@ -66,7 +73,7 @@ class HostClient:
 
     def stream(self) -> Iterator[dict[str, Any]]:
         """Yield the messages of /api/live until the host ends them or goes silent."""
-        request = urllib.request.Request(f"{self.url}/api/live")
+        request = urllib.request.Request(f"{self.url}/api/live", headers=self._headers)
         with self._open(request, STREAM_TIMEOUT_S) as answer:
             try:
                 for line in answer:
@@ -79,17 +86,27 @@ class HostClient:
         """Yield the lines of an answer as they come, ends of line kept.
 
         Raises HostUnreachable where the answer breaks off: then it is not whole."""
-        request = urllib.request.Request(f"{self.url}{path}?{urlencode(query)}")
+        request = urllib.request.Request(
+            f"{self.url}{path}?{urlencode(query)}", headers=self._headers)
         with self._open(request, LINES_TIMEOUT_S) as answer:
             try:
                 yield from io.TextIOWrapper(answer, "utf-8", newline="")
             except (http.client.HTTPException, *_FORMS) as error:
                 raise HostUnreachable(self.url, "the answer broke off") from error
 
+    @property
+    def _headers(self) -> dict[str, str]:
+        """What lets us in. Looked up every time: a host that starts again has a new token."""
+        token = os.environ.get(TOKEN_VARIABLE, "").strip()
+        if not token and is_loopback(urlsplit(self.url).hostname or ""):
+            token = token_for(self.url) or ""
+        return {"Authorization": f"Bearer {token}"} if token else {}
+
     def _ask(self, method: str, path: str, body: bytes | None) -> dict[str, Any]:
         request = urllib.request.Request(
             f"{self.url}{path}", data=body, method=method,
-            headers={"Content-Type": "application/json"} if body is not None else {})
+            headers=self._headers | (
+                {} if body is None else {"Content-Type": "application/json"}))
         with self._open(request, TIMEOUT_S) as answer:
             try:
                 content: dict[str, Any] = json.load(answer)
@@ -101,15 +118,23 @@ class HostClient:
         try:
             return self._opener.open(request, timeout=timeout_s)
         except urllib.error.HTTPError as error:
-            raise HostRefused(error.code, _reason(error)) from error
+            raise HostRefused(error.code, self._reason(error)) from error
         except urllib.error.URLError as error:
             why = getattr(error.reason, "strerror", None) or str(error.reason)
             raise HostUnreachable(self.url, why.lower()) from error
         except _FORMS as error:
             raise HostUnreachable(self.url, str(error) or "no answer") from error
 
+    def _reason(self, error: urllib.error.HTTPError) -> str:
+        if error.code != 401:
+            return _told(error)
+        if os.environ.get(TOKEN_VARIABLE, "").strip():
+            return f"the host does not know the token in {TOKEN_VARIABLE}: revoked, or another's"
+        return (f"{self.url}: the host asks who you are: run this as the user it runs as, or put "
+                f"a token of `idroserra user token NAME --role ROLE` into {TOKEN_VARIABLE}")
 
-def _reason(error: urllib.error.HTTPError) -> str:
+
+def _told(error: urllib.error.HTTPError) -> str:
     try:
         return str(json.load(error)["error"])
     except (ValueError, KeyError, TypeError, OSError):

@@ -9,6 +9,7 @@ from collections.abc import Callable
 from contextlib import ExitStack
 from typing import Any
 
+from idroserra.access.access import Access
 from idroserra.alarms.chain import AlarmChain
 from idroserra.alarms.lookout import Parts
 from idroserra.alarms.opening import open_chain
@@ -47,6 +48,7 @@ class Service:
     store: Store
     spool: Spool
     alarms: AlarmChain
+    access: Access
 
     def __init__(
         self, config: Config, now_unix_ms: Callable[[], int] = wall_unix_ms
@@ -77,8 +79,10 @@ class Service:
             opened.callback(self.store.close)
             self.live = Live()
             self._link = Link(config.mqtt, now_unix_ms)
+            self.access = self._open_access(opened)
             self.commands = Commands(
-                folder / "state.db", self.nodes, self.live, self._link, self.spool.epoch
+                folder / "state.db", self.nodes, self.live, self._link, self.spool.epoch,
+                self.access.audit.add,
             )
             opened.callback(self.commands.close)
             self.calibrations = Calibrations(
@@ -151,8 +155,24 @@ class Service:
             "spool": {"depth": self.spool.depth, "state": self.spool.state},
             "store": {"kind": self.config.store.kind, "state": self._writer.state},
             "broker": {"state": self._link.state},
-            "failures": {name: why for name, (_, why) in self._failures.items()},
+            "failures": self._told_failures(),
         }
+
+    def _told_failures(self) -> dict[str, str]:
+        failures = {name: why for name, (_, why) in self._failures.items()}
+        if self.access.audit.failure:
+            failures["audit log"] = self.access.audit.failure
+        return failures
+
+    def _open_access(self, opened: ExitStack) -> Access:
+        """Return users, sessions and the audit log. Raises ConfigError."""
+        folder = self.config.data_dir
+        try:
+            access = Access(folder, self.config.access, self._link.now_unix_ms)
+        except (OSError, sqlite3.Error) as error:
+            raise ConfigError(str(folder), "data_dir", str(error)) from error
+        opened.callback(access.close)
+        return access
 
     def _open_alarms(self, opened: ExitStack) -> AlarmChain:
         """Return the alarm chain over the parts of this host. Raises ConfigError."""

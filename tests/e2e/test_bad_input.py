@@ -12,6 +12,8 @@ import pytest
 from house import House
 from paho.mqtt.enums import CallbackAPIVersion
 
+from idroserra.access.local import token_for
+from idroserra.host_client import HostClient
 from waiting import wait_until
 
 NODE = "idro-one"
@@ -44,8 +46,7 @@ def test_a_malformed_message_is_kept_with_its_reason_and_holds_up_nobody(tmp_pat
             assert any(expected in reason for _, reason in house.rejected())
         house.settle()
         wait_until(house.answers, 60, "the host's page")
-        with urllib.request.urlopen(f"{house.url}/api/health", timeout=60) as answer:
-            health = json.loads(answer.read())
+        health = HostClient(house.url).get("/api/health")
         assert health["nodes"][NODE]["rejected"] == len(BAD_TELEMETRY)
         received = house.stop_nodes()
         own = [count for boot, count in received.items() if boot in house.sent()]
@@ -68,7 +69,8 @@ def test_a_command_with_a_wrong_field_is_refused_and_named(
 ) -> None:
     request = urllib.request.Request(
         f"{house_of_one.url}/api/nodes/{NODE}/commands", json.dumps(body).encode(),
-        {"Content-Type": "application/json", "Origin": house_of_one.url}, method="POST",
+        {"Content-Type": "application/json", "Origin": house_of_one.url,
+         "Authorization": f"Bearer {token_for(house_of_one.url)}"}, method="POST",
     )
     with pytest.raises(urllib.error.HTTPError) as refused:
         urllib.request.urlopen(request, timeout=60)

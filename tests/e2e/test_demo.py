@@ -3,13 +3,14 @@
 import json
 import subprocess
 import sys
-import urllib.request
 from pathlib import Path
 
 import pytest
 
 from idroserra import image
 from idroserra.broker import free_port
+from idroserra.errors import HostError
+from idroserra.host_client import HostClient
 from waiting import wait_until
 
 PLAUSIBLE = {
@@ -28,8 +29,7 @@ def start_demo(*arguments: str) -> subprocess.Popen[str]:
 
 
 def ask(port: int, path: str):
-    with urllib.request.urlopen(f"http://127.0.0.1:{port}{path}", timeout=60) as answer:
-        return json.loads(answer.read())
+    return HostClient(f"http://127.0.0.1:{port}").get(path)
 
 
 @pytest.mark.parametrize("broker", ["mosquitto", "amqtt"])
@@ -71,7 +71,7 @@ def test_both_greenhouses_are_alive_with_their_past(tmp_path: Path) -> None:
 def _nodes_alive(port: int) -> int:
     try:
         nodes = ask(port, "/api/nodes")["nodes"]
-    except OSError:
+    except HostError:
         return 0
     return sum(node["online"] and bool(node["channels"]) for node in nodes)
 

@@ -5,6 +5,10 @@ from pages import DESKTOP, Watched, launch
 from playwright.sync_api import sync_playwright
 from real_host import Host
 
+from idroserra.access.roles import Role
+
+NAMES = {Role.OPERATOR: "anna"}
+
 
 @pytest.fixture
 def host(tmp_path, mosquitto, eventually):
@@ -26,11 +30,12 @@ def browser():
 
 @pytest.fixture
 def tab(browser, host):
-    """tab(size, scheme) returns a Watched tab on the host; closed at the end."""
+    """tab(size, scheme) returns a Watched tab on the host, logged in; closed at the end."""
     tabs = []
 
-    def new_tab(size=DESKTOP, scheme="light"):
-        tabs.append(Watched(browser, host.url, size, scheme))
+    def new_tab(size=DESKTOP, scheme="light", role=Role.OPERATOR):
+        session = None if role is None else host.session_of(role, NAMES.get(role))
+        tabs.append(Watched(browser, host.url, size, scheme, session))
         return tabs[-1]
 
     yield new_tab

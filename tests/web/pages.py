@@ -62,12 +62,16 @@ def launch(playwright):
 class Watched:
     """One tab. check() fails on console errors, requests elsewhere, overflow and low contrast."""
 
-    def __init__(self, browser, url, size, scheme):
+    def __init__(self, browser, url, size, scheme, session=None):
         self._host = urlsplit(url).netloc
         self._url = url
         self._context = browser.new_context(
             viewport=size, color_scheme=scheme, locale="en-GB", timezone_id="Europe/Rome",
             has_touch=size["width"] < 500)
+        if session is not None:
+            name, value = session
+            self._context.add_cookies([{
+                "name": name, "value": value, "url": url, "httpOnly": True, "sameSite": "Strict"}])
         self.page = self._context.new_page()
         self.page.set_default_timeout(PATIENCE_MS)
         self.troubles = []

@@ -1,25 +1,33 @@
 """A real host for the tests of the page: mosquitto, spool, SQLite and the page on loopback."""
 
 import threading
+from urllib.parse import urlsplit
 
 import httpx
 from paho_node import PahoNode
 
+from idroserra.access.access import Visitor
+from idroserra.access.local import token_for
 from idroserra.config import load_config
 from idroserra.service import Service
 from idroserra.web.app import create_app
+from idroserra.web.gate import COOKIE
 from idroserra.web.server import WebServer
 
 KEY = b"k" * 32
+PASSWORD = "a sentence for the tests"
 HELD_UP_S = 60
 
 
 class Host:
-    """The running host: .url, .client (httpx), .service, .node(name), .stop()."""
+    """The running host: .url, .client (httpx), .service, .node(name), .stop().
+
+    .client is let in as the command line of this machine is."""
 
     def __init__(self, folder, broker_port, wait, *, simulated=False, more=None):
         self._wait = wait
         self._nodes = []
+        self._clients = []
         self.broker_port = broker_port
         self.config = load_config(overrides={
             "site": "test", "data_dir": str(folder), "http": {"port": 0},
@@ -29,15 +37,30 @@ class Host:
         self.service = Service(self.config)
         self.service.start()
         started = threading.Event()
-        app = create_app(self.service, simulated=simulated)
-        self._server = WebServer(app, "127.0.0.1", 0, lambda url: started.set())
+        self.app = create_app(self.service, simulated=simulated)
+        self._server = WebServer(self.app, "127.0.0.1", 0, lambda url: started.set())
         self._server.config.timeout_graceful_shutdown = 2 * HELD_UP_S
         self._thread = threading.Thread(target=self._server.run)
         self._thread.start()
         assert started.wait(60)
         self.url = self._server.url
-        self.client = httpx.Client(base_url=self.url, timeout=60, trust_env=False)
+        self.client = self.client_with(token_for(self.url))  # as the command line
         wait(lambda: self.counts()["broker"]["state"] == "connected", 15, "the broker")
+
+    def client_with(self, token=None):
+        """Return a client that asks with a token, or with none."""
+        headers = {"Authorization": f"Bearer {token}"} if token else {}
+        client = httpx.Client(base_url=self.url, timeout=60, trust_env=False, headers=headers)
+        self._clients.append(client)
+        return client
+
+    def session_of(self, role, name=None):
+        """Return (cookie, session id) of a user with this role who has just logged in."""
+        access, name = self.service.access, name or f"{role.word}-of-tests"
+        if name not in [user.name for user in access.users.all()]:
+            access.users.add(name, role, PASSWORD)
+        port = urlsplit(self.url).port
+        return f"{COOKIE}_{port}", access.log_in(name, PASSWORD, Visitor("127.0.0.1", "tests"))
 
     def counts(self):
         return self.client.get("/api/health").json()
@@ -73,5 +96,6 @@ class Host:
         for node in self._nodes:
             node.close()
         self.stop_web()
-        self.client.close()
+        for client in self._clients:
+            client.close()
         self.service.stop()

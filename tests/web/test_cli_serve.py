@@ -9,6 +9,8 @@ import sys
 
 import httpx
 
+from idroserra.access.local import token_for
+
 
 def serve(*words, env=None):
     return subprocess.Popen(
@@ -32,7 +34,8 @@ def test_it_serves_until_it_is_told_to_stop(tmp_path, mosquitto):
             line = process.stderr.readline()
             assert line, "it ended before it said where the page is"
             url = re.search(r"http://127\.0\.0\.1:\d+", line)
-        with httpx.Client(base_url=url[0], trust_env=False) as client:
+        headers = {"Authorization": f"Bearer {token_for(url[0])}"}
+        with httpx.Client(base_url=url[0], trust_env=False, headers=headers) as client:
             assert "SIMULATED" in client.get("/").text
             assert client.get("/api/health").json()["store"]["kind"] == "sqlite"
         process.send_signal(signal.SIGTERM)

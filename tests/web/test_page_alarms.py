@@ -70,7 +70,7 @@ def test_acknowledge_is_confirmed_by_the_journal(sick, host, tab):
     expect(hot.locator(".outcome")).to_have_text("Confirmed: acknowledged.")
     expect(hot).to_have_attribute("data-state", "acknowledged")
     expect(page.locator("#history li").first).to_contain_text(
-        "acknowledged, by someone at the page")
+        "acknowledged, by anna")
     changes = host.client.get("/api/alarms/history").json()["changes"]
     assert [c["state"] for c in changes if c["rule"] == "water_hot"] == [
         "unacknowledged", "acknowledged"]

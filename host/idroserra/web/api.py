@@ -9,9 +9,12 @@ from fastapi.responses import StreamingResponse
 
 from idro.protocol.events import EVENTS
 from idroserra import contract
+from idroserra.access.roles import Role
+from idroserra.access.who import check_fresh
 from idroserra.commands import CommandState
 from idroserra.errors import HostError
 from idroserra.service import Service
+from idroserra.web.gate import identify
 from idroserra.web.models import (
     CommandIn,
     CommandOut,
@@ -33,6 +36,15 @@ MOST_EVENTS = 5_000
 MOST_REJECTED = 1_000
 MOST_SPAN_MS = 400 * 86_400_000
 LATEST_UNIX_MS = 4_102_444_800_000  # the year 2100
+# What people must have given their password for in the last minutes: doses, and what says how
+# much may be dosed or filled in.
+FRESH_VERBS = ("dose", "correct")
+FRESH_SETTINGS = frozenset({
+    "dosing.enabled", "dosing.authority_pct", "ph.down_ul_per_ph", "ph.up_ul_per_ph",
+    "ec.ul_per_100_us_cm", "reservoir.area_cm2", "level.low_mm", "level.full_mm",
+    "topoff.max_ms_day", "mixing.wait_ms", "doser.ul_per_s", "ph.neutral_uv",
+    "ph.slope_uv_per_ph", "ec.cell_milli", "climate.max_c",
+})
 
 FromMs = Annotated[int, Query(ge=0, le=LATEST_UNIX_MS, description="Start, UTC, in ms.")]
 ToMs = Annotated[int, Query(ge=0, le=LATEST_UNIX_MS, description="End (not included), in ms.")]
@@ -128,8 +140,12 @@ def _add_live(router: APIRouter) -> None:
         ] = None,
         last_event_id: Annotated[str | None, Header()] = None,
     ) -> StreamingResponse:
-        """Server-sent events: hello, record, event, command, node, host and heartbeat."""
-        stream = request.app.state.feed.stream(last_event_id or after)
+        """Server-sent events: hello, record, event, command, node, host, heartbeat, logged_out."""
+        async def is_let_in() -> bool:
+            who = await identify(request.app.state.access, request.scope)
+            return who is not None and who.role >= Role.VIEWER
+
+        stream = request.app.state.feed.stream(last_event_id or after, is_let_in)
         return StreamingResponse(stream, media_type="text/event-stream",
                                  headers={"X-Accel-Buffering": "no"})
 
@@ -138,6 +154,8 @@ def _add_asking(router: APIRouter, service: Service) -> None:
     @router.post("/nodes/{node}/commands", status_code=202, response_model=CommandOut)
     def send(node: str, body: CommandIn) -> dict[str, Any]:
         """Ask a node for something. The answer is its id; GET /api/commands/{id} for the end."""
+        if body.verb in FRESH_VERBS:
+            check_fresh()
         command_id = service.commands.send(node, body.verb, body.args, body.by, body.ttl_ms)
         return _command_json(service.commands.state(command_id))
 
@@ -152,6 +170,8 @@ def _add_asking(router: APIRouter, service: Service) -> None:
     @router.put("/nodes/{node}/config", response_model=ConfigOut)
     def set_config(node: str, body: ConfigIn) -> dict[str, Any]:
         """Change settings. They are in force once reported_rev has reached rev."""
+        if FRESH_SETTINGS & body.values.keys():
+            check_fresh()
         service.commands.set_config(node, body.values, body.by)
         return config_json(service.nodes.get(node))
 

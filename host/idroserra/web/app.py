@@ -1,4 +1,4 @@
-"""The web application: pages, static files, API, and how every error becomes one clear line."""
+"""The web application: static files, API, pages, and how every error becomes one clear line."""
 
 from __future__ import annotations
 
@@ -12,48 +12,37 @@ from typing import Any
 
 from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
-from fastapi.responses import HTMLResponse, JSONResponse, Response
+from fastapi.responses import JSONResponse, Response
 from fastapi.staticfiles import StaticFiles
-from fastapi.templating import Jinja2Templates
 from starlette.exceptions import HTTPException
 from starlette.middleware.gzip import GZipMiddleware
 from starlette.types import Scope
 
-from idro.protocol.texts import SETTING_TEXTS
-from idroserra import contract, recipe
+from idroserra import contract
+from idroserra.access.errors import NotFresh, Refused, TooMany, Unknown, WrongPassword
 from idroserra.alarms.alarms import AlarmRefused, UnknownAlarm
 from idroserra.errors import ConfigError, HostError, NotAdopted, StoreError, UnknownNode
-from idroserra.recipes.view import summary_json
 from idroserra.service import Service
-from idroserra.web.alarms import alarms_router, alarms_summary
+from idroserra.web.access import access_router
+from idroserra.web.alarms import alarms_router
 from idroserra.web.api import BadRequest, UnknownCommand, api_router
 from idroserra.web.calibrations import calibrations_router
 from idroserra.web.events import Feed
 from idroserra.web.export import export_router
+from idroserra.web.gate import Gate
 from idroserra.web.guard import Guard
 from idroserra.web.metrics import metrics_router
+from idroserra.web.pages import Pages, add_pages
 from idroserra.web.recipes import recipes_router
-from idroserra.web.verdict import host_reasons
-from idroserra.web.views import Views, wall_unix_ms
+from idroserra.web.views import Views
 
 HERE = Path(__file__).resolve().parent
 STATIC = HERE / "static"
 YEAR_S = 31_536_000
 
-# The filter of the "why" list.
-KINDS = {
-    "all": "decided,refused,dosed,ran,stopped,resumed,latched,armed,correction,authority,boot,"
-           "configured,fault_began,fault_ended,restarted,flash_failed,gap,clock_set,water,"
-           "irrigation_no_flow,irrigation_stuck_on,air_too_hot,air_warms",
-    "decisions": "decided,refused,stopped,resumed,latched,armed,correction,authority,water,"
-                 "irrigation_no_flow,irrigation_stuck_on,air_too_hot,air_warms",
-    "doses": "dosed,ran,correction",
-    "faults": "fault_began,fault_ended,restarted,flash_failed,latched,water,gap,boot,"
-              "irrigation_no_flow,irrigation_stuck_on,air_too_hot,air_warms",
-}
-
 _STATUS: tuple[tuple[type[Exception], int], ...] = (
-    (UnknownNode, 404), (UnknownCommand, 404), (UnknownAlarm, 404), (NotAdopted, 409),
+    (UnknownNode, 404), (UnknownCommand, 404), (UnknownAlarm, 404), (Unknown, 404),
+    (WrongPassword, 403), (NotFresh, 403), (TooMany, 429), (Refused, 422), (NotAdopted, 409),
     (AlarmRefused, 409), (BadRequest, 422),
     (contract.ProtocolError, 422), (contract.SettingsError, 422), (StoreError, 503),
 )
@@ -84,6 +73,8 @@ def create_app(service: Service, *, simulated: bool = False) -> FastAPI:
         description="Read and operate hydroponic greenhouses. Times are UTC in ms unless the "
                     "name says otherwise; EC is in uS/cm at 25 C.",
     )
+    app.state.access = service.access
+    app.include_router(access_router(service.access))
     app.include_router(api_router(service, views))
     app.include_router(calibrations_router(service))
     app.include_router(alarms_router(service))
@@ -91,8 +82,9 @@ def create_app(service: Service, *, simulated: bool = False) -> FastAPI:
     app.include_router(export_router(service))
     app.include_router(metrics_router(service))
     app.mount(f"/static/{digest}", _Static(directory=STATIC), name="static")
-    _add_pages(app, service, views, digest, simulated=simulated)
+    add_pages(app, Pages(app, service, views, digest, simulated=simulated))
     _add_errors(app)
+    app.add_middleware(Gate, access=service.access)
     app.add_middleware(GZipMiddleware, minimum_size=2_000, compresslevel=5)
     app.add_middleware(Guard)
     return app
@@ -120,53 +112,14 @@ class _Static(StaticFiles):
         return response
 
 
-def _add_pages(
-    app: FastAPI, service: Service, views: Views, digest: str, *, simulated: bool
-) -> None:
-    templates = Jinja2Templates(directory=HERE / "templates")
-    recipes = [summary_json(recipe.load(name)) for name in recipe.names()]
-    templates.env.policies["json.dumps_kwargs"] = {"sort_keys": False}  # channels have an order
-
-    def page(request: Request, name: str, node: dict[str, Any] | None) -> HTMLResponse:
-        boot = {"event_id": app.state.feed.newest_id,  # first: what comes later is replayed
-                "nodes": views.all(), "now_unix_ms": wall_unix_ms(), "digest": digest,
-                "host_reasons": host_reasons(service.counts()),
-                "alarms": alarms_summary(service)}
-        status = 404 if name == "missing.html" else 200
-        return templates.TemplateResponse(request, name, status_code=status, context={
-            "boot": boot, "node": node, "static": f"/static/{digest}", "simulated": simulated,
-            "site": service.config.site, "place": name.removesuffix(".html"),
-            "version": app.version, "kinds": KINDS, "recipes": recipes,
-            "settings": {
-                key: row._asdict() | {"text": SETTING_TEXTS[key]}
-                for key, row in contract.SETTINGS.items()
-            },
-        })
-
-    @app.get("/", include_in_schema=False)
-    def overview(request: Request) -> HTMLResponse:
-        """The page over all nodes."""
-        return page(request, "overview.html", None)
-
-    @app.get("/alarms", include_in_schema=False)
-    def alarms_page(request: Request) -> HTMLResponse:
-        """The page of the alarms."""
-        return page(request, "alarms.html", None)
-
-    @app.get("/nodes/{node}", include_in_schema=False)
-    def node_page(request: Request, node: str) -> HTMLResponse:
-        """The page of one node."""
-        try:
-            found = views.get(node)
-        except UnknownNode:
-            return page(request, "missing.html", None)
-        return page(request, "node.html", found)
-
-
 def _add_errors(app: FastAPI) -> None:
     def on_host_error(_request: Request, error: Exception) -> Response:
         status = next((code for kind, code in _STATUS if isinstance(error, kind)), 500)
-        return JSONResponse({"error": str(error)}, status)
+        answer: dict[str, Any] = {"error": str(error)}
+        if isinstance(error, NotFresh):
+            answer["needs_password"] = True
+        headers = {"Retry-After": str(error.wait_s)} if isinstance(error, TooMany) else None
+        return JSONResponse(answer, status, headers)
 
     def on_invalid(_request: Request, error: Exception) -> Response:
         found = error.errors() if isinstance(error, RequestValidationError) else []

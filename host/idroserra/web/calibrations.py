@@ -8,6 +8,7 @@ from typing import Annotated, Any, Literal
 from fastapi import APIRouter, HTTPException, Query
 from pydantic import BaseModel, ConfigDict, Field
 
+from idroserra.access.who import check_fresh
 from idroserra.calibration import health
 from idroserra.calibration.errors import BadPoint, CannotCalibrate, UnknownCalibration
 from idroserra.calibration.history import Past
@@ -165,6 +166,7 @@ def _add_asking(router: APIRouter, service: Service) -> None:
     @router.post("/{calibration}/runs", response_model=CalibrationOut)
     def run(node: str, calibration: str, body: RunIn) -> dict[str, Any]:
         """Run the pump; `run` of the state tells what became of it."""
+        check_fresh()
         volume_ul = round(body.volume_ml * 1_000)
         return _asked(lambda: calibrations.run_pump(node, calibration, volume_ul))
 

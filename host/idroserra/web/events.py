@@ -11,7 +11,7 @@ import asyncio
 import json
 import secrets
 from collections import deque
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 from typing import Any
 
 from idroserra.errors import HostError
@@ -79,8 +79,14 @@ class Feed:
         """The id of the newest message: a page rendered now goes on from behind it."""
         return f"{self._boot}-{self._number}"
 
-    async def stream(self, last_event_id: str | None) -> AsyncIterator[bytes]:
-        """Yield the stream of one page, from behind `last_event_id` where that is still kept."""
+    async def stream(
+        self, last_event_id: str | None, is_let_in: Callable[[], Awaitable[bool]]
+    ) -> AsyncIterator[bytes]:
+        """Yield the stream of one page, from behind `last_event_id` where that is still kept.
+
+        It ends within seconds of the log-out of whoever reads it."""
+        loop = asyncio.get_running_loop()
+        due = loop.time() + HEARTBEAT_S
         place = self._place(last_event_id)
         missed = place is None and last_event_id is not None
         if place is None:
@@ -89,6 +95,11 @@ class Feed:
             "type": "hello", "digest": self._digest, "missed": missed,
             "unix_ms_now": wall_unix_ms()}))
         while not self._is_ended:
+            if loop.time() >= due:
+                due = loop.time() + HEARTBEAT_S
+                if not await is_let_in():
+                    yield self._encoded(place, json.dumps({"type": "logged_out"}))
+                    return
             more = self._more
             waiting = [entry for entry in self._messages if entry[0] > place]
             if waiting and waiting[0][0] > place + 1:  # it was too slow: part is gone

@@ -1,7 +1,9 @@
 """What every request and answer passes: who may ask, how big, and the headers of the answer.
 
-The page has no log-in yet and listens on loopback only, so the guard is against other web pages in
-the same browser: a foreign Origin, and a foreign Host (DNS rebinding).
+The guard is against other web pages in the same browser: a foreign Host (DNS rebinding), and a
+foreign Origin. A request that changes something and carries a cookie must say where it comes from;
+with the cookie's SameSite=Strict that is the protection against forged requests, and the only one.
+Who is let in is the Gate's matter, behind it.
 """
 
 from __future__ import annotations
@@ -101,6 +103,8 @@ def _refusal(method: str, headers: Headers) -> JSONResponse | None:
     origin = headers.get("origin")
     if origin is not None and origin.partition("://")[2] != host:
         return JSONResponse({"error": "Origin: another site may not ask for this"}, 403)
+    if origin is None and "cookie" in headers and "sec-fetch-site" not in headers:
+        return JSONResponse({"error": "Origin: needed with a cookie"}, 403)
     if headers.get("sec-fetch-site", "same-origin") not in ("same-origin", "none"):
         return JSONResponse({"error": "Sec-Fetch-Site: another site may not ask for this"}, 403)
     kind = headers.get("content-type", "").partition(";")[0].strip().lower()

@@ -4,11 +4,15 @@ from __future__ import annotations
 
 from typing import Annotated, Any
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
+from idroserra.access.who import true_name
+
+# Whoever logged in acts in their own name, whatever the request says.
 WHO = Annotated[str, Field(
-    min_length=1, max_length=40, pattern=r"^[^\x00-\x1f\x7f]+$",
-    description="Who asks; kept with the event on the node.")]
+    min_length=1, max_length=40, pattern=r"^[^\x00-\x1f\x7f]+$", validate_default=True,
+    description="Who asks, for a program that asks for somebody; kept with the event on the "
+                "node. Of a person it is the name of the log-in."), AfterValidator(true_name)]
 
 
 class CommandIn(BaseModel):

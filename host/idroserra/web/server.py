@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import logging
 import socket
 from collections.abc import Callable
 from typing import Any
+from urllib.parse import urlsplit
 
 import uvicorn
 from fastapi import FastAPI
 
 GRACE_S = 5
+
+_log = logging.getLogger("idroserra")
 
 
 class WebServer(uvicorn.Server):
@@ -38,7 +42,15 @@ class WebServer(uvicorn.Server):
         """Start listening, then tell where."""
         await super().startup(sockets)
         if self.started:
+            self._open_local()
             self._on_started(self.url)
+
+    def _open_local(self) -> None:
+        """Let the command line of this machine in. Without it, it needs a token."""
+        try:
+            self._app.state.access.local.open(urlsplit(self.url).port)
+        except OSError as error:
+            _log.warning("the command line here needs IDROSERRA_TOKEN: %s", error)
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
         """End the live streams, then everything else."""

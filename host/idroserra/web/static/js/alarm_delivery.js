@@ -5,7 +5,6 @@ import { nowUnixMs } from "./state.js";
 import { ageText, fullTime } from "./words.js";
 
 const root = document.getElementById("delivery");
-const WHO = "someone at the page";
 const TEST_MS = 40_000;
 const POLL_MS = 500;
 const STATES = { sent: "taken", waiting: "waiting", failed: "failed" };
@@ -67,7 +66,7 @@ async function test(reload) {
   };
   say("pending", "Sending\u2026");
   try {
-    const { id } = await request("/api/alarms/test", { method: "POST", body: { by: WHO } });
+    const { id } = await request("/api/alarms/test", { method: "POST", body: {} });
     const deadline = Date.now() + TEST_MS;
     let deliveries = [];
     do {

@@ -11,7 +11,6 @@ import { fullTime } from "./words.js";
 
 const byId = (id) => document.getElementById(id);
 const POLL_MS = 15_000;
-const WHO = "someone at the page";
 const HISTORY_LEVEL = { unacknowledged: "bad", returned: "note", normal: "ok", suppressed: "note" };
 const cards = new Map();
 let shown = { alarms: [], health: { text: "" } };
@@ -21,7 +20,7 @@ let askedMs = 0;
 async function act(card, verb, body) {
   card.say("pending", "Asking the host\u2026");
   try {
-    take(await request(`/api/alarms/${verb}`, { method: "POST", body: { ...body, by: WHO } }));
+    take(await request(`/api/alarms/${verb}`, { method: "POST", body }));
     card.say("done", card.doneWords(verb));
     loadHistory();
   } catch (error) {
@@ -126,7 +125,7 @@ async function acknowledgeAll() {
   const keys = waiting();
   say("pending", "Asking the host\u2026");
   try {
-    take(await request("/api/alarms/acknowledge", { method: "POST", body: { keys, by: WHO } }));
+    take(await request("/api/alarms/acknowledge", { method: "POST", body: { keys } }));
     say("done", `Confirmed: ${keys.length} acknowledged.`);
     loadHistory();
   } catch (error) {

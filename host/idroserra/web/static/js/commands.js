@@ -4,7 +4,6 @@ import { nowUnixMs, listen } from "./state.js";
 import { request } from "./link.js";
 import { millilitres, plainName } from "./words.js";
 
-export const WHO = "someone at the page";
 // How long the node may begin with it. A dose answers when it is given, which takes its time.
 const TTL_MS = { stop: 10_000, resume: 10_000, dose: 20_000, correct: 10_000, end_correction: 10_000 };
 const QUIET_MS = 3_000;
@@ -14,7 +13,7 @@ const FINAL = ["done", "refused", "expired", "failed", "timeout"];
 /** Send a command; resolves with its final {state, reason} or rejects with a shown Error. */
 export async function command(node, verb, args) {
   const path = `/api/nodes/${encodeURIComponent(node)}/commands`;
-  const sent = await request(path, { method: "POST", body: { verb, args, by: WHO, ttl_ms: TTL_MS[verb] } });
+  const sent = await request(path, { method: "POST", body: { verb, args, ttl_ms: TTL_MS[verb] } });
   return settled(sent, TTL_MS[verb] + 8_000);
 }
 

@@ -1,9 +1,21 @@
 // Talking to the host: plain requests with one clear message each, and the live stream.
 
+import { confirmPassword } from "./again.js";
 import { apply, replaceNodes, setClock, setLink, state, tell } from "./state.js";
 
 /** Fetch JSON. Rejects with an Error whose message can be shown as it is. */
-export async function request(path, { method = "GET", body, signal } = {}) {
+export async function request(path, options = {}) {
+  const { answer, content } = await asked(path, options);
+  if (answer.ok) return content;
+  if (answer.status === 401) toLogin();
+  if (content.needs_password) {
+    await confirmPassword((password) => request("/api/session/confirm", { method: "POST", body: { password } }));
+    return request(path, options);
+  }
+  throw new Error(content.error || `The host answered ${answer.status}.`);
+}
+
+async function asked(path, { method = "GET", body, signal }) {
   let answer;
   try {
     answer = await fetch(path, {
@@ -16,9 +28,12 @@ export async function request(path, { method = "GET", body, signal } = {}) {
     if (error.name === "AbortError") throw error;
     throw new Error("The host does not answer: check the network, nothing was sent.");
   }
-  const content = await answer.json().catch(() => ({}));
-  if (!answer.ok) throw new Error(content.error || `The host answered ${answer.status}.`);
-  return content;
+  return { answer, content: await answer.json().catch(() => ({})) };
+}
+
+/** The session has ended: log in, and come back here. */
+function toLogin() {
+  location.assign(`/login?next=${encodeURIComponent(location.pathname + location.search)}`);
 }
 
 const SILENCE_MS = 12_000;
@@ -35,7 +50,10 @@ function open() {
   };
   source.onerror = () => {
     setLink("lost");
-    if (source && source.readyState === EventSource.CLOSED) close();
+    if (source && source.readyState === EventSource.CLOSED) {
+      close();
+      request("/api/session").then(({ user }) => user || toLogin(), () => {});
+    }
   };
 }
 
@@ -48,6 +66,7 @@ function hear(message) {
   heardMs = Date.now();
   if (message.unix_ms_now) setClock(message.unix_ms_now);
   if (state.link !== "live") setLink("live");
+  if (message.type === "logged_out") return toLogin();
   if (message.type === "hello") {
     if (message.digest !== state.digest) tell({ type: "outdated" });
     if (message.missed) refresh();

@@ -1,6 +1,5 @@
 // The recipe of a node: where it stands, what it wants, and only what the node said of it.
 
-import { WHO } from "./commands.js";
 import { request } from "./link.js";
 import { state } from "./state.js";
 import { dayText, fullTime } from "./words.js";
@@ -101,7 +100,7 @@ export class RecipePanel {
     const [path, body] = verb === "start" ? [this.path, { recipe: this.select.value }] : [`${this.path}/${verb}`, {}];
     this.busy(true);
     try {
-      const { run } = await request(path, { method: "POST", body: { ...body, by: WHO } });
+      const { run } = await request(path, { method: "POST", body });
       state.nodes.get(this.node).recipe = run;
       this.render(state.nodes.get(this.node));
       this.say("");

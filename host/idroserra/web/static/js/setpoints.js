@@ -1,7 +1,6 @@
 // The setpoints: ranges come from the contract, and "saved" means the node reported them.
 
 import { listen, state } from "./state.js";
-import { WHO } from "./commands.js";
 import { request } from "./link.js";
 
 const WAIT_MS = 15_000;
@@ -89,7 +88,7 @@ export class SetpointForm {
     this.say("pending", "Saved at the host; waiting for the node to confirm\u2026");
     try {
       const path = `/api/nodes/${encodeURIComponent(this.node)}/config`;
-      const { rev } = await request(path, { method: "PUT", body: { values: changes, by: WHO } });
+      const { rev } = await request(path, { method: "PUT", body: { values: changes } });
       const error = await this.confirmed(rev);
       if (error) this.say("failed", error);
       else {

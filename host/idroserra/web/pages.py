@@ -1,0 +1,127 @@
+"""The pages: those behind the log-in, with what each shows first, and the doors before it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from fastapi import FastAPI, Request
+from fastapi.responses import HTMLResponse
+from fastapi.templating import Jinja2Templates
+
+from idro.protocol.texts import SETTING_TEXTS
+from idroserra import contract, recipe
+from idroserra.access.roles import Role, role_of
+from idroserra.access.who import asking
+from idroserra.errors import UnknownNode
+from idroserra.recipes.view import summary_json
+from idroserra.service import Service
+from idroserra.web.alarms import alarms_summary
+from idroserra.web.verdict import host_reasons
+from idroserra.web.views import Views, wall_unix_ms
+
+TEMPLATES = Path(__file__).resolve().parent / "templates"
+
+# The filter of the "why" list.
+KINDS = {
+    "all": "decided,refused,dosed,ran,stopped,resumed,latched,armed,correction,authority,boot,"
+           "configured,fault_began,fault_ended,restarted,flash_failed,gap,clock_set,water,"
+           "irrigation_no_flow,irrigation_stuck_on,air_too_hot,air_warms",
+    "decisions": "decided,refused,stopped,resumed,latched,armed,correction,authority,water,"
+                 "irrigation_no_flow,irrigation_stuck_on,air_too_hot,air_warms",
+    "doses": "dosed,ran,correction",
+    "faults": "fault_began,fault_ended,restarted,flash_failed,latched,water,gap,boot,"
+              "irrigation_no_flow,irrigation_stuck_on,air_too_hot,air_warms",
+}
+
+
+class Pages:
+    """Renders the templates for whoever asks."""
+
+    def __init__(
+        self, app: FastAPI, service: Service, views: Views, digest: str, *, simulated: bool
+    ) -> None:
+        self._app = app
+        self._service = service
+        self._views = views
+        self._digest = digest
+        self._recipes = [summary_json(recipe.load(name)) for name in recipe.names()]
+        self._always = {
+            "static": f"/static/{digest}", "simulated": simulated, "version": app.version}
+        self._templates = Jinja2Templates(directory=TEMPLATES)
+        # Channels have an order.
+        self._templates.env.policies["json.dumps_kwargs"] = {"sort_keys": False}
+
+    def door(self, request: Request, name: str) -> HTMLResponse:
+        """Return a page for somebody who is not let in: it tells nothing of the greenhouse."""
+        return self._templates.TemplateResponse(request, name, context=self._always)
+
+    def node(self, request: Request, node: str) -> HTMLResponse:
+        """Return the page of one node."""
+        try:
+            found = self._views.get(node)
+        except UnknownNode:
+            return self.page(request, "missing.html")
+        return self.page(request, "node.html", found)
+
+    def page(
+        self, request: Request, name: str, node: dict[str, Any] | None = None
+    ) -> HTMLResponse:
+        """Return a page behind the log-in."""
+        service, views = self._service, self._views
+        boot = {"event_id": self._app.state.feed.newest_id,  # first: what comes later is replayed
+                "nodes": views.all(), "now_unix_ms": wall_unix_ms(), "digest": self._digest,
+                "host_reasons": host_reasons(service.counts()),
+                "alarms": alarms_summary(service)}
+        who = asking()
+        role = Role.ANYONE if who is None else who.role
+        status = 404 if name == "missing.html" else 200
+        return self._templates.TemplateResponse(request, name, status_code=status, context={
+            **self._always, "boot": boot, "node": node, "site": service.config.site,
+            "place": name.removesuffix(".html"), "kinds": KINDS, "recipes": self._recipes,
+            "who": "" if who is None else who.name, "role": role.word,
+            "may": lambda word: role >= role_of(word),
+            "settings": {
+                key: row._asdict() | {"text": SETTING_TEXTS[key]}
+                for key, row in contract.SETTINGS.items()
+            },
+        })
+
+
+def add_pages(app: FastAPI, pages: Pages) -> None:
+    """Add the routes of the pages."""
+
+    @app.get("/", include_in_schema=False)
+    def overview(request: Request) -> HTMLResponse:
+        """The page over all nodes."""
+        return pages.page(request, "overview.html")
+
+    @app.get("/alarms", include_in_schema=False)
+    def alarms(request: Request) -> HTMLResponse:
+        """The page of the alarms."""
+        return pages.page(request, "alarms.html")
+
+    @app.get("/nodes/{node}", include_in_schema=False)
+    def node_page(request: Request, node: str) -> HTMLResponse:
+        """The page of one node."""
+        return pages.node(request, node)
+
+    @app.get("/account", include_in_schema=False)
+    def account(request: Request) -> HTMLResponse:
+        """One's own page."""
+        return pages.page(request, "account.html")
+
+    @app.get("/users", include_in_schema=False)
+    def users(request: Request) -> HTMLResponse:
+        """The page of users, tokens and the audit log."""
+        return pages.page(request, "users.html")
+
+    @app.get("/login", include_in_schema=False)
+    def login(request: Request) -> HTMLResponse:
+        """Where people log in."""
+        return pages.door(request, "login.html")
+
+    @app.get("/setup", include_in_schema=False)
+    def setup(request: Request) -> HTMLResponse:
+        """Where the first admin is made."""
+        return pages.door(request, "setup.html")

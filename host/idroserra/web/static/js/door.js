@@ -1,0 +1,74 @@
+// Getting in: by name and password, by the link of a demo, or as the first admin of a new host.
+
+const login = document.getElementById("login");
+const setup = document.getElementById("setup");
+const form = login || setup;
+const outcome = form.querySelector(".outcome");
+
+async function ask(path, body) {
+  let answer;
+  try {
+    answer = await fetch(path, {
+      method: body ? "POST" : "GET",
+      headers: body ? { "Content-Type": "application/json" } : {},
+      body: body ? JSON.stringify(body) : undefined,
+    });
+  } catch {
+    throw new Error("The host does not answer: check the network.");
+  }
+  const content = await answer.json().catch(() => ({}));
+  if (!answer.ok) throw new Error(content.error || `The host answered ${answer.status}.`);
+  return content;
+}
+
+/** Where to go on: a path of this host, never another one. */
+function onward() {
+  const next = new URLSearchParams(location.search).get("next") || "/";
+  return /^\/(?![/\\])/.test(next) ? next : "/";
+}
+
+/** What stands behind # was a secret: it goes from the address and the history. */
+function takeSecret() {
+  const secret = location.hash.slice(1);
+  if (secret) history.replaceState(null, "", location.pathname + location.search);
+  return secret;
+}
+
+function say(text, state = "failed") {
+  outcome.dataset.state = state;
+  outcome.textContent = text;
+}
+
+async function enter(path, body) {
+  const button = form.querySelector("button");
+  button.disabled = true;
+  say("One moment\u2026", "pending");
+  try {
+    await ask(path, body);
+    location.replace(onward());
+  } catch (error) {
+    say(error.message);
+    button.disabled = false;
+  }
+}
+
+const secret = takeSecret();
+const session = await ask("/api/session").catch(() => ({}));
+if (session.user) location.replace(onward());
+else if (login && secret) enter("/api/session/link", { token: secret });
+else if (login && session.needs_setup) location.replace("/setup");
+else if (setup && session.needs_setup === false) location.replace("/login");
+
+if (setup && secret) {
+  form.elements.token.value = secret;
+  form.querySelector(".token").hidden = true;
+  form.elements.name.focus();
+}
+
+form.addEventListener("submit", (event) => {
+  event.preventDefault();
+  const { name, password, again, token } = form.elements;
+  if (login) return enter("/api/session", { name: name.value, password: password.value });
+  if (password.value !== again.value) return say("The two passwords differ.");
+  return enter("/api/setup", { token: token.value.trim(), name: name.value, password: password.value });
+});

@@ -1,0 +1,152 @@
+// Users, tokens of programs, and the audit log: for admins.
+
+import { renderBell } from "./bell.js";
+import { request } from "./link.js";
+
+const ROLES = ["viewer", "operator", "admin"];
+const ROWS = 100;
+const byId = (id) => document.getElementById(id);
+const sure = byId("sure");
+
+function make(tag, more = {}, ...children) {
+  const element = Object.assign(document.createElement(tag), more);
+  element.append(...children);
+  return element;
+}
+
+function say(outcome, state, text) {
+  outcome.dataset.state = state;
+  outcome.textContent = text;
+}
+
+const day = (unixMs) => new Date(unixMs).toLocaleDateString();
+
+/** Ask first; resolves with the new password, or "" where none is asked for, or null for no. */
+function askSure(title, text, withPassword) {
+  sure.querySelector("h2").textContent = title;
+  sure.querySelector("p").textContent = text;
+  const label = sure.querySelector(".new");
+  const input = label.querySelector("input");
+  label.hidden = !withPassword;
+  input.required = withPassword;
+  input.value = "";
+  sure.returnValue = "";
+  sure.showModal();
+  return new Promise((resolve) => {
+    sure.addEventListener("close", () => resolve(sure.returnValue === "yes" ? input.value : null), { once: true });
+  });
+}
+
+async function change(outcome, path, options, done, render) {
+  try {
+    render(await request(path, options));
+    say(outcome, "done", done);
+  } catch (error) {
+    say(outcome, "failed", error.message);
+  }
+  loadAudit();
+}
+
+function renderUsers({ users }) {
+  byId("users").replaceChildren(...users.map(userRow));
+}
+
+function userRow(user) {
+  const path = `/api/users/${encodeURIComponent(user.name)}`;
+  const outcome = byId("users-outcome");
+  const open = user.sessions === 1 ? "logged in" : `logged in ${user.sessions} times`;
+  const role = make("select", { ariaLabel: `Role of ${user.name}` }, ...ROLES.map((name) => new Option(name, name, false, name === user.role)));
+  role.addEventListener("change", async () => {
+    await change(outcome, `${path}/role`, { method: "PUT", body: { role: role.value } }, `${user.name} is ${role.value} now.`, renderUsers);
+    load();
+  });
+  const password = make("button", { type: "button", textContent: "New password\u2026" });
+  password.addEventListener("click", async () => {
+    const wanted = await askSure(`A new password for ${user.name}?`, "It ends their sessions.", true);
+    if (wanted) change(outcome, `${path}/password`, { method: "PUT", body: { password: wanted } }, `${user.name} has a new password.`, renderUsers);
+  });
+  const remove = make("button", { type: "button", textContent: "Remove\u2026" });
+  remove.addEventListener("click", async () => {
+    const yes = await askSure(`Remove ${user.name}?`, "They can no longer log in. What they did stays in the audit log.", false);
+    if (yes !== null) change(outcome, path, { method: "DELETE", body: {} }, `${user.name} was removed.`, renderUsers);
+  });
+  const about = `since ${day(user.made_unix_ms)}, ${user.sessions ? open : "not logged in"}`;
+  return make("li", {}, make("b", { textContent: user.name }, make("small", { textContent: about })), role, password, remove);
+}
+
+function renderTokens({ tokens }) {
+  const none = make("li", { className: "soft small", textContent: "None." });
+  byId("tokens").replaceChildren(...(tokens.length ? tokens.map(tokenRow) : [none]));
+}
+
+function tokenRow(token) {
+  const used = token.used_unix_ms === null ? "never used" : `used ${day(token.used_unix_ms)}`;
+  const revoke = make("button", { type: "button", textContent: "Revoke\u2026" });
+  revoke.addEventListener("click", async () => {
+    const yes = await askSure(`Revoke ${token.name}?`, "What asks with it is refused from then on.", false);
+    if (yes !== null) change(byId("tokens-outcome"), `/api/tokens/${encodeURIComponent(token.name)}`, { method: "DELETE", body: {} }, `${token.name} was revoked.`, renderTokens);
+  });
+  const about = `made ${day(token.made_unix_ms)} by ${token.by}, ${used}`;
+  return make("li", {}, make("b", { textContent: token.name }, make("small", { textContent: about })), make("span", { className: "chip", textContent: token.role }), revoke);
+}
+
+function auditRow(row) {
+  const at = new Date(row.unix_ms).toLocaleString(undefined, { hourCycle: "h23" });
+  const what = `${row.who}: ${row.action}${row.target ? ` ${row.target}` : ""}: ${row.result}`;
+  const reason = row.reason ? ` (${row.reason})` : "";
+  const detail = row.detail ? ` ${row.detail}` : "";
+  return make("li", {}, make("span", { textContent: what + reason }), make("small", { className: "soft", textContent: ` ${at}, from ${row.address}${detail}` }));
+}
+
+let oldest = null;
+
+async function loadAudit(beforeSeq = null) {
+  const older = beforeSeq === null ? "" : `&before_seq=${beforeSeq}`;
+  const { rows } = await request(`/api/audit?limit=${ROWS}${older}`).catch(() => ({ rows: [] }));
+  if (beforeSeq === null) byId("audit").replaceChildren();
+  byId("audit").append(...rows.map(auditRow));
+  oldest = rows.length ? rows[rows.length - 1].seq : oldest;
+  byId("older").hidden = rows.length < ROWS;
+}
+
+byId("older").addEventListener("click", () => loadAudit(oldest));
+
+async function submit(form, path, then) {
+  const outcome = form.querySelector(".outcome");
+  const body = Object.fromEntries(new FormData(form));
+  try {
+    then(await request(path, { method: "POST", body }), outcome);
+    form.reset();
+  } catch (error) {
+    say(outcome, "failed", error.message);
+  }
+  loadAudit();
+}
+
+byId("add-user").addEventListener("submit", (event) => {
+  event.preventDefault();
+  submit(event.target, "/api/users", (found, outcome) => {
+    renderUsers(found);
+    say(outcome, "done", "Added.");
+  });
+});
+
+byId("make-token").addEventListener("submit", (event) => {
+  event.preventDefault();
+  submit(event.target, "/api/tokens", (made, outcome) => {
+    say(outcome, "done", `${made.name} is made.`);
+    const shown = event.target.querySelector(".secret");
+    shown.hidden = false;
+    shown.querySelector("code").textContent = made.secret;
+    load();
+  });
+});
+
+async function load() {
+  renderUsers(await request("/api/users"));
+  renderTokens(await request("/api/tokens"));
+}
+
+renderBell();
+load().catch((error) => say(byId("users-outcome"), "failed", error.message));
+loadAudit();
