@@ -87,6 +87,20 @@ class HttpConfig(_Section):
 
     host: str = "127.0.0.1"
     port: int = Field(default=8080, ge=0, le=65_535)
+    # Where people reach the page through a proxy on this machine, such as https://farm.example.
+    public_url: str | None = None
+
+    @field_validator("public_url")
+    @classmethod
+    def _check_public_url(cls, url: str | None) -> str | None:
+        if url is None:
+            return None
+        parts = split_url(url, ("https", "http"))
+        if parts.path.strip("/") or parts.query or parts.fragment:
+            raise ValueError("a URL without a path needed, such as https://farm.example")
+        if parts.scheme == "http" and not is_loopback(parts.hostname):
+            raise ValueError("beyond this machine https:// is needed")
+        return f"{parts.scheme}://{parts.netloc}".lower()
 
     @field_validator("host")
     @classmethod

@@ -1,5 +1,9 @@
 """What every request passes: origin, host, size, type; and the headers of every answer."""
 
+from real_host import PASSWORD, Host
+
+from idroserra.access.roles import Role
+
 STOP = b'{"verb": "stop"}'
 JSON = {"Content-Type": "application/json"}
 
@@ -67,3 +71,28 @@ def test_the_page_names_no_other_host(host):
         text = host.client.get(path).text
         assert "https://" not in text
         assert "http://" not in text
+
+
+def test_through_a_proxy_people_get_in_at_the_address_that_is_configured(
+    tmp_path, mosquitto, eventually
+):
+    public = "https://farm.example"
+    host = Host(tmp_path / "host", mosquitto.port, eventually,
+                more={"http": {"port": 0, "public_url": public}})
+    try:
+        host.session_of(Role.OPERATOR, "anna")
+        body = {"name": "anna", "password": PASSWORD}
+        for named in ("farm.example", "localhost"):  # as the proxy passes Host on, or does not
+            headers = {"Host": named, "Origin": public, "X-Forwarded-Proto": "https",
+                       "X-Forwarded-For": "192.0.2.7"}
+            answer = host.client_with().post("/api/session", json=body, headers=headers)
+            assert answer.status_code == 200, answer.text
+            assert answer.headers["set-cookie"].startswith("idroserra=")
+            assert "Secure" in answer.headers["set-cookie"]
+            assert host.service.access.audit.newest(1)[0].address == "192.0.2.7"
+            foreign = host.client_with().post("/api/session", json=body, headers=headers | {
+                "Origin": "https://evil.example"})
+            assert foreign.status_code == 403
+        assert host.client.get("/", headers={"Host": "evil.example"}).status_code == 403
+    finally:
+        host.stop()

@@ -86,7 +86,7 @@ def create_app(service: Service, *, simulated: bool = False) -> FastAPI:
     _add_errors(app)
     app.add_middleware(Gate, access=service.access)
     app.add_middleware(GZipMiddleware, minimum_size=2_000, compresslevel=5)
-    app.add_middleware(Guard)
+    app.add_middleware(Guard, public_url=service.config.http.public_url)
     return app
 
 

@@ -33,8 +33,10 @@ HEADERS = {
 class Guard:
     """ASGI middleware; put it outermost."""
 
-    def __init__(self, app: ASGIApp) -> None:
+    def __init__(self, app: ASGIApp, public_url: str | None = None) -> None:
+        """`public_url` is where a proxy on this machine shows the page, if one does."""
         self._app = app
+        self._public_url = public_url
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Refuse, or pass on with the answer's headers set."""
@@ -51,7 +53,7 @@ class Guard:
                     headers["Cache-Control"] = "no-store"
             await send(message)
 
-        refusal = _refusal(scope["method"], Headers(scope=scope))
+        refusal = self._refusal(scope["method"], Headers(scope=scope))
         if refusal is not None:
             await refusal(scope, receive, send_with_headers)
             return
@@ -63,6 +65,31 @@ class Guard:
             await _too_large()(scope, receive, send_with_headers)
             return
         await self._app(scope, _again(body, receive), send_with_headers)
+
+    def _refusal(self, method: str, headers: Headers) -> JSONResponse | None:
+        host = headers.get("host", "")
+        public_host = (self._public_url or "").partition("://")[2]
+        if not is_loopback(urlsplit(f"//{host}").hostname or "") and host.lower() != public_host:
+            why = "Host: only localhost and loopback addresses, and that of http.public_url"
+            return JSONResponse({"error": why}, 403)
+        length = headers.get("content-length", "0")
+        if not length.isdecimal() or int(length) > MAX_BODY_BYTES:
+            return _too_large()
+        if method in SAFE_METHODS:
+            return None
+        origin = headers.get("origin")
+        own = (f"http://{host}", f"https://{host}", self._public_url)
+        if origin is not None and origin not in own:
+            return JSONResponse({"error": "Origin: another site may not ask for this"}, 403)
+        if origin is None and "cookie" in headers and "sec-fetch-site" not in headers:
+            return JSONResponse({"error": "Origin: needed with a cookie"}, 403)
+        if headers.get("sec-fetch-site", "same-origin") not in ("same-origin", "none"):
+            why = "Sec-Fetch-Site: another site may not ask for this"
+            return JSONResponse({"error": why}, 403)
+        kind = headers.get("content-type", "").partition(";")[0].strip().lower()
+        if kind != "application/json":
+            return JSONResponse({"error": "Content-Type: application/json needed"}, 415)
+        return None
 
 
 async def _whole_body(receive: Receive) -> bytes | None:
@@ -88,26 +115,3 @@ def _again(body: bytes, receive: Receive) -> Receive:
 
 def _too_large() -> JSONResponse:
     return JSONResponse({"error": f"body: at most {MAX_BODY_BYTES} bytes"}, 413)
-
-
-def _refusal(method: str, headers: Headers) -> JSONResponse | None:
-    host = headers.get("host", "")
-    if not is_loopback(urlsplit(f"//{host}").hostname or ""):
-        why = "Host: only localhost and loopback addresses; let a proxy set Host to localhost"
-        return JSONResponse({"error": why}, 403)
-    length = headers.get("content-length", "0")
-    if not length.isdecimal() or int(length) > MAX_BODY_BYTES:
-        return _too_large()
-    if method in SAFE_METHODS:
-        return None
-    origin = headers.get("origin")
-    if origin is not None and origin.partition("://")[2] != host:
-        return JSONResponse({"error": "Origin: another site may not ask for this"}, 403)
-    if origin is None and "cookie" in headers and "sec-fetch-site" not in headers:
-        return JSONResponse({"error": "Origin: needed with a cookie"}, 403)
-    if headers.get("sec-fetch-site", "same-origin") not in ("same-origin", "none"):
-        return JSONResponse({"error": "Sec-Fetch-Site: another site may not ask for this"}, 403)
-    kind = headers.get("content-type", "").partition(";")[0].strip().lower()
-    if kind != "application/json":
-        return JSONResponse({"error": "Content-Type: application/json needed"}, 415)
-    return None
