@@ -5,42 +5,20 @@ import signal
 import sqlite3
 import subprocess
 import sys
+import threading
 from pathlib import Path
 
 import pytest
 import store_under_test as under_test
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from store_rig import DAY_MS, FAR, HOUR_MS, MINUTE_MS, NODE, PH, T0, count, ph, raw, rolled, tend
 
 from idroserra.config import KeepConfig
 from idroserra.errors import StoreRejected, StoreUnavailable
 from idroserra.store import EventPoint, SamplePoint
 from idroserra.store.sqlite import SqliteStore
-
-NODE = "idro-a1"
-PH = "reservoir.ph"
-DAY_MS = 86_400_000
-HOUR_MS = 3_600_000
-MINUTE_MS = 60_000
-T0 = 20_783 * DAY_MS
-FAR = T0 + 40 * DAY_MS  # everything is closed by then
-
-
-def ph(at_ms, value):
-    return SamplePoint(NODE, PH, T0 + at_ms, value)
-
-
-def tend(store, now_unix_ms=FAR):
-    while store.tend(now_unix_ms):
-        pass
-
-
-def raw(store, start=T0 - DAY_MS, end=FAR):
-    return store.points(NODE, [PH], start, end)[PH]
-
-
-def count(store, table):
-    return store._reader.execute(f"SELECT count(*) FROM {table}").fetchone()[0]
+from idroserra.store.upkeep import Upkeep
 
 
 @pytest.fixture
@@ -48,15 +26,6 @@ def store(tmp_path):
     opened = SqliteStore(tmp_path / "store.db")
     yield opened
     opened.close()
-
-
-def rolled(points, width_ms):
-    """Return the columns raw points make, computed the plain way."""
-    found = {}
-    for unix_ms, value in sorted(points.items()):
-        found.setdefault(unix_ms // width_ms * width_ms, []).append(value)
-    return [(start, min(of), pytest.approx(sum(of) / len(of)), max(of))
-            for start, of in sorted(found.items())]
 
 
 def test_a_closed_hour_is_packed_and_reads_the_same(store):
@@ -180,100 +149,6 @@ def check_consistent(file):
     assert (both, whole) == (0, "ok")
 
 
-# The tables as version 1 made them.
-VERSION_1 = """
-CREATE TABLE series (
-    series INTEGER PRIMARY KEY, node TEXT NOT NULL, channel TEXT NOT NULL, UNIQUE (node, channel)
-);
-CREATE TABLE samples (
-    series INTEGER NOT NULL, unix_ms INTEGER NOT NULL, scaled INTEGER NOT NULL,
-    PRIMARY KEY (series, unix_ms)
-) WITHOUT ROWID;
-CREATE TABLE rollup_1m (
-    series INTEGER NOT NULL, unix_ms INTEGER NOT NULL,
-    low INTEGER NOT NULL, high INTEGER NOT NULL, total INTEGER NOT NULL, count INTEGER NOT NULL,
-    PRIMARY KEY (series, unix_ms)
-) WITHOUT ROWID;
-CREATE TABLE rollup_15m (
-    series INTEGER NOT NULL, unix_ms INTEGER NOT NULL,
-    low INTEGER NOT NULL, high INTEGER NOT NULL, total INTEGER NOT NULL, count INTEGER NOT NULL,
-    PRIMARY KEY (series, unix_ms)
-) WITHOUT ROWID;
-CREATE TABLE events (
-    node TEXT NOT NULL, boot_id TEXT NOT NULL, seq INTEGER NOT NULL, unix_us INTEGER NOT NULL,
-    kind TEXT NOT NULL, detail TEXT NOT NULL,
-    PRIMARY KEY (node, boot_id, seq)
-) WITHOUT ROWID;
-CREATE INDEX events_by_time ON events (node, unix_us);
-"""
-ROLL_1 = "INSERT INTO rollup_{0} SELECT series, unix_ms / {1} * {1} AS b, {2} GROUP BY series, b"
-
-
-def make_version_1(path, values):
-    """Make a database as version 1 left it."""
-    database = sqlite3.connect(path)
-    database.execute("PRAGMA auto_vacuum=INCREMENTAL")
-    database.executescript(VERSION_1)
-    database.execute("INSERT INTO series VALUES (1, ?, ?)", (NODE, PH))
-    database.executemany("INSERT INTO samples VALUES (1,?,?)", [
-        (at, round(value * 1_000)) for at, value in values.items()])
-    database.execute(ROLL_1.format("1m", MINUTE_MS, "min(scaled), max(scaled), sum(scaled),"
-                                   " count(*) FROM samples"))
-    database.execute(ROLL_1.format("15m", 15 * MINUTE_MS, "min(low), max(high), sum(total),"
-                                   " sum(count) FROM rollup_1m"))
-    database.execute("INSERT INTO events VALUES (?,?,?,?,?,?)",
-                     (NODE, "b1", 1, T0 * 1_000 + 1, "boot", '{"reset": "power_on"}'))
-    database.commit()
-    database.close()
-
-
-def test_a_database_of_version_1_is_brought_up_to_date(tmp_path):
-    rng = random.Random(5)
-    values = {T0 + at * 47_000: rng.randrange(4_000, 8_000) / 1_000 for at in range(4_000)}
-    make_version_1(tmp_path / "store.db", values)
-    for _ in range(2):  # once brought up to date, opened as it is
-        store = SqliteStore(tmp_path / "store.db")
-        assert raw(store) == sorted(values.items())
-        for columns, width_ms in ((4_321, MINUTE_MS), (289, 15 * MINUTE_MS), (4, DAY_MS)):
-            drawn = store.series(NODE, [PH], T0, T0 + 3 * DAY_MS, columns)[PH]
-            assert drawn == rolled(values, width_ms)
-        assert store.latest(NODE)[PH] == max(values.items())
-        assert store.events(NODE, T0, T0 + 1) == [
-            EventPoint(NODE, T0 * 1_000 + 1, 1, "b1", "boot", {"reset": "power_on"})]
-        tend(store)
-        assert count(store, "samples") == 0
-        store.close()
-
-
-def test_a_migration_that_fails_leaves_the_old_database(tmp_path):
-    file = tmp_path / "store.db"
-    make_version_1(file, {T0: 6.0})
-    database = sqlite3.connect(file)
-    database.execute("CREATE TABLE packed (something_else)")  # in the way
-    database.commit()
-    database.close()
-    with pytest.raises(StoreUnavailable, match="packed"):
-        SqliteStore(file)
-    database = sqlite3.connect(file)
-    assert database.execute("PRAGMA user_version").fetchone() == (0,)
-    assert database.execute("SELECT count(*) FROM rollup_1m").fetchone() == (1,)
-    database.execute("DROP TABLE packed")
-    database.commit()
-    database.close()
-    store = SqliteStore(file)
-    assert raw(store) == [(T0, 6.0)]
-    store.close()
-
-
-def test_a_database_of_a_newer_version_is_left_alone(tmp_path):
-    SqliteStore(tmp_path / "store.db").close()
-    database = sqlite3.connect(tmp_path / "store.db")
-    database.execute("PRAGMA user_version=9")
-    database.close()
-    with pytest.raises(StoreUnavailable, match="made by a newer idroserra"):
-        SqliteStore(tmp_path / "store.db")
-
-
 def test_each_resolution_is_kept_for_its_time_and_charts_take_what_is_there(tmp_path):
     keep = KeepConfig(raw_days=2, minutes_days=4, quarters_days=8, daily_days=20, events_days=3)
     store = SqliteStore(tmp_path / "store.db", keep)
@@ -373,3 +248,32 @@ def test_neither_a_wrong_clock_nor_a_wrong_node_makes_anything_forgotten(
     store.write([ph(0, 6), ph(point_ms, 6)], [])
     tend(store, clock_ms)
     assert len(raw(store, T0, 2**53)) == 2
+
+
+def test_a_damaged_hour_is_said_and_holds_up_nothing_else(store):
+    store.write([ph(at * 10_000, 6) for at in range(1_080)], [])
+    tend(store)
+    store._writer.execute("UPDATE packed SET body = zeroblob(40) WHERE place IN"
+                          " (SELECT place FROM packed ORDER BY place LIMIT 1)")
+    with pytest.raises(StoreUnavailable, match="restore a backup"):
+        raw(store)
+    assert len(raw(store, T0 + HOUR_MS)) == 720
+    with pytest.raises(StoreRejected, match="an hour it is late for"):
+        store.write([ph(5_000, 6)], [])
+    store.write([ph(HOUR_MS + 5_000, 6)], [])
+    assert len(raw(store, T0 + HOUR_MS)) == 721
+    tend(store)
+    assert count(store, "samples") == 0
+
+
+def test_the_thread_of_the_host_packs_and_ends_when_asked(tmp_path, eventually):
+    store = SqliteStore(tmp_path / "store.db")
+    store.write([ph(at * 10_000, 6) for at in range(1_080)], [])
+    upkeep = Upkeep(store, lambda: FAR)
+    thread = threading.Thread(target=upkeep.run)
+    thread.start()
+    eventually(lambda: count(store, "packed") == 3, 60, "all is packed")
+    upkeep.stop()
+    thread.join(60)
+    assert not thread.is_alive()
+    store.close()

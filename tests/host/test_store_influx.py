@@ -65,10 +65,12 @@ def store(influxd, request, monkeypatch):
     store.close()
 
 
-def on_our_own(store, influxd):
-    """Skip what looks into the server itself, on one that is not ours."""
-    if store._config.url != influxd.url:
-        pytest.skip("only on a server of our own")
+@pytest.fixture
+def own_store(influxd, request):
+    """A store of our own server alone: the test looks into it."""
+    store = open_store(influxd, request.node.name[:60])
+    yield store
+    store.close()
 
 
 def ph(at_ms, value, channel="reservoir.ph"):
@@ -135,24 +137,22 @@ def test_nothing_was_written_yet_is_empty_not_an_error(store):
     assert store.events(NODE, T0, T0 + 1000) == []
 
 
-def test_a_field_keeps_its_type_whatever_the_value(store, influxd):
-    on_our_own(store, influxd)
-    store.write([ph(0, 6)], [])
-    store.write([ph(1_000, 6.02)], [])
-    store.write([ph(0, 1500.0, "reservoir.ec_us_cm")], [])
-    rows = influxd.rows("SHOW FIELD KEYS FROM sample", store._config.database)
+def test_a_field_keeps_its_type_whatever_the_value(own_store, influxd):
+    own_store.write([ph(0, 6)], [])
+    own_store.write([ph(1_000, 6.02)], [])
+    own_store.write([ph(0, 1500.0, "reservoir.ec_us_cm")], [])
+    rows = influxd.rows("SHOW FIELD KEYS FROM sample", own_store._config.database)
     assert sorted(rows) == [["ec_us_cm", "integer"], ["ph", "float"]]
 
 
-def test_what_the_database_refuses_is_rejected(store, influxd):
-    on_our_own(store, influxd)
-    store.write([ph(0, 6)], [])
+def test_what_the_database_refuses_is_rejected(own_store):
+    own_store.write([ph(0, 6)], [])
     # The same field with another type, as somebody else's program may have written it.
-    Http(store._config).request(
-        "POST", f"/write?db={store._config.database}",
+    Http(own_store._config).request(
+        "POST", f"/write?db={own_store._config.database}",
         f"sample,site=x,node=other,source=reservoir level_mm=1.5 {T0}000000".encode(), {})
     with pytest.raises(StoreRejected, match="field type conflict"):
-        store.write([SamplePoint(NODE, "reservoir.level_mm", T0, 180)], [])
+        own_store.write([SamplePoint(NODE, "reservoir.level_mm", T0, 180)], [])
 
 
 def test_no_server_is_unavailable_and_a_restart_is_survived(tmp_path):
@@ -202,8 +202,7 @@ def test_an_answer_that_is_no_influxql_is_unavailable(victoria):
     store.close()
 
 
-def test_events_come_back_as_json(influxd, store):
-    on_our_own(store, influxd)
-    store.write([], [EventPoint(NODE, T0 * 1000, 1, "b1", "boot", {"reset": "power_on"})])
-    row, = influxd.rows("SELECT detail FROM event", store._config.database)
+def test_events_come_back_as_json(influxd, own_store):
+    own_store.write([], [EventPoint(NODE, T0 * 1000, 1, "b1", "boot", {"reset": "power_on"})])
+    row, = influxd.rows("SELECT detail FROM event", own_store._config.database)
     assert json.loads(row[1]) == {"reset": "power_on"}

@@ -10,6 +10,7 @@ from idroserra.store.packing import (
     HOUR_MS,
     MAX_NUMBER,
     MINUTE_MS,
+    Damaged,
     Points,
     better,
     pack_minutes,
@@ -59,8 +60,23 @@ def test_a_number_that_could_not_come_back_is_refused(number):
 
 def test_a_later_form_is_told_apart():
     body = bytes((9,)) + pack_points(Points([HOUR], [1]), HOUR)[1:]
-    with pytest.raises(ValueError, match="form 9"):
+    with pytest.raises(Damaged, match="form 09"):
         unpack_points(body, HOUR)
+
+
+@given(st.binary(max_size=200))
+def test_bytes_that_are_none_of_ours_are_refused(body):
+    for unpack in (unpack_points, unpack_minutes):
+        with pytest.raises(Damaged):
+            unpack(body, HOUR)
+
+
+@given(st.lists(st.tuples(in_hour, small), min_size=1), st.data())
+def test_a_flipped_bit_is_no_number(pairs, data):
+    body = bytearray(pack_points(Points([p[0] for p in pairs], [p[1] for p in pairs]), HOUR))
+    body[data.draw(st.integers(0, len(body) - 1))] ^= 1 << data.draw(st.integers(0, 7))
+    with pytest.raises(Damaged):
+        unpack_points(bytes(body), HOUR)
 
 
 def test_of_two_roll_ups_the_one_of_more_points_stands():

@@ -2,7 +2,8 @@
 
 A column is a width (1, 2, 4 or 8 bytes, whatever its numbers need) and its numbers, the lowest
 bytes of all first: what is regular or small becomes runs of zeros, and those nearly nothing. The
-first byte of a body is the number of its form, so that a later form can be told apart.
+first byte of a body is the number of its form, so that a later form can be told apart; the last
+four are a CRC-32 of the rest, so that what a disk has spoilt is no number.
 """
 
 from __future__ import annotations
@@ -21,9 +22,14 @@ MINUTE_MS = 60_000
 MAX_NUMBER = 2**53
 _FORM = 1
 _LEVEL = 6
+_CRC_BYTES = 4
 _RAW_DEFLATE = -15
 _WIDTHS = ((1, "b"), (2, "h"), (4, "i"), (8, "q"))
 _CODES = dict(_WIDTHS)
+
+
+class Damaged(ValueError):
+    """A body is not what was packed, or of a form this version does not know."""
 
 
 class Roll(NamedTuple):
@@ -64,7 +70,7 @@ def pack_points(points: Points, hour_unix_ms: int) -> bytes:
 
 
 def unpack_points(body: bytes, hour_unix_ms: int) -> Points:
-    """Return what pack_points() was given."""
+    """Return what pack_points() was given. Raises Damaged."""
     reader = _Reader(body)
     count = reader.varint()
     if count == 0:
@@ -94,7 +100,7 @@ def pack_minutes(rolls: Sequence[Roll], hour_unix_ms: int) -> bytes:
 
 
 def unpack_minutes(body: bytes, hour_unix_ms: int) -> list[Roll]:
-    """Return what pack_minutes() was given."""
+    """Return what pack_minutes() was given. Raises Damaged."""
     reader = _Reader(body)
     count, low = reader.varint(), reader.varint()
     starts = [hour_unix_ms + minute * MINUTE_MS for minute in reader.column(count)]
@@ -133,9 +139,11 @@ def better(known: Iterable[Roll], made: Iterable[Roll]) -> list[Roll]:
 
 class _Reader:
     def __init__(self, body: bytes) -> None:
-        self._data = zlib.decompress(body[1:], _RAW_DEFLATE)
-        if body[0] != _FORM:
-            raise ValueError(f"packed in form {body[0]}, which this version does not know")
+        if not body or body[0] != _FORM:
+            raise Damaged(f"packed in form {body[:1].hex()}, which this version does not know")
+        if zlib.crc32(body[:-_CRC_BYTES]).to_bytes(_CRC_BYTES, "big") != body[-_CRC_BYTES:]:
+            raise Damaged("what was packed is damaged")
+        self._data = zlib.decompress(body[1:-_CRC_BYTES], _RAW_DEFLATE)
         self._at = 0
 
     def varint(self) -> int:
@@ -196,4 +204,5 @@ def _check(numbers: list[int]) -> None:
 
 def _deflate(data: bytes) -> bytes:
     packer = zlib.compressobj(_LEVEL, zlib.DEFLATED, _RAW_DEFLATE)
-    return bytes((_FORM,)) + packer.compress(data) + packer.flush()
+    body = bytes((_FORM,)) + packer.compress(data) + packer.flush()
+    return body + zlib.crc32(body).to_bytes(_CRC_BYTES, "big")

@@ -28,7 +28,7 @@ from idroserra.store import (
     sqlite_read,
     sqlite_upkeep,
 )
-from idroserra.store.packing import MAX_NUMBER
+from idroserra.store.packing import MAX_NUMBER, Damaged
 from idroserra.store.sqlite_info import info, spans_of
 from idroserra.store.sqlite_schema import open_database
 from idroserra.store.sqlite_write import insert_events, insert_samples
@@ -184,13 +184,16 @@ class SqliteStore:
         return number
 
     def _change(self, run: Callable[[], _Found]) -> _Found:
-        """Run what writes, alone. Raises StoreUnavailable."""
+        """Run what writes, alone. Raises StoreUnavailable, StoreRejected."""
         with self._write_lock:
             try:
                 return run()
             except sqlite3.Error as error:
                 self._numbers = {}  # those of series it made are taken back with all else
                 raise StoreUnavailable(f"sqlite: {error}") from error
+            except Damaged as error:
+                self._numbers = {}
+                raise StoreRejected(f"{self._path}: an hour it is late for: {error}") from error
 
     @contextmanager
     def _reading(self) -> Iterator[sqlite3.Connection]:
@@ -204,6 +207,9 @@ class SqliteStore:
                     self._reader.execute("ROLLBACK")
             except sqlite3.Error as error:
                 raise StoreUnavailable(f"sqlite: {error}") from error
+            except Damaged as error:
+                raise StoreUnavailable(
+                    f"{self._path}: {error}: restore a backup, or ask for other hours") from error
 
 
 def _numbers_of(reader: sqlite3.Connection, node: str) -> dict[str, int]:

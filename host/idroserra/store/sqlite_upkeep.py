@@ -8,12 +8,13 @@ from __future__ import annotations
 
 import sqlite3
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 
 from idroserra.config import KeepConfig
 from idroserra.store.packing import (
     HOUR_MS,
     MINUTE_MS,
+    Damaged,
     Points,
     better,
     pack_minutes,
@@ -79,7 +80,8 @@ def pack_hour(database: sqlite3.Connection, series: int, hour_unix_ms: int) -> N
     minutes = roll_up(points, MINUTE_MS)
     known = database.execute("SELECT body FROM packed_1m WHERE place = ?", (at,)).fetchone()
     if known is not None:  # of an hour opened again, or whose points were forgotten
-        minutes = better(unpack_minutes(known[0], hour_unix_ms), minutes)
+        with suppress(Damaged):
+            minutes = better(unpack_minutes(known[0], hour_unix_ms), minutes)
     database.execute("INSERT OR REPLACE INTO packed VALUES (?,?,?)",
                      (at, len(rows), pack_points(points, hour_unix_ms)))
     database.execute("INSERT OR REPLACE INTO packed_1m VALUES (?,?)",

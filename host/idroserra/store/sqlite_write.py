@@ -51,7 +51,9 @@ def place(series: int, unix_ms: int) -> int:
 
 
 def insert_samples(database: sqlite3.Connection, rows: Sequence[Row]) -> None:
-    """Insert points and make their roll-ups. Within a transaction of the caller."""
+    """Insert points and make their roll-ups. Within a transaction of the caller.
+
+    Raises Damaged."""
     rows = _open_packed(database, rows)
     database.executemany("INSERT OR REPLACE INTO samples VALUES (?,?,?)", rows)
     database.executemany(_QUARTERS, _spans(rows, QUARTER_MS))
@@ -70,7 +72,9 @@ def insert_events(database: sqlite3.Connection, events: Iterable[EventPoint]) ->
 
 
 def _open_packed(database: sqlite3.Connection, rows: Sequence[Row]) -> Sequence[Row]:
-    """Make packed hours that get something new rows again; return the rows that are new."""
+    """Make packed hours that get something new rows again; return the rows that are new.
+
+    Raises Damaged."""
     newest = database.execute("SELECT max(place) FROM packed").fetchone()[0]
     if newest is None:
         return rows

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import logging
 import threading
+import time
 from collections.abc import Callable
 
 from idroserra.errors import StoreError
 from idroserra.store import Store
 
 EVERY_S = 60.0
-# Between two pieces of work, so that who writes or reads gets in.
+# Between two pieces of work, at least: who writes, reads or receives has half of the time.
 BREATH_S = 0.01
 
 _log = logging.getLogger("idroserra")
@@ -28,6 +29,7 @@ class Upkeep:
     def run(self) -> None:
         """Tend the store every minute, longer where there is more to do."""
         while not self._stopping.is_set():
+            began_s = time.monotonic()
             try:
                 busy = self._store.tend(self._now_unix_ms())
             except StoreError as error:
@@ -36,7 +38,8 @@ class Upkeep:
                 self._is_well = busy = False
             else:
                 self._is_well = True
-            self._stopping.wait(BREATH_S if busy else EVERY_S)
+            took_s = time.monotonic() - began_s
+            self._stopping.wait(max(BREATH_S, took_s) if busy else EVERY_S)
 
     def stop(self) -> None:
         """End run() after the piece in hand."""

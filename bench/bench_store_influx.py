@@ -1,0 +1,28 @@
+"""The InfluxDB of bench_store.py --influx: an influxd of its own, with retention and downsampling.
+
+Needs influxd (`apt install influxdb`).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from databases import Influxd
+
+from idroserra.config import KeepConfig, StoreConfig
+from idroserra.store.influx import InfluxStore
+
+
+@contextmanager
+def influx_store(folder: Path) -> Iterator[InfluxStore]:
+    """Give a store that is set up, in a server that ends with it."""
+    for_ever = KeepConfig(**dict.fromkeys(KeepConfig.model_fields, 0))
+    with Influxd(folder / "influxd") as server:
+        config = StoreConfig(kind="influx", url=server.url, database="bench", write_api="v1",
+                             timeout_ms=120_000, keep=for_ever)
+        store = InfluxStore(config, site="bench")
+        store.init(lambda *_: None)
+        yield store
+        store.close()
