@@ -16,6 +16,7 @@ from importlib.util import find_spec
 from pathlib import Path
 
 from idroserra.config import Config, load_config
+from idroserra.doctor_access import look_at_audit, look_at_users
 from idroserra.doctor_alarms import look_at_alarms
 from idroserra.doctor_broker import look_at_broker
 from idroserra.doctor_check import Check
@@ -42,6 +43,8 @@ def examine(file: Path | None) -> Iterator[Check]:
         for check in (page_port, data_dir, store, spool, clock):
             yield check(config)
         yield look_at_alarms(config.alarms)
+        yield look_at_users(config.data_dir)
+        yield look_at_audit(config.data_dir)
     yield from serial_ports()
     yield micropython()
     yield mpy_cross()

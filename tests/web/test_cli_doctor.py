@@ -2,12 +2,16 @@
 
 import json
 import os
+import sqlite3
 import subprocess
 import sys
 
 import paho.mqtt.publish as publish
 import pytest
 
+from idroserra.access.access import Access
+from idroserra.access.roles import Role
+from idroserra.config import AccessConfig
 from idroserra.doctor_broker import is_junk
 from idroserra.spool import Spool
 
@@ -91,6 +95,27 @@ def test_whether_anybody_is_told_of_alarms(examine, mosquitto, more, state, foun
     assert checks["alarms"]["state"] == state
     assert found in checks["alarms"]["found"]
     assert "s3cret" not in str(checks)
+
+
+def test_whether_anybody_can_log_in_and_the_record_is_whole(examine, mosquitto, tmp_path):
+    _, checks = examine(mosquitto.port)
+    assert checks["users"]["found"] == "nobody can log in yet"
+    access = Access(tmp_path / "data", AccessConfig(), lambda: 1_800_000_000_000)
+    access.users.add("anna", Role.ADMIN, "a sentence for the tests")
+    access.audit.add("anna", "command", target="idro-a")
+    access.close()
+    _, checks = examine(mosquitto.port)
+    assert (checks["users"]["state"], checks["users"]["found"]) == ("ok", "1 admin")
+    assert checks["audit log"]["found"] == "1 rows, each where it was written"
+    database = sqlite3.connect(tmp_path / "data" / "audit.db", isolation_level=None)
+    database.execute("DROP TRIGGER audit_no_change")
+    database.execute("UPDATE audit SET target='idro-b'")
+    database.close()
+    (tmp_path / "data" / "users.db").chmod(0o644)
+    code, checks = examine(mosquitto.port)
+    assert code == 1
+    assert checks["audit log"]["found"].startswith("row 1: changed")
+    assert checks["users"]["advice"].startswith("chmod 600")
 
 
 def test_which_retained_topics_are_junk():
