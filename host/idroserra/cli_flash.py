@@ -15,7 +15,7 @@ from idroserra import boards, image
 from idroserra.cli_ask import AsJson
 from idroserra.flash import binary, download, ports
 from idroserra.flash.bars import Bars
-from idroserra.flash.copying import Work
+from idroserra.flash.copying import HEAP_BYTES, Work
 from idroserra.flash.esptool_run import BAUD, Esptool
 from idroserra.flash.session import Plan, Session
 
@@ -70,10 +70,19 @@ def flash(
             typer.echo(describe(plan))
         may = not dry_run and not plan.is_nothing and (
             yes or typer.confirm("Do it?", err=as_json))
-        work = session.do(plan) if may else plan.work
+        work = _do(session, plan) if may else plan.work
         if not may:
             session.leave(plan)
     _tell(plan, work, as_json, is_done=may)
+
+
+def _do(session: Session, plan: Plan) -> Work:
+    try:
+        return session.do(plan)
+    except KeyboardInterrupt:
+        typer.echo("stopped half way: the board starts nothing until the same command has gone on "
+                   "to its end", err=True)
+        raise
 
 
 def describe(plan: Plan) -> str:
@@ -88,12 +97,16 @@ def describe(plan: Plan) -> str:
     ]
     now = f"{plan.about.text} answers" if plan.about else "none answers"
     if plan.micropython is not None:
+        kept = "" if plan.erases else "; Wi-Fi and key of the node stay"
         lines.append(f"MicroPython  {now}; {plan.micropython.path} is written, "
-                     f"{plan.micropython.size_bytes} bytes; Wi-Fi and key of the node stay")
+                     f"{plan.micropython.size_bytes} bytes{kept}")
     else:
         lines.append(f"MicroPython  {now} and stays")
+    if plan.about is not None and plan.about.heap_bytes < HEAP_BYTES:
+        lines.append(f"MEMORY       {plan.about.heap_bytes // 1_000} kB are free; by "
+                     f"docs/memory.md the node needs {HEAP_BYTES // 1_000}: take a board with "
+                     "PSRAM")
     if plan.erases:
-        lines[-1] = lines[-1].replace("; Wi-Fi and key of the node stay", "")
         lines.append("erase        ALL of the flash first: settings, records, Wi-Fi and key")
     if work.is_nothing:
         lines.append(f"files        {work.kept} are there already, nothing to send")

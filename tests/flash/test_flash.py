@@ -106,6 +106,24 @@ def test_dry_run_says_what_would_be_done_and_does_nothing(
     assert board.files() == {}
 
 
+def test_a_board_without_the_memory_is_told_before_it_is_written(plug_in, run_cli):
+    board = plug_in(heap="192K")
+    said = run_cli("flash", BOARD, "--port", board.port, "--dry-run")
+    assert said.code == 0, said.err
+    assert "the node needs 245: take a board with PSRAM" in said.out
+
+
+def test_a_board_without_reset_circuit_goes_from_its_boot_loader_on(
+    plug_in, run_cli, binary_file, image_files
+):
+    board = plug_in(has_micropython=False)
+    board.hold(image_files)
+    said = run_cli("flash", BOARD, "--port", board.port, "--micropython", str(binary_file()),
+                   "--no-reset", "--yes", "--json")
+    assert said.code == 0, said.err
+    assert json.loads(said.out)["micropython_written"]
+
+
 def test_asks_before_it_writes(plug_in, image_files):
     board = plug_in()
     board.hold({"data/settings.a": b"kept"})

@@ -3,6 +3,7 @@
 import json
 import os
 import pty
+import signal
 import subprocess
 import sys
 
@@ -11,6 +12,7 @@ from flash_rig import BOARD
 
 from idroserra.flash import ports
 from idroserra.flash.errors import FlashError
+from waiting import wait_until
 
 HOLD = """
 import serial, sys
@@ -126,6 +128,19 @@ def test_cable_dies_while_files_are_sent_and_the_next_run_goes_on(
     assert answer["files_kept"] == len(whole)
     assert answer["files_sent"] == len(image_files) - len(whole)
     assert again.files() == image_files
+
+
+def test_ctrl_c_says_in_which_state_the_board_is(plug_in):
+    board = plug_in()
+    command = [sys.executable, "-m", "idroserra.cli", "flash", BOARD, "--port", board.port, "-y"]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+                          text=True) as flashing:
+        wait_until(lambda: board.heard_bytes > 60_000, 60, "files to be sent")
+        flashing.send_signal(signal.SIGINT)
+        _, err = flashing.communicate()
+    assert flashing.returncode != 0
+    assert "stopped half way: the board starts nothing until" in err
+    assert "main.py" not in board.files()
 
 
 def test_cable_dies_while_micropython_is_written(plug_in, run_cli, binary_file):

@@ -38,10 +38,13 @@ class VirtualBoard:
 
     def __init__(
         self, folder: Path, chip: str = "esp32", *, has_micropython: bool = True,
-        blocks: int = 512, loader_bytes: int = NEVER, prompt_bytes: int = NEVER,
+        blocks: int = 512, heap: str = "512K", loader_bytes: int = NEVER,
+        prompt_bytes: int = NEVER,
     ) -> None:
         self.resets = 0  # asked for by machine.reset()
+        self.heard_bytes = 0  # by MicroPython
         self.has_micropython = has_micropython
+        self._heap = heap
         self.says = b""  # what MicroPython says instead of answering
         self._loader_bytes = loader_bytes  # that the host may still send to either, then the
         self._prompt_bytes = prompt_bytes  # cable dies
@@ -138,11 +141,12 @@ class VirtualBoard:
         if self.says:
             os.write(self._master, self.says)
         elif self._micropython is None and self.has_micropython:
-            self._micropython = _MicroPython(self._flash)
+            self._micropython = _MicroPython(self._flash, self._heap)
         if self._micropython is not None:
             self._is_raw = self._mode_after(data)
             self._micropython.sendall(data)
             self._prompt_bytes -= len(data)
+            self.heard_bytes += len(data)
 
     def _mode_after(self, data: bytes) -> bool:
         raw, friendly = data.rfind(_RAW), data.rfind(_FRIENDLY)
@@ -158,7 +162,7 @@ class VirtualBoard:
             self._is_raw = False
             return
         os.write(self._master, b"MPY: soft reboot\r\n")
-        self._micropython = _MicroPython(self._flash)
+        self._micropython = _MicroPython(self._flash, self._heap)
         if self._is_raw:
             self._micropython.swallow_banner()
             self._micropython.sendall(_RAW)
@@ -200,11 +204,11 @@ class _Loader:
 class _MicroPython:
     """MicroPython at its prompt, on a terminal of its own."""
 
-    def __init__(self, flash: Path) -> None:
+    def __init__(self, flash: Path, heap: str) -> None:
         self._master, slave = pty.openpty()
         tty.setraw(slave)  # what comes while code runs is neither echoed nor held back
         self._process = subprocess.Popen(
-            [str(find_micropython()), "-X", "heapsize=512K", "-i", str(PRELUDE), str(flash)],
+            [str(find_micropython()), "-X", f"heapsize={heap}", "-i", str(PRELUDE), str(flash)],
             stdin=slave, stdout=slave, stderr=slave, start_new_session=True,
         )
         os.close(slave)

@@ -13,6 +13,8 @@ from idroserra.flash.errors import FlashError
 from idroserra.flash.link import About, Link, out_of_space
 
 MIN_MICROPYTHON = (1, 26, 0)  # older ones take half a JSON text for a whole one
+# What the node is built in, with 32-bit pointers: two thirds of the 368 kB of docs/memory.md.
+HEAP_BYTES = 245_000
 START = "main.py"
 _PACKAGE = "idro"
 _TRIES = 2

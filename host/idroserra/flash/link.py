@@ -24,7 +24,7 @@ _HASHES_AT_ONCE = 8
 _CORRUPTED = b"filesystem appears to be corrupted"
 # What the board runs once, so that every later request is short.
 _HELPERS = """\
-import os,sys,hashlib,binascii
+import os,sys,gc,hashlib,binascii
 def _h(p):
  h=hashlib.sha256();b=bytearray(512);m=memoryview(b)
  try:
@@ -55,6 +55,7 @@ class About:
     block_bytes: int
     all_bytes: int
     free_bytes: int
+    heap_bytes: int  # free, that it may still grow by included
 
     @property
     def text(self) -> str:
@@ -163,11 +164,12 @@ class Link:
         return str(said.decode())
 
     def _about(self) -> About:
-        said = self._ask("i=sys.implementation;s=os.statvfs('')\n"
-                         "print(repr((tuple(i.version[:3]),i._machine,i._mpy,s[0],s[2],s[3])))")
-        version, machine, mpy, block_bytes, blocks, free = ast.literal_eval(said)
+        said = self._ask("i=sys.implementation;s=os.statvfs('');gc.collect()\n"
+                         "print(repr((tuple(i.version[:3]),i._machine,i._mpy,s[0],s[2],s[3],"
+                         "gc.mem_free())))")
+        version, machine, mpy, block_bytes, blocks, free, heap_bytes = ast.literal_eval(said)
         return About(tuple(version), machine, mpy & 0xFF, block_bytes,
-                     blocks * block_bytes, free * block_bytes)
+                     blocks * block_bytes, free * block_bytes, heap_bytes)
 
     def _prompt(self, deadline_s: float) -> bool:
         """Send Ctrl-C until the prompt comes, which is when boot.py waits at the latest."""
