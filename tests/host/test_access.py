@@ -135,6 +135,20 @@ def test_a_session_ends_idle_and_at_its_absolute_end(access, clock):
     assert access.sessions.count("anna") == 0
 
 
+def test_who_is_logged_in_stays_so_on_a_disk_that_takes_nothing(access, clock):
+    access.users.add("anna", Role.OPERATOR, PASSWORD)
+    session = access.log_in("anna", PASSWORD, HERE)
+    secret = access.tokens.make("grafana", Role.VIEWER, "anna")
+    for file in (access.sessions, access.tokens):
+        file._database.execute("PRAGMA query_only=1")  # every write fails
+    clock.go(5 * MINUTE_MS)
+    assert who(access, session).name == "anna"
+    assert access.who_has("", secret, "x").name == "grafana"
+    with pytest.raises(sqlite3.Error):
+        access.log_in("anna", PASSWORD, HERE)
+    assert who(access, session).name == "anna"
+
+
 def test_a_log_in_never_goes_on_with_an_older_session(access):
     access.users.add("anna", Role.ADMIN, PASSWORD)
     first = access.log_in("anna", PASSWORD, HERE)

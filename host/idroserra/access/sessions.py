@@ -7,7 +7,9 @@ first. An open page that is looked at counts as use.
 from __future__ import annotations
 
 import secrets
+import sqlite3
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -75,7 +77,8 @@ class Sessions(AccessFile):
                 or now - session.begun_unix_ms >= self.absolute_ms):
             return None
         if now - session.used_unix_ms >= min(USED_EVERY_MS, self._idle_ms // 2):
-            with self._changing() as database:
+            # Who is in stays so on a full disk: to stop the pumps must work.
+            with suppress(sqlite3.Error), self._changing() as database:
                 database.execute("UPDATE sessions SET used_unix_ms=? WHERE hash=?", (now, hashed))
         return session
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sqlite3
+from contextlib import suppress
 from dataclasses import dataclass
 
 from idroserra.access.errors import Refused, Unknown
@@ -66,6 +67,7 @@ class Tokens(AccessFile):
         token = Token(row[0], role_of(row[1]), *row[2:])
         now = self._now_unix_ms()
         if token.used_unix_ms is None or now - token.used_unix_ms >= USED_EVERY_MS:
-            with self._changing() as database:
+            # Who is in stays so on a full disk: to stop the pumps must work.
+            with suppress(sqlite3.Error), self._changing() as database:
                 database.execute("UPDATE tokens SET used_unix_ms=? WHERE hash=?", (now, hashed))
         return token

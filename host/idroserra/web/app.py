@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
+import sqlite3
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
 from importlib.metadata import version
@@ -130,6 +131,10 @@ def _add_errors(app: FastAPI) -> None:
             error, HTTPException) else (500, "")
         return JSONResponse({"error": str(detail)}, status)
 
+    def on_file(_request: Request, error: Exception) -> Response:
+        return JSONResponse({"error": f"the host's file does not answer: {error}"}, 503)
+
+    app.add_exception_handler(sqlite3.Error, on_file)
     for kind in (HostError, contract.ProtocolError, contract.SettingsError):
         app.add_exception_handler(kind, on_host_error)
     app.add_exception_handler(RequestValidationError, on_invalid)
