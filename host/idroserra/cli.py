@@ -21,6 +21,7 @@ from idroserra.errors import ConfigError, HostError
 COMMANDS = {
     "demo": "idroserra.cli_demo:demo",
     "serve": "idroserra.cli_serve:serve",
+    "phone": "idroserra.cli_phone:phone",
     "watch": "idroserra.cli_watch:watch",
     "node": "idroserra.cli_node:app",
     "alarms": "idroserra.cli_alarms:app",

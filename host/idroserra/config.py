@@ -32,6 +32,7 @@ from pydantic_settings import (
 )
 
 from idroserra.errors import ConfigError
+from idroserra.lan.names import check_name
 
 ENV_PREFIX = "IDROSERRA_"
 _TIME = re.compile(r"([01]\d|2[0-3]):[0-5]\d")
@@ -106,7 +107,7 @@ class HttpConfig(_Section):
     @classmethod
     def _check_host(cls, host: str) -> str:
         if not is_loopback(host):
-            raise ValueError("no HTTPS of its own: loopback only, put a proxy before it")
+            raise ValueError("loopback only: for the network of the site there is [lan]")
         return host
 
 
@@ -127,6 +128,30 @@ class KeepConfig(_Section):
             if days[at] < days[at - 1]:
                 raise ValueError(f"{names[at]} must be at least {names[at - 1]}: what is coarser"
                                  " stands for what is finer once that is forgotten")
+        return self
+
+
+class LanConfig(_Section):
+    """The page on the site's own network, over HTTPS only: docs/phone.md."""
+
+    enabled: bool = False
+    host: str = "0.0.0.0"  # noqa: S104  the point of it
+    port: int = Field(default=8443, ge=0, le=65_535)
+    # How people reach this host, the first as it is told them. The machine's name in .local and
+    # its private addresses are added where the certificate is of our own authority.
+    names: tuple[str, ...] = ()
+    cert_file: Path | None = None
+    key_file: Path | None = None
+
+    @field_validator("names")
+    @classmethod
+    def _check_names(cls, names: tuple[str, ...]) -> tuple[str, ...]:
+        return tuple(check_name(name) for name in names)
+
+    @model_validator(mode="after")
+    def _check_files(self) -> LanConfig:
+        if (self.cert_file is None) != (self.key_file is None):
+            raise ValueError("cert_file and key_file go together")
         return self
 
 
@@ -243,6 +268,7 @@ class Config(BaseSettings):
     data_dir: Path = Field(default_factory=lambda: platformdirs.user_data_path("idroserra"))
     mqtt: MqttConfig = MqttConfig()
     http: HttpConfig = HttpConfig()
+    lan: LanConfig = LanConfig()
     store: StoreConfig = StoreConfig()
     spool: SpoolConfig = SpoolConfig()
     alarms: AlarmsConfig = AlarmsConfig()

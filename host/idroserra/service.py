@@ -21,6 +21,7 @@ from idroserra.database import lock_folder
 from idroserra.errors import ConfigError
 from idroserra.homeassistant.bridge import Bridge
 from idroserra.ingest import Ingest
+from idroserra.lan.lan import Lan
 from idroserra.live import Live
 from idroserra.mqtt_link import Link, wall_unix_ms
 from idroserra.nodes import Nodes
@@ -49,6 +50,7 @@ class Service:
     spool: Spool
     alarms: AlarmChain
     access: Access
+    lan: Lan | None
 
     def __init__(
         self, config: Config, now_unix_ms: Callable[[], int] = wall_unix_ms
@@ -70,6 +72,7 @@ class Service:
             except (OSError, sqlite3.Error) as error:
                 raise ConfigError(str(folder), "data_dir", str(error)) from error
             opened.callback(self.nodes.close)
+            self.lan = Lan(config.lan, config.site, folder) if config.lan.enabled else None
             self.spool = Spool(
                 folder / "spool.db", config.spool.max_mb, config.spool.max_rejected,
                 config.spool.max_unread,

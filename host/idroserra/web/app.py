@@ -76,6 +76,7 @@ def create_app(service: Service, *, simulated: bool = False) -> FastAPI:
     )
     app.state.access = service.access
     app.include_router(access_router(service.access))
+    app.state.lan = service.lan
     app.include_router(api_router(service, views))
     app.include_router(calibrations_router(service))
     app.include_router(alarms_router(service))
@@ -87,7 +88,7 @@ def create_app(service: Service, *, simulated: bool = False) -> FastAPI:
     _add_errors(app)
     app.add_middleware(Gate, access=service.access)
     app.add_middleware(GZipMiddleware, minimum_size=2_000, compresslevel=5)
-    app.add_middleware(Guard, public_url=service.config.http.public_url)
+    app.add_middleware(Guard, public_url=service.config.http.public_url, lan=service.lan)
     return app
 
 

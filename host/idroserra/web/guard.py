@@ -15,6 +15,8 @@ from starlette.responses import JSONResponse
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from idroserra.config import is_loopback
+from idroserra.lan.lan import Lan
+from idroserra.lan.names import check_name
 
 MAX_BODY_BYTES = 65_536
 SAFE_METHODS = ("GET", "HEAD", "OPTIONS")
@@ -33,10 +35,14 @@ HEADERS = {
 class Guard:
     """ASGI middleware; put it outermost."""
 
-    def __init__(self, app: ASGIApp, public_url: str | None = None) -> None:
-        """`public_url` is where a proxy on this machine shows the page, if one does."""
+    def __init__(
+        self, app: ASGIApp, public_url: str | None = None, lan: Lan | None = None
+    ) -> None:
+        """`public_url` is where a proxy on this machine shows the page, if one does; `lan` the
+        page on the network of the site."""
         self._app = app
         self._public_url = public_url
+        self._lan = lan
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Refuse, or pass on with the answer's headers set."""
@@ -53,7 +59,7 @@ class Guard:
                     headers["Cache-Control"] = "no-store"
             await send(message)
 
-        refusal = self._refusal(scope["method"], Headers(scope=scope))
+        refusal = self._refusal(scope["method"], Headers(scope=scope), scope["server"])
         if refusal is not None:
             await refusal(scope, receive, send_with_headers)
             return
@@ -66,12 +72,13 @@ class Guard:
             return
         await self._app(scope, _again(body, receive), send_with_headers)
 
-    def _refusal(self, method: str, headers: Headers) -> JSONResponse | None:
+    def _refusal(
+        self, method: str, headers: Headers, server: tuple[str, int | None] | None
+    ) -> JSONResponse | None:
         host = headers.get("host", "")
-        public_host = (self._public_url or "").partition("://")[2]
-        if not is_loopback(urlsplit(f"//{host}").hostname or "") and host.lower() != public_host:
-            why = "Host: only localhost and loopback addresses, and that of http.public_url"
-            return JSONResponse({"error": why}, 403)
+        why = self._foreign(host, server)
+        if why:
+            return JSONResponse({"error": f"Host: {why}"}, 403)
         length = headers.get("content-length", "0")
         if not length.isdecimal() or int(length) > MAX_BODY_BYTES:
             return _too_large()
@@ -90,6 +97,28 @@ class Guard:
         if kind != "application/json":
             return JSONResponse({"error": "Content-Type: application/json needed"}, 415)
         return None
+
+    def _foreign(self, host: str, server: tuple[str, int | None] | None) -> str:
+        """Return why a Host header is not of this host, "" where it is.
+
+        What counts is the port that took the request: what a proxy says of itself is no proof."""
+        name = _name_of(host)
+        if self._lan is not None and server is not None and server[1] == self._lan.port:
+            if name in self._lan.names:
+                return ""
+            return f"{name[:60]!r} is none of this host's names: add it to lan.names"
+        public_host = (self._public_url or "").partition("://")[2]
+        if is_loopback(name) or host.lower() == public_host:
+            return ""
+        return "only localhost and loopback addresses, and that of http.public_url"
+
+
+def _name_of(host: str) -> str:
+    """Return the name or address of a Host header in its one spelling, "" for nonsense."""
+    try:
+        return check_name(urlsplit(f"//{host}").hostname or "")
+    except ValueError:
+        return ""
 
 
 async def _whole_body(receive: Receive) -> bytes | None:

@@ -1,7 +1,12 @@
-"""The web server: uvicorn, which on its way out lets the open live streams finish."""
+"""The web server: uvicorn, which on its way out lets the open live streams finish.
+
+It listens on loopback, in plain HTTP, for this machine and a proxy on it; and where [lan] is on,
+on the network of the site too, over TLS only.
+"""
 
 from __future__ import annotations
 
+import asyncio
 import logging
 import socket
 from collections.abc import Callable
@@ -11,7 +16,11 @@ from urllib.parse import urlsplit
 import uvicorn
 from fastapi import FastAPI
 
+from idroserra.errors import ConfigError
+from idroserra.lan.lan import Lan
+
 GRACE_S = 5
+RENEW_S = 3_600
 
 _log = logging.getLogger("idroserra")
 
@@ -24,15 +33,17 @@ class WebServer(uvicorn.Server):
         on_started: Callable[[str], None] = lambda url: None,
     ) -> None:
         super().__init__(uvicorn.Config(
-            app, host=host, port=port, log_level="warning", timeout_graceful_shutdown=GRACE_S))
+            app, host=host, port=port, log_level="warning", timeout_graceful_shutdown=GRACE_S,
+            callback_notify=self._renew, timeout_notify=RENEW_S))
         self._app = app
+        self._lan: Lan | None = app.state.lan
         self._on_started = on_started
 
     @property
     def url(self) -> str:
-        """The address of the page, with the port that was really taken."""
+        """The address of the page here, with the port that was really taken."""
         port = self.config.port
-        for server in getattr(self, "servers", []):
+        for server in getattr(self, "servers", [])[:1]:
             for listening in server.sockets:
                 port = listening.getsockname()[1]
         host = f"[{self.config.host}]" if ":" in self.config.host else self.config.host
@@ -43,6 +54,8 @@ class WebServer(uvicorn.Server):
         await super().startup(sockets)
         if self.started:
             self._open_local()
+            if self._lan is not None:
+                await self._open_lan(self._lan)
             self._on_started(self.url)
 
     def _open_local(self) -> None:
@@ -58,3 +71,24 @@ class WebServer(uvicorn.Server):
         if feed is not None:
             feed.end()
         await super().shutdown(sockets)
+
+    async def _open_lan(self, lan: Lan) -> None:
+        """Listen on the site's network with the same application. uvicorn takes one address."""
+        def new_protocol() -> asyncio.Protocol:
+            return self.config.http_protocol_class(  # type: ignore[call-arg]
+                config=self.config, server_state=self.server_state,
+                app_state=self.lifespan.state)
+
+        server = await asyncio.get_running_loop().create_server(
+            new_protocol, host=lan.host, port=lan.port, ssl=lan.context,
+            backlog=self.config.backlog)
+        lan.port = server.sockets[0].getsockname()[1]
+        self.servers.append(server)
+
+    async def _renew(self) -> None:
+        """Look at the certificate every hour. Where that fails the old one goes on."""
+        if self._lan is not None:
+            try:
+                await asyncio.to_thread(self._lan.renew)
+            except ConfigError as error:
+                _log.error("%s", error)

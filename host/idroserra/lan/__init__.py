@@ -1,0 +1,1 @@
+"""The page on the site's own network: names, certificates, phones. docs/phone.md."""

@@ -1,0 +1,65 @@
+"""The names and addresses under which people on the site's network reach this host."""
+
+from __future__ import annotations
+
+import ipaddress
+import re
+import socket
+from collections.abc import Iterable
+
+import ifaddr
+
+_LABEL = r"[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?"
+_NAME = re.compile(rf"{_LABEL}(\.{_LABEL})*")
+# Where names mean something on one's own network only: RFC 6762, RFC 8375, ICANN's "internal", and
+# what routers and Pi-hole use.
+LOCAL_DOMAINS = ("local", "home.arpa", "internal", "lan")
+PRIVATE_NETWORKS = ("10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16", "169.254.0.0/16",
+                    "127.0.0.0/8", "fc00::/7", "fe80::/10", "::1/128")
+
+
+def is_address(name: str) -> bool:
+    """True for an IPv4 or IPv6 address."""
+    try:
+        ipaddress.ip_address(name)
+    except ValueError:
+        return False
+    return True
+
+
+def is_local(name: str) -> bool:
+    """True for a name or address that belongs to one's own network: a certificate of our own
+    authority may carry it."""
+    if is_address(name):
+        address = ipaddress.ip_address(name)
+        return any(address in ipaddress.ip_network(network) for network in PRIVATE_NETWORKS
+                   if ipaddress.ip_network(network).version == address.version)
+    return any(name.endswith(f".{domain}") for domain in LOCAL_DOMAINS)
+
+
+def check_name(name: str) -> str:
+    """Return a host name or address in its one spelling. Raises ValueError."""
+    if is_address(name):
+        return str(ipaddress.ip_address(name))
+    lower = name.lower().rstrip(".")
+    if len(lower) > 253 or not _NAME.fullmatch(lower):
+        raise ValueError("a host name such as serra.lan, or an address, is needed")
+    return lower
+
+
+def own_names(more: Iterable[str] = ()) -> list[str]:
+    """Return `more`, this machine's name in .local (mDNS), and its private addresses now."""
+    host = socket.gethostname().lower().partition(".")[0]
+    known = [f"{host}.local"] if _NAME.fullmatch(host) else []
+    return list(dict.fromkeys([*more, *known, *_addresses()]))
+
+
+def _addresses() -> list[str]:
+    found = []
+    for adapter in ifaddr.get_adapters():
+        for one in adapter.ips:
+            text = one.ip if isinstance(one.ip, str) else one.ip[0]
+            address = ipaddress.ip_address(text)
+            if is_local(text) and not address.is_loopback and not address.is_link_local:
+                found.append(str(address))
+    return sorted(found, key=lambda text: (":" in text, text))

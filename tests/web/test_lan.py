@@ -1,0 +1,98 @@
+"""The page on the site's network: TLS under the host's own authority, by its names only."""
+
+import ssl
+
+import httpx
+import pytest
+from real_host import Host
+
+from idroserra.config import load_config
+from idroserra.errors import ConfigError
+from idroserra.lan.lan import Lan
+
+
+@pytest.fixture
+def host(tmp_path, mosquitto, eventually):
+    running = Host(tmp_path / "host", mosquitto.port, eventually, more={
+        "lan": {"enabled": True, "host": "127.0.0.1", "port": 0, "names": ["serra.lan"]}})
+    yield running
+    running.stop()
+
+
+@pytest.fixture
+def phone(host):
+    """phone(path, name): ask as a phone on the network that trusts the host's authority."""
+    trust = ssl.create_default_context(cadata=host.service.lan.authority.pem.decode())
+
+    def ask(path, name="serra.lan", **headers):
+        port = host.service.lan.port
+        known = {key: value for key, value in host.client.headers.items()
+                 if key == "authorization"}
+        with httpx.Client(verify=trust, trust_env=False, timeout=60) as client:
+            return client.get(
+                f"https://127.0.0.1:{port}{path}",
+                headers={"Host": f"{name}:{port}"} | known | headers,
+                extensions={"sni_hostname": "serra.lan"})
+
+    return ask
+
+
+def test_the_same_page_over_tls_by_its_names_only(host, phone):
+    assert phone("/api/health").status_code == 200
+    assert phone("/api/health").json()["broker"] == {"state": "connected"}
+    for name in ("evil.example", "localhost", "127.0.0.1", "serra.lan.evil.example", "[::1"):
+        answer = phone("/api/health", name)
+        assert answer.status_code == 403, name
+        assert answer.json()["error"].startswith("Host:")
+    # What a proxy would say changes nothing: nobody forwards here.
+    told = {"X-Forwarded-Proto": "http", "X-Forwarded-Host": "localhost"}
+    assert phone("/api/health", "localhost", **told).status_code == 403
+
+
+def test_loopback_goes_on_in_plain_http_and_a_proxy_may_stand_there(host):
+    assert host.client.get("/api/health").status_code == 200
+    assert host.client.get("/api/health", headers={"Host": "serra.lan"}).status_code == 403
+    told = {"X-Forwarded-Proto": "https", "X-Forwarded-For": "192.0.2.7"}
+    assert host.client.get("/api/health", headers=told).status_code == 200
+
+
+def test_who_does_not_trust_the_authority_is_warned_and_plain_http_gets_nothing(host):
+    port = host.service.lan.port
+    with pytest.raises(httpx.ConnectError, match="CERTIFICATE_VERIFY_FAILED"):
+        httpx.get(f"https://127.0.0.1:{port}/api/health", trust_env=False, timeout=60)
+    with pytest.raises(httpx.RemoteProtocolError):
+        httpx.get(f"http://127.0.0.1:{port}/api/health", trust_env=False, timeout=60)
+
+
+def test_a_renewed_certificate_serves_without_a_restart(host, phone):
+    folder = host.config.data_dir / "lan"
+    before = (folder / "server.pem").read_bytes()
+    (folder / "server.pem").unlink()
+    host.service.lan.renew()
+    assert (folder / "server.pem").read_bytes() != before
+    assert phone("/api/health").status_code == 200
+
+
+def test_ones_own_certificate_is_served_for_the_names_it_is_told(tmp_path):
+    ours = Lan(load_config(overrides={"lan": {"enabled": True, "names": ["a.lan"]}}).lan,
+               "site", tmp_path)
+    files = {"cert_file": str(tmp_path / "lan/server.pem"),
+             "key_file": str(tmp_path / "lan/server.key")}
+    theirs = lambda **more: Lan(load_config(overrides={"lan": files | more}).lan,  # noqa: E731
+                                "site", tmp_path)
+    assert theirs(names=["serra.example.org"], port=443).url == "https://serra.example.org"
+    assert ours.url == "https://a.lan:8443"
+    with pytest.raises(ConfigError, match="names: needed beside cert_file"):
+        theirs()
+    (tmp_path / "lan/server.key").write_text("nothing")
+    with pytest.raises(ConfigError, match="cert_file"):
+        theirs(names=["serra.example.org"])
+
+
+@pytest.mark.parametrize(("lan", "why"), [
+    ({"names": ["not a name"]}, "a host name such as serra.lan"),
+    ({"cert_file": "x.crt"}, "cert_file and key_file go together"),
+])
+def test_a_wrong_key_is_refused_by_its_name(lan, why):
+    with pytest.raises(ConfigError, match=why):
+        load_config(overrides={"lan": lan})
