@@ -38,6 +38,7 @@ COMMANDS = {
     "store": "idroserra.cli_store:app",
     "backup": "idroserra.cli_backup:backup",
     "restore": "idroserra.cli_backup:restore",
+    "unit": "idroserra.cli_unit:unit",
     "homeassistant": "idroserra.cli_homeassistant:app",
     "doctor": "idroserra.cli_doctor:doctor",
 }

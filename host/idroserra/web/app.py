@@ -77,6 +77,7 @@ def create_app(service: Service, *, simulated: bool = False) -> FastAPI:
     app.state.access = service.access
     app.include_router(access_router(service.access))
     app.state.lan = service.lan
+    app.state.is_well = lambda: service.alarms.is_alive
     app.include_router(api_router(service, views))
     app.include_router(calibrations_router(service))
     app.include_router(alarms_router(service))

@@ -16,6 +16,7 @@ from urllib.parse import urlsplit
 import uvicorn
 from fastapi import FastAPI
 
+from idroserra import systemd
 from idroserra.errors import ConfigError
 from idroserra.lan.lan import Lan
 
@@ -37,6 +38,8 @@ class WebServer(uvicorn.Server):
             callback_notify=self._renew, timeout_notify=RENEW_S))
         self._app = app
         self._lan: Lan | None = app.state.lan
+        self._is_well: Callable[[], bool] = app.state.is_well
+        self._beats: asyncio.Task[None] | None = None
         self._on_started = on_started
 
     @property
@@ -56,6 +59,7 @@ class WebServer(uvicorn.Server):
             self._open_local()
             if self._lan is not None:
                 await self._open_lan(self._lan)
+            self._beats = asyncio.create_task(self._beat())
             self._on_started(self.url)
 
     def _open_local(self) -> None:
@@ -67,6 +71,9 @@ class WebServer(uvicorn.Server):
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
         """End the live streams, then everything else."""
+        systemd.notify("STOPPING=1")
+        if self._beats is not None:
+            self._beats.cancel()
         feed: Any = getattr(self._app.state, "feed", None)
         if feed is not None:
             feed.end()
@@ -84,6 +91,17 @@ class WebServer(uvicorn.Server):
             backlog=self.config.backlog)
         lan.port = server.sockets[0].getsockname()[1]
         self.servers.append(server)
+
+    async def _beat(self) -> None:
+        """Tell systemd that the host is ready, and that it is well for as long as it is.
+
+        Where the alarms are not being looked at nothing is told, and systemd starts it again."""
+        systemd.notify("READY=1")
+        every_s = systemd.beat_s()
+        while every_s is not None:
+            if self._is_well():
+                systemd.notify("WATCHDOG=1")
+            await asyncio.sleep(every_s)
 
     async def _renew(self) -> None:
         """Look at the certificate every hour. Where that fails the old one goes on."""
