@@ -46,6 +46,9 @@ def serve(
 
         def say_where(url: str) -> None:
             typer.echo(f"The page is at {url} (Ctrl-C ends)", err=True)
+            if service.lan is not None:
+                typer.echo(f"On the network it is at {service.lan.url}; `idroserra phone` shows "
+                           "a code to scan", err=True)
             if not service.access.users.has_admin:
                 typer.echo(f"Nobody can log in yet. Make the first admin, once, within a day: "
                            f"{setup_link(url, service.access.users)}", err=True)

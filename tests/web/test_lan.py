@@ -4,8 +4,9 @@ import ssl
 
 import httpx
 import pytest
-from real_host import Host
+from real_host import PASSWORD, Host
 
+from idroserra.access.roles import Role
 from idroserra.config import load_config
 from idroserra.errors import ConfigError
 from idroserra.lan.lan import Lan
@@ -24,10 +25,9 @@ def phone(host):
     """phone(path, name): ask as a phone on the network that trusts the host's authority."""
     trust = ssl.create_default_context(cadata=host.service.lan.authority.pem.decode())
 
-    def ask(path, name="serra.lan", **headers):
+    def ask(path, name="serra.lan", *, as_nobody=False, **headers):
         port = host.service.lan.port
-        known = {key: value for key, value in host.client.headers.items()
-                 if key == "authorization"}
+        known = {} if as_nobody else {"Authorization": host.client.headers["Authorization"]}
         with httpx.Client(verify=trust, trust_env=False, timeout=60) as client:
             return client.get(
                 f"https://127.0.0.1:{port}{path}",
@@ -62,6 +62,42 @@ def test_who_does_not_trust_the_authority_is_warned_and_plain_http_gets_nothing(
         httpx.get(f"https://127.0.0.1:{port}/api/health", trust_env=False, timeout=60)
     with pytest.raises(httpx.RemoteProtocolError):
         httpx.get(f"http://127.0.0.1:{port}/api/health", trust_env=False, timeout=60)
+
+
+def test_anyone_gets_the_certificate_and_what_to_compare_and_nothing_else(host, phone):
+    page = phone("/trust", as_nobody=True)
+    assert page.status_code == 200
+    assert host.service.lan.authority.fingerprint in page.text
+    assert f"https://serra.lan:{host.service.lan.port}" in page.text
+    certificate = phone("/authority.crt", as_nobody=True)
+    assert certificate.headers["content-type"] == "application/x-x509-ca-cert"
+    assert certificate.content == host.service.lan.authority.der
+    assert phone("/api/nodes", as_nobody=True).status_code == 401
+
+
+def test_without_lan_there_is_nothing_to_trust(tmp_path, mosquitto, eventually):
+    running = Host(tmp_path / "host", mosquitto.port, eventually)
+    try:
+        assert "enabled = true" in running.client.get("/trust").text
+        assert running.client.get("/authority.crt").status_code == 404
+    finally:
+        running.stop()
+
+
+def test_a_session_over_tls_is_for_tls_alone(host):
+    """The cookie of a log-in over TLS never goes over a plain line."""
+    lan = host.service.lan
+    host.service.access.users.add("anna", Role.VIEWER, PASSWORD)
+    trust = ssl.create_default_context(cadata=lan.authority.pem.decode())
+    base = f"https://serra.lan:{lan.port}"
+    with httpx.Client(verify=trust, trust_env=False, timeout=60) as client:
+        answer = client.post(
+            f"https://127.0.0.1:{lan.port}/api/session",
+            json={"name": "anna", "password": PASSWORD},
+            headers={"Host": f"serra.lan:{lan.port}", "Origin": base},
+            extensions={"sni_hostname": "serra.lan"})
+    assert answer.status_code == 200, answer.text
+    assert "secure" in answer.headers["set-cookie"].lower()
 
 
 def test_a_renewed_certificate_serves_without_a_restart(host, phone):

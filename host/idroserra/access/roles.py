@@ -53,6 +53,8 @@ MATRIX = (
     Rule("GET", "/login", _ANYONE),
     Rule("GET", "/setup", _ANYONE),
     Rule("GET", "/static/{path:path}", _ANYONE),
+    Rule("GET", "/trust", _ANYONE),
+    Rule("GET", "/authority.crt", _ANYONE),
     Rule("GET", "/api/session", _ANYONE),
     Rule("POST", "/api/session", _ANYONE, "log in"),
     Rule("POST", "/api/session/link", _ANYONE, "log in by link"),

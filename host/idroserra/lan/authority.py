@@ -54,6 +54,12 @@ class Authority:
         self._key = key
 
     @property
+    def name(self) -> str:
+        """What phones list it as."""
+        found = self._certificate.subject.get_attributes_for_oid(NameOID.COMMON_NAME)
+        return str(found[0].value)
+
+    @property
     def pem(self) -> bytes:
         """The certificate that people install, as PEM."""
         return self._certificate.public_bytes(serialization.Encoding.PEM)

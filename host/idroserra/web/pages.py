@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from fastapi import FastAPI, Request
-from fastapi.responses import HTMLResponse
+from fastapi.responses import HTMLResponse, JSONResponse, Response
 from fastapi.templating import Jinja2Templates
 
 from idro.protocol.texts import SETTING_TEXTS
@@ -55,6 +55,23 @@ class Pages:
     def door(self, request: Request, name: str) -> HTMLResponse:
         """Return a page for somebody who is not let in: it tells nothing of the greenhouse."""
         return self._templates.TemplateResponse(request, name, context=self._always)
+
+    def trust(self, request: Request) -> HTMLResponse:
+        """Return the page that lets a phone trust the host's certificate."""
+        lan = self._service.lan
+        authority = None if lan is None else lan.authority
+        return self._templates.TemplateResponse(request, "trust.html", context=self._always | {
+            "url": None if lan is None else lan.url,
+            "name": None if authority is None else authority.name,
+            "fingerprint": None if authority is None else authority.fingerprint,
+        })
+
+    def authority(self) -> Response:
+        """Return the certificate of the host's own authority, 404 where there is none."""
+        lan = self._service.lan
+        if lan is None or lan.authority is None:
+            return JSONResponse({"error": "this host has no authority of its own"}, 404)
+        return Response(lan.authority.der, media_type="application/x-x509-ca-cert")
 
     def node(self, request: Request, node: str) -> HTMLResponse:
         """Return the page of one node."""
@@ -120,6 +137,16 @@ def add_pages(app: FastAPI, pages: Pages) -> None:
     def login(request: Request) -> HTMLResponse:
         """Where people log in."""
         return pages.door(request, "login.html")
+
+    @app.get("/trust", include_in_schema=False)
+    def trust(request: Request) -> HTMLResponse:
+        """How a phone comes to trust the host."""
+        return pages.trust(request)
+
+    @app.get("/authority.crt", include_in_schema=False)
+    def authority() -> Response:
+        """The certificate a phone installs."""
+        return pages.authority()
 
     @app.get("/setup", include_in_schema=False)
     def setup(request: Request) -> HTMLResponse:
