@@ -103,7 +103,8 @@ class Service:
             )
             self.alarms = self._open_alarms(opened)
             self._bridge = Bridge(
-                config, self.nodes, self.live, self.commands, self.alarms
+                config, self.nodes, self.live, self.commands, self.alarms,
+                self.access.audit.add,
             ) if config.homeassistant.enabled else None
             self._opened = opened.pop_all()
 

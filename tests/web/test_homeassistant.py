@@ -103,7 +103,7 @@ def test_what_is_set_is_done_by_the_node_and_shown_only_when_it_says_so(home, no
     eventually(lambda: rendered(switch, home.of("idro-a", "settings")) == "OFF", 10, "the switch")
 
 
-def test_buttons_send_commands_and_tell_what_became_of_them(home, node, eventually):
+def test_buttons_send_commands_and_tell_what_became_of_them(host, home, node, eventually):
     home.set("idro-a", "stop", "PRESS")
     eventually(lambda: home.of("idro-a", "command"), 10, "the answer")
     assert home.of("idro-a", "command")["text"] == "stop: done"
@@ -114,6 +114,18 @@ def test_buttons_send_commands_and_tell_what_became_of_them(home, node, eventual
     assert [(one.verb, one.by) for one in node.commands] == [
         ("stop", "home assistant"), ("run", "home assistant")]
     assert node.commands[1].args == {"actuator": "circulation", "for_ms": 600_000}
+    home.set("idro-a", "ph_target", "9.5")
+    eventually(lambda: "change settings" in str(written(host)), 10, "what was refused, written")
+    rows = written(host)
+    assert {row["target"] for row in rows} == {"idro-a"}
+    assert [row["result"] for row in rows if row["action"] == "command"].count("asked") == 2
+    assert [row["result"] for row in rows if row["action"] == "change settings"] == ["refused"]
+
+
+def written(host):
+    """Return what the audit log holds of Home Assistant, newest first."""
+    rows = host.client.get("/api/audit").json()["rows"]
+    return [row for row in rows if row["who"] == "home assistant"]
 
 
 @pytest.mark.parametrize(("name", "payload", "why"), [

@@ -20,7 +20,7 @@ from paho.mqtt.enums import CallbackAPIVersion, MQTTErrorCode
 from idroserra import contract
 from idroserra.alarms.chain import AlarmChain
 from idroserra.alarms.panel import summary
-from idroserra.commands import Commands
+from idroserra.commands import Commands, Note
 from idroserra.config import Config
 from idroserra.errors import HostError, UnknownNode
 from idroserra.freshness import stale_after_ms
@@ -62,6 +62,7 @@ class Bridge:
 
     def __init__(
         self, config: Config, nodes: Nodes, live: Live, commands: Commands, alarms: AlarmChain,
+        note: Note,
     ) -> None:
         self._config = config.homeassistant
         self._site = config.site
@@ -70,6 +71,7 @@ class Bridge:
         self._live = live
         self._commands = commands
         self._alarms = alarms
+        self._note = note  # of the audit log; what is sent, Commands writes down
         self._stopping = threading.Event()
         self._arrived: queue.Queue[_Arrived] = queue.Queue(MAX_WAITING)
         self._announce_at_s: float | None = None
@@ -207,7 +209,10 @@ class Bridge:
                     wish.node, {wish.setting: _value(wish.setting, message.payload)}, BY)
         except (HostError, contract.ProtocolError, contract.SettingsError) as error:
             _log.warning("%s: refused: %s", message.topic, error)
-            self._answer(wish.node, wish.verb or wish.setting, "refused", str(error))
+            what = wish.verb or wish.setting
+            self._note(BY, "command" if wish.verb else "change settings", target=wish.node,
+                       address="mqtt", detail={"of": what}, result="refused", reason=str(error))
+            self._answer(wish.node, what, "refused", str(error))
 
     def _build(self) -> mqtt.Client:
         is_v5 = self._broker.protocol == "5"
