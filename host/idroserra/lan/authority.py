@@ -14,6 +14,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 from cryptography import x509
+from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
@@ -141,8 +142,8 @@ class Authority:
             known = x509.load_pem_x509_certificate(cert_path.read_bytes())
             san = known.extensions.get_extension_for_class(x509.SubjectAlternativeName).value
             known.verify_directly_issued_by(self._certificate)
-        except Exception:  # noqa: BLE001  whatever is wrong with it: a new one is made
-            return False
+        except (ValueError, TypeError, InvalidSignature, x509.ExtensionNotFound):
+            return False  # none, or not ours
         ends = known.not_valid_after_utc - timedelta(days=RENEW_DAYS)
         return now < ends and set(san) == {_general(name) for name in names}
 
