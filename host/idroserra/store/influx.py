@@ -93,8 +93,9 @@ class InfluxStore:
             self._draw(found, node, from_unix_ms, to_unix_ms, width_ms)
             return found
         width_ms = -(-width_ms // rolled.bucket_ms) * rolled.bucket_ms
-        # The newest columns are not rolled up yet, or not whole.
-        edge = (self._now_unix_ms() - 2 * rolled.bucket_ms) // width_ms * width_ms
+        # What is newer may not be rolled up yet; what came late for more than that has its mark.
+        newest_ms = self._now_unix_ms() - influx_rolls.LATE_MS - 2 * rolled.bucket_ms
+        edge = newest_ms // width_ms * width_ms
         start = from_unix_ms // rolled.bucket_ms * rolled.bucket_ms
         if start < edge:
             self._draw_rolled(found, node, start, min(edge, to_unix_ms), width_ms, rolled)
