@@ -54,7 +54,13 @@ def test_the_nodes_answer_is_the_end(service, node, eventually, outcome, reason)
     command, = node.commands
     assert (command.verb, command.args, command.boot_id) == ("dose", args, node.boot_id)
     assert 10_000 < command.not_after_at_ms - node.now_ms() <= 30_000
-    told = [m["state"] for m in subscription.take() if m["type"] == "command"]
+    told = []
+
+    def is_told():
+        told.extend(m["state"] for m in subscription.take() if m["type"] == "command")
+        return len(told) == 2
+
+    eventually(is_told, 10, "both states to be told")
     assert told == ["pending", outcome]
 
 
