@@ -34,6 +34,7 @@ def test_a_malformed_message_is_kept_with_its_reason_and_holds_up_nobody(tmp_pat
         client.username_pw_set(NODE)
         client.connect("127.0.0.1", house.broker.port)
         client.loop_start()
+        wait_until(client.is_connected, 10, "a connection")  # else the first is sent twice
         for payload in BAD_TELEMETRY:
             sent = client.publish(f"idro/v1/{NODE}/up/telemetry", payload, qos=1)
             sent.wait_for_publish(60)

@@ -8,6 +8,7 @@ import paho.mqtt.client as mqtt
 import pytest
 
 from idroserra.broker import Broker, BrokerError, free_port
+from waiting import wait_until
 
 WAIT_S = 60
 
@@ -27,6 +28,7 @@ class Client:
         self._client.on_subscribe = lambda _c, _u, mid, _r, _p: self._subscribed.put(mid)
         self._client.connect("127.0.0.1", broker.port)
         self._client.loop_start()
+        wait_until(self._client.is_connected, 10, "a connection")  # else a message is sent twice
 
     def subscribe(self, topic: str) -> None:
         self._client.subscribe(topic, qos=1)

@@ -115,6 +115,7 @@ def test_nonsense_is_counted_kept_and_holds_nothing_up(service, node, eventually
     stranger = mqtt.Client(mqtt.CallbackAPIVersion.VERSION2, client_id="stranger")
     stranger.connect("127.0.0.1", node._port)
     stranger.loop_start()
+    eventually(stranger.is_connected, 10, "the stranger's connection")  # else all is sent twice
     stranger.publish("idro/v1/UPPER/up/telemetry", b"{}", qos=1)
     stranger.publish("idro/v1/idro-b2/up/nonsense/leaf", b"{}", qos=1)
     last = node.sample(20)
