@@ -39,6 +39,8 @@ def serve(
     overrides: dict[str, Any] = {} if port is None else {"http": {"port": port}}
     settings = load_config(config, overrides)
     check_port(settings.http.host, settings.http.port)
+    if settings.lan.enabled:
+        check_port(settings.lan.host, settings.lan.port, "lan")
     service = Service(settings)
     service.start()
     try:
@@ -65,8 +67,8 @@ def setup_link(url: str, users: Users) -> str:
     return f"{url}/setup#{users.new_setup_token()}"
 
 
-def check_port(host: str, port: int) -> None:
-    """Raise ConfigError, in words, where nobody could listen on host:port."""
+def check_port(host: str, port: int, section: str = "http") -> None:
+    """Raise ConfigError, in words, where nobody could listen on host:port of a section."""
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     with socket.socket(family, socket.SOCK_STREAM) as probe:
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
@@ -75,5 +77,6 @@ def check_port(host: str, port: int) -> None:
         except OSError as error:
             why = error.strerror or str(error)
             if error.errno == errno.EADDRINUSE:
-                why = "in use by another program: choose another --port, or stop that one"
-            raise ConfigError("http", f"port {port}", why) from error
+                other = "--port" if section == "http" else f"{section}.port"
+                why = f"in use by another program: choose another {other}, or stop that one"
+            raise ConfigError(section, f"port {port}", why) from error
