@@ -191,15 +191,6 @@ class HomeAssistantConfig(_Section):
     enabled: bool = False
     # As in Home Assistant's own MQTT settings.
     prefix: str = Field(default="homeassistant", pattern=r"^[A-Za-z0-9_-]+(/[A-Za-z0-9_-]+)*$")
-    # Where people reach the page of this host, for the link on each device.
-    page_url: str | None = None
-
-    @field_validator("page_url")
-    @classmethod
-    def _check_url(cls, url: str | None) -> str | None:
-        if url is not None:
-            split_url(url, ("http", "https"))
-        return url
 
 
 class AlarmTarget(_Section):

@@ -104,7 +104,7 @@ class Service:
             self.alarms = self._open_alarms(opened)
             self._bridge = Bridge(
                 config, self.nodes, self.live, self.commands, self.alarms,
-                self.access.audit.add,
+                self.access.audit.add, self._page_url,
             ) if config.homeassistant.enabled else None
             self._opened = opened.pop_all()
 
@@ -177,6 +177,10 @@ class Service:
             raise ConfigError(str(folder), "data_dir", str(error)) from error
         opened.callback(access.close)
         return access
+
+    def _page_url(self) -> str | None:
+        """Return where people reach the page from other machines, None where they do not."""
+        return self.config.http.public_url or (None if self.lan is None else self.lan.url)
 
     def _open_alarms(self, opened: ExitStack) -> AlarmChain:
         """Return the alarm chain over the parts of this host. Raises ConfigError."""

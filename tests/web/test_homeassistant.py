@@ -13,13 +13,14 @@ from idroserra.homeassistant.discovery import device, host_device
 from idroserra.homeassistant.readings import reading_entity
 from idroserra.nodes import Node
 
-PAGE = "http://serra.lan:8080/"
+PAGE = "https://serra.example"
 
 
 @pytest.fixture
 def host(tmp_path, mosquitto, eventually):
     running = Host(tmp_path / "host", mosquitto.port, eventually,
-                   more={"homeassistant": {"enabled": True, "page_url": PAGE}})
+                   more={"homeassistant": {"enabled": True},
+                         "http": {"port": 0, "public_url": PAGE}})
     yield running
     running.stop()
 
@@ -50,7 +51,7 @@ def rendered(entity, told):
 def test_a_node_is_a_device_with_its_readings_in_units_the_classes_allow(home, node):
     found = home.device("idro-a")
     assert faults(found) == []
-    assert found["dev"]["cu"] == "http://serra.lan:8080/nodes/idro-a"
+    assert found["dev"]["cu"] == f"{PAGE}/nodes/idro-a"
     assert (found["dev"]["mdl"], found["dev"]["sw"]) == ("esp32-reservoir", "0.1.0")
     ec = found["cmps"]["reservoir_ec_us_cm"]
     assert (ec["name"], ec["unit_of_meas"], ec["dev_cla"]) == ("EC", "mS/cm", "conductivity")

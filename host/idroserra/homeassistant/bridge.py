@@ -11,6 +11,7 @@ import logging
 import queue
 import threading
 import time
+from collections.abc import Callable
 from datetime import UTC, datetime
 from typing import Any, NamedTuple
 
@@ -62,8 +63,9 @@ class Bridge:
 
     def __init__(
         self, config: Config, nodes: Nodes, live: Live, commands: Commands, alarms: AlarmChain,
-        note: Note,
+        note: Note, page_url: Callable[[], str | None],
     ) -> None:
+        """`note` is the audit log's, `page_url` tells where people reach the page, if they do."""
         self._config = config.homeassistant
         self._site = config.site
         self._broker = config.mqtt
@@ -71,6 +73,7 @@ class Bridge:
         self._live = live
         self._commands = commands
         self._alarms = alarms
+        self._page_url = page_url
         self._note = note  # of the audit log; what is sent, Commands writes down
         self._stopping = threading.Event()
         self._arrived: queue.Queue[_Arrived] = queue.Queue(MAX_WAITING)
@@ -107,7 +110,7 @@ class Bridge:
             self._announce_at_s = None
             self._told.clear()
             self._read.update(node.node for node in self._nodes.all())
-        host = host_device(self._site, self._config.page_url)
+        host = host_device(self._site, self._page_url())
         self._tell(discovery_topic(self._config.prefix, HOST), host, retained=True)
         self._tell(topic(HOST, "state"), self._alarms_of(""))
         for node in self._nodes.all():
@@ -116,7 +119,7 @@ class Bridge:
 
     def _tell_all(self, node: Node) -> None:
         """Tell what is new of a node."""
-        payload = device(node, self._config.page_url)
+        payload = device(node, self._page_url())
         if payload is None:
             return
         self._tell(discovery_topic(self._config.prefix, node.node), payload, retained=True)
