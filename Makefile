@@ -11,6 +11,7 @@
 #   make check-recipes  every shipped recipe against the gate, then in the twin (minutes)
 #   make check-homeassistant  Home Assistant's own schemas on what it is told of every board
 #   make score   our dosing against peers' on the same twin; writes docs/score.md
+#   make words   bring the translations up to date and say which are missing (docs/languages.md)
 #   make docs    write the generated pages under docs/
 #   make venv    only install
 #   make clean   remove what was built; `make distclean` removes .venv too
@@ -154,6 +155,10 @@ check-homeassistant: venv $(HA)/.installed
 
 docs: venv
 	$(PY) -m idroserra.docs_gen
+
+words: venv
+	$(PY) -m idroserra.i18n_collect
+.PHONY: words
 
 venv: $(INSTALLED)
 

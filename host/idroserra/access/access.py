@@ -13,6 +13,7 @@ from idroserra.access.errors import AccessError, TooMany, WrongPassword
 from idroserra.access.limits import LoginLimits
 from idroserra.access.local import LocalToken
 from idroserra.access.passwords import hash_token, new_token
+from idroserra.access.preferences import Preferences
 from idroserra.access.roles import Role
 from idroserra.access.sessions import Sessions
 from idroserra.access.tokens import Tokens
@@ -51,6 +52,8 @@ class Access:
             self.sessions = Sessions(
                 path, now_unix_ms, config.idle_min * 60_000, config.absolute_h * 3_600_000)
             opened.callback(self.sessions.close)
+            self.preferences = Preferences(path, now_unix_ms)
+            opened.callback(self.preferences.close)
             self.local = LocalToken(folder)
             opened.callback(self.local.close)
             self._limits = LoginLimits(now_unix_ms)

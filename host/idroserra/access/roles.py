@@ -65,6 +65,8 @@ MATRIX = (
     Rule("DELETE", "/api/session/all", _VIEWER, "log out everywhere"),
     Rule("POST", "/api/session/confirm", _VIEWER, "confirm password"),
     Rule("PUT", "/api/account/password", _VIEWER, "change own password"),
+    Rule("GET", "/api/account/preferences", _VIEWER),
+    Rule("PUT", "/api/account/preferences", _VIEWER, "change preferences"),
     # Users, tokens and the record.
     Rule("GET", "/users", _ADMIN),
     Rule("GET", "/api/users", _ADMIN),

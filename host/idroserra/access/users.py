@@ -40,6 +40,10 @@ CREATE TABLE IF NOT EXISTS tokens (
     name TEXT PRIMARY KEY, role TEXT NOT NULL, hash BLOB NOT NULL UNIQUE, by TEXT NOT NULL,
     made_unix_ms INTEGER NOT NULL, used_unix_ms INTEGER
 ) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS preferences (
+    user TEXT PRIMARY KEY, language TEXT NOT NULL, ec TEXT NOT NULL, temperature TEXT NOT NULL,
+    volume TEXT NOT NULL
+) WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS setup (
     only_one INTEGER PRIMARY KEY CHECK (only_one = 1), hash BLOB NOT NULL,
     ends_unix_ms INTEGER NOT NULL
@@ -152,6 +156,7 @@ class Users(AccessFile):
             self._check_not_last(user)
             database.execute("DELETE FROM users WHERE name=?", (user.name,))
             database.execute("DELETE FROM sessions WHERE user=?", (user.name,))
+            database.execute("DELETE FROM preferences WHERE user=?", (user.name,))
 
     def new_setup_token(self) -> str:
         """Return a new token that makes the first admin, once, within a day. An older one ends.

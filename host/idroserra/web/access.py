@@ -12,6 +12,7 @@ from idroserra.access.access import Access, Visitor
 from idroserra.access.errors import Refused
 from idroserra.access.roles import role_of
 from idroserra.access.who import Who, asking, check_fresh
+from idroserra.i18n import Speech
 from idroserra.web.gate import address_of, cookie_name, session_of
 from idroserra.web.models import ErrorOut
 
@@ -62,6 +63,15 @@ class OwnPasswordIn(PasswordIn):
     """The password so far, and the new one."""
 
     new_password: Password
+
+
+class PreferencesIn(_In):
+    """How to be spoken to."""
+
+    language: str = Field(max_length=20, description="en, it, zh, or empty: as the browser says.")
+    ec: str = Field(max_length=20, description="mS/cm, uS/cm, ppm500 or ppm700.")
+    temperature: str = Field(max_length=20, description="C or F.")
+    volume: str = Field(max_length=20, description="L or gal (US); doses stay in ml.")
 
 
 class UserIn(LogIn):
@@ -193,6 +203,18 @@ def _add_own(router: APIRouter, access: Access) -> None:
         """Change one's own password. It ends one's other sessions."""
         access.change_password(_person(), body.password, body.new_password)
         return _session_json(access, asking())
+
+    @router.get("/account/preferences", response_model=PreferencesIn)
+    def preferences() -> dict[str, Any]:
+        """One's own language and units."""
+        return access.preferences.of(_person().name)._asdict()
+
+    @router.put("/account/preferences", response_model=PreferencesIn)
+    def choose(body: PreferencesIn) -> dict[str, Any]:
+        """Choose one's own language and units. What is measured and stored stays as it is."""
+        person = _person()
+        access.preferences.choose(person.name, Speech(**body.model_dump()))
+        return access.preferences.of(person.name)._asdict()
 
 
 def _add_users(router: APIRouter, access: Access) -> None:

@@ -13,6 +13,7 @@ from idroserra.access.roles import Role
 from idroserra.access.who import check_fresh
 from idroserra.commands import CommandState
 from idroserra.errors import HostError
+from idroserra.i18n import speaking
 from idroserra.service import Service
 from idroserra.web.gate import identify
 from idroserra.web.models import (
@@ -145,7 +146,7 @@ def _add_live(router: APIRouter) -> None:
             who = await identify(request.app.state.access, request.scope)
             return who is not None and who.role >= Role.VIEWER
 
-        stream = request.app.state.feed.stream(last_event_id or after, is_let_in)
+        stream = request.app.state.feeds.of(speaking()).stream(last_event_id or after, is_let_in)
         return StreamingResponse(stream, media_type="text/event-stream",
                                  headers={"X-Accel-Buffering": "no"})
 

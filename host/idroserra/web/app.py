@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
+import json
 import sqlite3
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
@@ -23,13 +24,14 @@ from idroserra import contract
 from idroserra.access.errors import NotFresh, Refused, TooMany, Unknown, WrongPassword
 from idroserra.alarms.alarms import AlarmRefused, UnknownAlarm
 from idroserra.errors import ConfigError, HostError, NotAdopted, StoreError, UnknownNode
+from idroserra.i18n import LANGUAGES, page_texts, said
 from idroserra.service import Service
 from idroserra.web.access import access_router
 from idroserra.web.alarms import alarms_router
 from idroserra.web.api import BadRequest, UnknownCommand, api_router
 from idroserra.web.calibrations import calibrations_router
-from idroserra.web.events import Feed
 from idroserra.web.export import export_router
+from idroserra.web.feeds import Feeds
 from idroserra.web.gate import Gate
 from idroserra.web.guard import Guard
 from idroserra.web.metrics import metrics_router
@@ -39,7 +41,8 @@ from idroserra.web.views import Views
 
 HERE = Path(__file__).resolve().parent
 STATIC = HERE / "static"
-YEAR_S = 31_536_000
+WORDS = "words"  # the folder of what the page's JavaScript says in each language
+FOR_EVER = "public, max-age=31536000, immutable"
 
 _STATUS: tuple[tuple[type[Exception], int], ...] = (
     (UnknownNode, 404), (UnknownCommand, 404), (UnknownAlarm, 404), (Unknown, 404),
@@ -60,10 +63,10 @@ def create_app(service: Service, *, simulated: bool = False) -> FastAPI:
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
-        app.state.feed = Feed(service, views, digest)
-        task = asyncio.create_task(app.state.feed.run())
+        app.state.feeds = Feeds(service, views, digest)
+        task = asyncio.create_task(app.state.feeds.run())
         yield
-        app.state.feed.end()
+        app.state.feeds.end()
         task.cancel()
         with suppress(asyncio.CancelledError):
             await task
@@ -96,6 +99,8 @@ def create_app(service: Service, *, simulated: bool = False) -> FastAPI:
 def static_digest() -> str:
     """Return a name for the present content of the static files: a new one, a new address."""
     digest = hashlib.sha256()
+    for language in LANGUAGES:
+        digest.update(json.dumps(page_texts(language)).encode())
     for path in sorted(STATIC.rglob("*")):
         if path.is_file():
             digest.update(path.relative_to(STATIC).as_posix().encode() + b"\0" + path.read_bytes())
@@ -105,10 +110,13 @@ def static_digest() -> str:
 class _Static(StaticFiles):
     def file_response(self, *args: Any, **kwargs: Any) -> Response:
         response = super().file_response(*args, **kwargs)
-        response.headers["Cache-Control"] = f"public, max-age={YEAR_S}, immutable"
+        response.headers["Cache-Control"] = FOR_EVER
         return response
 
     async def get_response(self, path: str, scope: Scope) -> Response:
+        folder, _, language = path.removesuffix(".json").partition("/")
+        if folder == WORDS and language in LANGUAGES:  # made from the .po files, not a file
+            return JSONResponse(page_texts(language), headers={"Cache-Control": FOR_EVER})
         response = await super().get_response(path, scope)
         if path.endswith(".js"):
             response.headers["Content-Type"] = "text/javascript; charset=utf-8"
@@ -118,7 +126,7 @@ class _Static(StaticFiles):
 def _add_errors(app: FastAPI) -> None:
     def on_host_error(_request: Request, error: Exception) -> Response:
         status = next((code for kind, code in _STATUS if isinstance(error, kind)), 500)
-        answer: dict[str, Any] = {"error": str(error)}
+        answer: dict[str, Any] = _told(str(error))
         if isinstance(error, NotFresh):
             answer["needs_password"] = True
         headers = {"Retry-After": str(error.wait_s)} if isinstance(error, TooMany) else None
@@ -126,7 +134,7 @@ def _add_errors(app: FastAPI) -> None:
 
     def on_invalid(_request: Request, error: Exception) -> Response:
         found = error.errors() if isinstance(error, RequestValidationError) else []
-        return JSONResponse({"error": _first(found)}, 422)
+        return JSONResponse(_told(_first(found)), 422)
 
     def on_http(_request: Request, error: Exception) -> Response:
         status, detail = (error.status_code, error.detail) if isinstance(
@@ -141,6 +149,12 @@ def _add_errors(app: FastAPI) -> None:
         app.add_exception_handler(kind, on_host_error)
     app.add_exception_handler(RequestValidationError, on_invalid)
     app.add_exception_handler(HTTPException, on_http)
+
+
+def _told(error: str) -> dict[str, Any]:
+    """Return the body of a refusal: in English, and in words where the person reads others."""
+    words = said(error)
+    return {"error": error} if words == error else {"error": error, "words": words}
 
 
 def _first(errors: Any) -> str:

@@ -1,8 +1,9 @@
 """The live stream of the page: server-sent events, numbered, with a short memory for reconnects.
 
-One feed a host reads the service's stream, adds the words people read, notes once a second what
-changed in each node's state, and keeps the newest messages. Each page then reads from its own
-place; one that was away too long is told so and asks for everything again.
+A feed reads the service's stream, adds the words people read, notes once a second what changed in
+each node's state, and keeps the newest messages. Each page then reads from its own place; one that
+was away too long is told so and asks for everything again. There is one feed a language and units
+(feeds.py): the words are those of the context that run() was started in.
 """
 
 from __future__ import annotations
@@ -46,10 +47,13 @@ class Feed:
         self._alarms: dict[str, Any] = {}
         self._more = asyncio.Event()
         self._is_ended = False
+        self._subscription = service.live.subscribe()
+        self.readers = 0
+        self.used_s = 0.0  # on the clock of the event loop
 
     async def run(self) -> None:
         """Read the service's stream until cancelled."""
-        subscription = self._service.live.subscribe()
+        subscription = self._subscription
         loop = asyncio.get_running_loop()
         due = loop.time()
         lost_count = 0
@@ -85,6 +89,17 @@ class Feed:
         """Yield the stream of one page, from behind `last_event_id` where that is still kept.
 
         It ends within seconds of the log-out of whoever reads it."""
+        self.readers += 1
+        try:
+            async for part in self._stream(last_event_id, is_let_in):
+                yield part
+        finally:
+            self.readers -= 1
+            self.used_s = asyncio.get_running_loop().time()
+
+    async def _stream(
+        self, last_event_id: str | None, is_let_in: Callable[[], Awaitable[bool]]
+    ) -> AsyncIterator[bytes]:
         loop = asyncio.get_running_loop()
         due = loop.time() + HEARTBEAT_S
         place = self._place(last_event_id)

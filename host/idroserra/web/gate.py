@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import json
 from typing import Any
-from urllib.parse import quote
+from urllib.parse import parse_qs, quote
 
 from starlette.concurrency import run_in_threadpool
 from starlette.datastructures import Headers
@@ -20,9 +20,12 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from idroserra.access.access import Access
 from idroserra.access.roles import Role, Rule, rule_of, target_of
 from idroserra.access.who import Who, set_who
+from idroserra.i18n import LANGUAGES, PLAIN, Speech, chosen_language, set_speech
 from idroserra.web.guard import SAFE_METHODS
 
 COOKIE = "idroserra"
+# Before the log-in a language can be chosen in the address.
+DOORS = ("/login", "/setup", "/trust")
 # Never in the audit log.
 _SECRETS = ("password", "new_password", "token")
 
@@ -44,6 +47,7 @@ class Gate:
             return
         who = await identify(self._access, scope)
         set_who(who)
+        set_speech(await run_in_threadpool(speech_for, self._access, who, scope))
         rule = rule_of(scope["method"], scope["path"])
         refusal = self._refusal(scope, rule, who)
         # Log-ins are written down where they are judged, with those that are refused.
@@ -130,6 +134,18 @@ async def identify(access: Access, scope: Scope) -> Who | None:
     if not bearer and not session_id:
         return None
     return await run_in_threadpool(access.who_has, session_id, bearer, address_of(scope))
+
+
+def speech_for(access: Access, who: Who | None, scope: Scope) -> Speech:
+    """Return how to speak: as a person chose, else in the browser's language and metric."""
+    own = PLAIN._replace(language="")
+    if who is not None and who.kind == "session":
+        own = access.preferences.of(who.name)
+    elif scope["path"] in DOORS:
+        asked = parse_qs(scope.get("query_string", b"").decode("latin-1")).get("language", [""])
+        own = own._replace(language=asked[0] if asked[0] in LANGUAGES else "")
+    accepted = Headers(scope=scope).get("accept-language", "")
+    return own._replace(language=own.language or chosen_language(accepted))
 
 
 def cookie_name(headers: Headers) -> str:

@@ -8,12 +8,14 @@ from typing import Any
 from fastapi import FastAPI, Request
 from fastapi.responses import HTMLResponse, JSONResponse, Response
 from fastapi.templating import Jinja2Templates
+from markupsafe import Markup
 
 from idro.protocol.texts import SETTING_TEXTS
 from idroserra import contract, recipe
 from idroserra.access.roles import Role, role_of
 from idroserra.access.who import asking
 from idroserra.errors import UnknownNode
+from idroserra.i18n import LANGUAGES, TAGS, gettext, ngettext, said, speaking
 from idroserra.recipes.view import summary_json
 from idroserra.service import Service
 from idroserra.web.alarms import alarms_summary
@@ -35,6 +37,11 @@ KINDS = {
 }
 
 
+def html(text: str, **values: Any) -> Markup:
+    """Return a translated text that has tags of its own; `values` are escaped."""
+    return Markup(gettext(text)).format(**values)
+
+
 class Pages:
     """Renders the templates for whoever asks."""
 
@@ -51,6 +58,9 @@ class Pages:
         self._templates = Jinja2Templates(directory=TEMPLATES)
         # Channels have an order.
         self._templates.env.policies["json.dumps_kwargs"] = {"sort_keys": False}
+        self._templates.env.globals |= {
+            "_": gettext, "ngettext": ngettext, "said": said, "html": html, "tags": TAGS,
+            "languages": LANGUAGES, "speaking": speaking}
 
     def door(self, request: Request, name: str) -> HTMLResponse:
         """Return a page for somebody who is not let in: it tells nothing of the greenhouse."""
@@ -86,7 +96,8 @@ class Pages:
     ) -> HTMLResponse:
         """Return a page behind the log-in."""
         service, views = self._service, self._views
-        boot = {"event_id": self._app.state.feed.newest_id,  # first: what comes later is replayed
+        feed = self._app.state.feeds.of(speaking())
+        boot = {"event_id": feed.newest_id,  # first: what comes later is replayed
                 "nodes": views.all(), "now_unix_ms": wall_unix_ms(), "digest": self._digest,
                 "host_reasons": host_reasons(service.counts()),
                 "alarms": alarms_summary(service)}

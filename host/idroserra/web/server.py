@@ -74,9 +74,9 @@ class WebServer(uvicorn.Server):
         systemd.notify("STOPPING=1")
         if self._beats is not None:
             self._beats.cancel()
-        feed: Any = getattr(self._app.state, "feed", None)
-        if feed is not None:
-            feed.end()
+        feeds: Any = getattr(self._app.state, "feeds", None)
+        if feeds is not None:
+            feeds.end()
         await super().shutdown(sockets)
 
     async def _open_lan(self, lan: Lan) -> None:

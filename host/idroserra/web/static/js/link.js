@@ -12,7 +12,7 @@ export async function request(path, options = {}) {
     await confirmPassword((password) => request("/api/session/confirm", { method: "POST", body: { password } }));
     return request(path, options);
   }
-  throw new Error(content.error || `The host answered ${answer.status}.`);
+  throw new Error(content.words || content.error || `The host answered ${answer.status}.`);
 }
 
 async function asked(path, { method = "GET", body, signal }) {

@@ -1,0 +1,39 @@
+// Texts in the language of the page. English is the key; what has no translation stays English.
+
+const tag = document.documentElement.lang;
+export const language = tag.split("-")[0];
+
+/** For Intl: numbers as the language writes them; dates as the browser's region does, in it. */
+export const numberLocale = tag;
+export const dateLocale = navigator.languages.find((one) => one.split("-")[0] === language) || tag;
+
+const catalog = language === "en" ? {} : await load();
+const plural = new Intl.PluralRules(tag);
+
+async function load() {
+  try {
+    const answer = await fetch(new URL(`../words/${language}.json`, import.meta.url));
+    return answer.ok ? await answer.json() : {};
+  } catch {
+    return {};
+  }
+}
+
+function fill(text, values) {
+  return text.replace(/\{(\w+)\}/g, (whole, name) => (name in values ? values[name] : whole));
+}
+
+/** The translation of `text`, with `{name}` filled in from `values`. */
+export function t(text, values = {}) {
+  return fill(catalog[text] || text, values);
+}
+
+/** The translation of `one` or `many`, as the language wants it for `count`, which is `{count}`. */
+export function tn(one, many, count, values = {}) {
+  const forms = catalog[one] || [one, many];
+  const form = plural.select(count) === "one" ? forms[0] : forms[forms.length - 1];
+  return fill(form, { count, ...values });
+}
+
+/** `text` as it is: it has a translation, which t() gives where it is shown. */
+export const mark = (text) => text;

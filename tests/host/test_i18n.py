@@ -1,0 +1,47 @@
+"""The language and the units of whoever is answered: chosen, counted, written, and told again."""
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from idroserra import i18n
+from idroserra.i18n import Speech, chosen_language, figure, figures, said, spoken
+
+ITALIAN = Speech("it")
+
+
+@pytest.mark.parametrize(("header", "language"), [
+    ("", "en"), ("it", "it"), ("it-IT,it;q=0.9,en;q=0.8", "it"), ("de,zh-CN;q=0.5", "zh"),
+    ("de", "en"), ("en;q=0.2, it;q=0.9", "it"), ("it;q=0, en", "en"), ("it;q=x,zh", "zh"),
+    ("zh-TW", "zh"), (";;;,,", "en"),
+])
+def test_the_browser_is_understood(header, language):
+    assert chosen_language(header) == language
+
+
+@given(st.text(max_size=60))
+def test_any_header_gives_a_language(header):
+    assert chosen_language(header) in i18n.LANGUAGES
+
+
+def test_numbers_are_written_as_the_language_does():
+    assert figure(1.5, 2) == "1.50"
+    with spoken(ITALIAN):
+        assert figure(1.5, 2) == "1,50"
+    assert figure(1.5, 2) == "1.50"
+
+
+def test_figures_of_a_sentence_change_units():
+    text = "EC 1.83 mS/cm, 1500 uS/cm, 21.5 C, 80.0 L, version 1.2.3, 40 %"
+    with spoken(Speech("en", "ppm500", "F", "gal")):
+        assert figures(text) == ("EC 915 ppm (500), 750 ppm (500), 70.7 °F, 21.1 gal, "
+                                 "version 1.2.3, 40 %")
+    with spoken(Speech("it", "uS/cm")):
+        assert figures(text) == "EC 1830 µS/cm, 1500 µS/cm, 21,5 °C, 80,0 L, version 1.2.3, 40 %"
+
+
+@given(st.text(max_size=80))
+def test_whatever_is_said_stays_a_sentence(text):
+    with spoken(Speech("zh", "ppm700", "F", "gal")):
+        assert isinstance(said(text), str)
+    assert said(text) == text
