@@ -78,8 +78,8 @@ def run(
         wanted = [Wanted("seed", first_seed + n, hours or _SEED_HOURS) for n in range(seeds)]
     if trace is not None and len(wanted) != 1:
         raise ConfigError("--trace", str(trace), f"is for one case, not {len(wanted)}")
-    outcomes = _run(wanted, trace, resume, jobs or os.cpu_count() or 1, quiet=as_json)
-    differing = campaign.offline_differs(outcomes)
+    outcomes, differing = _run(
+        wanted, trace, resume, jobs or os.cpu_count() or 1, quiet=as_json)
     broken = [outcome for outcome in outcomes if not outcome.is_kept]
     if as_json:
         told = {"outcomes": [o.to_json() for o in outcomes], "offline_differs": differing,
@@ -106,7 +106,8 @@ def _of_matrix(cases: str | None, every: int, hours: float) -> list[Wanted]:
 
 def _run(
     wanted: list[Wanted], trace: Path | None, resume: Path | None, jobs: int, *, quiet: bool
-) -> list[Outcome]:
+) -> tuple[list[Outcome], list[str]]:
+    """Return the outcomes, and what differs between cases with and without network."""
     board = boards.load(campaign_case.BOARD)
     columns = (
         TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn(),
@@ -121,6 +122,9 @@ def _run(
         manifest = image.build_image(campaign_case.BOARD, folder)
         task = bar.add_task("cases", total=len(wanted))
 
+        def again(one: Wanted, latency_ms: int) -> Outcome:
+            return campaign.outcome(one, board, folder, latency_ms=latency_ms)
+
         def on_outcome(outcome: Outcome) -> None:
             bar.advance(task)
             if not outcome.is_kept and not quiet:
@@ -131,10 +135,11 @@ def _run(
                 with trace.open("w", encoding="utf-8") as file:
                     one = campaign.outcome(wanted[0], board, folder, file, manifest.image_sha256)
                 on_outcome(one)
-                return [one]
-            return campaign.run_all(
+                return [one], []
+            outcomes = campaign.run_all(
                 wanted, board, folder, manifest.image_sha256, on_outcome, jobs, resume
             )
+            return outcomes, campaign.offline_differs(outcomes, again)
         except ValueError as error:
             raise HostError(str(error)) from None
         except OSError as error:

@@ -219,11 +219,23 @@ def test_a_case_without_network_that_doses_otherwise_is_told():
     offline = matrix.offline_twin(online)
     assert offline == number("ok", "ok", "down", "none")
     assert matrix.offline_twin(number("ok", "ok", "up", "mid-dose")) is None
-    assert campaign.offline_differs([outcome(online, 20.0), outcome(offline, 20.3)]) == []
-    found = campaign.offline_differs([outcome(online, 20.0), outcome(offline, 22.0)])
-    assert found == [
+    asked = []
+
+    def again(wanted, latency_ms):
+        asked.append(latency_ms)
+        assert wanted.number == online
+        return outcome(online, 22.2 if latency_ms == 18 and is_chance else 20.0)
+
+    is_chance = False
+    assert campaign.offline_differs([outcome(online, 20.0), outcome(offline, 20.3)], again) == []
+    assert asked == []
+    pair = [outcome(online, 20.0), outcome(offline, 22.0)]
+    assert campaign.offline_differs(pair, again) == [
         "matrix-5: I28: dosed.ph_down_ml 22.00 without network, 20.00 in matrix-0"
     ]
+    assert asked == list(campaign.OTHER_LATENCIES_MS)
+    is_chance = True
+    assert campaign.offline_differs(pair, again) == []
 
 
 def test_a_file_that_is_none_of_ours_is_refused(tmp_path):
