@@ -143,6 +143,23 @@ def pump(
 
 
 @app.command()
+def back(
+    node: NodeName,
+    kind: Annotated[str, typer.Argument(help="ph, ec, level or pump.")],
+    url: Url = DEFAULT_URL,
+    *,
+    yes: Yes = False,
+) -> None:
+    """Put in force again what was before the newest calibration of a kind."""
+    if not yes and not typer.confirm(f"Go back to the {kind} calibration before?"):
+        raise typer.Abort
+    rev = HostClient(url).send(
+        "POST", f"{node_path(node)}/calibrations/back", {"kind": kind, "by": who()})["rev"]
+    typer.echo(f"{node}: revision {rev} is sent; the node has the former {kind} calibration once "
+               "it says so.")
+
+
+@app.command()
 def history(node: NodeName, url: Url = DEFAULT_URL, *, as_json: AsJson = False) -> None:
     """Show every calibration of a node, and the health of its pH probe."""
     found = HostClient(url).get(f"{node_path(node)}/calibrations")
@@ -202,6 +219,8 @@ def _history_table(calibrations: list[dict[str, Any]]) -> Table:
         what = one["kind"] if one["actuator"] is None else f"{one['kind']} {one['actuator']}"
         points = ", ".join(point["reference"] for point in one["points"])
         told = shown if one["is_confirmed"] else f"{shown} (not confirmed)"
+        if one["undone_by"]:
+            told += f" (taken back by {one['undone_by']})"
         health = "" if one["health"] is None else str(one["health"])
         table.add_row(when, what, one["by"], points, told, health)
     return table

@@ -79,6 +79,14 @@ def test_ph_by_two_buffers_reads_right_afterwards(host, node, walk, eventually):
     assert [point["reference"] for point in kept["points"]] == ["7.00", "4.01"]
     assert kept["settings"]["ph.neutral_uv"]["before"] == 1_500_000
     assert kept["settings"]["ph.neutral_uv"]["after"] == node.values["ph.neutral_uv"]
+    assert (past["due_in_days"], past["back"]) == (30, ["ph"])
+    host.client.put("/api/nodes/idro-a/config", json={"values": {"ph.neutral_uv": 1_480_000}})
+    eventually(lambda: host.client.get(PATH).json()["back"] == [], 10, "the other settings")
+    refused = host.client.post(f"{PATH}/back", json={"kind": "ph"})
+    assert refused.status_code == 409
+    assert "other settings are in force by now" in refused.json()["error"]
+    assert "no calibration to go back from" in host.client.post(
+        f"{PATH}/back", json={"kind": "ec"}).json()["error"]
 
 
 def test_a_point_is_refused_with_what_to_do(walk):

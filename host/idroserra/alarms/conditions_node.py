@@ -7,12 +7,14 @@ from collections.abc import Callable, Iterator
 from idroserra.alarms.facts import Facts, NodeFacts
 from idroserra.alarms.finding import Finding
 from idroserra.alarms.rule import Rule
+from idroserra.calibration.health import day_of
 from idroserra.web.display import display_of, duration_text, plain_name
 from idroserra.web.words import event_text, reason_text
 
 IsActive = Callable[[str], bool]
 # Watches that need nothing the node told earlier.
-SEEN_NOW = ("silent", "clock_off", "settings_refused", "recipe_held", "bus_dead")
+SEEN_NOW = ("silent", "clock_off", "settings_refused", "recipe_held", "bus_dead",
+            "calibration")
 # Faults of a sensor that does not answer at all; others say something of the one sensor.
 _DEAD = ("no_ack", "timeout", "crc", "power_on_value")
 
@@ -61,6 +63,18 @@ def _water(rule: Rule, _facts: Facts, node: NodeFacts, _active: IsActive) -> Ite
         return
     yield _found(rule, node, told.detail.get("state") == rule.state,
                  event_text("water", told.detail))
+
+
+def _calibration(
+    rule: Rule, facts: Facts, node: NodeFacts, _active: IsActive
+) -> Iterator[Finding]:
+    """The pH probe was calibrated more than `limit` days ago; one that never was is no alarm."""
+    day = int(node.settings.get("ph.calibrated_day", 0))
+    if not day or "reservoir.ph" not in node.channels:
+        yield _found(rule, node, False, "No calibration of pH is known.")
+        return
+    days = day_of(facts.now_unix_ms) - day
+    yield _found(rule, node, days > (rule.limit or 0), f"It was calibrated {days} days ago.")
 
 
 Watch = Callable[[Rule, Facts, NodeFacts, IsActive], Iterator[Finding]]
@@ -155,7 +169,7 @@ NODE_WATCHES: dict[str, Callable[[Rule, Facts, NodeFacts, IsActive], Iterator[Fi
     "silent": silent, "latched": _latched, "water": _water, "reset_loop": _reset_loop,
     "flash_failed": _recent("flash_failed"), "thinned": _recent("gap"), "clock_off": _clock_off,
     "settings_refused": _settings_refused, "recipe_held": _recipe_held,
-    "bus_dead": _bus_dead,
+    "bus_dead": _bus_dead, "calibration": _calibration,
     "irrigation_no_flow": _began("irrigation_no_flow", "Water flows to the roots."),
     "irrigation_stuck_on": _began("irrigation_stuck_on", "The pump off, nothing flows."),
     "air_too_hot": _began("air_too_hot", "The air is not too hot."),

@@ -28,12 +28,12 @@ HOST = ("broker_down", "store_down", "spool_down", "thread_failed", "disk_low", 
 SITE = ("site_silent",)
 NODE = ("silent", "latched", "water", "reset_loop", "flash_failed", "thinned", "clock_off",
         "settings_refused", "recipe_held", "bus_dead", "irrigation_no_flow",
-        "irrigation_stuck_on", "air_too_hot", "air_warms")
+        "irrigation_stuck_on", "air_too_hot", "air_warms", "calibration")
 CHANNEL = ("stale", "fault", "above", "below", "above_band", "below_band")
 DOSER = ("bottle",)
 WATCHES = HOST + SITE + NODE + CHANNEL + DOSER
 _NEED_LIMIT = ("disk_low", "rejected", "site_silent", "silent", "reset_loop", "clock_off", "above",
-               "below", "above_band", "below_band", "bottle")
+               "below", "above_band", "below_band", "bottle", "calibration")
 _NEED_WINDOW = ("thread_failed", "rejected", "reset_loop", "flash_failed", "thinned")
 _LEVELS = ("above", "below", "above_band", "below_band")
 

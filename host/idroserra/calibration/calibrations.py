@@ -17,6 +17,7 @@ from idroserra.calibration.session import Session, extra_settings
 from idroserra.commands import Commands
 from idroserra.live import Live
 from idroserra.nodes import Nodes
+from idroserra.web.words import fault_text
 
 KEPT_SESSIONS = 50
 # Faults that a calibration may be the cause of.
@@ -119,6 +120,36 @@ class Calibrations:
             session.cancel()
             return self._json(session)
 
+    def back(self, node: str, kind_name: str) -> Past:
+        """Return the calibration that may be taken back: the newest of its kind, still in force.
+
+        Raises UnknownNode, CannotCalibrate."""
+        report = self._nodes.get(node).report
+        past = self.history.newest(node, kind_name)
+        if past is None or any(past.settings[key][0] is None for key in _mine(past)):
+            raise CannotCalibrate("there is no calibration to go back from")
+        if report is None or any(
+            report.values.get(key) != past.settings[key][1] for key in _mine(past)
+        ):
+            raise CannotCalibrate("other settings are in force by now than this calibration made: "
+                                  "calibrate anew, or set them by hand")
+        return past
+
+    def go_back(self, node: str, kind_name: str, by: str) -> int:
+        """Put in force what was before the newest calibration of a kind; return the new rev.
+
+        A share of the budgets that it took back stays so: only a person raises it. Raises
+        UnknownNode, NotAdopted, CannotCalibrate."""
+        contract.check_by(by)
+        with self._lock:
+            if self.open_of(node) is not None:
+                raise CannotCalibrate(f"{node} is being calibrated: end that first")
+            past = self.back(node, kind_name)
+            before = {key: past.settings[key][0] for key in _mine(past)}
+            rev = self._parts[1].set_config(node, before, by)
+            self.history.undo(past.id, self._now_unix_ms(), by)
+            return rev
+
     def open_of(self, node: str) -> Json | None:
         """Return the open calibration of a node, or None. This look does not keep it open."""
         with self._lock:
@@ -186,7 +217,8 @@ class Calibrations:
                 "value": reading.value, "fault": reading.fault, "temp_c": reading.temp_c,
                 "unix_ms": reading.unix_ms, "is_stable": settling.is_stable,
                 "text": settling.text, "per_minute": settling.per_minute,
-                "is_overdue": settling.is_overdue,
+                "is_overdue": settling.is_overdue, "progress": settling.progress,
+                "fault_text": None if reading.fault is None else fault_text(reading.fault),
             },
             "advice": _advice(session),
             "points": [
@@ -217,6 +249,11 @@ class Calibrations:
                          "electrode.")
         return {"settings": settings, "results": dict(proposal.results), "notes": notes,
                 "health": probe_health, "error": None, "code": None}
+
+
+def _mine(past: Past) -> list[str]:
+    """Return the settings of a calibration that going back changes."""
+    return [key for key in past.settings if key != "dosing.authority_pct"]
 
 
 def _advice(session: Session) -> str | None:

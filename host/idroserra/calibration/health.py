@@ -58,6 +58,11 @@ def day_of(unix_ms: int) -> int:
     return unix_ms // DAY_MS - DAYS_1970_TO_2000
 
 
+def days_left(calibrated_day: int, unix_ms: int) -> int | None:
+    """Return in how many days the pH probe is due, negative: since when; None for never."""
+    return OLD_DAYS - (day_of(unix_ms) - calibrated_day) if calibrated_day else None
+
+
 def age_warning(calibrated_day: int, unix_ms: int) -> tuple[str, str] | None:
     """Return (level, text) of a pH calibration that is old, None while it is not or none is known.
 

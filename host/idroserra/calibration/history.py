@@ -1,4 +1,5 @@
-"""Every calibration that was put in force: points, result, old and new settings, by whom, when."""
+"""Every calibration that was put in force: points, result, old and new settings, by whom, when;
+and whether somebody went back to the one before."""
 
 from __future__ import annotations
 
@@ -33,6 +34,10 @@ CREATE TABLE IF NOT EXISTS calibration_settings (
     number INTEGER NOT NULL REFERENCES calibrations (number), key TEXT NOT NULL,
     before_value NUMERIC, after_value NUMERIC NOT NULL, PRIMARY KEY (number, key)
 ) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS calibrations_undone (
+    number INTEGER PRIMARY KEY REFERENCES calibrations (number), unix_ms INTEGER NOT NULL,
+    by TEXT NOT NULL
+);
 """
 
 
@@ -48,7 +53,8 @@ class PastPoint:
 
 @dataclass(frozen=True)
 class Past:
-    """One calibration. settings: {key: (before, after)}; health is that of its day."""
+    """One calibration. settings: {key: (before, after)}; health is that of its day; undone:
+    (unix_ms, by) where somebody went back to the one before."""
 
     id: str
     node: str
@@ -61,6 +67,7 @@ class Past:
     results: Mapping[str, float]
     points: Sequence[PastPoint]
     settings: Mapping[str, tuple[Any, Any]]
+    undone: tuple[int, str] | None = None
 
 
 class History:
@@ -84,14 +91,26 @@ class History:
             except sqlite3.Error as error:
                 raise StoreUnavailable(f"state.db: {error}") from error
 
+    def undo(self, past_id: str, unix_ms: int, by: str) -> None:
+        """Note that a calibration counts no more, for somebody went back to the one before."""
+        with self._lock:
+            try:
+                self._database.execute(
+                    "INSERT OR IGNORE INTO calibrations_undone"
+                    " SELECT number, ?, ? FROM calibrations WHERE id=?", (unix_ms, by, past_id))
+            except sqlite3.Error as error:
+                raise StoreUnavailable(f"state.db: {error}") from error
+
     def of(self, node: str, kind: str | None = None, count: int = 100) -> list[Past]:
         """Return the newest calibrations of a node, newest first."""
         with self._lock:
             try:
                 rows = self._database.execute(
-                    "SELECT number, id, node, kind, actuator, by, unix_ms, is_confirmed, health"
-                    " FROM calibrations WHERE node=? AND (? IS NULL OR kind=?)"
-                    " ORDER BY number DESC LIMIT ?", (node, kind, kind, count),
+                    "SELECT c.number, id, node, kind, actuator, c.by, c.unix_ms, is_confirmed,"
+                    " health, u.unix_ms, u.by"
+                    " FROM calibrations c LEFT JOIN calibrations_undone u ON c.number = u.number"
+                    " WHERE node=? AND (? IS NULL OR kind=?)"
+                    " ORDER BY c.number DESC LIMIT ?", (node, kind, kind, count),
                 ).fetchall()
                 return [self._past(row) for row in rows]
             except sqlite3.Error as error:
@@ -101,12 +120,16 @@ class History:
         """Return (unix_ms, slope in %) of the node's pH calibrations, oldest first."""
         return [
             (past.unix_ms, past.results["slope_pct"]) for past in reversed(self.of(node, "ph"))
-            if "slope_pct" in past.results
+            if "slope_pct" in past.results and past.undone is None
         ]
+
+    def newest(self, node: str, kind: str) -> Past | None:
+        """Return the newest calibration of a kind that nobody went back from, None for none."""
+        return next((past for past in self.of(node, kind) if past.undone is None), None)
 
     def health_now(self, node: str, unix_ms: int) -> int | None:
         """Return the health of the node's pH probe today, None where it was never calibrated."""
-        newest = next(iter(self.of(node, "ph", 1)), None)
+        newest = self.newest(node, "ph")
         if newest is None:
             return None
         results = newest.results
@@ -142,7 +165,7 @@ class History:
         )
 
     def _past(self, row: tuple[Any, ...]) -> Past:
-        number, past_id, node, kind, actuator, by, unix_ms, is_confirmed, health_then = row
+        number, past_id, node, kind, actuator, by, unix_ms, is_confirmed, health_then = row[:9]
 
         def rows(columns: str, table: str, order: str) -> list[Any]:
             return self._database.execute(
@@ -156,4 +179,5 @@ class History:
                 "reference, true_value, reading, temp_c", "calibration_points", "place")],
             {key: (before, after) for key, before, after in rows(
                 "key, before_value, after_value", "calibration_settings", "key")},
+            None if row[9] is None else (row[9], row[10]),
         )

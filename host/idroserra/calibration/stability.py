@@ -42,7 +42,9 @@ LEVEL = StableLimits("mm", 1, 4.0, 3.0)
 
 @dataclass(frozen=True)
 class Settling:
-    """Where a reading stands. mean, per_minute and scatter are None while too few are there."""
+    """Where a reading stands. mean, per_minute and scatter are None while too few are there.
+
+    progress, 0 to 1: half for enough readings, half for how near they are to standing still."""
 
     is_stable: bool
     text: str
@@ -51,6 +53,7 @@ class Settling:
     per_minute: float | None = None
     scatter: float | None = None
     is_overdue: bool = False
+    progress: float = 0.0
 
 
 def judge(readings: Sequence[Reading], limits: StableLimits, since_unix_ms: int) -> Settling:
@@ -70,7 +73,8 @@ def judge(readings: Sequence[Reading], limits: StableLimits, since_unix_ms: int)
     spans_ms = newest_ms - window[0][0]
     if count < limits.least_count or spans_ms < limits.least_ms:
         text = f"watching: {count} readings in {spans_ms // 1_000} s"
-        return Settling(False, text, count, is_overdue=is_overdue)
+        seen = min(1.0, count / limits.least_count, spans_ms / limits.least_ms)
+        return Settling(False, text, count, is_overdue=is_overdue, progress=seen / 2)
     mean, per_minute, scatter = _line(window)
     scale = abs(mean) if limits.is_relative else 1.0
     moves = f"moves {abs(per_minute):.{limits.decimals}f} {limits.unit} a minute"
@@ -83,7 +87,9 @@ def judge(readings: Sequence[Reading], limits: StableLimits, since_unix_ms: int)
         text, is_stable = f"stable: {moves}", True
     if is_overdue and not is_stable:
         text += f"; not settled in {limits.time_out_ms // MINUTE_MS} min"
-    return Settling(is_stable, text, count, mean, per_minute, scatter, is_overdue)
+    moved = max(abs(per_minute) / limits.slope, scatter / limits.scatter) / (scale or 1.0)
+    progress = 0.5 + 0.5 / max(1.0, moved)
+    return Settling(is_stable, text, count, mean, per_minute, scatter, is_overdue, progress)
 
 
 def _window(readings: Sequence[Reading], from_ms: int) -> list[tuple[int, float]]:

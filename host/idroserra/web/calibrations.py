@@ -12,7 +12,7 @@ from idroserra.access.who import check_fresh
 from idroserra.calibration import health
 from idroserra.calibration.errors import BadPoint, CannotCalibrate, UnknownCalibration
 from idroserra.calibration.history import Past
-from idroserra.calibration.kinds import Asked
+from idroserra.calibration.kinds import KINDS, Asked
 from idroserra.service import Service
 from idroserra.web.models import WHO, ErrorOut
 from idroserra.web.views import wall_unix_ms
@@ -74,7 +74,8 @@ class CalibrationOut(BaseModel):
     reason: str
     hold: dict[str, Any] = Field(description="is_held, until_unix_ms, reason")
     reading: dict[str, Any] | None = Field(
-        description="value or fault, temp_c, unix_ms, is_stable, text, per_minute, is_overdue")
+        description="value or fault, fault_text, temp_c, unix_ms, is_stable, text, per_minute, "
+                    "is_overdue, progress (0 to 1, towards stable)")
     advice: str | None
     points: list[dict[str, Any]]
     run: dict[str, Any] | None = Field(description="Of a pump: state, reason, on_ms")
@@ -95,14 +96,36 @@ class PastOut(BaseModel):
     results: dict[str, float]
     points: list[dict[str, Any]]
     settings: dict[str, dict[str, Any]]
+    undone_unix_ms: int | None = Field(description="When somebody went back from it.")
+    undone_by: str | None
+
+
+class BackIn(BaseModel):
+    """Whose newest calibration is taken back."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    kind: Literal["ph", "ec", "level", "pump"]
+    by: WHO = "api"
+
+
+class BackOut(BaseModel):
+    """The revision of the settings that are to be in force; the node confirms it."""
+
+    rev: int
 
 
 class HistoryOut(BaseModel):
-    """Newest first; health_now is that of the pH probe today, warning what its age says."""
+    """Newest first; health_now is that of the pH probe today, warning what its age says.
+
+    due_in_days: of pH, negative where it is overdue, null where none is known. back: kinds whose
+    newest calibration can be taken back."""
 
     open: CalibrationOut | None
     health_now: int | None
     warning: str | None
+    due_in_days: int | None
+    back: list[str]
     calibrations: list[PastOut]
 
 
@@ -132,6 +155,8 @@ def _add_looking(router: APIRouter, service: Service) -> None:
             "open": calibrations.open_of(node),
             "health_now": calibrations.history.health_now(node, now),
             "warning": None if warning is None else warning[1],
+            "due_in_days": health.days_left(day, now),
+            "back": [kind for kind in KINDS if _may_go_back(service, node, kind)],
             "calibrations": [
                 _past_json(one) for one in calibrations.history.of(node, kind, limit)],
         }
@@ -150,6 +175,11 @@ def _add_asking(router: APIRouter, service: Service) -> None:
         """Begin: the node keeps automatic dosing and filling off meanwhile."""
         return _asked(lambda: calibrations.start(
             node, body.kind, body.by, actuator=body.actuator, part=body.part))
+
+    @router.post("/back", response_model=BackOut)
+    def back(node: str, body: BackIn) -> dict[str, Any]:
+        """Put in force again what was before the newest calibration of a kind."""
+        return _asked(lambda: {"rev": calibrations.go_back(node, body.kind, body.by)})
 
     @router.post("/{calibration}/points", response_model=CalibrationOut)
     def take(node: str, calibration: str, body: PointIn) -> dict[str, Any]:
@@ -195,6 +225,14 @@ def _asked(call: Callable[[], dict[str, Any]]) -> dict[str, Any]:
         raise HTTPException(409, str(error)) from None
 
 
+def _may_go_back(service: Service, node: str, kind: str) -> bool:
+    try:
+        service.calibrations.back(node, kind)
+    except CannotCalibrate:
+        return False
+    return True
+
+
 def _past_json(past: Past) -> dict[str, Any]:
     return {
         "id": past.id, "kind": past.kind, "actuator": past.actuator, "by": past.by,
@@ -204,4 +242,6 @@ def _past_json(past: Past) -> dict[str, Any]:
                     "temp_c": p.temp_c} for p in past.points],
         "settings": {key: {"before": before, "after": after}
                      for key, (before, after) in past.settings.items()},
+        "undone_unix_ms": None if past.undone is None else past.undone[0],
+        "undone_by": None if past.undone is None else past.undone[1],
     }

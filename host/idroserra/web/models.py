@@ -97,6 +97,8 @@ class NodeOut(BaseModel):
     correction: dict[str, Any] | None = Field(
         description="The newest correction of a fresh fill, open or over: state, volumes in ul, "
                     "target_ph, wait_until_unix_ms; in words too.")
+    calibration_due_days: int | None = Field(
+        description="In how many days pH is due, negative: since when; null where none is known.")
     recipe: dict[str, Any] | None = Field(
         description="The newest recipe, as GET /api/nodes/{node}/recipe gives it.")
     verdict: dict[str, Any] = Field(description="level: ok, note, warn or bad; and sentences.")

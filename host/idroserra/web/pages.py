@@ -14,6 +14,8 @@ from idro.protocol.texts import SETTING_TEXTS
 from idroserra import contract, recipe
 from idroserra.access.roles import Role, role_of
 from idroserra.access.who import asking
+from idroserra.calibration.ec import DRY
+from idroserra.calibration.references import BUFFERS, STANDARDS
 from idroserra.errors import UnknownNode
 from idroserra.i18n import LANGUAGES, TAGS, gettext, ngettext, said, speaking
 from idroserra.recipes.view import summary_json
@@ -40,6 +42,10 @@ KINDS = {
 def html(text: str, **values: Any) -> Markup:
     """Return a translated text that has tags of its own; `values` are escaped."""
     return Markup(gettext(text)).format(**values)
+
+
+# What stands in the cup, in the order of the list.
+REFERENCES = {"ph": list(BUFFERS), "ec": [DRY, *STANDARDS]}
 
 
 class Pages:
@@ -83,13 +89,13 @@ class Pages:
             return JSONResponse({"error": "this host has no authority of its own"}, 404)
         return Response(lan.authority.der, media_type="application/x-x509-ca-cert")
 
-    def node(self, request: Request, node: str) -> HTMLResponse:
-        """Return the page of one node."""
+    def node(self, request: Request, node: str, name: str = "node.html") -> HTMLResponse:
+        """Return a page about one node."""
         try:
             found = self._views.get(node)
         except UnknownNode:
             return self.page(request, "missing.html")
-        return self.page(request, "node.html", found)
+        return self.page(request, name, found)
 
     def page(
         self, request: Request, name: str, node: dict[str, Any] | None = None
@@ -107,7 +113,7 @@ class Pages:
         return self._templates.TemplateResponse(request, name, status_code=status, context={
             **self._always, "boot": boot, "node": node, "site": service.config.site,
             "place": name.removesuffix(".html"), "kinds": KINDS, "recipes": self._recipes,
-            "who": "" if who is None else who.name, "role": role.word,
+            "references": REFERENCES, "who": "" if who is None else who.name, "role": role.word,
             "may": lambda word: role >= role_of(word),
             "settings": {
                 key: row._asdict() | {"text": SETTING_TEXTS[key]}
@@ -133,6 +139,11 @@ def add_pages(app: FastAPI, pages: Pages) -> None:
     def node_page(request: Request, node: str) -> HTMLResponse:
         """The page of one node."""
         return pages.node(request, node)
+
+    @app.get("/nodes/{node}/calibrate", include_in_schema=False)
+    def calibrate(request: Request, node: str) -> HTMLResponse:
+        """The page that calibrates probes and pumps of a node."""
+        return pages.node(request, node, "calibrate.html")
 
     @app.get("/account", include_in_schema=False)
     def account(request: Request) -> HTMLResponse:

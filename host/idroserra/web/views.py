@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from idroserra import contract
+from idroserra.calibration.health import days_left
 from idroserra.errors import StoreError
 from idroserra.freshness import stale_after_ms
 from idroserra.nodes import Node
@@ -81,6 +82,9 @@ class Views:
             dosing = dosing.when_last_heard()
         view["dosing"] = dosing._asdict()
         run = self._service.recipes.of(node.node)
+        has_ph = "reservoir.ph" in view["channels"]
+        view["calibration_due_days"] = days_left(
+            int(values.get("ph.calibrated_day", 0)) if has_ph else 0, now)
         view["recipe"] = None if run is None else run_json(run, node, now)
         view["verdict"] = verdict_of(view, dosing, now)
         return view

@@ -11,6 +11,7 @@ const DONE_WORDS = {
   unshelve: "Confirmed: back.",
   "put-back": "Confirmed: in service again.",
 };
+const CALIBRATED_BY = ["calibration_due", "calibration_stale"];
 const SHOWN_CONSEQUENCES = 30;
 
 export const isAside = (alarm) => alarm.state === "shelved" || alarm.state === "out_of_service";
@@ -78,6 +79,9 @@ export class AlarmCard {
     show("acknowledge", alarm.state === "unacknowledged" || alarm.state === "returned");
     show("unshelve", alarm.state === "shelved");
     show("put-back", alarm.state === "out_of_service");
+    const calibrate = root.querySelector(".calibrate-it");
+    calibrate.hidden = !CALIBRATED_BY.includes(alarm.rule);
+    calibrate.href = `/nodes/${encodeURIComponent(alarm.node)}/calibrate`;
     root.querySelector(".shelve").hidden = isAside(alarm) || alarm.state === "pending";
     this.tick(nowUnixMs());
   }

@@ -1,6 +1,7 @@
 // The page of one node: puts the pieces on the shell the host rendered.
 
 import { renderBell } from "./bell.js";
+import { renderDue } from "./calibrate_due.js";
 import { Stack, spanText } from "./chart.js";
 import { DoseForm, StopControl } from "./commands.js";
 import { CorrectionPanel, renderAdvice } from "./correction.js";
@@ -70,6 +71,7 @@ function render() {
   renderAdvice(byId("advice"), node.advice);
   correction.render(node);
   recipe.render(node);
+  renderDue(byId("probes").querySelector(".due"), node.calibration_due_days);
 }
 
 function renderRange() {

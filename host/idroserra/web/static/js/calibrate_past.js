@@ -1,0 +1,104 @@
+// What was calibrated before: health, when it is due, the trend, and the way back to the one before.
+
+import { renderDue } from "./calibrate_due.js";
+import { pastText, titleOf } from "./calibrate_steps.js";
+import { trendOf } from "./calibrate_trend.js";
+import { t } from "./i18n.js";
+import { request } from "./link.js";
+import { fullTime } from "./words.js";
+
+const TREND_COUNT = 30;
+
+export class Past {
+  constructor(root, path, sure, onChange) {
+    this.root = root;
+    this.path = path;
+    this.sure = sure;
+    this.onChange = onChange;
+    this.outcome = root.querySelector(".outcome");
+    this.rev = null;
+    this.text = "";
+  }
+
+  render({ calibrations, back, due_in_days: due, health_now: health, warning, open }) {
+    const text = JSON.stringify([calibrations, back, due, health, open !== null]);
+    if (this.text === text) return;
+    this.text = text;
+    renderDue(this.root.querySelector(".due"), due);
+    this.root.querySelector(".empty").hidden = calibrations.length > 0;
+    const line = this.root.querySelector(".health");
+    line.hidden = health === null;
+    line.textContent = health === null ? "" : `${t("Health of the pH probe today: {health} of 100.", { health })} ${warning || ""}`.trim();
+    this.renderTrend(calibrations.filter((one) => one.kind === "ph" && one.undone_by === null).slice(0, TREND_COUNT).reverse());
+    const newest = new Set();
+    this.root.querySelector(".list").replaceChildren(...calibrations.map((one) => {
+      const isNewest = one.undone_by === null && !newest.has(one.kind);
+      if (isNewest) newest.add(one.kind);
+      return this.item(one, isNewest && back.includes(one.kind) && open === null);
+    }));
+  }
+
+  renderTrend(calibrations) {
+    const trend = this.root.querySelector(".trend");
+    trend.hidden = calibrations.length < 2;
+    if (trend.hidden) return;
+    const points = (name) => calibrations.map((one) => [one.unix_ms, one.results[name]]);
+    trend.replaceChildren(
+      trendOf(t("Slope, %"), points("slope_pct"), { low: 85, high: 105, decimals: 1 }),
+      trendOf(t("Offset, mV"), points("offset_mv"), { low: -30, high: 30, decimals: 1 }),
+    );
+  }
+
+  item(one, mayGoBack) {
+    const item = document.createElement("li");
+    const head = Object.assign(document.createElement("p"), { className: "what" });
+    head.append(
+      Object.assign(document.createElement("b"), { textContent: titleOf(one) }),
+      Object.assign(document.createElement("span"), { textContent: fullTime(one.unix_ms) }),
+    );
+    const health = one.health === null ? "" : t(", health {health}", { health: one.health });
+    const lines = [
+      `${pastText(one)}${health}`,
+      t("{points}; by {who}", { points: one.points.map(({ reference }) => reference).join(", "), who: one.by }),
+    ];
+    if (!one.is_confirmed) lines.push(t("The node has not confirmed it."));
+    if (one.undone_by !== null) lines.push(t("Taken back by {who}, {when}.", { who: one.undone_by, when: fullTime(one.undone_unix_ms) }));
+    item.toggleAttribute("data-undone", one.undone_by !== null);
+    item.append(head, ...lines.map((text) => Object.assign(document.createElement("p"), { className: "small soft", textContent: text })));
+    if (mayGoBack) {
+      const button = Object.assign(document.createElement("button"), { type: "button", textContent: t("Go back to the one before\u2026") });
+      button.dataset.needs = "operator";
+      button.addEventListener("click", () => this.goBack(one));
+      item.append(button);
+    }
+    return item;
+  }
+
+  async goBack(one) {
+    const isSure = await this.sure(t("Go back to the {what} calibration before?", { what: titleOf(one) }), t("The settings from before {when} are put in force again. A share of the budgets that was taken back stays so.", { when: fullTime(one.unix_ms) }), t("Go back"));
+    if (!isSure) return;
+    try {
+      const { rev } = await request(`${this.path}/back`, { method: "POST", body: { kind: one.kind } });
+      this.rev = rev;
+      this.say("pending", t("Sent. Waiting for the node to confirm it\u2026"));
+    } catch (error) {
+      this.say("failed", error.message);
+    }
+    this.onChange();
+  }
+
+  /** Once the node has told of the settings that were asked for, and not before. */
+  confirm(node) {
+    const { config } = node;
+    if (this.rev === null || config.reported_rev === null || config.reported_rev < this.rev) return;
+    this.rev = null;
+    if (config.error) this.say("failed", t("Refused by the node: {reason}", { reason: config.error }));
+    else this.say("done", t("Confirmed: the calibration before is in force."));
+    this.onChange();
+  }
+
+  say(how, text) {
+    this.outcome.dataset.state = how;
+    this.outcome.textContent = text;
+  }
+}

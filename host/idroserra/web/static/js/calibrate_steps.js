@@ -1,0 +1,134 @@
+// A calibration as steps: which one comes next, what a person does in it, what it asks. No DOM.
+
+import { mark, t } from "./i18n.js";
+import { millilitres, number, plainName } from "./words.js";
+
+const PUT_BACK = t("Rinse the probe and put it back into the tank.");
+
+export const KINDS = {
+  ph: { title: t("pH"), channel: "reservoir.ph", wanted: ["7.00", "4.01"], putBack: PUT_BACK },
+  ec: { title: t("EC"), channel: "reservoir.ec_us_cm", wanted: ["dry", "1413"], putBack: PUT_BACK },
+  level: { title: t("Level"), channel: "reservoir.level_mm", wanted: [t("first depth"), t("second depth")], putBack: t("Bring the water back to where it belongs.") },
+  pump: { title: t("Pump"), channel: null, wanted: [t("first run"), t("second run")], putBack: t("Put the tube back into the tank.") },
+};
+
+export const ENDED = ["done", "unconfirmed", "failed", "cancelled", "expired"];
+
+/** What a calibration is of: "pH", "pump nutrient A". */
+export function titleOf({ kind, actuator }) {
+  return actuator ? t("Pump {name}", { name: plainName(actuator) }) : KINDS[kind].title;
+}
+
+/** The name of the step: hold, factory, point, run, running, measure, review, back, applying, end. */
+export function stepOf(state, ui) {
+  if (ENDED.includes(state.state)) return "end";
+  if (state.state === "applying") return "applying";
+  if (ui.isBack) return "back";
+  if (!state.hold.is_held) return "hold";
+  if (state.advice && !ui.isKept) return "factory";
+  const isEnough = state.points.length >= KINDS[state.kind].wanted.length && !ui.wantsMore;
+  if (state.points.length && (isEnough || ui.wantsReview) && !(state.run && state.run.state === "given")) return "review";
+  if (state.kind !== "pump") return "point";
+  if (state.run && state.run.state === "pending") return "running";
+  return state.run && state.run.state === "given" ? "measure" : "run";
+}
+
+/** The buffer or standard that comes next by itself. */
+export function nextReference(state) {
+  const { wanted } = KINDS[state.kind];
+  return wanted[Math.min(state.points.length, wanted.length - 1)];
+}
+
+function pointText(state, reference) {
+  if (state.kind === "level") {
+    const which = state.points.length ? t("Bring the water to another depth, at least 50 mm away, and let it come to rest.") : t("Let the water come to rest, and measure its depth with a rule.");
+    return [which, state.points.length ? "" : t("One depth moves the zero only; two give all.")];
+  }
+  if (reference === "dry") return [t("Rinse the cell, dab it dry and hold it in the air."), t("No drop may hang between its plates.")];
+  if (state.kind === "ec") return [t("Put the cell and the thermometer into standard {reference} \u00b5S/cm.", { reference }), t("Move it up and down, so that no bubble stays inside.")];
+  return [t("Rinse the probe and put it into pH {reference}.", { reference }), t("The thermometer too. Stir once, then leave it alone.")];
+}
+
+/** [what to do, in one sentence; what else to know, ...]. */
+export function wordsOf(step, state, reference) {
+  const kind = KINDS[state.kind];
+  switch (step) {
+    case "hold":
+      return state.hold.reason
+        ? [t("Dosing cannot be held, so nothing can be calibrated."), t("The node says: {reason}", { reason: state.hold.reason })]
+        : [t("Asking the node to hold its dosing\u2026"), ""];
+    case "factory":
+      return [t("Go back to the factory values first."), state.advice];
+    case "point":
+      return pointText(state, reference);
+    case "run":
+      return state.points.length
+        ? [t("Empty the cylinder, and let the pump run again."), t("Two runs say how well it repeats.")]
+        : [t("Fill the tube of {name} to its end and hold it into a measuring cylinder.", { name: plainName(state.actuator) }), t("A run is a dose by hand: the node's limits hold, and it is charged.")];
+    case "running":
+      return [t("The pump runs. Hold the tube still."), ""];
+    case "measure":
+      return [t("Read the cylinder."), t("The pump ran for {seconds} s.", { seconds: number(state.run.on_ms / 1000, 2) })];
+    case "review":
+      return [t("Look at it, then put it in force."), t("Nothing has changed yet.")];
+    case "back":
+      return [kind.putBack, t("Dosing goes on two minutes after you press the button.")];
+    case "applying":
+      return [t("Sent. Waiting for the node to confirm it\u2026"), t("All of it comes into force at once, or nothing.")];
+    default:
+      return endWords(state, kind);
+  }
+}
+
+function endWords(state, kind) {
+  const endReason = [`${state.reason}.`, kind.putBack];
+  switch (state.state) {
+    case "done":
+      return [t("It is in force: the node has confirmed it."), t("Dosing goes on by itself in two minutes.")];
+    case "unconfirmed":
+      return [t("Sent, but not confirmed."), ...endReason];
+    case "failed":
+      return [t("Nothing was changed."), ...endReason];
+    case "expired":
+      return [t("It has expired, nothing was changed."), ...endReason];
+    default:
+      return [t("Cancelled, nothing was changed."), kind.putBack, t("Dosing goes on by itself in two minutes.")];
+  }
+}
+
+/** The live reading: [number, unit and temperature], or the fault in words. */
+export function readingOf({ kind, reading }) {
+  if (!reading) return ["\u2014", t("waiting for a reading")];
+  if (reading.value === null) return [t("No reading"), reading.fault_text || reading.fault];
+  const temp = reading.temp_c === null ? "" : ` at ${number(reading.temp_c, 1)} \u00b0C`;
+  const [decimals, unit] = { ph: [3, "pH"], ec: [0, "\u00b5S/cm"], level: [1, "mm"] }[kind];
+  return [number(reading.value, decimals), `${unit}${temp}`];
+}
+
+const RESULTS = [ // result, label, decimals, unit
+  ["slope_pct", mark("Slope"), 1, "%"], ["offset_mv", mark("Offset"), 1, "mV"],
+  ["residual_ph", mark("Furthest from the line"), 3, "pH"],
+  ["cell", mark("Cell constant"), 3, ""], ["zero_uv", mark("Signal at 0 mm"), 0, "\u00b5V"],
+  ["uv_per_mm", mark("Signal a millimetre"), 0, "\u00b5V"], ["ul_per_s", mark("Flow"), 0, "\u00b5l/s"],
+  ["apart_pct", mark("Points differ by"), 1, "%"],
+];
+
+/** Rows [label, before, after] of what a calibration comes to; `isShort`: its settings only. */
+export function resultRows(results, isShort = false) {
+  return RESULTS.filter(([name]) => name in results && !(isShort && ["residual_ph", "apart_pct"].includes(name))).map(([name, label, decimals, unit]) => {
+    const text = (value) => (value === undefined ? "\u2014" : `${number(value, decimals)} ${unit}`.trim());
+    return [t(label), text(results[`old_${name}`]), text(results[name])];
+  });
+}
+
+/** One line for a past calibration. */
+export function pastText({ results }) {
+  return resultRows(results, true).map(([label, , after]) => `${label} ${after}`).join(", ");
+}
+
+/** The points that were taken, in one line. */
+export function pointsText(state) {
+  if (!state.points.length) return "";
+  const texts = state.points.map(({ reference, true_value: value }) => (state.kind === "pump" ? `${reference}: ${millilitres(value * 1000)}` : reference));
+  return t("Taken: {points}.", { points: texts.join(", ") });
+}

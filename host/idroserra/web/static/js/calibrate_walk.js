@@ -1,0 +1,257 @@
+// The walk through one calibration: shows the step that the host's state asks for.
+
+import { ENDED, nextReference, pointsText, readingOf, resultRows, stepOf, titleOf, wordsOf, KINDS } from "./calibrate_steps.js";
+import { t } from "./i18n.js";
+import { request } from "./link.js";
+import { nowUnixMs } from "./state.js";
+
+const REFERENCES = JSON.parse(document.getElementById("references").textContent);
+// The fields of each step.
+const FIELDS = { point: { ph: ["reference", "temp_c"], ec: ["reference", "temp_c"], level: ["depth_mm"] }, run: { pump: ["volume_ml"] }, measure: { pump: ["measured_ml"] } };
+
+function put(element, text) {
+  if (element.textContent !== text) element.textContent = text;
+}
+
+function show(element, isShown) {
+  if (element.hidden === isShown) element.hidden = !isShown;
+}
+
+export class Walk {
+  constructor(root, path, sure, onEnd) {
+    this.root = root;
+    this.path = path;
+    this.sure = sure;
+    this.onEnd = onEnd;
+    this.form = root.querySelector("form");
+    this.form.addEventListener("submit", (event) => event.preventDefault());
+    this.form.addEventListener("change", () => this.render());
+    this.reset();
+  }
+
+  reset() {
+    this.state = null;
+    this.ui = {};
+    this.step = "";
+    this.refusal = "";
+    this.isBusy = false;
+  }
+
+  get isOpen() {
+    return this.state !== null && !ENDED.includes(this.state.state);
+  }
+
+  begin(state) {
+    this.reset();
+    this.take(state);
+  }
+
+  /** Take in where it stands. */
+  take(state) {
+    if (!this.state || this.state.id !== state.id) this.reset();
+    this.state = state;
+    this.render();
+  }
+
+  async refresh() {
+    const { id } = this.state;
+    const state = await request(`${this.path}/${id}`);
+    if (this.state && this.state.id === id) this.take(state);
+  }
+
+  /** Ask the host for something; a refusal stays on the page until the next one. */
+  async ask(what, body = {}, method = "POST") {
+    this.isBusy = true;
+    this.refusal = "";
+    this.render();
+    try {
+      this.take(await request(`${this.path}/${this.state.id}/${what}`, { method, body: method === "POST" ? body : undefined }));
+      return true;
+    } catch (error) {
+      this.refusal = error.message;
+      return false;
+    } finally {
+      this.isBusy = false;
+      this.render();
+    }
+  }
+
+  async takePoint() {
+    const { reference, temp_c: temp, depth_mm: depth, measured_ml: measured } = this.form.elements;
+    const numberOf = (input) => (input.value === "" ? null : Number(input.value));
+    const body = {
+      ph: () => ({ reference: reference.value, temp_c: numberOf(temp) }),
+      ec: () => ({ reference: reference.value, temp_c: numberOf(temp) }),
+      level: () => ({ depth_mm: numberOf(depth) }),
+      pump: () => ({ measured_ml: numberOf(measured) }),
+    }[this.state.kind]();
+    if (await this.ask("points", body)) {
+      this.ui = {};
+      this.form.reset();
+      this.render();
+    }
+  }
+
+  async cancel() {
+    const isSure = await this.sure(t("Cancel this calibration?"), `${t("Nothing is changed.")} ${KINDS[this.state.kind].putBack}`, t("Cancel it"));
+    if (isSure) await this.ask("cancel");
+  }
+
+  change(ui) {
+    this.ui = { ...this.ui, ...ui };
+    this.refusal = "";
+    this.render();
+  }
+
+  /** [words, what it does, is it the main one, may it be pressed] of each button of a step. */
+  acts() {
+    const { state } = this;
+    const stable = state.reading !== null && state.reading.is_stable;
+    const isDry = this.form.elements.reference.value === "dry" && state.kind === "ec";
+    const cancel = [t("Cancel, change nothing"), () => this.cancel(), false, true];
+    const more = state.points.length > 0;
+    const drop = [t("Take the last point back"), () => this.ask("points/last", {}, "DELETE"), false, true];
+    const enough = [t("That is enough: show the result"), () => this.change({ wantsReview: true, wantsMore: false }), false, true];
+    const common = [...(more ? [enough, drop] : []), cancel];
+    return {
+      hold: () => [cancel],
+      factory: () => [[t("Go back to the factory values"), () => this.ask("factory"), true, true], [t("Go on without"), () => this.change({ isKept: true }), false, true], cancel],
+      point: () => [[stable || isDry ? t("Take this point") : t("Wait until it is steady\u2026"), () => this.takePoint(), true, stable || isDry], ...common],
+      run: () => [[t("Run the pump"), () => this.ask("runs", { volume_ml: Number(this.form.elements.volume_ml.value) }), true, true], ...common],
+      running: () => [cancel],
+      measure: () => [[t("Take this run"), () => this.takePoint(), true, this.form.elements.measured_ml.value !== ""], ...common],
+      review: () => [[t("Put it in force\u2026"), () => this.change({ isBack: true }), true, Boolean(state.proposal) && !state.proposal.error], [t("One more point"), () => this.change({ wantsMore: true, wantsReview: false }), false, true], drop, cancel],
+      back: () => [[t("It is back: put it in force"), () => this.finish(), true, true], [t("Not yet"), () => this.change({ isBack: false }), false, true], cancel],
+      applying: () => [],
+      end: () => [[t("Done"), () => this.leave(), true, true]],
+    }[this.step]();
+  }
+
+  async finish() {
+    if (!(await this.ask("finish"))) this.change({ isBack: false });
+  }
+
+  leave() {
+    this.reset();
+    this.onEnd();
+  }
+
+  render() {
+    if (!this.state) return;
+    const before = this.step;
+    this.step = stepOf(this.state, this.ui);
+    const isNew = before !== this.step || this.shownPoints !== this.state.points.length;
+    this.shownPoints = this.state.points.length;
+    if (isNew) this.offer();
+    put(this.root.querySelector("h2"), titleOf(this.state));
+    const [what, ...more] = wordsOf(this.step, this.state, this.form.elements.reference.value || nextReference(this.state));
+    put(this.root.querySelector(".do"), what);
+    put(this.root.querySelector(".more"), more.filter(Boolean).join(" "));
+    this.root.dataset.step = this.step;
+    this.renderDots();
+    this.renderReading();
+    this.renderRefusal();
+    this.renderResult();
+    this.renderActs();
+    put(this.root.querySelector(".points"), this.step === "end" ? "" : pointsText(this.state));
+    this.tick(nowUnixMs());
+    if (isNew && before) this.root.querySelector(".do").focus({ preventScroll: true });
+    if (isNew && before) this.root.scrollIntoView({ block: "start" });
+    if (this.step === "end" && before && before !== "end") this.onEnd();
+  }
+
+  /** The fields of this step, with the buffer or standard that comes next. */
+  offer() {
+    const wanted = (FIELDS[this.step] || {})[this.state.kind] || [];
+    for (const field of this.form.querySelectorAll("[data-field]")) field.hidden = !wanted.includes(field.dataset.field);
+    this.form.hidden = wanted.length === 0;
+    const select = this.form.elements.reference;
+    const names = REFERENCES[this.state.kind] || [];
+    const words = (name) => (name === "dry" ? t("dry, in the air") : this.state.kind === "ph" ? `pH ${name}` : `${name} \u00b5S/cm`);
+    select.replaceChildren(...names.map((name) => new Option(words(name), name)));
+    if (names.length) select.value = nextReference(this.state);
+  }
+
+  renderDots() {
+    const steps = [...KINDS[this.state.kind].wanted, t("result")];
+    const at = ["review", "back", "applying", "end"].includes(this.step) ? steps.length - 1 : Math.min(this.state.points.length, steps.length - 2);
+    const dots = this.root.querySelector(".dots");
+    const key = `${this.state.kind} ${at} ${this.step === "end"}`;
+    if (dots.dataset.key === key) return;
+    dots.dataset.key = key;
+    dots.replaceChildren(...steps.map((text, index) => {
+      const dot = Object.assign(document.createElement("li"), { textContent: text });
+      if (index < at || this.step === "end") dot.dataset.done = "";
+      if (index === at) dot.setAttribute("aria-current", "step");
+      return dot;
+    }));
+  }
+
+  renderReading() {
+    const live = this.root.querySelector(".live");
+    show(live, this.step === "point");
+    if (live.hidden) return;
+    const { reading } = this.state;
+    const [value, unit] = readingOf(this.state);
+    put(live.querySelector("b"), value);
+    put(live.querySelector(".value span"), unit);
+    live.querySelector("progress").value = reading ? reading.progress : 0;
+    put(live.querySelector(".settle"), reading && reading.value !== null ? reading.text : "");
+    live.dataset.state = !reading || reading.value === null ? "none" : reading.is_stable ? "stable" : "moves";
+  }
+
+  renderRefusal() {
+    const { run, proposal } = this.state;
+    const ofRun = this.step === "run" && run && run.state === "refused" ? run.reason : "";
+    const ofResult = this.step === "review" && proposal && proposal.error ? proposal.error : "";
+    const text = this.refusal || ofRun || ofResult;
+    const root = this.root.querySelector(".refusal");
+    show(root, Boolean(text));
+    put(root, text ? t("Refused: {reason}", { reason: text }) : "");
+  }
+
+  renderResult() {
+    const root = this.root.querySelector(".result");
+    const { proposal } = this.state;
+    show(root, ["review", "end"].includes(this.step) && Boolean(proposal && !proposal.error && !["cancelled", "expired"].includes(this.state.state)));
+    if (root.hidden) return;
+    const text = JSON.stringify(proposal);
+    if (root.dataset.text === text) return;
+    root.dataset.text = text;
+    root.querySelector("tbody").replaceChildren(...resultRows(proposal.results).map(([label, old, now]) => {
+      const row = document.createElement("tr");
+      row.append(Object.assign(document.createElement("th"), { scope: "row", textContent: label }), ...[old, now].map((one) => Object.assign(document.createElement("td"), { textContent: one })));
+      return row;
+    }));
+    put(root.querySelector(".health"), proposal.health === null ? "" : t("Health of the probe: {health} of 100", { health: proposal.health }));
+    root.querySelector(".notes").replaceChildren(...proposal.notes.map((note) => Object.assign(document.createElement("li"), { textContent: note })));
+  }
+
+  renderActs() {
+    const acts = this.acts();
+    const root = this.root.querySelector(".acts");
+    const key = `${this.step} ${this.state.points.length} ${acts.length}`;
+    if (root.dataset.key !== key) {
+      root.dataset.key = key;
+      root.replaceChildren(...acts.map(([, , isMain]) => Object.assign(document.createElement("button"), { type: "button", className: isMain ? "main big" : "big" })));
+    }
+    acts.forEach(([words, work, , isReady], index) => {
+      const button = root.children[index];
+      put(button, words);
+      button.onclick = work;
+      button.disabled = this.isBusy || !isReady;
+    });
+  }
+
+  /** How long dosing stays held. */
+  tick(unixMs) {
+    if (!this.state) return;
+    const { hold } = this.state;
+    const chip = this.root.querySelector(".held");
+    const leftMs = (hold.until_unix_ms || 0) - unixMs;
+    show(chip, this.isOpen && hold.is_held && leftMs > 0);
+    chip.dataset.level = "note";
+    put(chip, t("Dosing held, {minutes} min left", { minutes: Math.ceil(leftMs / 60_000) }));
+    chip.title = t("It is renewed while this page is open.");
+  }
+}
