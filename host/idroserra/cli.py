@@ -29,6 +29,7 @@ COMMANDS = {
     "recipe": "idroserra.cli_recipe:app",
     "board": "idroserra.cli_board:app",
     "flash": "idroserra.cli_flash:flash",
+    "provision": "idroserra.cli_provision:provision",
     "sim": "idroserra.cli_sim:app",
     "chem": "idroserra.cli_chem:chem",
     "user": "idroserra.cli_user:app",

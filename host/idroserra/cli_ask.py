@@ -43,6 +43,9 @@ def check_done(node: str, command: dict[str, Any]) -> None:
     """Raise CommandFailed unless a command was done."""
     if command["state"] != "done":
         reason = command["reason"] or "the node gave no answer in time"
+        if reason == "not adopted":
+            reason += (": `idroserra provision` with its board on USB, or `idroserra node adopt "
+                       f"{node} --key-file FILE`")
         raise CommandFailed(f"{node}: {command['verb']} {command['state']}: {reason}")
 
 

@@ -57,7 +57,7 @@ def flash(
     with tempfile.TemporaryDirectory(prefix="idroserra-image-") as folder, show:
         manifest = image.build_image(board, Path(folder))
         can_ask = sys.stdin.isatty() and not (yes or as_json)
-        device = ports.choose(port, ports.found(), _ask_port if can_ask else None)
+        device = ports.choose(port, ports.found(), ask_port if can_ask else None)
         ports.check(device)
         wanted = None
         if source is not None:
@@ -137,7 +137,8 @@ def _tell(plan: Plan, work: Work, as_json: bool, *, is_done: bool) -> None:
         typer.echo("nothing was written")
 
 
-def _ask_port(found: Sequence[ports.Port]) -> ports.Port:
+def ask_port(found: Sequence[ports.Port]) -> ports.Port:
+    """Ask a person which of several boards is meant."""
     for number, one in enumerate(found, 1):
         typer.echo(f"{number}  {one.device}  {one.description}", err=True)
     while True:

@@ -7,6 +7,7 @@ from typing import Annotated, Any
 
 import typer
 
+from idroserra.cli_adopt import adopt, forget, strangers
 from idroserra.cli_ask import (
     AsJson,
     NodeName,
@@ -39,6 +40,8 @@ def list_nodes(url: Url = DEFAULT_URL, *, as_json: AsJson = False) -> None:
         typer.echo("No node has reported yet. `idroserra demo` shows simulated ones.")
     else:
         _print(lambda width: nodes_table(nodes, now_unix_ms(), wide=width >= WIDE_COLUMNS))
+        for line in strangers(nodes):
+            typer.echo(line)
 
 
 @app.command()
@@ -129,6 +132,8 @@ def resume(node: NodeName, url: Url = DEFAULT_URL, *, as_json: AsJson = False) -
     _command(url, node, "resume", {}, "dosing is possible again", as_json=as_json)
 
 
+app.command("adopt")(adopt)
+app.command("forget")(forget)
 app.command("correct")(correct)
 app.command("end-correction")(end_correction)
 app.command("titrate")(titrate)

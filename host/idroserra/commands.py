@@ -21,15 +21,17 @@ from typing import Any, Protocol
 from idroserra import contract
 from idroserra.access.who import asking
 from idroserra.database import connect
+from idroserra.errors import HostError
 from idroserra.live import Live
 from idroserra.mqtt_link import Link
-from idroserra.nodes import Node, Nodes
+from idroserra.nodes import Node, Nodes, fingerprint
 
 TTL_MS = 30_000
 HIGHEST_TTL_MS = 60_000
 ANSWER_GRACE_MS = 5_000
 KEPT_COUNT = 10_000
 CONFIG_AGAIN_MS = 60_000
+SHORT_CHARS = 8  # of a fingerprint, as people compare it
 
 # Returns the wall time at the at_ms 0 of (node, boot_id), None where it is not known.
 Epoch = Callable[[str, str], int | None]
@@ -93,6 +95,7 @@ class Commands:
         rows = self._database.execute(f"SELECT {_COLUMNS} FROM commands WHERE state='pending'")
         self._pending = {row[0]: _from_row(row) for row in rows}
         self._config_sent_unix_ms: dict[str, int] = {}
+        self._signed_with: dict[str, str] = {}  # id: key, while a node may have one of two
 
     def send(
         self, node: str, verb: str, args: Mapping[str, Any], by: str, ttl_ms: int = TTL_MS
@@ -155,6 +158,7 @@ class Commands:
         except KeyError:
             return
         if command.node == node and command.state in ("pending", "timeout"):
+            self._settle_key(command)
             self._keep(replace(command, state=ack.outcome, reason=ack.reason))
 
     def end_overdue(self) -> None:
@@ -163,6 +167,7 @@ class Commands:
         with self._lock:
             for command in list(self._pending.values()):
                 if now_unix_ms > command.ends_unix_ms + ANSWER_GRACE_MS:
+                    self._try_next_key(command)
                     self._keep(replace(command, state="timeout", reason="the node did not answer"))
 
     def set_config(self, node: str, changes: Mapping[str, Any], by: str) -> int:
@@ -203,10 +208,36 @@ class Commands:
             if node.wanted_rev and (node.report is None or node.report.rev != node.wanted_rev):
                 self._send_config(node)
 
+    def forget(self, node: str) -> None:
+        """Give up a node, and what the broker keeps of it. Raises UnknownNode."""
+        self._nodes.forget(node)
+        for topic in (*(contract.up_topic(node, leaf) for leaf in ("status", "info", "config")),
+                      contract.down_topic(node, "config")):
+            self._link.publish(topic, b"", retained=True)
+        self._live.forget(node)
+
     def close(self) -> None:
         """Close the file."""
         with self._lock:
             self._database.close()
+
+    def _settle_key(self, command: CommandState) -> None:
+        """A node answers only what is signed with its key: that is the one from now on."""
+        found = self._signed_with.pop(command.id, None)
+        if found is None:
+            return
+        try:
+            self._nodes.settle(command.node, found)
+        except HostError:  # replaced or forgotten meanwhile, or the disk is full
+            return
+        self._note(command.by, "key in use", target=command.node,
+                   detail={"fingerprint": found[:SHORT_CHARS]})
+
+    def _try_next_key(self, command: CommandState) -> None:
+        found = self._signed_with.pop(command.id, None)
+        known = next((one for one in self._nodes.all() if one.node == command.node), None)
+        if found is not None and known is not None and known.fingerprints[:1] == (found,):
+            self._nodes.try_next_key(command.node)
 
     def _obstacle(self, node: Node) -> tuple[str, str]:
         """Return (state, reason) where a command to the node has ended before it began."""
@@ -233,6 +264,8 @@ class Commands:
             command.id, command.verb, command.args, info.boot_id,
             max(0, command.ends_unix_ms - epoch_unix_ms), command.by,
         )
+        if node.next_key is not None:
+            self._signed_with[command.id] = fingerprint(self._nodes.key(node.node))
         payload = contract.pack_command(node.node, message, self._mac(node.node))
         return self._link.publish(contract.down_topic(node.node, "command"), payload)
 

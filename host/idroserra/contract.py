@@ -44,6 +44,7 @@ __all__ = [
     "pack_command", "pack_config", "pack_config_report", "pack_info", "pack_stored",
     "parse_object", "parse_topic", "split_channel", "to_scaled", "unpack_ack",
     "unpack_config_report", "unpack_event", "unpack_info", "unpack_status", "unpack_telemetry",
+    "up_topic",
 ]
 
 Mac = Callable[[bytes], str]
@@ -61,6 +62,11 @@ def parse_topic(topic: str) -> tuple[str, str, str]:
 def down_topic(node: str, leaf: str) -> str:
     """Return the topic the host publishes `leaf` on. Raises ProtocolError."""
     return str(topics.down(node, leaf))
+
+
+def up_topic(node: str, leaf: str) -> str:
+    """Return the topic a node publishes `leaf` on. Raises ProtocolError."""
+    return str(topics.up(node, leaf))
 
 
 def is_node_id(text: object) -> bool:

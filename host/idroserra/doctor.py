@@ -20,6 +20,7 @@ from idroserra.doctor_access import look_at_audit, look_at_users
 from idroserra.doctor_alarms import look_at_alarms
 from idroserra.doctor_broker import look_at_broker
 from idroserra.doctor_check import Check
+from idroserra.doctor_nodes import look_at_nodes
 from idroserra.errors import ConfigError, HostError, StoreUnavailable
 from idroserra.host_client import HostClient, HostRefused
 
@@ -42,6 +43,7 @@ def examine(file: Path | None) -> Iterator[Check]:
         yield from look_at_broker(config.mqtt)
         for check in (page_port, data_dir, store, spool, clock):
             yield check(config)
+        yield look_at_nodes(config.data_dir)
         yield look_at_alarms(config.alarms)
         yield look_at_users(config.data_dir)
         yield look_at_audit(config.data_dir)

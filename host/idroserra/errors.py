@@ -10,6 +10,7 @@ HostError
     SpoolError(why)                 the spool cannot take more: disk full or broken; retryable
     UnknownNode(node)               nobody ever heard of this node
     NotAdopted(node)                the node is seen, but the host holds no key for it
+    OtherKey(node)                  the board has a key that the host does not hold
 """
 
 
@@ -74,4 +75,13 @@ class NotAdopted(HostError):
 
     def __init__(self, node: str) -> None:
         super().__init__(f"{node}: not adopted")
+        self.node = node
+
+
+class OtherKey(HostError):
+    """The board has a key that the host does not hold for this node."""
+
+    def __init__(self, node: str) -> None:
+        super().__init__(f"{node}: the board has another key than the host: give it a new one "
+                         "with `idroserra provision --new-key`")
         self.node = node

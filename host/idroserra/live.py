@@ -89,6 +89,12 @@ class Live:
             self.publish({"type": "record", "node": node, "unix_ms": unix_ms,
                           "values": values, "faults": faults})
 
+    def forget(self, node: str) -> None:
+        """Know nothing of a node any more."""
+        with self._lock:
+            self._channels.pop(node, None)
+            self._progress.pop(node, None)
+
     def set_progress(self, node: str, progress: Message | None) -> None:
         """Tell how far the loading of a node's history is; None when there is nothing to tell."""
         with self._lock:

@@ -2,10 +2,14 @@
 
 A node that shows up is registered as seen, not adopted: its records are stored, but it gets no
 commands, because the host shares no key with it. Kept in state.db; last_seen only now and then.
+
+A key is replaced in two steps, because board and host cannot change at one moment: offer() keeps
+the new one beside the old one, settle() keeps the one the board turned out to have.
 """
 
 from __future__ import annotations
 
+import hashlib
 import json
 import sqlite3
 import threading
@@ -16,7 +20,7 @@ from typing import Any
 
 from idroserra import contract
 from idroserra.database import connect
-from idroserra.errors import NotAdopted, StoreUnavailable, UnknownNode
+from idroserra.errors import NotAdopted, OtherKey, StoreUnavailable, UnknownNode
 
 KEY_BYTES = 32
 FLUSH_MS = 60_000
@@ -33,6 +37,7 @@ CREATE TABLE IF NOT EXISTS nodes (
     wanted_values TEXT,
     report BLOB
 ) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS next_keys (node TEXT PRIMARY KEY, key BLOB NOT NULL) WITHOUT ROWID;
 """
 
 
@@ -57,6 +62,12 @@ class Node:
     report: contract.ConfigReport | None = None
     report_unix_ms: int | None = None
     key: bytes | None = field(default=None, repr=False)
+    next_key: bytes | None = field(default=None, repr=False)
+
+    @property
+    def fingerprints(self) -> tuple[str, ...]:
+        """What tells the key apart without showing it, and that of the next one."""
+        return tuple(fingerprint(key) for key in (self.key, self.next_key) if key is not None)
 
     @property
     def is_adopted(self) -> bool:
@@ -71,7 +82,10 @@ class Nodes:
         self._site = site
         self._lock = threading.RLock()
         self._database = connect(path, _SCHEMA)
+        self._database.execute("PRAGMA secure_delete=1")  # a key that is gone is gone
         self._nodes = {row[0]: _from_row(row) for row in self._database.execute(_SELECT)}
+        for node, key in self._database.execute(_SELECT_NEXT):
+            self._nodes[node] = replace(self._nodes[node], next_key=key)
         self._unsaved: dict[str, int] = {}  # node: when it was last written, or tried to be
 
     def all(self) -> list[Node]:
@@ -104,7 +118,52 @@ class Nodes:
             raise ValueError(f"a key is {KEY_BYTES} bytes")
         with self._lock:
             known = self._known(node)
-            return self._keep(replace(known, key=key, site=site or known.site))
+            return self._keep(replace(known, key=key, next_key=None, site=site or known.site))
+
+    def offer(self, node: str, key: bytes) -> Node:
+        """Adopt the node, or keep `key` beside the one it has until settle(); return the node.
+
+        Raises ValueError, StoreUnavailable."""
+        with self._lock:
+            known = self._known(node)
+            if known.key is None:
+                return self.adopt(node, key)
+            if len(key) != KEY_BYTES:
+                raise ValueError(f"a key is {KEY_BYTES} bytes")
+            return self._keep(replace(known, next_key=None if key == known.key else key))
+
+    def settle(self, node: str, found: str) -> Node:
+        """Keep the key with the fingerprint `found`, which the board has, and no other.
+
+        Raises UnknownNode, OtherKey, StoreUnavailable."""
+        with self._lock:
+            known = self.get(node)
+            for key in (known.key, known.next_key):
+                if key is not None and fingerprint(key) == found:
+                    return self._keep(replace(known, key=key, next_key=None))
+            raise OtherKey(node)
+
+    def try_next_key(self, node: str) -> None:
+        """Sign with the other of two keys from now on. Nothing where there is only one."""
+        with self._lock:
+            known = self._nodes.get(node)
+            if known is not None and known.next_key is not None:
+                self._note(replace(known, key=known.next_key, next_key=known.key))
+
+    def forget(self, node: str) -> None:
+        """Give up the node: key, settings, and that it was ever seen. What it measured stays.
+
+        Raises UnknownNode, StoreUnavailable."""
+        with self._lock:
+            self.get(node)
+            try:
+                self._database.execute("DELETE FROM next_keys WHERE node=?", (node,))
+                self._database.execute("DELETE FROM nodes WHERE node=?", (node,))
+                self._database.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+            except sqlite3.Error as error:
+                raise StoreUnavailable(f"state.db: {error}") from error
+            del self._nodes[node]
+            self._unsaved.pop(node, None)
 
     def seen(self, node: str, unix_ms: int) -> Node:
         """Note a message of the node, registering it when new, and return it."""
@@ -194,24 +253,48 @@ class Nodes:
     def _save(self, node: Node) -> Node:
         """Write a node and then know it so. Raises sqlite3.Error."""
         values = None if node.wanted_values is None else json.dumps(dict(node.wanted_values))
-        self._database.execute(
-            "INSERT OR REPLACE INTO nodes VALUES (?,?,?,?,?,?,?,?,?)",
-            (
-                node.node, node.site, node.key, node.last_seen_unix_ms,
-                None if node.info is None else contract.pack_info(node.info),
-                node.wanted_rev, node.wanted_by, values,
-                None if node.report is None else contract.pack_config_report(node.report),
-            ),
-        )
+        self._database.execute("BEGIN IMMEDIATE")
+        try:
+            self._database.execute(
+                "INSERT OR REPLACE INTO nodes VALUES (?,?,?,?,?,?,?,?,?)",
+                (
+                    node.node, node.site, node.key, node.last_seen_unix_ms,
+                    None if node.info is None else contract.pack_info(node.info),
+                    node.wanted_rev, node.wanted_by, values,
+                    None if node.report is None else contract.pack_config_report(node.report),
+                ),
+            )
+            self._save_next_key(node)
+            self._database.execute("COMMIT")
+        except sqlite3.Error:
+            if self._database.in_transaction:
+                self._database.execute("ROLLBACK")
+            raise
         self._nodes[node.node] = node
         self._unsaved.pop(node.node, None)
         return node
+
+    def _save_next_key(self, node: Node) -> None:
+        before = self._nodes.get(node.node)
+        if node.next_key == (None if before is None else before.next_key):
+            return
+        if node.next_key is None:
+            self._database.execute("DELETE FROM next_keys WHERE node=?", (node.node,))
+        else:
+            self._database.execute("INSERT OR REPLACE INTO next_keys VALUES (?,?)",
+                                   (node.node, node.next_key))
+
+
+def fingerprint(key: bytes) -> str:
+    """Return what tells a key apart without showing it: its SHA-256, in hex."""
+    return hashlib.sha256(key).hexdigest()
 
 
 _SELECT = (
     "SELECT node, site, key, last_seen_unix_ms, info, wanted_rev, wanted_by, wanted_values, report"
     " FROM nodes"
 )
+_SELECT_NEXT = "SELECT node, next_keys.key FROM next_keys JOIN nodes USING (node)"
 
 
 def _from_row(row: tuple[Any, ...]) -> Node:

@@ -5,6 +5,7 @@ reset line, so whoever speaks the boot loader's language finds the boot loader, 
 MicroPython, freshly started, where the flash has one.
 """
 
+import json
 import os
 import pty
 import re
@@ -19,6 +20,8 @@ import tty
 from collections.abc import Mapping
 from pathlib import Path
 
+from flash_rig import NVS_BYTES
+
 from idrosim.process import find_micropython
 from waiting import wait_until
 
@@ -30,7 +33,7 @@ _SLIP_END = 0xC0
 _WRITES = re.compile(rb"\xc0\x00[\x02\x10]")
 _ERASES = re.compile(rb"\xc0\x00\xd0")
 _RAW, _FRIENDLY, _CTRL_C = b"\x01", b"\x02", b"\x03"
-_EXIT_RESET = 3
+_EXIT_RESET, _EXIT_DARK = 3, 9
 
 
 class VirtualBoard:
@@ -39,8 +42,10 @@ class VirtualBoard:
     def __init__(
         self, folder: Path, chip: str = "esp32", *, has_micropython: bool = True,
         blocks: int = 512, heap: str = "512K", loader_bytes: int = NEVER,
-        prompt_bytes: int = NEVER,
+        prompt_bytes: int = NEVER, has_loader: bool = True,
+        nvs: Mapping[str, object] | None = None,
     ) -> None:
+        """`nvs` is what virtual_nvs.py does wrong: writes_left, corrupts, has_esp32."""
         self.resets = 0  # asked for by machine.reset()
         self.heard_bytes = 0  # by MicroPython
         self.has_micropython = has_micropython
@@ -50,10 +55,12 @@ class VirtualBoard:
         self._prompt_bytes = prompt_bytes  # cable dies
         self._flash = folder / "littlefs.img"
         self._flash_bytes = blocks * BLOCK_BYTES
+        self.nvs_file = folder / "nvs.bin"
+        (folder / "nvs.faults").write_text(json.dumps(dict(nvs or {})))
         if not self._flash.exists():  # else it is the same board, plugged in again
             self._format()
-        self._loader = _Loader(folder, chip)
-        self._rom = self._loader.connect()
+        self._loader = _Loader(folder, chip) if has_loader else None
+        self._rom = self._loader.connect() if self._loader else None
         self._is_rom_on = False
         self._micropython: _MicroPython | None = None
         self._is_raw = self._is_in_frame = False
@@ -68,8 +75,9 @@ class VirtualBoard:
         """Take the board away, as pulling its plug does."""
         os.write(self._waker, b"x")
         self._thread.join(30)
-        self._rom.close()
-        self._loader.stop()
+        if self._rom is not None and self._loader is not None:
+            self._rom.close()
+            self._loader.stop()
         for number in (self._slave, self._wake, self._waker):  # its name was its own until now
             os.close(number)
 
@@ -119,7 +127,7 @@ class VirtualBoard:
             if data:
                 os.write(self._master, data)
             else:
-                self._ended()
+                return self._ended()
         return True
 
     def _from_host(self, data: bytes) -> None:
@@ -152,20 +160,25 @@ class VirtualBoard:
         raw, friendly = data.rfind(_RAW), data.rfind(_FRIENDLY)
         return self._is_raw if raw == friendly else raw > friendly
 
-    def _ended(self) -> None:
-        """MicroPython ended: by Ctrl-D, which is a soft reset, or by machine.reset()."""
+    def _ended(self) -> bool:
+        """MicroPython ended: by Ctrl-D, which is a soft reset, or by machine.reset().
+
+        False where its power went."""
         assert self._micropython is not None
         code = self._micropython.stop()
         self._micropython = None
+        if code == _EXIT_DARK:
+            return False
         if code == _EXIT_RESET:
             self.resets += 1
             self._is_raw = False
-            return
+            return True
         os.write(self._master, b"MPY: soft reboot\r\n")
         self._micropython = _MicroPython(self._flash, self._heap)
         if self._is_raw:
             self._micropython.swallow_banner()
             self._micropython.sendall(_RAW)
+        return True
 
     def _power_off(self) -> None:
         if self._micropython is not None:
@@ -175,6 +188,7 @@ class VirtualBoard:
 
     def _format(self) -> None:
         self._flash.write_bytes(b"\xff" * self._flash_bytes)
+        self.nvs_file.write_bytes(b"\xff" * NVS_BYTES)
 
 
 class _Loader:

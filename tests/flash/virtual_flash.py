@@ -1,12 +1,13 @@
 """Run by MicroPython: mounts littlefs on the file of sys.argv[1] as the board's only flash.
 
-What else is given is run as code on it.
+The NVS is in nvs.bin beside it. What else is given is run as code on it.
 """
 
 import os
 import sys
 
 import vfs
+import virtual_nvs
 
 _BLOCK_BYTES = 4_096
 _COUNT, _SIZE, _ERASE = 4, 5, 6
@@ -38,6 +39,9 @@ class Machine:
     def reset(self):
         sys.exit(3)
 
+    def unique_id(self):
+        return b"\x24\x0a\xc4\xe2\x95\x26"
+
 
 def copy(source, target):
     """Copy every file below one folder into another; "" is the root of the flash."""
@@ -56,6 +60,7 @@ def copy(source, target):
 
 
 device = File(sys.argv[1])
+esp32 = virtual_nvs.module(sys.argv[1].rsplit("/", 1)[0])
 try:
     flash = vfs.VfsLfs2(device)
 except OSError:  # as the ESP32 port does with an empty flash
@@ -65,5 +70,7 @@ vfs.umount("/")
 vfs.mount(flash, "/")
 os.chdir("/")
 sys.modules["machine"] = Machine()
+if esp32 is not None:
+    sys.modules["esp32"] = esp32
 for code in sys.argv[2:]:
     exec(code)

@@ -4,12 +4,13 @@ import pytest
 from node_client import NodeClient
 
 from idro.errors import ProtocolError, SettingsError
+from idro.protocol.messages import Ack
 from idroserra.commands import ANSWER_GRACE_MS, Commands
 from idroserra.config import MqttConfig, load_config
 from idroserra.errors import NotAdopted, UnknownNode
 from idroserra.live import Live
 from idroserra.mqtt_link import Link
-from idroserra.nodes import Nodes
+from idroserra.nodes import Nodes, fingerprint
 from idroserra.service import Service
 
 NODE = "idro-a1"
@@ -149,8 +150,6 @@ def test_without_an_answer_it_times_out_and_a_late_answer_is_the_truth(
     assert commands.state(command_id).state == "pending"
     wall.unix_ms += 1
     assert commands.state(command_id).state == "timeout"
-    from idro.protocol.messages import Ack
-
     commands.answer("idro-b2", Ack(command_id, "done", "", "b", 1))  # not that node's to say
     assert commands.state(command_id).state == "timeout"
     commands.answer(NODE, Ack(command_id, "done", "", "b", 1))
@@ -165,4 +164,30 @@ def test_without_an_answer_it_times_out_and_a_late_answer_is_the_truth(
     state = again.state(again.send(NODE, "stop", {}, "anna"))
     assert (state.state, state.reason) == ("failed", "the broker is not reachable")
     again.close()
+    nodes.close()
+
+
+def test_a_node_that_may_have_a_newer_key_is_asked_with_either(tmp_path, mosquitto, eventually):
+    wall, older, newer = Wall(), fingerprint(KEY), fingerprint(bytes(32))
+    nodes = Nodes(tmp_path / "own.db", "farm")
+    nodes.adopt(NODE, KEY)
+    nodes.set_info(NODE, NodeClient(mosquitto.port, NODE, KEY).info())
+    nodes.set_online(NODE, True)
+    link = Link(MqttConfig(url=f"mqtt://127.0.0.1:{mosquitto.port}", client_id="own"), wall)
+    commands = Commands(tmp_path / "own.db", nodes, Live(), link,
+                        lambda node, boot_id: wall.unix_ms - 10_000)
+    link.start()
+    eventually(lambda: link.is_connected, 10, "a line")
+    nodes.offer(NODE, bytes(32))
+    for expected in (older, newer, older, newer):
+        assert nodes.get(NODE).fingerprints[0] == expected
+        command_id = commands.send(NODE, "stop", {}, "anna", ttl_ms=20_000)
+        wall.unix_ms += 20_000 + ANSWER_GRACE_MS + 1
+        commands.end_overdue()
+        assert commands.state(command_id).state == "timeout"
+    command_id = commands.send(NODE, "stop", {}, "anna")
+    commands.answer(NODE, Ack(command_id, "refused", "stopped", "b", 1))
+    assert nodes.get(NODE).fingerprints == (older,)
+    link.stop()
+    commands.close()
     nodes.close()

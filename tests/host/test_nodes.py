@@ -4,8 +4,8 @@ import pytest
 
 from idro.errors import SettingsError
 from idro.protocol.messages import ConfigReport, Info
-from idroserra.errors import NotAdopted, UnknownNode
-from idroserra.nodes import Nodes
+from idroserra.errors import NotAdopted, OtherKey, UnknownNode
+from idroserra.nodes import Nodes, fingerprint
 
 NODE = "idro-a1"
 KEY = bytes(range(32))
@@ -109,3 +109,24 @@ def test_the_uptime_belongs_to_the_running_boot(nodes):
     assert nodes.get(NODE).boot_epoch_unix_ms == NOW - 1_000
     nodes.set_info(NODE, info("b2"))
     assert nodes.get(NODE).boot_epoch_unix_ms is None
+
+
+def test_two_keys_and_the_one_that_is_settled_survive_a_restart(tmp_path):
+    first = Nodes(tmp_path / "state.db", "farm")
+    assert first.offer(NODE, KEY).fingerprints == (fingerprint(KEY),)
+    first.offer(NODE, bytes(32))
+    first.close()
+    second = Nodes(tmp_path / "state.db", "farm")
+    assert (second.get(NODE).key, second.get(NODE).next_key) == (KEY, bytes(32))
+    with pytest.raises(OtherKey, match="provision --new-key"):
+        second.settle(NODE, fingerprint(b"x" * 32))
+    second.settle(NODE, fingerprint(bytes(32)))
+    second.close()
+    third = Nodes(tmp_path / "state.db", "farm")
+    assert third.get(NODE).fingerprints == (fingerprint(bytes(32)),)
+    assert bytes(KEY) not in b"".join(p.read_bytes() for p in tmp_path.glob("state.db"))
+    third.forget(NODE)
+    assert third.all() == []
+    with pytest.raises(UnknownNode):
+        third.forget(NODE)
+    third.close()

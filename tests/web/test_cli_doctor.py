@@ -13,6 +13,7 @@ from idroserra.access.access import Access
 from idroserra.access.roles import Role
 from idroserra.config import AccessConfig
 from idroserra.doctor_broker import is_junk
+from idroserra.nodes import Nodes
 from idroserra.spool import Spool
 
 
@@ -40,6 +41,18 @@ def test_a_good_broker_is_good_news(examine, mosquitto):
     assert "MQTT 5" in checks["broker"]["found"]
     assert checks["retained messages"]["state"] == "ok"
     assert checks["data folder"]["state"] == "ok"
+
+
+def test_nodes_that_nobody_adopted_are_named(examine, mosquitto, tmp_path):
+    assert examine(mosquitto.port)[1]["nodes"]["state"] == "ok"
+    nodes = Nodes(tmp_path / "data" / "state.db", "test")
+    nodes.adopt("idro-a", bytes(32))
+    nodes.seen("idro-stranger", 1_795_507_200_000)
+    nodes.close()
+    found = examine(mosquitto.port)[1]["nodes"]
+    assert (found["state"], "idro-stranger" in found["found"]) == ("warn", True)
+    assert "idro-a" not in found["found"]
+    assert "node adopt" in found["advice"]
 
 
 def test_no_broker_fails_with_advice(examine, free_port):

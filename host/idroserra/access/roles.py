@@ -97,6 +97,11 @@ MATRIX = (
     # Commands and setpoints.
     Rule("POST", "/api/nodes/{node}/commands", _OPERATOR, "command"),
     Rule("PUT", "/api/nodes/{node}/config", _OPERATOR, "change settings"),
+    # Keys of nodes.
+    Rule("GET", "/api/nodes/{node}/key", _ADMIN),
+    Rule("PUT", "/api/nodes/{node}/key", _ADMIN, "adopt node"),
+    Rule("POST", "/api/nodes/{node}/key/settle", _ADMIN, "settle key"),
+    Rule("DELETE", "/api/nodes/{node}", _ADMIN, "forget node"),
     # Recipes.
     Rule("GET", "/api/recipes", _VIEWER),
     Rule("GET", "/api/recipes/{name}", _VIEWER),

@@ -35,7 +35,7 @@ PASSED_SUFFIXES = (".db-wal", ".db-shm", ".db-journal", ".part")
 SECRET_NAMES = ("users.db",)
 SECRET_SUFFIXES = (".key", ".pem")
 # What is taken out of a copy without keys.
-_WITHOUT_KEYS = {"state.db": "UPDATE nodes SET key=NULL"}
+_WITHOUT_KEYS = {"state.db": "UPDATE nodes SET key=NULL; DROP TABLE IF EXISTS next_keys"}
 
 Tell = Callable[[str, int], None]  # (name, bytes) of each file that is in
 
@@ -120,7 +120,7 @@ def copy_database(source: Path, target: Path, change: str = "") -> None:
         writing.execute("PRAGMA journal_mode=DELETE")
         if change:
             writing.execute("PRAGMA secure_delete=1")
-            writing.execute(change)
+            writing.executescript(change)
             writing.execute("VACUUM")
     finally:
         writing.close()

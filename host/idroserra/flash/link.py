@@ -139,6 +139,13 @@ class Link:
                     raise out_of_space(self.port, f"{path} did not fit", {}) from error
                 raise _refused(self.port, f"{path}: {error}") from error
 
+    def ask(self, code: str, when: str) -> str:
+        """Run code and return what it prints. `when` ends "the board went away while".
+
+        Raises FlashError with the board's own last line where the code fails."""
+        with self._talk(when):
+            return self._ask(code)
+
     def remove(self, path: str) -> None:
         """Remove a file, where there is one."""
         with self._talk(f"{path} was removed"):

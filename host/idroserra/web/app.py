@@ -23,7 +23,14 @@ from starlette.types import Scope
 from idroserra import contract
 from idroserra.access.errors import NotFresh, Refused, TooMany, Unknown, WrongPassword
 from idroserra.alarms.alarms import AlarmRefused, UnknownAlarm
-from idroserra.errors import ConfigError, HostError, NotAdopted, StoreError, UnknownNode
+from idroserra.errors import (
+    ConfigError,
+    HostError,
+    NotAdopted,
+    OtherKey,
+    StoreError,
+    UnknownNode,
+)
 from idroserra.i18n import LANGUAGES, page_texts, said
 from idroserra.service import Service
 from idroserra.web.access import access_router
@@ -34,6 +41,7 @@ from idroserra.web.export import export_router
 from idroserra.web.feeds import Feeds
 from idroserra.web.gate import Gate
 from idroserra.web.guard import Guard
+from idroserra.web.keys import keys_router
 from idroserra.web.metrics import metrics_router
 from idroserra.web.pages import Pages, add_pages
 from idroserra.web.recipes import recipes_router
@@ -47,6 +55,7 @@ FOR_EVER = "public, max-age=31536000, immutable"
 _STATUS: tuple[tuple[type[Exception], int], ...] = (
     (UnknownNode, 404), (UnknownCommand, 404), (UnknownAlarm, 404), (Unknown, 404),
     (WrongPassword, 403), (NotFresh, 403), (TooMany, 429), (Refused, 422), (NotAdopted, 409),
+    (OtherKey, 409),
     (AlarmRefused, 409), (BadRequest, 422),
     (contract.ProtocolError, 422), (contract.SettingsError, 422), (StoreError, 503),
 )
@@ -82,6 +91,7 @@ def create_app(service: Service, *, simulated: bool = False) -> FastAPI:
     app.state.lan = service.lan
     app.state.is_well = lambda: service.alarms.is_alive
     app.include_router(api_router(service, views))
+    app.include_router(keys_router(service))
     app.include_router(calibrations_router(service))
     app.include_router(alarms_router(service))
     app.include_router(recipes_router(service))

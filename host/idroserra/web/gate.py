@@ -27,7 +27,7 @@ COOKIE = "idroserra"
 # Before the log-in a language can be chosen in the address.
 DOORS = ("/login", "/setup", "/trust")
 # Never in the audit log.
-_SECRETS = ("password", "new_password", "token")
+_SECRETS = ("password", "new_password", "token", "key")
 
 
 class Gate:
