@@ -24,6 +24,7 @@ FOLDER = Path(__file__).resolve().parent / "locales"
 LANGUAGES = {"en": "English", "it": "Italiano", "zh": "中文"}
 # What the `lang` of a page says.
 TAGS = {"en": "en", "it": "it", "zh": "zh-Hans"}
+_OF_PAGE = (".js", "web/display.py")  # whose texts the page's JavaScript gets
 _COMMA = ("it",)  # languages that write 1,5
 
 
@@ -58,6 +59,20 @@ def spoken(speech: Speech) -> Iterator[None]:
         yield
     finally:
         _now.reset(token)
+
+
+class Units(NamedTuple):
+    """The units somebody reads."""
+
+    ec: Unit
+    temperature: Unit
+    volume: Unit
+
+
+def chosen_units() -> Units:
+    """Return the units of whoever is being answered."""
+    _, ec, temperature, volume = _now.get()
+    return Units(EC[ec], TEMPERATURE[temperature], VOLUME[volume])
 
 
 def gettext(text: str) -> str:
@@ -108,7 +123,7 @@ def page_texts(language: str) -> dict[str, str | list[str]]:
         catalog = read_po(file, locale=language)
     found: dict[str, str | list[str]] = {}
     for message in catalog:
-        is_page = any(path.endswith(".js") for path, _line in message.locations)
+        is_page = any(path.endswith(_OF_PAGE) for path, _line in message.locations)
         if not message.id or not is_page or message.fuzzy:
             continue
         forms = [form for form in as_forms(message.string) if form]
@@ -143,6 +158,11 @@ def chosen_language(accept_language: str) -> str:
 def figure(value: float, decimals: int) -> str:
     """Return a number as the language writes it: 1.50 or 1,50."""
     return as_written(f"{value:.{decimals}f}")
+
+
+def plain_figure(value: float) -> str:
+    """Return a number with no more digits than it needs."""
+    return as_written(f"{value:g}")
 
 
 def as_written(number: str) -> str:

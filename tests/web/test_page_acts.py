@@ -85,7 +85,7 @@ def test_a_setpoint_out_of_range_never_leaves_the_page(node, tab):
     page = tab().open("/nodes/idro-a")
     page.fill("[name='ph.target']", "12")
     page.locator("#setpoints button[type=submit]").click()
-    assert page.evaluate("document.querySelector(\"[name='ph.target']\").validity.rangeOverflow")
+    assert page.evaluate("document.querySelector(\"[name='ph.target']\").validity.customError")
     assert node.values["ph.target"] == 5.8
 
 

@@ -7,11 +7,14 @@ from typing import Any
 
 from idroserra.alarms.causes import root_of
 from idroserra.alarms.standing import Standing, worst_first
+from idroserra.i18n import gettext as _
+from idroserra.i18n import marked, said
 
 _STATE_WORDS = {
-    "unacknowledged": "not acknowledged", "acknowledged": "acknowledged",
-    "returned": "over, not acknowledged", "suppressed": "explained", "shelved": "shelved",
-    "out_of_service": "out of service", "pending": "about to be an alarm",
+    "unacknowledged": marked("not acknowledged"), "acknowledged": marked("acknowledged"),
+    "returned": marked("over, not acknowledged"), "suppressed": marked("explained"),
+    "shelved": marked("shelved"),
+    "out_of_service": marked("out of service"), "pending": marked("about to be an alarm"),
 }
 
 
@@ -49,19 +52,20 @@ def summary(standing: Iterable[Standing]) -> dict[str, Any]:
 def headline(one: Standing) -> str:
     """Return one line: what, where, and the reading or reason."""
     where = f"{one.node}: " if one.node else ""
-    return f"{where}{one.rule.title}. {one.text}".strip()
+    return f"{where}{_(one.rule.title)}. {said(one.text)}".strip()
 
 
 def _json(one: Standing) -> dict[str, Any]:
     rule, alarm = one.rule, one.alarm
     state = "pending" if one.state == "normal" else one.state
     return {
-        "key": one.key, "rule": rule.name, "title": rule.title, "text": one.text,
+        "key": one.key, "rule": rule.name, "title": _(rule.title), "text": said(one.text),
         "site": one.site, "node": one.node or None, "part": one.part or None,
-        "priority": rule.priority, "state": state, "state_words": _STATE_WORDS[state],
+        "priority": rule.priority, "state": state, "state_words": _(_STATE_WORDS[state]),
         "is_active": alarm.is_active, "raised_unix_ms": alarm.raised_unix_ms,
         "changed_unix_ms": one.changed_unix_ms,
         "shelved_until_unix_ms": alarm.shelved_until_unix_ms,
-        "cause": alarm.cause or None, "consequence": rule.consequence, "action": rule.action,
+        "cause": alarm.cause or None, "consequence": _(rule.consequence),
+        "action": _(rule.action),
         "respond_min": rule.respond_min,
     }

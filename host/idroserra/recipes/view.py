@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from idroserra.i18n import gettext as _
+from idroserra.i18n import said
 from idroserra.nodes import Node
 from idroserra.recipe import DAY_MS, Recipe
 from idroserra.recipes import words
@@ -38,7 +40,8 @@ def recipe_json(recipe: Recipe) -> Json:
 
 def note_json(recipe: Recipe, note: Note) -> Json:
     """Return what the gate says of a stage."""
-    return {"level": note.level, "stage": recipe.stages[note.stage].name, "text": note.text}
+    return {"level": note.level, "stage": _(recipe.stages[note.stage].name),
+            "text": said(note.text)}
 
 
 def lines_json(values: Mapping[str, Any]) -> list[Json]:
@@ -52,7 +55,7 @@ def run_json(run: Run, node: Node, now_unix_ms: int) -> Json:
     found: Json = {
         "recipe": run.name, "state": run.state, "by": run.by,
         "started_unix_ms": run.started_unix_ms, "state_by": run.state_by,
-        "state_unix_ms": run.state_unix_ms, "reason": run.reason,
+        "state_unix_ms": run.state_unix_ms, "reason": said(run.reason),
         "told": {"state": run.told_state, "rev": run.told_rev, "unix_ms": run.told_unix_ms},
         "at": None, "setpoints": [], "next": None, "end_unix_ms": None,
     }
@@ -75,7 +78,8 @@ def _place_json(recipe: Recipe, day: int) -> Json:
     stage = recipe.stages[place.stage]
     return {
         "day": day + 1, "days": recipe.days, "stage": place.stage + 1,
-        "stages": len(recipe.stages), "stage_name": stage.name, "stage_text": stage.text,
+        "stages": len(recipe.stages), "stage_name": _(stage.name),
+        "stage_text": _(stage.text),
         "stage_day": place.day + 1, "stage_days": stage.days,
     }
 
@@ -118,19 +122,21 @@ def _next_json(run: Run, recipe: Recipe, day: int) -> Json | None:
 
 
 def _text(run: Run, found: Mapping[str, Any]) -> str:
-    by = f" by {run.state_by}" if run.state_by else ""
     if run.state == STOPPED:
-        why = f": {run.reason}" if run.reason else ""
-        return f"{run.name} was stopped{by}{why}. Its last setpoints stay"
-    if run.state == FINISHED:
-        return f"{run.name} is over after {found['at']['days']} days. Its last setpoints stay"
+        by = _(" by {who}").format(who=run.state_by) if run.state_by else ""
+        why = f": {said(run.reason)}" if run.reason else ""
+        return _("{recipe} was stopped{by}{because}. Its last setpoints stay").format(
+            recipe=run.name, by=by, because=why)
     at = found["at"]
-    where = (f"{run.name}, day {at['day']} of {at['days']}, stage {at['stage']} of "
-             f"{at['stages']}: {at['stage_name']}")
+    if run.state == FINISHED:
+        return _("{recipe} is over after {days} days. Its last setpoints stay").format(
+            recipe=run.name, days=at["days"])
+    where = _("{recipe}, day {day} of {days}, stage {stage} of {stages}: {stage_name}").format(
+        recipe=run.name, **at)
     if run.state == HELD:
-        return f"{where}. Held: {run.reason}"
+        return _("{where}. Held: {reason}").format(where=where, reason=said(run.reason))
     if run.reason:
-        return f"{where}. Not sent yet: {run.reason}"
+        return _("{where}. Not sent yet: {reason}").format(where=where, reason=said(run.reason))
     if run.told_state != CONFIRMED:
-        return f"{where}. The node has not confirmed the setpoints yet"
+        return _("{where}. The node has not confirmed the setpoints yet").format(where=where)
     return where

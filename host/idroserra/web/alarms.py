@@ -10,6 +10,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from idroserra.alarms.alarms import MOST_SHELVED_MS
 from idroserra.alarms.book import Bottle
 from idroserra.alarms.panel import panel, summary
+from idroserra.i18n import gettext, said
 from idroserra.service import Service
 from idroserra.web.api import LATEST_UNIX_MS, BadRequest
 from idroserra.web.models import WHO, ErrorOut
@@ -135,7 +136,7 @@ def alarms_summary(service: Service) -> dict[str, Any]:
 
     `revision` changes whenever something about an alarm has changed its state."""
     alarms = service.alarms.alarms
-    return summary(alarms.all()) | {"health": service.alarms.health()["text"],
+    return summary(alarms.all()) | {"health": said(service.alarms.health()["text"]),
                                     "revision": alarms.revision}
 
 
@@ -143,8 +144,13 @@ def alarms_json(service: Service) -> dict[str, Any]:
     """Return what GET /api/alarms answers."""
     standing = service.alarms.alarms.all()
     return {"unix_ms": wall_unix_ms(), "summary": alarms_summary(service),
-            "health": service.alarms.health(), "delivery": service.alarms.deliveries.status(),
+            "health": _health(service), "delivery": service.alarms.deliveries.status(),
             "alarms": panel(standing)}
+
+
+def _health(service: Service) -> dict[str, Any]:
+    health = service.alarms.health()
+    return {**health, "text": said(health["text"])}
 
 
 def alarms_router(service: Service) -> APIRouter:
@@ -175,7 +181,8 @@ def _add_reading(router: APIRouter, service: Service) -> None:
         to = wall_unix_ms() + 60_000 if to_unix_ms is None else to_unix_ms
         begin = to - 7 * DAY_MS if from_unix_ms is None else from_unix_ms
         found = service.alarms.alarms.history(begin, to, limit, node)
-        return {"changes": [change._asdict() | {"title": service.alarms.alarms.title(change.rule)}
+        return {"changes": [change._asdict() | {
+            "title": gettext(service.alarms.alarms.title(change.rule)), "text": said(change.text)}
                             for change in found]}
 
 

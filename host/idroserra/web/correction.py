@@ -8,6 +8,7 @@ from __future__ import annotations
 import re
 from typing import Any
 
+from idroserra.i18n import gettext as _
 from idroserra.web.display import plain_name, volume_text
 from idroserra.web.told import NewestEvents
 from idroserra.web.words import reason_text
@@ -53,16 +54,20 @@ def described(detail: dict[str, Any], unix_ms: int) -> Correction:
 
 def state_text(state: str, reason: str, next_ul: int, actuator: str) -> str:
     """Return where a correction stands, without what counts down."""
-    plain = reason_text(_LEFT.sub("", reason))
+    bare = _LEFT.sub("", reason)
+    plain = reason_text(bare)
     if state == "opened":
-        return "Opened: the node looks whether the first step may be given"
+        return _("Opened: the node looks whether the first step may be given")
     if state == "ready":
-        return f"Press the button on the board: {volume_text(next_ul)} of {plain_name(actuator)}"
+        return _("Press the button on the board: {volume} of {what}").format(
+            volume=volume_text(next_ul), what=plain_name(actuator))
     if state == "given":
-        return f"Step given: {plain}"
+        return _("Step given: {volume}").format(volume=plain)
     if state == "held":
-        return "Waiting: the water mixes" if plain == "mixing" else f"Waiting: {plain}"
-    return f"Over: {plain}"
+        if bare == "mixing":
+            return _("Waiting: the water mixes")
+        return _("Waiting: {reason}").format(reason=plain)
+    return _("Over: {reason}").format(reason=plain)
 
 
 def _ul(detail: dict[str, Any], key: str) -> int:

@@ -1,7 +1,7 @@
 """How a channel looks to people: its name, unit, scale, decimals and place on the page.
 
 Inside, EC is integer uS/cm and volume millilitres; on every screen, page and terminal alike,
-they are mS/cm and litres. This is the one place that says so.
+they are mS/cm and litres, or the units somebody chose. This is the one place that says so.
 """
 
 from __future__ import annotations
@@ -10,6 +10,9 @@ from functools import lru_cache
 from typing import NamedTuple
 
 from idroserra import contract
+from idroserra.i18n import Speech, chosen_units, figure, marked, speaking
+from idroserra.i18n import gettext as _
+from idroserra.units import Unit
 
 # Order on screens: the solution first, then the air, then the light.
 _ORDER = (
@@ -21,39 +24,53 @@ _ORDER = (
 _QUANTITIES = {
     "ph": ("pH", "", 1.0, 2, "tile", 0.04),
     "ec_us_cm": ("EC", "mS/cm", 0.001, 2, "tile", 15),
-    "temp_c": ("temperature", "°C", 1.0, 1, "tile", 0.3),
-    "rh_pct": ("humidity", "%", 1.0, 0, "tile", 2),
+    "temp_c": (marked("temperature"), "°C", 1.0, 1, "tile", 0.3),
+    "rh_pct": (marked("humidity"), "%", 1.0, 0, "tile", 2),
     "vpd_pa": ("VPD", "kPa", 0.001, 2, "tile", 100),
     "co2_ppm": ("CO₂", "ppm", 1.0, 0, "tile", 60),
-    "illuminance_lx": ("brightness", "klx", 0.001, 1, "tile", 0),
-    "level_mm": ("level", "mm", 1.0, 0, "tile", 2),
-    "volume_ml": ("volume", "L", 0.001, 1, "small", 400),
-    "float_up": ("float up", "", 1.0, 0, "small", 0),
-    "flow_ml_per_min": ("flow", "L/min", 0.001, 2, "small", 0),
-    "supply_mv": ("supply", "V", 0.001, 1, "small", 0),
-    "current_ma": ("current", "A", 0.001, 2, "small", 0),
+    "illuminance_lx": (marked("brightness"), "klx", 0.001, 1, "tile", 0),
+    "level_mm": (marked("level"), "mm", 1.0, 0, "tile", 2),
+    "volume_ml": (marked("volume"), "L", 0.001, 1, "small", 400),
+    "float_up": (marked("float up"), "", 1.0, 0, "small", 0),
+    "flow_ml_per_min": (marked("flow"), "L/min", 0.001, 2, "small", 0),
+    "supply_mv": (marked("supply"), "V", 0.001, 1, "small", 0),
+    "current_ma": (marked("current"), "A", 0.001, 2, "small", 0),
     "duty_pct": ("", "%", 1.0, 0, "tile", 0),
     "on_pct": ("", "%", 1.0, 0, "small", 0),
-    "heap_free_b": ("memory", "kB", 0.001, 0, "small", 0),
-    "outbox_count": ("waiting records", "", 1.0, 0, "small", 0),
-    "rssi_dbm": ("radio", "dBm", 1.0, 0, "small", 0),
+    "heap_free_b": (marked("memory"), "kB", 0.001, 0, "small", 0),
+    "outbox_count": (marked("waiting records"), "", 1.0, 0, "small", 0),
+    "rssi_dbm": (marked("radio"), "dBm", 1.0, 0, "small", 0),
 }
-_SOURCES = {"reservoir": "Water", "node": ""}
+_SOURCES = {"reservoir": marked("water"), "node": ""}
+# What plain_name() makes of the names of actuators, sources and loops; the page has them too.
+NAMES = (
+    marked("pH down"), marked("pH up"), marked("nutrient A"), marked("nutrient B"),
+    marked("nutrient C"), marked("nutrient D"), marked("circulation"), marked("irrigation"),
+    marked("top off"), marked("light"), marked("fan"), marked("heater"), marked("humidifier"),
+    marked("climate"), marked("air"), marked("outside"), marked("roof"), marked("room"),
+    marked("leak"), marked("pumps"), marked("reservoir"), marked("acid"), marked("base"),
+    marked("topoff"), marked("an output"),
+)
+# Priorities of alarms, which the page has too.
+PRIORITY_NAMES = (marked("low"), marked("medium"), marked("high"), marked("urgent"))
 # Where the plain rule reads badly.
 _LABELS = {
     "reservoir.ph": "pH",
     "reservoir.ec_us_cm": "EC",
-    "reservoir.level_mm": "Water level",
-    "reservoir.volume_ml": "Water volume",
-    "air.rh_pct": "Air humidity",
-    "irrigation.flow_ml_per_min": "Root flow",
-    "leak.float_up": "Floor wet",
+    "reservoir.temp_c": marked("Water temperature"),
+    "air.temp_c": marked("Air temperature"),
+    "reservoir.level_mm": marked("Water level"),
+    "reservoir.volume_ml": marked("Water volume"),
+    "air.rh_pct": marked("Air humidity"),
+    "irrigation.flow_ml_per_min": marked("Root flow"),
+    "leak.float_up": marked("Floor wet"),
 }
 
 
 class Display(NamedTuple):
-    """Multiply a stored value by `factor` and print `decimals`. place: "tile" or "small".
+    """Multiply a stored value by `factor`, add `offset` and print `decimals`.
 
+    place: "tile" or "small".
     notable: the change within 15 minutes that is worth an arrow, as stored; 0 for no arrow ever.
     """
 
@@ -63,22 +80,50 @@ class Display(NamedTuple):
     decimals: int
     place: str
     notable: float
+    offset: float = 0
 
 
-@lru_cache(maxsize=4_096)
 def display_of(channel: str) -> Display:
     """Return how `channel` looks. Raises ProtocolError for a channel that is none."""
+    return _display(channel, speaking())
+
+
+@lru_cache(maxsize=16_384)
+def _display(channel: str, _speech: Speech) -> Display:
     source, quantity = contract.split_channel(channel)
     name, unit, factor, decimals, place, notable = _QUANTITIES[quantity.key]
-    words = f"{_SOURCES.get(source, plain_name(source))} {name}".strip()
-    label = _LABELS.get(channel, words[:1].upper() + words[1:])
-    return Display(label, unit, factor, decimals, place, notable)
+    look = Display(_label(channel, source, name), unit, factor, decimals, place, notable)
+    chosen = _chosen(quantity.key)
+    if chosen is None:
+        return look
+    return look._replace(unit=chosen.text, factor=chosen.factor, offset=chosen.offset,
+                         decimals=chosen.decimals)
+
+
+def _chosen(quantity: str) -> Unit | None:
+    """Return the unit somebody chose for a quantity, None where there is no choice."""
+    units = chosen_units()
+    if quantity == "flow_ml_per_min":
+        return units.volume._replace(text=f"{units.volume.text}/min", decimals=2)
+    return {"ec_us_cm": units.ec, "temp_c": units.temperature,
+            "volume_ml": units.volume}.get(quantity)
+
+
+def _label(channel: str, source: str, name: str) -> str:
+    if channel in _LABELS:
+        return _(_LABELS[channel])
+    where = _SOURCES.get(source, plain_name(source))
+    if not name or not where:
+        words = where or _(name)
+    else:  # i18n: a place and what is measured there, such as "Canopy temperature"
+        words = _("{place} {quantity}").format(place=_(where), quantity=_(name))
+    return words[:1].upper() + words[1:]
 
 
 def shown(channel: str, value: float) -> str:
     """Return a stored value as people read it, with its unit: "1.83 mS/cm"."""
     look = display_of(channel)
-    return f"{value * look.factor:.{look.decimals}f} {look.unit}".rstrip()
+    return f"{figure(value * look.factor + look.offset, look.decimals)} {look.unit}".rstrip()
 
 
 def screen_order(channel: str) -> tuple[int, str]:
@@ -91,7 +136,7 @@ def plain_name(name: str) -> str:
     """Return an actuator's, source's or loop's name as words: "pH down", "nutrient A", "EC"."""
     spelled = {"ph": "pH", "ec": "EC"}
     words = [spelled.get(word, word) for word in name.split("_")]
-    return " ".join(word.upper() if len(word) == 1 else word for word in words)
+    return _(" ".join(word.upper() if len(word) == 1 else word for word in words))
 
 
 def duration_text(duration_ms: int) -> str:
@@ -100,17 +145,21 @@ def duration_text(duration_ms: int) -> str:
         return f"{duration_ms} ms"
     seconds = round(duration_ms / 1_000)
     if seconds < 120:
-        return f"{seconds} s"
+        return _("{count} s").format(count=seconds)
     minutes = round(seconds / 60)
     if minutes < 60:
-        return f"{minutes} min"
+        return _("{count} min").format(count=minutes)
     hours, rest = divmod(minutes, 60)
     if hours < 48:
-        return f"{hours} h {rest} min" if rest else f"{hours} h"
+        return _two(_("{count} h").format(count=hours), _("{count} min"), rest)
     days, rest = divmod(round(minutes / 60), 24)
-    return f"{days} d {rest} h" if rest else f"{days} d"
+    return _two(_("{count} d").format(count=days), _("{count} h"), rest)
+
+
+def _two(most: str, more: str, rest: int) -> str:
+    return f"{most} {more.format(count=rest)}" if rest else most
 
 
 def volume_text(volume_ul: int) -> str:
     """Return a volume of stock: "2.00 ml"."""
-    return f"{volume_ul / 1000:.2f} ml" if volume_ul < 10_000 else f"{volume_ul / 1000:.1f} ml"
+    return f"{figure(volume_ul / 1000, 2 if volume_ul < 10_000 else 1)} ml"

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
+from idroserra.i18n import gettext as _
 from idroserra.nodes import Node
 from idroserra.web.display import duration_text
 from idroserra.web.told import NewestEvents, Told
@@ -33,13 +34,14 @@ class DosingState(NamedTuple):
     def when_last_heard(self) -> DosingState:
         """Return the same of a node that is out of contact: no longer a fact, so no green."""
         level = "note" if self.level == "ok" else self.level
-        return self._replace(level=level, text=f"{self.text}, when last heard", is_old=True)
+        text = _("{what}, when last heard").format(what=self.text)
+        return self._replace(level=level, text=text, is_old=True)
 
     def while_corrected(self) -> DosingState:
         """Return the same while a correction is open: control rests."""
         if self.state not in ("on", "advise"):
             return self
-        return self._replace(text="Dosing by itself rests while the correction is open")
+        return self._replace(text=_("Dosing by itself rests while the correction is open"))
 
 
 class Authority(NamedTuple):
@@ -63,16 +65,17 @@ def dosing_of(
     if held is not None and held.kind != "resumed":
         return _held(held)
     if not known_all or enabled is None:
-        return _plain("unknown", "note", "Dosing unknown", "Not known yet whether it may dose")
+        return _plain("unknown", "note", _("Dosing unknown"),
+                      _("Not known yet whether it may dose"))
     if not enabled:
-        return _plain("off", "note", "Only watching",
-                      "Only watching: dosing is off in the setpoints")
+        return _plain("off", "note", _("Only watching"),
+                      _("Only watching: dosing is off in the setpoints"))
     if authority is not None and authority.granted_pct == 0:
-        return _plain("advise", "note", "Only advising", authority.text)
-    text = "Dosing by itself"
+        return _plain("advise", "note", _("Only advising"), authority.text)
+    text = _("Dosing by itself")
     if authority is not None and authority.granted_pct < 100:
         text = authority.text
-    return _plain("on", "ok", "Dosing by itself", text)
+    return _plain("on", "ok", _("Dosing by itself"), text)
 
 
 def authority_of(
@@ -117,27 +120,33 @@ def advice_of(told: NewestEvents, node: str, dosing: DosingState) -> list[str]:
 def share_text(pct: int) -> str:
     """Return a share of the budgets in words: "a quarter of its budgets"."""
     if pct == 100:
-        return "its full budgets"
-    return "a quarter of its budgets" if pct == 25 else f"{pct} % of its budgets"
+        return _("its full budgets")
+    if pct == 25:
+        return _("a quarter of its budgets")
+    return _("{pct} % of its budgets").format(pct=pct)
 
 
 def _authority_text(granted_pct: int, asked_pct: int, due: int | None, now_unix_ms: int) -> str:
     if granted_pct == 0:
-        return "Only advising: it says what it would give, and gives nothing"
-    text = f"Dosing by itself with {share_text(granted_pct)}"
+        return _("Only advising: it says what it would give, and gives nothing")
+    text = _("Dosing by itself with {share}").format(share=share_text(granted_pct))
     if due is None:
-        return text if granted_pct == 100 else f"{text}, as set"
-    wanted = "full authority" if asked_pct == 100 else f"{asked_pct} %"
+        return text if granted_pct == 100 else _("{what}, as set").format(what=text)
+    wanted = _("full authority") if asked_pct == 100 else f"{asked_pct} %"
     left_ms = due - now_unix_ms
     if left_ms <= 0:
-        return f"{text}; {wanted} is due, once it has dosed for three days without a lock"
-    return f"{text}; {wanted} in {_hours_text(left_ms)} at the earliest"
+        return _("{what}; {wanted} is due, once it has dosed for three days without a lock"
+                 ).format(what=text, wanted=wanted)
+    return _("{what}; {wanted} in {time} at the earliest").format(
+        what=text, wanted=wanted, time=_hours_text(left_ms))
 
 
 def _hours_text(left_ms: int) -> str:
     """In whole hours where there are some: the text must not change with every second."""
     hour_ms = 3_600_000
-    return duration_text(-(-left_ms // hour_ms) * hour_ms) if left_ms >= hour_ms else "an hour"
+    if left_ms < hour_ms:
+        return _("an hour")
+    return duration_text(-(-left_ms // hour_ms) * hour_ms)
 
 
 def _plain(state: str, level: str, label: str, text: str) -> DosingState:
@@ -148,9 +157,10 @@ def _held(latest: Told) -> DosingState:
     by, reason = str(latest.detail.get("by") or ""), reason_text(latest.detail.get("reason"))
     since = latest.unix_us // 1000
     if latest.kind == "stopped":
-        who = f" by {by}" if by else ""
-        return DosingState("stopped", "warn", "Dosing stopped", f"All dosing is stopped{who}",
-                           since, by, reason)
+        who = _(" by {who}").format(who=by) if by else ""
+        return DosingState("stopped", "warn", _("Dosing stopped"),
+                           _("All dosing is stopped{by}").format(by=who), since, by, reason)
     why = f": {reason}" if reason else ""
-    return DosingState("latched", "bad", "Dosing locked",
-                       f"Dosing is locked until a person looks{why}", since, by, reason)
+    return DosingState("latched", "bad", _("Dosing locked"),
+                       _("Dosing is locked until a person looks{because}").format(because=why),
+                       since, by, reason)

@@ -17,9 +17,20 @@ from idroserra.access.who import asking
 from idroserra.calibration.ec import DRY
 from idroserra.calibration.references import BUFFERS, STANDARDS
 from idroserra.errors import UnknownNode
-from idroserra.i18n import LANGUAGES, TAGS, gettext, ngettext, said, speaking
+from idroserra.i18n import (
+    LANGUAGES,
+    TAGS,
+    Speech,
+    chosen_units,
+    gettext,
+    ngettext,
+    plain_figure,
+    said,
+    speaking,
+)
 from idroserra.recipes.view import summary_json
 from idroserra.service import Service
+from idroserra.units import KINDS
 from idroserra.web.alarms import alarms_summary
 from idroserra.web.verdict import host_reasons
 from idroserra.web.views import Views, wall_unix_ms
@@ -27,7 +38,7 @@ from idroserra.web.views import Views, wall_unix_ms
 TEMPLATES = Path(__file__).resolve().parent / "templates"
 
 # The filter of the "why" list.
-KINDS = {
+EVENT_KINDS = {
     "all": "decided,refused,dosed,ran,stopped,resumed,latched,armed,correction,authority,boot,"
            "configured,fault_began,fault_ended,restarted,flash_failed,gap,clock_set,water,"
            "irrigation_no_flow,irrigation_stuck_on,air_too_hot,air_warms",
@@ -66,7 +77,9 @@ class Pages:
         self._templates.env.policies["json.dumps_kwargs"] = {"sort_keys": False}
         self._templates.env.globals |= {
             "_": gettext, "ngettext": ngettext, "said": said, "html": html, "tags": TAGS,
-            "languages": LANGUAGES, "speaking": speaking}
+            "languages": LANGUAGES, "speaking": speaking, "kinds_of_units": KINDS,
+            "chosen_units": chosen_units, "plain": plain_figure,
+            "all_of": lambda texts: [gettext(text) for text in texts]}
 
     def door(self, request: Request, name: str) -> HTMLResponse:
         """Return a page for somebody who is not let in: it tells nothing of the greenhouse."""
@@ -111,8 +124,9 @@ class Pages:
         role = Role.ANYONE if who is None else who.role
         status = 404 if name == "missing.html" else 200
         return self._templates.TemplateResponse(request, name, status_code=status, context={
-            **self._always, "boot": boot, "node": node, "site": service.config.site,
-            "place": name.removesuffix(".html"), "kinds": KINDS, "recipes": self._recipes,
+            **self._always, "preferences": self._preferences(), "boot": boot, "node": node,
+            "site": service.config.site,
+            "place": name.removesuffix(".html"), "kinds": EVENT_KINDS, "recipes": self._recipes,
             "references": REFERENCES, "who": "" if who is None else who.name, "role": role.word,
             "may": lambda word: role >= role_of(word),
             "settings": {
@@ -120,6 +134,14 @@ class Pages:
                 for key, row in contract.SETTINGS.items()
             },
         })
+
+
+    def _preferences(self) -> Speech:
+        """Return what who asks has chosen; language "" where that is the browser's."""
+        who = asking()
+        if who is None or who.kind != "session":
+            return speaking()
+        return self._service.access.preferences.of(who.name)
 
 
 def add_pages(app: FastAPI, pages: Pages) -> None:

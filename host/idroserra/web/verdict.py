@@ -9,6 +9,8 @@ from collections.abc import Mapping
 from typing import Any
 
 from idroserra.calibration.health import age_warning
+from idroserra.i18n import gettext as _
+from idroserra.i18n import marked, said
 from idroserra.web.display import display_of, duration_text, shown
 from idroserra.web.dosing import DosingState
 from idroserra.web.words import fault_text
@@ -36,11 +38,11 @@ def summed(reasons: list[Reason]) -> dict[str, Any]:
     """Return the verdict of reasons: the worst is the summary, the others follow."""
     ranked = sorted(reasons, key=lambda reason: -LEVELS.index(reason["level"]))
     if not ranked:
-        return {"level": "ok", "summary": "All is well: readings are fresh and in their bands.",
-                "reasons": []}
+        return {"level": "ok", "reasons": [],
+                "summary": _("All is well: readings are fresh and in their bands.")}
     worst = ranked[0]["level"]
     if worst == "note":
-        return {"level": "note", "summary": "Running; nothing needs you.", "reasons": ranked}
+        return {"level": "note", "summary": _("Running; nothing needs you."), "reasons": ranked}
     return {"level": worst, "summary": ranked[0]["text"], "reasons": ranked[1:]}
 
 
@@ -54,15 +56,19 @@ def host_reasons(counts: Mapping[str, Any]) -> list[Reason]:
     """Return what is wrong with the host itself, from Service.counts()."""
     reasons = []
     for part, effect in (
-        ("broker", "no reading arrives and no command leaves"),
-        ("store", "history is not readable now; new readings wait safely on disk"),
-        ("spool", "the host takes no more readings; the nodes keep theirs"),
+        (marked("broker"), marked("no reading arrives and no command leaves")),
+        (marked("store"),
+         marked("history is not readable now; new readings wait safely on disk")),
+        (marked("spool"), marked("the host takes no more readings; the nodes keep theirs")),
     ):
         state = counts.get(part, {}).get("state", "ok")
         if state not in ("ok", "connected"):
-            reasons.append(_reason("bad", f"The host's {part}: {state}. Meanwhile {effect}."))
+            text = _("The host's {part}: {state}. Meanwhile {effect}.").format(
+                part=_(part), state=said(state), effect=_(effect))
+            reasons.append(_reason("bad", text))
     for thread, error in counts.get("failures", {}).items():
-        reasons.append(_reason("bad", f"The host's {thread} failed and was restarted: {error}"))
+        reasons.append(_reason("bad", _("The host's {thread} failed and was restarted: {error}"
+                                        ).format(thread=thread, error=error)))
     return reasons
 
 
@@ -76,14 +82,16 @@ def _contact(node: Mapping[str, Any], now_unix_ms: int) -> list[Reason]:
     if not node["online"]:
         last = max([*times, *([seen] if seen else [])], default=None)
         if last is None:
-            return [_reason("note", "Never heard of yet.")]
+            return [_reason("note", _("Never heard of yet."))]
         age = duration_text(max(0, now_unix_ms - last))
-        return [_reason("bad", f"Offline: last heard {age} ago. It goes on by itself.")]
+        return [_reason("bad", _(
+            "Offline: last heard {time} ago. It goes on by itself.").format(time=age))]
     if not times:
-        return [_reason("note", "Connected; the first reading is awaited.")]
+        return [_reason("note", _("Connected; the first reading is awaited."))]
     age_ms = now_unix_ms - max(times)
     if age_ms > node["stale_after_ms"]:
-        return [_reason("bad", f"Connected, but no reading for {duration_text(age_ms)}.")]
+        return [_reason("bad", _("Connected, but no reading for {time}.").format(
+            time=duration_text(age_ms)))]
     return []
 
 
@@ -92,9 +100,10 @@ def _readings(channels: Mapping[str, Mapping[str, Any]], old_unix_ms: int) -> li
     for key, channel in channels.items():
         label = display_of(key).label
         if channel["unix_ms"] is None or channel["unix_ms"] < old_unix_ms:
-            reasons.append(_reason("warn", f"{label}: no fresh reading."))
+            reasons.append(_reason("warn", _("{what}: no fresh reading.").format(what=label)))
         elif channel["fault"]:
-            reasons.append(_reason("bad", f"{label}: {fault_text(channel['fault'])}"))
+            reasons.append(_reason("bad", _("{what}: {fault}").format(
+                what=label, fault=fault_text(channel["fault"]))))
         elif channel["value"] is not None and channel["band"]:
             reasons += _band(key, label, channel["value"], channel["band"])
     return reasons
@@ -104,10 +113,14 @@ def _band(key: str, label: str, value: float, band: Mapping[str, float]) -> list
     low, high = band["low"], band["high"]
     if low <= value <= high:
         return []
-    side, edge = ("below", low) if value < low else ("above", high)
-    text = f"{label} is {shown(key, value)}, {side} {shown(key, edge)}."
-    if key.endswith(".level_mm") and side == "below":
-        return [_reason("bad", f"{text} Too little water: nothing doses.")]
+    is_below = value < low
+    edge = low if is_below else high
+    sentence = _("{what} is {value}, below {limit}.") if is_below else _(
+        "{what} is {value}, above {limit}.")
+    text = sentence.format(what=label, value=shown(key, value), limit=shown(key, edge))
+    if key.endswith(".level_mm") and is_below:
+        text = _("{what} Too little water: nothing doses.").format(what=text)
+        return [_reason("bad", text)]
     far = abs(value - edge) > (high - low) / 2
     return [_reason("warn" if far else "note", text)]
 
@@ -115,31 +128,34 @@ def _band(key: str, label: str, value: float, band: Mapping[str, float]) -> list
 def _dosing(dosing: DosingState) -> list[Reason]:
     if dosing.level == "ok" or dosing.is_old:
         return []
-    return [_reason(dosing.level, dosing.text + ".")]
+    return [_reason(dosing.level, _("{what}.").format(what=dosing.text))]
 
 
 def _for_hands(node: Mapping[str, Any]) -> list[Reason]:
     """What waits for somebody: advice, and a correction of a fresh fill."""
-    reasons = [_reason("warn", f"Advice: {text}.") for text in node["advice"]]
+    reasons = [_reason("warn", _("Advice: {what}.").format(what=text)) for text in node["advice"]]
     correction = node["correction"]
     if correction is not None and correction["is_open"]:
         is_ready = correction["state"] == "ready"
         reasons.append(_reason("warn" if is_ready else "note",
-                               f"Correction of the pH. {correction['text']}."))
+                               _("Correction of the pH. {what}.").format(
+                                   what=correction["text"])))
     return reasons
 
 
 def _calibration(values: Mapping[str, Any], now_unix_ms: int) -> list[Reason]:
     warning = age_warning(values.get("ph.calibrated_day", 0), now_unix_ms)
-    return [] if warning is None else [_reason(*warning)]
+    return [] if warning is None else [_reason(warning[0], said(warning[1]))]
 
 
 def _settings(config: Mapping[str, Any]) -> list[Reason]:
     if config["error"]:
-        return [_reason("warn", f"The node refused the last settings: {config['error']}.")]
+        return [_reason("warn", _("The node refused the last settings: {reason}.").format(
+            reason=said(config["error"])))]
     reported = config["reported_rev"]
     if config["rev"] and (reported is None or reported < config["rev"]):
-        return [_reason("note", f"Settings revision {config['rev']} is not confirmed yet.")]
+        return [_reason("note", _("Settings revision {rev} is not confirmed yet.").format(
+            rev=config["rev"]))]
     return []
 
 
@@ -147,4 +163,4 @@ def _recipe(run: Mapping[str, Any] | None) -> list[Reason]:
     """A recipe that is held waits for somebody."""
     if run is None or run["state"] != "held":
         return []
-    return [_reason(run["level"], f"Recipe {run['text']}.")]
+    return [_reason(run["level"], _("Recipe {what}.").format(what=run["text"]))]

@@ -8,6 +8,8 @@ from typing import Any
 
 from idro.errors import ProtocolError
 from idro.protocol.texts import FAULT_TEXTS
+from idroserra.i18n import figure, said
+from idroserra.i18n import gettext as _
 from idroserra.store import Detail
 from idroserra.web.display import display_of, duration_text, plain_name, volume_text
 
@@ -34,15 +36,16 @@ def level_of(kind: str) -> str:
 
 def fault_text(fault: str) -> str:
     """Return the sentence of a fault code; the code itself where it is unknown."""
-    return str(FAULT_TEXTS.get(fault, fault))
+    return _(str(FAULT_TEXTS.get(fault, fault)))
 
 
 def reason_text(reason: object) -> str:
     """Return a reason as words: codes lose their underscores, channels and dosers get names."""
     text = str(reason or "").strip()
     if " " not in text:
-        return text.replace("_", " ")
-    return _ACTUATOR.sub(lambda found: plain_name(found[0]), _CHANNEL.sub(_label_of, text))
+        return _(text.replace("_", " "))
+    told = said(text)
+    return _ACTUATOR.sub(lambda found: plain_name(found[0]), _CHANNEL.sub(_label_of, told))
 
 
 def _label_of(found: re.Match[str]) -> str:
@@ -64,7 +67,7 @@ def _rest(detail: Detail) -> str:
 
 
 def _name(detail: Detail, key: str = "actuator") -> str:
-    text = plain_name(str(detail.get(key, "an output")))
+    text = plain_name(str(detail.get(key, "an_output")))
     return text if text.startswith("pH") else text[:1].upper() + text[1:]
 
 
@@ -75,7 +78,7 @@ def _because(detail: Detail, lead: str = ": ") -> str:
 
 def _by(detail: Detail) -> str:
     who = str(detail.get("by") or "")
-    return f" by {who}" if who and who not in ("control", "auto") else ""
+    return _(" by {who}").format(who=who) if who and who not in ("control", "auto") else ""
 
 
 def _number(detail: Detail, key: str) -> int:
@@ -85,149 +88,180 @@ def _number(detail: Detail, key: str) -> int:
 
 def _boot(detail: Detail) -> str:
     error = detail.get("last_error")
-    last = f" The boot before ended with: {error}" if error else ""
-    cause = reason_text(detail.get("reset")) or "an unknown reset"
-    return f"Started, version {detail.get('version', '?')}, after {cause}.{last}"
+    last = _(" The boot before ended with: {error}").format(error=error) if error else ""
+    cause = reason_text(detail.get("reset")) or _("an unknown reset")
+    return _("Started, version {version}, after {cause}.{last}").format(
+        version=detail.get("version", "?"), cause=cause, last=last)
 
 
 def _dosed(detail: Detail) -> str:
     volume = volume_text(_number(detail, "volume_ul"))
-    return f"{_name(detail)}, {volume} given{_by(detail)}{_because(detail)}"
+    return _("{what}, {volume} given{by}{because}").format(
+        what=_name(detail), volume=volume, by=_by(detail), because=_because(detail))
 
 
 def _ran(detail: Detail) -> str:
-    return (f"{_name(detail)} ran for {duration_text(_number(detail, 'on_ms'))}"
-            f"{_by(detail)}{_because(detail)}")
+    return _("{what} ran for {time}{by}{because}").format(
+        what=_name(detail), time=duration_text(_number(detail, "on_ms")), by=_by(detail),
+        because=_because(detail))
 
 
 def _refused(detail: Detail) -> str:
-    return f"{_name(detail)} refused{_because(detail)}"
+    return _("{what} refused{because}").format(what=_name(detail), because=_because(detail))
 
 
 def _decided(detail: Detail) -> str:
-    return f"{_name(detail, 'loop')} control{_because(detail)}"
+    return _("{what} control{because}").format(
+        what=_name(detail, "loop"), because=_because(detail))
 
 
 def _channel(detail: Detail) -> str:
     channel = str(detail.get("channel", ""))
-    return display_of(channel).label if channel else "A channel"
+    return display_of(channel).label if channel else _("A channel")
 
 
 def _fault_began(detail: Detail) -> str:
-    return f"{_channel(detail)} lost its value. {fault_text(str(detail.get('fault', '')))}"
+    return _("{what} lost its value. {fault}").format(
+        what=_channel(detail), fault=fault_text(str(detail.get("fault", ""))))
 
 
 def _fault_ended(detail: Detail) -> str:
     lasted = _number(detail, "lasted_ms")
-    after = f", after {duration_text(lasted)}" if lasted else ""
-    return f"{_channel(detail)} reads again{after}."
+    if not lasted:
+        return _("{what} reads again.").format(what=_channel(detail))
+    return _("{what} reads again, after {time}.").format(
+        what=_channel(detail), time=duration_text(lasted))
 
 
 def _gap(detail: Detail) -> str:
     count = _number(detail, "count")
-    return (f"The node's memory was full: {f'{count} readings' if count else 'readings'} "
-            "were thinned out.")
+    if not count:
+        return _("The node's memory was full: readings were thinned out.")
+    return _("The node's memory was full: {count} readings were thinned out.").format(count=count)
 
 
 def _clock_set(detail: Detail) -> str:
     moved = _number(detail, "by_ms")
-    return "The node knows the time" + (
-        f", corrected by {duration_text(abs(moved))}." if moved else ".")
+    if not moved:
+        return _("The node knows the time.")
+    return _("The node knows the time, corrected by {time}.").format(
+        time=duration_text(abs(moved)))
 
 
 def _restarted(detail: Detail) -> str:
-    return f"The task {plain_name(str(detail.get('task', '?')))} failed and was started again" + (
-        f": {detail['error']}" if detail.get("error") else ".")
+    task = plain_name(str(detail.get("task", "?")))
+    if not detail.get("error"):
+        return _("The task {task} failed and was started again.").format(task=task)
+    return _("The task {task} failed and was started again: {error}").format(
+        task=task, error=detail["error"])
 
 
 def _flash_failed(detail: Detail) -> str:
-    error = detail.get("error")
-    return (f"The node's flash refused its {plain_name(str(detail.get('part', 'files')))}"
-            + (f": {error}" if error else "."))
+    part = plain_name(str(detail.get("part", "files")))
+    if not detail.get("error"):
+        return _("The node's flash refused its {part}.").format(part=part)
+    return _("The node's flash refused its {part}: {error}").format(
+        part=part, error=detail["error"])
 
 
 def _correction(detail: Detail) -> str:
     given, left = (volume_text(_number(detail, key)) for key in ("given_ul", "left_ul"))
-    what = f"Correction with {plain_name(str(detail.get('actuator', 'an output')))}"
-    state = detail.get("state")
+    what = plain_name(str(detail.get("actuator", "an_output")))
+    state, because = detail.get("state"), _because(detail)
     if state == "opened":
-        target = _number(detail, "target_milli_ph") / 1_000
-        return f"{what} to pH {target:.2f} opened{_by(detail)}{_because(detail)}"
+        target = figure(_number(detail, "target_milli_ph") / 1_000, 2)
+        return _("Correction with {what} to pH {ph} opened{by}{because}").format(
+            what=what, ph=target, by=_by(detail), because=because)
     if state == "ready":
-        step = volume_text(_number(detail, "next_ul"))
-        return f"{what} is ready to give {step}{_because(detail)}"
+        return _("Correction with {what} is ready to give {volume}{because}").format(
+            what=what, volume=volume_text(_number(detail, "next_ul")), because=because)
+    if state == "given" and because:
+        return _("Correction with {what}: a step of {volume} given, {given} so far, {left} left"
+                 ).format(what=what, volume=reason_text(detail["reason"]), given=given, left=left)
     if state == "given":
-        return f"{what}: a step{_because(detail, ' of ')} given, {given} so far, {left} left"
+        return _("Correction with {what}: a step given, {given} so far, {left} left").format(
+            what=what, given=given, left=left)
     if state == "ended":
-        return f"{what} is over{_because(detail)}, {given} given"
-    return f"{what} waits{_because(detail)}"
+        return _("Correction with {what} is over{because}, {given} given").format(
+            what=what, because=because, given=given)
+    return _("Correction with {what} waits{because}").format(what=what, because=because)
 
 
 def _authority(detail: Detail) -> str:
     granted, asked = _number(detail, "granted_pct"), _number(detail, "asked_pct")
-    asked_for = f" ({asked} % asked for)" if asked > granted else ""
-    what = f"{granted} % of its budgets" if granted else "advice only"
-    return f"Control has {what} now{asked_for}{_because(detail)}"
+    because = _because(detail)
+    asked_for = _(" ({asked} % asked for)").format(asked=asked) if asked > granted else ""
+    if not granted:
+        return _("Control has advice only now{asked_for}{because}").format(
+            asked_for=asked_for, because=because)
+    return _("Control has {granted} % of its budgets now{asked_for}{because}").format(
+        granted=granted, asked_for=asked_for, because=because)
 
 
 def _water(detail: Detail) -> str:
     moved = _number(detail, "moved_mm")
     state = detail.get("state")
     if state == "rises":
-        return (f"Water rises though the valve is shut, by {moved} mm: does it close, does "
-                "somebody pour? Nothing is dosed until it stands still below the full mark.")
+        return _("Water rises though the valve is shut, by {moved} mm: does it close, does "
+                 "somebody pour? Nothing is dosed until it stands still below the full mark."
+                 ).format(moved=moved)
     if state == "falls":
-        return (f"Water leaves faster than plants drink, {moved} mm an hour: look for a leak. "
-                "Nothing is dosed, and filling ends after ten minutes.")
-    return "The water stands as it should."
+        return _("Water leaves faster than plants drink, {moved} mm an hour: look for a leak. "
+                 "Nothing is dosed, and filling ends after ten minutes.").format(moved=moved)
+    return _("The water stands as it should.")
 
 
 def _irrigation_no_flow(detail: Detail) -> str:
     lasted = duration_text(_number(detail, "on_ms"))
     if detail.get("state") == "ended":
-        return f"Water flows to the roots again, after {lasted} of pumping without."
-    return (f"The irrigation pump has run for {lasted} and nothing flows: roots dry out. Look at "
-            "pump, filter and line, and water by hand meanwhile.")
+        return _("Water flows to the roots again, after {time} of pumping without.").format(
+            time=lasted)
+    return _("The irrigation pump has run for {time} and nothing flows: roots dry out. Look at "
+             "pump, filter and line, and water by hand meanwhile.").format(time=lasted)
 
 
 def _irrigation_stuck_on(detail: Detail) -> str:
-    flow = _number(detail, "flow_ml_per_min") / 1_000
+    flow = said(f"{_number(detail, 'flow_ml_per_min') / 1_000:.2f} L/min")
     if detail.get("state") == "ended":
-        return "Nothing flows to the roots any more while the irrigation pump is off."
-    return (f"Water flows to the roots, {flow:.2f} L/min, though the irrigation pump is off: a "
-            "welded relay, or a siphon? Nothing is dosed or filled meanwhile.")
+        return _("Nothing flows to the roots any more while the irrigation pump is off.")
+    return _("Water flows to the roots, {flow}, though the irrigation pump is off: a welded "
+             "relay, or a siphon? Nothing is dosed or filled meanwhile.").format(flow=flow)
 
 
 def _air_too_hot(detail: Detail) -> str:
     if detail.get("state") == "ended":
-        return f"The air has cooled{_because(detail, ' ')}: the heater may heat again."
-    return (f"The air is too hot{_because(detail, ', ')}: the heater is locked until it has "
-            "cooled and half an hour is over. Does the fan run, is the heater's relay stuck?")
+        return _("The air has cooled{to}: the heater may heat again.").format(
+            to=_because(detail, " "))
+    return _("The air is too hot{because}: the heater is locked until it has cooled and half an "
+             "hour is over. Does the fan run, is the heater's relay stuck?").format(
+        because=_because(detail, ", "))
 
 
 def _air_warms(detail: Detail) -> str:
     if detail.get("state") == "ended":
-        return f"The air warms by itself no more{_because(detail, ', ')}."
-    return (f"The air warms though the heater is off{_because(detail, ', ')}: is its relay stuck? "
-            "The fan cools meanwhile. Pull the heater's plug.")
+        return _("The air warms by itself no more{because}.").format(
+            because=_because(detail, ", "))
+    return _("The air warms though the heater is off{because}: is its relay stuck? The fan cools "
+             "meanwhile. Pull the heater's plug.").format(because=_because(detail, ", "))
 
 
 _SENTENCES: dict[str, Callable[[Detail], str]] = {
     "boot": _boot,
-    "armed": lambda detail: "Readings were plausible for long enough: dosing is possible.",
+    "armed": lambda detail: _("Readings were plausible for long enough: dosing is possible."),
     "dosed": _dosed,
     "ran": _ran,
     "refused": _refused,
     "decided": _decided,
     "fault_began": _fault_began,
     "fault_ended": _fault_ended,
-    "stopped": lambda detail: f"All dosing stopped{_by(detail)}.",
-    "resumed": lambda detail: f"Dosing released again{_by(detail)}.",
-    "latched": lambda detail: f"Dosing is locked until a person looks{_because(detail)}",
+    "stopped": lambda detail: _("All dosing stopped{by}.").format(by=_by(detail)),
+    "resumed": lambda detail: _("Dosing released again{by}.").format(by=_by(detail)),
+    "latched": lambda detail: _("Dosing is locked until a person looks{because}").format(
+        because=_because(detail)),
     "correction": _correction,
     "authority": _authority,
-    "configured": lambda detail: (
-        f"Settings, revision {detail.get('rev', '?')}, are in force{_by(detail)}."),
+    "configured": lambda detail: _("Settings, revision {rev}, are in force{by}.").format(
+        rev=detail.get("rev", "?"), by=_by(detail)),
     "clock_set": _clock_set,
     "gap": _gap,
     "restarted": _restarted,

@@ -1,6 +1,7 @@
 // One's own page: log out, and change the password.
 
 import { renderBell } from "./bell.js";
+import { t } from "./i18n.js";
 import { request } from "./link.js";
 
 renderBell();
@@ -27,13 +28,24 @@ const outcome = form.querySelector(".outcome");
 form.addEventListener("submit", async (event) => {
   event.preventDefault();
   const { password, new_password: wanted, again } = form.elements;
-  if (wanted.value !== again.value) return say(outcome, "failed", "The two new passwords differ.");
-  say(outcome, "pending", "One moment\u2026");
+  if (wanted.value !== again.value) return say(outcome, "failed", t("The two new passwords differ."));
+  say(outcome, "pending", t("One moment\u2026"));
   try {
     await request("/api/account/password", { method: "PUT", body: { password: password.value, new_password: wanted.value } });
     form.reset();
-    say(outcome, "done", "Changed. You are logged out everywhere else.");
+    say(outcome, "done", t("Changed. You are logged out everywhere else."));
   } catch (error) {
     say(outcome, "failed", error.message);
+  }
+});
+
+const speech = document.getElementById("speech");
+speech.addEventListener("submit", async (event) => {
+  event.preventDefault();
+  try {
+    await request("/api/account/preferences", { method: "PUT", body: Object.fromEntries(new FormData(speech)) });
+    location.reload(); // every text of the page changes
+  } catch (error) {
+    say(speech.querySelector(".outcome"), "failed", error.message);
   }
 });

@@ -1,5 +1,7 @@
 // The password once more, for what needs one given in the last minutes.
 
+import { t } from "./i18n.js";
+
 let open = null;
 
 /** Ask for the password; resolves once the host took it, rejects where somebody cancels. */
@@ -30,6 +32,6 @@ function ask(send) {
       }
     };
     form.querySelector("button[type=button]").onclick = () => dialog.close();
-    dialog.onclose = () => reject(new Error("The password was not given: nothing was sent."));
+    dialog.onclose = () => reject(new Error(t("The password was not given: nothing was sent.")));
   });
 }

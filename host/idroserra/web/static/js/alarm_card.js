@@ -1,15 +1,16 @@
 // One alarm on the page: what, where, since when, what to do, and what became of a click.
 
+import { mark, t, tn } from "./i18n.js";
 import { nowUnixMs } from "./state.js";
 import { ICONS } from "./strip.js";
 import { fullTime } from "./words.js";
 
 const LEVEL = { low: "note", medium: "warn", high: "bad", urgent: "bad" };
 const DONE_WORDS = {
-  acknowledge: "Confirmed: acknowledged.",
-  shelve: "Confirmed: shelved. It comes back by itself.",
-  unshelve: "Confirmed: back.",
-  "put-back": "Confirmed: in service again.",
+  acknowledge: mark("Confirmed: acknowledged."),
+  shelve: mark("Confirmed: shelved. It comes back by itself."),
+  unshelve: mark("Confirmed: back."),
+  "put-back": mark("Confirmed: in service again."),
 };
 const CALIBRATED_BY = ["calibration_due", "calibration_stale"];
 const SHOWN_CONSEQUENCES = 30;
@@ -18,9 +19,9 @@ export const isAside = (alarm) => alarm.state === "shelved" || alarm.state === "
 
 function lasted(ms) {
   const minutes = Math.max(0, Math.round(ms / 60_000));
-  if (minutes < 1) return "less than a minute";
-  if (minutes < 120) return `${minutes} min`;
-  return minutes < 2880 ? `${Math.round(minutes / 60)} h` : `${Math.round(minutes / 1440)} d`;
+  if (minutes < 1) return t("less than a minute");
+  if (minutes < 120) return t("{count} min", { count: minutes });
+  return minutes < 2880 ? t("{count} h", { count: Math.round(minutes / 60) }) : t("{count} d", { count: Math.round(minutes / 1440) });
 }
 
 /** Text with `commands` as code. */
@@ -48,7 +49,7 @@ export class AlarmCard {
   }
 
   doneWords(verb) {
-    return DONE_WORDS[verb];
+    return t(DONE_WORDS[verb]);
   }
 
   say(how, text) {
@@ -70,10 +71,10 @@ export class AlarmCard {
     root.dataset.state = alarm.state;
     root.querySelector("use").setAttribute("href", ICONS[level]);
     root.querySelector("h3").textContent = `${place(alarm)}${alarm.title}`;
-    root.querySelector(".priority").textContent = alarm.priority;
+    root.querySelector(".priority").textContent = t(alarm.priority);
     root.querySelector(".text").textContent = alarm.text;
     root.querySelector(".act span").replaceChildren(...withCode(alarm.action));
-    root.querySelector(".why-it p").textContent = `${alarm.consequence} Act within ${lasted(alarm.respond_min * 60_000)}.`;
+    root.querySelector(".why-it p").textContent = t("{consequence} Act within {time}.", { consequence: alarm.consequence, time: lasted(alarm.respond_min * 60_000) });
     this.renderConsequences(alarm.consequences);
     const show = (verb, isShown) => (root.querySelector(`[data-do="${verb}"]`).hidden = !isShown);
     show("acknowledge", alarm.state === "unacknowledged" || alarm.state === "returned");
@@ -89,10 +90,9 @@ export class AlarmCard {
   renderConsequences(consequences) {
     const more = this.root.querySelector(".more");
     more.hidden = consequences.length === 0;
-    const many = consequences.length === 1 ? "1 other alarm" : `${consequences.length} other alarms`;
-    more.querySelector("summary").textContent = `Explains ${many}`;
+    more.querySelector("summary").textContent = tn("Explains 1 other alarm", "Explains {count} other alarms", consequences.length);
     const lines = consequences.slice(0, SHOWN_CONSEQUENCES).map((one) => `${place(one)}${one.title}. ${one.text}`);
-    if (consequences.length > lines.length) lines.push(`and ${consequences.length - lines.length} more`);
+    if (consequences.length > lines.length) lines.push(t("and {count} more", { count: consequences.length - lines.length }));
     const joined = lines.join("\n");
     if (more.dataset.text === joined) return;
     more.dataset.text = joined;
@@ -105,8 +105,8 @@ export class AlarmCard {
     if (!alarm) return;
     const since = alarm.raised_unix_ms || alarm.changed_unix_ms;
     let words = alarm.state_words;
-    if (alarm.shelved_until_unix_ms) words = `shelved until ${fullTime(alarm.shelved_until_unix_ms)}`;
-    const text = `${words}; since ${fullTime(since)}, ${lasted(unixMs - since)}`;
+    if (alarm.shelved_until_unix_ms) words = t("shelved until {time}", { time: fullTime(alarm.shelved_until_unix_ms) });
+    const text = t("{state}; since {time}, {lasted}", { state: words, time: fullTime(since), lasted: lasted(unixMs - since) });
     const meta = this.root.querySelector(".meta");
     if (meta.textContent !== text) meta.textContent = text;
   }

@@ -1,5 +1,6 @@
 // Who is told of alarms, whether it arrives, and the test button.
 
+import { mark, t } from "./i18n.js";
 import { request } from "./link.js";
 import { nowUnixMs } from "./state.js";
 import { ageText, fullTime } from "./words.js";
@@ -7,7 +8,7 @@ import { ageText, fullTime } from "./words.js";
 const root = document.getElementById("delivery");
 const TEST_MS = 40_000;
 const POLL_MS = 500;
-const STATES = { sent: "taken", waiting: "waiting", failed: "failed" };
+const STATES = { sent: mark("taken"), waiting: mark("waiting"), failed: mark("failed") };
 
 function item(level, name, text) {
   const li = document.createElement("li");
@@ -21,27 +22,27 @@ function item(level, name, text) {
 }
 
 function targetItem(target) {
-  const kind = [target.service, target.escalation_only ? "reminders only" : ""].filter(Boolean).join(", ");
+  const kind = [target.service, target.escalation_only ? t("reminders only") : ""].filter(Boolean).join(", ");
   const name = kind ? `${target.name} (${kind})` : target.name;
   if (target.error) {
-    const next = target.next_try_unix_ms ? ` Tried again at ${fullTime(target.next_try_unix_ms)}.` : "";
-    return item("bad", name, `does not arrive: ${target.error}${next}`);
+    const next = target.next_try_unix_ms ? t("Tried again at {time}.", { time: fullTime(target.next_try_unix_ms) }) : "";
+    return item("bad", name, `${t("does not arrive: {reason}", { reason: target.error })} ${next}`.trim());
   }
-  if (target.sent_unix_ms === null) return item("note", name, "nothing sent yet: send a test");
-  return item("ok", name, `last taken ${ageText(nowUnixMs() - target.sent_unix_ms)}`);
+  if (target.sent_unix_ms === null) return item("note", name, t("nothing sent yet: send a test"));
+  return item("ok", name, t("last taken {ago}", { ago: ageText(nowUnixMs() - target.sent_unix_ms) }));
 }
 
 function beatText(heartbeat) {
-  if (!heartbeat.is_set) return "No heartbeat is set: when this host dies, nobody is told.";
-  if (heartbeat.error) return `Heartbeat: ${heartbeat.error}.`;
-  if (heartbeat.done_unix_ms === null) return "Heartbeat: not sent yet.";
-  return `Heartbeat: taken ${ageText(nowUnixMs() - heartbeat.done_unix_ms)}.`;
+  if (!heartbeat.is_set) return t("No heartbeat is set: when this host dies, nobody is told.");
+  if (heartbeat.error) return t("Heartbeat: {reason}.", { reason: heartbeat.error });
+  if (heartbeat.done_unix_ms === null) return t("Heartbeat: not sent yet.");
+  return t("Heartbeat: taken {ago}.", { ago: ageText(nowUnixMs() - heartbeat.done_unix_ms) });
 }
 
 function noticeItem(notice) {
-  const to = notice.deliveries.map((one) => `${one.target}: ${STATES[one.state]}${one.error ? ` (${one.error})` : ""}`);
+  const to = notice.deliveries.map((one) => `${one.target}: ${t(STATES[one.state])}${one.error ? ` (${one.error})` : ""}`);
   return Object.assign(document.createElement("li"), {
-    textContent: `${fullTime(notice.unix_ms)} ${notice.title}. ${to.join("; ") || "to nobody"}`,
+    textContent: `${fullTime(notice.unix_ms)} ${notice.title}. ${to.join("; ") || t("to nobody")}`,
   });
 }
 
@@ -64,7 +65,7 @@ async function test(reload) {
     outcome.textContent = text;
     button.disabled = how === "pending";
   };
-  say("pending", "Sending\u2026");
+  say("pending", t("Sending\u2026"));
   try {
     const { id } = await request("/api/alarms/test", { method: "POST", body: {} });
     const deadline = Date.now() + TEST_MS;
@@ -75,10 +76,10 @@ async function test(reload) {
       deliveries = (delivery.notices.find((notice) => notice.id === id) || { deliveries: [] }).deliveries;
     } while (deliveries.some((one) => one.state === "waiting") && Date.now() < deadline);
     const missed = deliveries.filter((one) => one.state !== "sent");
-    if (!missed.length) say("done", `Confirmed: taken by ${deliveries.map((one) => one.target).join(", ")}.`);
-    else say("failed", missed.map((one) => `${one.target}: ${one.error || "no answer yet"}`).join(" "));
+    if (!missed.length) say("done", t("Confirmed: taken by {names}.", { names: deliveries.map((one) => one.target).join(", ") }));
+    else say("failed", missed.map((one) => `${one.target}: ${one.error || t("no answer yet")}`).join(" "));
   } catch (error) {
-    say("failed", `Not sent: ${error.message}`);
+    say("failed", t("Not sent: {reason}", { reason: error.message }));
   }
 }
 

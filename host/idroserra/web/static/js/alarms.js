@@ -1,5 +1,6 @@
 // The alarm page: causes, worst first, with what they explain folded; acknowledge and shelve.
 
+import { mark, t } from "./i18n.js";
 import { countText, levelOf, renderBell } from "./bell.js";
 import { listen, nowUnixMs, once, state } from "./state.js";
 import { request, start } from "./link.js";
@@ -12,19 +13,23 @@ import { fullTime } from "./words.js";
 const byId = (id) => document.getElementById(id);
 const POLL_MS = 15_000;
 const HISTORY_LEVEL = { unacknowledged: "bad", returned: "note", normal: "ok", suppressed: "note" };
+const STATES = {
+  unacknowledged: mark("unacknowledged"), acknowledged: mark("acknowledged"), returned: mark("returned"),
+  normal: mark("normal"), suppressed: mark("suppressed"), shelved: mark("shelved"), out_of_service: mark("out of service"),
+};
 const cards = new Map();
 let shown = { alarms: [], health: { text: "" } };
 let askedMs = 0;
 
 /** Do something to an alarm: pending until the host has written it down. */
 async function act(card, verb, body) {
-  card.say("pending", "Asking the host\u2026");
+  card.say("pending", t("Asking the host\u2026"));
   try {
     take(await request(`/api/alarms/${verb}`, { method: "POST", body }));
     card.say("done", card.doneWords(verb));
     loadHistory();
   } catch (error) {
-    card.say("failed", `Not done: ${error.message}`);
+    card.say("failed", t("Not done: {reason}", { reason: error.message }));
   }
 }
 
@@ -66,6 +71,11 @@ function forget(alarms) {
   for (const key of cards.keys()) if (!known.has(key)) cards.delete(key);
 }
 
+function stateText(state, who) {
+  const words = t(STATES[state] || state);
+  return who ? t("{state}, by {who}", { state: words, who }) : words;
+}
+
 function renderHistory(changes) {
   const told = changes.filter((change) => change.state !== "suppressed" && change.was !== "suppressed");
   const items = told.reverse().map((change) => {
@@ -73,7 +83,7 @@ function renderHistory(changes) {
     item.dataset.level = HISTORY_LEVEL[change.state] || "note";
     const who = [change.by, change.comment].filter(Boolean).join(": ");
     const what = `${change.node ? `${change.node}: ` : ""}${change.title}. ${change.text}`;
-    const words = `${what} \u2192 ${change.state.replaceAll("_", " ")}${who ? `, by ${who}` : ""}`;
+    const words = `${what} \u2192 ${stateText(change.state, who)}`;
     item.append(
       document.createElement("i"),
       Object.assign(document.createElement("p"), { textContent: words }),
@@ -89,7 +99,7 @@ function strip() {
   if (state.link === "lost") return verdictOf({});
   const { health, worst } = state.alarms;
   const summary = health || countText(state.alarms);
-  return { level: levelOf(state.alarms), summary, reasons: worst ? [{ text: `Worst: ${worst}` }] : [] };
+  return { level: levelOf(state.alarms), summary, reasons: worst ? [{ text: t("Worst: {alarm}", { alarm: worst }) }] : [] };
 }
 
 function render() {
@@ -100,7 +110,7 @@ function render() {
   renderList(byId("aside").querySelector("ol"), aside);
   byId("calm").hidden = standing.length > 0 || Boolean(shown.health.text);
   byId("aside").hidden = aside.length === 0;
-  byId("aside").querySelector("summary").textContent = `Put aside: ${aside.length}`;
+  byId("aside").querySelector("summary").textContent = t("Put aside: {count}", { count: aside.length });
   byId("ack-all").hidden = waiting().length < 2;
   if (shown.delivery) renderDelivery(shown.delivery);
   renderFrame();
@@ -123,13 +133,13 @@ async function acknowledgeAll() {
     outcome.textContent = text;
   };
   const keys = waiting();
-  say("pending", "Asking the host\u2026");
+  say("pending", t("Asking the host\u2026"));
   try {
     take(await request("/api/alarms/acknowledge", { method: "POST", body: { keys } }));
-    say("done", `Confirmed: ${keys.length} acknowledged.`);
+    say("done", t("Confirmed: {count} acknowledged.", { count: keys.length }));
     loadHistory();
   } catch (error) {
-    say("failed", `Not done: ${error.message}`);
+    say("failed", t("Not done: {reason}", { reason: error.message }));
   }
 }
 

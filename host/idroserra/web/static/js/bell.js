@@ -1,5 +1,6 @@
 // How many alarms stand, in the navigation of every page and on the overview.
 
+import { t, tn } from "./i18n.js";
 import { state } from "./state.js";
 import { ICONS } from "./strip.js";
 
@@ -13,10 +14,10 @@ export function levelOf(summary) {
 
 /** One sentence: how many stand, and how many nobody has acknowledged. */
 export function countText({ count, unacknowledged }) {
-  if (!count) return "No alarm stands.";
-  const many = count === 1 ? "1 alarm" : `${count} alarms`;
-  if (!unacknowledged) return `${many}, acknowledged.`;
-  return unacknowledged === count ? `${many}, not acknowledged.` : `${many}, ${unacknowledged} not acknowledged.`;
+  if (!count) return t("No alarm stands.");
+  if (!unacknowledged) return tn("1 alarm, acknowledged.", "{count} alarms, acknowledged.", count);
+  if (unacknowledged === count) return tn("1 alarm, not acknowledged.", "{count} alarms, not acknowledged.", count);
+  return t("{count} alarms, {unacknowledged} not acknowledged.", { count, unacknowledged });
 }
 
 export function renderBell() {
@@ -27,7 +28,7 @@ export function renderBell() {
   badge.textContent = summary.health ? "!" : String(summary.count);
   bell.dataset.level = levelOf(summary);
   bell.dataset.waiting = String(summary.unacknowledged > 0);
-  bell.setAttribute("aria-label", `Alarms: ${summary.health || countText(summary)}`);
+  bell.setAttribute("aria-label", t("Alarms: {what}", { what: summary.health || countText(summary) }));
   const line = document.getElementById("alarm-line");
   if (!line) return;
   line.hidden = badge.hidden;

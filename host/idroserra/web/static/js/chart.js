@@ -4,7 +4,7 @@ import { listen } from "./state.js";
 import { request } from "./link.js";
 import { dosesAt, dosersOn, drawBand, drawDoses, lookOf, SHAPES, tipLines } from "./marks.js";
 import { align, colour, options, panelsOf, uPlot } from "./panels.js";
-import { fullTime, number, plainName, shortTime, dayText } from "./words.js";
+import { fullTime, number, plainName, scaled, shortTime, dayText } from "./words.js";
 
 const SVG = "http://www.w3.org/2000/svg";
 const SLOWEST_MS = 60_000;
@@ -102,7 +102,7 @@ export class Stack {
 
   bandOf(panel) {
     const limits = panel.channels.length ? this.node.channels[panel.channels[0]].band : null;
-    return limits ? [limits.low * panel.factor, limits.high * panel.factor] : null;
+    return limits ? [scaled(panel, limits.low), scaled(panel, limits.high)] : null;
   }
 
   drawMarks(plot, panel) {

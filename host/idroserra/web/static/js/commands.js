@@ -1,6 +1,8 @@
 // Asking a node for something, and telling honestly what came of it.
 
 import { nowUnixMs, listen } from "./state.js";
+import { valueOf, watchNumbers } from "./fields.js";
+import { dateLocale, t } from "./i18n.js";
 import { request } from "./link.js";
 import { millilitres, plainName } from "./words.js";
 
@@ -51,7 +53,7 @@ export async function follow(outcome, waitingText, doneText, work) {
   outcome.classList.add("pulse");
   outcome.textContent = waitingText;
   const slow = setTimeout(() => {
-    outcome.textContent = `${waitingText} No answer yet.`;
+    outcome.textContent = t("{what} No answer yet.", { what: waitingText });
   }, QUIET_MS);
   let answer;
   try {
@@ -63,17 +65,18 @@ export async function follow(outcome, waitingText, doneText, work) {
   outcome.classList.remove("pulse");
   const good = answer.state === "done";
   outcome.dataset.state = good ? "done" : "failed";
-  const at = new Date(nowUnixMs()).toLocaleTimeString(undefined, { hourCycle: "h23" });
-  outcome.textContent = good ? `${doneText} at ${at}.` : failure(answer);
+  const at = new Date(nowUnixMs()).toLocaleTimeString(dateLocale, { hourCycle: "h23" });
+  outcome.textContent = good ? t("{what} at {time}.", { what: doneText, time: at }) : failure(answer);
   return good;
 }
 
 function failure({ state, reason }) {
   if (state === "timeout" || state === "expired") {
-    return `Failed: ${reason || "the node gave no answer in time."} If it matters, switch it off at the node.`;
+    const why = reason || t("the node gave no answer in time.");
+    return t("Failed: {reason} If it matters, switch it off at the node.", { reason: why });
   }
-  if (state === "refused") return `Refused by the node: ${reason || "it gave no reason"}`;
-  return `Failed: ${reason || "the node gave no reason"}`;
+  if (state === "refused") return t("Refused by the node: {reason}", { reason: reason || t("it gave no reason") });
+  return t("Failed: {reason}", { reason: reason || t("the node gave no reason") });
 }
 
 /** The stop button, which turns into "Resume" once the node itself says it is stopped. */
@@ -83,8 +86,8 @@ export class StopControl {
     [this.stop, this.resume] = root.querySelectorAll("button");
     this.line = root.querySelector("[data-dosing]");
     this.outcome = root.querySelector(".outcome");
-    this.stop.addEventListener("click", () => this.send("stop", "Asking the node to stop\u2026", "Confirmed: the node stopped all dosing"));
-    this.resume.addEventListener("click", () => this.send("resume", "Asking the node to resume\u2026", "Confirmed: dosing is possible again"));
+    this.stop.addEventListener("click", () => this.send("stop", t("Asking the node to stop\u2026"), t("Confirmed: the node stopped all dosing")));
+    this.resume.addEventListener("click", () => this.send("resume", t("Asking the node to resume\u2026"), t("Confirmed: dosing is possible again")));
   }
 
   async send(verb, waitingText, doneText) {
@@ -107,6 +110,7 @@ export class DoseForm {
     this.dialog = dialog;
     this.node = node;
     this.outcome = form.querySelector(".outcome");
+    watchNumbers(form);
     form.addEventListener("submit", (event) => {
       event.preventDefault();
       this.ask();
@@ -124,22 +128,22 @@ export class DoseForm {
   }
 
   get volumeUl() {
-    return Math.round(Number(this.form.elements.volume_ml.value) * 1000);
+    return Math.round(valueOf(this.form.elements.volume_ml) * 1000);
   }
 
   ask() {
     const name = plainName(this.form.elements.actuator.value);
-    this.dialog.querySelector("h2").textContent = `Dose ${millilitres(this.volumeUl)} of ${name}?`;
+    this.dialog.querySelector("h2").textContent = t("Dose {volume} of {what}?", { volume: millilitres(this.volumeUl), what: name });
     this.dialog.returnValue = "";
     this.dialog.showModal();
   }
 
   async send() {
     const args = { actuator: this.form.elements.actuator.value, volume_ul: this.volumeUl };
-    const what = `${millilitres(args.volume_ul)} of ${plainName(args.actuator)}`;
+    const words = { volume: millilitres(args.volume_ul), what: plainName(args.actuator) };
     const button = this.form.querySelector("button");
     button.disabled = true;
-    await follow(this.outcome, `Asking for ${what}\u2026`, `Confirmed: ${what} given`, () => command(this.node, "dose", args));
+    await follow(this.outcome, t("Asking for {volume} of {what}\u2026", words), t("Confirmed: {volume} of {what} given", words), () => command(this.node, "dose", args));
     button.disabled = false;
   }
 }

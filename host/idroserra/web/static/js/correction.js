@@ -1,6 +1,8 @@
 // The correction of a fresh fill: what the node says of it, in letters one reads across a tank.
 
 import { command, follow } from "./commands.js";
+import { put as putNumber, valueOf, watchNumbers } from "./fields.js";
+import { t } from "./i18n.js";
 import { nowUnixMs, state } from "./state.js";
 import { fullTime, millilitres, number, plainName } from "./words.js";
 
@@ -23,9 +25,9 @@ function put(element, text) {
 /** "in 9 min", counted down from what the node said. */
 function waitText(untilUnixMs) {
   const seconds = Math.ceil((untilUnixMs - nowUnixMs()) / 1000);
-  if (seconds <= 0) return "The next step may come any moment.";
-  const left = seconds < 90 ? `${seconds} s` : `${Math.ceil(seconds / 60)} min`;
-  return `The next step in ${left} at the earliest.`;
+  if (seconds <= 0) return t("The next step may come any moment.");
+  const left = seconds < 90 ? t("{count} s", { count: seconds }) : t("{count} min", { count: Math.ceil(seconds / 60) });
+  return t("The next step in {time} at the earliest.", { time: left });
 }
 
 export class CorrectionPanel {
@@ -37,6 +39,7 @@ export class CorrectionPanel {
     this.parts = Object.fromEntries([...root.querySelectorAll("[data-part]")].map((part) => [part.dataset.part, part]));
     this.form = this.parts.start;
     this.end = root.querySelector(".end");
+    watchNumbers(this.form);
     this.isOurs = false; // opened in this tab: it is brought into view where the layout moves it
     this.form.addEventListener("submit", (event) => {
       event.preventDefault();
@@ -51,23 +54,23 @@ export class CorrectionPanel {
     const { doser, total_ml: total, target_ph: target } = this.form.elements;
     return {
       actuator: doser.value,
-      target_milli_ph: Math.round(Number(target.value) * 1000),
-      volume_ul: Math.round(Number(total.value) * 1000),
+      target_milli_ph: Math.round(valueOf(target) * 1000),
+      volume_ul: Math.round(valueOf(total) * 1000),
     };
   }
 
   ask() {
     const { actuator, target_milli_ph: target, volume_ul: volume } = this.args;
     this.dialog.querySelector("h2").textContent =
-      `Bring the pH to ${number(target / 1000, 2)} with at most ${millilitres(volume)} of ${plainName(actuator)}?`;
+      t("Bring the pH to {ph} with at most {volume} of {what}?", { ph: number(target / 1000, 2), volume: millilitres(volume), what: plainName(actuator) });
     this.dialog.returnValue = "";
     this.dialog.showModal();
   }
 
   async send(verb, args) {
     const words = {
-      correct: ["Asking the node to open the correction\u2026", "Confirmed: the correction is open"],
-      end_correction: ["Asking the node to end the correction\u2026", "Confirmed: the correction is over"],
+      correct: [t("Asking the node to open the correction\u2026"), t("Confirmed: the correction is open")],
+      end_correction: [t("Asking the node to end the correction\u2026"), t("Confirmed: the correction is over")],
     }[verb];
     const buttons = [this.end, this.form.querySelector("button")];
     for (const button of buttons) button.disabled = true;
@@ -105,16 +108,16 @@ export class CorrectionPanel {
     const [call, then] = ["call", "then"].map((name) => this.parts.open.querySelector(`.${name}`));
     const what = plainName(correction.actuator);
     if (!isHeard) {
-      put(call, "No contact: look at the board");
-      put(then, `When last heard, ${fullTime(correction.unix_ms)}: ${correction.text}.`);
+      put(call, t("No contact: look at the board"));
+      put(then, t("When last heard, {time}: {what}.", { time: fullTime(correction.unix_ms), what: correction.text }));
     } else if (isReady) {
-      put(call, "Press the button on the board");
-      put(then, `It gives ${millilitres(correction.next_ul)} of ${what}. Hold it for a second, then let go.`);
+      put(call, t("Press the button on the board"));
+      put(then, t("It gives {volume} of {what}. Hold it for a second, then let go.", { volume: millilitres(correction.next_ul), what }));
     } else {
       put(call, `${correction.text}.`);
       put(then, correction.wait_until_unix_ms ? waitText(correction.wait_until_unix_ms) : "");
     }
-    put(this.root.querySelector(".given"), `${millilitres(correction.given_ul)} of ${millilitres(correction.total_ul)} given`);
+    put(this.root.querySelector(".given"), t("{given} of {total} given", { given: millilitres(correction.given_ul), total: millilitres(correction.total_ul) }));
     put(this.root.querySelector(".ph"), this.phText(node, correction));
     this.root.querySelector("progress").value = correction.total_ul ? correction.given_ul / correction.total_ul : 0;
   }
@@ -122,7 +125,7 @@ export class CorrectionPanel {
   phText(node, correction) {
     const channel = node.channels["reservoir.ph"];
     const isFresh = channel && channel.value !== null && nowUnixMs() - channel.unix_ms <= node.stale_after_ms;
-    return `pH ${isFresh ? number(channel.value, 2) : "not known"} \u2192 ${number(correction.target_ph, 2)}`;
+    return `pH ${isFresh ? number(channel.value, 2) : t("not known")} \u2192 ${number(correction.target_ph, 2)}`;
   }
 
   renderResult(correction) {
@@ -130,8 +133,10 @@ export class CorrectionPanel {
     result.hidden = !correction || nowUnixMs() - correction.unix_ms > RESULT_SHOWN_MS;
     if (result.hidden) return;
     result.dataset.level = correction.is_reached ? "ok" : "warn";
-    const given = `${millilitres(correction.given_ul)} of ${plainName(correction.actuator)} given`;
-    put(result, `${fullTime(correction.unix_ms)}: ${correction.reason}; ${given}.`);
+    put(result, t("{time}: {reason}; {volume} of {what} given.", {
+      time: fullTime(correction.unix_ms), reason: correction.reason,
+      volume: millilitres(correction.given_ul), what: plainName(correction.actuator),
+    }));
   }
 
   /** The dosers there are, and the setpoint as the target, until somebody types. */
@@ -147,6 +152,6 @@ export class CorrectionPanel {
 
   prefill(isForced) {
     const input = this.form.elements.target_ph;
-    if (this.target !== undefined && (isForced || input.value === "")) input.value = number(this.target, 2);
+    if (this.target !== undefined && (isForced || input.value === "")) putNumber(input, this.target);
   }
 }

@@ -1,5 +1,7 @@
 // Getting in: by name and password, by the link of a demo, or as the first admin of a new host.
 
+import { t } from "./i18n.js";
+
 const login = document.getElementById("login");
 const setup = document.getElementById("setup");
 const form = login || setup;
@@ -14,10 +16,10 @@ async function ask(path, body) {
       body: body ? JSON.stringify(body) : undefined,
     });
   } catch {
-    throw new Error("The host does not answer: check the network.");
+    throw new Error(t("The host does not answer: check the network."));
   }
   const content = await answer.json().catch(() => ({}));
-  if (!answer.ok) throw new Error(content.error || `The host answered ${answer.status}.`);
+  if (!answer.ok) throw new Error(content.words || content.error || t("The host answered {status}.", { status: answer.status }));
   return content;
 }
 
@@ -42,7 +44,7 @@ function say(text, state = "failed") {
 async function enter(path, body) {
   const button = form.querySelector("button");
   button.disabled = true;
-  say("One moment\u2026", "pending");
+  say(t("One moment\u2026"), "pending");
   try {
     await ask(path, body);
     location.replace(onward());
@@ -69,6 +71,6 @@ form.addEventListener("submit", (event) => {
   event.preventDefault();
   const { name, password, again, token } = form.elements;
   if (login) return enter("/api/session", { name: name.value, password: password.value });
-  if (password.value !== again.value) return say("The two passwords differ.");
+  if (password.value !== again.value) return say(t("The two passwords differ."));
   return enter("/api/setup", { token: token.value.trim(), name: name.value, password: password.value });
 });

@@ -1,6 +1,7 @@
 // Talking to the host: plain requests with one clear message each, and the live stream.
 
 import { confirmPassword } from "./again.js";
+import { t } from "./i18n.js";
 import { apply, replaceNodes, setClock, setLink, state, tell } from "./state.js";
 
 /** Fetch JSON. Rejects with an Error whose message can be shown as it is. */
@@ -12,7 +13,7 @@ export async function request(path, options = {}) {
     await confirmPassword((password) => request("/api/session/confirm", { method: "POST", body: { password } }));
     return request(path, options);
   }
-  throw new Error(content.words || content.error || `The host answered ${answer.status}.`);
+  throw new Error(content.words || content.error || t("The host answered {status}.", { status: answer.status }));
 }
 
 async function asked(path, { method = "GET", body, signal }) {
@@ -26,7 +27,7 @@ async function asked(path, { method = "GET", body, signal }) {
     });
   } catch (error) {
     if (error.name === "AbortError") throw error;
-    throw new Error("The host does not answer: check the network, nothing was sent.");
+    throw new Error(t("The host does not answer: check the network, nothing was sent."));
   }
   return { answer, content: await answer.json().catch(() => ({})) };
 }

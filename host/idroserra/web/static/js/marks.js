@@ -1,5 +1,6 @@
 // Doses on the chart: a mark per dose and doser, the setpoint band behind, and the tooltip.
 
+import { t, tn } from "./i18n.js";
 import { colour } from "./panels.js";
 import { fullTime, millilitres, plainName } from "./words.js";
 
@@ -108,10 +109,10 @@ export function dosesAt(plot, panel, doses, dosers, { left, top }) {
 /** What the tooltip says about one or more doses under the pointer. */
 export function tipLines(doses) {
   const [first] = doses;
-  const lines = [`${plainName(first.actuator)}: ${millilitres(first.volumeUl)}`, fullTime(first.unixMs), first.reason];
+  const lines = [t("{what}: {volume}", { what: plainName(first.actuator), volume: millilitres(first.volumeUl) }), fullTime(first.unixMs), first.reason];
   if (doses.length > 1) {
     const total = doses.reduce((sum, dose) => sum + dose.volumeUl, 0);
-    lines.push(`${doses.length} doses here, ${millilitres(total)} in all`);
+    lines.push(tn("1 dose here, {total} in all", "{count} doses here, {total} in all", doses.length, { total: millilitres(total) }));
   }
   return lines.filter(Boolean);
 }

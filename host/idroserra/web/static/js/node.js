@@ -5,6 +5,7 @@ import { renderDue } from "./calibrate_due.js";
 import { Stack, spanText } from "./chart.js";
 import { DoseForm, StopControl } from "./commands.js";
 import { CorrectionPanel, renderAdvice } from "./correction.js";
+import { t } from "./i18n.js";
 import { start } from "./link.js";
 import { Range, RANGES } from "./range.js";
 import { RecipePanel } from "./recipe.js";
@@ -13,6 +14,7 @@ import { listen, nowUnixMs, once, state } from "./state.js";
 import { newestOf, renderLink, renderStrip, verdictOf } from "./strip.js";
 import { renderSmall, seedSparks, syncTiles, tileKeys } from "./tiles.js";
 import { WhyList } from "./why.js";
+import { number } from "./words.js";
 
 const byId = (id) => document.getElementById(id);
 const name = document.querySelector("main").dataset.node;
@@ -46,10 +48,10 @@ function renderImport(progress) {
   root.hidden = !progress;
   if (!progress) return;
   const share = progress.total_ms ? progress.done_ms / progress.total_ms : 0;
-  const days = (ms) => (ms / 86400e3).toFixed(1);
+  const days = (ms) => number(ms / 86400e3, 1);
   root.querySelector("progress").value = share;
   root.querySelector("span").textContent =
-    `History is being made and streams in: ${days(progress.done_ms)} of ${days(progress.total_ms)} days. The live readings are not affected.`;
+    t("History is being made and streams in: {done} of {total} days. The live readings are not affected.", { done: days(progress.done_ms), total: days(progress.total_ms) });
   root.querySelector("b").textContent = `${Math.floor(share * 100)} %`;
 }
 

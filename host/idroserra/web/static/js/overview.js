@@ -1,5 +1,6 @@
 // The overview: every node, worst first, and one sentence for all of them.
 
+import { t, tn } from "./i18n.js";
 import { listen, once, state } from "./state.js";
 import { renderBell } from "./bell.js";
 import { start } from "./link.js";
@@ -59,7 +60,7 @@ function renderCards() {
 
 /** The verdict over all nodes: the worst one's level, and who it is about. */
 export function overall(nodes) {
-  if (!nodes.length && !state.hostReasons.length) return { level: "note", summary: "No greenhouse has reported yet.", reasons: [] };
+  if (!nodes.length && !state.hostReasons.length) return { level: "note", summary: t("No greenhouse has reported yet."), reasons: [] };
   const troubled = worstFirst(nodes).filter((node) => node.verdict.level !== "ok");
   const grave = troubled.filter((node) => node.verdict.level !== "note");
   const reasons = troubled.flatMap((node) => {
@@ -68,12 +69,12 @@ export function overall(nodes) {
     return said.map((reason) => ({ ...reason, text: `${node.node}: ${reason.text}` }));
   });
   if (!grave.length) {
-    const all = ["", "The greenhouse is fine.", "Both greenhouses are fine."][nodes.length] || `All ${nodes.length} greenhouses are fine.`;
+    const all = nodes.length === 2 ? t("Both greenhouses are fine.") : tn("The greenhouse is fine.", "All {count} greenhouses are fine.", nodes.length);
     return { level: "ok", summary: all, reasons };
   }
-  const summary = grave.length === 1 ? `${grave[0].node} needs a look.` : `${grave.length} of ${nodes.length} greenhouses need a look.`;
+  const summary = grave.length === 1 ? t("{node} needs a look.", { node: grave[0].node }) : t("{count} of {all} greenhouses need a look.", { count: grave.length, all: nodes.length });
   const left = reasons.length - SHOWN_REASONS;
-  const shown = left > 1 ? [...reasons.slice(0, SHOWN_REASONS), { level: "note", text: `and ${left} more, at each greenhouse below` }] : reasons;
+  const shown = left > 1 ? [...reasons.slice(0, SHOWN_REASONS), { level: "note", text: t("and {count} more, at each greenhouse below", { count: left }) }] : reasons;
   return { level: grave[0].verdict.level, summary, reasons: shown };
 }
 

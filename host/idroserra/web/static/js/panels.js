@@ -1,12 +1,13 @@
 // What each panel of the chart stack shows, and how uPlot is told to draw it.
 
 import uPlot from "../vendor/uPlot.esm.js";
-import { dayText, number, plainName, shortTime } from "./words.js";
+import { mark, t } from "./i18n.js";
+import { dayText, number, plainName, scaled, shortTime } from "./words.js";
 
 const ORDER = ["ph", "ec_us_cm", "doses", "temp_c", "level_mm", "volume_ml", "rh_pct", "vpd_pa", "duty_pct"];
 const TITLES = {
-  ph: "pH", ec_us_cm: "EC", temp_c: "Temperature", level_mm: "Level", volume_ml: "Volume",
-  rh_pct: "Humidity", vpd_pa: "VPD", duty_pct: "Light",
+  ph: "pH", ec_us_cm: "EC", temp_c: mark("Temperature"), level_mm: mark("Level"), volume_ml: mark("Volume"),
+  rh_pct: mark("Humidity"), vpd_pa: "VPD", duty_pct: mark("Light"),
 };
 const AXIS_PX = 60;
 
@@ -25,13 +26,13 @@ export function panelsOf(node) {
     else panels.set(quantity, newPanel(quantity, key, channel));
   }
   const dosers = Object.keys(node.outputs).filter((name) => node.outputs[name] === "doser");
-  if (dosers.length) panels.set("doses", { quantity: "doses", title: "Doses", channels: [], dosers });
+  if (dosers.length) panels.set("doses", { quantity: "doses", title: t("Doses"), channels: [], dosers });
   return ORDER.filter((quantity) => panels.has(quantity)).map((quantity) => panels.get(quantity));
 }
 
 function newPanel(quantity, key, channel) {
-  const { unit, factor, decimals } = channel.display;
-  return { quantity, title: TITLES[quantity], unit, factor, decimals, channels: [key], dosers: [] };
+  const { unit, factor, offset, decimals } = channel.display;
+  return { quantity, title: t(TITLES[quantity]), unit, factor, offset, decimals, channels: [key], dosers: [] };
 }
 
 /** Aligned uPlot data of a panel: x, then min, max, mean of each channel, nulls where time is missing. */
@@ -47,16 +48,16 @@ export function align(panel, series, gapMs) {
   const rows = new Map(xs.map((at, index) => [at, index]));
   const data = [xs];
   for (const key of panel.channels) {
-    const lines = [1, 3, 2].map((field) => fill(series[key] || [], field, rows, xs, panel.factor));
+    const lines = [1, 3, 2].map((field) => fill(series[key] || [], field, rows, xs, panel));
     thin(lines, xs, gapMs);
     data.push(...lines);
   }
   return data;
 }
 
-function fill(columns, field, rows, xs, factor) {
+function fill(columns, field, rows, xs, panel) {
   const line = new Array(xs.length).fill(undefined);
-  for (const column of columns) line[rows.get(column[0])] = column[field] * factor;
+  for (const column of columns) line[rows.get(column[0])] = scaled(panel, column[field]);
   return line;
 }
 
@@ -122,7 +123,8 @@ function bands(panel) {
 
 /** The y range: the data and the setpoint band with air, never flatter than the quantity's noise. */
 function yRange(panel, bandOf) {
-  const least = { ph: 0.4, ec_us_cm: 0.1, temp_c: 2, level_mm: 20, volume_ml: 4, rh_pct: 10, vpd_pa: 0.2 }[panel.quantity] || 1;
+  const stored = { ph: 0.4, ec_us_cm: 100, temp_c: 2, level_mm: 20, volume_ml: 4000, rh_pct: 10, vpd_pa: 200 }[panel.quantity];
+  const least = stored ? stored * panel.factor : 1;
   return (_plot, low, high) => {
     if (panel.dosers.length) return [-0.5, panel.dosers.length - 0.5];
     if (panel.quantity === "duty_pct") return [0, 105];

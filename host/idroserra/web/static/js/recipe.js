@@ -1,15 +1,16 @@
 // The recipe of a node: where it stands, what it wants, and only what the node said of it.
 
+import { mark, t } from "./i18n.js";
 import { request } from "./link.js";
 import { state } from "./state.js";
 import { dayText, fullTime } from "./words.js";
 
-const STATES = { running: "running", held: "held", finished: "over", stopped: "stopped" };
+const STATES = { running: mark("running"), held: mark("held"), finished: mark("over"), stopped: mark("stopped") };
 // What is asked before it is done: question, what it means, button.
 const SURE = {
-  start: (name) => [`Start ${name} today?`, "Its setpoints go to the node at once, and each day's after that. Change one by hand at any time: it stays until the recipe changes it.", "Start now"],
-  skip: (name, run) => [`Begin the next stage of ${name} today?`, `The rest of ${run.at.stage_name} is left out.`, "Next stage now"],
-  stop: (name) => [`Stop ${name}?`, "The setpoints stay as they are.", "Stop it now"],
+  start: (name) => [t("Start {recipe} today?", { recipe: name }), t("Its setpoints go to the node at once, and each day's after that. Change one by hand at any time: it stays until the recipe changes it."), t("Start now")],
+  skip: (name, run) => [t("Begin the next stage of {recipe} today?", { recipe: name }), t("The rest of {stage} is left out.", { stage: run.at.stage_name }), t("Next stage now")],
+  stop: (name) => [t("Stop {recipe}?", { recipe: name }), t("The setpoints stay as they are."), t("Stop it now")],
 };
 
 function put(element, text) {
@@ -25,8 +26,8 @@ function fill(list, lines) {
     const row = document.createElement("div");
     const dd = Object.assign(document.createElement("dd"), { textContent: line.text });
     if (line.in_force) {
-      const who = line.is_by_hand ? "Set by hand, in force" : "Still in force";
-      dd.append(Object.assign(document.createElement("small"), { textContent: `${who}: ${line.in_force}` }));
+      const text = line.is_by_hand ? t("Set by hand, in force: {value}", { value: line.in_force }) : t("Still in force: {value}", { value: line.in_force });
+      dd.append(Object.assign(document.createElement("small"), { textContent: text }));
     }
     row.append(Object.assign(document.createElement("dt"), { textContent: line.label }), dd);
     return row;
@@ -36,11 +37,18 @@ function fill(list, lines) {
 /** What the node made of the last setpoints, as [level, words]. */
 function toldText(run, isOnline) {
   const { told } = run;
-  if (run.state === "held") return ["warn", `Held: ${run.reason}. Nothing more is sent until you decide.`];
-  if (run.reason) return ["warn", `Not sent yet: ${run.reason}.`];
-  if (told.state === "confirmed") return ["ok", "The node has confirmed the setpoints."];
-  if (isOnline) return ["note", "Sent; the node has not confirmed the setpoints yet."];
-  return ["note", "The node is offline: it gets the setpoints when it is back."];
+  if (run.state === "held") return ["warn", t("Held: {reason}. Nothing more is sent until you decide.", { reason: run.reason })];
+  if (run.reason) return ["warn", t("Not sent yet: {reason}.", { reason: run.reason })];
+  if (told.state === "confirmed") return ["ok", t("The node has confirmed the setpoints.")];
+  if (isOnline) return ["note", t("Sent; the node has not confirmed the setpoints yet.")];
+  return ["note", t("The node is offline: it gets the setpoints when it is back.")];
+}
+
+/** When what changes next. */
+function nextText({ at, next, end_unix_ms: end }) {
+  if (!next) return t("Nothing changes any more; it is over on {day}", { day: dayText(end) });
+  const day = dayText(next.unix_ms);
+  return next.stage === at.stage ? t("Next, {day}", { day }) : t("Next, {day}, stage {stage}", { day, stage: next.stage_name });
 }
 
 export class RecipePanel {
@@ -131,7 +139,7 @@ export class RecipePanel {
     chip.hidden = !run;
     if (!run) return;
     chip.dataset.level = run.level;
-    put(chip, STATES[run.state]);
+    put(chip, t(STATES[run.state]));
     if (isOpen) this.renderOpen(run, node.online && state.link !== "lost");
     else put(this.parts.result, `${fullTime(run.state_unix_ms)}: ${run.text}.`);
   }
@@ -139,7 +147,7 @@ export class RecipePanel {
   renderOpen(run, isOnline) {
     const { at, next } = run;
     const part = (name) => this.parts.open.querySelector(name);
-    put(part(".where"), `${run.recipe}, day ${at.day} of ${at.days}. Stage ${at.stage} of ${at.stages}: ${at.stage_name}, day ${at.stage_day} of ${at.stage_days}`);
+    put(part(".where"), t("{recipe}, day {day} of {days}. Stage {stage} of {stages}: {stage_name}, day {stage_day} of {stage_days}", { recipe: run.recipe, ...at }));
     part("progress").value = at.day / at.days;
     put(part(".stage"), at.stage_text);
     const [level, words] = toldText(run, isOnline);
@@ -147,9 +155,7 @@ export class RecipePanel {
     told.dataset.level = level;
     put(told, words);
     fill(part(".now"), run.setpoints);
-    put(part(".next h3"), next
-      ? `Next, ${dayText(next.unix_ms)}${next.stage === at.stage ? "" : `, stage ${next.stage_name}`}`
-      : `Nothing changes any more; it is over on ${dayText(run.end_unix_ms)}`);
+    put(part(".next h3"), nextText(run));
     fill(part(".next dl"), next ? next.setpoints : []);
     part(".resume").hidden = run.state !== "held";
     part(".onward").hidden = at.stage === at.stages;

@@ -1,5 +1,7 @@
 // The setpoints: ranges come from the contract, and "saved" means the node reported them.
 
+import { put, valueOf, watchNumbers } from "./fields.js";
+import { t } from "./i18n.js";
 import { listen, state } from "./state.js";
 import { request } from "./link.js";
 
@@ -12,8 +14,9 @@ function read(input) {
     const [hours, minutes] = input.value.split(":").map(Number);
     return Number.isFinite(minutes) ? hours * 60 + minutes : null;
   }
-  if (input.value === "" || !input.checkValidity()) return null;
-  const value = Number(input.value) / Number(input.dataset.factor);
+  const typed = valueOf(input);
+  if (Number.isNaN(typed)) return null;
+  const value = typed / Number(input.dataset.factor);
   return input.dataset.kind === "int" ? Math.round(value) : Number(value.toFixed(4));
 }
 
@@ -22,7 +25,7 @@ function write(input, value) {
   else if (input.type === "time") {
     const pad = (part) => String(part).padStart(2, "0");
     input.value = `${pad(Math.floor(value / 60))}:${pad(value % 60)}`;
-  } else input.value = String(Number((value * Number(input.dataset.factor)).toFixed(4)));
+  } else put(input, value * Number(input.dataset.factor));
 }
 
 export class SetpointForm {
@@ -32,6 +35,7 @@ export class SetpointForm {
     this.outcome = form.querySelector(".outcome");
     this.inputs = [...form.querySelectorAll("[name]")];
     this.touched = new Set();
+    watchNumbers(form);
     form.addEventListener("input", (event) => this.touch(event.target));
     form.addEventListener("reset", (event) => {
       event.preventDefault();
@@ -85,7 +89,7 @@ export class SetpointForm {
     if (!changes || Object.keys(changes).length === 0) return;
     this.busy = true;
     this.mark();
-    this.say("pending", "Saved at the host; waiting for the node to confirm\u2026");
+    this.say("pending", t("Saved at the host; waiting for the node to confirm\u2026"));
     try {
       const path = `/api/nodes/${encodeURIComponent(this.node)}/config`;
       const { rev } = await request(path, { method: "PUT", body: { values: changes } });
@@ -93,7 +97,7 @@ export class SetpointForm {
       if (error) this.say("failed", error);
       else {
         this.touched.clear();
-        this.say("done", `Confirmed: revision ${rev} is in force.`);
+        this.say("done", t("Confirmed: revision {rev} is in force.", { rev }));
       }
     } catch (error) {
       this.say("failed", error.message);
@@ -112,12 +116,12 @@ export class SetpointForm {
   confirmed(rev) {
     return new Promise((resolve) => {
       const timer = setTimeout(
-        () => resolve("Not confirmed yet: the node will get it as soon as it is back."), WAIT_MS);
+        () => resolve(t("Not confirmed yet: the node will get it as soon as it is back.")), WAIT_MS);
       const look = () => {
         const { reported_rev: reported, error } = state.nodes.get(this.node).config;
         if (reported < rev || reported === null) return;
         clearTimeout(timer);
-        resolve(error ? `Refused by the node: ${error}` : null);
+        resolve(error ? t("Refused by the node: {reason}", { reason: error }) : null);
       };
       listen(look);
       look();

@@ -1,5 +1,6 @@
 // "Is everything OK?" in one sentence, and whether this page still hears the host.
 
+import { t } from "./i18n.js";
 import { nowUnixMs, state } from "./state.js";
 import { ageText, timeText } from "./words.js";
 
@@ -12,8 +13,8 @@ export function verdictOf(node) {
     const since = timeText(state.lostUnixMs, nowUnixMs());
     return {
       level: "bad",
-      summary: "This page has lost the host.",
-      reasons: [{ level: "bad", text: `No contact since ${since}; what you see is old. Trying again.` }],
+      summary: t("This page has lost the host."),
+      reasons: [{ level: "bad", text: t("No contact since {time}; what you see is old. Trying again.", { time: since }) }],
     };
   }
   return withHost(node.verdict);
@@ -47,7 +48,7 @@ export function renderStrip(root, verdict, newestUnixMs) {
   }
   list.hidden = texts.length === 0;
   root.querySelector(".age").textContent =
-    newestUnixMs === null ? "no reading yet" : `newest reading ${ageText(nowUnixMs() - newestUnixMs)}`;
+    newestUnixMs === null ? t("no reading yet") : t("newest reading {ago}", { ago: ageText(nowUnixMs() - newestUnixMs) });
 }
 
 export function newestOf(nodes) {
@@ -62,6 +63,6 @@ export function newestOf(nodes) {
 
 export function renderLink(root) {
   root.dataset.state = state.link;
-  const words = { live: "live", lost: "no contact with the host", connecting: "connecting" };
+  const words = { live: t("live"), lost: t("no contact with the host"), connecting: t("connecting") };
   root.querySelector("span").textContent = words[state.link];
 }

@@ -1,11 +1,12 @@
 // Live tiles: a value, its band, its age; or what is wrong, in words. Nothing stale looks alive.
 
+import { mark, t } from "./i18n.js";
 import { request } from "./link.js";
 import { nowUnixMs } from "./state.js";
 import { Spark } from "./spark.js";
 import { ageText, band, number, shown, timeText } from "./words.js";
 
-const ARROWS = { up: ["\u2197", "rising"], down: ["\u2198", "falling"], level: ["\u2192", "steady"] };
+const ARROWS = { up: ["\u2197", mark("rising")], down: ["\u2198", mark("falling")], level: ["\u2192", mark("steady")] };
 
 function make(tag, className, parent) {
   const element = document.createElement(tag);
@@ -65,13 +66,13 @@ export class Tile {
   }
 
   showValue(channel, look, now) {
-    const marks = { fault: "fault", stale: "stale", none: "no data" };
+    const marks = { fault: t("fault"), stale: t("stale"), none: t("no data") };
     this.mark.textContent = marks[look] || "";
     this.mark.hidden = !marks[look];
     this.why.textContent = look === "fault" ? channel.fault_text : "";
     this.why.hidden = look !== "fault";
     this.value.replaceChildren();
-    if (look === "fault") return this.value.append("No reading");
+    if (look === "fault") return this.value.append(t("No reading"));
     if (channel.value === null) return this.value.append("\u2014");
     this.value.append(shown(channel, channel.value));
     make("small", "", this.value).textContent = channel.display.unit;
@@ -79,19 +80,19 @@ export class Tile {
     const arrow = look === "stale" ? null : ARROWS[this.spark.trend(now)];
     if (arrow) {
       const trend = make("span", "trend", this.value);
-      [trend.textContent, trend.title] = [arrow[0], `${arrow[1]} over the last 15 minutes`];
+      [trend.textContent, trend.title] = [arrow[0], t("{trend} over the last 15 minutes", { trend: t(arrow[1]) })];
       trend.setAttribute("role", "img");
-      trend.setAttribute("aria-label", arrow[1]);
+      trend.setAttribute("aria-label", t(arrow[1]));
     }
     return undefined;
   }
 
   showAge(channel, look, now) {
     const limits = band(channel);
-    const words = look === "off_band" || look === "edge" ? `outside ${limits}` : limits && `band ${limits}`;
+    const words = look === "off_band" || look === "edge" ? t("outside {band}", { band: limits }) : limits && t("band {band}", { band: limits });
     this.band.textContent = look === "fault" || look === "stale" ? "" : words;
-    if (channel.unix_ms === null) this.age.textContent = "never seen";
-    else if (look === "stale") this.age.textContent = `no news since ${timeText(channel.unix_ms, now)}`;
+    if (channel.unix_ms === null) this.age.textContent = t("never seen");
+    else if (look === "stale") this.age.textContent = t("no news since {time}", { time: timeText(channel.unix_ms, now) });
     else this.age.textContent = ageText(now - channel.unix_ms);
   }
 }
@@ -128,7 +129,7 @@ export function renderSmall(parent, node) {
     make("dd", "", item).textContent = text;
     if (now - channel.unix_ms > node.stale_after_ms) {
       item.className = "old";
-      item.title = `no news since ${timeText(channel.unix_ms, now)}`;
+      item.title = t("no news since {time}", { time: timeText(channel.unix_ms, now) });
     }
   }
 }

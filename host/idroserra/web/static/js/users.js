@@ -1,9 +1,10 @@
 // Users, tokens of programs, and the audit log: for admins.
 
 import { renderBell } from "./bell.js";
+import { dateLocale, mark, t, tn } from "./i18n.js";
 import { request } from "./link.js";
 
-const ROLES = ["viewer", "operator", "admin"];
+const ROLES = [mark("viewer"), mark("operator"), mark("admin")];
 const ROWS = 100;
 const byId = (id) => document.getElementById(id);
 const sure = byId("sure");
@@ -19,7 +20,7 @@ function say(outcome, state, text) {
   outcome.textContent = text;
 }
 
-const day = (unixMs) => new Date(unixMs).toLocaleDateString();
+const day = (unixMs) => new Date(unixMs).toLocaleDateString(dateLocale);
 
 /** Ask first; resolves with the new password, or "" where none is asked for, or null for no. */
 function askSure(title, text, withPassword) {
@@ -54,48 +55,48 @@ function renderUsers({ users }) {
 function userRow(user) {
   const path = `/api/users/${encodeURIComponent(user.name)}`;
   const outcome = byId("users-outcome");
-  const open = user.sessions === 1 ? "logged in" : `logged in ${user.sessions} times`;
-  const role = make("select", { ariaLabel: `Role of ${user.name}` }, ...ROLES.map((name) => new Option(name, name, false, name === user.role)));
+  const open = user.sessions ? tn("logged in", "logged in {count} times", user.sessions) : t("not logged in");
+  const role = make("select", { ariaLabel: t("Role of {name}", { name: user.name }) }, ...ROLES.map((name) => new Option(t(name), name, false, name === user.role)));
   role.addEventListener("change", async () => {
-    await change(outcome, `${path}/role`, { method: "PUT", body: { role: role.value } }, `${user.name} is ${role.value} now.`, renderUsers);
+    await change(outcome, `${path}/role`, { method: "PUT", body: { role: role.value } }, t("{name} is {role} now.", { name: user.name, role: t(role.value) }), renderUsers);
     load();
   });
-  const password = make("button", { type: "button", textContent: "New password\u2026" });
+  const password = make("button", { type: "button", textContent: t("New password\u2026") });
   password.addEventListener("click", async () => {
-    const wanted = await askSure(`A new password for ${user.name}?`, "It ends their sessions.", true);
-    if (wanted) change(outcome, `${path}/password`, { method: "PUT", body: { password: wanted } }, `${user.name} has a new password.`, renderUsers);
+    const wanted = await askSure(t("A new password for {name}?", { name: user.name }), t("It ends their sessions."), true);
+    if (wanted) change(outcome, `${path}/password`, { method: "PUT", body: { password: wanted } }, t("{name} has a new password.", { name: user.name }), renderUsers);
   });
-  const remove = make("button", { type: "button", textContent: "Remove\u2026" });
+  const remove = make("button", { type: "button", textContent: t("Remove\u2026") });
   remove.addEventListener("click", async () => {
-    const yes = await askSure(`Remove ${user.name}?`, "They can no longer log in. What they did stays in the audit log.", false);
-    if (yes !== null) change(outcome, path, { method: "DELETE", body: {} }, `${user.name} was removed.`, renderUsers);
+    const yes = await askSure(t("Remove {name}?", { name: user.name }), t("They can no longer log in. What they did stays in the audit log."), false);
+    if (yes !== null) change(outcome, path, { method: "DELETE", body: {} }, t("{name} was removed.", { name: user.name }), renderUsers);
   });
-  const about = `since ${day(user.made_unix_ms)}, ${user.sessions ? open : "not logged in"}`;
+  const about = t("since {day}, {state}", { day: day(user.made_unix_ms), state: open });
   return make("li", {}, make("b", { textContent: user.name }, make("small", { textContent: about })), role, password, remove);
 }
 
 function renderTokens({ tokens }) {
-  const none = make("li", { className: "soft small", textContent: "None." });
+  const none = make("li", { className: "soft small", textContent: t("None.") });
   byId("tokens").replaceChildren(...(tokens.length ? tokens.map(tokenRow) : [none]));
 }
 
 function tokenRow(token) {
-  const used = token.used_unix_ms === null ? "never used" : `used ${day(token.used_unix_ms)}`;
-  const revoke = make("button", { type: "button", textContent: "Revoke\u2026" });
+  const used = token.used_unix_ms === null ? t("never used") : t("used {day}", { day: day(token.used_unix_ms) });
+  const revoke = make("button", { type: "button", textContent: t("Revoke\u2026") });
   revoke.addEventListener("click", async () => {
-    const yes = await askSure(`Revoke ${token.name}?`, "What asks with it is refused from then on.", false);
-    if (yes !== null) change(byId("tokens-outcome"), `/api/tokens/${encodeURIComponent(token.name)}`, { method: "DELETE", body: {} }, `${token.name} was revoked.`, renderTokens);
+    const yes = await askSure(t("Revoke {name}?", { name: token.name }), t("What asks with it is refused from then on."), false);
+    if (yes !== null) change(byId("tokens-outcome"), `/api/tokens/${encodeURIComponent(token.name)}`, { method: "DELETE", body: {} }, t("{name} was revoked.", { name: token.name }), renderTokens);
   });
-  const about = `made ${day(token.made_unix_ms)} by ${token.by}, ${used}`;
-  return make("li", {}, make("b", { textContent: token.name }, make("small", { textContent: about })), make("span", { className: "chip", textContent: token.role }), revoke);
+  const about = t("made {day} by {who}, {used}", { day: day(token.made_unix_ms), who: token.by, used });
+  return make("li", {}, make("b", { textContent: token.name }, make("small", { textContent: about })), make("span", { className: "chip", textContent: t(token.role) }), revoke);
 }
 
 function auditRow(row) {
-  const at = new Date(row.unix_ms).toLocaleString(undefined, { hourCycle: "h23" });
+  const at = new Date(row.unix_ms).toLocaleString(dateLocale, { hourCycle: "h23" });
   const what = `${row.who}: ${row.action}${row.target ? ` ${row.target}` : ""}: ${row.result}`;
   const reason = row.reason ? ` (${row.reason})` : "";
   const detail = row.detail ? ` ${row.detail}` : "";
-  return make("li", {}, make("span", { textContent: what + reason }), make("small", { className: "soft", textContent: ` ${at}, from ${row.address}${detail}` }));
+  return make("li", {}, make("span", { textContent: what + reason }), make("small", { className: "soft", textContent: ` ${t("{time}, from {address}", { time: at, address: row.address })}${detail}` }));
 }
 
 let oldest = null;
@@ -127,14 +128,14 @@ byId("add-user").addEventListener("submit", (event) => {
   event.preventDefault();
   submit(event.target, "/api/users", (found, outcome) => {
     renderUsers(found);
-    say(outcome, "done", "Added.");
+    say(outcome, "done", t("Added."));
   });
 });
 
 byId("make-token").addEventListener("submit", (event) => {
   event.preventDefault();
   submit(event.target, "/api/tokens", (made, outcome) => {
-    say(outcome, "done", `${made.name} is made.`);
+    say(outcome, "done", t("{name} is made.", { name: made.name }));
     const shown = event.target.querySelector(".secret");
     shown.hidden = false;
     shown.querySelector("code").textContent = made.secret;

@@ -1,5 +1,6 @@
 // Why it did what it did: the newest decisions, doses and refusals, in words.
 
+import { t } from "./i18n.js";
 import { nowUnixMs, listen } from "./state.js";
 import { request } from "./link.js";
 import { fullTime, timeText } from "./words.js";
@@ -31,7 +32,7 @@ export class WhyList {
     const query = `from_unix_ms=${to - WINDOW_MS}&to_unix_ms=${to}&kinds=${this.kinds}&limit=${SHOWN}`;
     try {
       this.events = (await request(`${path}?${query}`)).events.reverse();
-      this.empty.textContent = "Nothing in the last seven days.";
+      this.empty.textContent = t("Nothing in the last seven days.");
     } catch (error) {
       this.empty.textContent = error.message;
     }

@@ -1,13 +1,24 @@
 // Numbers, ages and times as people read them. Nothing here knows the DOM.
 
+import { dateLocale, numberLocale, t } from "./i18n.js";
+
+const FORMATS = new Map();
+
+/** A number as the language writes it: 1.50 or 1,50. */
 export function number(value, decimals) {
-  const text = value.toFixed(decimals);
-  return text.replace("-", "\u2212");
+  if (!FORMATS.has(decimals)) {
+    FORMATS.set(decimals, new Intl.NumberFormat(numberLocale, {
+      minimumFractionDigits: decimals, maximumFractionDigits: decimals, useGrouping: false,
+    }));
+  }
+  return FORMATS.get(decimals).format(value).replace("-", "\u2212");
 }
 
-/** A stored value on the scale of the screen: EC in mS/cm, volume in litres. */
+/** A stored value on the scale of the screen, in the unit the person chose. */
+export const scaled = ({ factor, offset }, value) => value * factor + (offset || 0);
+
 export function shown(channel, value) {
-  return number(value * channel.display.factor, channel.display.decimals);
+  return number(scaled(channel.display, value), channel.display.decimals);
 }
 
 export function band(channel) {
@@ -17,15 +28,15 @@ export function band(channel) {
 
 export function ageText(ms) {
   const seconds = Math.max(0, Math.round(ms / 1000));
-  if (seconds < 120) return `${seconds} s ago`;
-  if (seconds < 7200) return `${Math.round(seconds / 60)} min ago`;
-  if (seconds < 172800) return `${Math.round(seconds / 3600)} h ago`;
-  return `${Math.round(seconds / 86400)} d ago`;
+  if (seconds < 120) return t("{count} s ago", { count: seconds });
+  if (seconds < 7200) return t("{count} min ago", { count: Math.round(seconds / 60) });
+  if (seconds < 172800) return t("{count} h ago", { count: Math.round(seconds / 3600) });
+  return t("{count} d ago", { count: Math.round(seconds / 86400) });
 }
 
-const CLOCK = new Intl.DateTimeFormat(undefined, { hour: "2-digit", minute: "2-digit", second: "2-digit", hourCycle: "h23" });
-const SHORT = new Intl.DateTimeFormat(undefined, { hour: "2-digit", minute: "2-digit", hourCycle: "h23" });
-const DAY = new Intl.DateTimeFormat(undefined, { day: "numeric", month: "short" });
+const CLOCK = new Intl.DateTimeFormat(dateLocale, { hour: "2-digit", minute: "2-digit", second: "2-digit", hourCycle: "h23" });
+const SHORT = new Intl.DateTimeFormat(dateLocale, { hour: "2-digit", minute: "2-digit", hourCycle: "h23" });
+const DAY = new Intl.DateTimeFormat(dateLocale, { day: "numeric", month: "short" });
 
 export function timeText(unixMs, nowMs) {
   if (nowMs - unixMs < 20 * 3600e3) return CLOCK.format(unixMs);
@@ -38,7 +49,8 @@ export const fullTime = (unixMs) => `${DAY.format(unixMs)}, ${CLOCK.format(unixM
 
 export function plainName(name) {
   const spelled = { ph: "pH", ec: "EC" };
-  return name.split("_").map((word) => spelled[word] || (word.length === 1 ? word.toUpperCase() : word)).join(" ");
+  const words = name.split("_").map((word) => spelled[word] || (word.length === 1 ? word.toUpperCase() : word));
+  return t(words.join(" "));
 }
 
 export function millilitres(volumeUl) {
