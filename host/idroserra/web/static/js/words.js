@@ -50,7 +50,8 @@ export const fullTime = (unixMs) => `${DAY.format(unixMs)}, ${CLOCK.format(unixM
 export function plainName(name) {
   const spelled = { ph: "pH", ec: "EC" };
   const words = name.split("_").map((word) => spelled[word] || (word.length === 1 ? word.toUpperCase() : word));
-  return t(words.join(" "));
+  const plain = words.join(" ");
+  return t(plain);
 }
 
 export function millilitres(volumeUl) {

@@ -1,0 +1,27 @@
+// The service worker: with no host it shows one page that says so. It answers nothing else, and
+// keeps no reading: what is old must never look live. STATIC is set by the host, above.
+
+const CACHE = `offline${STATIC}`;
+const KEPT = ["/icon.svg", "/css/base.css", "/css/access.css", "/js/offline.js", "/js/i18n.js", "/js/installed.js", "/js/words.js"];
+
+self.addEventListener("install", (event) => {
+  const wanted = ["/offline", ...["it", "zh"].map((language) => `${STATIC}/words/${language}.json`), ...KEPT.map((path) => STATIC + path)];
+  event.waitUntil(caches.open(CACHE).then((cache) => cache.addAll(wanted)).then(() => self.skipWaiting()));
+});
+
+self.addEventListener("activate", (event) => {
+  const others = caches.keys().then((names) => Promise.all(names.filter((name) => name !== CACHE).map((name) => caches.delete(name))));
+  event.waitUntil(others.then(() => self.clients.claim()));
+});
+
+self.addEventListener("fetch", (event) => {
+  const { request } = event;
+  const { pathname, origin } = new URL(request.url);
+  if (origin !== location.origin) return;
+  if (request.mode === "navigate") event.respondWith(fetch(request).catch(() => caches.match("/offline")));
+  else if (pathname.startsWith(`${STATIC}/`)) event.respondWith(fetch(request).catch(() => kept(request)));
+});
+
+async function kept(request) {
+  return (await caches.match(request)) || Response.error();
+}

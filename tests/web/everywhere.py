@@ -1,0 +1,120 @@
+"""Every page of the application, in each language, size and palette: opened, judged, pictured.
+
+The pages are those of the matrix of roles, so a new one is walked without a line here.
+"""
+
+import itertools
+from pathlib import Path
+
+from pages import DESKTOP, PATIENCE_MS, SMALLEST, Watched
+from playwright.sync_api import expect
+
+from idroserra.access.roles import MATRIX, Role
+
+ROOT = Path(__file__).resolve().parents[2]
+AXE = ROOT / "host" / "web" / "node_modules" / "axe-core" / "axe.min.js"
+LOCALES = {"en": "en-GB", "it": "it-IT", "zh": "zh-CN"}
+SIZES = {"phone": SMALLEST, "desktop": DESKTOP}
+SCHEMES = ("light", "dark")
+NODE = "idro-a"
+# Where a page wants something in its address.
+_ADDRESSES = {"/nodes/{node}": f"/nodes/{NODE}?range=1h"}
+_NO_PAGES = ("/api", "/static", "/metrics", "/authority.crt", "/manifest", "/worker.js")
+_RUN = """() => axe.run(document, {
+  resultTypes: ["violations"],
+  runOnly: ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa"],
+}).then(({violations}) => violations
+  .filter(({impact}) => impact === "serious" || impact === "critical")
+  .flatMap(({id, nodes}) => nodes.map((node) => `${id}: ${node.html.slice(0, 160)}`)))"""
+
+
+def pages():
+    """Return {name: (path, role)} of every page that a person opens."""
+    found = {"missing": ("/nodes/nowhere", Role.ADMIN)}
+    for rule in MATRIX:
+        if rule.method != "GET" or rule.path.startswith(_NO_PAGES):
+            continue
+        path = _ADDRESSES.get(rule.path, rule.path.replace("{node}", NODE))
+        if "{" in path:
+            continue
+        name = rule.path.strip("/").replace("/", "-").replace("{", "").replace("}", "")
+        found[name or "overview"] = (path, Role.ANYONE if rule.role is Role.ANYONE else Role.ADMIN)
+    return found
+
+
+class Walk:
+    """Opens pages of a host, as an admin and as nobody, in one language."""
+
+    def __init__(self, browser, host, language):
+        self._tabs = {
+            Role.ADMIN: Watched(browser, host.url, DESKTOP, "light",
+                                host.session_of(Role.ADMIN, "ada"), LOCALES[language]),
+            Role.ANYONE: Watched(browser, host.url, DESKTOP, "light", None, LOCALES[language]),
+        }
+        self._url = host.url
+        self._language = language
+        # A door leads on by itself: to the log-in where there is an admin, back where the host
+        # answers. Here each stays.
+        self._tabs[Role.ANYONE].page.route("**/api/session", self._nobody)
+
+    def _nobody(self, route):
+        if route.request.frame.url.endswith("/offline"):
+            route.abort()
+        else:
+            route.fulfill(json={"user": None, "role": None, "needs_setup": None})
+
+    def open(self, path, role):
+        """Go to a page and wait until it shows what it has; returns the tab."""
+        tab = self._tabs[role]
+        tab.page.goto(f"{self._url}{path}", wait_until="load")
+        if tab.page.locator("#link").count():
+            expect(tab.page.locator("#link")).to_have_attribute("data-state", "live")
+        tab.page.wait_for_load_state("load", timeout=PATIENCE_MS)
+        return tab
+
+    def judge(self, tab, picture=None):
+        """Return what is wrong with an open page, in each size and palette; `picture`: a name
+        for each, such as "it-node", and where to."""
+        page, wrong = tab.page, []
+        assert page.locator("html").get_attribute("lang").split("-")[0] == self._language
+        page.evaluate(AXE.read_text("utf-8"))
+        for (size, viewport), scheme in itertools.product(SIZES.items(), SCHEMES):
+            page.set_viewport_size(viewport)
+            page.emulate_media(color_scheme=scheme, reduced_motion="reduce")
+            wide = page.evaluate("document.documentElement.scrollWidth") - viewport["width"]
+            if wide > 0:
+                wrong.append(f"{size}: {wide} px wider than the screen")
+            wrong += [f"{size} {scheme}: {found}" for found in page.evaluate(_RUN)]
+            if picture is not None:
+                folder, name = picture
+                folder.mkdir(parents=True, exist_ok=True)
+                page.screenshot(path=str(folder / f"{name}-{size}-{scheme}.png"), full_page=True)
+        wrong += [one for one in tab.troubles if "ERR_FAILED" not in one]  # of _nobody()
+        tab.troubles.clear()
+        return wrong
+
+    def close(self):
+        for tab in self._tabs.values():
+            tab.close()
+
+
+def lived_in(host, wait):
+    """Give a host two greenhouses: one well, with an hour of history and doses, one not."""
+    node = host.node(NODE)
+    for minutes_ago, kind, detail in (
+        (50, "decided", {"loop": "pH", "reason": "held: mixing, 4 min left"}),
+        (40, "dosed", {"actuator": "ph_down", "volume_ul": 2_500, "on_ms": 2_500, "by": "control",
+                       "reason": "pH high: ph_down, 6.04 at 5.90, 12.0 ml/pH, drift +0.02/h"}),
+        (30, "dosed", {"actuator": "nutrient_a", "volume_ul": 12_500, "on_ms": 9_000,
+                       "reason": "EC low: nutrient A, 1480 at 1600 uS/cm", "by": "control"}),
+        (20, "refused", {"actuator": "nutrient_b", "by": "control",
+                         "reason": "nutrient A was given, 40 s left"}),
+        (9, "fault_began", {"channel": "air.rh_pct", "fault": "crc"}),
+        (8, "fault_ended", {"channel": "air.rh_pct", "fault": "crc", "lasted_ms": 61_000}),
+    ):
+        node.tell(kind, detail, minutes_ago * 60_000)
+    node.live(60)
+    sick = host.node("serra-nord")
+    sick.read(faults={"reservoir.ph": "in_air"})
+    host.settle(NODE, 66)
+    wait(lambda: host.client.get("/api/alarms").json()["alarms"], 60, "an alarm")
