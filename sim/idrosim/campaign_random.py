@@ -22,6 +22,8 @@ from idrosim.campaign_case import (
     greenhouse,
 )
 from idrosim.judge import Silence
+from idrosim.probe_parameters import DEFAULTS
+from idrosim.signals import NOISY_TIMES
 
 _DAY_MS = 24 * HOUR_MS
 _PH, _EC, _LEVEL = "reservoir.ph", "reservoir.ec_us_cm", "reservoir.level_mm"
@@ -41,6 +43,8 @@ _SENSOR_FAULTS: tuple[tuple[str, str, tuple[str, ...] | None, int, int], ...] = 
     ("unplugged", "air.temp_c", None, 0, 0),
 )
 _LEVEL_TARGETS = (_LEVEL, "adc.main")
+# H11 calls pH noisy from this standard deviation on: what scatters less forbids nothing.
+_NOISY_PH, _MV_PER_PH = 0.15, 59.16
 
 
 def case(seed: int, hours: float = 24.0) -> Case:
@@ -122,7 +126,7 @@ def _sensor_faults(plan: Plan, rng: random.Random) -> None:
         plan.texts.append(f"{target} {kind}")
         if target in _LEVEL_TARGETS:
             plan.tell("lost_level_ms", (at_ms, until_ms))
-        if pumps is not None:
+        if pumps is not None and (kind != "noisy" or _noise_ph(plan) > _NOISY_PH):
             invariant = "I9" if target == _EC else "I10"
             text = f"{target} is {kind}"
             if detect_ms == _FLAT_MS:  # one dose for each time that water takes to mix
@@ -131,6 +135,13 @@ def _sensor_faults(plan: Plan, rng: random.Random) -> None:
                 invariant, text, pumps, at_ms, until_ms, detect_ms + late_ms, most,
             ))
         at_ms = until_ms + rng.randrange(20 * MINUTE_MS, 4 * HOUR_MS)
+
+
+def _noise_ph(plan: Plan) -> float:
+    """Return the standard deviation of a noisy pH probe in this greenhouse."""
+    noise_mv = plan.plant.get("probe.ph.noise_mv", DEFAULTS["ph"]["noise_mv"])
+    slope_mv = _MV_PER_PH * plan.plant.get("probe.ph.slope_ratio", 1.0)
+    return float(NOISY_TIMES * noise_mv / slope_mv)
 
 
 def _pump(plan: Plan, rng: random.Random, at_ms: int) -> None:

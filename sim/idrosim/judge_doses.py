@@ -168,13 +168,20 @@ def mixed(record: Record, terms: Terms) -> Iterator[Violation]:
     if "circulation" in terms.broken:
         return
     runs = record.spans.get("circulation", [])
+    offs_us = [0, *(off_us for _, off_us in runs)]
+    ons_us = [on_us for on_us, _ in runs]
     for dose in record.doses():
-        index = bisect_right(runs, dose.start_us, key=lambda run: run[0])
-        off_us = runs[index - 1][1] if index else 0
-        if dose.end_us > off_us + UNMIXED_S * 1e6:
-            still_s = (dose.end_us - off_us) / 1e6
-            text = f"{dose.pump} into water that has not moved for {still_s:.1f} s"
-            yield Violation("I15", dose.end_us // 1_000, text)
+        # Every rest that a part of the dose lies in; who ends one run and begins the next in the
+        # same millisecond has not let the water come to rest.
+        first = bisect_right(ons_us, dose.start_us)
+        for off_us, on_us in zip(offs_us[first:], [*ons_us[first:], dose.end_us], strict=False):
+            end_us = min(dose.end_us, on_us)
+            if off_us >= dose.end_us:
+                break
+            if end_us > off_us + UNMIXED_S * 1e6:
+                still_s = (end_us - off_us) / 1e6
+                text = f"{dose.pump} into water that has not moved for {still_s:.1f} s"
+                yield Violation("I15", end_us // 1_000, text)
 
 
 def directions(record: Record, terms: Terms) -> Iterator[Violation]:

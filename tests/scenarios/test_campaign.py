@@ -238,6 +238,13 @@ def test_a_case_without_network_that_doses_otherwise_is_told():
     assert campaign.offline_differs(pair, again) == []
 
 
+@pytest.mark.parametrize(("seed", "forbids"), [(61, False), (2, True)])
+def test_only_what_scatters_enough_to_be_called_noisy_forbids_doses(seed, forbids):
+    case = campaign_random.case(seed)
+    assert "reservoir.ph noisy" in case.text
+    assert any(one.text == "reservoir.ph is noisy" for one in case.terms.silences) == forbids
+
+
 def test_a_file_that_is_none_of_ours_is_refused(tmp_path):
     file = tmp_path / "outcomes.jsonl"
     file.write_text('{"x": 1}\n{"y": 2}\n')

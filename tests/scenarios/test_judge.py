@@ -180,6 +180,17 @@ def test_a_dose_into_still_water(run):
     assert run.judged() == {"I15"}
 
 
+@pytest.mark.parametrize(("off_ms", "on_ms", "found"), [
+    (605_000, 605_001, set()), (605_000, 614_000, set()), (605_000, 618_000, {"I15"}),
+    (590_000, 599_500, set()), (590_000, 604_000, {"I15"}),
+])
+def test_a_dose_in_which_circulation_rests(run, off_ms, on_ms, found):
+    run.pin("circulation", off_ms, 0)
+    run.pin("circulation", on_ms, 1)
+    run.dose("ph_down", 600_000, seconds=20.0)
+    assert run.judged() & {"I15"} == found
+
+
 def test_acid_for_water_that_is_not_above_its_band():
     run = Run()
     run.samples()

@@ -1,0 +1,131 @@
+"""The HTTP API of previews: what the next days would look like, lived through by the twin."""
+
+from __future__ import annotations
+
+from typing import Any, Literal
+
+from fastapi import APIRouter, HTTPException
+from pydantic import BaseModel, ConfigDict, Field, model_validator
+
+from idroserra import recipe
+from idroserra.errors import RecipeError
+from idroserra.i18n import said
+from idroserra.preview.asking import NotKnown, request_of
+from idroserra.preview.previews import DONE, Busy, Preview
+from idroserra.preview.request import MOST_DAYS
+from idroserra.recipe import MAX_FILE_BYTES, Recipe
+from idroserra.service import Service
+from idroserra.web.models import WHO, ErrorOut
+from idroserra.web.views import wall_unix_ms
+from idroserra.web.words import event_text, level_of
+
+_REFUSALS: dict[int | str, dict[str, Any]] = {
+    404: {"model": ErrorOut, "description": "No such node or recipe."},
+    409: {"model": ErrorOut, "description": "Refused, with what to do about it."},
+    422: {"model": ErrorOut, "description": "A field is wrong; the message names it."},
+    503: {"model": ErrorOut, "description": "The host's file does not answer."},
+}
+
+
+class PreviewIn(BaseModel):
+    """What to look ahead at. Without recipe and values: what is set and runs now."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    recipe: str | None = Field(None, max_length=20, description="One that comes with the host, "
+                               "as if it began today.")
+    toml: str | None = Field(None, max_length=MAX_FILE_BYTES,
+                             description="The same with a recipe file of one's own.")
+    values: dict[str, Any] = Field(default_factory=dict, max_length=40,
+                                   description="Settings, as if they were changed now.")
+    days: int = Field(7, ge=1, le=MOST_DAYS)
+    water: Literal["ro", "soft", "medium", "hard"] = Field(
+        "soft", description="What fills the tank: reverse osmosis, or tap water with 0.5, 2.5 "
+                            "or 6.4 meq/L of alkalinity.")
+    by: WHO = "api"
+
+    @model_validator(mode="after")
+    def _is_one(self) -> PreviewIn:
+        if self.recipe is not None and self.toml is not None:
+            raise ValueError("either recipe or toml, not both")
+        return self
+
+
+class PreviewOut(BaseModel):
+    """The newest preview of a node, as it stands; null where there is none."""
+
+    node: str
+    preview: dict[str, Any] | None = Field(
+        description="asked; state: running, done, failed or cancelled; done_ratio; error; "
+                    "outcome: series of pH, EC, level and temperature every step_ms, the bands "
+                    "they are kept in, in_band, by_day with ml of each bottle, of top-off and "
+                    "transpired, told: what would call for somebody, assumed: what is not known")
+
+
+def previews_router(service: Service) -> APIRouter:
+    """Return the routes under /api/nodes/{node}/preview."""
+    router = APIRouter(prefix="/api", responses=_REFUSALS)
+    previews = service.previews
+
+    @router.get("/nodes/{node}/preview", response_model=PreviewOut)
+    def show(node: str) -> dict[str, Any]:
+        """How far the newest preview is, and what came of it."""
+        service.nodes.get(node)
+        return {"node": node, "preview": _json(previews.of(node))}
+
+    @router.post("/nodes/{node}/preview", status_code=202, response_model=PreviewOut)
+    def begin(node: str, body: PreviewIn) -> dict[str, Any]:
+        """Let the twin live through the next days. One preview runs at a time."""
+        known = service.nodes.get(node)
+        try:
+            request = request_of(
+                known, service.live.channels(node), service.recipes.of(node), wall_unix_ms(),
+                days=body.days, water=body.water, recipe=_recipe(body), values=body.values)
+            asked = {"recipe": body.recipe, "values": body.values, "days": body.days,
+                     "water": body.water, "own_recipe": body.toml is not None}
+            return {"node": node, "preview": _json(previews.start(request, asked, body.by))}
+        except (Busy, NotKnown) as error:
+            raise HTTPException(409, str(error)) from None
+
+    @router.delete("/nodes/{node}/preview", response_model=PreviewOut)
+    def cancel(node: str) -> dict[str, Any]:
+        """End the preview of a node, if one is running."""
+        service.nodes.get(node)
+        return {"node": node, "preview": _json(previews.cancel(node))}
+
+    return router
+
+
+def _recipe(body: PreviewIn) -> Recipe | None:
+    if body.toml is not None:
+        try:
+            return recipe.parse(body.toml.encode(), "toml")
+        except RecipeError as error:
+            raise HTTPException(422, str(error)) from None
+    if body.recipe is None:
+        return None
+    try:
+        return recipe.load(body.recipe)
+    except RecipeError as error:
+        raise HTTPException(404, f"recipe: {body.recipe}: {error.why}") from None
+
+
+def _json(preview: Preview | None) -> dict[str, Any] | None:
+    if preview is None:
+        return None
+    found = {
+        "asked": preview.asked, "by": preview.by, "asked_unix_ms": preview.asked_unix_ms,
+        "state": preview.state, "done_ratio": preview.done_ratio, "error": preview.error,
+        "outcome": preview.outcome,
+    }
+    if preview.state == DONE and preview.outcome is not None:
+        told = [{"unix_ms": one["unix_ms"], "kind": one["kind"], "level": level_of(one["kind"]),
+                 "text": event_text(one["kind"], one["detail"])}
+                for one in preview.outcome["told"]]
+        assumed = [_sentence(said(text)) for text in preview.outcome["assumed"]]
+        found["outcome"] = preview.outcome | {"told": told, "assumed": assumed}
+    return found
+
+
+def _sentence(text: str) -> str:
+    return f"{text[:1].upper()}{text[1:]}."

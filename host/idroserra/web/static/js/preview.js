@@ -1,0 +1,215 @@
+// What the next days will look like: asked of the host, lived through by the twin, drawn here.
+
+import { t } from "./i18n.js";
+import { request } from "./link.js";
+import { drawBand } from "./marks.js";
+import { colour, uPlot } from "./panels.js";
+import { state } from "./state.js";
+import { dayText, fullTime, number, plainName, shortTime } from "./words.js";
+
+const POLL_MS = 1000;
+const SHOWN = ["ph", "ec_us_cm", "level_mm"];
+const BOTTLES = ["ph_down", "ph_up", "nutrient_a", "nutrient_b"];
+const LEAST = { ph: 0.6, ec_us_cm: 200, level_mm: 30 };
+
+function put(element, text) {
+  if (element.textContent !== text) element.textContent = text;
+}
+
+function items(list, texts) {
+  list.replaceChildren(...texts.map((text) => Object.assign(document.createElement("li"), { textContent: text })));
+  list.hidden = texts.length === 0;
+}
+
+/** The scale of a quantity on this page: as its tile has it, else as it is stored. */
+function scaleOf(node, quantity) {
+  const channel = node.channels[`reservoir.${quantity}`];
+  const { label, unit, factor, decimals, offset = 0 } = channel ? channel.display : { label: quantity, unit: "", factor: 1, decimals: 2 };
+  return { label, unit, decimals, of: (value) => value * factor + offset };
+}
+
+export class PreviewPanel {
+  constructor(root, node, setpoints) {
+    this.root = root;
+    this.node = node;
+    this.setpoints = setpoints;
+    this.form = root.querySelector("form");
+    this.outcome = root.querySelector(".outcome");
+    this.running = root.querySelector("[data-part=running]");
+    this.shown = root.querySelector("[data-part=outcome]");
+    this.plots = [];
+    this.form.addEventListener("submit", (event) => {
+      event.preventDefault();
+      this.begin();
+    });
+    this.running.querySelector("button").addEventListener("click", () => this.ask({ method: "DELETE" }));
+    root.addEventListener("toggle", () => root.open && this.look());
+    new ResizeObserver(() => this.resize()).observe(root.querySelector(".plots"));
+    matchMedia("(prefers-color-scheme: dark)").addEventListener("change", () => this.preview && this.draw());
+  }
+
+  get path() {
+    return `/api/nodes/${encodeURIComponent(this.node)}/preview`;
+  }
+
+  /** Offer what is typed in the setpoints and not saved. */
+  render() {
+    this.form.elements.plan.querySelector("[value=typed]").disabled = this.setpoints.touched.size === 0;
+  }
+
+  body() {
+    const { plan, days, water } = this.form.elements;
+    const body = { days: Number(days.value), water: water.value };
+    if (plan.value === "typed") body.values = this.setpoints.changes();
+    if (plan.value.startsWith("recipe:")) body.recipe = plan.value.slice(7);
+    return body;
+  }
+
+  begin() {
+    const body = this.body();
+    if (body.values === null) return;
+    this.ask({ method: "POST", body });
+  }
+
+  look() {
+    this.ask({});
+  }
+
+  async ask(options) {
+    clearTimeout(this.timer);
+    try {
+      const { preview } = await request(this.path, options);
+      this.say("");
+      this.take(preview);
+    } catch (error) {
+      this.say(error.message);
+    }
+  }
+
+  say(text) {
+    this.outcome.dataset.state = text ? "failed" : "";
+    put(this.outcome, text);
+  }
+
+  take(preview) {
+    this.preview = preview;
+    const isRunning = Boolean(preview) && preview.state === "running";
+    this.root.dataset.state = preview ? preview.state : "";
+    this.form.inert = isRunning;
+    this.running.hidden = !isRunning;
+    this.shown.hidden = !preview || preview.state !== "done";
+    if (isRunning) {
+      const percent = Math.floor(preview.done_ratio * 100);
+      put(this.running.querySelector("p"), t("Living through the days: {percent} %", { percent }));
+      this.running.querySelector("progress").value = preview.done_ratio;
+      if (this.root.open) this.timer = setTimeout(() => this.look(), POLL_MS);
+    } else if (preview && preview.state === "failed") {
+      this.say(t("It failed: {why}", { why: preview.error }));
+    } else if (preview && preview.state === "cancelled") {
+      this.say(t("Cancelled."));
+    } else if (preview) this.draw();
+  }
+
+  draw() {
+    const { asked, outcome } = this.preview;
+    const plan = asked.recipe || (asked.own_recipe ? t("a recipe of your own") : "");
+    const changed = Object.keys(asked.values).length > 0;
+    const what = plan ? t("{recipe}, begun today", { recipe: plan }) : changed ? t("the setpoints as typed") : t("what was set and ran then");
+    put(this.shown.querySelector(".asked"), t("Asked {when} by {who}: {what}.", { when: fullTime(this.preview.asked_unix_ms), who: this.preview.by, what }));
+    put(this.shown.querySelector(".result"), resultText(outcome));
+    items(this.shown.querySelector(".told"), outcome.told.map((one) => `${fullTime(one.unix_ms)}: ${one.text}`));
+    items(this.shown.querySelector(".assumed"), outcome.assumed);
+    this.fillTable(outcome);
+    this.drawPlots(outcome);
+  }
+
+  fillTable(outcome) {
+    const bottles = BOTTLES.filter((name) => outcome.by_day.some((day) => day[`${name}_ml`] > 0));
+    const heads = [t("Day"), ...bottles.map((name) => `${plainName(name)}, ml`), t("Topped off, L"), t("Drunk by the crop, L")];
+    const cell = (tag, text) => Object.assign(document.createElement(tag), { textContent: text });
+    this.shown.querySelector("thead tr").replaceChildren(...heads.map((text) => Object.assign(cell("th", text), { scope: "col" })));
+    this.shown.querySelector("tbody").replaceChildren(...outcome.by_day.map((day) => {
+      const row = document.createElement("tr");
+      row.append(Object.assign(cell("th", dayText(day.from_unix_ms)), { scope: "row" }));
+      for (const name of bottles) row.append(cell("td", number(day[`${name}_ml`], 1)));
+      for (const name of ["top_off", "transpired"]) row.append(cell("td", number(day[`${name}_ml`] / 1000, 1)));
+      return row;
+    }));
+  }
+
+  drawPlots(outcome) {
+    for (const plot of this.plots) plot.destroy();
+    const root = this.shown.querySelector(".plots");
+    root.replaceChildren();
+    const node = state.nodes.get(this.node);
+    this.plots = SHOWN.map((quantity, index) => plotOf(root, quantity, outcome, scaleOf(node, quantity), index === SHOWN.length - 1));
+    this.resize();
+  }
+
+  resize() {
+    const width = Math.max(240, Math.floor(this.shown.querySelector(".plots").clientWidth));
+    for (const plot of this.plots) if (plot.width !== width) plot.setSize({ width, height: plot.height });
+  }
+}
+
+function resultText(outcome) {
+  const percent = (name) => Math.round(outcome.in_band[name].ratio * 100);
+  return t("In its band: pH {ph} % and EC {ec} % of the time.", { ph: percent("ph"), ec: percent("ec_us_cm") });
+}
+
+function plotOf(root, quantity, outcome, scale, isLast) {
+  const title = document.createElement("div");
+  title.className = "legend";
+  const label = Object.assign(document.createElement("b"), { textContent: scale.unit ? `${scale.label}, ${scale.unit}` : scale.label });
+  const under = document.createElement("span");
+  title.append(label, under);
+  root.append(title);
+  const values = outcome.series[quantity].map(scale.of);
+  const xs = values.map((_, index) => outcome.from_unix_ms + index * outcome.step_ms);
+  const bands = (outcome.bands[quantity] || []).map((band) => [band.from_unix_ms, scale.of(band.low), scale.of(band.high)]);
+  const soft = colour("--soft");
+  const font = `11px ${colour("--font")}`;
+  const grid = { stroke: colour("--grid"), width: 1 };
+  const plot = new uPlot({
+    width: 300, height: (quantity === "level_mm" ? 90 : 130) + (isLast ? 28 : 0), ms: 1, padding: [6, 6, isLast ? 0 : 4, 0],
+    legend: { show: false },
+    cursor: { y: false, points: { show: false }, drag: { x: false, y: false }, sync: { key: "preview", setSeries: false } },
+    scales: { x: { time: true, range: () => [xs[0], xs[xs.length - 1]] }, y: { range: () => rangeOf(values, bands, scale.of(LEAST[quantity]) - scale.of(0)) } },
+    axes: [
+      { stroke: soft, grid, font, ticks: { show: false }, size: isLast ? 28 : 0, values: isLast ? (_plot, at) => at.map(dayOrHour) : () => [], space: 64 },
+      { stroke: soft, grid, font, ticks: { show: false }, size: 60, gap: 6, space: 26, values: (_plot, at) => at.map((value) => number(value, scale.decimals)) },
+    ],
+    series: [{}, { stroke: colour("--s1"), width: 1.6, points: { show: false } }],
+    hooks: {
+      drawClear: [(drawn) => drawBands(drawn, bands)],
+      setCursor: [(drawn) => {
+        const { idx, left } = drawn.cursor;
+        put(under, left < 0 || idx === null ? "" : `${fullTime(xs[idx])}: ${number(values[idx], scale.decimals)}`);
+      }],
+    },
+  }, [xs, values], root);
+  return plot;
+}
+
+const dayOrHour = (at) => (new Date(at).getHours() === 0 ? dayText(at) : shortTime(at));
+
+function rangeOf(values, bands, least) {
+  const all = [...values, ...bands.flatMap(([, low, high]) => [low, high])];
+  const [min, max] = [Math.min(...all), Math.max(...all)];
+  const air = Math.max((max - min) * 0.08, (least - (max - min)) / 2);
+  return [min - air, max + air];
+}
+
+function drawBands(plot, bands) {
+  bands.forEach(([from, low, high], index) => {
+    const end = index + 1 < bands.length ? bands[index + 1][0] : plot.scales.x.max;
+    const { ctx, bbox } = plot;
+    const [left, right] = [plot.valToPos(from, "x", true), plot.valToPos(end, "x", true)];
+    ctx.save();
+    ctx.beginPath();
+    ctx.rect(Math.max(bbox.left, left), bbox.top, Math.max(0, right - Math.max(bbox.left, left)), bbox.height);
+    ctx.clip();
+    drawBand(plot, [low, high]);
+    ctx.restore();
+  });
+}

@@ -1,0 +1,145 @@
+"""Previews: the twin begins as the node reads, and the page tells what the next days bring."""
+
+import pytest
+from pages import DESKTOP, PHONE
+from playwright.sync_api import expect
+
+from idroserra import contract
+from idroserra.access.roles import Role
+from idroserra.preview.greenhouse import greenhouse
+from idroserra.preview.request import Request
+from idrosim.plant import Plant
+
+PATH = "/api/nodes/idro-a/preview"
+NOON_UNIX_MS = 1_795_521_600_000
+DAY_MS = 86_400_000
+
+
+def request(water="soft", **readings):
+    return Request(
+        "idro-a", "esp32-reservoir", NOON_UNIX_MS, 7, water,
+        contract.check_settings({"dosing.enabled": True}), {}, readings, True)
+
+
+@pytest.mark.parametrize("water", ["soft", "medium", "hard"])
+@pytest.mark.parametrize(("ph", "ec_us_cm"), [(6.4, 1_300.0), (5.6, 2_600.0)])
+def test_the_twin_begins_as_the_node_reads(water, ph, ec_us_cm):
+    found = greenhouse(request(
+        water, ph=ph, ec_us_cm=ec_us_cm, temp_c=23.0, level_mm=190.0))
+    truth = Plant(found.plant, 1).truth()
+    assert truth["reservoir.ph"] == pytest.approx(ph, abs=0.02)
+    assert truth["reservoir.ec_us_cm"] == pytest.approx(ec_us_cm, abs=10)
+    assert truth["reservoir.temp_c"] == pytest.approx(23.0)
+    assert truth["reservoir.level_mm"] == pytest.approx(190.0)
+    assert not [text for text in found.assumed if "begun" in text]
+
+
+def test_what_is_not_known_is_said_and_not_made_up():
+    found = greenhouse(request("hard", ec_us_cm=200.0))
+    begun = [text for text in found.assumed if "begun" in text]
+    assert begun == [
+        "pH has no fresh reading: begun at 5.8, its setpoint",
+        "water temperature has no fresh reading: begun at 20 C, usual",
+        "level has no fresh reading: begun at 200 mm, where top-off fills to",
+        "hard water has an EC of 751 uS/cm by itself: begun there, not at 200 uS/cm",
+    ]
+
+
+def test_the_days_of_the_twin_change_at_the_nodes_midnight():
+    asked = request()
+    asked.settings["clock.utc_offset_min"] = 120
+    assert asked.local_hour == 14.0
+    assert [asked.day_start_ms(day) for day in (0, 1, 2)] == [0, DAY_MS * 10 // 24,
+                                                              DAY_MS * 34 // 24]
+
+
+def ended(host, eventually):
+    def state():
+        return host.client.get(PATH).json()["preview"]["state"]
+
+    eventually(lambda: state() != "running", 120, "the end of the preview")
+    return host.client.get(PATH).json()["preview"]
+
+
+def test_a_preview_from_the_question_to_the_days(host, node, eventually):
+    assert host.client.get(PATH).json() == {"node": "idro-a", "preview": None}
+    asked = host.client.post(PATH, json={"recipe": "lettuce", "days": 1, "by": "anna"})
+    assert asked.status_code == 202
+    second = host.client.post(PATH, json={"days": 1})
+    assert second.status_code == 409
+    assert second.json()["error"].startswith("a preview of idro-a is running (")
+    preview = ended(host, eventually)
+    assert preview["error"] == ""
+    outcome = preview["outcome"]
+    assert (preview["state"], preview["by"], preview["done_ratio"]) == ("done", "anna", 1.0)
+    steps = DAY_MS // outcome["step_ms"] + 1
+    assert {len(values) for values in outcome["series"].values()} == {steps}
+    assert outcome["series"]["ph"][0] == pytest.approx(5.85, abs=0.02)
+    assert outcome["bands"]["ec_us_cm"][0]["low"] == 1_100
+    assert outcome["by_day"][0]["from_unix_ms"] == outcome["from_unix_ms"]
+    assert outcome["by_day"][-1]["to_unix_ms"] == outcome["from_unix_ms"] + DAY_MS
+    assert outcome["told"] == []
+    # EC stands above what lettuce begins with: no nutrient is given.
+    assert sum(day["nutrient_a_ml"] for day in outcome["by_day"]) == 0.0
+    assert outcome["assumed"][-1].startswith("The crop is lettuce on ")
+
+
+def test_a_preview_is_cancelled_and_the_next_one_may_begin(host, node, eventually):
+    assert host.client.post(PATH, json={"days": 14}).status_code == 202
+    assert host.client.delete(PATH).json()["preview"]["state"] == "cancelled"
+    eventually(lambda: host.client.post(PATH, json={"days": 14}).status_code == 202, 30,
+               "the next one")
+    host.client.delete(PATH)
+
+
+@pytest.mark.parametrize(("body", "status", "why"), [
+    ({"recipe": "bananas"}, 404, "recipe: bananas: no such recipe"),
+    ({"recipe": "basil", "toml": "x"}, 422, "either recipe or toml, not both"),
+    ({"days": 15}, 422, "days: "),
+    ({"water": "sea"}, 422, "water: "),
+    ({"values": {"ph.target": 9}}, 422, "ph.target: "),
+    ({"values": {"level.low_mm": 300}}, 422, "level.low_mm"),
+])
+def test_a_question_that_means_nothing_is_one_error(host, node, body, status, why):
+    answer = host.client.post(PATH, json=body)
+    assert answer.status_code == status
+    assert why in answer.json()["error"]
+
+
+def test_a_node_that_never_told_its_settings_has_no_preview(host):
+    host.service.nodes.adopt("idro-b", b"k" * 32)
+    answer = host.client.post("/api/nodes/idro-b/preview", json={})
+    assert answer.status_code == 409
+    assert answer.json()["error"] == (
+        "idro-b has not told its settings yet: wait until it was here once")
+
+
+def test_the_page_looks_ahead_with_what_is_typed(node, tab):
+    watched = tab(PHONE)
+    page = watched.open("/nodes/idro-a")
+    panel = page.locator("#preview")
+    panel.locator("summary").click()
+    expect(panel.locator("option[value=typed]")).to_be_disabled()
+    page.fill("#setpoints [name='ec.target_us_cm']", "2")
+    panel.locator("[name=plan]").select_option("typed")
+    panel.locator("[name=days]").fill("1")
+    panel.get_by_role("button", name="Look ahead").click()
+    expect(panel.locator("[data-part=running] p")).to_contain_text("Living through the days:")
+    expect(panel.locator(".result")).to_contain_text("In its band: pH", timeout=120_000)
+    expect(panel.locator(".asked")).to_contain_text("by anna: the setpoints as typed.")
+    expect(panel.locator(".plots canvas")).to_have_count(3)
+    expect(panel.locator("thead th").nth(1)).to_contain_text("ml")
+    expect(panel.locator("tbody tr").first).to_be_visible()
+    watched.check()
+    assert node.values["ec.target_us_cm"] == 1_600
+
+
+def test_a_viewer_sees_a_preview_and_begins_none(host, node, tab, eventually):
+    host.client.post(PATH, json={"days": 1})
+    ended(host, eventually)
+    watched = tab(DESKTOP, "dark", Role.VIEWER)
+    page = watched.open("/nodes/idro-a")
+    page.locator("#preview summary").click()
+    expect(page.locator("#preview .result")).to_contain_text("In its band:")
+    expect(page.get_by_role("button", name="Look ahead")).to_be_hidden()
+    watched.check()
