@@ -12,6 +12,7 @@
 #   make check-homeassistant  Home Assistant's own schemas on what it is told of every board
 #   make score   our dosing against peers' on the same twin; writes docs/score.md
 #   make words   bring the translations up to date and say which are missing (docs/languages.md)
+#   make screenshots  every page in every language, size and palette into build/: some minutes
 #   make docs    write the generated pages under docs/
 #   make venv    only install
 #   make clean   remove what was built; `make distclean` removes .venv too
@@ -155,6 +156,10 @@ check-homeassistant: venv $(HA)/.installed
 
 docs: venv
 	$(PY) -m idroserra.docs_gen
+
+screenshots: venv web  # judged by axe as well; ARGS="--language it --page node" for some
+	$(PY) tests/web/screenshots.py $(ARGS)
+.PHONY: screenshots
 
 words: venv
 	$(PY) -m idroserra.i18n_collect

@@ -165,4 +165,66 @@ _HOST = (
     marked("needs {what}: {days} days of the budget, {volume} ml at {rate} ml a day"),
     marked("needs {what}: only water lowers it, change about {share} of the reservoir"),
 )
-SAID = (*_CONTROL, *_CLIMATE, *_GATE, *_NODE, *_ALARMS, *_HOST)
+# What a calibration sees and refuses: idroserra.calibration.
+_CALIBRATION = (
+    marked("waiting for a reading"), marked("no reading ({fault})"),
+    marked("watching: {count} readings in {time} s"),
+    marked("settling: {why}"), marked("stable: {why}"), marked("moves {rate} a minute"),
+    marked("noisy: scatters by {difference}"), marked("{why}; not settled in {time} min"),
+    marked("{count} buffers are enough"),
+    marked("buffer {buffer} was taken already: another is needed"),
+    marked("buffers {one} and {other} are too near to each other: take 4.01, 9.18 or 10.01 "
+           "besides"),
+    marked("the signal of {value} mV (about pH {share}) fits no buffer: is the probe in a cup, "
+           "its cap off and its cable dry? If so, the electrode is worn out"),
+    marked("this is not buffer {buffer}: the signal fits {other}. Check the cup, rinse, and try "
+           "again{dead}"),
+    marked("at least one buffer is needed"),
+    marked("the electrode gives nearly the same signal in both buffers: it is dead, broken or "
+           "shorted. Replace it"),
+    marked("the signal moves the wrong way: the buffers are swapped"),
+    marked("a slope of {value} %: {low} to {most} % is needed. {way}"),
+    marked("Clean the electrode and use fresh buffers; if it stays, replace the electrode"),
+    marked("Take a second buffer: one alone keeps the old slope"),
+    marked("an offset of {value} mV: at most {most} mV is accepted. Was it buffer {buffer}? If "
+           "so, the reference is spent: replace the electrode"),
+    marked("the buffers do not lie on a line, by {value} pH: one of them is stale or was carried "
+           "over. Rinse, and use fresh ones"),
+    marked("two different buffers are needed"), marked("the cell cannot be read ({fault})"),
+    marked("the cell is not dry: it shows {value}. Shake it, dab it, and look for salt or roots "
+           "between its electrodes"),
+    marked("standard {buffer} was taken already"),
+    marked("the cell is in air: put it into the standard, and knock off the bubbles"),
+    marked("this is not standard {buffer}: it looks like {other}. Check the cup and rinse the "
+           "cell"),
+    marked("a cell constant of {value}: {low} to {most} is accepted"),
+    marked("at least one standard is needed"),
+    marked("the standards disagree by {share} % ({what}): one is stale or diluted, they are "
+           "swapped, or the cell is dirty"),
+    marked("a depth of {value} mm: {low} to {most} is needed"), marked("two depths are enough"),
+    marked("{value} and {limit} mm are too near: at least {low} mm apart is needed"),
+    marked("at least one depth is needed"), marked("nobody went on with it for a quarter of an "
+                                                   "hour"),
+    marked("the pump ran for {value} ms: at least {low} ms is needed for a measurement. Ask for "
+           "a larger volume"),
+    marked("nothing came out: is the bottle empty, the tube full, the pump turning the right "
+           "way?"),
+    marked("at least one run is needed"), marked("there is no point to take back"),
+    marked("only a pump can be run"), marked("the pump is running"),
+    marked("dosing is not held yet: {why}"), marked("the node has not answered"),
+    marked("the node did not tell what it gave"), marked("the node refused the settings: {why}"),
+    marked("other settings came in between: begin again"),
+    marked("the node has not confirmed the settings; it gets them as soon as it is back"),
+    marked("the node has not said yet which settings are in force"),
+    marked("One buffer moves the offset only: the slope stays as it was."),
+    marked("K {value} is far from 1: the cell is dirty, or not of K 1."),
+    marked("12880 alone is far above nutrient solutions: take 1413 or 2760 too."),
+    marked("The dry cell was not looked at."),
+    marked("The empty tank reads 0: its zero stays, for below 0 nothing is shown."),
+    marked("One depth moves the zero only: the millimetre stays as it was."),
+    marked("The node has one flow for all its dosing pumps: check the others against it."),
+    marked("One run says nothing of how well it repeats."),
+    marked("The probe's health is {share} of 100: dosing goes back to {low} % of its budgets. "
+           "Replace the electrode."),
+)
+SAID = (*_CONTROL, *_CLIMATE, *_GATE, *_NODE, *_ALARMS, *_HOST, *_CALIBRATION)

@@ -15,6 +15,7 @@ from idroserra.calibration.history import History, Past, PastPoint
 from idroserra.calibration.kinds import KINDS, Asked, Proposal
 from idroserra.calibration.session import Session, extra_settings
 from idroserra.commands import Commands
+from idroserra.i18n import said
 from idroserra.live import Live
 from idroserra.nodes import Nodes
 from idroserra.web.words import fault_text
@@ -212,11 +213,12 @@ class Calibrations:
         return {
             "id": session.id, "node": session.node, "kind": session.kind.name,
             "actuator": session.actuator, "by": session.by, "state": session.state,
-            "reason": session.why, "hold": session.hold,
+            "reason": said(session.why),
+            "hold": session.hold | {"reason": said(session.hold["reason"])},
             "reading": None if reading is None else {
                 "value": reading.value, "fault": reading.fault, "temp_c": reading.temp_c,
                 "unix_ms": reading.unix_ms, "is_stable": settling.is_stable,
-                "text": settling.text, "per_minute": settling.per_minute,
+                "text": said(settling.text), "per_minute": settling.per_minute,
                 "is_overdue": settling.is_overdue, "progress": settling.progress,
                 "fault_text": None if reading.fault is None else fault_text(reading.fault),
             },
@@ -225,7 +227,8 @@ class Calibrations:
                 {"reference": p.reference, "true_value": p.true_value, "reading": p.reading,
                  "temp_c": p.temp_c} for p in session.taken
             ],
-            "run": None if session.pump_run is None else dict(session.pump_run),
+            "run": None if session.pump_run is None else {
+                **session.pump_run, "reason": said(session.pump_run["reason"])},
             "proposal": self._proposal_json(session),
         }
 
@@ -235,7 +238,7 @@ class Calibrations:
             if proposal is None and session.taken:
                 proposal = session.propose()
         except BadPoint as refusal:
-            return {"error": refusal.why, "code": refusal.code}
+            return {"error": said(refusal.why), "code": refusal.code}
         if proposal is None:
             return None
         notes = list(proposal.notes)
@@ -247,7 +250,8 @@ class Calibrations:
             notes.append(f"The probe's health is {probe_health} of 100: dosing goes back to "
                          f"{settings['dosing.authority_pct']} % of its budgets. Replace the "
                          "electrode.")
-        return {"settings": settings, "results": dict(proposal.results), "notes": notes,
+        return {"settings": settings, "results": dict(proposal.results),
+                "notes": [said(note) for note in notes],
                 "health": probe_health, "error": None, "code": None}
 
 
