@@ -25,6 +25,7 @@ COMMANDS = {
     "watch": "idroserra.cli_watch:watch",
     "node": "idroserra.cli_node:app",
     "alarms": "idroserra.cli_alarms:app",
+    "journal": "idroserra.cli_journal:journal",
     "calibrate": "idroserra.cli_calibrate:app",
     "recipe": "idroserra.cli_recipe:app",
     "board": "idroserra.cli_board:app",

@@ -20,6 +20,7 @@ from idroserra.cli_ask import (
 )
 from idroserra.cli_correct import correct, end_correction
 from idroserra.cli_durations import duration_ms
+from idroserra.cli_journal import note
 from idroserra.cli_tables import node_detail, nodes_table, settings_table
 from idroserra.cli_titrate import titrate
 from idroserra.host_client import DEFAULT_URL, HostClient
@@ -137,6 +138,7 @@ app.command("forget")(forget)
 app.command("correct")(correct)
 app.command("end-correction")(end_correction)
 app.command("titrate")(titrate)
+app.command("note")(note)
 
 
 def _command(

@@ -248,6 +248,12 @@ class AccessConfig(_Section):
     absolute_h: int = Field(default=12, ge=1, le=720)
 
 
+class JournalConfig(_Section):
+    """What the photos of the journal may take on the disk, all of them together."""
+
+    photos_max_mb: int = Field(default=2_000, ge=1, le=1_000_000)
+
+
 class Config(BaseSettings):
     """Everything the host needs to know before it starts. Built by load_config()."""
 
@@ -265,6 +271,7 @@ class Config(BaseSettings):
     alarms: AlarmsConfig = AlarmsConfig()
     homeassistant: HomeAssistantConfig = HomeAssistantConfig()
     access: AccessConfig = AccessConfig()
+    journal: JournalConfig = JournalConfig()
 
     @field_validator("site")
     @classmethod

@@ -20,6 +20,7 @@ from idroserra.doctor_access import look_at_audit, look_at_users
 from idroserra.doctor_alarms import look_at_alarms
 from idroserra.doctor_broker import look_at_broker
 from idroserra.doctor_check import Check
+from idroserra.doctor_journal import look_at_journal
 from idroserra.doctor_nodes import look_at_nodes
 from idroserra.errors import ConfigError, HostError, StoreUnavailable
 from idroserra.host_client import HostClient, HostRefused
@@ -47,6 +48,7 @@ def examine(file: Path | None) -> Iterator[Check]:
         yield look_at_alarms(config.alarms)
         yield look_at_users(config.data_dir)
         yield look_at_audit(config.data_dir)
+        yield look_at_journal(config)
     yield from serial_ports()
     yield micropython()
     yield mpy_cross()

@@ -71,6 +71,10 @@ class HostClient:
         """Return the JSON answer to a POST or PUT of `body`."""
         return self._ask(method, path, json.dumps(body).encode())
 
+    def upload(self, path: str, content: bytes, content_type: str) -> dict[str, Any]:
+        """Return the JSON answer to a POST of a file."""
+        return self._ask("POST", path, content, content_type)
+
     def stream(self) -> Iterator[dict[str, Any]]:
         """Yield the messages of /api/live until the host ends them or goes silent."""
         request = urllib.request.Request(f"{self.url}/api/live", headers=self._headers)
@@ -102,11 +106,13 @@ class HostClient:
             token = token_for(self.url) or ""
         return {"Authorization": f"Bearer {token}"} if token else {}
 
-    def _ask(self, method: str, path: str, body: bytes | None) -> dict[str, Any]:
+    def _ask(
+        self, method: str, path: str, body: bytes | None, content_type: str = "application/json"
+    ) -> dict[str, Any]:
         request = urllib.request.Request(
             f"{self.url}{path}", data=body, method=method,
             headers=self._headers | (
-                {} if body is None else {"Content-Type": "application/json"}))
+                {} if body is None else {"Content-Type": content_type}))
         with self._open(request, TIMEOUT_S) as answer:
             try:
                 content: dict[str, Any] = json.load(answer)

@@ -21,6 +21,7 @@ from idroserra.database import lock_folder
 from idroserra.errors import ConfigError
 from idroserra.homeassistant.bridge import Bridge
 from idroserra.ingest import Ingest
+from idroserra.journal.journal import Journal
 from idroserra.lan.lan import Lan
 from idroserra.live import Live
 from idroserra.mqtt_link import Link, wall_unix_ms
@@ -51,6 +52,7 @@ class Service:
     alarms: AlarmChain
     access: Access
     lan: Lan | None
+    journal: Journal
 
     def __init__(
         self, config: Config, now_unix_ms: Callable[[], int] = wall_unix_ms
@@ -83,6 +85,7 @@ class Service:
             self.live = Live()
             self._link = Link(config.mqtt, now_unix_ms)
             self.access = self._open_access(opened)
+            self.journal = self._open_journal(opened)
             self.commands = Commands(
                 folder / "state.db", self.nodes, self.live, self._link, self.spool.epoch,
                 self.access.audit.add,
@@ -177,6 +180,18 @@ class Service:
             raise ConfigError(str(folder), "data_dir", str(error)) from error
         opened.callback(access.close)
         return access
+
+    def _open_journal(self, opened: ExitStack) -> Journal:
+        """Return the notes and photos. Raises ConfigError."""
+        folder, most_mb = self.config.data_dir, self.config.journal.photos_max_mb
+        try:
+            journal = Journal(
+                folder, most_mb * 1_000_000, self._link.now_unix_ms,
+                lambda node: self.live.publish({"type": "journal", "node": node}))
+        except (OSError, sqlite3.Error) as error:
+            raise ConfigError(str(folder), "data_dir", str(error)) from error
+        opened.callback(journal.close)
+        return journal
 
     def _page_url(self) -> str | None:
         """Return where people reach the page from other machines, None where they do not."""

@@ -11,6 +11,7 @@ import threading
 from datetime import UTC, datetime
 
 import pytest
+from PIL import Image
 
 from idroserra.alarms.book import AlarmBook
 from idroserra.backups.archive import BackupError
@@ -19,18 +20,27 @@ from idroserra.backups.restore import JOURNAL, STAGING, finish_restore, restore
 from idroserra.config import load_config
 from idroserra.database import connect, lock_folder
 from idroserra.errors import NotAdopted
+from idroserra.journal.journal import Journal
+from idroserra.journal.notes import Author, Draft
 from idroserra.nodes import Nodes
 from idroserra.store import SamplePoint
 from idroserra.store.sqlite import SqliteStore
 
 NODE = "idro-a"
 KEY = bytes(range(32))
+ANNA = Author("session", "anna")
 T0 = 1_795_507_200_000
 NOW = datetime(2026, 11, 25, 14, 0, tzinfo=UTC)
 
 
 def config_of(folder):
     return load_config(None, {"site": "farm", "data_dir": str(folder)})
+
+
+def photo_file(folder):
+    path = folder / "journal-photos" / "upload.part"
+    Image.new("RGB", (40, 30), "green").save(path, "JPEG")
+    return path
 
 
 def fill(folder, value=6.0):
@@ -42,6 +52,10 @@ def fill(folder, value=6.0):
     store.write([SamplePoint(NODE, "reservoir.ph", T0 + i, value) for i in range(100)], [])
     store.close()
     AlarmBook(folder / "alarms.db").close()
+    journal = Journal(folder, 1_000_000, lambda: T0)
+    note = journal.add(Draft(NODE, "note", T0, f"{value}"), ANNA, "anna")
+    journal.add_photo(note.id, photo_file(folder), ANNA, is_admin=False)
+    journal.close()
     (folder / "notes").mkdir()
     (folder / "notes" / "a.txt").write_text(f"{value}")
     (folder / "broker.key").write_bytes(b"secret")
@@ -78,12 +92,13 @@ def test_what_goes_in_comes_out(tmp_path):
     out = tmp_path / "a.backup"
     manifest = back_up(tmp_path / "old", out)
     assert out.stat().st_mode & 0o777 == 0o600
-    assert [entry.name for entry in manifest.files] == [
-        "store.db", "state.db", "alarms.db", "broker.key", "notes/a.txt"]
+    assert [entry.name for entry in manifest.files][:6] == [
+        "store.db", "state.db", "alarms.db", "broker.key", "journal.db", "notes/a.txt"]
     made, kept = put_back(out, tmp_path / "new")
     assert (made, kept) == (manifest, None)
     assert sorted(path.name for path in (tmp_path / "new").iterdir()) == [
-        "alarms.db", "broker.key", "lock", "notes", "state.db", "store.db"]
+        "alarms.db", "broker.key", "journal-photos", "journal.db", "lock", "notes", "state.db",
+        "store.db"]
     assert ph_values(tmp_path / "new") == [6.0] * 100
     nodes = Nodes(tmp_path / "new" / "state.db", "farm")
     assert nodes.key(NODE) == KEY
@@ -315,3 +330,19 @@ def test_a_backup_into_the_data_folder_or_of_nothing_is_refused(tmp_path):
         back_up(tmp_path / "nothing", tmp_path / "a.backup")
     with pytest.raises(BackupError, match="No such file or directory"):
         back_up(tmp_path / "old", tmp_path / "nowhere" / "a.backup")
+
+
+def test_notes_come_back_with_their_photos(tmp_path):
+    fill(tmp_path / "old")
+    put = tmp_path / "a.backup"
+    names = [entry.name for entry in back_up(tmp_path / "old", put, with_keys=False).files]
+    assert "journal.db" in names
+    put_back(put, tmp_path / "new")
+    journal = Journal(tmp_path / "new", 1_000_000, lambda: T0)
+    note, = journal.newest()
+    path = journal.photo_path(note.id, note.photos[0].id, small=True)
+    with Image.open(path) as image:
+        assert image.size == (40, 30)
+    journal.close()
+    assert sorted(name for name in names if name.startswith("journal-photos/")) == sorted(
+        f"journal-photos/{note.photos[0].id}{end}.jpg" for end in ("", "-small"))

@@ -16,7 +16,7 @@ from waiting import wait_until
 
 SAMPLES = {
     "node": "idro-a", "calibration": "none", "name": "nobody", "command_id": "none",
-    "path": "none.js",
+    "path": "none.js", "note": "0" * 16, "photo": "0" * 32,
 }
 ROLES = (Role.VIEWER, Role.OPERATOR, Role.ADMIN)
 

@@ -129,6 +129,18 @@ MATRIX = (
          "finish calibration"),
     Rule("POST", "/api/nodes/{node}/calibrations/{calibration}/cancel", _OPERATOR,
          "cancel calibration"),
+    # The journal.
+    Rule("GET", "/journal", _VIEWER),
+    Rule("GET", "/api/journal", _VIEWER),
+    Rule("POST", "/api/journal", _OPERATOR, "write note"),
+    Rule("GET", "/api/journal/yields", _VIEWER),
+    Rule("GET", "/api/journal/export", _VIEWER),
+    Rule("GET", "/api/journal/{note}", _VIEWER),
+    Rule("PUT", "/api/journal/{note}", _OPERATOR, "change note"),
+    Rule("DELETE", "/api/journal/{note}", _OPERATOR, "delete note"),
+    Rule("POST", "/api/journal/{note}/photos", _OPERATOR, "add photo"),
+    Rule("GET", "/api/journal/{note}/photos/{photo}", _VIEWER),
+    Rule("DELETE", "/api/journal/{note}/photos/{photo}", _OPERATOR, "delete photo"),
     # Alarms.
     Rule("GET", "/api/alarms", _VIEWER),
     Rule("GET", "/api/alarms/history", _VIEWER),

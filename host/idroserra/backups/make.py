@@ -26,6 +26,7 @@ from idroserra.backups.archive import (
 )
 from idroserra.backups.restore import JOURNAL, KEPT_PREFIX, STAGING
 from idroserra.config import Config
+from idroserra.journal.photos import FOLDER as PHOTOS
 
 FIRST = ("spool.db", "store.db", "state.db")
 # Of a running host alone, or nothing that lasts.
@@ -57,6 +58,7 @@ def make_backup(config: Config, out: Path, *, with_keys: bool, tell: Tell) -> Ma
                 with tarfile.open(fileobj=file, mode="w") as archive:
                     files = [_add(archive, folder, name, Path(scratch), tell, with_keys=with_keys)
                              for name in names]
+                    files += _photos(archive, folder, tell)
                     manifest = Manifest(
                         FORMAT, version("idroserra"), config.site, time.time_ns() // 1_000_000,
                         with_keys, config.store.kind, files)
@@ -81,7 +83,7 @@ def _names(folder: Path, *, with_keys: bool) -> list[str]:
         first = name.partition("/")[0]
         if not path.is_file() or first == STAGING or first.startswith(KEPT_PREFIX):
             continue
-        if name in PASSED_OVER or name.endswith(PASSED_SUFFIXES):
+        if name in PASSED_OVER or name.endswith(PASSED_SUFFIXES) or first == PHOTOS:
             continue
         is_secret = path.name in SECRET_NAMES or path.suffix in SECRET_SUFFIXES
         if with_keys or not is_secret:
@@ -89,6 +91,21 @@ def _names(folder: Path, *, with_keys: bool) -> list[str]:
     if not found:
         raise BackupError(f"{folder}: nothing there to back up; is data_dir right?")
     return sorted(found, key=lambda name: (FIRST.index(name) if name in FIRST else len(FIRST)))
+
+
+def _photos(archive: tarfile.TarFile, folder: Path, tell: Tell) -> list[Entry]:
+    """Add the photos there are now: the copy of the journal that is in already knows no others.
+
+    One that is deleted meanwhile is passed over."""
+    found = []
+    for path in sorted((folder / PHOTOS).glob("*.jpg")):
+        try:
+            entry = add_file(archive, path, f"{PHOTOS}/{path.name}", database=False)
+        except FileNotFoundError:
+            continue
+        tell(entry.name, entry.size_bytes)
+        found.append(entry)
+    return found
 
 
 def _add(

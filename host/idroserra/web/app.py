@@ -32,6 +32,8 @@ from idroserra.errors import (
     UnknownNode,
 )
 from idroserra.i18n import LANGUAGES, page_texts, said
+from idroserra.journal.errors import JournalFull, NotYours, PhotoRefused, UnknownNote
+from idroserra.journal.journal import BadNote
 from idroserra.service import Service
 from idroserra.web.access import access_router
 from idroserra.web.alarms import alarms_router
@@ -42,6 +44,7 @@ from idroserra.web.feeds import Feeds
 from idroserra.web.gate import Gate
 from idroserra.web.guard import Guard
 from idroserra.web.installed import add_installed
+from idroserra.web.journal import journal_router
 from idroserra.web.keys import keys_router
 from idroserra.web.metrics import metrics_router
 from idroserra.web.pages import Pages, add_pages
@@ -57,7 +60,8 @@ _STATUS: tuple[tuple[type[Exception], int], ...] = (
     (UnknownNode, 404), (UnknownCommand, 404), (UnknownAlarm, 404), (Unknown, 404),
     (WrongPassword, 403), (NotFresh, 403), (TooMany, 429), (Refused, 422), (NotAdopted, 409),
     (OtherKey, 409),
-    (AlarmRefused, 409), (BadRequest, 422),
+    (AlarmRefused, 409), (BadRequest, 422), (UnknownNote, 404), (NotYours, 403),
+    (JournalFull, 409), (BadNote, 422), (PhotoRefused, 422),
     (contract.ProtocolError, 422), (contract.SettingsError, 422), (StoreError, 503),
 )
 
@@ -97,6 +101,7 @@ def create_app(service: Service, *, simulated: bool = False) -> FastAPI:
     app.include_router(alarms_router(service))
     app.include_router(recipes_router(service))
     app.include_router(export_router(service))
+    app.include_router(journal_router(service))
     app.include_router(metrics_router(service))
     app.mount(f"/static/{digest}", _Static(directory=STATIC), name="static")
     pages = Pages(app, service, views, digest, simulated=simulated)

@@ -50,7 +50,7 @@ def export_router(service: Service) -> APIRouter:
         found = service.nodes.get(node)
         if not 0 < to_unix_ms - from_unix_ms <= MOST_SPAN_MS:
             raise BadRequest("to_unix_ms: must be after from_unix_ms, by at most 400 days")
-        zone = _zone(time_zone)
+        zone = zone_of(time_zone)
         channels = _channels(service, found)
         span = (from_unix_ms, to_unix_ms)
         pieces = _pieces(service, node, channels, what, form, zone, span)
@@ -84,7 +84,8 @@ def _channels(service: Service, node: Node) -> list[str]:
     return sorted(known, key=screen_order)
 
 
-def _zone(name: str | None) -> ZoneInfo | None:
+def zone_of(name: str | None) -> ZoneInfo | None:
+    """Return a time zone by its name, None for none. Raises BadRequest."""
     if name is None:
         return None
     try:

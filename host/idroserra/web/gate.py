@@ -21,7 +21,7 @@ from idroserra.access.access import Access
 from idroserra.access.roles import Role, Rule, rule_of, target_of
 from idroserra.access.who import Who, set_who
 from idroserra.i18n import LANGUAGES, PLAIN, Speech, chosen_language, set_speech
-from idroserra.web.guard import SAFE_METHODS
+from idroserra.web.guard import MAX_BODY_BYTES, SAFE_METHODS
 
 COOKIE = "idroserra"
 # Before the log-in a language can be chosen in the address.
@@ -103,7 +103,8 @@ class _Record:
 
     async def receive(self) -> Message:
         message = await self._receive()
-        self._asked += message.get("body", b"")  # the Guard limits it
+        if len(self._asked) < MAX_BODY_BYTES:  # a photo is longer, and no words
+            self._asked += message.get("body", b"")
         return message
 
     async def keep(self, message: Message) -> None:

@@ -8,6 +8,7 @@ Who is let in is the Gate's matter, behind it.
 
 from __future__ import annotations
 
+import re
 from urllib.parse import urlsplit
 
 from starlette.datastructures import Headers, MutableHeaders
@@ -15,15 +16,18 @@ from starlette.responses import JSONResponse
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from idroserra.config import is_loopback
+from idroserra.journal.photos import MOST_UPLOAD_BYTES, UPLOAD_TYPES
 from idroserra.lan.lan import Lan
 from idroserra.lan.names import check_name
 
 MAX_BODY_BYTES = 65_536
+# The one route that takes more than JSON: a photo, which the route itself reads as it comes.
+_UPLOAD = re.compile(r"/api/journal/[^/]+/photos")
 SAFE_METHODS = ("GET", "HEAD", "OPTIONS")
 HEADERS = {
     "Content-Security-Policy": (
         "default-src 'self'; base-uri 'none'; form-action 'self'; frame-ancestors 'none'; "
-        "object-src 'none'"),
+        "object-src 'none'; img-src 'self' blob:"),  # blob: photos of a note before they are sent
     "X-Content-Type-Options": "nosniff",
     "Referrer-Policy": "same-origin",
     "Cross-Origin-Opener-Policy": "same-origin",
@@ -59,29 +63,33 @@ class Guard:
                     headers["Cache-Control"] = "no-store"
             await send(message)
 
-        refusal = self._refusal(scope["method"], Headers(scope=scope), scope["server"])
+        is_upload = scope["method"] == "POST" and _UPLOAD.fullmatch(scope["path"]) is not None
+        refusal = self._refusal(
+            scope["method"], Headers(scope=scope), scope["server"], is_upload=is_upload)
         if refusal is not None:
             await refusal(scope, receive, send_with_headers)
             return
-        if scope["method"] in SAFE_METHODS:
+        if scope["method"] in SAFE_METHODS or is_upload:
             await self._app(scope, receive, send_with_headers)
             return
         body = await _whole_body(receive)
         if body is None:
-            await _too_large()(scope, receive, send_with_headers)
+            await _too_large(MAX_BODY_BYTES)(scope, receive, send_with_headers)
             return
         await self._app(scope, _again(body, receive), send_with_headers)
 
     def _refusal(
-        self, method: str, headers: Headers, server: tuple[str, int | None] | None
+        self, method: str, headers: Headers, server: tuple[str, int | None] | None, *,
+        is_upload: bool,
     ) -> JSONResponse | None:
         host = headers.get("host", "")
         why = self._foreign(host, server)
         if why:
             return JSONResponse({"error": f"Host: {why}"}, 403)
         length = headers.get("content-length", "0")
-        if not length.isdecimal() or int(length) > MAX_BODY_BYTES:
-            return _too_large()
+        most_bytes = MOST_UPLOAD_BYTES if is_upload else MAX_BODY_BYTES
+        if not length.isdecimal() or int(length) > most_bytes:
+            return _too_large(most_bytes)
         if method in SAFE_METHODS:
             return None
         origin = headers.get("origin")
@@ -94,8 +102,9 @@ class Guard:
             why = "Sec-Fetch-Site: another site may not ask for this"
             return JSONResponse({"error": why}, 403)
         kind = headers.get("content-type", "").partition(";")[0].strip().lower()
-        if kind != "application/json":
-            return JSONResponse({"error": "Content-Type: application/json needed"}, 415)
+        taken = ("application/json", *UPLOAD_TYPES) if is_upload else ("application/json",)
+        if kind not in taken:
+            return JSONResponse({"error": f"Content-Type: {' or '.join(taken)} needed"}, 415)
         return None
 
     def _foreign(self, host: str, server: tuple[str, int | None] | None) -> str:
@@ -142,5 +151,5 @@ def _again(body: bytes, receive: Receive) -> Receive:
     return replay
 
 
-def _too_large() -> JSONResponse:
-    return JSONResponse({"error": f"body: at most {MAX_BODY_BYTES} bytes"}, 413)
+def _too_large(most_bytes: int) -> JSONResponse:
+    return JSONResponse({"error": f"body: at most {most_bytes} bytes"}, 413)

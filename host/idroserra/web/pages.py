@@ -28,6 +28,7 @@ from idroserra.i18n import (
     said,
     speaking,
 )
+from idroserra.journal.notes import KINDS as JOURNAL_KINDS
 from idroserra.recipes.view import summary_json
 from idroserra.service import Service
 from idroserra.units import KINDS
@@ -128,6 +129,7 @@ class Pages:
             "site": service.config.site,
             "place": name.removesuffix(".html"), "kinds": EVENT_KINDS, "recipes": self._recipes,
             "references": REFERENCES, "who": "" if who is None else who.name, "role": role.word,
+            "journal_kinds": JOURNAL_KINDS,
             "may": lambda word: role >= role_of(word),
             "settings": {
                 key: row._asdict() | {"text": SETTING_TEXTS[key]}
@@ -156,6 +158,11 @@ def add_pages(app: FastAPI, pages: Pages) -> None:
     def alarms(request: Request) -> HTMLResponse:
         """The page of the alarms."""
         return pages.page(request, "alarms.html")
+
+    @app.get("/journal", include_in_schema=False)
+    def journal(request: Request) -> HTMLResponse:
+        """The page of the journal."""
+        return pages.page(request, "journal.html")
 
     @app.get("/nodes/{node}", include_in_schema=False)
     def node_page(request: Request, node: str) -> HTMLResponse:

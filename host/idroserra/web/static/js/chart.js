@@ -3,6 +3,7 @@
 import { listen } from "./state.js";
 import { request } from "./link.js";
 import { dosesAt, dosersOn, drawBand, drawDoses, lookOf, SHAPES, tipLines } from "./marks.js";
+import { drawNotes, loadNotes, noteLines, notesAt } from "./note_marks.js";
 import { align, colour, options, panelsOf, uPlot } from "./panels.js";
 import { fullTime, number, plainName, scaled, shortTime, dayText } from "./words.js";
 
@@ -23,6 +24,7 @@ export class Stack {
     this.node = node;
     this.range = range;
     this.doses = [];
+    this.notes = [];
     this.series = {};
     this.panels = [];
     this.loadedMs = 0;
@@ -41,6 +43,7 @@ export class Stack {
     listen((message) => {
       if (message.type === "tick") this.tick();
       if (message.type === "event" && message.kind === "dosed" && message.node === this.node.node) this.addDose(message);
+      if (message.type === "journal" && (!message.node || message.node === this.node.node)) this.load();
     });
   }
 
@@ -108,6 +111,7 @@ export class Stack {
   drawMarks(plot, panel) {
     const count = drawDoses(plot, panel, this.doses, this.dosers);
     panel.root.dataset.marks = String(count);
+    panel.root.dataset.notes = String(drawNotes(plot, this.notes, panel === this.panels[0]));
   }
 
   resize() {
@@ -153,13 +157,15 @@ export class Stack {
     const span = `from_unix_ms=${from}&to_unix_ms=${to}`;
     const columns = Math.min(2000, this.width);
     try {
-      const [series, events] = await Promise.all([
+      const [series, events, notes] = await Promise.all([
         channels ? request(`${base}/series?channels=${channels}&${span}&columns=${columns}`, { signal }) : { series: {} },
         request(`${base}/events?${span}&kinds=dosed&limit=5000`, { signal }),
+        loadNotes(this.node.node, [from, to], signal),
       ]);
       this.series = series.series;
       this.columnMs = (to - from) / columns;
       this.doses = events.events.map(doseOf);
+      this.notes = notes;
       this.shownBounds = [from, to];
       this.fail("");
       this.show();
@@ -219,10 +225,11 @@ export class Stack {
   }
 
   showTip(plot, panel) {
-    const found = dosesAt(plot, panel, this.doses, this.dosers, plot.cursor);
-    this.tip.hidden = found.length === 0;
-    if (!found.length) return;
-    this.tip.replaceChildren(...tipLines(found).map((text) => Object.assign(make("div"), { textContent: text })));
+    const doses = dosesAt(plot, panel, this.doses, this.dosers, plot.cursor);
+    const notes = doses.length ? [] : notesAt(plot, this.notes, plot.cursor.left);
+    this.tip.hidden = doses.length + notes.length === 0;
+    if (this.tip.hidden) return;
+    this.tip.replaceChildren(...(notes.length ? noteLines(notes) : tipLines(doses)).map((text) => Object.assign(make("div"), { textContent: text })));
     const box = plot.over.getBoundingClientRect();
     const home = this.root.getBoundingClientRect();
     const x = box.left - home.left + plot.cursor.left;

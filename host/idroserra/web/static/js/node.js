@@ -6,6 +6,7 @@ import { Stack, spanText } from "./chart.js";
 import { DoseForm, StopControl } from "./commands.js";
 import { CorrectionPanel, renderAdvice } from "./correction.js";
 import { t } from "./i18n.js";
+import { Jotted } from "./jotted.js";
 import { start } from "./link.js";
 import { Range, RANGES } from "./range.js";
 import { RecipePanel } from "./recipe.js";
@@ -28,6 +29,7 @@ const correction = new CorrectionPanel(byId("correct"), byId("correct-sure"), na
 const recipe = new RecipePanel(byId("recipe"), byId("recipe-sure"), name);
 const setpoints = new SetpointForm(byId("setpoints"), name);
 const why = new WhyList(byId("why"), name);
+new Jotted(byId("jotted"), name);
 const stack = new Stack(byId("stack"), state.nodes.get(name), range);
 let cursorUnixMs = null;
 

@@ -1,0 +1,1 @@
+"""The journal: what people did and saw, with photos and harvests."""

@@ -1,0 +1,127 @@
+"""Photos as files: taken in, made small, without what the camera wrote into them.
+
+A photo is decoded and encoded anew: what leaves this module is a JPEG of pixels and nothing else,
+no place, no time, no name. Two files each, in `journal-photos` of the data folder: as large as a
+screen shows it, and a small one. Names are random, never those of the upload.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import secrets
+import struct
+import threading
+import zlib
+from contextlib import suppress
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from idroserra.errors import StoreUnavailable
+from idroserra.journal.errors import PhotoRefused, UnknownNote
+from idroserra.journal.notes import Photo
+
+if TYPE_CHECKING:
+    from PIL.Image import Image
+
+FOLDER = "journal-photos"
+TYPE = "image/jpeg"
+# What an upload may be, by the name the browser gives it.
+UPLOAD_TYPES = ("image/jpeg", "image/png", "image/webp")
+MOST_UPLOAD_BYTES = 20 * 1024 * 1024
+MOST_PIXELS = 64_000_000
+LONG_SIDE_PX, SMALL_SIDE_PX = 1_600, 360
+_QUALITY = 82
+_ID = re.compile(r"[0-9a-f]{32}")
+# What decoders raise on a damaged file.
+_DAMAGED = (OSError, ValueError, SyntaxError, KeyError, IndexError, TypeError, AttributeError,
+            EOFError, OverflowError, struct.error, zlib.error)
+_TAKEN = "a JPEG, PNG or WebP is needed"
+
+
+class Photos:
+    """The folder of the photos. Any thread may call."""
+
+    def __init__(self, folder: Path) -> None:
+        """Make the folder where needed. Raises OSError."""
+        self.folder = folder / FOLDER
+        self.folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        self._decoding = threading.Lock()  # one at a time: a photo takes much memory
+
+    def part(self) -> Path:
+        """Return a new name for an upload that is still coming in; sweep() forgets it."""
+        return self.folder / f"{secrets.token_hex(16)}.part"
+
+    def take(self, upload: Path) -> Photo:
+        """Make a photo of an upload. Raises PhotoRefused, StoreUnavailable."""
+        photo_id = secrets.token_hex(16)
+        with self._decoding:
+            image = _read(upload)
+            try:
+                size_bytes = self._write(image, self._path(photo_id, small=False))
+                width_px, height_px = image.size
+                image.thumbnail((SMALL_SIDE_PX, SMALL_SIDE_PX))
+                size_bytes += self._write(image, self._path(photo_id, small=True))
+            except OSError as error:
+                self.remove(photo_id)
+                why = error.strerror or str(error)
+                raise StoreUnavailable(f"{FOLDER}: the photo was not kept: {why}") from error
+        return Photo(photo_id, width_px, height_px, size_bytes)
+
+    def path(self, photo_id: str, *, small: bool) -> Path:
+        """Return the file of a photo. Raises UnknownNote."""
+        if not _ID.fullmatch(photo_id):
+            raise UnknownNote("photo: no such photo")
+        path = self._path(photo_id, small=small)
+        if not path.is_file():
+            raise UnknownNote("photo: its file is gone from the host")
+        return path
+
+    def remove(self, photo_id: str) -> None:
+        """Remove the files of a photo; what the disk refuses goes with the next sweep()."""
+        for small in (False, True):
+            with suppress(OSError):
+                self._path(photo_id, small=small).unlink(missing_ok=True)
+
+    def sweep(self, known: set[str]) -> None:
+        """Remove what belongs to no photo: uploads that broke off, and what was deleted."""
+        for path in self.folder.iterdir():
+            if path.name.partition(".")[0].removesuffix("-small") not in known:
+                with suppress(OSError):
+                    path.unlink()
+
+    def _path(self, photo_id: str, *, small: bool) -> Path:
+        return self.folder / f"{photo_id}{'-small' if small else ''}.jpg"
+
+    def _write(self, image: Image, path: Path) -> int:
+        part = path.with_suffix(".part")
+        with part.open("wb") as file:
+            os.fchmod(file.fileno(), 0o600)
+            image.save(file, "JPEG", quality=_QUALITY, optimize=True, progressive=True)
+            file.flush()
+            os.fsync(file.fileno())
+        os.replace(part, path)
+        return path.stat().st_size
+
+
+def _read(upload: Path) -> Image:
+    """Return the pixels of an upload, upright, at most LONG_SIDE_PX. Raises PhotoRefused."""
+    from PIL import Image, ImageOps, UnidentifiedImageError
+
+    try:
+        with Image.open(upload, formats=("JPEG", "PNG", "WEBP")) as opened:
+            if opened.width * opened.height > MOST_PIXELS:
+                raise PhotoRefused(f"photo: {opened.width} x {opened.height} pixels, at most "
+                                   f"{MOST_PIXELS // 1_000_000} million")
+            opened.thumbnail((LONG_SIDE_PX, LONG_SIDE_PX))
+            upright = ImageOps.exif_transpose(opened)
+            pixels = upright.convert("RGBA" if upright.has_transparency_data else "RGB")
+    except PhotoRefused:
+        raise
+    except UnidentifiedImageError:
+        raise PhotoRefused(f"photo: not one we can read: {_TAKEN}") from None
+    except (*_DAMAGED, Image.DecompressionBombError) as error:
+        raise PhotoRefused(f"photo: damaged, it cannot be read ({error}): {_TAKEN}") from None
+    bare = Image.new("RGB", pixels.size, "white")
+    bare.paste(pixels, mask=pixels.getchannel("A") if pixels.mode == "RGBA" else None)
+    return bare

@@ -1,0 +1,314 @@
+"""The HTTP API of the journal: write, look, add photos, sum up the harvests."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Annotated, Any, Literal
+from zoneinfo import ZoneInfo
+
+from fastapi import APIRouter, Query, Request
+from fastapi import Path as InPath
+from fastapi.concurrency import run_in_threadpool
+from fastapi.responses import FileResponse, StreamingResponse
+from pydantic import BaseModel, ConfigDict, Field
+from starlette.exceptions import HTTPException
+
+from idroserra.access.roles import Role
+from idroserra.access.who import asking
+from idroserra.errors import StoreUnavailable
+from idroserra.export.csv_text import iso_utc
+from idroserra.export.journal_text import journal_zip, notes_csv, notes_json
+from idroserra.journal.errors import PhotoRefused
+from idroserra.journal.notes import (
+    MOST_COUNT,
+    MOST_CROP_CHARS,
+    MOST_TEXT_CHARS,
+    MOST_WEIGHT_G,
+    Author,
+    Draft,
+    Kind,
+    Note,
+    yields_of,
+)
+from idroserra.journal.photos import MOST_UPLOAD_BYTES, TYPE, UPLOAD_TYPES
+from idroserra.service import Service
+from idroserra.web.api import LATEST_UNIX_MS
+from idroserra.web.export import zone_of
+from idroserra.web.models import WHO, ErrorOut
+
+MOST_NOTES = 500
+YEAR_S = 31_536_000
+_REFUSALS: dict[int | str, dict[str, Any]] = {
+    403: {"model": ErrorOut, "description": "Another's note."},
+    404: {"model": ErrorOut, "description": "No such node, note or photo."},
+    409: {"model": ErrorOut, "description": "No more photos fit."},
+    422: {"model": ErrorOut, "description": "A field is wrong; the message names it."},
+    503: {"model": ErrorOut, "description": "The host's file does not answer."},
+}
+NoteId = Annotated[str, InPath(pattern=r"^[0-9a-f]{16}$", description="Of the note.")]
+PhotoId = Annotated[str, InPath(pattern=r"^[0-9a-f]{32}$", description="Of the photo.")]
+Node = Annotated[str | None, Query(
+    max_length=40, description="Notes about it and about the whole site.")]
+OfKind = Annotated[Kind | None, Query(description="Only these.")]
+From = Annotated[int, Query(ge=0, le=LATEST_UNIX_MS, description="Start, UTC, in ms.")]
+To = Annotated[int, Query(ge=0, le=LATEST_UNIX_MS, description="End (not included), in ms.")]
+Form = Literal["csv", "json", "zip"]
+_TYPES = {"csv": "text/csv; charset=utf-8; header=present", "json": "application/json",
+          "zip": "application/zip"}
+
+
+class NoteIn(BaseModel):
+    """What somebody writes, whole: a change puts it in place of what was there."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    node: str | None = Field(None, max_length=40, description="A node; null: the whole site.")
+    kind: Kind
+    unix_ms: int = Field(ge=0, le=LATEST_UNIX_MS, description="When it was: now or earlier.")
+    text: str = Field("", max_length=MOST_TEXT_CHARS)
+    crop: str | None = Field(None, min_length=1, max_length=MOST_CROP_CHARS,
+                             description="Of a planting or a harvest.")
+    weight_g: float | None = Field(None, gt=0, le=MOST_WEIGHT_G, allow_inf_nan=False,
+                                   description="Of a harvest, in g.")
+    count: int | None = Field(None, ge=1, le=MOST_COUNT,
+                              description="Plants or pieces of a planting or a harvest.")
+    by: WHO = "api"
+
+    def draft(self) -> Draft:
+        """Return it without who asks."""
+        return Draft(self.node, self.kind, self.unix_ms, self.text.strip(), self.crop,
+                     self.weight_g, self.count)
+
+
+class PhotoOut(BaseModel):
+    """A photo; GET .../photos/{id} has it, with ?size=small for a list."""
+
+    id: str
+    width_px: int
+    height_px: int
+    size_bytes: int
+
+
+class NoteOut(BaseModel):
+    """A note. may_change: whether who asks may change and delete it."""
+
+    id: str
+    node: str | None
+    kind: str
+    unix_ms: int
+    text: str
+    crop: str | None
+    weight_g: float | None
+    count: int | None
+    by: str
+    created_unix_ms: int
+    changed_unix_ms: int | None
+    changed_by: str
+    may_change: bool
+    photos: list[PhotoOut]
+
+
+class NotesOut(BaseModel):
+    """Notes, newest first; is_more: older ones of the span were left out."""
+
+    notes: list[NoteOut]
+    is_more: bool
+
+
+class YieldOut(BaseModel):
+    """What a crop gave in all; null is what nobody weighed or counted."""
+
+    node: str | None
+    crop: str
+    harvests: int
+    weighed: int = Field(description="So many of the harvests say a weight.")
+    weight_g: float | None
+    count: int | None
+    first_unix_ms: int
+    last_unix_ms: int
+
+
+class YieldsOut(BaseModel):
+    """The yields by node and crop."""
+
+    yields: list[YieldOut]
+
+
+def journal_router(service: Service) -> APIRouter:
+    """Return the routes under /api/journal."""
+    router = APIRouter(prefix="/api/journal", responses=_REFUSALS)
+    _add_looking(router, service)
+    _add_export(router, service)
+    _add_writing(router, service)
+    _add_photos(router, service)
+    return router
+
+
+def note_json(note: Note) -> dict[str, Any]:
+    """Return a note as the API gives it."""
+    author, _, is_admin = _asker()
+    return {
+        "id": note.id, "node": note.node, "kind": note.kind, "unix_ms": note.unix_ms,
+        "text": note.text, "crop": note.crop, "weight_g": note.weight_g, "count": note.count,
+        "by": note.by, "created_unix_ms": note.created_unix_ms,
+        "changed_unix_ms": note.changed_unix_ms, "changed_by": note.changed_by,
+        "may_change": is_admin or note.author == author,
+        "photos": [vars(photo) for photo in note.photos],
+    }
+
+
+def _asker() -> tuple[Author, str, bool]:
+    """Return who asks, the name people read, and whether they are an admin."""
+    who = asking()
+    if who is None:
+        return Author("host", "host"), "host", True
+    return Author(who.kind, who.name), who.name, who.role >= Role.ADMIN
+
+
+def _add_looking(router: APIRouter, service: Service) -> None:
+    @router.get("", response_model=NotesOut)
+    def notes(
+        node: Node = None, kind: OfKind = None, from_unix_ms: From = 0,
+        to_unix_ms: To = LATEST_UNIX_MS,
+        limit: Annotated[int, Query(ge=1, le=MOST_NOTES, description="Newest so many.")] = 100,
+    ) -> dict[str, Any]:
+        """Notes, newest first."""
+        found = service.journal.newest(
+            node=node, kind=kind, from_unix_ms=from_unix_ms, to_unix_ms=to_unix_ms,
+            count=limit + 1)
+        return {"notes": [note_json(note) for note in found[:limit]],
+                "is_more": len(found) > limit}
+
+    @router.get("/yields", response_model=YieldsOut)
+    def yields(
+        node: Node = None, from_unix_ms: From = 0, to_unix_ms: To = LATEST_UNIX_MS,
+    ) -> dict[str, Any]:
+        """What the harvests gave in all, by node and crop."""
+        harvests = service.journal.newest(
+            node=node, kind="harvest", from_unix_ms=from_unix_ms, to_unix_ms=to_unix_ms)
+        return {"yields": [vars(one) for one in yields_of(harvests)]}
+
+
+def _add_export(router: APIRouter, service: Service) -> None:
+    @router.get("/export", response_class=StreamingResponse, responses={
+        200: {"content": {"text/csv": {}, "application/json": {}, "application/zip": {}},
+              "description": "The whole file; a ZIP has the notes and their photos."}})
+    def export(
+        form: Annotated[Form, Query(alias="format", description="Of the file.")] = "csv",
+        node: Node = None, kind: OfKind = None, from_unix_ms: From = 0,
+        to_unix_ms: To = LATEST_UNIX_MS,
+        time_zone: Annotated[str | None, Query(
+            max_length=60, description="Adds local time to CSV, such as Europe/Rome.")] = None,
+    ) -> StreamingResponse:
+        """The journal as a file, oldest note first."""
+        zone = zone_of(time_zone)
+        found = service.journal.newest(
+            node=node, kind=kind, from_unix_ms=from_unix_ms, to_unix_ms=to_unix_ms)[::-1]
+        day = f"_{iso_utc(found[-1].unix_ms)[:10]}" if found else ""
+        name = f"journal{f'_{node}' if node in _names(service) else ''}{day}.{form}"
+        return StreamingResponse(_pieces(service, found, form, zone), media_type=_TYPES[form],
+                                 headers={"Content-Disposition": f'attachment; filename="{name}"'})
+
+
+def _names(service: Service) -> list[str]:
+    return [node.node for node in service.nodes.all()]
+
+
+def _pieces(
+    service: Service, notes: list[Note], form: Form, zone: ZoneInfo | None
+) -> Iterator[str] | Iterator[bytes]:
+    if form == "csv":
+        return notes_csv(notes, zone)
+    if form == "json":
+        return notes_json(notes)
+    return journal_zip(notes, zone, lambda photo: service.journal.photos.path(photo, small=False))
+
+
+def _add_writing(router: APIRouter, service: Service) -> None:
+    def checked(body: NoteIn) -> Draft:
+        if body.node is not None:
+            service.nodes.get(body.node)
+        return body.draft()
+
+    @router.post("", status_code=201, response_model=NoteOut)
+    def write(body: NoteIn) -> dict[str, Any]:
+        """Write a note. Photos are added to it afterwards, one by one."""
+        return note_json(service.journal.add(checked(body), _asker()[0], body.by))
+
+    @router.get("/{note}", response_model=NoteOut)
+    def show(note: NoteId) -> dict[str, Any]:
+        """One note."""
+        return note_json(service.journal.get(note))
+
+    @router.put("/{note}", response_model=NoteOut)
+    def change(note: NoteId, body: NoteIn) -> dict[str, Any]:
+        """Change a note; its author and admins may."""
+        author, _, is_admin = _asker()
+        return note_json(service.journal.change(
+            note, checked(body), author, body.by, is_admin=is_admin))
+
+    @router.delete("/{note}", response_model=NoteOut)
+    def delete(note: NoteId) -> dict[str, Any]:
+        """Delete a note with its photos; its author and admins may. Returns what it was."""
+        author, _, is_admin = _asker()
+        return note_json(service.journal.remove(note, author, is_admin=is_admin))
+
+
+def _add_photos(router: APIRouter, service: Service) -> None:
+    journal = service.journal
+    images: dict[str, Any] = {kind: {"schema": {"type": "string", "format": "binary"}}
+                              for kind in UPLOAD_TYPES}
+
+    @router.post("/{note}/photos", status_code=201, response_model=NoteOut, openapi_extra={
+        "requestBody": {"required": True, "content": images}})
+    async def add_photo(note: NoteId, request: Request) -> dict[str, Any]:
+        """Add a photo: the file itself is the body. It is made smaller, and what the camera
+        wrote into it (place, time) is left out."""
+        author, _, is_admin = _asker()
+        kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()
+        if kind not in UPLOAD_TYPES:
+            raise HTTPException(415, f"Content-Type: {' or '.join(UPLOAD_TYPES)} needed")
+        await run_in_threadpool(journal.check_photo, note, author, is_admin=is_admin)
+        part = journal.photos.part()
+        try:
+            await _receive(request, part)
+            found = await run_in_threadpool(
+                journal.add_photo, note, part, author, is_admin=is_admin)
+        finally:
+            await run_in_threadpool(part.unlink, missing_ok=True)
+        return note_json(found)
+
+    @router.get("/{note}/photos/{photo}", response_class=FileResponse, responses={
+        200: {"content": {TYPE: {}}, "description": "The photo, a JPEG."}})
+    def photo(
+        note: NoteId, photo: PhotoId,
+        size: Annotated[
+            Literal["full", "small"], Query(description="small: for a list.")] = "full",
+    ) -> FileResponse:
+        """A photo, for who is logged in."""
+        path = journal.photo_path(note, photo, small=size == "small")
+        return FileResponse(path, media_type=TYPE, headers={
+            "Cache-Control": f"private, max-age={YEAR_S}, immutable",
+            "Content-Disposition": f'inline; filename="{photo}.jpg"'})
+
+    @router.delete("/{note}/photos/{photo}", response_model=NoteOut)
+    def delete_photo(note: NoteId, photo: PhotoId) -> dict[str, Any]:
+        """Delete a photo; the author of the note and admins may."""
+        author, _, is_admin = _asker()
+        return note_json(journal.remove_photo(note, photo, author, is_admin=is_admin))
+
+
+async def _receive(request: Request, part: Path) -> None:
+    """Write the body of a request to a file as it comes. Raises PhotoRefused, StoreUnavailable."""
+    size_bytes = 0
+    try:
+        with part.open("xb") as file:
+            async for piece in request.stream():
+                size_bytes += len(piece)
+                if size_bytes > MOST_UPLOAD_BYTES:
+                    raise PhotoRefused(
+                        f"photo: larger than {MOST_UPLOAD_BYTES // 1_048_576} MB")
+                await run_in_threadpool(file.write, piece)
+    except OSError as error:
+        raise StoreUnavailable(f"the photo was not kept: {error.strerror or error}") from error

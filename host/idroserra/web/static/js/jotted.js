@@ -1,0 +1,32 @@
+// The newest notes on the page of a node.
+
+import { request } from "./link.js";
+import { briefly, whenText } from "./notes.js";
+import { listen } from "./state.js";
+
+const SHOWN = 3;
+
+export class Jotted {
+  constructor(root, node) {
+    this.node = node;
+    this.list = root.querySelector("ol");
+    this.empty = root.querySelector(".none");
+    listen((message) => {
+      const mine = message.type === "journal" && (!message.node || message.node === node);
+      if (mine || message.type === "nodes") this.load();
+    });
+    this.load();
+  }
+
+  async load() {
+    const answer = await request(`/api/journal?node=${encodeURIComponent(this.node)}&limit=${SHOWN}`).catch(() => null);
+    if (!answer) return;
+    this.empty.hidden = answer.notes.length > 0;
+    this.list.replaceChildren(...answer.notes.map((note) => {
+      const item = document.createElement("li");
+      const time = Object.assign(document.createElement("time"), { textContent: whenText(note.unix_ms) });
+      item.append(time, briefly(note));
+      return item;
+    }));
+  }
+}

@@ -1,0 +1,195 @@
+// The page of the journal: write, look through what was written, take it along.
+
+import { renderBell } from "./bell.js";
+import { t } from "./i18n.js";
+import { request, start } from "./link.js";
+import { NoteForm } from "./note_form.js";
+import { headline, photoAlt, photoPath, whenText } from "./notes.js";
+import { listen, once, state } from "./state.js";
+import { overall } from "./overview.js";
+import { newestOf, renderLink, renderStrip, verdictOf, withHost } from "./strip.js";
+import { number } from "./words.js";
+
+const byId = (id) => document.getElementById(id);
+const SHOWN = 50;
+const asked = new URLSearchParams(location.search);
+let shown = [];
+
+function make(tag, className, text) {
+  const element = document.createElement(tag);
+  if (className) element.className = className;
+  if (text !== undefined) element.textContent = text;
+  return element;
+}
+
+function filter() {
+  const query = new URLSearchParams();
+  if (byId("of-node").value) query.set("node", byId("of-node").value);
+  if (byId("of-kind").value) query.set("kind", byId("of-kind").value);
+  return query;
+}
+
+async function load({ older = false } = {}) {
+  const query = filter();
+  query.set("limit", SHOWN);
+  if (older && shown.length) query.set("to_unix_ms", shown[shown.length - 1].unix_ms + 1);
+  try {
+    const answer = await request(`/api/journal?${query}`);
+    const known = new Set(older ? shown.map((note) => note.id) : []);
+    shown = [...(older ? shown : []), ...answer.notes.filter((note) => !known.has(note.id))];
+    byId("older").hidden = !answer.is_more;
+    byId("trouble").hidden = true;
+    render();
+  } catch (error) {
+    byId("trouble").textContent = error.message;
+    byId("trouble").hidden = false;
+  }
+}
+
+async function loadYields() {
+  const query = filter();
+  query.delete("kind");
+  const answer = await request(`/api/journal/yields?${query}`).catch(() => null);
+  if (!answer) return;
+  const several = new Set(answer.yields.map((one) => one.node)).size > 1;
+  byId("yields").hidden = answer.yields.length === 0;
+  byId("no-yields").hidden = answer.yields.length > 0;
+  byId("yields").tBodies[0].replaceChildren(...answer.yields.map((one) => yieldRow(one, several)));
+  const crops = [...new Set(answer.yields.map((one) => one.crop).filter(Boolean))];
+  byId("crops").replaceChildren(...crops.map((crop) => Object.assign(make("option"), { value: crop })));
+}
+
+function yieldRow(one, several) {
+  const row = make("tr");
+  const name = make("td", "", one.crop || t("No crop named"));
+  if (several) name.append(make("small", "", one.node || t("The whole site")));
+  if (one.weighed && one.weighed < one.harvests) {
+    name.append(make("small", "", t("{weighed} of {harvests} harvests were weighed", one)));
+  }
+  const figure = (value) => (value === null ? "\u2014" : number(value, value % 1 ? 1 : 0));
+  row.append(name, make("td", "", figure(one.weight_g)), make("td", "", figure(one.count)));
+  return row;
+}
+
+function renderFiles() {
+  for (const link of document.querySelectorAll("[data-format]")) {
+    const query = filter();
+    query.set("format", link.dataset.format);
+    query.set("time_zone", Intl.DateTimeFormat().resolvedOptions().timeZone);
+    link.href = `/api/journal/export?${query}`;
+  }
+}
+
+function card(note) {
+  const item = make("li");
+  const root = item.appendChild(make("article", "card"));
+  const head = root.appendChild(make("header"));
+  head.append(make("h3", "", headline(note)), make("span", "chip", note.node || t("The whole site")));
+  const time = head.appendChild(make("time", "", whenText(note.unix_ms)));
+  time.dateTime = new Date(note.unix_ms).toISOString();
+  if (note.text) root.append(make("p", "text", note.text));
+  if (note.photos.length) root.append(pictures(note));
+  root.append(make("p", "by", byText(note)));
+  if (note.may_change && document.body.dataset.role !== "viewer") root.append(buttons(note));
+  return item;
+}
+
+function byText(note) {
+  if (!note.changed_unix_ms) return t("By {name}", { name: note.by });
+  return t("By {name}; changed {when} by {changer}", { name: note.by, when: whenText(note.changed_unix_ms), changer: note.changed_by });
+}
+
+function pictures(note) {
+  const list = make("ul", "photos");
+  note.photos.forEach((photo, index) => {
+    const button = make("button");
+    button.type = "button";
+    const image = button.appendChild(make("img"));
+    Object.assign(image, { src: photoPath(note, photo, "small"), alt: photoAlt(note, index), loading: "lazy", width: 116, height: 116 });
+    button.addEventListener("click", () => enlarge(note, photo, index));
+    list.appendChild(make("li")).append(button);
+  });
+  return list;
+}
+
+function enlarge(note, photo, index) {
+  const dialog = byId("photo");
+  Object.assign(dialog.querySelector("img"), {
+    src: photoPath(note, photo, "full"), alt: photoAlt(note, index), width: photo.width_px, height: photo.height_px,
+  });
+  dialog.querySelector("img").style.height = "auto";
+  dialog.querySelector("p").textContent = `${headline(note)}, ${whenText(note.unix_ms)}`;
+  dialog.showModal();
+}
+
+function buttons(note) {
+  const row = make("div", "row");
+  const change = row.appendChild(make("button", "", t("Change")));
+  const remove = row.appendChild(make("button", "", t("Delete\u2026")));
+  change.type = remove.type = "button";
+  change.addEventListener("click", () => form.change(note));
+  remove.addEventListener("click", () => askAndDelete(note));
+  return row;
+}
+
+function askAndDelete(note) {
+  const dialog = byId("delete-sure");
+  dialog.returnValue = "";
+  dialog.querySelector("p").textContent = note.photos.length
+    ? t("{what}, with its photos ({count}). It cannot be undone.", { what: headline(note), count: note.photos.length })
+    : t("{what}. It cannot be undone.", { what: headline(note) });
+  dialog.onclose = async () => {
+    if (dialog.returnValue !== "yes") return;
+    try {
+      await request(`/api/journal/${note.id}`, { method: "DELETE", body: {} });
+      if (form.note && form.note.id === note.id) form.clear();
+      reload();
+    } catch (error) {
+      byId("trouble").textContent = error.message;
+      byId("trouble").hidden = false;
+    }
+  };
+  dialog.showModal();
+}
+
+function render() {
+  byId("notes").replaceChildren(...shown.map(card));
+  byId("none").hidden = shown.length > 0;
+}
+
+function reload() {
+  load();
+  loadYields();
+}
+
+const form = new NoteForm(byId("note"), reload);
+
+function renderFrame() {
+  const nodes = [...state.nodes.values()];
+  renderStrip(byId("strip"), state.link === "lost" ? verdictOf({}) : withHost(overall(nodes)), newestOf(nodes));
+  renderLink(byId("link"));
+  renderBell();
+}
+
+const renderSoon = once(renderFrame);
+
+listen((message) => {
+  if (message.type === "outdated") byId("outdated").hidden = false;
+  if (message.type === "journal") reload();
+  renderSoon();
+});
+for (const select of [byId("of-node"), byId("of-kind")]) {
+  select.value = asked.get(select.id.slice(3)) || "";
+  select.addEventListener("change", () => {
+    history.replaceState(null, "", `?${filter()}`);
+    form.form.elements.node.value = byId("of-node").value || form.form.elements.node.value;
+    renderFiles();
+    reload();
+  });
+}
+if (state.nodes.has(asked.get("node"))) form.clear(asked.get("node"));
+else if (state.nodes.size === 1) form.clear([...state.nodes.keys()][0]);
+renderFrame();
+renderFiles();
+reload();
+start();

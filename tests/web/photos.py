@@ -1,0 +1,28 @@
+"""Pictures for the tests of the journal: drawn, with what a phone's camera writes into them."""
+
+import io
+
+from PIL import Image, ImageDraw
+
+GREEN, BROWN = (60, 140, 70), (110, 80, 50)
+
+
+def picture(size=(1_200, 900), form="JPEG", *, orientation=1, gps=True, quality=85):
+    """Return the bytes of a photo: leaves over soil; its EXIF says where it was taken."""
+    image = Image.new("RGB", size, GREEN)
+    draw = ImageDraw.Draw(image)
+    draw.rectangle((0, size[1] // 2, *size), fill=BROWN)
+    for x in range(0, size[0], 120):
+        draw.ellipse((x, size[1] // 4, x + 100, size[1] // 2 + 40), fill=(90, 180, 80))
+    exif = image.getexif()
+    exif[0x0112], exif[0x010F] = orientation, "Phone Maker"
+    if gps:
+        exif.get_ifd(0x8825).update({1: "N", 2: (45.0, 4.0, 12.0), 3: "E", 4: (7.0, 41.0, 9.0)})
+    file = io.BytesIO()
+    image.save(file, form, exif=exif, **({"quality": quality} if form != "PNG" else {}))
+    return file.getvalue()
+
+
+def opened(content):
+    """Return the image in some bytes."""
+    return Image.open(io.BytesIO(content))
