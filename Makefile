@@ -84,6 +84,10 @@ campaign: campaign-kills campaign-outage bench-sim-week
 campaign-kills: venv web  # 20 SIGKILLs of the host, 10 of the broker: about 3 minutes
 	IDROSERRA_HOST_KILLS=20 IDROSERRA_BROKER_KILLS=10 $(VENV)/bin/pytest tests/e2e/test_kills.py
 
+walk: venv web  # an empty chip: flashed, provisioned, adopted, calibrated, dosed: about 5 minutes
+	$(VENV)/bin/pytest tests/flash/walk_bare_chip.py
+.PHONY: walk
+
 campaign-outage: venv web  # InfluxDB away for ten minutes of live traffic: about 11 minutes
 	IDROSERRA_OUTAGE_S=600 $(VENV)/bin/pytest tests/e2e/test_database_outage.py
 
