@@ -20,6 +20,10 @@ NODE = "idro-a"
 # Where a page wants something in its address.
 _ADDRESSES = {"/nodes/{node}": f"/nodes/{NODE}?range=1h"}
 _NO_PAGES = ("/api", "/static", "/metrics", "/authority.crt", "/manifest", "/worker.js")
+# What _nobody() does, and the page of a node that is none.
+_EXPECTED = ("ERR_FAILED", "status of 404")
+ALL_LOOKS = tuple(itertools.product(SIZES, SCHEMES))
+TWO_LOOKS = (("phone", "light"), ("desktop", "dark"))
 _RUN = """() => axe.run(document, {
   resultTypes: ["violations"],
   runOnly: ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa"],
@@ -72,13 +76,15 @@ class Walk:
         tab.page.wait_for_load_state("load", timeout=PATIENCE_MS)
         return tab
 
-    def judge(self, tab, picture=None):
-        """Return what is wrong with an open page, in each size and palette; `picture`: a name
-        for each, such as "it-node", and where to."""
+    def judge(self, tab, looks=TWO_LOOKS, picture=None):
+        """Return what is wrong with an open page, in each of `looks`: size and palette.
+
+        picture: (folder, name such as "it-node"), for a picture of each."""
         page, wrong = tab.page, []
         assert page.locator("html").get_attribute("lang").split("-")[0] == self._language
         page.evaluate(AXE.read_text("utf-8"))
-        for (size, viewport), scheme in itertools.product(SIZES.items(), SCHEMES):
+        for size, scheme in looks:
+            viewport = SIZES[size]
             page.set_viewport_size(viewport)
             page.emulate_media(color_scheme=scheme, reduced_motion="reduce")
             wide = page.evaluate("document.documentElement.scrollWidth") - viewport["width"]
@@ -89,7 +95,7 @@ class Walk:
                 folder, name = picture
                 folder.mkdir(parents=True, exist_ok=True)
                 page.screenshot(path=str(folder / f"{name}-{size}-{scheme}.png"), full_page=True)
-        wrong += [one for one in tab.troubles if "ERR_FAILED" not in one]  # of _nobody()
+        wrong += [one for one in tab.troubles if not any(word in one for word in _EXPECTED)]
         tab.troubles.clear()
         return wrong
 
@@ -99,7 +105,9 @@ class Walk:
 
 
 def lived_in(host, wait):
-    """Give a host two greenhouses: one well, with an hour of history and doses, one not."""
+    """Give a host two greenhouses: one well, with an hour of history and doses, one not.
+
+    Returns their nodes."""
     node = host.node(NODE)
     for minutes_ago, kind, detail in (
         (50, "decided", {"loop": "pH", "reason": "held: mixing, 4 min left"}),
@@ -118,3 +126,4 @@ def lived_in(host, wait):
     sick.read(faults={"reservoir.ph": "in_air"})
     host.settle(NODE, 66)
     wait(lambda: host.client.get("/api/alarms").json()["alarms"], 60, "an alarm")
+    return node, sick

@@ -34,7 +34,7 @@ def test_no_page_has_a_barrier(walk):
     wrong = []
     for name, (path, role) in pages().items():
         wrong += [f"{name}: {found}" for found in walk.judge(walk.open(path, role))]
-    assert wrong == []
+    assert not wrong, "\n".join(wrong)
 
 
 def test_numbers_are_typed_as_the_language_writes_them(host, walk):
@@ -58,3 +58,40 @@ def test_a_person_chooses_language_and_units(host, walk):
     expect(page.locator(".tile[data-channel='reservoir.temp_c'] .value")).to_contain_text("°F")
     expect(page.locator("#strip strong")).not_to_contain_text("All")
     assert host.view("idro-a")["channels"]["reservoir.ec_us_cm"]["display"]["unit"] == "mS/cm"
+
+
+def test_everything_is_reached_by_the_keyboard_and_seen(walk):
+    page = walk.open("/nodes/idro-a", Role.ADMIN).page
+    page.keyboard.press("Tab")
+    assert page.evaluate("document.activeElement.className") == "skip"
+    reached, unseen = set(), []
+    for _ in range(80):
+        page.keyboard.press("Tab")
+        name, is_seen = page.evaluate("""() => {
+          const {activeElement: it} = document;
+          const {outlineStyle, outlineWidth} = getComputedStyle(it);
+          const name = it.id || it.name || it.className || it.textContent.trim();
+          return [name, outlineStyle !== "none" && parseFloat(outlineWidth) >= 2];
+        }""")
+        if name in reached and name == "skip":
+            break
+        reached.add(name)
+        if not is_seen and page.evaluate("document.activeElement !== document.body"):
+            unseen.append(name)
+    assert {"bell", "stop", "stack", "ph.target", "volume_ml"} <= reached
+    assert unseen == []
+
+
+def test_without_the_host_nothing_old_is_shown(host, walk):
+    page = walk.open("/", Role.ADMIN).page
+    page.evaluate("navigator.serviceWorker.ready.then(() => true)")
+    page.wait_for_function("localStorage.getItem('idroserra_offline') !== null")
+    manifest = host.client.get("/manifest.webmanifest").json()
+    assert manifest["display"] == "standalone"
+    for icon in manifest["icons"]:
+        assert host.client.get(icon["src"]).status_code == 200
+    host.stop_web()
+    page.reload()
+    expect(page.locator("h1")).to_be_visible()
+    expect(page.locator("#seen")).not_to_be_empty()
+    assert page.locator(".tile").count() == 0
