@@ -92,7 +92,7 @@ function axes(panel, isLast) {
     {
       stroke: soft, font: lanes ? `10px ${colour("--font")}` : font, size: AXIS_PX, gap: 6, ticks: { show: false }, grid: lanes ? { show: false } : grid, space: 26,
       splits: lanes ? () => panel.dosers.map((_, index) => index) : undefined,
-      values: lanes ? () => panel.dosers.map((name) => plainName(name).slice(0, 10)) : (_plot, values) => labels(values, panel.decimals),
+      values: lanes ? () => panel.dosers.map((name) => plainName(name).slice(0, 12)) : (_plot, values) => labels(values, panel.decimals),
     },
   ];
 }
