@@ -23,7 +23,8 @@ from idroserra.i18n import LANGUAGES, as_forms, catalog_file
 HERE = Path(__file__).resolve().parent
 METHODS = [("**.py", "python"), ("web/templates/**.html", "jinja2.ext:babel_extract"),
            ("web/static/js/**.js", "javascript")]
-OPTIONS = {"web/static/js/**.js": {"parse_template_string": "true"}}
+OPTIONS = {"web/static/js/**.js": {"parse_template_string": "true"},
+           "web/templates/**.html": {"silent": "false"}}  # a template that is none is an error
 KEYWORDS: dict[str, tuple[int, ...] | None] = {
     "_": None, "gettext": None, "ngettext": (1, 2), "marked": None, "html": None,
     "t": None, "tn": (1, 2), "mark": None,

@@ -1,6 +1,7 @@
 // The walk through one calibration: shows the step that the host's state asks for.
 
 import { ENDED, nextReference, pointsText, readingOf, resultRows, stepOf, titleOf, wordsOf, KINDS } from "./calibrate_steps.js";
+import { parsed, watchNumbers } from "./fields.js";
 import { t } from "./i18n.js";
 import { request } from "./link.js";
 import { nowUnixMs } from "./state.js";
@@ -24,6 +25,7 @@ export class Walk {
     this.sure = sure;
     this.onEnd = onEnd;
     this.form = root.querySelector("form");
+    watchNumbers(this.form);
     this.form.addEventListener("submit", (event) => event.preventDefault());
     this.form.addEventListener("change", () => this.render());
     this.reset();
@@ -78,7 +80,7 @@ export class Walk {
 
   async takePoint() {
     const { reference, temp_c: temp, depth_mm: depth, measured_ml: measured } = this.form.elements;
-    const numberOf = (input) => (input.value === "" ? null : Number(input.value));
+    const numberOf = (input) => (input.value === "" ? null : parsed(input.value));
     const body = {
       ph: () => ({ reference: reference.value, temp_c: numberOf(temp) }),
       ec: () => ({ reference: reference.value, temp_c: numberOf(temp) }),
@@ -117,7 +119,7 @@ export class Walk {
       hold: () => [cancel],
       factory: () => [[t("Go back to the factory values"), () => this.ask("factory"), true, true], [t("Go on without"), () => this.change({ isKept: true }), false, true], cancel],
       point: () => [[stable || isDry ? t("Take this point") : t("Wait until it is steady\u2026"), () => this.takePoint(), true, stable || isDry], ...common],
-      run: () => [[t("Run the pump"), () => this.ask("runs", { volume_ml: Number(this.form.elements.volume_ml.value) }), true, true], ...common],
+      run: () => [[t("Run the pump"), () => this.ask("runs", { volume_ml: parsed(this.form.elements.volume_ml.value) }), true, true], ...common],
       running: () => [cancel],
       measure: () => [[t("Take this run"), () => this.takePoint(), true, this.form.elements.measured_ml.value !== ""], ...common],
       review: () => [[t("Put it in force\u2026"), () => this.change({ isBack: true }), true, Boolean(state.proposal) && !state.proposal.error], [t("One more point"), () => this.change({ wantsMore: true, wantsReview: false }), false, true], drop, cancel],
