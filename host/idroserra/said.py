@@ -227,4 +227,21 @@ _CALIBRATION = (
     marked("The probe's health is {share} of 100: dosing goes back to {low} % of its budgets. "
            "Replace the electrode."),
 )
-SAID = (*_CONTROL, *_CLIMATE, *_GATE, *_NODE, *_ALARMS, *_HOST, *_CALIBRATION)
+# What a look ahead took for granted, and what the journal refuses.
+_AHEAD = (
+    marked("{what} has no fresh reading: begun at {value}, its setpoint"),
+    marked("{what} has no fresh reading: begun at {value}, usual"),
+    marked("{what} has no fresh reading: begun at {value}, where top-off fills to"),
+    marked("{water} water has an EC of {value} by itself: begun there, not at {target}"),
+    marked("{water} water with these nutrients has pH {value}: begun there, not at {target}"),
+    marked("acid, base and nutrients are as strong as the titration in the settings says"),
+    marked("{setting} is {value}: no stock is so strong or weak in this water, so doses may be "
+           "far off; titrate, or choose another water"),
+    marked("the crop is lettuce on {area} m2, with lamps of {light} umol/m2/s at full light; the "
+           "room is at {value}"),
+    marked("a preview of {node} is running ({share}%): wait for it, or cancel it"),
+    marked("note: there is no {name}"), marked("photos: a note has {most} at most"),
+    marked("photo: not one we can read: a JPEG, PNG or WebP is needed"),
+    marked("photo: damaged, it cannot be read ({why}): a JPEG, PNG or WebP is needed"),
+)
+SAID = (*_CONTROL, *_CLIMATE, *_GATE, *_NODE, *_ALARMS, *_HOST, *_CALIBRATION, *_AHEAD)
