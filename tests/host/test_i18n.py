@@ -45,3 +45,17 @@ def test_whatever_is_said_stays_a_sentence(text):
     with spoken(Speech("zh", "ppm700", "F", "gal")):
         assert isinstance(said(text), str)
     assert said(text) == text
+
+
+@pytest.mark.parametrize(("speech", "english", "told"), [
+    (Speech("it"), "held: mixing, 4 min left", "in attesa: miscelazione, ancora 4 min"),
+    (Speech("it"), "pH high: ph_down, 6.04 at 5.90, 12.0 ml/pH, drift +0.02/h",
+     "pH alto: ph_down, 6,04 su 5,90, 12,0 ml/pH, deriva +0,02/h"),
+    (Speech("zh", "ppm500"), "EC is 1.83 mS/cm, above 1.70 mS/cm.",
+     "EC为915 ppm (500)，高于850 ppm (500)。"),
+    (Speech("zh", temperature="F"), "by 2.0 C to 31.0 C", "升了3.6 °F，到87.8 °F"),
+    (Speech("it"), "nobody knows this sentence of 2.5", "nobody knows this sentence of 2,5"),
+])
+def test_what_a_node_says_is_told_again_in_other_words(speech, english, told):
+    with spoken(speech):
+        assert said(english) == told
