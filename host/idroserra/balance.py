@@ -74,7 +74,7 @@ def balance_of(
     doses = [event for event in events if event.kind == "dosed"]
     runs = _fill_runs(events)
     dosers = sorted({name for name, kind in outputs.items() if kind == "doser"}
-                    | {str(event.detail.get("actuator")) for event in doses}, key=_place)
+                    | {str(event.detail.get("actuator")) for event in doses}, key=by_ph_first)
     steps = _water(store, node, (from_unix_ms, to_unix_ms), runs, "irrigation" in outputs)
     days = [_day(span, dosers, doses, runs, steps, strengths)
             for span in days_of(from_unix_ms, to_unix_ms, zone)]
@@ -94,7 +94,8 @@ def days_of(from_unix_ms: int, to_unix_ms: int, zone: tzinfo) -> list[tuple[int,
     return list(zip(cuts, cuts[1:], strict=False))
 
 
-def _place(doser: str) -> tuple[bool, str]:
+def by_ph_first(doser: str) -> tuple[bool, str]:
+    """Sort key of dosers: those of pH, then the others by name."""
     return not doser.startswith("ph"), doser
 
 

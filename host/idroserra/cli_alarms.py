@@ -10,7 +10,6 @@ import typer
 
 from idroserra.cli_ask import POLL_S, AsJson, CommandFailed, Url, now_unix_ms, who
 from idroserra.cli_durations import duration_ms
-from idroserra.cli_tables import clock_text
 from idroserra.cli_tables_alarms import alarms_table, history_table, kpis_table
 from idroserra.host_client import DEFAULT_URL, HostClient
 
@@ -159,39 +158,6 @@ def send_test(url: Url = DEFAULT_URL, *, as_json: AsJson = False) -> None:
         raise CommandFailed("no address is set: nobody is told of alarms (docs/alarms.md)")
     if any(delivery["state"] != "sent" for delivery in deliveries):
         raise CommandFailed("the test did not arrive everywhere")
-
-
-@app.command()
-def bottle(
-    node: Annotated[str | None, typer.Argument(help="The node's id; without: list them.")] = None,
-    doser: Annotated[str | None, typer.Argument(help="The doser, such as ph_down.")] = None,
-    volume_ml: Annotated[
-        float | None, typer.Option("--ml", min=1, help="What is in it now, in ml.")
-    ] = None,
-    url: Url = DEFAULT_URL,
-    *,
-    as_json: AsJson = False,
-) -> None:
-    """Say that a bottle was filled, or show what is left in those somebody told of."""
-    client = HostClient(url)
-    given = [node is not None, doser is not None, volume_ml is not None]
-    if any(given) and not all(given):
-        raise typer.BadParameter("all three needed, such as idro-a ph_down --ml 1000",
-                                 param_hint="NODE DOSER --ml")
-    if all(given):
-        body = {"node": node, "doser": doser, "volume_ml": volume_ml, "by": who()}
-        found = client.send("PUT", "/api/alarms/bottles", body)
-    else:
-        found = client.get("/api/alarms/bottles")
-    if as_json:
-        typer.echo(json.dumps(found["bottles"]))
-        return
-    if not found["bottles"]:
-        typer.echo("Nobody told of a bottle yet.")
-    for one in found["bottles"]:
-        left = "being counted" if one["left_ml"] is None else f"{one['left_ml']:.0f} ml"
-        typer.echo(f"{one['node']} {one['doser']}: {left} of {one['volume_ml']:.0f} ml left, "
-                   f"filled {clock_text(one['filled_unix_ms'])} by {one['by']}")
 
 
 def _about(url: str, verb: str, key: str, comment: str, done: str, *, as_json: bool) -> None:

@@ -18,6 +18,7 @@ from idroserra.cli_ask import (
     now_unix_ms,
     set_config,
 )
+from idroserra.cli_bottle import bottle
 from idroserra.cli_correct import correct, end_correction
 from idroserra.cli_durations import duration_ms
 from idroserra.cli_journal import note
@@ -139,6 +140,7 @@ app.command("correct")(correct)
 app.command("end-correction")(end_correction)
 app.command("titrate")(titrate)
 app.command("note")(note)
+app.command("bottle")(bottle)
 
 
 def _command(

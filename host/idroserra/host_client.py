@@ -68,7 +68,7 @@ class HostClient:
         return self._ask("GET", f"{path}?{urlencode(query)}" if query else path, None)
 
     def send(self, method: str, path: str, body: dict[str, Any]) -> dict[str, Any]:
-        """Return the JSON answer to a POST or PUT of `body`."""
+        """Return the JSON answer to a POST, PUT or DELETE with `body`."""
         return self._ask(method, path, json.dumps(body).encode())
 
     def upload(self, path: str, content: bytes, content_type: str) -> dict[str, Any]:

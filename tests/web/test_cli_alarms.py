@@ -70,25 +70,10 @@ def test_calling_it_wrong_says_so(latched, ask):
         (("shelve", LATCH, "--for", "soon"), 2, "such as 10m"),
         (("shelve", LATCH, "--for", "999h"), 2, "for_ms"),
         (("ack",), 2, "name alarms"),
-        (("bottle", "idro-a", "light", "--ml", "5"), 2, "has none called light"),
-        (("bottle", "nobody", "ph_down", "--ml", "5"), 1, "unknown node"),
     ):
         done = ask(*words)
         assert done.returncode == code, words
         assert why in " ".join(done.stderr.split()), words
-
-
-def test_a_bottle_is_counted_from_its_filling(node, host, ask, eventually):
-    assert ask("bottle").stdout == "Nobody told of a bottle yet.\n"
-    assert "of 10 ml left" in ask("bottle", "idro-a", "ph_down", "--ml", "10").stdout
-    node.tell("dosed", {"actuator": "ph_down", "volume_ul": 9_000, "on_ms": 9_000,
-                        "reason": "pH 6.1 is above 6.0", "by": "control"})
-    host.settle("idro-a", 64)
-    ask("bottle", "idro-a", "nutrient_a", "--ml", "1000")  # counts anew
-    eventually(partial(has, host, "bottle_low/idro-a/ph_down", "unacknowledged"), 15, "low")
-    listed = json.loads(ask("bottle", "--json").stdout)
-    assert {one["doser"]: one["left_ml"] for one in listed} == {
-        "ph_down": 1.0, "nutrient_a": 1000.0}
 
 
 def test_without_an_address_a_test_fails_and_says_so(host, ask):
@@ -120,9 +105,9 @@ ODD = st.one_of(
     st.none(), st.booleans(), st.integers(-2**70, 2**70), st.floats(), st.text(max_size=30),
     st.sampled_from(["\ud800", LATCH, "idro-a", "ph_down", 10**9, 3_600_000, ["\ud800"], [LATCH]]),
     st.lists(st.text(max_size=5), max_size=3), st.dictionaries(st.text(max_size=5), st.none()))
-FIELDS = st.sampled_from(["key", "keys", "by", "comment", "for_ms", "node", "doser", "volume_ml"])
+FIELDS = st.sampled_from(["key", "keys", "by", "comment", "for_ms"])
 PATHS = {"acknowledge": "POST", "shelve": "POST", "unshelve": "POST", "take-out": "POST",
-         "put-back": "POST", "test": "POST", "bottles": "PUT"}
+         "put-back": "POST", "test": "POST"}
 
 
 @given(path=st.sampled_from(sorted(PATHS)), body=st.dictionaries(FIELDS, ODD, max_size=5))

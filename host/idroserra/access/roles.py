@@ -97,6 +97,11 @@ MATRIX = (
     Rule("GET", "/api/nodes/{node}/events", _VIEWER),
     Rule("GET", "/api/nodes/{node}/export", _VIEWER),
     Rule("GET", "/api/commands/{command_id}", _VIEWER),
+    Rule("GET", "/api/nodes/{node}/balance", _VIEWER),
+    # Bottles.
+    Rule("GET", "/api/nodes/{node}/bottles", _VIEWER),
+    Rule("PUT", "/api/nodes/{node}/bottles/{doser}", _OPERATOR, "fill bottle"),
+    Rule("DELETE", "/api/nodes/{node}/bottles/{doser}", _OPERATOR, "take filling back"),
     # Commands and setpoints.
     Rule("POST", "/api/nodes/{node}/commands", _OPERATOR, "command"),
     Rule("PUT", "/api/nodes/{node}/config", _OPERATOR, "change settings"),
@@ -145,8 +150,6 @@ MATRIX = (
     Rule("GET", "/api/alarms", _VIEWER),
     Rule("GET", "/api/alarms/history", _VIEWER),
     Rule("GET", "/api/alarms/kpis", _VIEWER),
-    Rule("GET", "/api/alarms/bottles", _VIEWER),
-    Rule("PUT", "/api/alarms/bottles", _OPERATOR, "fill bottle"),
     Rule("POST", "/api/alarms/acknowledge", _OPERATOR, "acknowledge alarm"),
     Rule("POST", "/api/alarms/shelve", _OPERATOR, "shelve alarm"),
     Rule("POST", "/api/alarms/unshelve", _OPERATOR, "unshelve alarm"),

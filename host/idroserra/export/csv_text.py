@@ -15,10 +15,12 @@ from zoneinfo import ZoneInfo
 
 from idro.protocol.quantities import format_scaled
 from idroserra import contract
+from idroserra.balance import Balance, Day
 from idroserra.export.instants import Instant
 from idroserra.store import EventPoint
 
 ROWS_A_PIECE = 500
+_WATER_ML = ("topped_up", "poured", "left", "unseen")
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
@@ -45,6 +47,27 @@ def events_csv(events: Iterable[EventPoint], zone: ZoneInfo | None) -> Iterator[
          json.dumps(dict(one.detail))]
         for one in events
     )
+
+
+def balance_csv(balance: Balance, zone: ZoneInfo | None) -> Iterator[str]:
+    """Yield the CSV of a balance in pieces, the header first: one row a day, then nothing."""
+    dosers, strong = list(balance.total.dosed_ul), list(balance.total.dosed_meq)
+    yield _line([
+        *_time_head(zone), "to_unix_ms", *(f"water_{name} [ml]" for name in _WATER_ML),
+        "level_unread [ms]", "valve_open [ms]", *(f"{doser} [ml]" for doser in dosers),
+        *(f"{doser} [meq]" for doser in strong)])
+    yield from _pieces(
+        [*_times(day.from_unix_ms, zone), str(day.to_unix_ms), *_water(day), str(day.valve_ms),
+         *(f"{day.dosed_ul[doser] / 1_000:.3f}" for doser in dosers),
+         *("" if meq is None else f"{meq:.3f}" for meq in day.dosed_meq.values())]
+        for day in balance.days)
+
+
+def _water(day: Day) -> list[str]:
+    if day.water is None:
+        return ["", "", "", "", ""]
+    amounts = vars(day.water)
+    return [*(f"{amounts[f'{name}_ml']:.0f}" for name in _WATER_ML), str(day.water.unread_ms)]
 
 
 def iso_utc(unix_ms: int) -> str:

@@ -8,11 +8,10 @@ from fastapi import APIRouter, Query
 from pydantic import BaseModel, ConfigDict, Field
 
 from idroserra.alarms.alarms import MOST_SHELVED_MS
-from idroserra.alarms.book import Bottle
 from idroserra.alarms.panel import panel, summary
 from idroserra.i18n import gettext, said
 from idroserra.service import Service
-from idroserra.web.api import LATEST_UNIX_MS, BadRequest
+from idroserra.web.api import LATEST_UNIX_MS
 from idroserra.web.models import WHO, ErrorOut
 from idroserra.web.views import wall_unix_ms
 
@@ -94,23 +93,6 @@ class KpisOut(BaseModel):
     sites: list[dict[str, Any]]
 
 
-class BottleIn(BaseModel):
-    """A bottle that was filled."""
-
-    model_config = ConfigDict(extra="forbid")
-
-    node: str = Field(max_length=40)
-    doser: str = Field(max_length=40, description="The doser it feeds, such as ph_down.")
-    volume_ml: float = Field(ge=1, le=1_000_000, description="What is in it now, in ml.")
-    by: WHO = "api"
-
-
-class BottlesOut(BaseModel):
-    """Bottles somebody told of, with what is left; null before the doses were counted."""
-
-    bottles: list[dict[str, Any]]
-
-
 class TestIn(BaseModel):
     """A test of the notifications."""
 
@@ -158,7 +140,6 @@ def alarms_router(service: Service) -> APIRouter:
     router = APIRouter(prefix="/api/alarms", responses=_REFUSALS)
     _add_reading(router, service)
     _add_acting(router, service)
-    _add_bottles(router, service)
     return router
 
 
@@ -235,30 +216,3 @@ def _add_acting(router: APIRouter, service: Service) -> None:
         """Put an alarm back into service."""
         alarms.put_back(body.key, body.by, body.comment, wall_unix_ms())
         return alarms_json(service)
-
-
-def _add_bottles(router: APIRouter, service: Service) -> None:
-    bottles = service.alarms.bottles
-
-    def answer() -> dict[str, Any]:
-        return {"bottles": [
-            {"node": bottle.node, "doser": bottle.doser, "volume_ml": bottle.volume_ul / 1_000,
-             "left_ml": None if left_ul is None else left_ul / 1_000,
-             "filled_unix_ms": bottle.filled_unix_ms, "by": bottle.by}
-            for bottle, left_ul in bottles.all()]}
-
-    @router.get("/bottles", response_model=BottlesOut)
-    def list_bottles() -> dict[str, Any]:
-        """What is left in the bottles, by what was dosed since somebody filled them."""
-        return answer()
-
-    @router.put("/bottles", response_model=BottlesOut)
-    def fill(body: BottleIn) -> dict[str, Any]:
-        """Say that a bottle was filled. From then on the host counts what is dosed from it."""
-        node = service.nodes.get(body.node)
-        kinds = {} if node.info is None else node.info.outputs
-        if kinds.get(body.doser) != "doser":
-            raise BadRequest(f"doser: {body.node} has none called {body.doser}")
-        bottles.fill(Bottle(body.node, body.doser, round(body.volume_ml * 1_000),
-                            wall_unix_ms(), body.by))
-        return answer()

@@ -23,6 +23,7 @@ from starlette.types import Scope
 from idroserra import contract
 from idroserra.access.errors import NotFresh, Refused, TooMany, Unknown, WrongPassword
 from idroserra.alarms.alarms import AlarmRefused, UnknownAlarm
+from idroserra.alarms.bottles import NoBottle
 from idroserra.errors import (
     ConfigError,
     HostError,
@@ -38,6 +39,8 @@ from idroserra.service import Service
 from idroserra.web.access import access_router
 from idroserra.web.alarms import alarms_router
 from idroserra.web.api import BadRequest, UnknownCommand, api_router
+from idroserra.web.balance import balance_router
+from idroserra.web.bottles import bottles_router
 from idroserra.web.calibrations import calibrations_router
 from idroserra.web.export import export_router
 from idroserra.web.feeds import Feeds
@@ -60,7 +63,7 @@ _STATUS: tuple[tuple[type[Exception], int], ...] = (
     (UnknownNode, 404), (UnknownCommand, 404), (UnknownAlarm, 404), (Unknown, 404),
     (WrongPassword, 403), (NotFresh, 403), (TooMany, 429), (Refused, 422), (NotAdopted, 409),
     (OtherKey, 409),
-    (AlarmRefused, 409), (BadRequest, 422), (UnknownNote, 404), (NotYours, 403),
+    (AlarmRefused, 409), (NoBottle, 409), (BadRequest, 422), (UnknownNote, 404), (NotYours, 403),
     (JournalFull, 409), (BadNote, 422), (PhotoRefused, 422),
     (contract.ProtocolError, 422), (contract.SettingsError, 422), (StoreError, 503),
 )
@@ -99,6 +102,8 @@ def create_app(service: Service, *, simulated: bool = False) -> FastAPI:
     app.include_router(keys_router(service))
     app.include_router(calibrations_router(service))
     app.include_router(alarms_router(service))
+    app.include_router(bottles_router(service))
+    app.include_router(balance_router(service))
     app.include_router(recipes_router(service))
     app.include_router(export_router(service))
     app.include_router(journal_router(service))

@@ -9,16 +9,17 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 from fastapi import APIRouter, Query
 from fastapi.responses import StreamingResponse
 
-from idroserra.export.csv_text import events_csv, iso_utc, readings_csv
+from idroserra.export.csv_text import balance_csv, events_csv, iso_utc, readings_csv
 from idroserra.export.instants import events, instants
 from idroserra.export.line_text import events_lines, readings_lines
 from idroserra.nodes import Node
 from idroserra.service import Service
 from idroserra.web.api import MOST_SPAN_MS, BadRequest, FromMs, ToMs
+from idroserra.web.balance import read_balance
 from idroserra.web.display import screen_order
 from idroserra.web.models import ErrorOut
 
-What = Literal["readings", "events"]
+What = Literal["readings", "events", "balance"]
 Form = Literal["csv", "line"]
 _TYPES = {"csv": "text/csv; charset=utf-8; header=present", "line": "text/plain; charset=utf-8"}
 
@@ -41,7 +42,8 @@ def export_router(service: Service) -> APIRouter:
         node: str,
         from_unix_ms: FromMs,
         to_unix_ms: ToMs,
-        what: Annotated[What, Query(description="Readings, or what happened.")] = "readings",
+        what: Annotated[What, Query(
+            description="Readings, what happened, or the balance of each day.")] = "readings",
         form: Annotated[Form, Query(alias="format", description="CSV or line protocol.")] = "csv",
         time_zone: Annotated[str | None, Query(
             max_length=60, description="Adds local time to CSV, such as Europe/Rome.")] = None,
@@ -51,15 +53,32 @@ def export_router(service: Service) -> APIRouter:
         if not 0 < to_unix_ms - from_unix_ms <= MOST_SPAN_MS:
             raise BadRequest("to_unix_ms: must be after from_unix_ms, by at most 400 days")
         zone = zone_of(time_zone)
+        if what == "balance":
+            return _balance(service, node, form, zone, (from_unix_ms, to_unix_ms))
         channels = _channels(service, found)
         span = (from_unix_ms, to_unix_ms)
         pieces = _pieces(service, node, channels, what, form, zone, span)
-        suffix = "csv" if form == "csv" else "lp"
-        name = f"{node}_{what}_{iso_utc(from_unix_ms)[:10]}_{iso_utc(to_unix_ms - 1)[:10]}"
-        return StreamingResponse(pieces, media_type=_TYPES[form], headers={
-            "Content-Disposition": f'attachment; filename="{name}.{suffix}"'})
+        return _file(pieces, node, what, form, span)
 
     return router
+
+
+def _file(
+    pieces: Iterator[str], node: str, what: What, form: Form, span: tuple[int, int]
+) -> StreamingResponse:
+    suffix = "csv" if form == "csv" else "lp"
+    name = f"{node}_{what}_{iso_utc(span[0])[:10]}_{iso_utc(span[1] - 1)[:10]}"
+    return StreamingResponse(pieces, media_type=_TYPES[form], headers={
+        "Content-Disposition": f'attachment; filename="{name}.{suffix}"'})
+
+
+def _balance(
+    service: Service, node: str, form: Form, zone: ZoneInfo | None, span: tuple[int, int]
+) -> StreamingResponse:
+    if form != "csv":
+        raise BadRequest("format: a balance is CSV only")
+    found = read_balance(service, node, *span, "UTC" if zone is None else zone.key)
+    return _file(balance_csv(found, zone), node, "balance", form, span)
 
 
 def _pieces(
