@@ -75,11 +75,11 @@ def balance_of(
     runs = _fill_runs(events)
     dosers = sorted({name for name, kind in outputs.items() if kind == "doser"}
                     | {str(event.detail.get("actuator")) for event in doses}, key=by_ph_first)
-    steps = _water(store, node, (from_unix_ms, to_unix_ms), runs, "irrigation" in outputs)
+    since = max(from_unix_ms, min(to_unix_ms - 1, store.spans().get(node.node, (to_unix_ms,))[0]))
+    steps = _water(store, node, (since, to_unix_ms), runs, "irrigation" in outputs)
     days = [_day(span, dosers, doses, runs, steps, strengths)
             for span in days_of(from_unix_ms, to_unix_ms, zone)]
     total = _day((from_unix_ms, to_unix_ms), dosers, doses, runs, steps, strengths)
-    since = store.spans().get(node.node, (to_unix_ms, to_unix_ms))[0]
     return Balance(node.node, days, total, _unknown(node, total, since, zone))
 
 

@@ -10,8 +10,10 @@ from idro.protocol import messages, settings
 from idroserra import water_steps
 from idroserra.balance import balance_of, days_of
 from idroserra.nodes import Node
+from idroserra.stocks import STOCKS
 from idroserra.store import EventPoint, SamplePoint
 from idroserra.store.sqlite import SqliteStore
+from idrosim.water import STOCKS as SIMULATED
 
 MINUTE_MS, HOUR_MS, DAY_MS = 60_000, 3_600_000, 86_400_000
 T0 = 20_783 * DAY_MS
@@ -166,3 +168,10 @@ def test_all_steps_together_are_the_change_from_first_to_last():
     whole = steps.within(0, 500 * 600_000)
     moved = whole.topped_up_ml + whole.poured_ml - whole.left_ml + whole.unseen_ml
     assert whole.topped_up_ml == 0 or moved == pytest.approx(points[-1][1] - points[0][1], abs=1)
+
+
+def test_the_stocks_are_those_of_the_simulator():
+    kinds = {"P": 1, "NO3": 1, "K": 1}  # one proton of the acid, one base of each potassium
+    for stock in STOCKS.values():
+        ions = SIMULATED[stock.name]
+        assert stock.meq_per_ml == sum(ions.get(ion, 0.0) for ion in kinds)

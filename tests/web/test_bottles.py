@@ -1,11 +1,12 @@
 """Bottles and the balance, over the API and in the terminal: filled, counted, taken back."""
 
 import csv
-import json
 import time
 from functools import partial
 
 import pytest
+from pages import PHONE
+from playwright.sync_api import expect
 from real_host import Host
 from test_cli_node import idroserra
 
@@ -124,4 +125,34 @@ def test_the_balance_of_a_week_and_its_file(host, node):
     for wrong, why in (({"time_zone": "Mars"}, "time_zone"), ({"from_unix_ms": 0}, "100 days")):
         refused = host.client.get("/api/nodes/idro-a/balance", params=query | wrong)
         assert (refused.status_code, why in refused.json()["error"]) == (422, True)
-    assert json.loads(json.dumps(found)) == found
+
+
+def test_a_bottle_is_filled_on_a_phone_and_the_week_is_in_a_table(host, node, tab):
+    watched = tab(PHONE, "dark")
+    page = watched.open("/nodes/idro-a")
+    bottle = page.locator("#bottles li[data-doser=ph_up]")
+    expect(bottle.locator(".days")).to_have_text("How much is in it?")
+    bottle.get_by_role("button", name="New bottle…").click()
+    page.fill("#bottle [name=volume_ml]", "500")
+    page.select_option("#bottle [name=stock]", "khco3_1M")
+    page.get_by_role("button", name="It is filled").click()
+    expect(page.locator("#bottles > .outcome")).to_have_text("Noted: 500 ml of pH up.")
+    expect(bottle.locator(".days")).to_have_text("100 % left")
+    expect(bottle).to_contain_text("500 of 500 ml, filled")
+    expect(bottle).to_contain_text("Nothing given in 2 days.")
+    assert bottles(host)["ph_up"]["meq_per_ml"] == 1.0
+    watched.check()
+    bottle.get_by_role("button", name="Take it back").click()
+    expect(bottle.locator(".days")).to_have_text("How much is in it?")
+    rows = page.locator("#balance tbody tr")
+    expect(rows).to_have_count(7)
+    expect(page.locator("#balance thead th").nth(3)).to_have_text("Water that left")
+    expect(page.locator("#balance tfoot")).to_contain_text("Together")
+    expect(page.locator("#balance .unknown")).to_contain_text("How strong the pH down is")
+    expect(page.locator("#balance tfoot td", has_text="?")).to_have_count(1)
+    page.locator("#balance [data-days='1']").click()
+    expect(rows).to_have_count(1)
+    href = page.locator("#balance .file").get_attribute("href")
+    assert "what=balance" in href
+    assert page.request.get(f"{host.url}{href}").text().startswith("time_utc,")
+    watched.check()

@@ -31,6 +31,7 @@ from idroserra.i18n import (
 from idroserra.journal.notes import KINDS as JOURNAL_KINDS
 from idroserra.recipes.view import summary_json
 from idroserra.service import Service
+from idroserra.stocks import STOCKS
 from idroserra.units import KINDS
 from idroserra.web.alarms import alarms_summary
 from idroserra.web.verdict import host_reasons
@@ -128,7 +129,8 @@ class Pages:
             **self._always, "preferences": self._preferences(), "boot": boot, "node": node,
             "site": service.config.site,
             "place": name.removesuffix(".html"), "kinds": EVENT_KINDS, "recipes": self._recipes,
-            "references": REFERENCES, "who": "" if who is None else who.name, "role": role.word,
+            "references": REFERENCES, "stocks": list(STOCKS.values()),
+            "who": "" if who is None else who.name, "role": role.word,
             "journal_kinds": JOURNAL_KINDS,
             "may": lambda word: role >= role_of(word),
             "settings": {

@@ -1,6 +1,8 @@
 // The page of one node: puts the pieces on the shell the host rendered.
 
+import { BalancePanel } from "./balance.js";
 import { renderBell } from "./bell.js";
+import { BottlesPanel } from "./bottles.js";
 import { renderDue } from "./calibrate_due.js";
 import { Stack, spanText } from "./chart.js";
 import { DoseForm, StopControl } from "./commands.js";
@@ -28,6 +30,8 @@ const dose = new DoseForm(byId("dose"), byId("dose-sure"), name);
 const correction = new CorrectionPanel(byId("correct"), byId("correct-sure"), name);
 const recipe = new RecipePanel(byId("recipe"), byId("recipe-sure"), name);
 const setpoints = new SetpointForm(byId("setpoints"), name);
+const bottles = new BottlesPanel(byId("bottles"), byId("bottle"), name);
+const balance = new BalancePanel(byId("balance"), name);
 const why = new WhyList(byId("why"), name);
 new Jotted(byId("jotted"), name);
 const stack = new Stack(byId("stack"), state.nodes.get(name), range);
@@ -119,6 +123,7 @@ listen((message) => {
   if (message.type === "record" && message.node === name) for (const tile of tiles.values()) tile.record(message);
   if (message.type === "outdated") byId("outdated").hidden = false;
   if (message.type === "nodes" || (message.type === "node" && message.node === name)) renderSlow();
+  if (message.type === "tick") bottles.tick();
   renderSoon();
 });
 
@@ -127,4 +132,6 @@ renderSlow();
 renderRange();
 render();
 why.load();
+bottles.load();
+balance.load();
 start();

@@ -54,6 +54,11 @@ export function plainName(name) {
   return t(plain);
 }
 
+/** A volume of water, stored in ml, with its unit. */
+export function litres(volumeMl) {
+  return `${number(volumeMl / 1000, 1)} L`;
+}
+
 export function millilitres(volumeUl) {
   const ml = volumeUl / 1000;
   return `${number(ml, ml < 10 ? 2 : 1)} ml`;
