@@ -14,6 +14,8 @@ from datetime import datetime, timedelta, tzinfo
 from typing import Any
 
 from idroserra import water_steps
+from idroserra.i18n import figures
+from idroserra.i18n import gettext as _
 from idroserra.nodes import Node
 from idroserra.store import EventPoint, Store, column_width_ms
 from idroserra.water_steps import Run, Steps
@@ -156,22 +158,23 @@ def _strength(told: Sequence[tuple[int, float | None]], unix_ms: int) -> float |
 
 def _unknown(node: Node, total: Day, since_unix_ms: int, zone: tzinfo) -> list[str]:
     """Return what is not known, in sentences."""
-    said = []
+    texts = []
     if since_unix_ms - total.from_unix_ms > STEP_MS:
         since = datetime.fromtimestamp(since_unix_ms / 1_000, zone)
-        said.append("The host knows this node since {when}: what was before is not counted."
-                    .format(when=since.strftime("%Y-%m-%d %H:%M")))
+        texts.append(_("The host knows this node since {when}: what was before is not counted.")
+                     .format(when=since.strftime("%Y-%m-%d %H:%M")))
     if total.water is None:
         has_level = node.info is not None and LEVEL in node.info.channels
-        said.append(
+        texts.append(_(
             "The node has not told its settings yet: without the tank's surface no water is known."
-            if has_level else
-            "This node measures no level in millimetres: what water came and left is not known.")
+        ) if has_level else _(
+            "This node measures no level in millimetres: what water came and left is not known."))
     elif total.water.unread_ms >= FLOODED_STEP_MS:
-        said.append("The level has no reading for {time}; the water moved by {litres} L meanwhile,"
-                    " counted neither as added nor as left.".format(
-                        time=duration_text(total.water.unread_ms),
-                        litres=f"{total.water.unseen_ml / 1_000:+.1f}"))
-    said += [f"How strong the {plain_name(doser)} is was not told for every dose: no meq. Say it "
-             "with its bottle." for doser, meq in total.dosed_meq.items() if meq is None]
-    return said
+        moved = figures(f"{total.water.unseen_ml / 1_000:+.1f} L", are_differences=True)
+        texts.append(_("The level has no reading for {time}; the water moved by {volume} "
+                       "meanwhile, counted neither as added nor as left.").format(
+                           time=duration_text(total.water.unread_ms), volume=moved))
+    strong = _("How strong the {what} is was not told for every dose: no meq. Say it with its "
+               "bottle.")
+    return texts + [strong.format(what=plain_name(doser))
+                    for doser, meq in total.dosed_meq.items() if meq is None]

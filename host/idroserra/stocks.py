@@ -8,6 +8,8 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
+from idroserra.i18n import marked
+
 
 class Stock(NamedTuple):
     """A stock that everybody makes alike. meq_per_ml: protons or bases."""
@@ -18,9 +20,9 @@ class Stock(NamedTuple):
 
 
 STOCKS = {stock.name: stock for stock in (
-    Stock("h3po4_10pct", "Phosphoric acid, 10 % by weight", 1.0747),
-    Stock("hno3_10pct", "Nitric acid, 10 % by weight", 1.6732),
-    Stock("koh_10pct", "Potassium hydroxide, 10 % by weight", 1.9460),
-    Stock("k2co3_10pct", "Potassium carbonate, 10 % by weight", 1.5780),
-    Stock("khco3_1M", "Potassium bicarbonate, 1 mol/L", 1.0),
+    Stock("h3po4_10pct", marked("Phosphoric acid, 10 % by weight"), 1.0747),
+    Stock("hno3_10pct", marked("Nitric acid, 10 % by weight"), 1.6732),
+    Stock("koh_10pct", marked("Potassium hydroxide, 10 % by weight"), 1.9460),
+    Stock("k2co3_10pct", marked("Potassium carbonate, 10 % by weight"), 1.5780),
+    Stock("khco3_1M", marked("Potassium bicarbonate, 1 mol/L"), 1.0),
 )}

@@ -3,7 +3,7 @@
 import { t } from "./i18n.js";
 import { request } from "./link.js";
 import { nowUnixMs } from "./state.js";
-import { dayText, litres, number, plainName } from "./words.js";
+import { dayText, number, plainName, waterText } from "./words.js";
 
 const SVG = "http://www.w3.org/2000/svg";
 const ZONE = Intl.DateTimeFormat().resolvedOptions().timeZone || "UTC";
@@ -12,13 +12,14 @@ const NOT_KNOWN = "?";
 const ml = (value) => `${number(value, value !== 0 && value < 10 ? 2 : 0)} ml`;
 
 /** Columns [label, what a day has of it or null, how it is written]. */
-function columnsOf({ total, days }) {
+function columnsOf({ total, days }, unit) {
+  const litres = (volumeMl) => waterText(unit, volumeMl);
   const water = (key) => ({ water: found }) => (found ? found[key] : null);
   const columns = [[t("Water topped up"), water("topped_up_ml"), litres], [t("Water poured in"), water("poured_ml"), litres], [t("Water that left"), water("left_ml"), litres]];
   if (days.some((day) => day.water && Math.abs(day.water.unseen_ml) >= 50)) columns.push([t("Moved unseen"), water("unseen_ml"), litres]);
   for (const doser of Object.keys(total.dosed_ml)) {
     columns.push([plainName(doser), (day) => day.dosed_ml[doser], ml]);
-    if (doser in total.dosed_meq && total.dosed_ml[doser]) columns.push([`${plainName(doser)}, meq`, (day) => day.dosed_meq[doser], (value) => number(value, 1)]);
+    if (doser in total.dosed_meq && total.dosed_ml[doser]) columns.push([t("{name}, meq", { name: plainName(doser) }), (day) => day.dosed_meq[doser], (value) => number(value, 1)]);
   }
   return columns;
 }
@@ -43,6 +44,7 @@ export class BalancePanel {
     this.root = root;
     this.path = `/api/nodes/${encodeURIComponent(node)}`;
     this.node = node;
+    this.unit = JSON.parse(root.dataset.volume);
     this.days = 7;
     this.back = 0; // ranges of so many days, back from today
     this.asked = 0;
@@ -89,7 +91,7 @@ export class BalancePanel {
   }
 
   render(balance) {
-    const columns = columnsOf(balance);
+    const columns = columnsOf(balance, this.unit);
     this.root.querySelector(".unknown").replaceChildren(...balance.unknown.map((text) => cell("li", text)));
     this.root.querySelector("thead tr").replaceChildren(cell("th", t("Day"), "col"), ...columns.map(([label]) => cell("th", label, "col")));
     this.root.querySelector("tbody").replaceChildren(...[...balance.days].reverse().map((day) => this.row(day, columns, balance.days)));

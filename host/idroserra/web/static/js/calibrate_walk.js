@@ -67,7 +67,7 @@ export class Walk {
     this.refusal = "";
     this.render();
     try {
-      this.take(await request(`${this.path}/${this.state.id}/${what}`, { method, body: method === "POST" ? body : undefined }));
+      this.take(await request(`${this.path}/${this.state.id}/${what}`, { method, body }));
       return true;
     } catch (error) {
       this.refusal = error.message;

@@ -54,10 +54,8 @@ export function plainName(name) {
   return t(plain);
 }
 
-/** A volume of water, stored in ml, with its unit. */
-export function litres(volumeMl) {
-  return `${number(volumeMl / 1000, 1)} L`;
-}
+/** A volume of water, stored in ml, in a unit: {text, factor, offset, decimals}. */
+export const waterText = (unit, volumeMl) => `${number(scaled(unit, volumeMl), unit.decimals)} ${unit.text}`;
 
 export function millilitres(volumeUl) {
   const ml = volumeUl / 1000;
