@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import getpass
+import json
 import time
 from typing import Annotated, Any
 from urllib.parse import quote
@@ -83,6 +84,18 @@ def litres_of(node: dict[str, Any]) -> float | None:
 def node_path(node: str) -> str:
     """Return the node's path in the API."""
     return f"/api/nodes/{quote(node, safe='')}"
+
+
+def value_pair(text: str) -> tuple[str, Any]:
+    """Return (key, value) of KEY=VALUE; the host checks both."""
+    key, equals, value = text.partition("=")
+    if not equals or not key:
+        raise typer.BadParameter(f"{text}: KEY=VALUE needed, such as ph.target=5.9")
+    try:
+        return key, json.loads(value)
+    except ValueError:
+        spoken = {"on": True, "yes": True, "off": False, "no": False}
+        return key, spoken.get(value.lower(), value)
 
 
 def who() -> str:

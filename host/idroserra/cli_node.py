@@ -17,11 +17,13 @@ from idroserra.cli_ask import (
     node_path,
     now_unix_ms,
     set_config,
+    value_pair,
 )
 from idroserra.cli_bottle import bottle
 from idroserra.cli_correct import correct, end_correction
 from idroserra.cli_durations import duration_ms
 from idroserra.cli_journal import note
+from idroserra.cli_preview import preview
 from idroserra.cli_tables import node_detail, nodes_table, settings_table
 from idroserra.cli_titrate import titrate
 from idroserra.host_client import DEFAULT_URL, HostClient
@@ -80,7 +82,7 @@ def set_values(
         else:
             _print(settings_table(config))
         return
-    values = dict(_pair(text) for text in pairs)
+    values = dict(value_pair(text) for text in pairs)
     config = set_config(client, node, values)
     if as_json:
         typer.echo(json.dumps(config))
@@ -141,6 +143,7 @@ app.command("end-correction")(end_correction)
 app.command("titrate")(titrate)
 app.command("note")(note)
 app.command("bottle")(bottle)
+app.command("preview")(preview)
 
 
 def _command(
@@ -153,18 +156,6 @@ def _command(
     check_done(node, command)
     if not as_json:
         typer.echo(f"{node}: confirmed, {done}")
-
-
-def _pair(text: str) -> tuple[str, Any]:
-    """Return (key, value) of KEY=VALUE; the host checks both."""
-    key, equals, value = text.partition("=")
-    if not equals or not key:
-        raise typer.BadParameter(f"{text}: KEY=VALUE needed, such as ph.target=5.9")
-    try:
-        return key, json.loads(value)
-    except ValueError:
-        spoken = {"on": True, "yes": True, "off": False, "no": False}
-        return key, spoken.get(value.lower(), value)
 
 
 def _print(renderable: Any) -> None:

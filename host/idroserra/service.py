@@ -26,6 +26,7 @@ from idroserra.lan.lan import Lan
 from idroserra.live import Live
 from idroserra.mqtt_link import Link, wall_unix_ms
 from idroserra.nodes import Nodes
+from idroserra.preview.previews import Previews
 from idroserra.receipts import COUNTERS
 from idroserra.recipes.runner import Recipes
 from idroserra.spool import Spool
@@ -46,6 +47,7 @@ class Service:
     commands: Commands
     calibrations: Calibrations
     recipes: Recipes
+    previews: Previews
     live: Live
     store: Store
     spool: Spool
@@ -99,6 +101,8 @@ class Service:
                 folder / "state.db", self.nodes, self.commands, self._link.now_unix_ms
             )
             opened.callback(self.recipes.close)
+            self.previews = Previews(self._link.now_unix_ms)
+            opened.callback(self.previews.close)
             self._writer = Writer(self.spool, self.store, self._link.now_unix_ms)
             self._upkeep = Upkeep(self.store, self._link.now_unix_ms)
             self._ingest = Ingest(

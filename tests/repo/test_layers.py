@@ -61,8 +61,10 @@ RUNS_THE_FIRMWARE = {"sim/idrosim/score_ours.py", "sim/idrosim/score_board.py"}
 MAY_READ_LIMITS = {"host/idroserra/recipes/budget.py"}
 # The commands that show the product with the simulator, or use its chemistry.
 HOST_MAY_SIMULATE = ("demo", "sim", "chem")
-# `recipe check` runs a recipe in the twin before a node does.
-RUNS_RECIPES = {"host/idroserra/cli_recipe_check.py", "host/idroserra/cli_recipe_twin.py"}
+# `recipe check` runs a recipe in the twin before a node does; a preview runs what is set, in a
+# process of its own.
+RUNS_TWINS = {"host/idroserra/cli_recipe_check.py", "host/idroserra/cli_recipe_twin.py",
+              "host/idroserra/preview/greenhouse.py", "host/idroserra/preview/twin.py"}
 
 
 def within(name: str, packages: tuple[str, ...]) -> bool:
@@ -139,7 +141,7 @@ def test_host_speaks_to_nodes_only_through_the_contract():
             may_read = name_of(path) in MAY_READ_LIMITS and within(name, ("idro.safety.limits",))
             bad_device = within(name, ("idro",)) and not within(name, CONTRACT) and not may_read
             bad_simulator = (within(name, ("idrosim",)) and not may_simulate
-                             and name_of(path) not in RUNS_RECIPES)
+                             and name_of(path) not in RUNS_TWINS)
             if bad_device or bad_simulator:
                 found.append(f"{name_of(path)}:{line} imports {name}")
     assert not found, report(WHY, found)

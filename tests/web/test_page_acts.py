@@ -153,3 +153,31 @@ def test_a_tab_in_the_background_keeps_no_stream_open(node, tab):
         page.evaluate(hide, True)
     with page.expect_request(lambda r: "/api/live" in r.url):
         page.evaluate(hide, False)
+
+
+def test_a_run_by_hand_has_an_end_before_it_begins(node, tab):
+    watched = tab(PHONE)
+    page = watched.open("/nodes/idro-a")
+    form = page.locator("#run")
+    form.locator("[name=actuator]").select_option("circulation")
+    expect(form.locator("[name=duty_pct]")).to_be_hidden()
+    form.locator("[name=minutes]").fill("241")
+    form.get_by_role("button", name="Run…").click()
+    expect(page.locator("#run-sure")).to_be_hidden()
+    form.locator("[name=minutes]").fill("2.5")
+    form.get_by_role("button", name="Run…").click()
+    expect(page.locator("#run-sure h2")).to_have_text("Run circulation for 2.5 min?")
+    page.get_by_role("button", name="Run now").click()
+    expect(outcome(page, "#run")).to_contain_text("Confirmed: circulation runs for 2.5 min")
+    form.locator("[name=actuator]").select_option("light")
+    form.locator("[name=duty_pct]").fill("40")
+    form.locator("[name=minutes]").fill("10")
+    form.get_by_role("button", name="Run…").click()
+    expect(page.locator("#run-sure h2")).to_have_text("Run light at 40 % for 10 min?")
+    page.get_by_role("button", name="Run now").click()
+    expect(outcome(page, "#run")).to_contain_text("Confirmed: light runs for 10 min")
+    assert [(command.verb, command.args) for command in node.commands] == [
+        ("run", {"actuator": "circulation", "for_ms": 150_000}),
+        ("run", {"actuator": "light", "for_ms": 600_000, "duty_pct": 40}),
+    ]
+    watched.check()

@@ -119,6 +119,10 @@ MATRIX = (
     Rule("POST", "/api/nodes/{node}/recipe/skip", _OPERATOR, "skip stage"),
     Rule("POST", "/api/nodes/{node}/recipe/resume", _OPERATOR, "resume recipe"),
     Rule("POST", "/api/nodes/{node}/recipe/stop", _OPERATOR, "stop recipe"),
+    # Previews.
+    Rule("GET", "/api/nodes/{node}/preview", _VIEWER),
+    Rule("POST", "/api/nodes/{node}/preview", _OPERATOR, "begin preview"),
+    Rule("DELETE", "/api/nodes/{node}/preview", _OPERATOR, "cancel preview"),
     # Calibrations.
     Rule("GET", "/api/nodes/{node}/calibrations", _VIEWER),
     Rule("GET", "/api/nodes/{node}/calibrations/{calibration}", _VIEWER),

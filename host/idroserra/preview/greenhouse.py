@@ -141,7 +141,7 @@ def _as_strong(cell: Cell, start: Mapping[str, float], weak: _Filled) -> _Filled
 
 
 def _filled(cell: Cell, start: Mapping[str, float], strength: float) -> _Filled:
-    """Return a fill of so much strength with acid down to the pH of `start`, before it breathes."""
+    """Return a fill of so much strength with acid down to the pH of `start`, still closed."""
     # A fresh fill that comes to so much strength: its titration is that of the water there is.
     mix = {ion: amount * strength / FRESH_FILL for ion, amount in RECIPES[RECIPE].items()}
     fill = Cell(cell.water, _ACID, cell.volume_l, "fresh", recipe=mix, temp_c=cell.temp_c,

@@ -51,6 +51,7 @@ from idroserra.web.journal import journal_router
 from idroserra.web.keys import keys_router
 from idroserra.web.metrics import metrics_router
 from idroserra.web.pages import Pages, add_pages
+from idroserra.web.previews import previews_router
 from idroserra.web.recipes import recipes_router
 from idroserra.web.views import Views
 
@@ -105,6 +106,7 @@ def create_app(service: Service, *, simulated: bool = False) -> FastAPI:
     app.include_router(bottles_router(service))
     app.include_router(balance_router(service))
     app.include_router(recipes_router(service))
+    app.include_router(previews_router(service))
     app.include_router(export_router(service))
     app.include_router(journal_router(service))
     app.include_router(metrics_router(service))

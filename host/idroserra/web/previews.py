@@ -15,6 +15,7 @@ from idroserra.preview.previews import DONE, Busy, Preview
 from idroserra.preview.request import MOST_DAYS
 from idroserra.recipe import MAX_FILE_BYTES, Recipe
 from idroserra.service import Service
+from idroserra.web.display import display_of
 from idroserra.web.models import WHO, ErrorOut
 from idroserra.web.views import wall_unix_ms
 from idroserra.web.words import event_text, level_of
@@ -115,17 +116,15 @@ def _json(preview: Preview | None) -> dict[str, Any] | None:
         return None
     found = {
         "asked": preview.asked, "by": preview.by, "asked_unix_ms": preview.asked_unix_ms,
-        "state": preview.state, "done_ratio": preview.done_ratio, "error": preview.error,
+        "state": preview.state, "done_ratio": preview.done_ratio, "error": said(preview.error),
         "outcome": preview.outcome,
     }
     if preview.state == DONE and preview.outcome is not None:
         told = [{"unix_ms": one["unix_ms"], "kind": one["kind"], "level": level_of(one["kind"]),
                  "text": event_text(one["kind"], one["detail"])}
                 for one in preview.outcome["told"]]
-        assumed = [_sentence(said(text)) for text in preview.outcome["assumed"]]
-        found["outcome"] = preview.outcome | {"told": told, "assumed": assumed}
+        assumed = [said(text) for text in preview.outcome["assumed"]]
+        found["outcome"] = preview.outcome | {
+            "told": told, "assumed": [f"{text[:1].upper()}{text[1:]}" for text in assumed],
+            "volume": display_of("reservoir.volume_ml")._asdict()}
     return found
-
-
-def _sentence(text: str) -> str:
-    return f"{text[:1].upper()}{text[1:]}."

@@ -7,7 +7,7 @@ import { request } from "./link.js";
 import { millilitres, plainName } from "./words.js";
 
 // How long the node may begin with it. A dose answers when it is given, which takes its time.
-const TTL_MS = { stop: 10_000, resume: 10_000, dose: 20_000, correct: 10_000, end_correction: 10_000 };
+const TTL_MS = { stop: 10_000, resume: 10_000, dose: 20_000, run: 10_000, correct: 10_000, end_correction: 10_000 };
 const QUIET_MS = 3_000;
 const POLL_MS = 1_000;
 const FINAL = ["done", "refused", "expired", "failed", "timeout"];

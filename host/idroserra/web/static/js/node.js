@@ -10,6 +10,8 @@ import { CorrectionPanel, renderAdvice } from "./correction.js";
 import { t } from "./i18n.js";
 import { Jotted } from "./jotted.js";
 import { start } from "./link.js";
+import { RunForm } from "./manual_run.js";
+import { PreviewPanel } from "./preview.js";
 import { Range, RANGES } from "./range.js";
 import { RecipePanel } from "./recipe.js";
 import { SetpointForm } from "./setpoints.js";
@@ -27,11 +29,13 @@ const seeded = new Set();
 const range = new Range(nowUnixMs, state.nodes.get(name).history_progress ? "14d" : "24h");
 const stop = new StopControl(byId("control"), name);
 const dose = new DoseForm(byId("dose"), byId("dose-sure"), name);
+const run = new RunForm(byId("run"), byId("run-sure"), name);
 const correction = new CorrectionPanel(byId("correct"), byId("correct-sure"), name);
 const recipe = new RecipePanel(byId("recipe"), byId("recipe-sure"), name);
 const setpoints = new SetpointForm(byId("setpoints"), name);
 const bottles = new BottlesPanel(byId("bottles"), byId("bottle"), name);
 const balance = new BalancePanel(byId("balance"), name);
+const preview = new PreviewPanel(byId("preview"), name, setpoints);
 const why = new WhyList(byId("why"), name);
 new Jotted(byId("jotted"), name);
 const stack = new Stack(byId("stack"), state.nodes.get(name), range);
@@ -113,7 +117,9 @@ function renderSlow() {
   const node = state.nodes.get(name);
   stack.setNode(node);
   dose.render(node);
+  run.render(node);
   setpoints.render(node);
+  preview.render();
   renderSettings(node);
 }
 

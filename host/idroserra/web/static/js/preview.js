@@ -5,7 +5,7 @@ import { request } from "./link.js";
 import { drawBand } from "./marks.js";
 import { colour, uPlot } from "./panels.js";
 import { state } from "./state.js";
-import { dayText, fullTime, number, plainName, shortTime } from "./words.js";
+import { dayText, fullTime, number, plainName, scaled, shortTime } from "./words.js";
 
 const POLL_MS = 1000;
 const SHOWN = ["ph", "ec_us_cm", "level_mm"];
@@ -24,8 +24,8 @@ function items(list, texts) {
 /** The scale of a quantity on this page: as its tile has it, else as it is stored. */
 function scaleOf(node, quantity) {
   const channel = node.channels[`reservoir.${quantity}`];
-  const { label, unit, factor, decimals, offset = 0 } = channel ? channel.display : { label: quantity, unit: "", factor: 1, decimals: 2 };
-  return { label, unit, decimals, of: (value) => value * factor + offset };
+  const display = channel ? channel.display : { label: quantity, unit: "", factor: 1, offset: 0, decimals: 2 };
+  return { label: display.label, unit: display.unit, decimals: display.decimals, of: (value) => scaled(display, value) };
 }
 
 export class PreviewPanel {
@@ -42,7 +42,8 @@ export class PreviewPanel {
       event.preventDefault();
       this.begin();
     });
-    this.running.querySelector("button").addEventListener("click", () => this.ask({ method: "DELETE" }));
+    this.running.querySelector("button").addEventListener("click", () => this.ask({ method: "DELETE", body: {} }));
+    for (const kind of ["input", "reset"]) setpoints.form.addEventListener(kind, () => this.render());
     root.addEventListener("toggle", () => root.open && this.look());
     new ResizeObserver(() => this.resize()).observe(root.querySelector(".plots"));
     matchMedia("(prefers-color-scheme: dark)").addEventListener("change", () => this.preview && this.draw());
@@ -125,14 +126,15 @@ export class PreviewPanel {
 
   fillTable(outcome) {
     const bottles = BOTTLES.filter((name) => outcome.by_day.some((day) => day[`${name}_ml`] > 0));
-    const heads = [t("Day"), ...bottles.map((name) => `${plainName(name)}, ml`), t("Topped off, L"), t("Drunk by the crop, L")];
+    const { volume } = outcome;
+    const heads = [t("Day"), ...bottles.map((name) => `${plainName(name)}, ml`), t("Topped off, {unit}", volume), t("Drunk by the crop, {unit}", volume)];
     const cell = (tag, text) => Object.assign(document.createElement(tag), { textContent: text });
     this.shown.querySelector("thead tr").replaceChildren(...heads.map((text) => Object.assign(cell("th", text), { scope: "col" })));
     this.shown.querySelector("tbody").replaceChildren(...outcome.by_day.map((day) => {
       const row = document.createElement("tr");
       row.append(Object.assign(cell("th", dayText(day.from_unix_ms)), { scope: "row" }));
       for (const name of bottles) row.append(cell("td", number(day[`${name}_ml`], 1)));
-      for (const name of ["top_off", "transpired"]) row.append(cell("td", number(day[`${name}_ml`] / 1000, 1)));
+      for (const name of ["top_off", "transpired"]) row.append(cell("td", number(scaled(volume, day[`${name}_ml`]), volume.decimals)));
       return row;
     }));
   }

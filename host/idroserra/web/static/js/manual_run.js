@@ -1,0 +1,67 @@
+// A switch or the lamps by hand, for a time that is said before: the node ends it by itself.
+
+import { command, follow } from "./commands.js";
+import { t } from "./i18n.js";
+import { valueOf, watchNumbers } from "./fields.js";
+import { number, plainName } from "./words.js";
+
+export class RunForm {
+  constructor(form, dialog, node) {
+    this.form = form;
+    this.dialog = dialog;
+    this.node = node;
+    this.outcome = form.querySelector(".outcome");
+    this.level = form.elements.duty_pct.closest("label");
+    watchNumbers(form);
+    form.elements.actuator.addEventListener("change", () => this.renderLevel());
+    form.addEventListener("submit", (event) => {
+      event.preventDefault();
+      this.ask();
+    });
+    dialog.addEventListener("close", () => dialog.returnValue === "yes" && this.send());
+  }
+
+  render(node) {
+    const select = this.form.elements.actuator;
+    this.kinds = node.outputs;
+    const names = Object.keys(node.outputs).filter((name) => node.outputs[name] !== "doser");
+    if (select.dataset.names === names.join()) return;
+    select.dataset.names = names.join();
+    select.replaceChildren(...names.map((name) => new Option(plainName(name), name)));
+    this.form.closest(".card").hidden = names.length === 0;
+    this.renderLevel();
+  }
+
+  get isDimmer() {
+    return this.kinds[this.form.elements.actuator.value] === "dimmer";
+  }
+
+  /** A level only for what can be dimmed. */
+  renderLevel() {
+    this.level.hidden = !this.isDimmer;
+    this.form.elements.duty_pct.disabled = !this.isDimmer;
+  }
+
+  get words() {
+    const { actuator, minutes, duty_pct: duty } = this.form.elements;
+    const said = { what: plainName(actuator.value), minutes: number(valueOf(minutes), valueOf(minutes) % 1 ? 1 : 0) };
+    return this.isDimmer ? { ...said, level: number(valueOf(duty), 0) } : said;
+  }
+
+  ask() {
+    const question = this.isDimmer ? t("Run {what} at {level} % for {minutes} min?", this.words) : t("Run {what} for {minutes} min?", this.words);
+    this.dialog.querySelector("h2").textContent = question;
+    this.dialog.returnValue = "";
+    this.dialog.showModal();
+  }
+
+  async send() {
+    const { actuator, minutes, duty_pct: duty } = this.form.elements;
+    const args = { actuator: actuator.value, for_ms: Math.round(valueOf(minutes) * 60_000) };
+    if (this.isDimmer) args.duty_pct = Math.round(valueOf(duty));
+    const button = this.form.querySelector("button");
+    button.disabled = true;
+    await follow(this.outcome, t("Asking for {what}\u2026", this.words), t("Confirmed: {what} runs for {minutes} min", this.words), () => command(this.node, "run", args));
+    button.disabled = false;
+  }
+}
