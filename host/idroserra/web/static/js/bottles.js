@@ -1,5 +1,6 @@
 // The bottles of a node: what is left, for how many days, "I filled it", and taking that back.
 
+import { parsed, put, watchNumbers } from "./fields.js";
 import { t, tn } from "./i18n.js";
 import { request } from "./link.js";
 import { fullTime, number, plainName } from "./words.js";
@@ -47,6 +48,7 @@ export class BottlesPanel {
     this.dialog = dialog;
     this.path = `/api/nodes/${encodeURIComponent(node)}/bottles`;
     this.form = dialog.querySelector("form");
+    watchNumbers(this.form);
     this.outcome = root.querySelector(":scope > .outcome");
     this.text = "";
     this.loadedMs = 0;
@@ -107,9 +109,9 @@ export class BottlesPanel {
     this.dialog.querySelector("h2").textContent = t("A new bottle of {name}", { name: plainName(bottle.doser) });
     for (const label of this.form.querySelectorAll("[data-strong]")) label.hidden = !bottle.has_strength;
     const { volume_ml: volume, stock, meq_per_ml: meq } = this.form.elements;
-    if (bottle.volume_ml !== null) volume.value = bottle.volume_ml;
+    if (bottle.volume_ml !== null) put(volume, bottle.volume_ml);
     stock.value = bottle.stock;
-    if (bottle.meq_per_ml !== null && !bottle.stock) meq.value = bottle.meq_per_ml;
+    if (bottle.meq_per_ml !== null && !bottle.stock) put(meq, bottle.meq_per_ml);
     this.offer();
     this.dialog.returnValue = "";
     this.dialog.showModal();
@@ -122,9 +124,9 @@ export class BottlesPanel {
 
   fill() {
     const { volume_ml: volume, stock, meq_per_ml: meq } = this.form.elements;
-    const body = { volume_ml: Number(volume.value) };
+    const body = { volume_ml: parsed(volume.value) };
     if (this.bottle.has_strength && stock.value) body.stock = stock.value;
-    else if (this.bottle.has_strength && meq.value !== "") body.meq_per_ml = Number(meq.value);
+    else if (this.bottle.has_strength && meq.value !== "") body.meq_per_ml = parsed(meq.value);
     return this.change("PUT", this.bottle.doser, body, t("Noted: {ml} ml of {name}.", { ml: number(body.volume_ml, 0), name: plainName(this.bottle.doser) }));
   }
 
