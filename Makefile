@@ -176,7 +176,7 @@ $(INSTALLED): pyproject.toml hatch_build.py
 	  || { echo "idroserra: Python 3.11 or newer is needed (make PYTHON=python3.12)"; exit 1; }
 	@test -x $(PY) || .ci/venv $(PYTHON) $(VENV)
 	@echo "idroserra: installing Python packages into $(VENV) (a minute or two, once)"
-	@$(PY) -m pip install --disable-pip-version-check --quiet --editable '.[influx,parquet,flash,sim,dev]'
+	@$(PY) -m pip install --disable-pip-version-check --quiet --editable '.[influx,parquet,report,flash,sim,dev]'
 	@ln -sfn "$$($(PY) -c 'import sysconfig; print(sysconfig.get_path("purelib"))')" $(VENV)/typings
 	@touch $@
 

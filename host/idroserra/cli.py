@@ -37,6 +37,7 @@ COMMANDS = {
     "audit": "idroserra.cli_audit:audit",
     "rejected": "idroserra.cli_rejected:rejected",
     "export": "idroserra.cli_export:export",
+    "report": "idroserra.cli_report:report",
     "store": "idroserra.cli_store:app",
     "backup": "idroserra.cli_backup:backup",
     "restore": "idroserra.cli_backup:restore",

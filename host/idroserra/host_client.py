@@ -71,6 +71,17 @@ class HostClient:
         """Return the JSON answer to a POST, PUT or DELETE with `body`."""
         return self._ask(method, path, json.dumps(body).encode())
 
+    def download(self, path: str, **query: Any) -> bytes:
+        """Return the whole of an answer that is a file."""
+        request = urllib.request.Request(
+            f"{self.url}{path}?{urlencode(query)}", headers=self._headers)
+        with self._open(request, LINES_TIMEOUT_S) as answer:
+            try:
+                content: bytes = answer.read()
+            except (http.client.HTTPException, *_FORMS) as error:
+                raise HostUnreachable(self.url, "the answer broke off") from error
+            return content
+
     def upload(self, path: str, content: bytes, content_type: str) -> dict[str, Any]:
         """Return the JSON answer to a POST of a file."""
         return self._ask("POST", path, content, content_type)

@@ -96,6 +96,9 @@ MATRIX = (
     Rule("GET", "/api/nodes/{node}/series", _VIEWER),
     Rule("GET", "/api/nodes/{node}/events", _VIEWER),
     Rule("GET", "/api/nodes/{node}/export", _VIEWER),
+    Rule("GET", "/api/nodes/{node}/report", _VIEWER),
+    Rule("GET", "/api/nodes/{node}/report.pdf", _VIEWER),
+    Rule("GET", "/nodes/{node}/report", _VIEWER),
     Rule("GET", "/api/commands/{command_id}", _VIEWER),
     Rule("GET", "/api/nodes/{node}/balance", _VIEWER),
     # Bottles.

@@ -35,6 +35,8 @@ from idroserra.errors import (
 from idroserra.i18n import LANGUAGES, page_texts, said
 from idroserra.journal.errors import JournalFull, NotYours, PhotoRefused, UnknownNote
 from idroserra.journal.journal import BadNote
+from idroserra.report.build import BadRange
+from idroserra.report.pdf import NoPdf
 from idroserra.service import Service
 from idroserra.web.access import access_router
 from idroserra.web.alarms import alarms_router
@@ -53,6 +55,7 @@ from idroserra.web.metrics import metrics_router
 from idroserra.web.pages import Pages, add_pages
 from idroserra.web.previews import previews_router
 from idroserra.web.recipes import recipes_router
+from idroserra.web.reports import reports_router
 from idroserra.web.views import Views
 
 HERE = Path(__file__).resolve().parent
@@ -65,7 +68,7 @@ _STATUS: tuple[tuple[type[Exception], int], ...] = (
     (WrongPassword, 403), (NotFresh, 403), (TooMany, 429), (Refused, 422), (NotAdopted, 409),
     (OtherKey, 409),
     (AlarmRefused, 409), (NoBottle, 409), (BadRequest, 422), (UnknownNote, 404), (NotYours, 403),
-    (JournalFull, 409), (BadNote, 422), (PhotoRefused, 422),
+    (JournalFull, 409), (BadNote, 422), (PhotoRefused, 422), (BadRange, 422), (NoPdf, 501),
     (contract.ProtocolError, 422), (contract.SettingsError, 422), (StoreError, 503),
 )
 
@@ -109,6 +112,7 @@ def create_app(service: Service, *, simulated: bool = False) -> FastAPI:
     app.include_router(previews_router(service))
     app.include_router(export_router(service))
     app.include_router(journal_router(service))
+    app.include_router(reports_router(service))
     app.include_router(metrics_router(service))
     app.mount(f"/static/{digest}", _Static(directory=STATIC), name="static")
     pages = Pages(app, service, views, digest, simulated=simulated)

@@ -30,10 +30,20 @@ from idroserra.i18n import (
 )
 from idroserra.journal.notes import KINDS as JOURNAL_KINDS
 from idroserra.recipes.view import summary_json
+from idroserra.report.build import Range, report_of
 from idroserra.service import Service
 from idroserra.stocks import STOCKS
 from idroserra.units import KINDS
 from idroserra.web.alarms import alarms_summary
+from idroserra.web.reports import (
+    Choice,
+    FromMs,
+    Since,
+    TimeZone,
+    ToMs,
+    choices_of,
+    span_of,
+)
 from idroserra.web.verdict import host_reasons
 from idroserra.web.views import Views, wall_unix_ms
 
@@ -68,7 +78,7 @@ class Pages:
         self, app: FastAPI, service: Service, views: Views, digest: str, *, simulated: bool
     ) -> None:
         self._app = app
-        self._service = service
+        self.service = self._service = service
         self._views = views
         self._digest = digest
         self._recipes = [summary_json(recipe.load(name)) for name in recipe.names()]
@@ -112,8 +122,18 @@ class Pages:
             return self.page(request, "missing.html")
         return self.page(request, name, found)
 
+    def report(
+        self, request: Request, node: str, span: Range, choices: list[Choice]
+    ) -> HTMLResponse:
+        """Return the report of a node, made for print."""
+        known = self._service.nodes.get(node)
+        document = report_of(self._service, known, span)
+        return self.page(request, "report.html", self._views.get(node), {
+            "document": document, "choices": choices, "span": span})
+
     def page(
-        self, request: Request, name: str, node: dict[str, Any] | None = None
+        self, request: Request, name: str, node: dict[str, Any] | None = None,
+        more: dict[str, Any] | None = None,
     ) -> HTMLResponse:
         """Return a page behind the log-in."""
         service, views = self._service, self._views
@@ -131,7 +151,7 @@ class Pages:
             "place": name.removesuffix(".html"), "kinds": EVENT_KINDS, "recipes": self._recipes,
             "references": REFERENCES, "stocks": list(STOCKS.values()),
             "who": "" if who is None else who.name, "role": role.word,
-            "journal_kinds": JOURNAL_KINDS,
+            "journal_kinds": JOURNAL_KINDS, **(more or {}),
             "may": lambda word: role >= role_of(word),
             "settings": {
                 key: row._asdict() | {"text": SETTING_TEXTS[key]}
@@ -150,6 +170,7 @@ class Pages:
 
 def add_pages(app: FastAPI, pages: Pages) -> None:
     """Add the routes of the pages."""
+    _add_report(app, pages)
 
     @app.get("/", include_in_schema=False)
     def overview(request: Request) -> HTMLResponse:
@@ -205,3 +226,15 @@ def add_pages(app: FastAPI, pages: Pages) -> None:
     def setup(request: Request) -> HTMLResponse:
         """Where the first admin is made."""
         return pages.door(request, "setup.html")
+
+
+def _add_report(app: FastAPI, pages: Pages) -> None:
+    @app.get("/nodes/{node}/report", include_in_schema=False)
+    def report(
+        request: Request, node: str, since: Since = None, from_unix_ms: FromMs = None,
+        to_unix_ms: ToMs = None, time_zone: TimeZone = None,
+    ) -> HTMLResponse:
+        """The report of a node, made for print."""
+        service = pages.service
+        span = span_of(service, node, since, from_unix_ms, to_unix_ms, time_zone)
+        return pages.report(request, node, span, choices_of(service, node))

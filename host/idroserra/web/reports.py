@@ -1,0 +1,119 @@
+"""The API of reports: what a range of a node came to, as JSON and as PDF; and which ranges."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from datetime import UTC, timedelta, timezone, tzinfo
+from typing import Annotated, Any, Literal, NamedTuple
+
+from fastapi import APIRouter, Query
+from fastapi.responses import Response
+
+from idroserra.i18n import gettext as _
+from idroserra.report.build import DAY_MS, BadRange, Range, report_of
+from idroserra.report.pdf import pdf_of
+from idroserra.service import Service
+from idroserra.web.api import LATEST_UNIX_MS
+from idroserra.web.export import zone_of
+from idroserra.web.models import ErrorOut
+from idroserra.web.views import wall_unix_ms
+
+Since = Annotated[Literal["week", "planting", "recipe"] | None, Query(
+    description="week: the last seven days; planting, recipe: since the newest one.")]
+FromMs = Annotated[int | None, Query(ge=0, le=LATEST_UNIX_MS, description="Start, UTC, in ms.")]
+ToMs = Annotated[int | None, Query(
+    ge=0, le=LATEST_UNIX_MS, description="End (not included), in ms; without it, now.")]
+TimeZone = Annotated[str | None, Query(
+    max_length=60, description="Of the days, such as Europe/Rome; without it, the node's own.")]
+
+_REFUSALS: dict[int | str, dict[str, Any]] = {
+    404: {"model": ErrorOut, "description": "No such node."},
+    422: {"model": ErrorOut, "description": "A field is wrong; the message names it."},
+    501: {"model": ErrorOut, "description": "This host cannot make PDFs; the message says why."},
+    503: {"model": ErrorOut, "description": "The store does not answer."},
+}
+
+
+class Choice(NamedTuple):
+    """A range that is offered: the word of `since`, and its name."""
+
+    since: str
+    text: str
+
+
+def reports_router(service: Service) -> APIRouter:
+    """Return the routes of the report."""
+    router = APIRouter(prefix="/api/nodes/{node}", responses=_REFUSALS)
+
+    @router.get("/report")
+    def report(
+        node: str, since: Since = None, from_unix_ms: FromMs = None, to_unix_ms: ToMs = None,
+        time_zone: TimeZone = None,
+    ) -> dict[str, Any]:
+        """The report of a node, section by section, in the words of the page."""
+        span = span_of(service, node, since, from_unix_ms, to_unix_ms, time_zone)
+        return asdict(report_of(service, service.nodes.get(node), span))
+
+    @router.get("/report.pdf", response_class=Response, responses={
+        200: {"content": {"application/pdf": {}}, "description": "The report as PDF."}})
+    def report_pdf(
+        node: str, since: Since = None, from_unix_ms: FromMs = None, to_unix_ms: ToMs = None,
+        time_zone: TimeZone = None,
+    ) -> Response:
+        """The report of a node on paper."""
+        span = span_of(service, node, since, from_unix_ms, to_unix_ms, time_zone)
+        document = report_of(service, service.nodes.get(node), span)
+        photos = service.journal.photos
+        made = pdf_of(document, lambda photo: photos.path(photo, small=False))
+        name = f"{node}_{span.at(span.to_unix_ms - 1):%Y-%m-%d}.pdf"
+        return Response(made, media_type="application/pdf", headers={
+            "Content-Disposition": f'attachment; filename="{name}"'})
+
+    return router
+
+
+def span_of(
+    service: Service, node: str, since: str | None, from_unix_ms: int | None,
+    to_unix_ms: int | None, time_zone: str | None,
+) -> Range:
+    """Return the range that is asked for; a week where nothing is. Raises UnknownNode,
+    BadRange."""
+    zone: tzinfo = zone_of(time_zone) or _zone_of_node(service, node)
+    now = wall_unix_ms()
+    end = now if to_unix_ms is None else min(to_unix_ms, now)
+    if from_unix_ms is None:
+        from_unix_ms = end - 7 * DAY_MS if since in (None, "week") else _began(
+            service, node, str(since), end)
+    return Range(from_unix_ms, end, zone)
+
+
+def choices_of(service: Service, node: str) -> list[Choice]:
+    """Return the ranges a node's report is offered for. Raises UnknownNode."""
+    found = [Choice("week", _("The last seven days"))]
+    planting = next(iter(service.journal.newest(node=node, kind="planting", count=1)), None)
+    if planting is not None:
+        found.append(Choice("planting", _("Since the planting of {crop}").format(
+            crop=planting.crop or _("No crop named"))))
+    run = service.recipes.of(node)
+    if run is not None:
+        found.append(Choice("recipe", _("Since the recipe {name} began").format(name=run.name)))
+    return found
+
+
+def _began(service: Service, node: str, since: str, end_unix_ms: int) -> int:
+    if since == "recipe":
+        run = service.recipes.of(node)
+        if run is None:
+            raise BadRange("since: this node never ran a recipe")
+        return run.started_unix_ms
+    planting = next(iter(service.journal.newest(
+        node=node, kind="planting", to_unix_ms=end_unix_ms, count=1)), None)
+    if planting is None:
+        raise BadRange("since: the journal has no planting of this node")
+    return planting.unix_ms
+
+
+def _zone_of_node(service: Service, node: str) -> tzinfo:
+    report = service.nodes.get(node).report
+    minutes = 0 if report is None else int(report.values["clock.utc_offset_min"])
+    return timezone(timedelta(minutes=minutes)) if minutes else UTC
