@@ -108,7 +108,7 @@ class Site:
         self.said.append(done.stdout + done.stderr)
         print("$ idroserra", *words, "\n" + self.said[-1])
         assert code is None or done.returncode == code, self.said[-1]
-        return self.said[-1] if code else done.stdout
+        return done.stdout if code == 0 else self.said[-1]
 
     def view(self):
         """Return what the host knows of the node, None while it never heard of it."""
