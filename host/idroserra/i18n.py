@@ -220,10 +220,18 @@ def said(text: str) -> str:
     for chunk, pattern, key in _patterns(SAID):
         found = pattern.fullmatch(text) if chunk in text else None
         if found:
-            parts = {name: figures(part, are_differences=True) if name == "difference"
-                     else said(part) for name, part in found.groupdict().items()}
+            parts = {name: _part(name, part) for name, part in found.groupdict().items()}
             return gettext(key).format(**parts)
     return figures(text)
+
+
+def _part(name: str, part: str) -> str:
+    """Return what fills a pattern, in the person's words and units."""
+    if name == "difference":
+        return figures(part, are_differences=True)
+    if name in ("ec", "ec_target"):
+        return figures(f"{part.removesuffix(' uS/cm')} uS/cm")
+    return said(part)
 
 
 @cache
@@ -240,8 +248,8 @@ def _patterns(keys: tuple[str, ...]) -> list[tuple[str, re.Pattern[str], str]]:
 
 # What fills these is a figure, with its unit or without.
 _FIGURES = frozenset({
-    "all", "count", "days", "difference", "drift", "every", "limit", "low", "megabytes", "most",
-    "moved", "on", "rate", "share", "strength", "target", "time", "value", "volume"})
+    "all", "count", "days", "difference", "drift", "ec", "ec_target", "every", "limit",
+    "low", "megabytes", "most", "moved", "on", "rate", "share", "strength", "target", "time", "value", "volume"})
 
 
 def _pattern(key: str) -> re.Pattern[str]:

@@ -1,7 +1,8 @@
 """Sentences that are made elsewhere in English, as patterns for idroserra.i18n.said().
 
 Nodes tell why they did what they did; their firmware speaks English, and so does what is stored.
-A pattern's `{difference}` is a difference of two values, which an offset of a unit does not move.
+A pattern's `{difference}` is a difference of two values, which an offset of a unit does not move;
+`{ec}` and `{ec_target}` are uS/cm without saying so, and are told with their unit.
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ _CONTROL = (
     marked("held: {why}"), marked("on: {why}"), marked("off: {why}"), marked("locked: {why}"),
     marked("dark: {why}"), marked("light: {why}"), marked("filling: {why}"),
     marked("advice: {why}"), marked("in band: {what}, {value} at {target}"),
+    marked("in band: EC, {ec} at {ec_target}"),
     marked("monitor only: dosing is switched off"),
     marked("nutrient B comes first"), marked("pH takes its turn"), marked("EC comes first"),
     marked("no level ({fault})"), marked("no EC ({fault})"), marked("no pH ({fault})"),
@@ -20,8 +22,8 @@ _CONTROL = (
     marked("EC is below {value}: is the probe in the water?"),
     marked("nutrient A was given, B follows in {time} s"), marked("nutrient B waits: {why}"),
     marked("EC low: nutrient B after A, {volume} ml"),
-    marked("EC low: nutrient A, {value} at {target} uS/cm"),
-    marked("EC is high and only water lowers it, {value} above {target}"),
+    marked("EC low: nutrient A, {ec} at {ec_target}"),
+    marked("EC is high and only water lowers it, {ec} above {ec_target}"),
     marked("EC is low but {why}"), marked("pH is not believed, {value}"),
     marked("pH is low but comes back by itself, {value}"),
     marked("pH is high but comes back by itself, {value}"),

@@ -38,6 +38,16 @@ def test_a_translation_keeps_every_name_and_tag(language):
 
 
 @pytest.mark.parametrize("language", OTHERS)
+def test_every_text_of_the_tree_has_a_translation(language):
+    missing = [as_forms(message.id)[0] for message in i18n_collect.updated(language)
+               if message.id and not i18n_collect.is_translated(message)]
+    left = {message.id for message in catalog(language)} - {
+        message.id for message in i18n_collect.updated(language)}
+    assert not missing, report("Run `make words` and translate (docs/languages.md):", missing)
+    assert not left, report("Run `make words`: nobody says this any more:", sorted(map(str, left)))
+
+
+@pytest.mark.parametrize("language", OTHERS)
 def test_nothing_is_fuzzy_or_obsolete(language):
     found = catalog(language)
     assert [message.id for message in found if message.id and message.fuzzy] == []

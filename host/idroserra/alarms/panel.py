@@ -52,7 +52,8 @@ def summary(standing: Iterable[Standing]) -> dict[str, Any]:
 def headline(one: Standing) -> str:
     """Return one line: what, where, and the reading or reason."""
     where = f"{one.node}: " if one.node else ""
-    return f"{where}{_(one.rule.title)}. {said(one.text)}".strip()
+    told = _("{title}. {text}").format(title=_(one.rule.title), text=said(one.text))
+    return f"{where}{told}".strip()
 
 
 def _json(one: Standing) -> dict[str, Any]:
