@@ -43,9 +43,9 @@ def test_a_stop_without_an_answer_is_a_failure_in_words(node, tab):
 def test_a_dose_by_hand_is_confirmed_twice(node, tab):
     watched = tab()
     page = watched.open("/nodes/idro-a")
-    page.select_option("[name=actuator]", "nutrient_a")
-    page.fill("[name=volume_ml]", "2.5")
-    page.press("[name=volume_ml]", "Enter")
+    page.select_option("#dose [name=actuator]", "nutrient_a")
+    page.fill("#dose [name=volume_ml]", "2.5")
+    page.press("#dose [name=volume_ml]", "Enter")
     expect(page.locator("#dose-sure h2")).to_have_text("Dose 2.50 ml of nutrient A?")
     page.keyboard.press("Escape")
     expect(page.locator("#dose-sure")).to_be_hidden()
