@@ -23,6 +23,13 @@ def picture(size=(1_200, 900), form="JPEG", *, orientation=1, gps=True, quality=
     return file.getvalue()
 
 
+def noise(size=(1_600, 1_200)):
+    """Return the bytes of a picture that no encoder makes small."""
+    file = io.BytesIO()
+    Image.effect_noise(size, 200).convert("RGB").save(file, "JPEG", quality=95)
+    return file.getvalue()
+
+
 def opened(content):
     """Return the image in some bytes."""
     return Image.open(io.BytesIO(content))

@@ -2,7 +2,6 @@
 
 import csv
 import io
-import json
 import os
 import subprocess
 import sys
@@ -11,7 +10,7 @@ import time
 import zipfile
 
 import pytest
-from photos import opened, picture
+from photos import noise, opened, picture
 from real_host import Host
 
 from idroserra.access.roles import Role
@@ -209,13 +208,13 @@ def test_no_path_leads_out_of_the_photos(house, path):
 
 
 def test_a_note_has_eight_photos_at_most_and_all_together_a_limit(house):
-    note, photo = write(house.client), picture((1_600, 1_200))
+    note, photo = write(house.client), picture((160, 120))
     for _ in range(8):
         assert add_photo(house.client, note, photo).status_code == 201
     assert error_of(add_photo(house.client, note, photo), 409) == (
         "photos: a note has 8 at most")
     other = write(house.client)
-    noisy = picture((1_600, 1_200))
+    noisy = noise()
     while add_photo(house.client, other, noisy).status_code == 201:
         other = write(house.client)
     assert error_of(add_photo(house.client, other, noisy), 409).startswith(
@@ -292,10 +291,7 @@ def test_the_terminal_writes_and_lists(house, tmp_path):
                "--crop", "thyme", "--photo", str(photo))
     assert (done.returncode, done.stderr) == (0, "")
     assert done.stdout == "idro-a: noted, with 1 photo\n"
-    listed = run("journal", "--kind", "harvest", "--json")
-    newest = json.loads(listed.stdout)["notes"][0]
-    assert (newest["crop"], newest["weight_g"], len(newest["photos"])) == ("thyme", 420, 1)
-    assert "thyme, 420 g" in run("journal", "idro-a").stdout
+    assert "thyme, 420 g" in run("journal", "idro-a", "--kind", "harvest").stdout
     photo.write_bytes(b"no photo")
     refused = run("node", "note", "idro-a", "second", "--photo", str(photo))
     assert refused.returncode == 1
