@@ -76,20 +76,22 @@ class Walk:
         tab.page.wait_for_load_state("load", timeout=PATIENCE_MS)
         return tab
 
-    def judge(self, tab, looks=TWO_LOOKS, picture=None):
-        """Return what is wrong with an open page, in each of `looks`: size and palette.
+    def judge(self, tab, looks, picture=None):
+        """Return what is wrong with an open page: width in each size, barriers in each of
+        `looks`, which are size and palette.
 
         picture: (folder, name such as "it-node"), for a picture of each."""
         page, wrong = tab.page, []
         assert page.locator("html").get_attribute("lang").split("-")[0] == self._language
         page.evaluate(AXE.read_text("utf-8"))
-        for size, scheme in looks:
-            viewport = SIZES[size]
+        for size, viewport in SIZES.items():
             page.set_viewport_size(viewport)
-            page.emulate_media(color_scheme=scheme, reduced_motion="reduce")
             wide = page.evaluate("document.documentElement.scrollWidth") - viewport["width"]
             if wide > 0:
                 wrong.append(f"{size}: {wide} px wider than the screen")
+        for size, scheme in looks:
+            page.set_viewport_size(SIZES[size])
+            page.emulate_media(color_scheme=scheme, reduced_motion="reduce")
             wrong += [f"{size} {scheme}: {found}" for found in page.evaluate(_RUN)]
             if picture is not None:
                 folder, name = picture
@@ -124,6 +126,7 @@ def lived_in(host, wait):
     node.live(60)
     sick = host.node("serra-nord")
     sick.read(faults={"reservoir.ph": "in_air"})
+    sick.tell("latched", {"reason": "dosing had no effect"})  # an alarm that has no delay
     host.settle(NODE, 66)
     wait(lambda: host.client.get("/api/alarms").json()["alarms"], 60, "an alarm")
     return node, sick
