@@ -248,8 +248,9 @@ def _patterns(keys: tuple[str, ...]) -> list[tuple[str, re.Pattern[str], str]]:
 
 # What fills these is a figure, with its unit or without.
 _FIGURES = frozenset({
-    "all", "count", "days", "difference", "drift", "ec", "ec_target", "every", "limit",
-    "low", "megabytes", "most", "moved", "on", "rate", "share", "strength", "target", "time", "value", "volume"})
+    "all", "count", "days", "difference", "drift", "ec", "ec_target", "every", "limit", "low",
+    "megabytes", "most", "moved", "on", "rate", "share", "strength", "target", "time", "value",
+    "volume"})
 
 
 def _pattern(key: str) -> re.Pattern[str]:
