@@ -70,6 +70,8 @@ def balance_of(
 ) -> Balance:
     """Return the balance of [from, to), in days of the time zone. `to` is not beyond now.
 
+    Days before the host knew the node are left out: of them nothing is known.
+
     Raises StoreUnavailable, StoreRejected."""
     outputs = {} if node.info is None else dict(node.info.outputs)
     events = store.events(node.node, from_unix_ms, to_unix_ms, ("dosed", "ran"))
@@ -80,7 +82,7 @@ def balance_of(
     since = max(from_unix_ms, min(to_unix_ms - 1, store.spans().get(node.node, (to_unix_ms,))[0]))
     steps = _water(store, node, (since, to_unix_ms), runs, "irrigation" in outputs)
     days = [_day(span, dosers, doses, runs, steps, strengths)
-            for span in days_of(from_unix_ms, to_unix_ms, zone)]
+            for span in days_of(from_unix_ms, to_unix_ms, zone) if span[1] > since]
     total = _day((from_unix_ms, to_unix_ms), dosers, doses, runs, steps, strengths)
     return Balance(node.node, days, total, _unknown(node, total, since, zone))
 

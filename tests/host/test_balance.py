@@ -145,6 +145,7 @@ def test_without_a_level_or_before_the_host_knew_it_that_is_said(tmp_path):
     assert found.total.water is None
     assert "The host knows this node since 2026-11-27 06:00" in found.unknown[0]
     assert "measures no level" in found.unknown[1]
+    assert [day.from_unix_ms - T0 for day in found.days] == [DAY_MS]
 
 
 def test_days_end_at_midnight_of_the_time_zone_with_summer_time():
