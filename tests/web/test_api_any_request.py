@@ -9,7 +9,7 @@ import pytest
 
 from idroserra.access.roles import Role
 
-EXAMPLES = os.environ.get("IDROSERRA_API_EXAMPLES", "4")  # of each operation
+EXAMPLES = os.environ.get("IDROSERRA_API_EXAMPLES", "1")  # of each operation
 
 
 @pytest.mark.parametrize("role", [Role.VIEWER, Role.OPERATOR, Role.ADMIN], ids=lambda r: r.word)

@@ -19,7 +19,7 @@ def test_a_node_shows_readings_bands_and_a_verdict(host, eventually):
     assert ec["band"] == {"low": 1520, "high": 1680}
     assert ec["display"] == {
         "label": "EC", "unit": "mS/cm", "factor": 0.001, "decimals": 2, "place": "tile",
-        "notable": 15}
+        "notable": 15, "offset": 0}
     assert view["stale_after_ms"] == 180_000
     assert view["dosing"]["state"] == "on"
     assert view["verdict"]["level"] == "ok"
