@@ -108,7 +108,7 @@ def test_the_balance_of_a_week_and_its_file(host, node):
     to = time.time_ns() // 1_000_000 + 60_000
     query = {"from_unix_ms": to - 7 * DAY_MS, "to_unix_ms": to, "time_zone": "Europe/Rome"}
     found = host.client.get("/api/nodes/idro-a/balance", params=query).json()
-    assert len(found["days"]) in (7, 8)
+    assert len(found["days"]) in (2, 3)  # of 47 hours: before them nothing is known
     assert found["total"]["dosed_ml"]["ph_down"] >= 8
     assert found["total"]["dosed_meq"] == {"ph_down": None, "ph_up": 0}
     assert found["total"]["water"]["left_ml"] == pytest.approx(10 * 200, abs=250)
@@ -145,7 +145,8 @@ def test_a_bottle_is_filled_on_a_phone_and_the_week_is_in_a_table(host, node, ta
     bottle.get_by_role("button", name="Take it back").click()
     expect(bottle.locator(".days")).to_have_text("How much is in it?")
     rows = page.locator("#balance tbody tr")
-    expect(rows).to_have_count(7)
+    expect(rows.first).to_be_visible()
+    assert rows.count() in (2, 3)  # of 47 hours: before them nothing is known
     expect(page.locator("#balance thead th").nth(3)).to_have_text("Water that left")
     expect(page.locator("#balance tfoot")).to_contain_text("Together")
     expect(page.locator("#balance .unknown")).to_contain_text("How strong the pH down is")
