@@ -36,7 +36,9 @@ demo: venv web
 	@.ci/machine demo
 	@$(VENV)/bin/idroserra demo $(ARGS)
 
-test: machine-test lint portable pytest
+# What needs one core only runs two at a time; the tests of `pytest` begin after it.
+test: machine-test
+	@$(MAKE) --no-print-directory -j2 lint portable pytest
 
 machine-test:
 	@.ci/machine test
