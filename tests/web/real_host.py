@@ -1,6 +1,7 @@
 """A real host for the tests of the page: mosquitto, spool, SQLite and the page on loopback."""
 
 import threading
+from contextlib import contextmanager
 from urllib.parse import urlsplit
 
 import httpx
@@ -8,11 +9,13 @@ from paho_node import PahoNode
 
 from idroserra.access.access import Visitor
 from idroserra.access.local import token_for
+from idroserra.broker import Broker
 from idroserra.config import load_config
 from idroserra.service import Service
 from idroserra.web.app import create_app
 from idroserra.web.gate import COOKIE
 from idroserra.web.server import WebServer
+from waiting import wait_until
 
 KEY = b"k" * 32
 PASSWORD = "a sentence for the tests"
@@ -99,3 +102,14 @@ class Host:
         for client in self._clients:
             client.close()
         self.service.stop()
+
+
+@contextmanager
+def standing_host(folder):
+    """A host with a mosquitto of its own, for all tests of a module."""
+    broker = Broker(folder / "broker", "mosquitto")
+    broker.start()
+    running = Host(folder / "host", broker.port, wait_until)
+    yield running
+    running.stop()
+    broker.stop()

@@ -7,10 +7,9 @@ from functools import partial
 import pytest
 from pages import PHONE
 from playwright.sync_api import expect
-from real_host import Host
+from real_host import standing_host
 from test_cli_node import idroserra
 
-from idroserra.broker import Broker
 from waiting import wait_until
 
 DAY_MS = 86_400_000
@@ -18,13 +17,8 @@ DAY_MS = 86_400_000
 
 @pytest.fixture(scope="module")
 def host(tmp_path_factory):
-    folder = tmp_path_factory.mktemp("bottles")
-    broker = Broker(folder / "broker", "mosquitto")
-    broker.start()
-    running = Host(folder / "host", broker.port, wait_until)
-    yield running
-    running.stop()
-    broker.stop()
+    with standing_host(tmp_path_factory.mktemp("bottles")) as running:
+        yield running
 
 
 @pytest.fixture(scope="module")

@@ -4,23 +4,17 @@ import pytest
 from cups import Cups
 from pages import DESKTOP, PHONE
 from playwright.sync_api import expect
-from real_host import Host
+from real_host import standing_host
 
 from idroserra.access.roles import Role
-from idroserra.broker import Broker
 from idroserra.calibration.references import buffer_ph
 from waiting import wait_until
 
 
 @pytest.fixture(scope="module")
 def host(tmp_path_factory):
-    folder = tmp_path_factory.mktemp("calibrate")
-    broker = Broker(folder / "broker", "mosquitto")
-    broker.start()
-    running = Host(folder / "host", broker.port, wait_until)
-    yield running
-    running.stop()
-    broker.stop()
+    with standing_host(tmp_path_factory.mktemp("calibrate")) as running:
+        yield running
 
 
 @pytest.fixture

@@ -7,22 +7,16 @@ from itertools import cycle
 import pytest
 from everywhere import TWO_LOOKS, Walk, lived_in, pages
 from playwright.sync_api import expect
-from real_host import Host
+from real_host import standing_host
 
 from idroserra.access.roles import Role
-from idroserra.broker import Broker
 from waiting import wait_until
 
 
 @pytest.fixture(scope="module")
 def host(tmp_path_factory):
-    folder = tmp_path_factory.mktemp("everywhere")
-    broker = Broker(folder / "broker", "mosquitto")
-    broker.start()
-    running = Host(folder / "host", broker.port, wait_until)
-    yield running
-    running.stop()
-    broker.stop()
+    with standing_host(tmp_path_factory.mktemp("everywhere")) as running:
+        yield running
 
 
 @pytest.fixture(scope="module")

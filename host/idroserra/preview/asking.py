@@ -22,13 +22,14 @@ class NotKnown(HostError):
 
 def request_of(
     node: Node, channels: Mapping[str, Mapping[str, Any]], run: Run | None, now_unix_ms: int, *,
-    days: int, water: str, recipe: Recipe | None = None,
+    days: int, water: str, granted_pct: int | None = None, recipe: Recipe | None = None,
     values: Mapping[str, Any] | None = None,
 ) -> Request:
     """Return the request: of `recipe` begun today, else of the open `run`, else of what is set.
 
-    `values` are settings changed at once, on top. Raises NotKnown, and SettingsError for values
-    that no node would take.
+    `values` are settings changed at once, on top. `granted_pct` is the share of its budgets the
+    node may spend now, None for what it said on connecting. Raises NotKnown, and SettingsError
+    for values that no node would take.
     """
     if node.info is None or node.report is None:
         raise NotKnown(f"{node.node} has not told its settings yet: wait until it was here once")
@@ -48,7 +49,8 @@ def request_of(
     request = Request(
         node.node, node.info.board, now_unix_ms, days, water, settings, changes,
         _fresh(channels, settings, now_unix_ms),
-        node.info.granted_pct >= int(settings["dosing.authority_pct"]))
+        (node.info.granted_pct if granted_pct is None else granted_pct)
+        >= int(settings["dosing.authority_pct"]))
     if ppfd_umol_m2_s is not None:
         request.ppfd_umol_m2_s = ppfd_umol_m2_s
     return request

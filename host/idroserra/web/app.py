@@ -109,7 +109,7 @@ def create_app(service: Service, *, simulated: bool = False) -> FastAPI:
     app.include_router(bottles_router(service))
     app.include_router(balance_router(service))
     app.include_router(recipes_router(service))
-    app.include_router(previews_router(service))
+    app.include_router(previews_router(service, views))
     app.include_router(export_router(service))
     app.include_router(journal_router(service))
     app.include_router(reports_router(service))

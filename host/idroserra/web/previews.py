@@ -17,7 +17,7 @@ from idroserra.recipe import MAX_FILE_BYTES, Recipe
 from idroserra.service import Service
 from idroserra.web.display import display_of
 from idroserra.web.models import WHO, ErrorOut
-from idroserra.web.views import wall_unix_ms
+from idroserra.web.views import Views, wall_unix_ms
 from idroserra.web.words import event_text, level_of
 
 _REFUSALS: dict[int | str, dict[str, Any]] = {
@@ -63,7 +63,7 @@ class PreviewOut(BaseModel):
                     "transpired, told: what would call for somebody, assumed: what is not known")
 
 
-def previews_router(service: Service) -> APIRouter:
+def previews_router(service: Service, views: Views) -> APIRouter:
     """Return the routes under /api/nodes/{node}/preview."""
     router = APIRouter(prefix="/api", responses=_REFUSALS)
     previews = service.previews
@@ -78,10 +78,12 @@ def previews_router(service: Service) -> APIRouter:
     def begin(node: str, body: PreviewIn) -> dict[str, Any]:
         """Let the twin live through the next days. One preview runs at a time."""
         known = service.nodes.get(node)
+        authority = views.get(node)["authority"]
         try:
             request = request_of(
                 known, service.live.channels(node), service.recipes.of(node), wall_unix_ms(),
-                days=body.days, water=body.water, recipe=_recipe(body), values=body.values)
+                days=body.days, water=body.water, recipe=_recipe(body), values=body.values,
+                granted_pct=None if authority is None else authority["granted_pct"])
             asked = {"recipe": body.recipe, "values": body.values, "days": body.days,
                      "water": body.water, "own_recipe": body.toml is not None}
             return {"node": node, "preview": _json(previews.start(request, asked, body.by))}
