@@ -10,6 +10,7 @@ import typer
 
 from idroserra.cli_ask import POLL_S, AsJson, CommandFailed, Url, now_unix_ms, who
 from idroserra.cli_durations import duration_ms
+from idroserra.cli_site import SiteOption
 from idroserra.cli_tables_alarms import alarms_table, history_table, kpis_table
 from idroserra.host_client import DEFAULT_URL, HostClient
 
@@ -24,9 +25,11 @@ CommentOption = Annotated[str, typer.Option("--comment", help="Kept in the journ
 
 
 @app.command("list")
-def list_alarms(url: Url = DEFAULT_URL, *, as_json: AsJson = False) -> None:
+def list_alarms(
+    site: SiteOption = None, url: Url = DEFAULT_URL, *, as_json: AsJson = False
+) -> None:
     """List what stands, worst first, with what each explains."""
-    found = HostClient(url).get("/api/alarms")
+    found = HostClient(url).get("/api/alarms", **({} if site is None else {"site": site}))
     if as_json:
         typer.echo(json.dumps(found))
         return
@@ -101,6 +104,7 @@ def put_back(key: Key, url: Url = DEFAULT_URL, *, as_json: AsJson = False) -> No
 def history(
     days: Annotated[float, typer.Option(min=0.01, max=400, help="How far back.")] = 7,
     node: Annotated[str | None, typer.Option(help="Of one node only.")] = None,
+    site: SiteOption = None,
     limit: Annotated[int, typer.Option(min=1, max=2_000, help="Newest so many.")] = 50,
     url: Url = DEFAULT_URL,
     *,
@@ -110,8 +114,7 @@ def history(
     to = now_unix_ms() + 60_000
     query: dict[str, Any] = {"from_unix_ms": max(0, to - round(days * 86_400_000)),
                              "to_unix_ms": to, "limit": limit}
-    if node is not None:
-        query["node"] = node
+    query |= {key: value for key, value in (("node", node), ("site", site)) if value is not None}
     changes = HostClient(url).get("/api/alarms/history", **query)["changes"]
     if as_json:
         typer.echo(json.dumps(changes))

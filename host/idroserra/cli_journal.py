@@ -11,6 +11,7 @@ import typer
 
 from idroserra.cli_ask import AsJson, NodeName, Url, now_unix_ms, who
 from idroserra.cli_export import moment_ms, span_ms
+from idroserra.cli_site import SiteOption
 from idroserra.errors import HostError
 from idroserra.host_client import DEFAULT_URL, HostClient
 from idroserra.journal.notes import KINDS, Kind
@@ -43,6 +44,8 @@ def note(
         float | None, typer.Option("--weight-g", min=0.1, help="Of a harvest, in g.")] = None,
     count: Annotated[
         int | None, typer.Option(min=1, help="Plants or pieces of a planting or harvest.")] = None,
+    site: Annotated[
+        str | None, typer.Option("--site", help="With NODE -: which site; else all.")] = None,
     url: Url = DEFAULT_URL,
     *,
     as_json: AsJson = False,
@@ -52,7 +55,7 @@ def note(
     body: dict[str, Any] = {
         "node": None if node == "-" else node, "kind": kind, "text": text, "by": who(),
         "unix_ms": now_unix_ms() if at is None else moment_ms(at, zone, "--at")}
-    said = {"crop": crop, "weight_g": weight_g, "count": count}
+    said = {"crop": crop, "weight_g": weight_g, "count": count, "site": site}
     body |= {name: value for name, value in said.items() if value is not None}
     client = HostClient(url)
     written = client.send("POST", "/api/journal", body)
@@ -74,6 +77,7 @@ def journal(
     node: Annotated[
         str | None, typer.Argument(help="A node; without it, all of them and the site.")] = None,
     kind: OfKind = None,
+    site: SiteOption = None,
     last: Annotated[str, typer.Option(help="So far back: 12h, 30d, 8w.")] = "30d",
     url: Url = DEFAULT_URL,
     *,
@@ -83,7 +87,8 @@ def journal(
     to_unix_ms = now_unix_ms() + 60_000
     query: dict[str, Any] = {
         "from_unix_ms": to_unix_ms - span_ms(last), "to_unix_ms": to_unix_ms, "limit": 500}
-    query |= {name: value for name, value in (("node", node), ("kind", kind)) if value}
+    query |= {name: value for name, value in (
+        ("node", node), ("kind", kind), ("site", site)) if value}
     found = HostClient(url).get("/api/journal", **query)
     if as_json:
         typer.echo(json.dumps(found))
@@ -120,7 +125,7 @@ def _table(notes: list[dict[str, Any]]) -> Any:
         table.add_column(name, overflow="fold")
     for one in notes:
         when = datetime.fromtimestamp(one["unix_ms"] / 1_000, UTC)
-        table.add_row(f"{when:%Y-%m-%d %H:%M}", Text(one["node"] or "the site"),
+        table.add_row(f"{when:%Y-%m-%d %H:%M}", Text(one["node"] or one["site"] or "all sites"),
                       Text(_what(one)), Text(one["by"]))
     return table
 

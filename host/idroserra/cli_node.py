@@ -24,6 +24,7 @@ from idroserra.cli_correct import correct, end_correction
 from idroserra.cli_durations import duration_ms
 from idroserra.cli_journal import note
 from idroserra.cli_preview import preview
+from idroserra.cli_site import SiteOption, site
 from idroserra.cli_tables import node_detail, nodes_table, settings_table
 from idroserra.cli_titrate import titrate
 from idroserra.host_client import DEFAULT_URL, HostClient
@@ -35,11 +36,15 @@ WIDE_COLUMNS = 110
 
 
 @app.command("list")
-def list_nodes(url: Url = DEFAULT_URL, *, as_json: AsJson = False) -> None:
+def list_nodes(
+    only: SiteOption = None, url: Url = DEFAULT_URL, *, as_json: AsJson = False
+) -> None:
     """List the nodes, worst first, with their newest readings."""
-    nodes = HostClient(url).nodes()
+    nodes = [node for node in HostClient(url).nodes() if only in (None, node["site"])]
     if as_json:
         typer.echo(json.dumps(nodes))
+    elif not nodes and only is not None:
+        typer.echo(f"No node stands at {only}. `idroserra node site` lists the sites.")
     elif not nodes:
         typer.echo("No node has reported yet. `idroserra demo` shows simulated ones.")
     else:
@@ -144,6 +149,7 @@ app.command("titrate")(titrate)
 app.command("note")(note)
 app.command("bottle")(bottle)
 app.command("preview")(preview)
+app.command("site")(site)
 
 
 def _command(

@@ -33,10 +33,10 @@ from pydantic_settings import (
 
 from idroserra.errors import ConfigError
 from idroserra.lan.names import check_name
+from idroserra.sites import BadSite, check_site
 
 ENV_PREFIX = "IDROSERRA_"
 _TIME = re.compile(r"([01]\d|2[0-3]):[0-5]\d")
-_SITE = re.compile(r"[A-Za-z0-9][A-Za-z0-9 _.-]{0,39}")
 
 
 class _Section(BaseModel):
@@ -276,9 +276,10 @@ class Config(BaseSettings):
     @field_validator("site")
     @classmethod
     def _check_site(cls, site: str) -> str:
-        if not _SITE.fullmatch(site):
-            raise ValueError("1 to 40 letters, digits, spaces, _ . or - needed")
-        return site
+        try:
+            return check_site(site)
+        except BadSite as error:
+            raise ValueError(str(error).removeprefix("site: ")) from None
 
     @model_validator(mode="after")
     def _check_whole(self) -> Config:

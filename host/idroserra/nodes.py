@@ -21,6 +21,7 @@ from typing import Any
 from idroserra import contract
 from idroserra.database import connect
 from idroserra.errors import NotAdopted, OtherKey, StoreUnavailable, UnknownNode
+from idroserra.sites import BadSite, UnknownSite, check_site
 
 KEY_BYTES = 32
 FLUSH_MS = 60_000
@@ -101,6 +102,13 @@ class Nodes:
             raise UnknownNode(node)
         return found
 
+    def at(self, site: str) -> list[Node]:
+        """Return the nodes of a site, by name. Raises UnknownSite."""
+        there = [node for node in self.all() if node.site == site]
+        if not there:
+            raise UnknownSite(site)
+        return there
+
     def key(self, node: str) -> bytes:
         """Return the key shared with the node. Raises UnknownNode, NotAdopted."""
         key = self.get(node).key
@@ -164,6 +172,29 @@ class Nodes:
                 raise StoreUnavailable(f"state.db: {error}") from error
             del self._nodes[node]
             self._unsaved.pop(node, None)
+
+    def move(self, node: str, site: str) -> Node:
+        """Say at which site the node stands and return it. Raises UnknownNode, BadSite,
+        StoreUnavailable."""
+        with self._lock:
+            return self._keep(replace(self.get(node), site=check_site(site)))
+
+    def rename_site(self, site: str, name: str) -> list[Node]:
+        """Call a site otherwise and return its nodes: all of them are moved, or none.
+
+        Raises UnknownSite, BadSite, StoreUnavailable."""
+        with self._lock:
+            there = self.at(site)
+            if name != site and any(node.site == name for node in self.all()):
+                raise BadSite(f"name: there is a site {name}: move the nodes one by one")
+            check_site(name)
+            try:
+                self._database.execute("UPDATE nodes SET site=? WHERE site=?", (name, site))
+            except sqlite3.Error as error:
+                raise StoreUnavailable(f"state.db: {error}") from error
+            for node in there:
+                self._nodes[node.node] = replace(node, site=name)
+            return [self._nodes[node.node] for node in there]
 
     def seen(self, node: str, unix_ms: int) -> Node:
         """Note a message of the node, registering it when new, and return it."""

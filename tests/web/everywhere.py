@@ -18,7 +18,7 @@ SIZES = {"phone": SMALLEST, "desktop": DESKTOP}
 SCHEMES = ("light", "dark")
 NODE = "idro-a"
 # Where a page wants something in its address.
-_ADDRESSES = {"/nodes/{node}": f"/nodes/{NODE}?range=1h"}
+_ADDRESSES = {"/nodes/{node}": f"/nodes/{NODE}?range=1h", "/sites/{site}": "/sites/test"}
 _NO_PAGES = ("/api", "/static", "/metrics", "/authority.crt", "/manifest", "/worker.js")
 # What _nobody() does, and the page of a node that is none.
 _EXPECTED = ("ERR_FAILED", "status of 404")
@@ -44,6 +44,11 @@ def pages():
         name = rule.path.strip("/").replace("/", "-").replace("{", "").replace("}", "")
         found[name or "overview"] = (path, Role.ANYONE if rule.role is Role.ANYONE else Role.ADMIN)
     return found
+
+
+def barriers(page):
+    """Return the serious barriers axe finds on an open page that has axe."""
+    return page.evaluate(_RUN)
 
 
 class Walk:
@@ -92,7 +97,7 @@ class Walk:
         for size, scheme in looks:
             page.set_viewport_size(SIZES[size])
             page.emulate_media(color_scheme=scheme, reduced_motion="reduce")
-            wrong += [f"{size} {scheme}: {found}" for found in page.evaluate(_RUN)]
+            wrong += [f"{size} {scheme}: {found}" for found in barriers(page)]
             if picture is not None:
                 folder, name = picture
                 folder.mkdir(parents=True, exist_ok=True)

@@ -17,7 +17,7 @@ from waiting import wait_until
 SAMPLES = {
     "node": "idro-a", "calibration": "none", "doser": "ph_down",
     "name": "nobody", "command_id": "none", "path": "none.js",
-    "note": "0" * 16, "photo": "0" * 32,
+    "site": "nowhere", "note": "0" * 16, "photo": "0" * 32,
 }
 ROLES = (Role.VIEWER, Role.OPERATOR, Role.ADMIN)
 

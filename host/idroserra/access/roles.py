@@ -113,6 +113,11 @@ MATRIX = (
     Rule("PUT", "/api/nodes/{node}/key", _ADMIN, "adopt node"),
     Rule("POST", "/api/nodes/{node}/key/settle", _ADMIN, "settle key"),
     Rule("DELETE", "/api/nodes/{node}", _ADMIN, "forget node"),
+    # Sites.
+    Rule("GET", "/sites/{site}", _VIEWER),
+    Rule("GET", "/api/sites", _VIEWER),
+    Rule("PUT", "/api/sites/{site}", _ADMIN, "rename site"),
+    Rule("PUT", "/api/nodes/{node}/site", _ADMIN, "move node"),
     # Recipes.
     Rule("GET", "/api/recipes", _VIEWER),
     Rule("GET", "/api/recipes/{name}", _VIEWER),

@@ -68,11 +68,16 @@ class Alarms:
         return self._rules[rule].title if rule in self._rules else rule
 
     def history(
-        self, from_unix_ms: int, to_unix_ms: int, limit: int, node: str | None = None
+        self, from_unix_ms: int, to_unix_ms: int, limit: int, node: str | None = None,
+        site: str | None = None,
     ) -> list[Change]:
-        """Return the newest `limit` changes of [from, to), oldest first. Raises
-        StoreUnavailable."""
-        return self._book.history(from_unix_ms, to_unix_ms, limit, node)
+        """Return the newest `limit` changes of [from, to), oldest first: of a node; of a site,
+        with what concerns all of them. Raises StoreUnavailable."""
+        return self._book.history(from_unix_ms, to_unix_ms, limit, node, site)
+
+    def rename_site(self, site: str, name: str) -> None:
+        """Let what happened at a site be found under its new name. Raises StoreUnavailable."""
+        self._book.rename_site(site, name)
 
     def kpis(
         self, sites: Iterable[str], from_unix_ms: int, to_unix_ms: int
@@ -169,7 +174,8 @@ class Alarms:
             old = Standing(key, rule, finding.site, finding.node, finding.part,
                            changed_unix_ms=now_unix_ms)
         return self._replace(
-            old._replace(alarm=alarm, text=old.text if text is None else text), now_unix_ms)
+            old._replace(alarm=alarm, site=finding.site,
+                         text=old.text if text is None else text), now_unix_ms)
 
     def _replace(
         self, new: Standing, now_unix_ms: int, by: str = "", comment: str = ""

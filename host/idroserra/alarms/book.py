@@ -47,6 +47,8 @@ INSERT INTO fillings
     SELECT NULL, node, doser, volume_ul, filled_unix_ms, by, '', NULL FROM bottles;
 DROP TABLE bottles;
 """
+# An alarm of the host itself has neither a node nor a site as its part.
+_OF_SITE = "(node != '' OR part LIKE '@%')"
 _JOURNAL = "unix_ms, key, rule, site, node, part, priority, was, state, text, by, comment"
 
 
@@ -100,15 +102,21 @@ class AlarmBook:
                 raise StoreUnavailable(f"alarms.db: {error}") from error
 
     def history(
-        self, from_unix_ms: int, to_unix_ms: int, limit: int, node: str | None = None
+        self, from_unix_ms: int, to_unix_ms: int, limit: int, node: str | None = None,
+        site: str | None = None,
     ) -> list[Change]:
-        """Return the newest `limit` changes of [from, to), oldest first. Raises
-        StoreUnavailable."""
+        """Return the newest `limit` changes of [from, to), oldest first: of a node; of a site,
+        with those of the host. Raises StoreUnavailable."""
         rows = self._ask(
             f"SELECT {_JOURNAL} FROM journal WHERE unix_ms >= ? AND unix_ms < ?"
-            " AND (? IS NULL OR node = ?) ORDER BY id DESC LIMIT ?",
-            (from_unix_ms, to_unix_ms, node, node, limit))
+            " AND (? IS NULL OR node = ?)"
+            f" AND (? IS NULL OR site = ? OR NOT ({_OF_SITE})) ORDER BY id DESC LIMIT ?",
+            (from_unix_ms, to_unix_ms, node, node, site, site, limit))
         return [Change(*row) for row in reversed(rows)]
+
+    def rename_site(self, site: str, name: str) -> None:
+        """Call a site otherwise in what happened there. Raises StoreUnavailable."""
+        self._ask(f"UPDATE journal SET site = ? WHERE site = ? AND {_OF_SITE}", (name, site))
 
     def raised(self, from_unix_ms: int, to_unix_ms: int) -> list[Raised]:
         """Return every time people were told of an alarm in [from, to). Raises

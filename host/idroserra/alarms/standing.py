@@ -25,6 +25,11 @@ class Standing(NamedTuple):
         """One of machine.STATES."""
         return self.alarm.state
 
+    def concerns(self, site: str | None) -> bool:
+        """True where it is about this site, or about all of them as the host's own are."""
+        is_hosts = not self.node and not self.part.startswith("@")
+        return site is None or is_hosts or self.site == site
+
     @property
     def is_told(self) -> bool:
         """True where a person should hear of it: it is so, and not put aside or folded."""

@@ -16,7 +16,7 @@ from idroserra.export.csv_text import iso_utc
 from idroserra.journal.errors import UnknownNote
 from idroserra.journal.notes import Note
 
-_COLUMNS = ("unix_ms", "node", "kind", "text", "crop", "weight_g", "count", "by",
+_COLUMNS = ("unix_ms", "node", "site", "kind", "text", "crop", "weight_g", "count", "by",
             "created_unix_ms", "changed_unix_ms", "changed_by")
 
 

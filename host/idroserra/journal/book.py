@@ -10,7 +10,7 @@ from typing import Any
 
 from idroserra.database import connect
 from idroserra.errors import StoreUnavailable
-from idroserra.journal.notes import Author, Note, Photo
+from idroserra.journal.notes import About, Author, Note, Photo
 
 FILE = "journal.db"
 _SCHEMA = """
@@ -28,7 +28,7 @@ CREATE TABLE IF NOT EXISTS photos (
 CREATE INDEX IF NOT EXISTS photos_note ON photos (note, place);
 """
 _COLUMNS = ("id, node, kind, unix_ms, text, crop, weight_g, count, by, author_kind, author,"
-            " created_unix_ms, changed_unix_ms, changed_by")
+            " created_unix_ms, changed_unix_ms, changed_by, site")
 
 
 class JournalBook:
@@ -38,15 +38,17 @@ class JournalBook:
         """Open or create the file. Raises OSError, sqlite3.Error."""
         self._lock = threading.Lock()
         self._database = connect(path, _SCHEMA)
+        if not any(row[1] == "site" for row in self._database.execute("PRAGMA table_info(notes)")):
+            self._database.execute("ALTER TABLE notes ADD COLUMN site TEXT")
 
     def put(self, note: Note) -> None:
         """Write a note in place of the one with its id; its photos stay."""
-        marks = ",".join("?" * 14)
+        marks = ",".join("?" * 15)
         self._write(lambda database: database.execute(
             f"INSERT OR REPLACE INTO notes ({_COLUMNS}) VALUES ({marks})", (
                 note.id, note.node, note.kind, note.unix_ms, note.text, note.crop, note.weight_g,
                 note.count, note.by, *note.author, note.created_unix_ms, note.changed_unix_ms,
-                note.changed_by)))
+                note.changed_by, note.site)))
 
     def remove(self, note: str) -> None:
         """Forget a note and what is known of its photos."""
@@ -73,14 +75,25 @@ class JournalBook:
         return next(iter(self._notes("WHERE id = ?", (note,))), None)
 
     def newest(
-        self, from_unix_ms: int, to_unix_ms: int, node: str | None, kind: str | None,
+        self, from_unix_ms: int, to_unix_ms: int, about: About | None, kind: str | None,
         count: int,
     ) -> list[Note]:
-        """Return the newest notes of [from, to), newest first. `node`: of it and the site."""
+        """Return the newest notes of [from, to), newest first; about None: all of them."""
+        where: str = "1"
+        values: tuple[str | None, ...] = ()
+        if about is not None:
+            marks = ",".join("?" * len(about.nodes))
+            where = f"(node IN ({marks}) OR node IS NULL AND (site IS NULL OR site = ?))"
+            values = (*about.nodes, about.site)
         return self._notes(
-            "WHERE unix_ms >= ? AND unix_ms < ? AND (? IS NULL OR node IS NULL OR node = ?)"
+            f"WHERE unix_ms >= ? AND unix_ms < ? AND {where}"
             " AND (? IS NULL OR kind = ?) ORDER BY unix_ms DESC, created_unix_ms DESC LIMIT ?",
-            (from_unix_ms, to_unix_ms, node, node, kind, kind, count))
+            (from_unix_ms, to_unix_ms, *values, kind, kind, count))
+
+    def rename_site(self, site: str, name: str) -> None:
+        """Call a site otherwise in the notes about it."""
+        self._write(lambda database: database.execute(
+            "UPDATE notes SET site = ? WHERE site = ?", (name, site)))
 
     def photo_ids(self) -> set[str]:
         """Return the id of every photo."""
@@ -125,6 +138,6 @@ class JournalBook:
 
 def _note(row: tuple[Any, ...], photos: tuple[Photo, ...]) -> Note:
     (note_id, node, kind, unix_ms, text, crop, weight_g, count, by, author_kind, author,
-     created_unix_ms, changed_unix_ms, changed_by) = row
-    return Note(node, kind, unix_ms, text, crop, weight_g, count, note_id, by,
+     created_unix_ms, changed_unix_ms, changed_by, site) = row
+    return Note(node, kind, unix_ms, text, crop, weight_g, count, site, note_id, by,
                 Author(author_kind, author), created_unix_ms, changed_unix_ms, changed_by, photos)

@@ -11,7 +11,7 @@ from pathlib import Path
 
 from idroserra.journal.book import FILE, JournalBook
 from idroserra.journal.errors import JournalError, JournalFull, NotYours, UnknownNote
-from idroserra.journal.notes import MOST_PHOTOS, Author, Draft, Note
+from idroserra.journal.notes import MOST_PHOTOS, About, Author, Draft, Note
 from idroserra.journal.photos import Photos
 
 FOREVER_UNIX_MS = 2**62
@@ -47,11 +47,16 @@ class Journal:
         self._opened.close()
 
     def newest(
-        self, *, node: str | None = None, kind: str | None = None, from_unix_ms: int = 0,
+        self, *, about: About | None = None, kind: str | None = None, from_unix_ms: int = 0,
         to_unix_ms: int = FOREVER_UNIX_MS, count: int = 1_000_000,
     ) -> list[Note]:
-        """Return the newest notes of [from, to), newest first. `node`: of it and the site."""
-        return self._book.newest(from_unix_ms, to_unix_ms, node, kind, count)
+        """Return the newest notes of [from, to), newest first; about None: all of them."""
+        return self._book.newest(from_unix_ms, to_unix_ms, about, kind, count)
+
+    def rename_site(self, site: str, name: str) -> None:
+        """Call a site otherwise in the notes about it."""
+        self._book.rename_site(site, name)
+        self._tell(None)
 
     def get(self, note: str) -> Note:
         """Return a note. Raises UnknownNote."""

@@ -1,4 +1,4 @@
-"""A note of the journal: what somebody did or saw, about a node or the whole site."""
+"""A note of the journal: what somebody did or saw, about a node, a site or all sites."""
 
 from __future__ import annotations
 
@@ -29,6 +29,13 @@ EARLIEST_UNIX_MS = 946_684_800_000  # the year 2000
 AHEAD_MS = 60_000  # clocks of phones differ that much
 
 
+class About(NamedTuple):
+    """Which notes are asked for: those about these nodes, about this site, and about all sites."""
+
+    nodes: tuple[str, ...]
+    site: str | None
+
+
 class Author(NamedTuple):
     """Who wrote a note. kind: session, token, local (as access.who.Who) or host."""
 
@@ -48,8 +55,8 @@ class Photo:
 
 @dataclass(frozen=True)
 class Draft:
-    """What somebody writes. node None: the whole site. crop, weight_g, count: of a harvest or a
-    planting, None where nobody said."""
+    """What somebody writes. node None: a whole site, and all of them where site is None too.
+    crop, weight_g, count: of a harvest or a planting, None where nobody said."""
 
     node: str | None
     kind: Kind
@@ -58,11 +65,14 @@ class Draft:
     crop: str | None = None
     weight_g: float | None = None
     count: int | None = None
+    site: str | None = None
 
     def flaw(self, now_unix_ms: int) -> str:
         """Return what is wrong with it, naming the field; "" where nothing is."""
         if not EARLIEST_UNIX_MS <= self.unix_ms <= now_unix_ms + AHEAD_MS:
             return "unix_ms: now or earlier, not before the year 2000"
+        if self.node is not None and self.site is not None:
+            return "site: a note is about a node or about a site"
         if self.kind not in WITH_CROP and (self.crop is not None or self.count is not None):
             return "crop, count: of a planting or a harvest only"
         if self.kind != "harvest" and self.weight_g is not None:
@@ -95,6 +105,7 @@ class Yield:
     `weighed` of its `harvests` say a weight."""
 
     node: str | None
+    site: str | None
     crop: str
     harvests: int
     weighed: int
@@ -105,11 +116,12 @@ class Yield:
 
 
 def yields_of(notes: Iterable[Note]) -> list[Yield]:
-    """Return the yields of the harvests among `notes`, by node and crop."""
-    found: dict[tuple[str, str], list[Note]] = {}
+    """Return the yields of the harvests among `notes`, by node or site, and crop."""
+    found: dict[tuple[str, str, str], list[Note]] = {}
     for note in notes:
         if note.kind == "harvest":
-            found.setdefault((note.node or "", note.crop or ""), []).append(note)
+            key = (note.node or "", note.site or "", note.crop or "")
+            found.setdefault(key, []).append(note)
     return [_yield(found[key]) for key in sorted(found)]
 
 
@@ -118,6 +130,6 @@ def _yield(harvests: list[Note]) -> Yield:
     counts = [note.count for note in harvests if note.count is not None]
     times = [note.unix_ms for note in harvests]
     return Yield(
-        harvests[0].node, harvests[0].crop or "", len(harvests), len(weights),
+        harvests[0].node, harvests[0].site, harvests[0].crop or "", len(harvests), len(weights),
         round(sum(weights), 1) if weights else None, sum(counts) if counts else None,
         min(times), max(times))

@@ -12,7 +12,7 @@ from idroserra.balance import ACID, BASE, Balance, Strengths, balance_of, days_o
 from idroserra.errors import HostError
 from idroserra.i18n import TAGS, figure, gettext, ngettext, said, speaking
 from idroserra.i18n import gettext as _
-from idroserra.journal.notes import KINDS, Note, yields_of
+from idroserra.journal.notes import KINDS, About, Note, yields_of
 from idroserra.nodes import Node
 from idroserra.report.alarms import told_of
 from idroserra.report.chart import days_chart
@@ -89,7 +89,8 @@ def report_of(service: Service, node: Node, span: Range) -> Document:
     balance = balance_of(
         service.store, node, span.from_unix_ms, span.to_unix_ms, span.zone, NO_STRENGTHS)
     notes = service.journal.newest(
-        node=node.node, from_unix_ms=span.from_unix_ms, to_unix_ms=span.to_unix_ms)[::-1]
+        about=About((node.node,), node.site), from_unix_ms=span.from_unix_ms,
+        to_unix_ms=span.to_unix_ms)[::-1]
     sections = [
         _bands(service, node, read, span), *(_channel(one, span) for one in read),
         _gaps(read, span), _doses(balance, span), _water(balance),
@@ -273,7 +274,7 @@ def _notes(notes: Sequence[Note], span: Range) -> Section:
         return Section(_("Journal"), [_("Nothing is written here yet.")])
     rows, pictures = [], []
     for note in notes:
-        about = note.node or _("The whole site")
+        about = note.node or note.site or _("The whole site")
         parts = [_(KINDS[note.kind]), note.crop or "", note.text]
         rows.append([span.when(note.unix_ms), about, ". ".join(one for one in parts if one)])
         pictures += [Picture(note.id, photo.id, f"{span.when(note.unix_ms)}, {note.by}")

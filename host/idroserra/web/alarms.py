@@ -11,6 +11,7 @@ from idroserra.alarms.alarms import MOST_SHELVED_MS
 from idroserra.alarms.panel import panel, summary
 from idroserra.i18n import gettext, said
 from idroserra.service import Service
+from idroserra.sites import MOST_CHARS
 from idroserra.web.api import LATEST_UNIX_MS
 from idroserra.web.models import WHO, ErrorOut
 from idroserra.web.views import wall_unix_ms
@@ -22,6 +23,8 @@ Key = Annotated[str, Field(min_length=1, max_length=160, description="As GET /ap
 Comment = Annotated[str, Field(
     default="", max_length=200, pattern=r"^[^\x00-\x1f\x7f]*$",
     description="Kept in the journal.")]
+OfSite = Annotated[str | None, Query(
+    max_length=MOST_CHARS, description="Of this site, with those of the host itself.")]
 
 _REFUSALS: dict[int | str, dict[str, Any]] = {
     404: {"model": ErrorOut, "description": "No such alarm stands."},
@@ -122,9 +125,9 @@ def alarms_summary(service: Service) -> dict[str, Any]:
                                     "revision": alarms.revision}
 
 
-def alarms_json(service: Service) -> dict[str, Any]:
-    """Return what GET /api/alarms answers."""
-    standing = service.alarms.alarms.all()
+def alarms_json(service: Service, site: str | None = None) -> dict[str, Any]:
+    """Return what GET /api/alarms answers; the summary is always that of all sites."""
+    standing = [one for one in service.alarms.alarms.all() if one.concerns(site)]
     return {"unix_ms": wall_unix_ms(), "summary": alarms_summary(service),
             "health": _health(service), "delivery": service.alarms.deliveries.status(),
             "alarms": panel(standing)}
@@ -145,9 +148,9 @@ def alarms_router(service: Service) -> APIRouter:
 
 def _add_reading(router: APIRouter, service: Service) -> None:
     @router.get("", response_model=AlarmsOut)
-    def list_alarms() -> dict[str, Any]:
+    def list_alarms(site: OfSite = None) -> dict[str, Any]:
         """What stands now: causes, worst first, each with its consequences."""
-        return alarms_json(service)
+        return alarms_json(service, site)
 
     @router.get("/history", response_model=HistoryOut)
     def history(
@@ -156,12 +159,13 @@ def _add_reading(router: APIRouter, service: Service) -> None:
         to_unix_ms: Annotated[
             int | None, Query(ge=0, le=LATEST_UNIX_MS, description="Not included.")] = None,
         node: Annotated[str | None, Query(max_length=40)] = None,
+        site: OfSite = None,
         limit: Annotated[int, Query(ge=1, le=MOST_CHANGES, description="Newest so many.")] = 200,
     ) -> dict[str, Any]:
         """The journal: every change of every alarm, and who asked for it."""
         to = wall_unix_ms() + 60_000 if to_unix_ms is None else to_unix_ms
         begin = to - 7 * DAY_MS if from_unix_ms is None else from_unix_ms
-        found = service.alarms.alarms.history(begin, to, limit, node)
+        found = service.alarms.alarms.history(begin, to, limit, node, site)
         return {"changes": [change._asdict() | {
             "title": gettext(service.alarms.alarms.title(change.rule)), "text": said(change.text)}
                             for change in found]}

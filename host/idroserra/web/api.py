@@ -141,7 +141,8 @@ def _add_live(router: APIRouter) -> None:
         ] = None,
         last_event_id: Annotated[str | None, Header()] = None,
     ) -> StreamingResponse:
-        """Server-sent events: hello, record, event, command, node, host, heartbeat, logged_out."""
+        """Server-sent events: hello, record, event, command, node, sites, host, heartbeat,
+        logged_out."""
         async def is_let_in() -> bool:
             who = await identify(request.app.state.access, request.scope)
             return who is not None and who.role >= Role.VIEWER

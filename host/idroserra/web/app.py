@@ -38,6 +38,7 @@ from idroserra.journal.journal import BadNote
 from idroserra.report.build import BadRange
 from idroserra.report.pdf import NoPdf
 from idroserra.service import Service
+from idroserra.sites import BadSite, UnknownSite
 from idroserra.web.access import access_router
 from idroserra.web.alarms import alarms_router
 from idroserra.web.api import BadRequest, UnknownCommand, api_router
@@ -56,6 +57,7 @@ from idroserra.web.pages import Pages, add_pages
 from idroserra.web.previews import previews_router
 from idroserra.web.recipes import recipes_router
 from idroserra.web.reports import reports_router
+from idroserra.web.sites import sites_router
 from idroserra.web.views import Views
 
 HERE = Path(__file__).resolve().parent
@@ -65,6 +67,7 @@ FOR_EVER = "public, max-age=31536000, immutable"
 
 _STATUS: tuple[tuple[type[Exception], int], ...] = (
     (UnknownNode, 404), (UnknownCommand, 404), (UnknownAlarm, 404), (Unknown, 404),
+    (UnknownSite, 404), (BadSite, 422),
     (WrongPassword, 403), (NotFresh, 403), (TooMany, 429), (Refused, 422), (NotAdopted, 409),
     (OtherKey, 409),
     (AlarmRefused, 409), (NoBottle, 409), (BadRequest, 422), (UnknownNote, 404), (NotYours, 403),
@@ -104,6 +107,7 @@ def create_app(service: Service, *, simulated: bool = False) -> FastAPI:
     app.state.is_well = lambda: service.alarms.is_alive
     app.include_router(api_router(service, views))
     app.include_router(keys_router(service))
+    app.include_router(sites_router(service, views))
     app.include_router(calibrations_router(service))
     app.include_router(alarms_router(service))
     app.include_router(bottles_router(service))

@@ -19,6 +19,7 @@ from idroserra.errors import HostError
 from idroserra.live import Message
 from idroserra.service import Service
 from idroserra.web.alarms import alarms_summary
+from idroserra.web.sites import sites_of
 from idroserra.web.verdict import host_reasons
 from idroserra.web.views import Views, event_words, wall_unix_ms
 from idroserra.web.words import fault_text, reason_text
@@ -45,6 +46,7 @@ class Feed:
         self._shape: dict[str, dict[str, Any]] = {}
         self._host: list[dict[str, str]] = []
         self._alarms: dict[str, Any] = {}
+        self._sites: list[dict[str, Any]] = []
         self._more = asyncio.Event()
         self._is_ended = False
         self._subscription = service.live.subscribe()
@@ -170,7 +172,7 @@ class Feed:
         return message
 
     def _changes(self) -> list[Message]:
-        """What changed since the last call, as `node`, `alarms` and `host` messages."""
+        """What changed since the last call, as `node`, `sites`, `alarms` and `host` messages."""
         try:
             nodes, host = self._views.all(), host_reasons(self._service.counts())
         except HostError:
@@ -183,6 +185,10 @@ class Feed:
             changed = {key: node[key] for key in shape if old is None or old[key] != shape[key]}
             if changed:
                 changes.append({"type": "node", "node": name, "changes": changed})
+        sites = sites_of(nodes)
+        if sites != self._sites:
+            self._sites = sites
+            changes.append({"type": "sites", "sites": sites})
         alarms = alarms_summary(self._service)
         if alarms != self._alarms:  # also where the chain that should say so has died
             self._alarms = alarms

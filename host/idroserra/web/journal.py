@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Annotated, Any, Literal
 from zoneinfo import ZoneInfo
@@ -25,6 +26,7 @@ from idroserra.journal.notes import (
     MOST_CROP_CHARS,
     MOST_TEXT_CHARS,
     MOST_WEIGHT_G,
+    About,
     Author,
     Draft,
     Kind,
@@ -33,6 +35,7 @@ from idroserra.journal.notes import (
 )
 from idroserra.journal.photos import MOST_UPLOAD_BYTES, TYPE, UPLOAD_TYPES
 from idroserra.service import Service
+from idroserra.sites import MOST_CHARS
 from idroserra.web.api import LATEST_UNIX_MS
 from idroserra.web.export import zone_of
 from idroserra.web.models import WHO, ErrorOut
@@ -49,7 +52,9 @@ _REFUSALS: dict[int | str, dict[str, Any]] = {
 NoteId = Annotated[str, InPath(pattern=r"^[0-9a-f]{16}$", description="Of the note.")]
 PhotoId = Annotated[str, InPath(pattern=r"^[0-9a-f]{32}$", description="Of the photo.")]
 Node = Annotated[str | None, Query(
-    max_length=40, description="Notes about it and about the whole site.")]
+    max_length=40, description="Notes about it and about its whole site.")]
+Site = Annotated[str | None, Query(
+    max_length=MOST_CHARS, description="Notes about it and about its nodes.")]
 OfKind = Annotated[Kind | None, Query(description="Only these.")]
 From = Annotated[int, Query(ge=0, le=LATEST_UNIX_MS, description="Start, UTC, in ms.")]
 To = Annotated[int, Query(ge=0, le=LATEST_UNIX_MS, description="End (not included), in ms.")]
@@ -63,7 +68,9 @@ class NoteIn(BaseModel):
 
     model_config = ConfigDict(extra="forbid")
 
-    node: str | None = Field(None, max_length=40, description="A node; null: the whole site.")
+    node: str | None = Field(None, max_length=40, description="A node; null: a whole site.")
+    site: str | None = Field(
+        None, max_length=MOST_CHARS, description="Where node is null: the site; null: all sites.")
     kind: Kind
     unix_ms: int = Field(ge=0, le=LATEST_UNIX_MS, description="When it was: now or earlier.")
     text: str = Field("", max_length=MOST_TEXT_CHARS)
@@ -78,7 +85,7 @@ class NoteIn(BaseModel):
     def draft(self) -> Draft:
         """Return it without who asks."""
         return Draft(self.node, self.kind, self.unix_ms, self.text.strip(), self.crop,
-                     self.weight_g, self.count)
+                     self.weight_g, self.count, self.site)
 
 
 class PhotoOut(BaseModel):
@@ -95,6 +102,7 @@ class NoteOut(BaseModel):
 
     id: str
     node: str | None
+    site: str | None
     kind: str
     unix_ms: int
     text: str
@@ -120,6 +128,7 @@ class YieldOut(BaseModel):
     """What a crop gave in all; null is what nobody weighed or counted."""
 
     node: str | None
+    site: str | None
     crop: str
     harvests: int
     weighed: int = Field(description="So many of the harvests say a weight.")
@@ -149,7 +158,8 @@ def note_json(note: Note) -> dict[str, Any]:
     """Return a note as the API gives it."""
     author, _, is_admin = _asker()
     return {
-        "id": note.id, "node": note.node, "kind": note.kind, "unix_ms": note.unix_ms,
+        "id": note.id, "node": note.node, "site": note.site, "kind": note.kind,
+        "unix_ms": note.unix_ms,
         "text": note.text, "crop": note.crop, "weight_g": note.weight_g, "count": note.count,
         "by": note.by, "created_unix_ms": note.created_unix_ms,
         "changed_unix_ms": note.changed_unix_ms, "changed_by": note.changed_by,
@@ -169,24 +179,26 @@ def _asker() -> tuple[Author, str, bool]:
 def _add_looking(router: APIRouter, service: Service) -> None:
     @router.get("", response_model=NotesOut)
     def notes(
-        node: Node = None, kind: OfKind = None, from_unix_ms: From = 0,
+        node: Node = None, site: Site = None, kind: OfKind = None, from_unix_ms: From = 0,
         to_unix_ms: To = LATEST_UNIX_MS,
         limit: Annotated[int, Query(ge=1, le=MOST_NOTES, description="Newest so many.")] = 100,
     ) -> dict[str, Any]:
         """Notes, newest first."""
         found = service.journal.newest(
-            node=node, kind=kind, from_unix_ms=from_unix_ms, to_unix_ms=to_unix_ms,
-            count=limit + 1)
+            about=_about(service, node, site), kind=kind, from_unix_ms=from_unix_ms,
+            to_unix_ms=to_unix_ms, count=limit + 1)
         return {"notes": [note_json(note) for note in found[:limit]],
                 "is_more": len(found) > limit}
 
     @router.get("/yields", response_model=YieldsOut)
     def yields(
-        node: Node = None, from_unix_ms: From = 0, to_unix_ms: To = LATEST_UNIX_MS,
+        node: Node = None, site: Site = None, from_unix_ms: From = 0,
+        to_unix_ms: To = LATEST_UNIX_MS,
     ) -> dict[str, Any]:
         """What the harvests gave in all, by node and crop."""
         harvests = service.journal.newest(
-            node=node, kind="harvest", from_unix_ms=from_unix_ms, to_unix_ms=to_unix_ms)
+            about=_about(service, node, site), kind="harvest", from_unix_ms=from_unix_ms,
+            to_unix_ms=to_unix_ms)
         return {"yields": [vars(one) for one in yields_of(harvests)]}
 
 
@@ -196,7 +208,7 @@ def _add_export(router: APIRouter, service: Service) -> None:
               "description": "The whole file; a ZIP has the notes and their photos."}})
     def export(
         form: Annotated[Form, Query(alias="format", description="Of the file.")] = "csv",
-        node: Node = None, kind: OfKind = None, from_unix_ms: From = 0,
+        node: Node = None, site: Site = None, kind: OfKind = None, from_unix_ms: From = 0,
         to_unix_ms: To = LATEST_UNIX_MS,
         time_zone: Annotated[str | None, Query(
             max_length=60, description="Adds local time to CSV, such as Europe/Rome.")] = None,
@@ -204,7 +216,11 @@ def _add_export(router: APIRouter, service: Service) -> None:
         """The journal as a file, oldest note first."""
         zone = zone_of(time_zone)
         found = service.journal.newest(
-            node=node, kind=kind, from_unix_ms=from_unix_ms, to_unix_ms=to_unix_ms)[::-1]
+            about=_about(service, node, site), kind=kind, from_unix_ms=from_unix_ms,
+            to_unix_ms=to_unix_ms)[::-1]
+        places = {one.node: one.site for one in service.nodes.all()}
+        found = [note if note.node is None else replace(note, site=places.get(note.node))
+                 for note in found]
         day = f"_{iso_utc(found[-1].unix_ms)[:10]}" if found else ""
         name = f"journal{f'_{node}' if node in _names(service) else ''}{day}.{form}"
         return StreamingResponse(_pieces(service, found, form, zone), media_type=_TYPES[form],
@@ -213,6 +229,16 @@ def _add_export(router: APIRouter, service: Service) -> None:
 
 def _names(service: Service) -> list[str]:
     return [node.node for node in service.nodes.all()]
+
+
+def _about(service: Service, node: str | None, site: str | None) -> About | None:
+    """Return which notes a request asks for; those of a node that is gone are still there."""
+    if node is not None:
+        known = {one.node: one.site for one in service.nodes.all()}
+        return About((node,), known.get(node))
+    if site is not None:
+        return About(tuple(one.node for one in service.nodes.all() if one.site == site), site)
+    return None
 
 
 def _pieces(
@@ -229,6 +255,8 @@ def _add_writing(router: APIRouter, service: Service) -> None:
     def checked(body: NoteIn) -> Draft:
         if body.node is not None:
             service.nodes.get(body.node)
+        if body.site is not None:
+            service.nodes.at(body.site)
         return body.draft()
 
     @router.post("", status_code=201, response_model=NoteOut)

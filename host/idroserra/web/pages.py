@@ -32,6 +32,7 @@ from idroserra.journal.notes import KINDS as JOURNAL_KINDS
 from idroserra.recipes.view import summary_json
 from idroserra.report.build import Range, report_of
 from idroserra.service import Service
+from idroserra.sites import MOST_CHARS, UnknownSite
 from idroserra.stocks import STOCKS
 from idroserra.units import KINDS
 from idroserra.web.alarms import alarms_summary
@@ -44,6 +45,7 @@ from idroserra.web.reports import (
     choices_of,
     span_of,
 )
+from idroserra.web.sites import sites_of
 from idroserra.web.verdict import host_reasons
 from idroserra.web.views import Views, wall_unix_ms
 
@@ -122,6 +124,14 @@ class Pages:
             return self.page(request, "missing.html")
         return self.page(request, name, found)
 
+    def site(self, request: Request, site: str) -> HTMLResponse:
+        """Return the page of one site."""
+        try:
+            self._service.nodes.at(site)
+        except UnknownSite:
+            return self.page(request, "missing.html")
+        return self.page(request, "overview.html", None, {"shown_site": site, "place": "site"})
+
     def report(
         self, request: Request, node: str, span: Range, choices: list[Choice]
     ) -> HTMLResponse:
@@ -138,8 +148,10 @@ class Pages:
         """Return a page behind the log-in."""
         service, views = self._service, self._views
         feed = self._app.state.feeds.of(speaking())
-        boot = {"event_id": feed.newest_id,  # first: what comes later is replayed
-                "nodes": views.all(), "now_unix_ms": wall_unix_ms(), "digest": self._digest,
+        newest_id = feed.newest_id  # first: what comes later is replayed
+        nodes = views.all()
+        boot = {"event_id": newest_id, "nodes": nodes, "sites": sites_of(nodes),
+                "now_unix_ms": wall_unix_ms(), "digest": self._digest,
                 "host_reasons": host_reasons(service.counts()),
                 "alarms": alarms_summary(service)}
         who = asking()
@@ -151,7 +163,8 @@ class Pages:
             "place": name.removesuffix(".html"), "kinds": EVENT_KINDS, "recipes": self._recipes,
             "references": REFERENCES, "stocks": list(STOCKS.values()),
             "who": "" if who is None else who.name, "role": role.word,
-            "journal_kinds": JOURNAL_KINDS, **(more or {}),
+            "journal_kinds": JOURNAL_KINDS, "shown_site": None if node is None else node["site"],
+            "most_site_chars": MOST_CHARS, **(more or {}),
             "may": lambda word: role >= role_of(word),
             "settings": {
                 key: row._asdict() | {"text": SETTING_TEXTS[key]}
@@ -176,6 +189,11 @@ def add_pages(app: FastAPI, pages: Pages) -> None:
     def overview(request: Request) -> HTMLResponse:
         """The page over all nodes."""
         return pages.page(request, "overview.html")
+
+    @app.get("/sites/{site}", include_in_schema=False)
+    def site_page(request: Request, site: str) -> HTMLResponse:
+        """The page of one site."""
+        return pages.site(request, site)
 
     @app.get("/alarms", include_in_schema=False)
     def alarms(request: Request) -> HTMLResponse:
@@ -207,6 +225,10 @@ def add_pages(app: FastAPI, pages: Pages) -> None:
         """The page of users, tokens and the audit log."""
         return pages.page(request, "users.html")
 
+    _add_doors(app, pages)
+
+
+def _add_doors(app: FastAPI, pages: Pages) -> None:
     @app.get("/login", include_in_schema=False)
     def login(request: Request) -> HTMLResponse:
         """Where people log in."""

@@ -10,6 +10,7 @@ from fastapi import APIRouter, Query
 from fastapi.responses import Response
 
 from idroserra.i18n import gettext as _
+from idroserra.journal.notes import About
 from idroserra.report.build import DAY_MS, BadRange, Range, report_of
 from idroserra.report.pdf import pdf_of
 from idroserra.service import Service
@@ -90,7 +91,8 @@ def span_of(
 def choices_of(service: Service, node: str) -> list[Choice]:
     """Return the ranges a node's report is offered for. Raises UnknownNode."""
     found = [Choice("week", _("The last seven days"))]
-    planting = next(iter(service.journal.newest(node=node, kind="planting", count=1)), None)
+    planting = next(iter(service.journal.newest(
+        about=_about(service, node), kind="planting", count=1)), None)
     if planting is not None:
         found.append(Choice("planting", _("Since the planting of {crop}").format(
             crop=planting.crop or _("No crop named"))))
@@ -107,10 +109,14 @@ def _began(service: Service, node: str, since: str, end_unix_ms: int) -> int:
             raise BadRange("since: this node never ran a recipe")
         return run.started_unix_ms
     planting = next(iter(service.journal.newest(
-        node=node, kind="planting", to_unix_ms=end_unix_ms, count=1)), None)
+        about=_about(service, node), kind="planting", to_unix_ms=end_unix_ms, count=1)), None)
     if planting is None:
         raise BadRange("since: the journal has no planting of this node")
     return planting.unix_ms
+
+
+def _about(service: Service, node: str) -> About:
+    return About((node,), service.nodes.get(node).site)
 
 
 def _zone_of_node(service: Service, node: str) -> tzinfo:

@@ -18,6 +18,7 @@ const STATES = {
   normal: mark("normal"), suppressed: mark("suppressed"), shelved: mark("shelved"), out_of_service: mark("out of service"),
 };
 const cards = new Map();
+const ofSite = byId("of-site");
 let shown = { alarms: [], health: { text: "" } };
 let askedMs = 0;
 
@@ -25,12 +26,22 @@ let askedMs = 0;
 async function act(card, verb, body) {
   card.say("pending", t("Asking the host\u2026"));
   try {
-    take(await request(`/api/alarms/${verb}`, { method: "POST", body }));
+    await changed(request(`/api/alarms/${verb}`, { method: "POST", body }));
     card.say("done", card.doneWords(verb));
     loadHistory();
   } catch (error) {
     card.say("failed", t("Not done: {reason}", { reason: error.message }));
   }
+}
+
+/** "site=Nord", or nothing: what of the alarms is asked for. */
+const filter = () => (ofSite && ofSite.value ? `site=${encodeURIComponent(ofSite.value)}` : "");
+
+/** The answer to a change is about all sites. */
+async function changed(asked) {
+  const answer = await asked;
+  if (filter()) await load();
+  else take(answer);
 }
 
 function take(answer) {
@@ -41,18 +52,18 @@ function take(answer) {
 
 async function load() {
   askedMs = Date.now();
-  const answer = await request("/api/alarms").catch(() => null);
+  const answer = await request(`/api/alarms?${filter()}`).catch(() => null);
   if (answer) take(answer);
   return answer || shown;
 }
 
 async function loadKpis() {
   const answer = await request("/api/alarms/kpis").catch(() => null);
-  if (answer) renderKpis(answer.sites);
+  if (answer) renderKpis(answer.sites.filter((one) => !filter() || one.site === ofSite.value));
 }
 
 async function loadHistory() {
-  const answer = await request("/api/alarms/history?limit=100").catch(() => null);
+  const answer = await request(`/api/alarms/history?limit=100&${filter()}`).catch(() => null);
   if (answer) renderHistory(answer.changes);
 }
 
@@ -135,7 +146,7 @@ async function acknowledgeAll() {
   const keys = waiting();
   say("pending", t("Asking the host\u2026"));
   try {
-    take(await request("/api/alarms/acknowledge", { method: "POST", body: { keys } }));
+    await changed(request("/api/alarms/acknowledge", { method: "POST", body: { keys } }));
     say("done", t("Confirmed: {count} acknowledged.", { count: keys.length }));
     loadHistory();
   } catch (error) {
@@ -148,19 +159,29 @@ const renderSoon = once(renderFrame);
 listen((message) => {
   if (message.type === "outdated") byId("outdated").hidden = false;
   if (message.type === "alarms" || message.type === "nodes") {
-    load();
-    loadHistory();
-    loadKpis();
+    loadAll();
   } else if (message.type === "tick") {
     if (Date.now() - askedMs > POLL_MS) load();
     for (const card of cards.values()) card.tick(nowUnixMs());
   }
   renderSoon();
 });
+function loadAll() {
+  load();
+  loadHistory();
+  loadKpis();
+}
+
 byId("ack-all").addEventListener("click", acknowledgeAll);
+if (ofSite) {
+  ofSite.value = new URLSearchParams(location.search).get("site") || "";
+  if (ofSite.selectedIndex < 0) ofSite.value = "";
+  ofSite.addEventListener("change", () => {
+    history.replaceState(null, "", `?${filter()}`);
+    loadAll();
+  });
+}
 renderFrame();
 wireTest(load);
-load();
-loadHistory();
-loadKpis();
+loadAll();
 start();

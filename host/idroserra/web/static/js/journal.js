@@ -4,7 +4,7 @@ import { renderBell } from "./bell.js";
 import { t } from "./i18n.js";
 import { request, start } from "./link.js";
 import { NoteForm } from "./note_form.js";
-import { headline, photoAlt, photoPath, whenText } from "./notes.js";
+import { aboutText, headline, photoAlt, photoPath, whenText } from "./notes.js";
 import { listen, once, state } from "./state.js";
 import { overall } from "./overview.js";
 import { newestOf, renderLink, renderStrip, verdictOf, withHost } from "./strip.js";
@@ -12,6 +12,7 @@ import { number } from "./words.js";
 
 const byId = (id) => document.getElementById(id);
 const SHOWN = 50;
+const selects = ["of-site", "of-node", "of-kind"].map(byId).filter(Boolean);
 const asked = new URLSearchParams(location.search);
 let shown = [];
 
@@ -24,8 +25,7 @@ function make(tag, className, text) {
 
 function filter() {
   const query = new URLSearchParams();
-  if (byId("of-node").value) query.set("node", byId("of-node").value);
-  if (byId("of-kind").value) query.set("kind", byId("of-kind").value);
+  for (const select of selects) if (select.value) query.set(select.id.slice(3), select.value);
   return query;
 }
 
@@ -51,7 +51,7 @@ async function loadYields() {
   query.delete("kind");
   const answer = await request(`/api/journal/yields?${query}`).catch(() => null);
   if (!answer) return;
-  const several = new Set(answer.yields.map((one) => one.node)).size > 1;
+  const several = new Set(answer.yields.map(aboutText)).size > 1;
   byId("yields").hidden = answer.yields.length === 0;
   byId("no-yields").hidden = answer.yields.length > 0;
   byId("yields").tBodies[0].replaceChildren(...answer.yields.map((one) => yieldRow(one, several)));
@@ -62,7 +62,7 @@ async function loadYields() {
 function yieldRow(one, several) {
   const row = make("tr");
   const name = make("td", "", one.crop || t("No crop named"));
-  if (several) name.append(make("small", "", one.node || t("The whole site")));
+  if (several) name.append(make("small", "", aboutText(one)));
   if (one.weighed && one.weighed < one.harvests) {
     name.append(make("small", "", t("{weighed} of {harvests} harvests were weighed", one)));
   }
@@ -84,7 +84,7 @@ function card(note) {
   const item = make("li");
   const root = item.appendChild(make("article", "card"));
   const head = root.appendChild(make("header"));
-  head.append(make("h3", "", headline(note)), make("span", "chip", note.node || t("The whole site")));
+  head.append(make("h3", "", headline(note)), make("span", "chip", aboutText(note)));
   const time = head.appendChild(make("time", "", whenText(note.unix_ms)));
   time.dateTime = new Date(note.unix_ms).toISOString();
   if (note.text) root.append(make("p", "text", note.text));
@@ -178,9 +178,17 @@ listen((message) => {
   if (message.type === "journal") reload();
   renderSoon();
 });
-for (const select of [byId("of-node"), byId("of-kind")]) {
+/** A node and a site are not asked for together. */
+function narrowed(select) {
+  const other = { "of-node": "of-site", "of-site": "of-node" }[select.id];
+  if (other && select.value && byId(other)) byId(other).value = "";
+}
+
+for (const select of selects) {
   select.value = asked.get(select.id.slice(3)) || "";
+  if (select.selectedIndex < 0) select.value = "";
   select.addEventListener("change", () => {
+    narrowed(select);
     history.replaceState(null, "", `?${filter()}`);
     form.form.elements.node.value = byId("of-node").value || form.form.elements.node.value;
     renderFiles();

@@ -80,8 +80,9 @@ function hear(message) {
 }
 
 async function refresh() {
-  const { nodes } = await request("/api/nodes").catch(() => ({ nodes: null }));
-  if (nodes) replaceNodes(nodes);
+  const asked = [request("/api/nodes"), request("/api/sites")];
+  const [nodes, sites] = await Promise.all(asked).catch(() => []);
+  if (nodes) replaceNodes(nodes.nodes, sites.sites);
 }
 
 /** One EventSource a tab, closed while the tab is hidden: a browser allows six per host. */

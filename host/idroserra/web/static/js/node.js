@@ -15,6 +15,7 @@ import { PreviewPanel } from "./preview.js";
 import { Range, RANGES } from "./range.js";
 import { RecipePanel } from "./recipe.js";
 import { SetpointForm } from "./setpoints.js";
+import { wireMove } from "./site_form.js";
 import { listen, nowUnixMs, once, state } from "./state.js";
 import { newestOf, renderLink, renderStrip, verdictOf } from "./strip.js";
 import { renderSmall, seedSparks, syncTiles, tileKeys } from "./tiles.js";
@@ -134,6 +135,7 @@ listen((message) => {
 });
 
 wireRange();
+wireMove(byId("move"), name);
 renderSlow();
 renderRange();
 render();

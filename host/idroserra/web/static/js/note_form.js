@@ -61,7 +61,7 @@ export class NoteForm {
   /** Fill in a note that is to be changed. */
   change(note) {
     const { elements } = this.form;
-    this.clear(note.node || "");
+    this.clear(note.node || (note.site ? `@${note.site}` : ""));
     this.note = note;
     elements.kind.value = note.kind;
     for (const name of ["crop", "weight_g", "count", "text"]) elements[name].value = note[name] ?? "";
@@ -151,8 +151,10 @@ export class NoteForm {
   body() {
     const { elements } = this.form;
     const of = (name) => !elements[name].closest("[data-of]").hidden && elements[name].value.trim();
+    const about = elements.node.value;
+    const isSite = about.startsWith("@");
     const body = {
-      node: elements.node.value || null, kind: elements.kind.value, text: elements.text.value,
+      node: isSite ? null : about || null, site: isSite ? about.slice(1) : null, kind: elements.kind.value, text: elements.text.value,
       unix_ms: this.isNow ? Math.round(nowUnixMs()) : new Date(elements.when.value).getTime(),
     };
     if (of("crop")) body.crop = of("crop");

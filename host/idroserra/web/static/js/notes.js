@@ -1,12 +1,18 @@
 // What the pages share about notes: asking for them, their words, and sending photos.
 
 import { t } from "./i18n.js";
+import { state } from "./state.js";
 import { dayText, fullTime, number, shortTime } from "./words.js";
 
 const WORDS = {
   note: t("Note"), water_change: t("Water change"), planting: t("Planting"),
   harvest: t("Harvest"), pest: t("Pest or disease"), maintenance: t("Maintenance"),
 };
+
+/** What a note or a yield is about: a node, a site, or all there is. */
+export function aboutText({ node, site }) {
+  return node || site || (state.sites.length > 1 ? t("All sites") : t("The whole site"));
+}
 
 export const kindText = (kind) => WORDS[kind] || kind;
 

@@ -1,13 +1,17 @@
-// The overview: every node, worst first, and one sentence for all of them.
+// The overview: every node, or every site where there are several, worst first; one sentence for
+// all of them. The page of a site is the overview of its nodes.
 
 import { t, tn } from "./i18n.js";
 import { listen, once, state } from "./state.js";
 import { renderBell } from "./bell.js";
 import { start } from "./link.js";
-import { ICONS, newestOf, renderLink, renderStrip, verdictOf, withHost, worstFirst } from "./strip.js";
+import { wireRename } from "./site_form.js";
+import { overallSites, renderSites, say } from "./sites.js";
+import { newestOf, renderLink, renderStrip, verdictOf, withHost, worstFirst } from "./strip.js";
 import { seedSparks, syncTiles, tileKeys } from "./tiles.js";
 
 const root = document.getElementById("nodes");
+const { site: shownSite } = document.getElementById("main").dataset;
 const strip = document.getElementById("strip");
 const cards = new Map();
 const TILES = 6;
@@ -25,11 +29,8 @@ class Card {
 
   render(node) {
     const { verdict } = node;
-    this.root.dataset.level = verdict.level;
     this.root.dataset.node = node.node;
-    this.root.querySelector(".site").textContent = node.site;
-    this.root.querySelector(".said span").textContent = verdict.summary;
-    this.root.querySelector(".said use").setAttribute("href", ICONS[verdict.level]);
+    say(this.root, verdict.level, verdict.summary);
     const chip = this.root.querySelector(".chip");
     chip.textContent = node.dosing.label;
     chip.dataset.level = node.dosing.level;
@@ -47,9 +48,18 @@ class Card {
   }
 }
 
-function renderCards() {
-  const nodes = worstFirst(state.nodes.values());
-  document.getElementById("empty").hidden = nodes.length > 0;
+function forget(nodes) {
+  const there = new Set(nodes.map((node) => node.node));
+  for (const [name, card] of cards) {
+    if (there.has(name)) continue;
+    card.root.remove();
+    cards.delete(name);
+  }
+}
+
+function renderCards(shown) {
+  const nodes = worstFirst(shown);
+  forget(nodes);
   nodes.forEach((node, index) => {
     if (!cards.has(node.node)) cards.set(node.node, new Card(node));
     const card = cards.get(node.node);
@@ -60,6 +70,8 @@ function renderCards() {
 
 /** The verdict over all nodes: the worst one's level, and who it is about. */
 export function overall(nodes) {
+  const sites = new Set(nodes.map((node) => node.site));
+  if (sites.size > 1) return overallSites(state.sites);
   if (!nodes.length && !state.hostReasons.length) return { level: "note", summary: t("No greenhouse has reported yet."), reasons: [] };
   const troubled = worstFirst(nodes).filter((node) => node.verdict.level !== "ok");
   const grave = troubled.filter((node) => node.verdict.level !== "note");
@@ -79,11 +91,17 @@ export function overall(nodes) {
 }
 
 function render() {
-  const nodes = [...state.nodes.values()];
-  renderStrip(strip, state.link === "lost" ? verdictOf({}) : withHost(overall(nodes)), newestOf(nodes));
+  const nodes = [...state.nodes.values()].filter((node) => !shownSite || node.site === shownSite);
+  const hasSites = !shownSite && state.sites.length > 1;
+  const verdict = state.link === "lost" ? verdictOf({}) : withHost(overall(nodes));
+  // Where each site says it in its own line, the strip does not say it again.
+  renderStrip(strip, hasSites && !state.hostReasons.length && state.link !== "lost" ? { ...verdict, reasons: [] } : verdict, newestOf(nodes));
   renderLink(document.getElementById("link"));
   renderBell();
-  renderCards();
+  document.getElementById("empty").hidden = nodes.length > 0;
+  if (hasSites) renderSites(document.getElementById("sites"));
+  else document.getElementById("sites").replaceChildren();
+  renderCards(hasSites ? [] : nodes);
 }
 
 const renderSoon = once(render);
@@ -95,6 +113,7 @@ if (root) {
     if (message.type === "outdated") document.getElementById("outdated").hidden = false;
     renderSoon();
   });
+  wireRename(document.getElementById("rename-site"), shownSite);
   render();
   start();
 }

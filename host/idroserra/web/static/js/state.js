@@ -7,6 +7,7 @@ export const state = {
   digest: boot.digest,
   eventId: boot.event_id,
   hostReasons: boot.host_reasons,
+  sites: boot.sites,
   alarms: boot.alarms,
   link: "connecting",
   lostUnixMs: null,
@@ -52,8 +53,9 @@ export function setClock(unixMs) {
   offsetMs = unixMs - Date.now();
 }
 
-export function replaceNodes(nodes) {
+export function replaceNodes(nodes, sites) {
   state.nodes = new Map(nodes.map((node) => [node.node, node]));
+  state.sites = sites;
   tell({ type: "nodes" });
 }
 
@@ -65,6 +67,7 @@ export function apply(message) {
     const old = node || { channels: {} };
     state.nodes.set(message.node, { ...old, ...message.changes });
   }
+  if (message.type === "sites") state.sites = message.sites;
   if (message.type === "alarms") state.alarms = message.summary;
   if (message.type === "host") state.hostReasons = message.reasons;
   tell(message);

@@ -1,0 +1,110 @@
+// Several sites on the overview: each in one line, worst first, its nodes as rows under it.
+
+import { t } from "./i18n.js";
+import { nowUnixMs, state } from "./state.js";
+import { ICONS, newestOf } from "./strip.js";
+import { tileKeys, tileState } from "./tiles.js";
+import { ageText, shown, timeText } from "./words.js";
+
+const FIGURES = 3;
+
+export const siteLink = (site) => `/sites/${encodeURIComponent(site)}`;
+
+const cloned = (id) => document.getElementById(id).content.firstElementChild.cloneNode(true);
+
+/** Set a level with its shape and its sentence; without the host nothing is known. */
+export function say(root, level, text) {
+  const isLost = state.link === "lost";
+  const words = isLost ? t("Not known: no contact with the host since {time}.", { time: timeText(state.lostUnixMs, nowUnixMs()) }) : text;
+  root.dataset.level = isLost ? "bad" : level;
+  const said = root.querySelector(".said span");
+  if (said.textContent !== words) said.textContent = words;
+  root.querySelector(".said use").setAttribute("href", ICONS[root.dataset.level]);
+}
+
+function figure(node, key, now) {
+  const channel = node.channels[key];
+  const look = tileState(node, channel, now);
+  const item = document.createElement("span");
+  item.dataset.state = look;
+  const isOld = state.link === "lost" || look === "stale" || channel.value === null;
+  const { label, unit } = channel.display;
+  const value = isOld ? "\u2014" : `${shown(channel, channel.value)} ${unit}`;
+  item.textContent = unit.startsWith("\u00b0") && !isOld ? value : `${label} ${value}`.trim();
+  if (look === "fault") item.title = channel.fault_text;
+  return item;
+}
+
+function renderRow(root, node) {
+  const now = nowUnixMs();
+  root.dataset.node = node.node;
+  const link = root.querySelector("a");
+  link.href = `/nodes/${encodeURIComponent(node.node)}`;
+  link.textContent = node.node;
+  say(root, node.verdict.level, node.verdict.summary);
+  const keys = tileKeys(node).slice(0, FIGURES);
+  root.querySelector(".figures").replaceChildren(...keys.map((key) => figure(node, key, now)));
+  const newest = newestOf([node]);
+  const age = root.querySelector(".age");
+  const isOld = newest === null || now - newest > node.stale_after_ms;
+  age.dataset.old = String(isOld);
+  if (newest === null) age.textContent = t("never seen");
+  else age.textContent = isOld ? t("no news since {time}", { time: timeText(newest, now) }) : ageText(now - newest);
+}
+
+class SiteBlock {
+  constructor(site) {
+    this.root = cloned("site");
+    this.rows = new Map();
+    const link = this.root.querySelector("h2 a");
+    link.textContent = site;
+    link.href = siteLink(site);
+  }
+
+  render(site) {
+    this.root.dataset.site = site.site;
+    say(this.root, site.level, site.text);
+    const list = this.root.querySelector(".rows");
+    const nodes = site.nodes.map((name) => state.nodes.get(name)).filter(Boolean);
+    placed(list, this.rows, nodes, (node) => node.node, () => cloned("row"), renderRow);
+  }
+}
+
+/** Keep one element a thing inside `parent`, in their order; those of things that went are gone. */
+function placed(parent, known, things, keyOf, make, render) {
+  const keys = new Set(things.map(keyOf));
+  for (const [key, element] of known) {
+    if (keys.has(key)) continue;
+    element.remove();
+    known.delete(key);
+  }
+  things.forEach((thing, index) => {
+    const key = keyOf(thing);
+    if (!known.has(key)) known.set(key, make(thing));
+    const element = known.get(key);
+    if (parent.children[index] !== element) parent.insertBefore(element, parent.children[index] || null);
+    render(element, thing);
+  });
+}
+
+const blocks = new Map();
+const elements = new Map();
+
+/** Draw every site into `root`. */
+export function renderSites(root) {
+  const make = (site) => {
+    const block = new SiteBlock(site.site);
+    blocks.set(block.root, block);
+    return block.root;
+  };
+  placed(root, elements, state.sites, (site) => site.site, make, (element, site) => blocks.get(element).render(site));
+}
+
+/** The strip over several sites: the worst one's level, and how many need somebody. */
+export function overallSites(sites) {
+  const troubled = sites.filter((site) => site.troubled);
+  const reasons = troubled.map((site) => ({ level: site.level, text: t("{site}: {how}", { site: site.site, how: site.text }) }));
+  if (!troubled.length) return { level: "ok", summary: t("All {count} sites are fine.", { count: sites.length }), reasons };
+  const summary = troubled.length === 1 ? t("{site} needs a look.", { site: troubled[0].site }) : t("{count} of {all} sites need a look.", { count: troubled.length, all: sites.length });
+  return { level: troubled[0].level, summary, reasons };
+}

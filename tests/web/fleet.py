@@ -1,0 +1,29 @@
+"""Twenty nodes at three sites: a probe in air and a silence, a stop, and one where all is well."""
+
+SITES = {"Nord": 7, "Sud": 7, "Città Alta": 6}
+
+
+def fleet(host, wait):
+    """Give a host its fleet; returns {site: [node]}, in the order they were made.
+
+    The first of Nord has a probe in air and an alarm, the second was last heard long ago; the
+    first of Sud is stopped."""
+    made = {}
+    for site, count in SITES.items():
+        stem = site.split()[0].lower().replace("à", "a")
+        for number in range(1, count + 1):
+            node = host.node(f"{stem}-{number}")
+            host.service.nodes.move(node.node, site)
+            made.setdefault(site, []).append(node)
+            if site == "Nord" and number == 2:
+                node.read(ago_ms=3_600_000)
+            elif site == "Nord" and number == 1:
+                node.read(faults={"reservoir.ph": "in_air"})
+            else:
+                node.read()
+    made["Nord"][0].tell("latched", {"reason": "dosing had no effect"})  # an alarm without delay
+    made["Sud"][0].tell("stopped", {"by": "anna", "reason": "stopped by a person"})
+    wait(lambda: all(host.view(node.node)["channels"]["reservoir.temp_c"]["unix_ms"]
+                     for nodes in made.values() for node in nodes), 60, "the fleet")
+    wait(lambda: host.view("sud-1")["dosing"]["state"] == "stopped", 60, "the stop")
+    return made
