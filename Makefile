@@ -4,6 +4,7 @@
 #   make test    everything: lint, types, both Python runtimes, real servers, browser
 #   make lint    ruff, mypy, pyright, mpy-cross                         (seconds)
 #   make campaign  the long figures of the README: kills, outage, the same week twice
+#   make chaos   thousands of kills, dead lines, full disks; every record counted (hours; resumes)
 #   make campaign-safety  the fault matrix, 500 random days, an evil host: no invariant may break
 #   make mutate  break the firmware on purpose; a scenario must notice each defect
 #   make cover-safety   branch coverage of the safety gate by its own tests: 100 %
@@ -91,7 +92,12 @@ walk: venv web  # an empty chip: flashed, provisioned, adopted, calibrated, dose
 .PHONY: walk
 
 campaign-outage: venv web  # InfluxDB away for ten minutes of live traffic: about 11 minutes
-	IDROSERRA_OUTAGE_S=600 $(VENV)/bin/pytest tests/e2e/test_database_outage.py
+	IDROSERRA_HOST_KILLS=0 IDROSERRA_OUTAGE_S=600 $(VENV)/bin/pytest tests/e2e/test_kills.py
+
+# The short part is in `make test`. ARGS="--share 0.02" is a fiftieth, ARGS=--table what has run.
+chaos: venv  # 5,000 kills and more, docs/chaos.md: about 3 hours; goes on where it was interrupted
+	$(PY) tests/chaos/chaos.py $(ARGS)
+.PHONY: chaos
 
 bench-sim: venv  # how fast the lockstep is, and where the time goes: under a minute
 	$(PY) bench/bench_sim.py --where

@@ -22,7 +22,7 @@ from idroserra.config import MqttConfig
 
 HOST_STATUS_TOPIC = f"{contract.PREFIX}/host/up/status"
 UP_FILTER = f"{contract.PREFIX}/+/up/#"
-KEEPALIVE_S = 30
+KEEPALIVE_S = 15  # a line that is dead and does not say so is noticed within twice as long
 RECONNECT_S = (1, 30)
 MAX_INFLIGHT = 1_000
 MAX_PACKET_BYTES = 262_144

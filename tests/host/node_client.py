@@ -28,8 +28,9 @@ class NodeClient:
     """One node on one boot. start() connects and sends in threads of its own until stop()."""
 
     def __init__(self, port: int, node: str, key: bytes, boot_id: str = "b00t0001",
-                 boot_unix_ms: int | None = None) -> None:
+                 boot_unix_ms: int | None = None, keepalive_s: int = 30) -> None:
         self.node, self.key, self.boot_id = node, key, boot_id
+        self.keepalive_s = keepalive_s
         self.boot_unix_ms = boot_unix_ms
         self.began_ms = time.monotonic_ns() // 1_000_000
         self.outcome = ("done", "")  # what it answers to a command; None: nothing
@@ -52,7 +53,7 @@ class NodeClient:
         self._thread = threading.Thread(target=self._send_all, daemon=True)
 
     def start(self) -> None:
-        self._client.connect_async("127.0.0.1", self._port, keepalive=30)
+        self._client.connect_async("127.0.0.1", self._port, keepalive=self.keepalive_s)
         self._client.loop_start()
         self._thread.start()
 

@@ -1,0 +1,67 @@
+"""Hosts that start in milliseconds: the host's modules are imported once, each host is a fork.
+
+One line of JSON on stdin ({"config", "clock", "log"}) starts one; "born PID" and later "started"
+or "ended WHY" come on stdout. The clock is a file with the offset of the host's clock in ms.
+"""
+
+import json
+import os
+import signal
+import sys
+import threading
+
+from idroserra import lan, recipes, report, web  # noqa: F401  packages, before the fork
+from idroserra.config import load_config
+from idroserra.mqtt_link import wall_unix_ms
+from idroserra.service import Service
+from idroserra.store import influx, sqlite  # noqa: F401
+
+OFFSET_BYTES = 8
+
+
+def run_host(job: dict) -> None:
+    """Be a host until SIGTERM."""
+    clock = os.open(job["clock"], os.O_RDONLY)
+
+    def now_unix_ms() -> int:
+        return wall_unix_ms() + int.from_bytes(
+            os.pread(clock, OFFSET_BYTES, 0), "little", signed=True)
+
+    ended = threading.Event()
+    signal.signal(signal.SIGTERM, lambda *_: ended.set())
+    signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+    service = Service(load_config(None, job["config"]), now_unix_ms)
+    service.start()
+    print("started", flush=True)
+    ended.wait()
+    service.stop()
+
+
+def be_born(job: dict) -> None:
+    """In the child: log to a file, run, and end; the harness is told why."""
+    log = os.open(job["log"], os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
+    os.dup2(log, 2)
+    sys.excepthook = tell_end
+    print(f"born {os.getpid()}", flush=True)
+    run_host(job)
+    raise SystemExit
+
+
+def tell_end(kind: type[BaseException], error: BaseException, trace: object) -> None:
+    """Say in one line why this host ended, and all of it in its log."""
+    sys.__excepthook__(kind, error, trace)
+    print(f"ended {kind.__name__}: {error}".replace("\n", " "), flush=True)
+
+
+def main() -> None:
+    """Take orders until stdin ends."""
+    signal.signal(signal.SIGCHLD, signal.SIG_IGN)
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    for line in sys.stdin:
+        if os.fork() == 0:
+            signal.signal(signal.SIGCHLD, signal.SIG_DFL)
+            be_born(json.loads(line))
+
+
+if __name__ == "__main__":
+    main()
