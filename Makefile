@@ -15,6 +15,7 @@
 #   make words   bring the translations up to date and say which are missing (docs/languages.md)
 #   make screenshots  every page in every language, size and palette into build/: some minutes
 #   make docs    write the generated pages under docs/
+#   make site    the documentation as a site, into build/site; a host shows it under /docs
 #   make venv    only install
 #   make clean   remove what was built; `make distclean` removes .venv too
 
@@ -35,6 +36,7 @@ WORKERS ?= 3
 
 demo: venv web
 	@.ci/machine demo
+	@$(MAKE) --no-print-directory site || echo "idroserra: the demo goes on without its help"
 	@$(VENV)/bin/idroserra demo $(ARGS)
 
 # What needs one core only runs two at a time; the tests of `pytest` begin after it.
@@ -166,8 +168,13 @@ check-homeassistant: venv $(HA)/.installed
 	@$(HA)/bin/python tests/homeassistant/validate.py build/homeassistant.json
 .PHONY: check-homeassistant
 
-docs: venv
+docs: venv web
 	$(PY) -m idroserra.docs_gen
+
+# Strict: a broken link, a missing anchor or a page outside of the navigation ends it.
+site: venv
+	@$(PY) host/docs/build.py
+.PHONY: site
 
 screenshots: venv web  # judged by axe as well; ARGS="--language it --page node" for some
 	$(PY) tests/web/screenshots.py $(ARGS)
@@ -184,7 +191,7 @@ $(INSTALLED): pyproject.toml hatch_build.py
 	  || { echo "idroserra: Python 3.11 or newer is needed (make PYTHON=python3.12)"; exit 1; }
 	@test -x $(PY) || .ci/venv $(PYTHON) $(VENV)
 	@echo "idroserra: installing Python packages into $(VENV) (a minute or two, once)"
-	@$(PY) -m pip install --disable-pip-version-check --quiet --editable '.[influx,parquet,report,flash,sim,dev]'
+	@$(PY) -m pip install --disable-pip-version-check --quiet --editable '.[influx,parquet,report,docs,flash,sim,dev]'
 	@ln -sfn "$$($(PY) -c 'import sysconfig; print(sysconfig.get_path("purelib"))')" $(VENV)/typings
 	@touch $@
 

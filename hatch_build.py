@@ -1,8 +1,8 @@
 """Build hook: what a wheel carries besides the three packages.
 
-A standard wheel gets the boards, boot.py, main.py and the scenarios as package data, and the
-JavaScript of the page. An editable install gets neither: there the code falls back to the
-checkout, and `make web` fetches the JavaScript.
+A standard wheel gets the boards, boot.py, main.py, the scenarios and the documentation site as
+package data, and the JavaScript of the page. An editable install gets none of it: there the code
+falls back to the checkout, `make web` fetches the JavaScript and `make site` builds the site.
 """
 
 import subprocess
@@ -32,6 +32,13 @@ class PackageData(BuildHookInterface[Any]):
         self._vendor_javascript()
         if self.target_name == "wheel":
             build_data["force_include"].update(PACKAGE_DATA)
+            build_data["force_include"][self._site()] = "idroserra/data/site"
+
+    def _site(self) -> str:
+        """Return the folder of the site, built anew."""
+        root = Path(self.root)
+        subprocess.run([sys.executable, str(root / "host/docs/build.py")], check=True, cwd=root)
+        return str(root / "build" / "site")
 
     def _vendor_javascript(self) -> None:
         """Copy the page's libraries from npm, unless an sdist already brought them."""

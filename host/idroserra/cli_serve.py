@@ -33,6 +33,7 @@ def serve(
     from idroserra.config import load_config
     from idroserra.service import Service
     from idroserra.web.app import create_app
+    from idroserra.web.help import site_dir
     from idroserra.web.server import WebServer
 
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(name)s %(message)s")
@@ -44,7 +45,7 @@ def serve(
     service = Service(settings)
     service.start()
     try:
-        page = create_app(service, simulated=simulated)
+        page = create_app(service, simulated=simulated, help_site=site_dir())
 
         def say_where(url: str) -> None:
             typer.echo(f"The page is at {url} (Ctrl-C ends)", err=True)

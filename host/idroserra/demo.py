@@ -25,6 +25,7 @@ from idroserra.demo_history import HistorySender, HistoryThread
 from idroserra.errors import ConfigError, HostError
 from idroserra.service import Service
 from idroserra.web.app import create_app
+from idroserra.web.help import site_dir
 from idroserra.web.server import WebServer
 from idrosim import process
 
@@ -150,7 +151,7 @@ class Demo:
         self.service = Service(config)
         self.service.start()
         self.link = self._open_door()
-        app = create_app(self.service, simulated=True)
+        app = create_app(self.service, simulated=True, help_site=site_dir())
         self._web = WebServer(app, "127.0.0.1", self.port)
         self._web_thread = threading.Thread(target=self._web.run, name="web", daemon=True)
         self._web_thread.start()

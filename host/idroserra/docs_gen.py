@@ -1,20 +1,21 @@
 """Writes what docs/ shows of the code: `make docs`. A test holds each file to it.
 
-docs/protocol.md from idro.protocol, and the pinout of every board.
+docs/protocol.md from idro.protocol, what to do at alarms and faults, the reference of the host,
+and the pinout of every board.
 
 Every table is that of the code, every example is made by the pack functions that node and host
 use, and a field table that is not the message's is refused.
 """
 
 import json
-from collections.abc import Sequence
 from pathlib import Path
 
 from idro.protocol import messages, topics
 from idro.protocol.quantities import QUANTITIES
 from idro.protocol.settings import SETTINGS
 from idro.protocol.texts import EVENT_TEXTS, FAULT_TEXTS, QUANTITY_TEXTS, SETTING_TEXTS
-from idroserra import board_pinout, boards
+from idroserra import board_pinout, boards, docs_howto
+from idroserra.docs_tables import table
 from idroserra.protocol_examples import EXAMPLE_KEY, Message, down_messages, up_messages
 
 INTRO = f"""# Protocol
@@ -41,13 +42,6 @@ same millisecond. Events add `seq` modulo 1000 in microseconds.
 a line feed, and the message from its first byte up to, but without, `,"auth":`. The examples
 are signed with the key `{EXAMPLE_KEY.hex()}`.
 """
-
-
-def table(head: tuple[str, ...], rows: Sequence[tuple[str, ...]]) -> str:
-    """Return a Markdown table."""
-    lines = [head, tuple("---" for _ in head), *rows]
-    return "\n".join(f"| {' | '.join(cell.replace('|', chr(92) + '|') for cell in line)} |"
-                     for line in lines) + "\n"
 
 
 def protocol_page() -> str:
@@ -137,7 +131,7 @@ def _setting_table() -> str:
 
 def pages() -> dict[str, str]:
     """Return every generated file, by its path under docs/."""
-    found = {"protocol.md": protocol_page()}
+    found = {"protocol.md": protocol_page(), **docs_howto.pages()}
     for name in boards.names():
         wired = boards.read(boards.path_of(name))
         found[f"images/boards/{name}.svg"] = board_pinout.svg(wired)

@@ -1,9 +1,12 @@
-"""Every shipped alarm tells a person what to do, and docs/alarms.md has a how-to for it."""
+"""Every alarm, fault and refusal tells a person what to do, and the docs have a how-to for it."""
 
 import re
 
-from source_tree import ROOT, report
+from source_tree import ROOT
 
+from idro.protocol.texts import FAULT_TEXTS
+from idro.safety.ledger import LATCHES
+from idroserra import docs_howto
 from idroserra.alarms.rule import WATCHES, load_rules
 from idroserra.alarms.targets import open_targets
 from idroserra.config import load_config
@@ -13,27 +16,59 @@ def page() -> str:
     return (ROOT / "docs" / "alarms.md").read_text(encoding="utf-8")
 
 
-def facts(rule) -> str:
-    """Return the sentence of the page that repeats what the rule says."""
-    seconds = rule.on_delay_s
-    delay = "at once" if not seconds else f"after {seconds} s" if seconds < 120 else (
-        f"after {seconds // 60} min")
-    return (f"{rule.priority.capitalize()}, told {delay}, to be answered within "
-            f"{rule.respond_min} min. {rule.consequence}")
-
-
 def test_every_alarm_has_its_how_to():
-    why = "Somebody is woken at night and looks here; docs/alarms.md differs from the rules:"
-    sections = dict(re.findall(r"^### `(\w+)`: (.+?)(?=^##|\Z)", page(), re.M | re.S))
-    rules = load_rules()
-    found = [f"{name}: no such rule" for name in sections if name not in rules]
-    for name, rule in rules.items():
-        section = " ".join(sections.get(name, "").split())
-        if not section.startswith(f"{rule.title} {facts(rule)}"):
-            found.append(f"{name}: says not: {rule.title} / {facts(rule)}")
-        if not re.search(r"^1\. ", sections.get(name, ""), re.M):
-            found.append(f"{name}: no steps")
-    assert not found, report(why, found)
+    why = "Somebody is woken at night and follows the link of the alarm to docs/alarm-howto.md:"
+    shown = docs_howto.pages()["alarm-howto.md"]  # refuses one without the other
+    anchors = re.findall(r'^<a id="(\w+)"></a>$', shown, re.M)
+    assert sorted(anchors) == sorted(load_rules()), why
+    for group in ("host", "nodes", "readings"):
+        for name, words in docs_howto.words_of(f"alarms_{group}").items():
+            assert set(words) == {"look", "steps", "meanwhile"}, name
+            sentences = [words["look"], *words["steps"], words["meanwhile"]]
+            assert all(text[-1] in ".?" for text in sentences), name
+
+
+def test_every_fault_has_its_how_to():
+    shown = docs_howto.pages()["faults.md"]
+    assert re.findall(r'^<a id="(\w+)"></a>$', shown, re.M) == list(FAULT_TEXTS)
+
+
+def reasons_of_the_gate() -> dict[str, str]:
+    """Return {what is said: code} of each refusal of the firmware."""
+    found = {}
+    for name in ("interlocks", "air", "gate"):
+        text = (ROOT / "firmware" / "idro" / "safety" / f"{name}.py").read_text()
+        for code, said in re.findall(r'(?:return|=) \(?"([a-z_]+)", f?"([^"]+)', text):
+            found[said] = code
+    return found
+
+
+def reasons_of_the_loops() -> list[str]:
+    """Return how each reason for holding a dose or a fill begins, without its "held:"."""
+    names = ("control/dosing", "control/topoff", "control/water_balance", "control/calibration",
+             "app/loops")
+    texts = "".join((ROOT / "firmware" / "idro" / f"{name}.py").read_text() for name in names)
+    return [said for said in re.findall(r'f?"held: ([^"{]+)', texts) if said.strip()]
+
+
+def test_every_reason_not_to_dose_is_explained():
+    why = "A grower looks up why nothing is dosed; host/docs/howto/reasons.toml does not say:"
+    words = docs_howto.words_of("reasons")
+    held = [one for one in words.values() if "latch" not in one]
+    known = [word for one in held for word in one["words"]]
+    said = [*reasons_of_the_gate(), *reasons_of_the_loops()]
+    assert len(said) > 30
+    missing = [text for text in said
+               if not text.startswith("{") and not text.startswith(tuple(known))]
+    assert missing == [], why
+
+
+def test_every_code_of_the_gate_is_explained():
+    words = docs_howto.words_of("reasons").values()
+    named = [one.get("code", []) for one in words]
+    codes = {code for found in named for code in ([found] if isinstance(found, str) else found)}
+    assert codes == set(reasons_of_the_gate().values()) | {"latched", "arming"}
+    assert {one["latch"] for one in words if "latch" in one} == set(LATCHES) - {""}
 
 
 def test_the_examples_of_the_page_are_good(tmp_path):

@@ -38,6 +38,7 @@ def test_carries_what_is_outside_the_packages(wheel):
     assert (wheel / "idroserra/data/firmware/boot.py").is_file()
     assert (wheel / "idroserra/data/firmware/main.py").is_file()
     assert list((wheel / "idroserra/web/static/vendor").glob("*.js"))
+    assert (wheel / "idroserra/data/site/index.html").is_file()
 
 
 def test_builds_the_same_image_as_the_checkout(wheel, tmp_path):

@@ -19,7 +19,8 @@ SCHEMES = ("light", "dark")
 NODE = "idro-a"
 # Where a page wants something in its address.
 _ADDRESSES = {"/nodes/{node}": f"/nodes/{NODE}?range=1h", "/sites/{site}": "/sites/test"}
-_NO_PAGES = ("/api", "/static", "/metrics", "/authority.crt", "/manifest", "/worker.js")
+_NO_PAGES = ("/api", "/static", "/metrics", "/authority.crt", "/manifest", "/worker.js",
+             "/docs")
 # What _nobody() does, and the page of a node that is none.
 _EXPECTED = ("ERR_FAILED", "status of 404")
 ALL_LOOKS = tuple(itertools.product(SIZES, SCHEMES))

@@ -2,6 +2,7 @@
 
 import threading
 from contextlib import contextmanager
+from pathlib import Path
 from urllib.parse import urlsplit
 
 import httpx
@@ -20,6 +21,7 @@ from waiting import wait_until
 KEY = b"k" * 32
 PASSWORD = "a sentence for the tests"
 HELD_UP_S = 60
+ROOT = Path(__file__).resolve().parents[2]
 
 
 class Host:
@@ -27,7 +29,7 @@ class Host:
 
     .client is let in as the command line of this machine is."""
 
-    def __init__(self, folder, broker_port, wait, *, simulated=False, more=None):
+    def __init__(self, folder, broker_port, wait, *, simulated=False, more=None, help_site=None):
         self._wait = wait
         self._nodes = []
         self._clients = []
@@ -40,7 +42,7 @@ class Host:
         self.service = Service(self.config)
         self.service.start()
         started = threading.Event()
-        self.app = create_app(self.service, simulated=simulated)
+        self.app = create_app(self.service, simulated=simulated, help_site=help_site)
         self._server = WebServer(self.app, "127.0.0.1", 0, lambda url: started.set())
         self._server.config.timeout_graceful_shutdown = 2 * HELD_UP_S
         self._thread = threading.Thread(target=self._server.run)

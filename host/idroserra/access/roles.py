@@ -58,6 +58,8 @@ MATRIX = (
     Rule("GET", "/manifest.webmanifest", _ANYONE),
     Rule("GET", "/worker.js", _ANYONE),
     Rule("GET", "/offline", _ANYONE),
+    Rule("GET", "/docs", _ANYONE),
+    Rule("GET", "/docs/{path:path}", _ANYONE),
     Rule("GET", "/api/session", _ANYONE),
     Rule("POST", "/api/session", _ANYONE, "log in"),
     Rule("POST", "/api/session/link", _ANYONE, "log in by link"),

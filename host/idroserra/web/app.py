@@ -49,6 +49,7 @@ from idroserra.web.export import export_router
 from idroserra.web.feeds import Feeds
 from idroserra.web.gate import Gate
 from idroserra.web.guard import Guard
+from idroserra.web.help import add_help, howtos
 from idroserra.web.installed import add_installed
 from idroserra.web.journal import journal_router
 from idroserra.web.keys import keys_router
@@ -76,8 +77,11 @@ _STATUS: tuple[tuple[type[Exception], int], ...] = (
 )
 
 
-def create_app(service: Service, *, simulated: bool = False) -> FastAPI:
-    """Return the application over a started service. `simulated` puts a banner on every page.
+def create_app(
+    service: Service, *, simulated: bool = False, help_site: Path | None = None
+) -> FastAPI:
+    """Return the application over a started service. `simulated` puts a banner on every page;
+    `help_site` is the folder of the built documentation, shown under /docs.
 
     Raises ConfigError where the page's JavaScript was never built."""
     if not (STATIC / "vendor" / "uPlot.esm.js").is_file():
@@ -119,9 +123,10 @@ def create_app(service: Service, *, simulated: bool = False) -> FastAPI:
     app.include_router(reports_router(service))
     app.include_router(metrics_router(service))
     app.mount(f"/static/{digest}", _Static(directory=STATIC), name="static")
-    pages = Pages(app, service, views, digest, simulated=simulated)
+    pages = Pages(app, service, views, digest, simulated=simulated, howtos=howtos(help_site))
     add_pages(app, pages)
     add_installed(app, pages, f"/static/{digest}")
+    add_help(app, help_site)
     _add_errors(app)
     app.add_middleware(Gate, access=service.access)
     app.add_middleware(GZipMiddleware, minimum_size=2_000, compresslevel=5)

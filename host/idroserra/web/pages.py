@@ -77,7 +77,8 @@ class Pages:
     """Renders the templates for whoever asks."""
 
     def __init__(
-        self, app: FastAPI, service: Service, views: Views, digest: str, *, simulated: bool
+        self, app: FastAPI, service: Service, views: Views, digest: str, *, simulated: bool,
+        howtos: dict[str, str],
     ) -> None:
         self._app = app
         self.service = self._service = service
@@ -85,7 +86,8 @@ class Pages:
         self._digest = digest
         self._recipes = [summary_json(recipe.load(name)) for name in recipe.names()]
         self._always = {
-            "static": f"/static/{digest}", "simulated": simulated, "version": app.version}
+            "static": f"/static/{digest}", "simulated": simulated, "version": app.version,
+            "howtos": howtos}
         self._templates = Jinja2Templates(directory=TEMPLATES)
         # Channels have an order.
         self._templates.env.policies["json.dumps_kwargs"] = {"sort_keys": False}

@@ -13,6 +13,8 @@ const DONE_WORDS = {
   "put-back": mark("Confirmed: in service again."),
 };
 const CALIBRATED_BY = ["calibration_due", "calibration_stale"];
+// The page of each alarm in the help, where this host has it.
+const HOW_TOS = JSON.parse(document.getElementById("main").dataset.howtos ?? "{}");
 const SHOWN_CONSEQUENCES = 30;
 
 export const isAside = (alarm) => alarm.state === "shelved" || alarm.state === "out_of_service";
@@ -83,6 +85,9 @@ export class AlarmCard {
     const calibrate = root.querySelector(".calibrate-it");
     calibrate.hidden = !CALIBRATED_BY.includes(alarm.rule);
     calibrate.href = `/nodes/${encodeURIComponent(alarm.node)}/calibrate`;
+    const howTo = root.querySelector(".how-to");
+    howTo.hidden = !(alarm.rule in HOW_TOS);
+    howTo.href = HOW_TOS[alarm.rule] ?? "";
     root.querySelector(".shelve").hidden = isAside(alarm) || alarm.state === "pending";
     this.tick(nowUnixMs());
   }

@@ -1,0 +1,180 @@
+"""Build the documentation site from docs/ with zensical, strictly: `make site`, into build/site.
+
+The pages are copied and their links out of docs/ made plain, zensical renders them, and then the
+site is made to stand under the strict Content-Security-Policy of the host: inline scripts, and
+pictures inside style sheets, become files of their own. At last every link of the result is
+followed (site_links.py). Anything wrong ends the build with exit code 1, and the site that was
+there before stays.
+
+Run by the build of the wheel too, so it imports nothing but the standard library.
+"""
+
+import hashlib
+import re
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+from urllib.parse import unquote
+
+sys.path.insert(0, str(Path(__file__).resolve().parent))
+
+from site_links import problems  # noqa: E402
+
+HERE = Path(__file__).resolve().parent
+ROOT = HERE.parents[1]
+SITE = ROOT / "build" / "site"
+CONFIG = HERE / "zensical.toml"
+STYLE = HERE / "site.css"
+ICON = ROOT / "host" / "idroserra" / "web" / "static" / "icon.svg"
+# Pages of the tree that the site shows as pages of its own.
+ELSEWHERE = {"CHANGELOG.md": "changelog.md"}
+# What a link to them leads to on the site.
+AS_PAGE = {"README.md": "index.md", **ELSEWHERE}
+_LINK = re.compile(r"(!?)\[((?:[^\[\]]|\[[^\]]*\])*)\]\(([^)\s#:]+)(#[^)\s]*)?\)")
+_SCRIPT = re.compile(r"<script>(.+?)</script>", re.S)
+_DATA = re.compile(r"""url\(\s*(["']?)data:image/svg\+xml;charset=utf-8,(.+?)\1\s*\)(?=[;}!, ])""")
+_ALIGNED = re.compile(r'style="text-align: (left|center|right);"')
+# How the script of the theme gives its search a style: inline, where a sheet of its own may.
+_STYLED = re.compile(r'([\w$]+)\.appendChild\([\w$]+\("style",\{\},([\w$]+)\.toString\(\)\)\)')
+_COLOURS = re.compile(r"\x1b\[[0-9;]*m")
+
+
+class BuildFailed(Exception):
+    """What is wrong with the pages, a line each."""
+
+
+def build(root: Path = ROOT, config: Path = CONFIG, site: Path = SITE) -> Path:
+    """Return the folder of the new site. Raises BuildFailed."""
+    work = site.with_name(f"{site.name}.new")
+    shutil.rmtree(work, ignore_errors=True)
+    stage(root, work / "pages")
+    shutil.copyfile(config, work / "zensical.toml")
+    _render(work)
+    made = work / "site"
+    for name in ("404.html", "sitemap.xml"):  # they need to know where the site will be
+        (made / name).unlink(missing_ok=True)
+    for page in made.rglob("*.html"):
+        _without_inline_scripts(page, made)
+    for sheet in made.rglob("*.css"):
+        _without_inline_pictures(sheet)
+    _without_inline_style(made)
+    found = problems(made, _pages_of(work / "pages"))
+    if found:
+        raise BuildFailed("\n".join(found))
+    shutil.rmtree(site, ignore_errors=True)
+    made.rename(site)
+    shutil.rmtree(work)
+    return site
+
+
+def stage(root: Path, target: Path) -> None:
+    """Copy the pages to `target`; a link to a file outside of docs/ becomes its name."""
+    docs = root / "docs"
+    shutil.copytree(docs, target)
+    for name, page in ELSEWHERE.items():
+        if (root / name).is_file():
+            shutil.copyfile(root / name, target / page)
+    for page in target.rglob("*.md"):
+        where = page.relative_to(target)
+        source = next((root / name for name, own in ELSEWHERE.items() if own == where.as_posix()),
+                      docs / where)
+        text = page.read_text(encoding="utf-8")
+        page.write_text(_LINK.sub(lambda found, source=source, page=page: _within(
+            found, source, page, root, target), text), encoding="utf-8")
+    for file in (STYLE, ICON):
+        shutil.copyfile(file, target / file.name)
+
+
+def _within(found: re.Match[str], source: Path, page: Path, root: Path, target: Path) -> str:
+    """Return a link as it stands on the site."""
+    is_picture, label, path, anchor = found[1], found[2], unquote(found[3]), found[4] or ""
+    aimed = (source.parent / path).resolve()
+    if not aimed.exists() or not aimed.is_relative_to(root):
+        return found[0]  # the strict build says so
+    name = aimed.relative_to(root).as_posix()
+    if name in AS_PAGE:
+        inside = target / AS_PAGE[name]
+    elif aimed.is_relative_to(root / "docs") and aimed.is_file():
+        inside = target / aimed.relative_to(root / "docs")
+    else:
+        return f"`{name}`" if name.endswith(label.strip("`")) else f"{label} (`{name}`)"
+    up = Path(*[".."] * len(page.parent.relative_to(target).parts))
+    return f"{is_picture}[{label}]({(up / inside.relative_to(target)).as_posix()}{anchor})"
+
+
+def _render(work: Path) -> None:
+    done = subprocess.run(
+        [sys.executable, "-m", "zensical", "build", "--strict", "--clean"], cwd=work,
+        capture_output=True, text=True, check=False)
+    if done.returncode != 0:
+        said = _COLOURS.sub("", done.stdout + done.stderr).split("Traceback")[0].strip()
+        raise BuildFailed(said or "zensical failed and said nothing")
+
+
+def _without_inline_scripts(page: Path, site: Path) -> None:
+    """Move each inline script of a page into a file named after its content; styles to classes."""
+    text = _ALIGNED.sub(r'class="to-\1"', page.read_text(encoding="utf-8"))
+    up = "../" * len(page.parent.relative_to(site).parts)
+
+    def moved(found: re.Match[str]) -> str:
+        name = f"inline-{hashlib.sha256(found[1].encode()).hexdigest()[:12]}.js"
+        (site / "assets" / "javascripts" / name).write_text(found[1], encoding="utf-8")
+        return f'<script src="{up}assets/javascripts/{name}"></script>'
+
+    page.write_text(_SCRIPT.sub(moved, text), encoding="utf-8")
+
+
+def _without_inline_style(site: Path) -> None:
+    """Let the theme's script style its search by a sheet, which the policy of the host takes."""
+    changed = 0
+    for script in (site / "assets" / "javascripts").glob("bundle.*.js"):
+        text, count = _STYLED.subn(
+            r"\1.adoptedStyleSheets=[new CSSStyleSheet],\1.adoptedStyleSheets[0]"
+            r".replaceSync(\2.toString())", script.read_text(encoding="utf-8"))
+        script.write_text(text, encoding="utf-8")
+        changed += count
+    if changed != 1:
+        raise BuildFailed(f"the theme's script sets a style in {changed} places, not in one: see "
+                          "_without_inline_style() of host/docs/build.py")
+
+
+def _without_inline_pictures(sheet: Path) -> None:
+    """Move each SVG inside a style sheet into a file named after its content."""
+    folder = sheet.parent / "pictures"
+
+    def moved(found: re.Match[str]) -> str:
+        drawn = unquote(found[2]).encode()
+        name = f"{hashlib.sha256(drawn).hexdigest()[:12]}.svg"
+        folder.mkdir(exist_ok=True)
+        (folder / name).write_bytes(drawn)
+        return f"url(pictures/{name})"
+
+    sheet.write_text(_DATA.sub(moved, sheet.read_text(encoding="utf-8")), encoding="utf-8")
+
+
+def _pages_of(pages: Path) -> list[str]:
+    """Return the address of every page that was staged, such as "adr/0001-x/"."""
+    found = []
+    for page in sorted(pages.rglob("*.md")):
+        where = page.relative_to(pages).with_suffix("").as_posix()
+        found.append("" if where == "index" else f"{where}/")
+    return found
+
+
+def main() -> int:
+    """Build, and say what is wrong or how large the site is."""
+    try:
+        site = build()
+    except BuildFailed as error:
+        print(f"{error}\nthe site was not built", file=sys.stderr)
+        return 1
+    pages = len(list(site.rglob("index.html")))
+    size_kb = sum(path.stat().st_size for path in site.rglob("*") if path.is_file()) // 1_000
+    print(f"{site.relative_to(ROOT)}: {pages} pages, {size_kb} kB; open index.html of a host: "
+          "/docs/")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,77 @@
+"""The documentation under /docs of a host: whoever reads it, under the policy of every page."""
+
+import sys
+
+import pytest
+from everywhere import AXE
+from pages import DESKTOP, SMALLEST, Watched
+from playwright.sync_api import expect
+from real_host import ROOT, Host
+
+from idroserra.access.roles import Role
+from idroserra.broker import Broker
+from waiting import wait_until
+
+sys.path.insert(0, str(ROOT / "host" / "docs"))
+
+from build import build  # noqa: E402  the script of `make site`
+
+SERIOUS = """() => axe.run(document, {runOnly: ["wcag2a", "wcag2aa", "wcag21aa", "wcag22aa"]})
+  .then(({violations}) => violations
+  .filter(({impact}) => impact === "serious" || impact === "critical")
+  .flatMap(({id, nodes}) => nodes.map((node) => `${id}: ${node.html.slice(0, 160)}`)))"""
+
+
+@pytest.fixture(scope="module")
+def helpful(tmp_path_factory):
+    """A host that shows the site of this tree, strictly built, and one alarm."""
+    folder = tmp_path_factory.mktemp("help")
+    site = build(site=folder / "site")
+    broker = Broker(folder / "broker", "mosquitto")
+    broker.start()
+    host = Host(folder / "host", broker.port, wait_until, help_site=site)
+    host.node("idro-a").tell("latched", {"reason": "dosing had no effect"})
+    wait_until(lambda: host.client.get("/api/alarms").json()["alarms"], 60, "an alarm")
+    yield host
+    host.stop()
+    broker.stop()
+
+
+def barriers(page):
+    """Return what keeps people out of an open page, as tests/web/everywhere.py judges it."""
+    page.evaluate(AXE.read_text("utf-8"))
+    return page.evaluate(SERIOUS)
+
+
+def test_an_alarm_leads_to_what_to_do(helpful, browser):
+    tab = Watched(browser, helpful.url, SMALLEST, "dark", helpful.session_of(Role.VIEWER))
+    page = tab.open("/alarms")
+    page.get_by_role("link", name="Step by step").first.click()
+    expect(page.locator("#dosing_latched")).to_be_attached()
+    assert page.url.endswith("/docs/alarm-howto/#dosing_latched")
+    assert page.evaluate("document.documentElement.scrollWidth") <= SMALLEST["width"]
+    assert tab.troubles == []
+    assert barriers(page) == []
+    tab.close()
+
+
+def test_anybody_reads_and_searches(helpful, browser):
+    tab = Watched(browser, helpful.url, DESKTOP, "light")
+    page = tab.page
+    page.goto(f"{helpful.url}/docs")
+    expect(page.locator("h1")).to_contain_text("Idroserra")
+    assert barriers(page) == []
+    page.get_by_role("button", name="Search").first.click()
+    page.keyboard.type("siphon")
+    page.screenshot(path="build/shot-search.png")
+    page.get_by_text("Hardware").last.click()
+    expect(page.locator("h1")).to_contain_text("Hardware")
+    assert tab.troubles == []
+    tab.close()
+
+
+def test_without_a_site_the_answer_says_how_to_get_one(host):
+    answer = host.client.get("/docs/")
+    assert answer.status_code == 404
+    assert "make site" in answer.json()["error"]
+    assert "/docs/" not in host.client.get("/alarms").text
