@@ -14,7 +14,7 @@ from idro.protocol import messages, topics
 from idro.protocol.quantities import QUANTITIES
 from idro.protocol.settings import SETTINGS
 from idro.protocol.texts import EVENT_TEXTS, FAULT_TEXTS, QUANTITY_TEXTS, SETTING_TEXTS
-from idroserra import board_pinout, boards, docs_howto
+from idroserra import board_pinout, boards, docs_api, docs_howto, docs_reference
 from idroserra.docs_tables import table
 from idroserra.protocol_examples import EXAMPLE_KEY, Message, down_messages, up_messages
 
@@ -131,7 +131,8 @@ def _setting_table() -> str:
 
 def pages() -> dict[str, str]:
     """Return every generated file, by its path under docs/."""
-    found = {"protocol.md": protocol_page(), **docs_howto.pages()}
+    found = {"protocol.md": protocol_page(), **docs_howto.pages(), **docs_reference.pages(),
+             **docs_api.pages()}
     for name in boards.names():
         wired = boards.read(boards.path_of(name))
         found[f"images/boards/{name}.svg"] = board_pinout.svg(wired)

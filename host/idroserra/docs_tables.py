@@ -19,6 +19,8 @@ def anchor(name: str) -> str:
 
 def span(low: object, high: object) -> str:
     """Return "1 to 5", "at least 1", "at most 5" or ""."""
+    low, high = (int(one) if isinstance(one, float) and one.is_integer() and abs(one) >= 10
+                 else one for one in (low, high))
     if low is None and high is None:
         return ""
     if high is None:
