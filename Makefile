@@ -30,7 +30,7 @@ PY := $(VENV)/bin/python
 INSTALLED := $(VENV)/.installed
 VENDOR := host/idroserra/web/static/vendor/.built
 ARGS ?=
-WORKERS ?= 3
+WORKERS ?= 4
 
 .PHONY: demo test lint ruff mypy pyright compile portable pytest docs venv web clean distclean
 
@@ -79,7 +79,7 @@ cover-safety: venv
 	@$(PY) -m coverage report
 .PHONY: cover-safety
 
-# Many tests wait for real servers and browsers, so one worker more than a small machine has cores.
+# Many tests wait for real servers and browsers, so two workers more than a small machine has cores.
 pytest: venv web cover-safety
 	$(VENV)/bin/pytest -n $(WORKERS) --dist worksteal $(addprefix --ignore=,$(SAFETY_TESTS))
 

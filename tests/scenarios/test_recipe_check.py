@@ -55,11 +55,11 @@ def mine(tmp_path):
 
 
 def test_a_shipped_recipe_comes_true_in_the_twin(tmp_path):
-    done = run("basil", "--stage", "growth", "--plot", tmp_path / "run.png")
+    done = run("basil", "--stage", "establish", "--plot", tmp_path / "run.png")
     assert done.exit_code == 0, done.output
     assert "BROKEN" not in done.stdout
-    for words in ("growth: EC stands at 1.20 mS/cm", "growth: pH stands at 5.90",
-                  "growth: the day's light is 15.6 mol/m2", "dosing never locks"):
+    for words in ("establish: EC stands at 1.00 mS/cm", "establish: pH stands at 5.90",
+                  "establish: the day's light is 10.4 mol/m2", "dosing never locks"):
         assert words in done.stdout
     assert (tmp_path / "run.png").read_bytes().startswith(b"\x89PNG")
 

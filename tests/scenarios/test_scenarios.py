@@ -1,7 +1,8 @@
 """Every scenario that is shipped is well formed and keeps its promises.
 
 They run two at a time beside the tests, or one a worker of pytest-xdist. The week and the
-crop of lettuce run in full with `idroserra sim run`; here the week begins.
+crop of lettuce run in full with `idroserra sim run`; here the week begins. Three days without
+network run in test_offline_doses.
 """
 
 import json
@@ -20,8 +21,8 @@ from idrosim.promises import Evidence, Promise, judge
 FOLDER = Path(__file__).resolve().parents[2] / "sim" / "scenarios"
 FILES = sorted(FOLDER.glob("*.toml"))
 PAGE = FOLDER.parents[1] / "docs" / "scenarios.md"
-LONG = {"lettuce-7-days", "lettuce-35-days"}
-SHORT = [file.stem for file in FILES if file.stem not in LONG]
+ELSEWHERE = {"lettuce-7-days", "lettuce-35-days", "network-away-72-hours"}
+SHORT = [file.stem for file in FILES if file.stem not in ELSEWHERE]
 
 
 @pytest.fixture(scope="module")
