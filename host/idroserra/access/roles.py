@@ -98,6 +98,7 @@ MATRIX = (
     Rule("GET", "/api/nodes/{node}/series", _VIEWER),
     Rule("GET", "/api/nodes/{node}/events", _VIEWER),
     Rule("GET", "/api/nodes/{node}/export", _VIEWER),
+    Rule("GET", "/api/nodes/{node}/happened", _VIEWER),
     Rule("GET", "/api/nodes/{node}/report", _VIEWER),
     Rule("GET", "/api/nodes/{node}/report.pdf", _VIEWER),
     Rule("GET", "/nodes/{node}/report", _VIEWER),

@@ -84,7 +84,7 @@ def report_of(service: Service, node: Node, span: Range) -> Document:
     """Return the report of a node. Raises StoreUnavailable, StoreRejected."""
     known = set(service.store.latest(node.node))
     channels = [one for one in CHARTED if one in known]
-    read = [readings_of(service.store, node.node, one, span.days, _band(node, one))
+    read = [readings_of(service.store, node.node, one, span.days, band_of(node, one))
             for one in channels]
     balance = balance_of(
         service.store, node, span.from_unix_ms, span.to_unix_ms, span.zone, NO_STRENGTHS)
@@ -103,7 +103,8 @@ def report_of(service: Service, node: Node, span: Range) -> Document:
     return Document(title, subtitle, sections)
 
 
-def _band(node: Node, channel: str) -> tuple[float, float] | None:
+def band_of(node: Node, channel: str) -> tuple[float, float] | None:
+    """Return the band a channel was to be in, on its stored scale; None where it has none."""
     keys = BANDS.get(channel)
     if keys is None or node.report is None:
         return None
@@ -135,10 +136,11 @@ def _bands(service: Service, node: Node, read: Sequence[Readings], span: Range) 
 
 
 def _range(channel: str, band: tuple[float, float]) -> str:
-    return f"{_number(channel, band[0])}\u2013{shown(channel, band[1])}"
+    return f"{number_of(channel, band[0])}\u2013{shown(channel, band[1])}"
 
 
-def _number(channel: str, value: float) -> str:
+def number_of(channel: str, value: float) -> str:
+    """Return a stored value of a channel as the person reads it, without its unit."""
     look = display_of(channel)
     return figure(value * look.factor + look.offset, look.decimals)
 
@@ -152,7 +154,7 @@ def _channel(read: Readings, span: Range) -> Section:
     days = [by_day.get(start) for start, _end in span.days]
     labels = [span.day(start, "MMMd") for start, _end in span.days]
     chart = days_chart(title, days, labels, read.band,
-                       lambda value: _number(read.channel, value))
+                       lambda value: number_of(read.channel, value))
     rows = []
     for (start, end), day in zip(span.days, days, strict=True):
         name = span.day(start)
@@ -160,10 +162,10 @@ def _channel(read: Readings, span: Range) -> Section:
             rows.append([name, "\u2014", "\u2014", "\u2014", _("no readings")])
             continue
         missing_ms = end - start - day.read_ms
-        rows.append([name, *(_number(read.channel, value) for value in (
+        rows.append([name, *(number_of(read.channel, value) for value in (
             day.low, day.mean, day.high)),
             duration_text(missing_ms) if missing_ms >= 60_000 else ""])
-    rows.append([_("All"), *(_number(read.channel, value) for value in (
+    rows.append([_("All"), *(number_of(read.channel, value) for value in (
         whole.low, whole.mean, whole.high)), ""])
     head = [_("Day"), _("Least"), _("Mean"), _("Most"), _("Without readings")]
     return Section(title, [], Table(head, rows), [chart])

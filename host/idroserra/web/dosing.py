@@ -6,17 +6,18 @@ knows what the node said on connecting and since, so it tells when full is due a
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from idroserra.i18n import gettext as _
 from idroserra.nodes import Node
-from idroserra.web.display import duration_text
+from idroserra.web.display import duration_text, plain_name
 from idroserra.web.told import NewestEvents, Told
 from idroserra.web.words import reason_text
 
 EARN_MS = 3 * 86_400_000  # as the firmware has it
 _LOOPS = ("ec", "ph")
 _ADVICE = "advice: "
+_HELD = "held: "
 
 
 class DosingState(NamedTuple):
@@ -115,6 +116,27 @@ def advice_of(told: NewestEvents, node: str, dosing: DosingState) -> list[str]:
             words = reason_text(reason[len(_ADVICE):])
             sentences.append(words[:1].upper() + words[1:])
     return sentences
+
+
+def decisions_of(told: NewestEvents, node: str) -> list[dict[str, Any]]:
+    """Return what pH and EC control of the running boot decided last: loop, text, unix_ms."""
+    boot = told.newest(node, "boot")
+    found = [(loop, told.decision(node, loop)) for loop in reversed(_LOOPS)]
+    return [{"loop": loop, "text": _decided_text(loop, str(one.detail.get("reason") or "")),
+             "unix_ms": one.unix_us // 1_000}
+            for loop, one in found
+            if one is not None and (boot is None or boot.unix_us <= one.unix_us)]
+
+
+def _decided_text(loop: str, reason: str) -> str:
+    """Return what a loop decided as an answer to: why does it dose, or why not?"""
+    what = plain_name(loop)
+    if reason.startswith("in band"):
+        return _("{what} needs no dose now: {why}").format(what=what, why=reason_text(reason))
+    if reason.startswith(_HELD):
+        return _("{what} waits: {why}").format(
+            what=what, why=reason_text(reason[len(_HELD):]))
+    return _("{what}: {why}").format(what=what, why=reason_text(reason))
 
 
 def share_text(pct: int) -> str:

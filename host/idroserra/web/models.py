@@ -94,6 +94,9 @@ class NodeOut(BaseModel):
         description="granted_pct and asked_pct of the budgets; full_from_unix_ms: when it may get "
                     "what is asked for, at the earliest; in words too.")
     advice: list[str] = Field(description="What a node that only advises would give.")
+    decisions: list[dict[str, Any]] = Field(
+        description="What pH and EC control decided last, and why: loop, text, unix_ms; none of a "
+                    "node out of contact.")
     correction: dict[str, Any] | None = Field(
         description="The newest correction of a fresh fill, open or over: state, volumes in ul, "
                     "target_ph, wait_until_unix_ms; in words too.")

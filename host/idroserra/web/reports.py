@@ -8,10 +8,12 @@ from typing import Annotated, Any, Literal, NamedTuple
 
 from fastapi import APIRouter, Query
 from fastapi.responses import Response
+from pydantic import BaseModel
 
 from idroserra.i18n import gettext as _
 from idroserra.journal.notes import About
 from idroserra.report.build import DAY_MS, BadRange, Range, report_of
+from idroserra.report.happened import happened_of
 from idroserra.report.pdf import pdf_of
 from idroserra.service import Service
 from idroserra.web.api import LATEST_UNIX_MS
@@ -42,6 +44,24 @@ class Choice(NamedTuple):
     text: str
 
 
+class SentenceOut(BaseModel):
+    """One sentence; level: ok, note, warn or bad."""
+
+    level: str
+    text: str
+
+
+class HappenedOut(BaseModel):
+    """What happened in a time: its sum in one sentence, then sentences, worst first."""
+
+    node: str
+    from_unix_ms: int
+    to_unix_ms: int
+    level: str
+    summary: str
+    sentences: list[SentenceOut]
+
+
 def reports_router(service: Service) -> APIRouter:
     """Return the routes of the report."""
     router = APIRouter(prefix="/api/nodes/{node}", responses=_REFUSALS)
@@ -69,6 +89,21 @@ def reports_router(service: Service) -> APIRouter:
         name = f"{node}_{span.at(span.to_unix_ms - 1):%Y-%m-%d}.pdf"
         return Response(made, media_type="application/pdf", headers={
             "Content-Disposition": f'attachment; filename="{name}"'})
+
+    @router.get("/happened", response_model=HappenedOut)
+    def happened(
+        node: str, from_unix_ms: FromMs = None, to_unix_ms: ToMs = None,
+        time_zone: TimeZone = None,
+    ) -> dict[str, Any]:
+        """What happened in a night or a day, in a few sentences; without a range, in the last
+        twelve hours."""
+        now = wall_unix_ms()
+        end = now if to_unix_ms is None else min(to_unix_ms, now)
+        begin = end - DAY_MS // 2 if from_unix_ms is None else from_unix_ms
+        span = span_of(service, node, None, begin, end, time_zone)
+        level, summary, sentences = happened_of(service, service.nodes.get(node), span)
+        return {"node": node, "from_unix_ms": begin, "to_unix_ms": end, "level": level,
+                "summary": summary, "sentences": [one._asdict() for one in sentences]}
 
     return router
 

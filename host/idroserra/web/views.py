@@ -17,7 +17,7 @@ from idroserra.service import Service
 from idroserra.store import EventPoint
 from idroserra.web.correction import correction_of
 from idroserra.web.display import display_of, screen_order
-from idroserra.web.dosing import advice_of, authority_of, dosing_of
+from idroserra.web.dosing import advice_of, authority_of, decisions_of, dosing_of
 from idroserra.web.told import NewestEvents
 from idroserra.web.verdict import is_in_contact, verdict_of
 from idroserra.web.words import event_text, fault_text, level_of, reason_text
@@ -81,6 +81,7 @@ class Views:
         if not is_in_contact(view, now):
             dosing = dosing.when_last_heard()
         view["dosing"] = dosing._asdict()
+        view["decisions"] = [] if dosing.is_old else decisions_of(self.told, node.node)
         run = self._service.recipes.of(node.node)
         has_ph = "reservoir.ph" in view["channels"]
         view["calibration_due_days"] = days_left(

@@ -91,7 +91,9 @@ function renderChoices(node) {
   root.replaceChildren(...found.map(([title, body]) => {
     const button = Object.assign(document.createElement("button"), { type: "button", className: "big", textContent: title });
     button.addEventListener("click", () => begin(body));
-    return button;
+    const choice = Object.assign(document.createElement("div"), { className: "choice" });
+    choice.append(button, Object.assign(document.createElement("small"), { textContent: KINDS[body.kind].atHand }));
+    return choice;
   }));
 }
 

@@ -6,10 +6,10 @@ import { millilitres, number, plainName } from "./words.js";
 const PUT_BACK = t("Rinse the probe and put it back into the tank.");
 
 export const KINDS = {
-  ph: { title: t("pH"), channel: "reservoir.ph", wanted: ["7.00", "4.01"], putBack: PUT_BACK },
-  ec: { title: t("EC"), channel: "reservoir.ec_us_cm", wanted: ["dry", "1413"], putBack: PUT_BACK },
-  level: { title: t("Level"), channel: "reservoir.level_mm", wanted: [t("first depth"), t("second depth")], putBack: t("Bring the water back to where it belongs.") },
-  pump: { title: t("Pump"), channel: null, wanted: [t("first run"), t("second run")], putBack: t("Put the tube back into the tank.") },
+  ph: { title: t("pH"), channel: "reservoir.ph", wanted: ["7.00", "4.01"], putBack: PUT_BACK, atHand: t("At hand: buffers pH 7.00 and 4.01, water to rinse.") },
+  ec: { title: t("EC"), channel: "reservoir.ec_us_cm", wanted: ["dry", "1413"], putBack: PUT_BACK, atHand: t("At hand: standard 1413 \u00b5S/cm, water to rinse, a cloth.") },
+  level: { title: t("Level"), channel: "reservoir.level_mm", wanted: [t("first depth"), t("second depth")], putBack: t("Bring the water back to where it belongs."), atHand: t("At hand: a rule, and water to add or take.") },
+  pump: { title: t("Pump"), channel: null, wanted: [t("first run"), t("second run")], putBack: t("Put the tube back into the tank."), atHand: t("At hand: a measuring cylinder.") },
 };
 
 export const ENDED = ["done", "unconfirmed", "failed", "cancelled", "expired"];

@@ -1,10 +1,10 @@
 // Asking a node for something, and telling honestly what came of it.
 
-import { nowUnixMs, listen } from "./state.js";
+import { nowUnixMs, listen, state } from "./state.js";
 import { valueOf, watchNumbers } from "./fields.js";
 import { dateLocale, t } from "./i18n.js";
 import { request } from "./link.js";
-import { millilitres, plainName } from "./words.js";
+import { millilitres, plainName, timeText } from "./words.js";
 
 // How long the node may begin with it. A dose answers when it is given, which takes its time.
 const TTL_MS = { stop: 10_000, resume: 10_000, dose: 20_000, run: 10_000, correct: 10_000, end_correction: 10_000 };
@@ -86,6 +86,7 @@ export class StopControl {
     [this.stop, this.resume] = root.querySelectorAll("button");
     this.line = root.querySelector("[data-dosing]");
     this.outcome = root.querySelector(".outcome");
+    this.decided = root.querySelector(".decided");
     this.stop.addEventListener("click", () => this.send("stop", t("Asking the node to stop\u2026"), t("Confirmed: the node stopped all dosing")));
     this.resume.addEventListener("click", () => this.send("resume", t("Asking the node to resume\u2026"), t("Confirmed: dosing is possible again")));
   }
@@ -96,10 +97,22 @@ export class StopControl {
     this.stop.disabled = this.resume.disabled = false;
   }
 
-  render(dosing) {
+  render(dosing, decisions) {
+    this.renderDecided(decisions);
     this.line.textContent = dosing.text;
     this.line.dataset.level = dosing.level;
     this.resume.hidden = !["stopped", "latched"].includes(dosing.state);
+  }
+
+  /** What control decided last, since when; nothing where the page or the node lost contact. */
+  renderDecided(decisions) {
+    const known = state.link === "lost" ? [] : decisions;
+    this.decided.hidden = known.length === 0;
+    const items = known.map(({ text, unix_ms: at }) => t("{what} (since {time})", { what: text, time: timeText(at, nowUnixMs()) }));
+    const list = this.decided.querySelector("ul");
+    if (list.dataset.text === items.join("\n")) return;
+    list.dataset.text = items.join("\n");
+    list.replaceChildren(...items.map((item) => Object.assign(document.createElement("li"), { textContent: item })));
   }
 }
 

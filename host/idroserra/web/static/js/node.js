@@ -7,6 +7,7 @@ import { renderDue } from "./calibrate_due.js";
 import { Stack, spanText } from "./chart.js";
 import { DoseForm, StopControl } from "./commands.js";
 import { CorrectionPanel, renderAdvice } from "./correction.js";
+import { Happened } from "./happened.js";
 import { t } from "./i18n.js";
 import { Jotted } from "./jotted.js";
 import { start } from "./link.js";
@@ -40,6 +41,10 @@ const preview = new PreviewPanel(byId("preview"), name, setpoints);
 const why = new WhyList(byId("why"), name);
 new Jotted(byId("jotted"), name);
 const stack = new Stack(byId("stack"), state.nodes.get(name), range);
+const happened = new Happened(byId("happened"), name, (from, to) => {
+  stack.move(() => range.fix(from, to));
+  byId("history").scrollIntoView({ block: "start" });
+});
 let cursorUnixMs = null;
 
 function renderTiles(node) {
@@ -56,6 +61,7 @@ function renderTiles(node) {
 
 function renderImport(progress) {
   const root = byId("import");
+  if (!progress && !root.hidden) happened.load();
   root.hidden = !progress;
   if (!progress) return;
   const share = progress.total_ms ? progress.done_ms / progress.total_ms : 0;
@@ -80,7 +86,7 @@ function render() {
   renderBell();
   renderTiles(node);
   renderImport(node.history_progress);
-  stop.render(node.dosing);
+  stop.render(node.dosing, node.decisions);
   renderAdvice(byId("advice"), node.advice);
   correction.render(node);
   recipe.render(node);
@@ -130,6 +136,7 @@ listen((message) => {
   if (message.type === "record" && message.node === name) for (const tile of tiles.values()) tile.record(message);
   if (message.type === "outdated") byId("outdated").hidden = false;
   if (message.type === "nodes" || (message.type === "node" && message.node === name)) renderSlow();
+  if (message.type === "nodes") happened.load();
   if (message.type === "tick") bottles.tick();
   renderSoon();
 });
@@ -140,6 +147,7 @@ renderSlow();
 renderRange();
 render();
 why.load();
+happened.load();
 bottles.load();
 balance.load();
 start();

@@ -1,0 +1,68 @@
+// What happened last night or in the last day, in the host's sentences, worst first.
+
+import { t } from "./i18n.js";
+import { request } from "./link.js";
+import { nowUnixMs } from "./state.js";
+import { ICONS } from "./strip.js";
+import { dayText, shortTime } from "./words.js";
+
+const ZONE = Intl.DateTimeFormat().resolvedOptions().timeZone || "UTC";
+const EVENING_H = 20;
+const MORNING_H = 8;
+
+/** [from, to): from yesterday's evening to this morning on this device's clock, or to now. */
+export function lastNight(nowMs) {
+  const evening = new Date(nowMs);
+  evening.setDate(evening.getDate() - 1);
+  evening.setHours(EVENING_H, 0, 0, 0);
+  const morning = new Date(nowMs);
+  morning.setHours(MORNING_H, 0, 0, 0);
+  return [evening.getTime(), Math.min(morning.getTime(), Math.round(nowMs))];
+}
+
+export class Happened {
+  /** `show(from, to)` puts a time on the charts. */
+  constructor(root, node, show) {
+    this.root = root;
+    this.path = `/api/nodes/${encodeURIComponent(node)}/happened`;
+    this.time = "night";
+    root.querySelector(".ranges").addEventListener("click", ({ target }) => {
+      if (!target.dataset.time) return;
+      this.time = target.dataset.time;
+      this.load();
+    });
+    root.querySelector(".show").addEventListener("click", () => show(...this.span));
+  }
+
+  get span() {
+    const now = Math.round(nowUnixMs());
+    return this.time === "night" ? lastNight(now) : [now - 86400e3, now];
+  }
+
+  async load() {
+    for (const button of this.root.querySelectorAll("[data-time]")) {
+      button.setAttribute("aria-pressed", String(button.dataset.time === this.time));
+    }
+    const [from, to] = this.span;
+    const when = (ms) => `${dayText(ms)}, ${shortTime(ms)}`;
+    this.root.querySelector(".span").textContent = `${when(from)} \u2013 ${when(to)}`;
+    const query = new URLSearchParams({ from_unix_ms: from, to_unix_ms: to, time_zone: ZONE });
+    try {
+      this.render(await request(`${this.path}?${query}`));
+    } catch (error) {
+      this.render({ level: "warn", summary: t("Not known now: {reason}", { reason: error.message }), sentences: [] });
+    }
+  }
+
+  render({ level, summary, sentences }) {
+    this.root.dataset.level = level;
+    this.root.querySelector(".said use").setAttribute("href", ICONS[level]);
+    this.root.querySelector(".said span").textContent = summary;
+    this.root.querySelector("ul").replaceChildren(...sentences.map((one) => {
+      const item = document.createElement("li");
+      item.dataset.level = one.level;
+      item.textContent = one.text;
+      return item;
+    }));
+  }
+}
