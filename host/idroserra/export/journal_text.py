@@ -13,6 +13,7 @@ from typing import Any
 from zoneinfo import ZoneInfo
 
 from idroserra.export.csv_text import iso_utc
+from idroserra.export.table_csv import safe_cell
 from idroserra.journal.errors import UnknownNote
 from idroserra.journal.notes import Note
 
@@ -27,7 +28,7 @@ def notes_csv(notes: Iterable[Note], zone: ZoneInfo | None) -> Iterator[str]:
     for note in notes:
         there = [_local(note.unix_ms, zone)] if zone else []
         yield _line([iso_utc(note.unix_ms), *there,
-                     *(_safe(getattr(note, name)) for name in _COLUMNS),
+                     *(safe_cell(getattr(note, name)) for name in _COLUMNS),
                      " ".join(f"{photo.id}.jpg" for photo in note.photos), note.id])
 
 
@@ -85,15 +86,6 @@ class _Pieces(io.RawIOBase):
 
 def _local(unix_ms: int, zone: ZoneInfo | None) -> str:
     return datetime.fromtimestamp(unix_ms / 1_000, zone).isoformat(timespec="seconds")
-
-
-def _safe(value: object) -> object:
-    """Return a cell; text that a spreadsheet would compute gets an apostrophe before it."""
-    if value is None:
-        return ""
-    if isinstance(value, str) and value[:1] in ("=", "+", "-", "@", "\t", "\r"):
-        return f"'{value}"
-    return value
 
 
 def _line(cells: list[object]) -> str:

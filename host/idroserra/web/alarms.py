@@ -133,6 +133,13 @@ def alarms_json(service: Service, site: str | None = None) -> dict[str, Any]:
             "alarms": panel(standing)}
 
 
+def kpis_json(service: Service, from_unix_ms: int, to_unix_ms: int) -> dict[str, Any]:
+    """Return what GET /api/alarms/kpis answers."""
+    sites = {service.config.site, *(node.site for node in service.nodes.all())}
+    found = service.alarms.alarms.kpis(sites, from_unix_ms, to_unix_ms)
+    return {"from_unix_ms": from_unix_ms, "to_unix_ms": to_unix_ms, "sites": found}
+
+
 def _health(service: Service) -> dict[str, Any]:
     health = service.alarms.health()
     return {**health, "text": said(health["text"])}
@@ -177,10 +184,7 @@ def _add_reading(router: APIRouter, service: Service) -> None:
     ) -> dict[str, Any]:
         """How many alarms a site's people are told of, floods, standing, stale, chattering."""
         to = wall_unix_ms()
-        begin = to - round(days * DAY_MS)
-        sites = {service.config.site, *(node.site for node in service.nodes.all())}
-        found = service.alarms.alarms.kpis(sites, begin, to)
-        return {"from_unix_ms": begin, "to_unix_ms": to, "sites": found}
+        return kpis_json(service, to - round(days * DAY_MS), to)
 
 
 def _add_acting(router: APIRouter, service: Service) -> None:

@@ -59,6 +59,7 @@ from idroserra.web.previews import previews_router
 from idroserra.web.recipes import recipes_router
 from idroserra.web.reports import reports_router
 from idroserra.web.sites import sites_router
+from idroserra.web.tables import tables_router
 from idroserra.web.views import Views
 
 HERE = Path(__file__).resolve().parent
@@ -112,6 +113,7 @@ def create_app(
     app.include_router(api_router(service, views))
     app.include_router(keys_router(service))
     app.include_router(sites_router(service, views))
+    app.include_router(tables_router(service, views))
     app.include_router(calibrations_router(service))
     app.include_router(alarms_router(service))
     app.include_router(bottles_router(service))

@@ -70,7 +70,7 @@ def bottles_router(service: Service) -> APIRouter:
     @router.get("", response_model=BottlesOut)
     def bottles(node: str) -> dict[str, Any]:
         """What is left in each bottle, by what was dosed since somebody filled it."""
-        return _answer(service, service.nodes.get(node))
+        return bottles_json(service, service.nodes.get(node))
 
     @router.put("/{doser}", response_model=BottlesOut)
     def fill(node: str, doser: Doser, body: FillIn) -> dict[str, Any]:
@@ -80,14 +80,14 @@ def bottles_router(service: Service) -> APIRouter:
         service.alarms.bottles.fill(Bottle(
             node, doser, round(body.volume_ml * 1_000), wall_unix_ms(), body.by, body.stock,
             meq_per_ml))
-        return _answer(service, found)
+        return bottles_json(service, found)
 
     @router.delete("/{doser}", response_model=BottlesOut)
     def unfill(node: str, doser: Doser) -> dict[str, Any]:
         """Take the newest filling back: the bottle before it counts again."""
         found = _checked(service, node, doser)
         service.alarms.bottles.unfill(node, doser)
-        return _answer(service, found)
+        return bottles_json(service, found)
 
     return router
 
@@ -114,7 +114,8 @@ def _strength(doser: str, body: FillIn) -> float | None:
     return STOCKS[body.stock].meq_per_ml
 
 
-def _answer(service: Service, node: Node) -> dict[str, Any]:
+def bottles_json(service: Service, node: Node) -> dict[str, Any]:
+    """Return what GET .../bottles answers."""
     bottles = service.alarms.bottles
     now = wall_unix_ms()
     bottles.count(now)

@@ -158,7 +158,7 @@ def _add_looking(router: APIRouter, service: Service) -> None:
             "due_in_days": health.days_left(day, now),
             "back": [kind for kind in KINDS if _may_go_back(service, node, kind)],
             "calibrations": [
-                _past_json(one) for one in calibrations.history.of(node, kind, limit)],
+                past_json(one) for one in calibrations.history.of(node, kind, limit)],
         }
 
     @router.get("/{calibration}", response_model=CalibrationOut)
@@ -233,7 +233,8 @@ def _may_go_back(service: Service, node: str, kind: str) -> bool:
     return True
 
 
-def _past_json(past: Past) -> dict[str, Any]:
+def past_json(past: Past) -> dict[str, Any]:
+    """Return a calibration that was put in force, as the API gives it."""
     return {
         "id": past.id, "kind": past.kind, "actuator": past.actuator, "by": past.by,
         "unix_ms": past.unix_ms, "is_confirmed": past.is_confirmed, "health": past.health,

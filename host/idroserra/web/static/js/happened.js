@@ -1,5 +1,6 @@
 // What happened last night or in the last day, in the host's sentences, worst first.
 
+import { setSpan } from "./exports.js";
 import { t } from "./i18n.js";
 import { request } from "./link.js";
 import { nowUnixMs } from "./state.js";
@@ -44,6 +45,7 @@ export class Happened {
       button.setAttribute("aria-pressed", String(button.dataset.time === this.time));
     }
     const [from, to] = this.span;
+    setSpan(this.root.querySelector("[data-export]"), from, to);
     const when = (ms) => `${dayText(ms)}, ${shortTime(ms)}`;
     this.root.querySelector(".span").textContent = `${when(from)} \u2013 ${when(to)}`;
     const query = new URLSearchParams({ from_unix_ms: from, to_unix_ms: to, time_zone: ZONE });

@@ -1,6 +1,7 @@
 // Talking to the host: plain requests with one clear message each, and the live stream.
 
 import { confirmPassword } from "./again.js";
+import "./exports.js";
 import { t } from "./i18n.js";
 import { install, noteSeen } from "./installed.js";
 import { apply, replaceNodes, setClock, setLink, state, tell } from "./state.js";

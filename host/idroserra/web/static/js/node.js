@@ -7,6 +7,7 @@ import { renderDue } from "./calibrate_due.js";
 import { Stack, spanText } from "./chart.js";
 import { DoseForm, StopControl } from "./commands.js";
 import { CorrectionPanel, renderAdvice } from "./correction.js";
+import { setSpan } from "./exports.js";
 import { Happened } from "./happened.js";
 import { t } from "./i18n.js";
 import { Jotted } from "./jotted.js";
@@ -97,6 +98,7 @@ function renderRange() {
   for (const button of byId("ranges").children) {
     button.setAttribute("aria-pressed", String(range.follows && button.dataset.range === range.name));
   }
+  setSpan(byId("chart-file").querySelector("a"), ...(stack.shownBounds || range.bounds));
   byId("now").hidden = range.follows;
   byId("span").textContent = spanText(stack.shownBounds || range.bounds, cursorUnixMs);
 }
