@@ -14,6 +14,7 @@
 #   make score   our dosing against peers' on the same twin; writes docs/score.md
 #   make words   bring the translations up to date and say which are missing (docs/languages.md)
 #   make screenshots  every page in every language, size and palette into build/: some minutes
+#   make pictures  the pictures of README and docs/images, from a demo: some minutes
 #   make docs    write the generated pages under docs/
 #   make site    the documentation as a site, into build/site; a host shows it under /docs
 #   make venv    only install
@@ -88,6 +89,10 @@ campaign: campaign-kills campaign-outage bench-sim-week
 
 campaign-kills: venv web  # 20 SIGKILLs of the host, 10 of the broker: about 3 minutes
 	IDROSERRA_HOST_KILLS=20 IDROSERRA_BROKER_KILLS=10 $(VENV)/bin/pytest tests/e2e/test_kills.py
+
+walk-docs: venv web  # getting started and the tutorials by their own commands: about 10 minutes
+	$(VENV)/bin/pytest -n 2 tests/docs/walk_pages.py
+.PHONY: walk-docs
 
 walk: venv web  # an empty chip: flashed, provisioned, adopted, calibrated, dosed: about 5 minutes
 	$(VENV)/bin/pytest tests/flash/walk_bare_chip.py
@@ -179,6 +184,10 @@ site: venv
 screenshots: venv web  # judged by axe as well; ARGS="--language it --page node" for some
 	$(PY) tests/web/screenshots.py $(ARGS)
 .PHONY: screenshots
+
+pictures: venv web  # the few that README and docs show, of a demo with a week of past
+	$(PY) tests/web/pictures.py
+.PHONY: pictures
 
 words: venv
 	$(PY) -m idroserra.i18n_collect

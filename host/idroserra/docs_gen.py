@@ -20,6 +20,8 @@ from idroserra.protocol_examples import EXAMPLE_KEY, Message, down_messages, up_
 
 INTRO = f"""# Protocol
 
+For the engineer who writes another end, of node or host.
+
 Generated from `firmware/idro/protocol/` by `make docs`; do not edit. Version {topics.VERSION}.
 
 Node and host speak MQTT, QoS 1; a node takes `down/stored` at QoS 0. The node id is the MQTT user

@@ -211,6 +211,16 @@ def test_every_decision_record_is_complete():
     assert not found, report(why, found)
 
 
+def test_every_page_begins_with_who_it_is_for():
+    why = "A reader must see at once whether a page is theirs: begin it with \"For the ...\":"
+    by_the_simulator = {"score.md"}  # it writes the page, and how it was made
+    found = [path.name for path in [*(ROOT / "docs").glob("*.md"),
+                                    *(ROOT / "docs" / "reference").glob("*.md")]
+             if path.name not in by_the_simulator
+             and not re.match(r"# [^\n]+\n\nFor ", path.read_text(encoding="utf-8"))]
+    assert not found, report(why, found)
+
+
 def test_links_between_pages_lead_somewhere():
     why = "A link that leads nowhere costs every reader the same search:"
     found = []
