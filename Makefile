@@ -7,6 +7,7 @@
 #   make chaos   thousands of kills, dead lines, full disks; every record counted (hours; resumes)
 #   make campaign-safety  the fault matrix, 500 random days, an evil host: no invariant may break
 #   make mutate  break the firmware on purpose; a scenario must notice each defect
+#   make single-precision  every scenario with the board's floats of 24 bits: the same doses
 #   make cover-safety   branch coverage of the safety gate by its own tests: 100 %
 #   make mutate-safety  break the safety gate in every small way; its own tests must notice
 #   make check-recipes  every shipped recipe against the gate, then in the twin (minutes)
@@ -139,6 +140,10 @@ campaign-evil: venv  # 20 hosts with the key, 10,000 commands each: 6 minutes of
 mutate: venv  # breaks the firmware on purpose, each defect to be caught by a scenario: 3 minutes
 	$(VENV)/bin/idroserra sim mutate
 .PHONY: mutate
+
+single-precision: venv  # every scenario twice, with floats of 53 and of 24 bits: 20 minutes
+	$(VENV)/bin/pytest -n 2 tests/scenarios/every_single_precision.py
+.PHONY: single-precision
 
 # Goes on where it was interrupted, unless the gate or its tests have changed. ARGS="--every 7" is
 # a sample.

@@ -1,0 +1,178 @@
+"""The firmware as a board computes it that keeps floats in single precision.
+
+MicroPython on the ESP32 has floats of 24 bits of mantissa, the interpreter of the simulator of 53.
+`rounded` rewrites the sources: an operation on a float takes and gives numbers of so many bits, a
+whole number among them too, as the board does it; so does what is read or computed in C.
+"""
+
+import ast
+import math
+from pathlib import Path
+
+SINGLE_BITS = 24
+HELPER = "idro/single.py"
+# The module that the rewritten sources call, as MicroPython runs it.
+_HELPER_SOURCE = '''"""Arithmetic on floats of BITS bits of mantissa; anything else is as ever."""
+
+import math
+
+_SCALE = float(1 << BITS)
+
+
+def f32(value):
+    if type(value) is not float or value - value != 0 or not value:
+        return value
+    mantissa, exponent = math.frexp(value)
+    return math.ldexp(float(round(mantissa * _SCALE)) / _SCALE, exponent)
+
+
+def _as_float(value):
+    return f32(float(value)) if type(value) is int else f32(value)
+
+
+def _has_float(one, other):
+    return (type(one) is float and type(other) in (int, float)) or (
+        type(other) is float and type(one) is int)
+
+
+def add(one, other):
+    if _has_float(one, other):
+        return f32(_as_float(one) + _as_float(other))
+    return one + other
+
+
+def sub(one, other):
+    if _has_float(one, other):
+        return f32(_as_float(one) - _as_float(other))
+    return one - other
+
+
+def mul(one, other):
+    if _has_float(one, other):
+        return f32(_as_float(one) * _as_float(other))
+    return one * other
+
+
+def div(one, other):
+    return f32(_as_float(one) / _as_float(other))
+
+
+def power(one, other):
+    if _has_float(one, other):
+        return f32(_as_float(one) ** _as_float(other))
+    return one ** other
+
+
+def mod(one, other):
+    if _has_float(one, other):
+        return f32(_as_float(one) % _as_float(other))
+    return one % other
+
+
+def floor_div(one, other):
+    if _has_float(one, other):
+        return f32(_as_float(one) // _as_float(other))
+    return one // other
+
+
+def below(one, other):
+    if _has_float(one, other):
+        return _as_float(one) < _as_float(other)
+    return one < other
+
+
+def in_place(value, operation, change):
+    if _has_float(value, change):
+        return operation(value, change)
+    if operation is add:
+        value += change
+    elif operation is sub:
+        value -= change
+    elif operation is mul:
+        value *= change
+    else:
+        value = operation(value, change)
+    return value
+'''
+_OPERATIONS = {
+    ast.Add: "add", ast.Sub: "sub", ast.Mult: "mul", ast.Div: "div", ast.Pow: "power",
+    ast.Mod: "mod", ast.FloorDiv: "floor_div",
+}
+# What gives a float that no operation of the source made: numbers read, or computed in C.
+_GIVES_FLOATS = {"float", "sum", "round", "exp", "sqrt", "log", "pow", "fabs"}
+_IMPORT = "from idro.single import add, below, div, f32, floor_div, in_place, mod, mul, power, sub"
+
+
+def single(value: float, mantissa_bits: int = SINGLE_BITS) -> float:
+    """Return the number of so many bits of mantissa that is next to `value`."""
+    mantissa, exponent = math.frexp(value)
+    return math.ldexp(round(mantissa * (1 << mantissa_bits)) / (1 << mantissa_bits), exponent)
+
+
+def helper_source(mantissa_bits: int = SINGLE_BITS) -> str:
+    """Return the source of the module that the rewritten firmware calls."""
+    return _HELPER_SOURCE.replace("BITS", str(mantissa_bits))
+
+
+def rounded(
+    sources: dict[str, Path], folder: Path, mantissa_bits: int = SINGLE_BITS
+) -> dict[str, Path]:
+    """Return firmware sources that compute with floats of so many bits, written to `folder`."""
+    changed = {HELPER: folder / "single.py"}
+    changed[HELPER].write_text(helper_source(mantissa_bits), encoding="utf-8")
+    for number, (name, path) in enumerate(sources.items()):
+        tree = _Rounds(mantissa_bits).visit(ast.parse(path.read_text(encoding="utf-8")))
+        at = 1 if ast.get_docstring(tree) is not None else 0
+        tree.body[at:at] = ast.parse(_IMPORT).body
+        changed[name] = folder / f"{number}.py"
+        changed[name].write_text(ast.unparse(ast.fix_missing_locations(tree)), encoding="utf-8")
+    return changed
+
+
+def _call(name: str, *arguments: ast.expr) -> ast.Call:
+    return ast.Call(ast.Name(name, ast.Load()), list(arguments), [])
+
+
+class _Rounds(ast.NodeTransformer):
+    """Puts a call in the place of each operation that may meet a float."""
+
+    def __init__(self, mantissa_bits: int) -> None:
+        self._bits = mantissa_bits
+
+    def visit_Constant(self, node: ast.Constant) -> ast.expr:
+        is_float = isinstance(node.value, float)
+        return ast.Constant(single(node.value, self._bits)) if is_float else node
+
+    def visit_BinOp(self, node: ast.BinOp) -> ast.expr:
+        self.generic_visit(node)
+        name = _OPERATIONS.get(type(node.op))
+        return _call(name, node.left, node.right) if name else node
+
+    def visit_Compare(self, node: ast.Compare) -> ast.expr:
+        """`a < b` and its like; a chain of comparisons stays, its operands are rounded."""
+        self.generic_visit(node)
+        if len(node.ops) != 1:
+            return node
+        left, right = node.left, node.comparators[0]
+        if isinstance(node.ops[0], ast.Lt):
+            return _call("below", left, right)
+        if isinstance(node.ops[0], ast.Gt):
+            return _call("below", right, left)
+        return node
+
+    def visit_AugAssign(self, node: ast.AugAssign) -> ast.stmt:
+        self.generic_visit(node)
+        name = _OPERATIONS.get(type(node.op))
+        if name is None:
+            return node
+        value = ast.parse(ast.unparse(node.target), mode="eval").body
+        operation = ast.Name(name, ast.Load())
+        return ast.Assign([node.target], _call("in_place", value, operation, node.value))
+
+    def visit_Call(self, node: ast.Call) -> ast.expr:
+        if isinstance(node.func, ast.Name) and node.func.id == "const":
+            return node
+        self.generic_visit(node)
+        name = node.func.attr if isinstance(node.func, ast.Attribute) else getattr(
+            node.func, "id", "")
+        return _call("f32", node) if name in _GIVES_FLOATS else node
