@@ -16,6 +16,9 @@
 #   make words   bring the translations up to date and say which are missing (docs/languages.md)
 #   make screenshots  every page in every language, size and palette into build/: some minutes
 #   make pictures  the pictures of README and docs/images, from a demo: some minutes
+#   make walk-page   every task of an operator's day, by clicks, in 12 looks: 25 minutes
+#   make bench-page  first paint, live update, a chart of 30 days, 50 open tabs: 6 minutes
+#   make fuzz-api    requests made up from the API's description, with each role's token: 5 minutes
 #   make docs    write the generated pages under docs/
 #   make site    the documentation as a site, into build/site; a host shows it under /docs
 #   make venv    only install
@@ -193,6 +196,16 @@ screenshots: venv web  # judged by axe as well; ARGS="--language it --page node"
 pictures: venv web  # the few that README and docs show, of a demo with a week of past
 	$(PY) tests/web/pictures.py
 .PHONY: pictures
+
+walk-page: venv web  # pictures side by side in build/walk/index.html; ARGS="--language it" for some
+	$(PY) tests/web/walk_page.py $(ARGS)
+
+bench-page: venv web  # ARGS="--only paint live" for some; docs/page-speed.md
+	$(PY) bench/bench_page.py $(ARGS)
+
+fuzz-api: venv web
+	IDROSERRA_API_EXAMPLES=40 $(VENV)/bin/pytest -n 0 tests/web/test_api_any_request.py tests/web/test_roles.py
+.PHONY: walk-page bench-page fuzz-api
 
 words: venv
 	$(PY) -m idroserra.i18n_collect

@@ -109,7 +109,8 @@ def chart(
 
 
 def fill(
-    store: Store, nodes: list[str], channels: list[str], days: int, every_ms: int
+    store: Store, nodes: list[str], channels: list[str], days: int, every_ms: int,
+    begin_ms: int = START_MS,
 ) -> tuple[int, float, float]:
     """Write the past hour by hour, tending as it goes; return (points, CPU s of each)."""
     rng = random.Random(1)
@@ -118,7 +119,7 @@ def fill(
     console = Console(stderr=True)
     hours = track(range(days * 24), "filling", console=console, disable=not console.is_terminal)
     for hour in hours:
-        start_ms = START_MS + hour * HOUR_MS
+        start_ms = begin_ms + hour * HOUR_MS
         block = [SamplePoint(node, channel, start_ms + at_ms, next(values[node, channel]))
                  for at_ms in range(0, HOUR_MS, every_ms) for node in nodes
                  for channel in channels]
@@ -131,7 +132,7 @@ def fill(
             pass
         tend_s += time.process_time() - began_s
     began_s = time.process_time()
-    while store.tend(START_MS + days * DAY_MS + HOUR_MS):
+    while store.tend(begin_ms + days * DAY_MS + HOUR_MS):
         pass
     return count, busy_s, tend_s + time.process_time() - began_s
 

@@ -82,12 +82,15 @@ class PahoNode:
             messages.ConfigReport(rev, error, self.values)))
 
     def read(self, values=None, faults=None, ago_ms=0, at_ms=None):
-        """Publish one record of the readings now, or `ago_ms` before now, or of `at_ms`."""
+        """Publish one record of the readings now, or `ago_ms` before now, or of `at_ms`.
+
+        Returns its seq."""
         values = READING | (values or {})
         values = {key: value for key, value in values.items() if key not in (faults or {})}
         record = messages.Record(
             next(self._seqs), at_ms or self.at_ms - ago_ms, values, faults or {})
         self._publish("telemetry", messages.pack_telemetry(self._batch([record])))
+        return record.seq
 
     def tell(self, kind, detail, ago_ms=0, at_ms=None):
         """Publish one event, of now or as `read` has it."""
