@@ -231,6 +231,8 @@ def _part(name: str, part: str) -> str:
         return figures(part, are_differences=True)
     if name in ("ec", "ec_target"):
         return figures(f"{part.removesuffix(' uS/cm')} uS/cm")
+    if name == "channels":
+        return ", ".join(said(channel) for channel in part.split(", "))
     return said(part)
 
 

@@ -43,9 +43,8 @@ def is_live(page):
     expect(page.locator("#link")).to_have_attribute("data-state", "live")
 
 
-@SIZES
-def test_a_newcomer_follows_the_link_and_is_the_first_admin(host, stranger, size, scheme):
-    tab = stranger(size, scheme)
+def test_a_newcomer_follows_the_link_and_is_the_first_admin(host, stranger):
+    tab = stranger()  # on a phone: test_walk.py
     page = tab.page
     page.goto(f"{host.url}/")
     expect(page.locator("h1")).to_have_text("Who runs this greenhouse?")
@@ -54,7 +53,7 @@ def test_a_newcomer_follows_the_link_and_is_the_first_admin(host, stranger, size
     page.goto(f"{host.url}/setup#{host.service.access.users.new_setup_token()}")
     expect(page.locator(".token")).to_be_hidden()
     assert "#" not in page.url  # the secret is not left in the address
-    shot(tab, f"setup-{scheme}")
+    shot(tab, "setup")
     fill(page, "#setup", name="Ada", password=PASSWORD, again=OTHER)
     page.click("#setup button")
     expect(page.locator(".outcome")).to_have_text("The two passwords differ.")
@@ -110,9 +109,8 @@ def test_log_in_log_out_and_back_to_where_one_was(host, node, stranger, size, sc
     tab.check()
 
 
-@SIZES
-def test_an_admin_manages_users_and_tokens(host, tab, size, scheme):
-    admin = tab(size, scheme, Role.ADMIN)
+def test_an_admin_manages_users_and_tokens(host, tab):
+    admin = tab(DESKTOP, "light", Role.ADMIN)
     page = admin.page
     page.goto(f"{host.url}/users")
     page.get_by_text("Add a user").click()
@@ -129,7 +127,7 @@ def test_an_admin_manages_users_and_tokens(host, tab, size, scheme):
     assert host.client_with(secret.text_content()).get("/metrics").status_code == 200
     expect(page.locator("#tokens")).to_contain_text("grafana")
     expect(page.locator("#audit li").first).to_contain_text("make token")
-    shot(admin, f"users-{scheme}")
+    shot(admin, "users")
     admin.check()
     page.locator("#users li", has_text="bert").get_by_role("button", name="Remove").click()
     page.locator("#sure button", has_text="Yes").click()

@@ -43,8 +43,8 @@ def card(page, key):
     return page.locator(f".alarm[data-key='{key}']")
 
 
-@pytest.mark.parametrize("scheme", ["light", "dark"])
-@pytest.mark.parametrize("size", [DESKTOP, PHONE], ids=["desktop", "phone"])
+@pytest.mark.parametrize(("size", "scheme"), [(DESKTOP, "dark"), (PHONE, "light")],
+                         ids=["desktop", "phone"])
 def test_a_cause_stands_first_with_what_it_explains_folded(sick, tab, size, scheme):
     watched = tab(size, scheme)
     page = watched.open("/alarms")

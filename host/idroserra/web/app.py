@@ -179,7 +179,7 @@ def _add_errors(app: FastAPI) -> None:
     def on_http(_request: Request, error: Exception) -> Response:
         status, detail = (error.status_code, error.detail) if isinstance(
             error, HTTPException) else (500, "")
-        return JSONResponse({"error": str(detail)}, status)
+        return JSONResponse(_told(str(detail)), status)
 
     def on_file(_request: Request, error: Exception) -> Response:
         return JSONResponse({"error": f"the host's file does not answer: {error}"}, 503)

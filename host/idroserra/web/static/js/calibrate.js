@@ -90,6 +90,7 @@ function renderChoices(node) {
   root.dataset.text = text;
   root.replaceChildren(...found.map(([title, body]) => {
     const button = Object.assign(document.createElement("button"), { type: "button", className: "big", textContent: title });
+    button.dataset.what = body.actuator || body.kind;
     button.addEventListener("click", () => begin(body));
     const choice = Object.assign(document.createElement("div"), { className: "choice" });
     choice.append(button, Object.assign(document.createElement("small"), { textContent: KINDS[body.kind].atHand }));

@@ -1,7 +1,7 @@
 // What was calibrated before: health, when it is due, the trend, and the way back to the one before.
 
 import { renderDue } from "./calibrate_due.js";
-import { pastText, titleOf } from "./calibrate_steps.js";
+import { pastText, referenceText, titleOf } from "./calibrate_steps.js";
 import { trendOf } from "./calibrate_trend.js";
 import { t } from "./i18n.js";
 import { request } from "./link.js";
@@ -59,7 +59,7 @@ export class Past {
     const health = one.health === null ? "" : t(", health {health}", { health: one.health });
     const lines = [
       `${pastText(one)}${health}`,
-      t("{points}; by {who}", { points: one.points.map(({ reference }) => reference).join(", "), who: one.by }),
+      t("{points}; by {who}", { points: one.points.map(({ reference }) => referenceText(reference)).join(", "), who: one.by }),
     ];
     if (!one.is_confirmed) lines.push(t("The node has not confirmed it."));
     if (one.undone_by !== null) lines.push(t("Taken back by {who}, {when}.", { who: one.undone_by, when: fullTime(one.undone_unix_ms) }));

@@ -19,6 +19,12 @@ export function titleOf({ kind, actuator }) {
   return actuator ? t("Pump {name}", { name: plainName(actuator) }) : KINDS[kind].title;
 }
 
+/** A buffer, a standard, a run or a depth as one reads it: 7.00 or 7,00. */
+export function referenceText(name) {
+  if (name === "dry") return t("dry, in the air");
+  return name.replace(/\d+\.(\d+)/, (all, decimals) => number(Number(all), decimals.length));
+}
+
 /** The name of the step: hold, factory, point, run, running, measure, review, back, applying, end. */
 export function stepOf(state, ui) {
   if (ENDED.includes(state.state)) return "end";
@@ -46,7 +52,7 @@ function pointText(state, reference) {
   }
   if (reference === "dry") return [t("Rinse the cell, dab it dry and hold it in the air."), t("No drop may hang between its plates.")];
   if (state.kind === "ec") return [t("Put the cell and the thermometer into standard {reference} \u00b5S/cm.", { reference }), t("Move it up and down, so that no bubble stays inside.")];
-  return [t("Rinse the probe and put it into pH {reference}.", { reference }), t("The thermometer too. Stir once, then leave it alone.")];
+  return [t("Rinse the probe and put it into pH {reference}.", { reference: referenceText(reference) }), t("The thermometer too. Stir once, then leave it alone.")];
 }
 
 /** [what to do, in one sentence; what else to know, ...]. */
@@ -100,9 +106,9 @@ function endWords(state, kind) {
 export function readingOf({ kind, reading }) {
   if (!reading) return ["\u2014", t("waiting for a reading")];
   if (reading.value === null) return [t("No reading"), reading.fault_text || reading.fault];
-  const temp = reading.temp_c === null ? "" : ` at ${number(reading.temp_c, 1)} \u00b0C`;
   const [decimals, unit] = { ph: [3, "pH"], ec: [0, "\u00b5S/cm"], level: [1, "mm"] }[kind];
-  return [number(reading.value, decimals), `${unit}${temp}`];
+  const words = reading.temp_c === null ? unit : t("{unit} at {temp} \u00b0C", { unit, temp: number(reading.temp_c, 1) });
+  return [number(reading.value, decimals), words];
 }
 
 const RESULTS = [ // result, label, decimals, unit
@@ -129,6 +135,6 @@ export function pastText({ results }) {
 /** The points that were taken, in one line. */
 export function pointsText(state) {
   if (!state.points.length) return "";
-  const texts = state.points.map(({ reference, true_value: value }) => (state.kind === "pump" ? `${reference}: ${millilitres(value * 1000)}` : reference));
+  const texts = state.points.map(({ reference, true_value: value }) => (state.kind === "pump" ? `${reference}: ${millilitres(value * 1000)}` : referenceText(reference)));
   return t("Taken: {points}.", { points: texts.join(", ") });
 }

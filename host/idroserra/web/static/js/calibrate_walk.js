@@ -1,6 +1,6 @@
 // The walk through one calibration: shows the step that the host's state asks for.
 
-import { ENDED, nextReference, pointsText, readingOf, resultRows, stepOf, titleOf, wordsOf, KINDS } from "./calibrate_steps.js";
+import { ENDED, nextReference, pointsText, readingOf, referenceText, resultRows, stepOf, titleOf, wordsOf, KINDS } from "./calibrate_steps.js";
 import { parsed, watchNumbers } from "./fields.js";
 import { t } from "./i18n.js";
 import { request } from "./link.js";
@@ -27,7 +27,7 @@ export class Walk {
     this.form = root.querySelector("form");
     watchNumbers(this.form);
     this.form.addEventListener("submit", (event) => event.preventDefault());
-    this.form.addEventListener("change", () => this.render());
+    for (const kind of ["input", "change"]) this.form.addEventListener(kind, () => this.render());
     this.reset();
   }
 
@@ -90,6 +90,7 @@ export class Walk {
     if (await this.ask("points", body)) {
       this.ui = {};
       this.form.reset();
+      this.offer(); // which puts what comes next into the cup again
       this.render();
     }
   }
@@ -169,13 +170,13 @@ export class Walk {
     this.form.hidden = wanted.length === 0;
     const select = this.form.elements.reference;
     const names = REFERENCES[this.state.kind] || [];
-    const words = (name) => (name === "dry" ? t("dry, in the air") : this.state.kind === "ph" ? `pH ${name}` : `${name} \u00b5S/cm`);
+    const words = (name) => (name === "dry" ? referenceText(name) : this.state.kind === "ph" ? `pH ${referenceText(name)}` : `${name} \u00b5S/cm`);
     select.replaceChildren(...names.map((name) => new Option(words(name), name)));
     if (names.length) select.value = nextReference(this.state);
   }
 
   renderDots() {
-    const steps = [...KINDS[this.state.kind].wanted, t("result")];
+    const steps = [...KINDS[this.state.kind].wanted.map(referenceText), t("result")];
     const at = ["review", "back", "applying", "end"].includes(this.step) ? steps.length - 1 : Math.min(this.state.points.length, steps.length - 2);
     const dots = this.root.querySelector(".dots");
     const key = `${this.state.kind} ${at} ${this.step === "end"}`;

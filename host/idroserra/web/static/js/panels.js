@@ -9,7 +9,7 @@ const TITLES = {
   ph: "pH", ec_us_cm: "EC", temp_c: mark("Temperature"), level_mm: mark("Level"), volume_ml: mark("Volume"),
   rh_pct: mark("Humidity"), vpd_pa: "VPD", duty_pct: mark("Light"),
 };
-const AXIS_PX = 60;
+const AXIS_PX = 68;
 
 export function colour(name) {
   return getComputedStyle(document.documentElement).getPropertyValue(name).trim();

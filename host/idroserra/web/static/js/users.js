@@ -1,5 +1,6 @@
 // Users, tokens of programs, and the audit log: for admins.
 
+import { auditWord } from "./audit_words.js";
 import { renderBell } from "./bell.js";
 import { dateLocale, mark, t, tn } from "./i18n.js";
 import { request } from "./link.js";
@@ -93,7 +94,7 @@ function tokenRow(token) {
 
 function auditRow(row) {
   const at = new Date(row.unix_ms).toLocaleString(dateLocale, { hourCycle: "h23" });
-  const what = `${row.who}: ${row.action}${row.target ? ` ${row.target}` : ""}: ${row.result}`;
+  const what = `${row.who}: ${auditWord(row.action)}${row.target ? ` ${row.target}` : ""}: ${auditWord(row.result)}`;
   const reason = row.reason ? ` (${row.reason})` : "";
   const detail = row.detail ? ` ${row.detail}` : "";
   return make("li", {}, make("span", { textContent: what + reason }), make("small", { className: "soft", textContent: ` ${t("{time}, from {address}", { time: at, address: row.address })}${detail}` }));
