@@ -32,6 +32,8 @@ ELSEWHERE = {"CHANGELOG.md": "changelog.md"}
 # What a link to them leads to on the site.
 AS_PAGE = {"README.md": "index.md", **ELSEWHERE}
 _LINK = re.compile(r"(!?)\[((?:[^\[\]]|\[[^\]]*\])*)\]\(([^)\s#:]+)(#[^)\s]*)?\)")
+# Where a tutorial says which file a block is: its title on the site.
+_FILE = re.compile(r"^```(\w+) (?:file|append)=(\S+)$", re.M)
 _SCRIPT = re.compile(r"<script>(.+?)</script>", re.S)
 _DATA = re.compile(r"""url\(\s*(["']?)data:image/svg\+xml;charset=utf-8,(.+?)\1\s*\)(?=[;}!, ])""")
 _ALIGNED = re.compile(r'style="text-align: (left|center|right);"')
@@ -79,7 +81,7 @@ def stage(root: Path, target: Path) -> None:
         where = page.relative_to(target)
         source = next((root / name for name, own in ELSEWHERE.items() if own == where.as_posix()),
                       docs / where)
-        text = page.read_text(encoding="utf-8")
+        text = _FILE.sub(r'```\1 title="\2"', page.read_text(encoding="utf-8"))
         page.write_text(_LINK.sub(lambda found, source=source, page=page: _within(
             found, source, page, root, target), text), encoding="utf-8")
     for file in (STYLE, ICON):

@@ -19,6 +19,7 @@ class Page(HTMLParser):
         self.ids: set[str] = set()
         self.in_navigation: set[str] = set()
         self.inline = 0
+        self.fences = 0
         self._navs: list[bool] = []
         self.feed(text)
 
@@ -37,6 +38,10 @@ class Page(HTMLParser):
         is_data = has.get("type") == "application/json"
         self.inline += tag == "script" and "src" not in has and not is_data
         self.inline += "style" in has or tag == "style"
+
+    def handle_data(self, data: str) -> None:
+        """Note what was meant as a block of code and is none."""
+        self.fences += "```" in data
 
     def handle_endtag(self, tag: str) -> None:
         """Leave a navigation."""
@@ -59,6 +64,8 @@ def problems(site: Path, wanted: list[str]) -> list[str]:
                   if not _is_ours(name, load)]
         found += [f"{shown}: {wrong}" for link in {*page.links, *page.loads}
                   if _is_ours(name, link) and (wrong := _broken(site, pages, name, link))]
+        if page.fences:
+            found.append(f"{shown}: shows ``` as text: the head of that block is no good")
         if page.inline:
             found.append(f"{shown}: has a script or style inside, which the host forbids")
     return found

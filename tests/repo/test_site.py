@@ -37,12 +37,13 @@ def tree(tmp_path):
 
 def test_everything_wrong_is_named_and_nothing_is_built(tree, tmp_path):
     with pytest.raises(BuildFailed) as failed:
-        tree('<a href="other/#nowhere">x</a> ![y](gone.png) '
+        tree("```python none such=1\n\nx\n\n```\n\n" '<a href="other/#nowhere">x</a> ![y](gone.png) '
              '<img src="https://example.org/a.png" alt="">', more=["lost.md"])
     said = str(failed.value)
     assert "index: loads https://example.org/a.png from elsewhere" in said
     assert "index: other/#nowhere: other/ has no nowhere" in said
     assert "gone.png" in said
+    assert "index: shows ``` as text" in said
     assert "lost/: is outside of the navigation" in said
     assert not (tmp_path / "built" / "site").exists()
 
