@@ -193,7 +193,7 @@ screenshots: venv web  # judged by axe as well; ARGS="--language it --page node"
 	$(PY) tests/web/screenshots.py $(ARGS)
 .PHONY: screenshots
 
-pictures: venv web  # the few that README and docs show, of a demo with a week of past
+pictures: venv web  # the few that README and docs show, of a demo with two days of past
 	$(PY) tests/web/pictures.py
 .PHONY: pictures
 
