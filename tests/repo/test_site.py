@@ -37,7 +37,8 @@ def tree(tmp_path):
 
 def test_everything_wrong_is_named_and_nothing_is_built(tree, tmp_path):
     with pytest.raises(BuildFailed) as failed:
-        tree("```python none such=1\n\nx\n\n```\n\n" '<a href="other/#nowhere">x</a> ![y](gone.png) '
+        tree("```python none such=1\n\nx\n\n```\n\n"
+             '<a href="other/#nowhere">x</a> ![y](gone.png) '
              '<img src="https://example.org/a.png" alt="">', more=["lost.md"])
     said = str(failed.value)
     assert "index: loads https://example.org/a.png from elsewhere" in said
