@@ -1,0 +1,68 @@
+"""Every command that a page shows exists, with the options that it is shown with."""
+
+import functools
+import re
+import shlex
+
+import typer
+from source_tree import ROOT, report
+
+from idroserra.cli import app
+
+_BLOCK = re.compile(r"^```(?:sh|console)?\n(.*?)^```$", re.M | re.S)
+_COMMAND = re.compile(r"^(?:\$ )?(?:sudo -iu \w+ )?(?:\S*/)?idroserra (.+)$")
+
+
+ROOT_COMMAND = typer.main.get_command(app)
+
+
+@functools.cache
+def within(group, name):
+    """Return a command of a group, None for none; made once, for that takes its time."""
+    return group.get_command(None, name)
+
+
+def shown() -> list[tuple[str, str]]:
+    """Return (page, words after `idroserra`) of every command in a block of a page."""
+    found = []
+    for path in (ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))):
+        for block in _BLOCK.findall(path.read_text(encoding="utf-8")):
+            for line in block.replace("\\\n", " ").splitlines():
+                match = _COMMAND.match(line.strip())
+                if match:
+                    words = re.split(r" # | {3,}|[|>&;]", match[1])[0]
+                    found.append((path.name, words.strip()))
+    return found
+
+
+def wrong_with(line: str) -> str:
+    """Return what is wrong with the words of a command, "" for nothing."""
+    try:
+        words = shlex.split(line)
+    except ValueError as error:
+        return str(error)
+    command = ROOT_COMMAND
+    while words and hasattr(command, "list_commands") and not words[0].startswith("-"):
+        name = words.pop(0)
+        command = within(command, name)
+        if command is None:
+            return f"no command {name}"
+    known = {name for one in command.params for name in (*one.opts, *one.secondary_opts)}
+    options = [word.split("=")[0] for word in words if re.match(r"--?[a-z]", word)]
+    unknown = [option for option in options if option not in known | {"--help"}]
+    return f"no option {', '.join(unknown)}" if unknown else ""
+
+
+def test_every_command_of_a_page_is_one():
+    why = "A reader types what stands there:"
+    commands = shown()
+    assert len(commands) > 150
+    found = [f"{page}: idroserra {line}: {wrong}" for page, line in commands
+             if (wrong := wrong_with(line))]
+    assert not found, report(why, found)
+
+
+def test_what_is_none_is_found():
+    assert wrong_with("node dance serra") == "no command dance"
+    assert wrong_with("node list --loud") == "no option --loud"
+    assert wrong_with("node set NODE ph.target=6") == ""
