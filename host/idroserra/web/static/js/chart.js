@@ -10,6 +10,17 @@ import { fullTime, number, plainName, scaled, shortTime, dayText } from "./words
 const SVG = "http://www.w3.org/2000/svg";
 const SLOWEST_MS = 60_000;
 const FASTEST_MS = 5_000;
+const KEPT_MS = [60_000, 900_000, 86_400_000]; // columns that the store has ready
+
+/** What to ask for: as many columns as pixels. Where less than twice as wide ones are ready, just
+ * those, between their own edges: many times faster. */
+function columnsOf([from, to], pixels) {
+  const wideMs = (to - from) / pixels;
+  const readyMs = KEPT_MS.find((ms) => ms > wideMs && ms < 2 * wideMs);
+  if (!readyMs) return { from, to, columns: pixels };
+  const [first, last] = [Math.floor(from / readyMs) * readyMs, Math.ceil(to / readyMs) * readyMs];
+  return { from: first, to: last, columns: (last - first) / readyMs + 1 };
+}
 
 function make(tag, className, parent) {
   const element = document.createElement(tag);
@@ -155,15 +166,15 @@ export class Stack {
     const base = `/api/nodes/${encodeURIComponent(this.node.node)}`;
     const channels = this.panels.flatMap((panel) => panel.channels).join(",");
     const span = `from_unix_ms=${from}&to_unix_ms=${to}`;
-    const columns = Math.min(2000, this.width);
+    const asked = columnsOf([from, to], Math.min(2000, this.width));
     try {
       const [series, events, notes] = await Promise.all([
-        channels ? request(`${base}/series?channels=${channels}&${span}&columns=${columns}`, { signal }) : { series: {} },
+        channels ? request(`${base}/series?channels=${channels}&from_unix_ms=${asked.from}&to_unix_ms=${asked.to}&columns=${asked.columns}`, { signal }) : { series: {} },
         request(`${base}/events?${span}&kinds=dosed&limit=5000`, { signal }),
         loadNotes(this.node.node, [from, to], signal),
       ]);
       this.series = series.series;
-      this.columnMs = (to - from) / columns;
+      this.columnMs = (asked.to - asked.from) / asked.columns;
       this.doses = events.events.map(doseOf);
       this.notes = notes;
       this.shownBounds = [from, to];
