@@ -1,5 +1,6 @@
 """The documentation under /docs of a host: whoever reads it, under the policy of every page."""
 
+import re
 import sys
 
 import pytest
@@ -62,12 +63,21 @@ def test_anybody_reads_and_searches(helpful, browser):
     expect(page.locator("h1")).to_contain_text("Idroserra")
     assert barriers(page) == []
     page.get_by_role("button", name="Search").first.click()
-    page.keyboard.type("siphon")
-    page.screenshot(path="build/shot-search.png")
-    page.get_by_text("Hardware").last.click()
+    page.locator("input[aria-label=Search]").fill("siphon")
+    page.get_by_text("What only a series relay can stop").click()
+    page.wait_for_url("**/docs/hardware/**")
     expect(page.locator("h1")).to_contain_text("Hardware")
     assert tab.troubles == []
     tab.close()
+
+
+def test_every_link_of_the_page_into_the_help_leads_somewhere(helpful):
+    folder = ROOT / "host" / "idroserra" / "web" / "templates"
+    linked = {link for path in folder.glob("*.html")
+              for link in re.findall(r'href="(/docs/[^"#]*)', path.read_text("utf-8"))}
+    assert {"/docs/", "/docs/why-not-dosing/"} <= linked
+    assert {link: helpful.client.get(link).status_code for link in linked} == dict.fromkeys(
+        linked, 200)
 
 
 def test_without_a_site_the_answer_says_how_to_get_one(host):
