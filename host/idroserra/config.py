@@ -194,12 +194,13 @@ class HomeAssistantConfig(_Section):
 
 
 class AlarmTarget(_Section):
-    """Where people are told: an apprise address, which is a secret."""
+    """Where people are told: an apprise address, which is a secret; and in which language."""
 
     name: str = Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9 _.-]{0,39}$")
     url: SecretStr
     from_priority: Literal["low", "medium", "high", "urgent"] = "low"
     escalation_only: bool = False
+    language: Literal["en", "it", "zh"] = "en"  # those of idroserra.i18n.LANGUAGES
 
 
 class AlarmsConfig(_Section):

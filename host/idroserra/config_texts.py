@@ -68,6 +68,7 @@ TEXTS = {
     "alarms.targets[].url": "An address of apprise. A secret.",
     "alarms.targets[].from_priority": "The least that is told here.",
     "alarms.targets[].escalation_only": "Tell here only what nobody acknowledged in time.",
+    "alarms.targets[].language": "What is told here is in this language; units stay metric.",
     "alarms.notify_from": "The least that anybody is told; what is below stays on the page.",
     "alarms.gather_s": "What comes within this time goes as one message.",
     "alarms.quiet_from": "From this time of day, host's time, only what is urgent is told.",

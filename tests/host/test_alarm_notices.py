@@ -275,3 +275,25 @@ def test_an_address_taken_out_of_the_configuration_holds_nothing_up(rig_of, rece
     assert isinstance(delivery, Delivery)
     assert (delivery.state, delivery.error) == ("failed", "no such address any more")
     assert rig.now_unix_ms > T0
+
+
+def test_each_address_is_told_in_its_language(rig_of, receiver):
+    others = [NoticeReceiver() for _ in range(2)]
+    rig = rig_of(daily_at="12:00", targets=[
+        {"name": "phone", "url": receiver.url()},
+        {"name": "nonna", "url": others[0].url(), "language": "it"},
+        {"name": "office", "url": others[1].url(), "language": "zh"}])
+    rig.host = {"broker": "connecting: no route"}
+    rig.silence(*rig.nodes)
+    rig.step(14 * MINUTE_MS, 5_000)
+    assert titles(receiver)[-1] == "farm: The broker does not answer"
+    assert titles(others[0])[-1] == "farm: Il broker non risponde"
+    text = others[0].messages[-1]["message"]
+    assert text.startswith("URGENTE Il broker non risponde.")
+    assert "\nFare: Riavviare il broker" in text
+    assert not any(word in others[1].messages[-1]["message"] for word in ("Do:", "Explains"))
+    assert others[1].messages[-1]["message"].startswith("紧急")
+    shown = [one["title"] for one in rig.deliveries.status()["notices"]]
+    assert shown[0] == "farm: The broker does not answer"
+    for other in others:
+        other.close()

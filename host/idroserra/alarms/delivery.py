@@ -42,6 +42,11 @@ class Deliveries:
         self._is_stopping = False
         self._broken: dict[str, str] = {}
 
+    @property
+    def languages(self) -> set[str]:
+        """The languages beside English that somebody is told in."""
+        return {str(target.language) for target in self._targets.values()} - {"en"}
+
     def run(self) -> None:
         """Send until stop()."""
         while not self._is_stopping:
@@ -99,7 +104,7 @@ class Deliveries:
                 self._send(target, group)
 
     def _send(self, target: Target, group: Sequence[tuple[Notice, Delivery]]) -> None:
-        why = target.send(merged([notice for notice, _ in group]))
+        why = target.send(merged([notice for notice, _ in group], target.language))
         now = self._now_unix_ms()
         self._outbox.mark([_after(notice, delivery, why, now) for notice, delivery in group])
         tries = max(delivery.tries for _, delivery in group) + 1
@@ -122,7 +127,7 @@ class Deliveries:
             error = failed.error
         return {
             "name": target.name, "service": target.service, "error": error,
-            "escalation_only": target.is_escalation_only,
+            "escalation_only": target.is_escalation_only, "language": target.language,
             "sent_unix_ms": None if sent is None else sent.done_unix_ms,
             "next_try_unix_ms": waiting.due_unix_ms if waiting and waiting.tries else None,
         }

@@ -1,13 +1,18 @@
-"""The words of a notice: the cause first, what to do, and how much more there is."""
+"""The words of a notice: the cause first, what to do, and how much more there is.
+
+A notice is written once in English, and once in each other language that somebody is told in.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, NamedTuple
 
 from idroserra.alarms.panel import panel
 from idroserra.alarms.rule import PRIORITIES
 from idroserra.alarms.standing import Standing
+from idroserra.i18n import PLAIN, ngettext, spoken
+from idroserra.i18n import gettext as _
 
 MOST_LINES = 10
 MOST_TITLE_CHARS = 160
@@ -15,7 +20,8 @@ MOST_BODY_CHARS = 3_000
 
 
 class Notice(NamedTuple):
-    """One message to people. kind: alarm, reminder, daily or test. id: 0 before it is kept."""
+    """One message to people, in English. kind: alarm, reminder, daily or test. id: 0 before it is
+    kept. words: {language: (title, body)} of the other languages somebody is told in."""
 
     unix_ms: int
     kind: str
@@ -23,6 +29,24 @@ class Notice(NamedTuple):
     title: str
     body: str
     id: int = 0
+    words: Mapping[str, tuple[str, str]] = {}
+
+    def told_in(self, language: str) -> Notice:
+        """Return it in a language; in English where it was not written in that."""
+        title, body = self.words.get(language, (self.title, self.body))
+        return self._replace(title=title, body=body)
+
+
+def written_in(languages: Iterable[str], make: Callable[[], Notice]) -> Notice:
+    """Return what `make` makes, in English and in each of `languages`."""
+    with spoken(PLAIN):
+        notice = make()
+    words = {}
+    for language in languages:
+        with spoken(PLAIN._replace(language=language)):
+            made = make()
+        words[language] = (made.title, made.body)
+    return notice._replace(words=words)
 
 
 def notice_of(
@@ -33,50 +57,61 @@ def notice_of(
     keys = {one.key for one in about}
     causes = [one for one in panel(standing) if one["key"] in keys]
     first = causes[0]
-    many = f"{len(causes)} alarms. First: " if len(causes) > 1 else ""
-    again = "Still not acknowledged: " if kind == "reminder" else ""
-    title = f"{site}: {again}{many}{_where(first)}{first['title']}"
+    head = f"{_where(first)}{first['title']}"
+    if len(causes) > 1:
+        head = _("{count} alarms. First: {alarm}").format(count=len(causes), alarm=head)
+    if kind == "reminder":
+        head = _("Still not acknowledged: {alarm}").format(alarm=head)
     lines = [_lines(one) for one in causes[:MOST_LINES]]
     if len(causes) > MOST_LINES:
-        lines.append(f"And {len(causes) - MOST_LINES} more, on the alarm page.")
+        lines.append(_("And {count} more, on the alarm page.").format(
+            count=len(causes) - MOST_LINES))
     return Notice(now_unix_ms, kind, max((one["priority"] for one in causes),
                                          key=PRIORITIES.index),
-                  title[:MOST_TITLE_CHARS], "\n\n".join(lines)[:MOST_BODY_CHARS])
+                  f"{site}: {head}"[:MOST_TITLE_CHARS], "\n\n".join(lines)[:MOST_BODY_CHARS])
 
 
 def daily_notice(standing: Sequence[Standing], site: str, now_unix_ms: int) -> Notice:
     """Return the word of every day that alarms work."""
     told = [one for one in standing if one.is_told]
-    what = "no alarm stands" if not told else (
-        f"{len(told)} alarm{'s' if len(told) > 1 else ''} standing, "
-        f"{sum(one.alarm.wants_attention for one in told)} not acknowledged")
-    return Notice(now_unix_ms, "daily", "low", f"{site}: alarms work, {what}",
-                  "This comes every day. When it does not, look at the host.")
+    head = _("alarms work, no alarm stands") if not told else ngettext(
+        "alarms work, {count} alarm standing, {unseen} not acknowledged",
+        "alarms work, {count} alarms standing, {unseen} not acknowledged", len(told)).format(
+            count=len(told), unseen=sum(one.alarm.wants_attention for one in told))
+    return Notice(now_unix_ms, "daily", "low", f"{site}: {head}",
+                  _("This comes every day. When it does not, look at the host."))
 
 
 def notice_of_test(site: str, by: str, now_unix_ms: int) -> Notice:
     """Return what the test button sends."""
-    return Notice(now_unix_ms, "test", "low", f"{site}: test of the notifications",
-                  f"Nothing is wrong. {by} asked for this.")
+    head, body = _("test of the notifications"), _("Nothing is wrong. {name} asked for this.")
+    return Notice(now_unix_ms, "test", "low", f"{site}: {head}", body.format(name=by))
 
 
-def merged(notices: Sequence[Notice]) -> Notice:
-    """Return one notice for those that waited for the same address, the newest first."""
-    newest, *older = sorted(notices, key=lambda notice: -notice.unix_ms)
+def merged(notices: Sequence[Notice], language: str = "en") -> Notice:
+    """Return one notice for those that waited for the same address, the newest first, in the
+    language of that address."""
+    newest, *older = sorted(
+        (notice.told_in(language) for notice in notices), key=lambda notice: -notice.unix_ms)
     if not older:
         return newest
-    parts = [newest.body, *(f"Earlier: {one.title}\n{one.body}" for one in older)]
     worst = max(notices, key=lambda notice: PRIORITIES.index(notice.priority))
+    with spoken(PLAIN._replace(language=language)):
+        earlier = _("Earlier: {alarm}")
+        title = _("{alarm} (and {count} earlier)").format(alarm=newest.title, count=len(older))
+    parts = [newest.body, *(f"{earlier.format(alarm=one.title)}\n{one.body}" for one in older)]
     return newest._replace(
-        priority=worst.priority, title=f"{newest.title} (and {len(older)} earlier)",
-        body="\n\n".join(parts)[:MOST_BODY_CHARS])
+        priority=worst.priority, title=title, body="\n\n".join(parts)[:MOST_BODY_CHARS])
 
 
 def _lines(one: Mapping[str, Any]) -> str:
-    text = (f"{one['priority'].upper()} {_where(one)}{one['title']}. {one['text']}\n"
-            f"Do: {one['action']}")
+    text = (f"{_(one['priority']).upper()} {_where(one)}{one['title']}. {one['text']}\n"
+            f"{_('Do:')} {one['action']}")
     count = len(one["consequences"])
-    return f"{text}\nExplains {count} other alarm{'s' if count > 1 else ''}." if count else text
+    if not count:
+        return text
+    more = ngettext("Explains {count} other alarm.", "Explains {count} other alarms.", count)
+    return f"{text}\n{more.format(count=count)}"
 
 
 def _where(one: Mapping[str, Any]) -> str:

@@ -23,6 +23,10 @@ CREATE TABLE IF NOT EXISTS notices (
     id INTEGER PRIMARY KEY, unix_ms INTEGER NOT NULL, kind TEXT NOT NULL,
     priority TEXT NOT NULL, title TEXT NOT NULL, body TEXT NOT NULL
 );
+CREATE TABLE IF NOT EXISTS notice_words (
+    notice INTEGER NOT NULL, language TEXT NOT NULL, title TEXT NOT NULL, body TEXT NOT NULL,
+    PRIMARY KEY (notice, language)
+) WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS deliveries (
     notice INTEGER NOT NULL, target TEXT NOT NULL, state TEXT NOT NULL, tries INTEGER NOT NULL,
     due_unix_ms INTEGER NOT NULL, done_unix_ms INTEGER, error TEXT NOT NULL,
@@ -69,6 +73,9 @@ class Outbox:
                 notice[:5])
             number = int(cursor.lastrowid or 0)
             self._database.executemany(
+                "INSERT INTO notice_words VALUES (?,?,?,?)",
+                [(number, language, *words) for language, words in notice.words.items()])
+            self._database.executemany(
                 "INSERT INTO deliveries VALUES (?,?,'waiting',0,?,NULL,'')",
                 [(number, target, notice.unix_ms) for target in targets])
             self._database.executemany("INSERT OR REPLACE INTO told VALUES (?,?,?,?)", told)
@@ -104,8 +111,19 @@ class Outbox:
             " WHERE d.state='waiting' AND d.target IN (SELECT target FROM deliveries"
             " WHERE state='waiting' AND due_unix_ms <= ?) ORDER BY n.id", (now_unix_ms,))
         found: dict[str, list[tuple[Notice, Delivery]]] = {}
+        words = self._words()
         for row in rows:
-            found.setdefault(row[7], []).append((Notice(*row[:6]), Delivery(*row[6:])))
+            notice = Notice(*row[:6])._replace(words=words.get(row[5], {}))
+            found.setdefault(row[7], []).append((notice, Delivery(*row[6:])))
+        return found
+
+    def _words(self) -> dict[int, dict[str, tuple[str, str]]]:
+        """Return what waits in other languages than English, by notice."""
+        found: dict[int, dict[str, tuple[str, str]]] = {}
+        for number, language, title, body in self._ask(
+                "SELECT * FROM notice_words WHERE notice IN"
+                " (SELECT notice FROM deliveries WHERE state='waiting')"):
+            found.setdefault(number, {})[language] = (title, body)
         return found
 
     def mark(self, deliveries: Sequence[Delivery]) -> None:
@@ -137,8 +155,9 @@ class Outbox:
 
     def _prune(self, now_unix_ms: int) -> None:
         self._database.execute("DELETE FROM notices WHERE unix_ms < ?", (now_unix_ms - KEPT_MS,))
-        self._database.execute(
-            "DELETE FROM deliveries WHERE notice NOT IN (SELECT id FROM notices)")
+        for table in ("deliveries", "notice_words"):
+            self._database.execute(
+                f"DELETE FROM {table} WHERE notice NOT IN (SELECT id FROM notices)")
 
     def _ask(self, query: str, values: tuple[object, ...] = ()) -> list[Any]:
         with self._lock:

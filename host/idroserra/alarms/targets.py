@@ -38,6 +38,7 @@ class Target:
         """Raises ConfigError, which does not say the address."""
         self.name = config.name
         self.is_escalation_only = config.escalation_only
+        self.language = config.language
         self._least_rank = PRIORITIES.index(config.from_priority)
         url = config.url.get_secret_value()
         self._secrets = _parts(url)

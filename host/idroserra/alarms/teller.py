@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import datetime
 
 from idroserra.alarms.alarms import Alarms
 from idroserra.alarms.delivery import Deliveries
-from idroserra.alarms.notice import daily_notice, notice_of, notice_of_test
+from idroserra.alarms.notice import Notice, daily_notice, notice_of, notice_of_test, written_in
 from idroserra.alarms.outbox import Outbox
-from idroserra.alarms.policy import WINDOW_MS, Policy, plan
+from idroserra.alarms.policy import WINDOW_MS, Policy, ToldOf, plan
 from idroserra.alarms.rule import PRIORITIES
 from idroserra.config import AlarmsConfig
 from idroserra.errors import StoreUnavailable
@@ -48,7 +48,11 @@ class Teller:
 
     def test(self, by: str, now_unix_ms: int) -> int:
         """Send a test to every address; return the notice's id. Raises StoreUnavailable."""
-        return self._deliveries.post(notice_of_test(self._site, by, now_unix_ms))
+        return self._post(lambda: notice_of_test(self._site, by, now_unix_ms))
+
+    def _post(self, make: Callable[[], Notice], told: Sequence[ToldOf] = ()) -> int:
+        """Write a notice in every language somebody is told in, and send it."""
+        return self._deliveries.post(written_in(self._deliveries.languages, make), told)
 
     def _tell(self, now_unix_ms: int) -> None:
         standing = self._alarms.all()
@@ -63,8 +67,8 @@ class Teller:
         due = plan(standing, told, self._outbox.sent_unix_ms(now_unix_ms), now_unix_ms,
                    self._minute_of_day(now_unix_ms), self._policy)
         if due is not None:
-            notice = notice_of(due.kind, due.about, standing, self._site, now_unix_ms)
-            self._deliveries.post(notice, due.told)
+            self._post(lambda: notice_of(
+                due.kind, due.about, standing, self._site, now_unix_ms), due.told)
 
     def _tell_daily(self, now_unix_ms: int) -> None:
         if self._daily_minute is None:
@@ -72,7 +76,8 @@ class Teller:
         late_min = (self._minute_of_day(now_unix_ms) - self._daily_minute) % 1_440
         last = self._outbox.newest_unix_ms("daily") if late_min < DAILY_LATE_MIN else now_unix_ms
         if last is None or now_unix_ms - last >= DAILY_APART_MS:
-            self._deliveries.post(daily_notice(self._alarms.all(), self._site, now_unix_ms))
+            standing = self._alarms.all()
+            self._post(lambda: daily_notice(standing, self._site, now_unix_ms))
 
 
 def policy_of(config: AlarmsConfig) -> Policy:
