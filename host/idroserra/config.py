@@ -56,7 +56,7 @@ class MqttConfig(_Section):
     # 3.1.1 only for a broker that cannot do 5: no Receive Maximum, so bursts may be dropped there
     # and come again from the node's outbox.
     protocol: Literal["5", "3.1.1"] = "5"
-    receive_maximum: int = Field(default=4_000, ge=1, le=65_535)
+    receive_maximum: int = Field(default=65_535, ge=1, le=65_535)
     session_expiry_s: int = Field(default=7 * 86_400, ge=0, le=0xFFFF_FFFE)
 
     @field_validator("url")

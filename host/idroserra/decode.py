@@ -11,6 +11,7 @@ does. What it does not take is read by the contract, whose words are the ones to
 from __future__ import annotations
 
 import json
+from functools import lru_cache
 from typing import Any, NamedTuple
 
 import msgspec
@@ -114,6 +115,7 @@ class _Message(msgspec.Struct, gc=False):
     sent_at_ms: int | None = None
 
 
+_is_id = lru_cache(maxsize=4_096)(contract.is_id)
 _DECODER = msgspec.json.Decoder(_Message)
 
 
@@ -128,7 +130,7 @@ def _plain_telemetry(payload: bytes) -> contract.Batch | None:
         return None
     most = contract.MAX_INT
     if (
-        message.v != 1 or not contract.is_id(message.boot_id)
+        message.v != 1 or not _is_id(message.boot_id)
         or not 0 <= message.oldest_seq <= most
         or not 0 <= (message.boot_unix_ms or 0) <= most
         or not 0 <= (message.sent_at_ms or 0) <= most
@@ -152,9 +154,10 @@ def _plain_telemetry(payload: bytes) -> contract.Batch | None:
 def _is_plain(values: dict[str, int | float], faults: dict[str, str]) -> bool:
     if len(values) > contract.MAX_CHANNELS or len(faults) > contract.MAX_CHANNELS:
         return False
+    limits_of = contract.channel_limits
     try:
         for channel, value in values.items():
-            low, high, is_whole = contract.channel_limits(channel)
+            low, high, is_whole = limits_of(channel)
             if not low <= value <= high or (is_whole and type(value) is not int):
                 return False
         for channel, fault in faults.items():

@@ -13,25 +13,28 @@ import queue
 import threading
 import time
 from collections import deque
+from functools import lru_cache
 
 from idroserra import contract
 from idroserra.commands import Commands
 from idroserra.decode import RECORD_LEAVES, read_records
 from idroserra.errors import SpoolError
 from idroserra.live import Live
-from idroserra.mqtt_link import Arrived, Connected, Link
+from idroserra.mqtt_link import Arrived, Connected, Link, Piece
 from idroserra.nodes import Nodes
 from idroserra.receipts import Announced, Received, Rejected
 from idroserra.spool import Accepted, Item, Spool
 
 GROUP_MS = 50
-GROUP_MESSAGES = 500
+GROUP_MESSAGES = 2_000
 IDLE_S = 0.5
 RETRY_S = 1.0
 HELD_MESSAGES = 5_000
 LIVE_EVENT_MS = 900_000  # older events are history, not news
 
 _log = logging.getLogger("idroserra")
+_parse_topic = lru_cache(maxsize=16_384)(contract.parse_topic)
+_OUR_TOPICS = f"{contract.PREFIX}/host/"
 
 
 class Ingest:
@@ -50,6 +53,7 @@ class Ingest:
         self._in_hand: Arrived | None = None
         self._held: list[tuple[Arrived, Item | None]] = []
         self._is_starved = False
+        self._signs: dict[str, tuple[str, int | None, int]] = {}
 
     def run(self) -> None:
         """Take messages until stop(). Run again after a failure, it rejects what it failed on."""
@@ -78,24 +82,31 @@ class Ingest:
                 self._held.append((message, self._read(message)))
                 self._in_hand = None
             self._waiting.popleft()
+        self._note_signs_of_life()
         self._commands.end_overdue()
         if self._held:
             self._commit()
 
     def _collect(self) -> list[Arrived | Connected]:
-        """Return what arrives within GROUP_MS of the first message, at most GROUP_MESSAGES."""
+        """Return what arrives within GROUP_MS of the first message, about GROUP_MESSAGES."""
         if len(self._held) >= HELD_MESSAGES:
             self._stopping.wait(RETRY_S)
             return []
         messages: list[Arrived | Connected] = []
+        is_first = not self._held
         wait_s = RETRY_S if self._held else IDLE_S
         deadline_s = time.monotonic() + wait_s
         while len(messages) < GROUP_MESSAGES:
             try:
-                messages.append(self._link.inbox.get(timeout=max(0.0, wait_s)))
+                came = self._link.inbox.get(timeout=max(0.0, wait_s))
             except queue.Empty:
                 break
-            if len(messages) == 1 and not self._held:
+            if isinstance(came, Piece):
+                messages += self._link.unpack(came)
+            else:
+                messages.append(came)
+            if is_first:
+                is_first = False
                 deadline_s = time.monotonic() + GROUP_MS / 1_000
             wait_s = deadline_s - time.monotonic()
         return messages
@@ -112,8 +123,7 @@ class Ingest:
         if self._is_starved:
             _log.warning("the spool works again")
         self._is_starved = False
-        for message, _ in self._held:
-            self._link.ack(message)
+        self._link.ack(message for message, _ in self._held)
         self._held.clear()
         if committed is None:
             return
@@ -128,11 +138,11 @@ class Ingest:
 
     def _read(self, message: Arrived) -> Item | None:
         """Return what the spool must keep of a message; do at once what is of the moment."""
-        if message.topic.startswith(f"{contract.PREFIX}/host/"):
+        if message.topic.startswith(_OUR_TOPICS):
             return None
         node = ""
         try:
-            node, _, leaf = contract.parse_topic(message.topic)
+            node, _, leaf = _parse_topic(message.topic)
             if not message.payload and leaf in ("status", "info", "config"):
                 return None  # somebody cleared a retained message
             if leaf in RECORD_LEAVES:
@@ -148,12 +158,18 @@ class Ingest:
         batch, unread = read_records(leaf, message.payload)
         for one in unread:
             _log.info("rejected: %s: seq %d: %s", message.topic, one.seq, one.reason)
-        self._nodes.seen(node, message.unix_ms)
-        if batch.sent_at_ms is not None:
-            self._nodes.set_uptime(node, batch.boot_id, batch.sent_at_ms, message.unix_ms)
+        self._signs[node] = batch.boot_id, batch.sent_at_ms, message.unix_ms
         if not batch.records and not unread:
             return None
         return Received(node, leaf, batch, message.unix_ms, unread)
+
+    def _note_signs_of_life(self) -> None:
+        """Note of each node the last of its messages of records."""
+        for node, (boot_id, sent_at_ms, unix_ms) in self._signs.items():
+            self._nodes.seen(node, unix_ms)
+            if sent_at_ms is not None:
+                self._nodes.set_uptime(node, boot_id, sent_at_ms, unix_ms)
+        self._signs.clear()
 
     def _read_word(self, node: str, leaf: str, message: Arrived) -> Item | None:
         arrived_unix_ms = None if message.retained else message.unix_ms

@@ -1,32 +1,36 @@
-"""The host's line to the broker: paho, a persistent session, messages acknowledged by hand.
+"""The host's lines to the broker: one in for the ingest, one out for everything it says.
 
-Arriving messages wait in `inbox`; the broker keeps each until ack(). With MQTT 5 the Receive
-Maximum bounds how many that are, and nothing is dropped meanwhile.
+In is our own reader (mqtt_reader.py): a persistent session, messages acknowledged by hand. What
+arrives waits in `inbox`; the broker keeps each message until ack(). With MQTT 5 the Receive
+Maximum bounds how many that are; nothing is dropped meanwhile. Out is paho, with the last will.
 """
 
 from __future__ import annotations
 
 import logging
 import queue
+import threading
 import time
-from collections.abc import Callable
+from collections import defaultdict
+from collections.abc import Callable, Iterable
+from functools import lru_cache
 from typing import Any, NamedTuple
 
 import paho.mqtt.client as mqtt
 from paho.mqtt.enums import CallbackAPIVersion, MQTTErrorCode
-from paho.mqtt.packettypes import PacketTypes
-from paho.mqtt.properties import Properties
 
 from idroserra import contract
 from idroserra.config import MqttConfig
+from idroserra.mqtt_reader import MAX_PACKET_BYTES, Reader
+from idroserra.mqtt_wire import PUBLISH, Splitter, WireError, unpack_publish
 
 HOST_STATUS_TOPIC = f"{contract.PREFIX}/host/up/status"
 UP_FILTER = f"{contract.PREFIX}/+/up/#"
-KEEPALIVE_S = 15  # a line that is dead and does not say so is noticed within twice as long
+KEEPALIVE_S = 15  # a line out that is dead is noticed within twice as long
 RECONNECT_S = (1, 30)
 MAX_INFLIGHT = 1_000
-MAX_PACKET_BYTES = 262_144
 OFFLINE_WAIT_S = 2.0
+CONNECTED = "connected"
 
 _log = logging.getLogger("idroserra")
 
@@ -46,6 +50,14 @@ class Arrived(NamedTuple):
 class Connected(NamedTuple):
     """Stands in the inbox where the line came up (again)."""
 
+    connection: int
+
+
+class Piece(NamedTuple):
+    """Bytes as they came; Link.unpack() makes messages of them."""
+
+    data: bytes
+    unix_ms: int
     connection: int
 
 
@@ -73,55 +85,73 @@ class Link:
     """The connection. Reconnects by itself with back-off until stop()."""
 
     def __init__(self, config: MqttConfig, now_unix_ms: Callable[[], int] = wall_unix_ms) -> None:
-        self.inbox: queue.SimpleQueue[Arrived | Connected] = queue.SimpleQueue()
+        self.inbox: queue.SimpleQueue[Arrived | Connected | Piece] = queue.SimpleQueue()
         self.now_unix_ms = now_unix_ms
         self._config = config
+        self._lock = threading.Lock()
+        self._in_state = self._out_state = "not started"
         self._connection = 0
-        self._state = "not started"
+        self._splitter, self._split = Splitter(MAX_PACKET_BYTES), 0
+        self._is_v5 = config.protocol == "5"
+        self._reader = Reader(config, UP_FILTER, self._on_reading, self._on_piece,
+                              self._on_reader_lost)
         self._client = self._build()
 
     @property
     def state(self) -> str:
         """Return "connected", or what keeps it from being so."""
-        return self._state
+        in_state = self._in_state
+        return self._out_state if in_state == CONNECTED else in_state
 
     @property
     def is_connected(self) -> bool:
         """True while the broker is there."""
-        return self._state == "connected"
+        return self.state == CONNECTED
 
     def start(self) -> None:
         """Connect in the background, for as long as it takes."""
-        self._state = "connecting"
-        options: dict[str, Any] = {}
-        if self._config.protocol == "5":
-            properties = Properties(PacketTypes.CONNECT)  # type: ignore[no-untyped-call]
-            properties.SessionExpiryInterval = self._config.session_expiry_s
-            properties.ReceiveMaximum = self._config.receive_maximum
-            properties.MaximumPacketSize = MAX_PACKET_BYTES
-            options = {"clean_start": False, "properties": properties}
-        self._client.connect_async(
-            self._config.host, self._config.port, keepalive=KEEPALIVE_S, **options
-        )
+        self._in_state = self._out_state = "connecting"
+        self._client.connect_async(self._config.host, self._config.port, keepalive=KEEPALIVE_S)
         self._client.loop_start()
+        self._reader.start()
 
     def stop(self) -> None:
         """Say offline and disconnect; the broker keeps what is not acknowledged."""
-        if self.is_connected:
+        if self._out_state == CONNECTED:
             info = self._client.publish(HOST_STATUS_TOPIC, b"offline", qos=1, retain=True)
             try:
                 info.wait_for_publish(OFFLINE_WAIT_S)
             except (ValueError, RuntimeError):
-                self._state = "lost while stopping"
-        self._state = "stopping"
+                self._out_state = "lost while stopping"
+        self._out_state = "stopping"
+        self._reader.stop()
         self._client.disconnect()
         self._client.loop_stop()
-        self._state = "stopped"
+        self._in_state = self._out_state = "stopped"
 
-    def ack(self, message: Arrived) -> None:
-        """Let the broker forget a message. One of an earlier connection will come again."""
-        if message.qos and message.connection == self._connection and self.is_connected:
-            self._client.ack(message.mid, message.qos)
+    def ack(self, messages: Iterable[Arrived]) -> None:
+        """Let the broker forget messages. Those of an earlier connection will come again."""
+        mids: dict[int, list[int]] = defaultdict(list)
+        for message in messages:
+            if message.qos:
+                mids[message.connection].append(message.mid)
+        for connection, of_it in mids.items():
+            self._reader.ack(connection, of_it)
+
+    def unpack(self, piece: Piece) -> list[Arrived]:
+        """Return the messages of a piece, in the order of the inbox; for one thread."""
+        _, unix_ms, connection = piece
+        if connection != self._split:
+            self._splitter, self._split = Splitter(MAX_PACKET_BYTES), connection
+        is_v5 = self._is_v5
+        try:
+            messages = [unpack_publish(packet, is_v5) for packet in self._splitter.feed(piece.data)
+                        if packet[0] >> 4 == PUBLISH]
+        except WireError as error:
+            self._reader.drop(connection, str(error))
+            return []
+        return [Arrived(_topic(topic), payload, retained, unix_ms, mid, qos, connection)
+                for topic, payload, mid, qos, retained in messages]
 
     def publish(self, topic: str, payload: bytes, retained: bool = False) -> bool:
         """Send a message with QoS 1; False when there is no broker: nothing is kept then."""
@@ -132,13 +162,10 @@ class Link:
 
     def _build(self) -> mqtt.Client:
         config = self._config
-        is_v5 = config.protocol == "5"
         client = mqtt.Client(
             CallbackAPIVersion.VERSION2,
-            client_id=config.client_id,
-            clean_session=None if is_v5 else False,
-            protocol=mqtt.MQTTv5 if is_v5 else mqtt.MQTTv311,
-            manual_ack=True,
+            client_id=f"{config.client_id}-out",
+            protocol=mqtt.MQTTv5 if config.protocol == "5" else mqtt.MQTTv311,
         )
         identify(client, config)
         client.will_set(HOST_STATUS_TOPIC, b"offline", qos=1, retain=True)
@@ -146,40 +173,54 @@ class Link:
         client.max_inflight_messages_set(MAX_INFLIGHT)
         client.on_connect = self._on_connect
         client.on_disconnect = self._on_disconnect
-        client.on_message = self._on_message
         return client
 
     def _on_connect(
         self, client: mqtt.Client, userdata: Any, flags: Any, reason: Any, properties: Any
     ) -> None:
         if reason.is_failure:
-            self._state = f"refused by the broker: {reason}"
-            _log.error("%s:%d: %s", self._config.host, self._config.port, self._state)
+            self._out_state = f"refused by the broker: {reason}"
+            _log.error("%s:%d: %s", self._config.host, self._config.port, self._out_state)
             return
-        self._connection += 1
-        client.subscribe(UP_FILTER, qos=1)
-        client.publish(HOST_STATUS_TOPIC, b"online", qos=1, retain=True)
-        self._state = "connected"
-        _log.info("connected to %s:%d", self._config.host, self._config.port)
-        self.inbox.put(Connected(self._connection))
+        self._out_state = CONNECTED
+        self._on_both()
 
     def _on_disconnect(
         self, client: mqtt.Client, userdata: Any, flags: Any, reason: Any, properties: Any
     ) -> None:
-        if self._state == "connected":
-            _log.warning("the broker is gone: %s", reason)
-        if not self._state.startswith("refused"):
-            self._state = f"connecting: {reason}"
+        if not self._out_state.startswith("refused"):
+            self._out_state = f"connecting: {reason}"
 
-    def _on_message(self, client: mqtt.Client, userdata: Any, message: mqtt.MQTTMessage) -> None:
-        try:
-            topic = message.topic
-        except UnicodeDecodeError:
-            topic = "not UTF-8"
-        self.inbox.put(
-            Arrived(topic, bytes(message.payload), message.retain, self.now_unix_ms(),
-                    message.mid, message.qos, self._connection)
-        )
+    def _on_reading(self, connection: int) -> None:
+        with self._lock:
+            self._connection = connection
+        self._in_state = CONNECTED
+        self._on_both()
+
+    def _on_both(self) -> None:
+        """Say so once both lines are up: who hears it may send."""
+        if self.is_connected:
+            self._client.publish(HOST_STATUS_TOPIC, b"online", qos=1, retain=True)
+            _log.info("connected to %s:%d", self._config.host, self._config.port)
+            self.inbox.put(Connected(self._connection))
+
+    def _on_reader_lost(self, why: str) -> None:
+        if self._in_state == CONNECTED:
+            _log.warning("the broker is gone: %s", why)
+        elif why.startswith("refused") and why != self._in_state:
+            _log.error("%s:%d: %s", self._config.host, self._config.port, why)
+        self._in_state = why if why.startswith("refused") else f"connecting: {why}"
+
+    def _on_piece(self, connection: int, data: bytes) -> None:
+        self.inbox.put(Piece(data, self.now_unix_ms(), connection))
+
+
+@lru_cache(maxsize=16_384)
+def _topic(topic: bytes) -> str:
+    try:
+        return topic.decode()
+    except UnicodeDecodeError:
+        return "not UTF-8"
 
 
 def _text(path: object) -> str | None:

@@ -1,6 +1,7 @@
 """What has come from each node: boots, the sequence numbers seen of each, and the counters.
 
-Works inside the transactions of the spool, on its connection; nothing here commits.
+Works inside the transactions of the spool, on its connection; nothing here commits. What many
+messages change again and again (boots, ranges, counters) is written once, by flush().
 """
 
 from __future__ import annotations
@@ -53,9 +54,9 @@ class Received(NamedTuple):
     unread: tuple[Unread, ...] = ()
 
     @property
-    def seqs(self) -> list[int]:
-        """The sequence numbers of what came, read or not, ascending."""
-        return sorted([r.seq for r in self.batch.records] + [u.seq for u in self.unread])
+    def first_seq(self) -> int:
+        """The lowest sequence number of what came, read or not."""
+        return int(min([one[0].seq for one in (self.batch.records, self.unread) if one]))
 
 
 class Announced(NamedTuple):
@@ -105,12 +106,16 @@ class Receipts:
         self._max_rejected = max_rejected
         self._max_unread = max_unread
         self._boots: dict[tuple[str, str], _Boot] = {}
+        self._touched: dict[int, _Boot] = {}
+        self._added: dict[tuple[str, str], int] = {}
         self.counts: dict[str, dict[str, int]] = {}
         self.reload()
 
     def reload(self) -> None:
         """Take the books from disk again, after a roll-back."""
         self._boots.clear()
+        self._touched.clear()
+        self._added.clear()
         self.counts = {}
         for node, name, count in self._database.execute("SELECT node, name, count FROM counters"):
             self._counts_of(node)[name] = count
@@ -123,12 +128,13 @@ class Receipts:
             boot.epoch_unix_ms = choose_epoch(
                 batch, boot.hint_unix_ms, arrived_less_sent_ms, item.unix_ms
             )
-        new = [record for record in batch.records if boot.seen.add(record.seq)]
-        unread = [one for one in item.unread if boot.seen.add(one.seq)]
+        add = boot.seen.add
+        new = [record for record in batch.records if add(record.seq)]
+        unread = [one for one in item.unread if add(one.seq)] if item.unread else []
         for one in unread:
             self._keep_unread(item, one)
         # oldest_seq may not reach past the message itself: what came was not lost.
-        floor_seq = min(batch.oldest_seq, item.seqs[0]) - 1
+        floor_seq = min(batch.oldest_seq, item.first_seq) - 1
         boot.floor_seq = max(boot.floor_seq, floor_seq)
         lost = boot.seen.missing_upto(boot.floor_seq)
         self.count(node, "received", len(new))
@@ -136,7 +142,7 @@ class Receipts:
         self.count(node, "duplicates", came - len(new) - len(unread))
         self.count(node, "lost", lost - boot.lost)
         boot.lost = lost
-        self._save(boot)
+        self._touched[boot.number] = boot
         return Taken(boot.epoch_unix_ms, new, boot.seen.prefix(boot.floor_seq))
 
     def announce(self, item: Announced) -> None:
@@ -149,7 +155,7 @@ class Receipts:
             boot = self._boot(item.node, boot_id) or self._new_boot(item.node, boot_id)
             if boot.epoch_unix_ms is None and boot.hint_unix_ms != epoch_unix_ms:
                 boot.hint_unix_ms = epoch_unix_ms
-                self._save(boot)
+                self._touched[boot.number] = boot
 
     def reject(self, item: Rejected) -> None:
         """Keep a rejected message, dropping the oldest beyond the limit, and count it for ever."""
@@ -188,7 +194,7 @@ class Receipts:
             boot = self._new_boot(item.node, item.batch.boot_id)
         if boot.epoch_unix_ms is None:
             boot.epoch_unix_ms = choose_epoch(item.batch, boot.hint_unix_ms, None, item.unix_ms)
-            self._save(boot)
+            self._touched[boot.number] = boot
         return boot.epoch_unix_ms
 
     def _keep_unread(self, item: Received, one: Unread) -> None:
@@ -206,11 +212,19 @@ class Receipts:
         if by == 0:
             return
         self._counts_of(node)[name] += by
-        self._database.execute(
+        self._added[node, name] = self._added.get((node, name), 0) + by
+
+    def flush(self) -> None:
+        """Write what has changed; before each commit."""
+        for boot in self._touched.values():
+            self._save(boot)
+        self._database.executemany(
             "INSERT INTO counters VALUES (?,?,?)"
             " ON CONFLICT (node, name) DO UPDATE SET count = count + excluded.count",
-            (node, name, by),
+            [(node, name, by) for (node, name), by in self._added.items()],
         )
+        self._touched.clear()
+        self._added.clear()
 
     def epoch(self, node: str, boot_id: str) -> int | None:
         """Return the decided epoch of a boot, or None."""

@@ -19,6 +19,10 @@ class SeenRanges:
 
     def add(self, number: int) -> bool:
         """Add a number; False when it was there already."""
+        if self._lasts and number == self._lasts[-1] + 1:  # nearly always
+            self._lasts[-1] = number
+            self._changed.add(self._firsts[-1])
+            return True
         at = bisect_right(self._firsts, number)
         if at and number <= self._lasts[at - 1]:
             return False

@@ -30,6 +30,7 @@ from idroserra.receipts import (
 )
 
 SHRINK_PAGES = 1_024
+ROW_RECORDS = 200  # records that wait as one row; a message may bring more
 
 _SCHEMA = SCHEMA + """
 CREATE TABLE IF NOT EXISTS pending (
@@ -43,7 +44,7 @@ Item = Received | Announced | Rejected
 
 
 class Accepted(NamedTuple):
-    """The new records of one message, with the epoch of their boot."""
+    """New records of one boot that came together, with the epoch of the boot."""
 
     node: str
     leaf: str
@@ -61,7 +62,7 @@ class Committed:
 
 
 class Pending(NamedTuple):
-    """Records of one message that wait for the store; body is a JSON list of the records."""
+    """Records that came together and wait for the store; body is a JSON list of the records."""
 
     id: int
     node: str
@@ -114,15 +115,19 @@ class Spool:
         node may have missed the first answer."""
         sent = least_arrived_less_sent(items)
         committed = Committed()
+        # Records of one boot that came together wait as one row.
+        rows: dict[tuple[str, str, str], Accepted] = {}
 
         def run() -> None:
             for item in items:
                 if isinstance(item, Received):
-                    self._take(item, sent.get((item.node, item.batch.boot_id)), committed)
+                    self._take(item, sent.get((item.node, item.batch.boot_id)), committed, rows)
                 elif isinstance(item, Announced):
                     self._receipts.announce(item)
                 else:
                     self._receipts.reject(item)
+            for row in committed.accepted:
+                self._keep(row)
 
         self._transact(run)
         if committed.accepted:
@@ -130,7 +135,7 @@ class Spool:
         return committed
 
     def pending(self, max_records: int) -> list[Pending]:
-        """Return the oldest messages that wait, up to about max_records. Raises SpoolError."""
+        """Return the oldest rows that wait, up to about max_records. Raises SpoolError."""
         rows: list[Pending] = []
         total = 0
         query = "SELECT * FROM pending ORDER BY id LIMIT ?"
@@ -175,7 +180,8 @@ class Spool:
             for row, item in known:
                 epoch_unix_ms = self._receipts.epoch_for(item)
                 self._receipts.count(item.node, "received", 1)
-                self._keep(item, epoch_unix_ms, item.batch.records)
+                self._keep(Accepted(item.node, item.leaf, item.batch.boot_id, epoch_unix_ms,
+                                    list(item.batch.records)))
                 self._receipts.forget_unread(row)
 
         if known:
@@ -232,7 +238,10 @@ class Spool:
             self._database.execute("PRAGMA wal_checkpoint(TRUNCATE)")
             self._database.close()
 
-    def _take(self, item: Received, sent_ms: int | None, committed: Committed) -> None:
+    def _take(
+        self, item: Received, sent_ms: int | None, committed: Committed,
+        rows: dict[tuple[str, str, str], Accepted],
+    ) -> None:
         if not item.batch.records and not item.unread:
             return
         taken = self._receipts.take(item, sent_ms)
@@ -240,20 +249,22 @@ class Spool:
         committed.stored_upto[item.node, boot_id] = taken.stored_upto
         if not new or taken.epoch_unix_ms is None:
             return
-        self._keep(item, taken.epoch_unix_ms, new)
-        committed.accepted.append(
-            Accepted(item.node, item.leaf, boot_id, taken.epoch_unix_ms, new)
-        )
+        key = item.node, boot_id, item.leaf
+        row = rows.get(key)
+        if row is None or len(row.records) >= ROW_RECORDS:
+            row = rows[key] = Accepted(item.node, item.leaf, boot_id, taken.epoch_unix_ms, [])
+            committed.accepted.append(row)
+        row.records.extend(new)
 
-    def _keep(self, item: Received, epoch_unix_ms: int, records: Sequence[Any]) -> None:
-        """Let records of a message wait for the store."""
+    def _keep(self, row: Accepted) -> None:
+        """Let records wait for the store."""
         self._database.execute(
             "INSERT INTO pending (node, boot_id, epoch_unix_ms, leaf, record_count, body)"
             " VALUES (?,?,?,?,?,?)",
-            (item.node, item.batch.boot_id, epoch_unix_ms, item.leaf, len(records),
-             msgspec.json.encode(records)),
+            (row.node, row.boot_id, row.epoch_unix_ms, row.leaf, len(row.records),
+             msgspec.json.encode(row.records)),
         )
-        self._depth += len(records)
+        self._depth += len(row.records)
 
     def _transact(self, run: Callable[[], None]) -> None:
         with self._lock:
@@ -262,6 +273,7 @@ class Spool:
             try:
                 self._database.execute("BEGIN IMMEDIATE")
                 run()
+                self._receipts.flush()
                 self._database.execute("COMMIT")
                 is_committed = True
                 self._state = "ok"

@@ -19,7 +19,7 @@ from idroserra.receipts import Rejected
 from idroserra.spool import Pending, Spool
 from idroserra.store import EventPoint, SamplePoint, Store
 
-BLOCK_RECORDS = 400  # about 5,000 values
+BLOCK_RECORDS = 1_500  # about 5,000 lines of InfluxDB
 LINGER_S = 0.25
 FIRST_WAIT_S = 0.25
 LONGEST_WAIT_S = 10.0

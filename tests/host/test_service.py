@@ -164,10 +164,10 @@ def test_a_full_disk_stops_acknowledging_and_resumes_alone(tmp_path, mosquitto, 
     service.start()
     node = NodeClient(mosquitto.port, NODE, KEY)
     node.start()
-    node.sample(12_000)
+    node.sample(40_000)
     eventually(lambda: "full" in service.counts()["spool"]["state"], 60, "the spool is full")
     at_full = counts(service)["received"]
-    assert at_full < 12_000
+    assert at_full < 40_000
     eventually(lambda: node.stored_upto == at_full, 20, "the node is told what there was room for")
     rows = service.spool.pending(10**6)
     service.spool.done(rows)  # what a store that works again would do

@@ -12,8 +12,8 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
+from functools import lru_cache
 
-from idro.protocol.quantities import format_scaled
 from idroserra import contract
 from idroserra.errors import StoreRejected
 from idroserra.store import EventPoint, SamplePoint
@@ -24,20 +24,38 @@ _NUMBERS_OF_DETAIL = ("volume_ul", "on_ms")
 def sample_lines(site: str, samples: Sequence[SamplePoint]) -> list[str]:
     """Return one line for each node, source and instant. Raises StoreRejected: a bad channel."""
     fields: dict[tuple[str, str, int], list[str]] = {}
-    for sample in samples:
+    for node, channel, unix_ms, value in samples:
         try:
-            source, quantity = contract.split_channel(sample.channel)
-            text = format_scaled(quantity, contract.to_scaled(quantity, sample.value))
+            source, scale, template = _layout(channel)
+            # Exact: a scaled integer divided by 10, 100 or 1,000 reads as the same decimals.
+            scaled = round(value * scale)
+            text = template % (scaled if scale == 1 else scaled / scale)
         except (contract.ProtocolError, OverflowError, ValueError) as error:
-            raise StoreRejected(f"{sample.channel}: {error}") from None
-        suffix = "i" if quantity.decimals == 0 else ""
-        key = (sample.node, source, sample.unix_ms)
-        fields.setdefault(key, []).append(f"{quantity.key}={text}{suffix}")
+            raise StoreRejected(f"{channel}: {error}") from None
+        key = (node, source, unix_ms)
+        texts = fields.get(key)
+        if texts is None:
+            fields[key] = [text]
+        else:
+            texts.append(text)
     return [
-        f"sample{_tags(site=site, node=node, source=source)}"
-        f" {','.join(texts)} {unix_ms}000000"
+        f"{_sample_head(site, node, source)} {','.join(texts)} {unix_ms}000000"
         for (node, source, unix_ms), texts in fields.items()
     ]
+
+
+@lru_cache(maxsize=4_096)
+def _layout(channel: str) -> tuple[str, int, str]:
+    """Return (source, 10^decimals, template of the field). Raises ProtocolError."""
+    source, quantity = contract.split_channel(channel)
+    if quantity.decimals == 0:
+        return source, 1, f"{quantity.key}=%di"
+    return source, 10**quantity.decimals, f"{quantity.key}=%.{quantity.decimals}f"
+
+
+@lru_cache(maxsize=16_384)
+def _sample_head(site: str, node: str, source: str) -> str:
+    return f"sample{_tags(site=site, node=node, source=source)}"
 
 
 def event_line(site: str, event: EventPoint) -> str:

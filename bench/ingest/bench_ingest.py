@@ -1,0 +1,183 @@
+"""`make bench-ingest`: the same readings through our host and through peers, into one
+database: VictoriaMetrics, which takes the line protocol of all of them.
+
+    python bench/ingest/bench_ingest.py [--only NAME] [--rates 0,1000,10000,20000] [--seconds 8]
+
+Every contestant has a mosquitto with stock limits and a database of its own, and takes its turn
+within the same minutes. Printed: messages a second that reached the database, CPU microseconds of
+the contestant a message, memory, lost. Rate 0 is a burst as fast as the broker takes it.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import NamedTuple
+
+HERE = Path(__file__).resolve().parent
+sys.path[:0] = [str(HERE), str(HERE.parents[1] / "tests"), str(HERE.parents[1] / "tests/host")]
+
+import contestants  # noqa: E402  found beside this file
+from contestants import CONTESTANTS, FIELD, Contestant, Place  # noqa: E402
+from databases import VictoriaMetrics  # noqa: E402
+
+from idroserra.broker import find_mosquitto, free_port  # noqa: E402
+from waiting import wait_until  # noqa: E402
+
+BURST = 40_000
+STILL_S = 6.0
+LONGEST_S = 60.0
+TICKS = os.sysconf("SC_CLK_TCK")
+
+
+class Outcome(NamedTuple):
+    """One contestant at one rate."""
+
+    name: str
+    rate: int
+    sent: int
+    stored: int
+    per_s: float
+    cpu_us: float
+    rss_mib: float
+    lost: int
+
+
+@contextmanager
+def stock_mosquitto(folder: Path) -> Iterator[int]:
+    """Run mosquitto with the limits it has when nobody sets any; give its port."""
+    port = free_port()
+    config = folder / "mosquitto.conf"
+    config.write_text(f"listener {port} 127.0.0.1\nallow_anonymous true\nlog_dest none\n")
+    process = subprocess.Popen([str(find_mosquitto()), "-c", str(config)],
+                               stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    try:
+        yield port
+    finally:
+        process.terminate()
+        process.wait(60)
+
+
+def cpu_s(pid: int) -> float:
+    """Return the CPU time of a process so far."""
+    fields = Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()
+    return (int(fields[11]) + int(fields[12])) / TICKS
+
+
+def peak_mib(pid: int) -> float:
+    """Return the most memory a process has had."""
+    for line in Path(f"/proc/{pid}/status").read_text().splitlines():
+        if line.startswith("VmHWM"):
+            return int(line.split()[1]) / 1024
+    return 0.0
+
+
+def rows(database: VictoriaMetrics, who: Contestant) -> int:
+    """Return how many readings are in the database."""
+    metric = f"{who.measurement}_{FIELD[who.kind]}"
+    query = {"query": f"sum(count_over_time({metric}[90d]))", "nocache": "1"}
+    answer = json.loads(database.get("/api/v1/query", query))
+    found = answer["data"]["result"]
+    return int(found[0]["value"][1]) if found else 0
+
+
+def run(who: Contestant, rate: int, seconds: float) -> Outcome:
+    """Run one contestant at one rate."""
+    count = BURST if rate == 0 else int(rate * seconds)
+    with tempfile.TemporaryDirectory(prefix="idroserra-bench-") as name:
+        folder = Path(name)
+        with stock_mosquitto(folder) as port, VictoriaMetrics(folder / "victoria") as database:
+            command = who.command(Place(folder, port, database.port))
+            with (folder / "log").open("wb") as log:
+                process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=log,
+                                           stderr=log)
+            try:
+                return _measure(who, rate, count, process, port, database)
+            finally:
+                process.terminate()
+                process.wait(60)
+                if contestants.PROFILE:
+                    show_profiles(folder)
+
+
+def _measure(who: Contestant, rate: int, count: int, process: subprocess.Popen[bytes], port: int,
+             database: VictoriaMetrics) -> Outcome:
+    warm = 0
+    def warmed() -> bool:
+        nonlocal warm
+        flood(port, who.kind, 50, 1_000)
+        threading.Event().wait(1.0)
+        warm = rows(database, who)
+        assert process.poll() is None, f"{who.name} has ended"
+        return warm > 0
+    wait_until(warmed, 30, f"{who.name} works")
+    threading.Event().wait(2.0)
+    warm = rows(database, who)
+    began_cpu_s = cpu_s(process.pid)
+    began_s = time.monotonic()
+    sent = flood(port, who.kind, count, rate, first=2)["sent"]
+    stored, at_s, since_s = 0, began_s, time.monotonic()
+    while stored < sent and time.monotonic() - began_s < LONGEST_S + count / max(rate, 1_000):
+        now = rows(database, who) - warm
+        if now != stored:
+            stored, at_s = now, time.monotonic()
+        elif time.monotonic() - max(at_s, since_s) > STILL_S:
+            break
+        threading.Event().wait(0.25)
+    cpu_us = 1e6 * (cpu_s(process.pid) - began_cpu_s) / max(1, stored)
+    return Outcome(who.name, rate, sent, stored, stored / (at_s - began_s) if stored else 0.0,
+                   cpu_us, peak_mib(process.pid), max(0, sent - stored))
+
+
+def flood(port: int, kind: str, count: int, rate: float, first: int = 1) -> dict[str, float]:
+    """Publish and return what the sender says."""
+    sender = subprocess.Popen(
+        [sys.executable, str(HERE / "flood.py"), str(port), kind, str(count), str(rate),
+         str(first)], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+    assert sender.stdout is not None
+    sender.stdout.readline()
+    told, _ = sender.communicate("go\n", timeout=600)
+    return dict(json.loads(told))
+
+
+def show_profiles(folder: Path) -> None:
+    """Print where the time of our threads went."""
+    import pstats
+
+    for path in sorted(folder.glob("profile-*")):
+        pstats.Stats(str(path)).sort_stats("tottime").print_stats(22)
+
+
+def main() -> None:
+    """Run and print the table."""
+    parser = argparse.ArgumentParser(description="Our host and peers at the same work.")
+    parser.add_argument("--only", help="contestants whose name has this")
+    parser.add_argument("--rates", default="0,1000,10000,20000")
+    parser.add_argument("--seconds", type=float, default=8.0)
+    parser.add_argument("--profile", action="store_true", help="of our threads")
+    asked = parser.parse_args()
+    contestants.PROFILE = asked.profile
+    who_runs = [who for who in CONTESTANTS if asked.only is None or asked.only in who.name]
+    if any(who.kind == "plain" for who in who_runs):
+        contestants.install_peers()
+    print("| who | offered, msg/s | stored, msg/s | CPU, us a message | MiB | lost | durable"
+          " before acknowledged |\n|---|---|---|---|---|---|---|")
+    for rate in (int(text) for text in asked.rates.split(",")):
+        for who in who_runs:
+            one = run(who, rate, asked.seconds)
+            print(f"| {one.name} | {one.rate or 'burst'} | {one.per_s:,.0f} | {one.cpu_us:.1f} |"
+                  f" {one.rss_mib:.0f} | {one.lost:,} of {one.sent:,} | {who.is_durable} |",
+                  flush=True)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,137 @@
+"""A flood of readings over MQTT: flood.py PORT KIND COUNT RATE FIRST
+
+Publishes COUNT messages with QoS 1 as 50 nodes over 5 connections, RATE a second or, with 0, as
+fast as the broker takes them, 500 unacknowledged at most. KIND is "contract" (what our nodes send)
+or "plain" (the same readings as a flat JSON object, which is what peers understand). Prints JSON:
+sent, acked, took_s. The records of a node begin at number FIRST. Messages are made before the
+first is sent, so that it costs little.
+"""
+
+from __future__ import annotations
+
+import json
+import selectors
+import socket
+import struct
+import sys
+import time
+
+NODES = 50
+CONNECTIONS = 5
+WINDOW = 500
+EPOCH_UNIX_MS = 1_795_507_200_000
+STEP_MS = 100
+CHUNK = 64
+PUBACK_BYTES = 4
+
+
+def readings(seq: int) -> dict[str, float]:
+    """Return what a node measures."""
+    return {
+        "reservoir.ph": round(5.5 + seq % 997 / 1000, 3), "reservoir.ec_us_cm": 1500 + seq % 400,
+        "reservoir.temp_c": round(20 + seq % 31 / 10, 1), "reservoir.level_mm": 150 + seq % 50,
+        "air.temp_c": round(22 + seq % 29 / 10, 1), "air.rh_pct": round(60 + seq % 17 / 10, 1),
+        "node.heap_free_b": 80_000 + seq % 977, "node.rssi_dbm": -60 + seq % 7,
+    }
+
+
+def payload(kind: str, seq: int) -> bytes:
+    """Return the message of one record."""
+    if kind == "plain":
+        flat = {name.replace(".", "_"): value for name, value in readings(seq).items()}
+        told = {**flat, "unix_ms": EPOCH_UNIX_MS + seq * STEP_MS}
+    else:
+        records = [{"seq": seq, "at_ms": seq * STEP_MS, "values": readings(seq), "faults": {}}]
+        told = {"v": 1, "boot_id": "b0000001", "boot_unix_ms": EPOCH_UNIX_MS,
+                "sent_at_ms": seq * STEP_MS, "oldest_seq": 1, "records": records}
+    return json.dumps(told, separators=(",", ":")).encode()
+
+
+def packet(kind: str, node: str, seq: int, mid: int) -> bytes:
+    """Return a PUBLISH of MQTT 3.1.1 with QoS 1."""
+    topic = f"idro/v1/{node}/up/telemetry".encode()
+    body = struct.pack(">H", len(topic)) + topic + struct.pack(">H", mid)
+    body += payload(kind, seq)
+    return b"\x32" + _length(len(body)) + body
+
+
+def _length(count: int) -> bytes:
+    found = b""
+    while True:
+        count, low = divmod(count, 128)
+        found += bytes([low | (128 if count else 0)])
+        if not count:
+            return found
+
+
+class Publisher:
+    """One connection and what it has to send."""
+
+    def __init__(self, port: int, number: int) -> None:
+        self.packets: list[bytes] = []
+        self.sent = self.acked = 0
+        self._rest = b""
+        self._in = 0
+        self.socket = socket.create_connection(("127.0.0.1", port))
+        self.socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        name = f"flood-{number}".encode()
+        body = b"\x00\x04MQTT\x04\x02\x00\x00" + struct.pack(">H", len(name)) + name
+        self.socket.sendall(b"\x10" + _length(len(body)) + body)
+        assert self.socket.recv(4)[3:] == b"\0", "the broker refuses"
+        self.socket.setblocking(False)
+
+    def send(self, upto: int) -> None:
+        """Send packets up to number `upto`, as far as socket and window allow."""
+        while True:
+            if not self._rest:
+                end = min(upto, self.acked + WINDOW, self.sent + CHUNK, len(self.packets))
+                if end <= self.sent:
+                    return
+                self._rest = b"".join(self.packets[self.sent : end])
+                self.sent = end
+            try:
+                self._rest = self._rest[self.socket.send(self._rest):]
+            except BlockingIOError:
+                return
+
+    def hear(self) -> None:
+        """Count what was acknowledged."""
+        try:
+            self._in += len(self.socket.recv(65_536))
+        except BlockingIOError:
+            return
+        self.acked = self._in // PUBACK_BYTES
+
+
+def main() -> None:
+    """Send, and say how it went."""
+    port, kind, count, rate, first = (
+        int(sys.argv[1]), sys.argv[2], int(sys.argv[3]), float(sys.argv[4]), int(sys.argv[5]))
+    publishers = [Publisher(port, number) for number in range(CONNECTIONS)]
+    for number in range(count):
+        node = number % NODES
+        to = publishers[node % CONNECTIONS]
+        mid = len(to.packets) % 65_535 + 1
+        seq = number // NODES + first
+        to.packets.append(packet(kind, f"idro-f{node:02d}", seq, mid))
+    print("ready", flush=True)
+    sys.stdin.readline()
+    began_s = time.monotonic()
+    with selectors.DefaultSelector() as selector:
+        for publisher in publishers:
+            selector.register(publisher.socket, selectors.EVENT_READ, publisher)
+        while any(each.acked < len(each.packets) for each in publishers):
+            due = count if not rate else int((time.monotonic() - began_s) * rate)
+            for publisher in publishers:
+                publisher.send(due // CONNECTIONS if due < count else count)
+            for key, _ in selector.select(0.002):
+                key.data.hear()
+    print(json.dumps({
+        "sent": sum(each.sent for each in publishers),
+        "acked": sum(each.acked for each in publishers),
+        "took_s": time.monotonic() - began_s,
+    }), flush=True)
+
+
+if __name__ == "__main__":
+    main()

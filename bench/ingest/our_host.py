@@ -1,0 +1,32 @@
+"""Our host without its page, as a program to be measured: our_host.py CONFIG.json [PROFILE]"""
+
+import cProfile
+import json
+import signal
+import sys
+import threading
+
+from idroserra.config import load_config
+from idroserra.service import Service
+
+
+def main() -> None:
+    """Run until SIGTERM. With PROFILE, write there where each thread's time went."""
+    service = Service(load_config(None, json.loads(sys.argv[1])))
+    profiles = []
+    if len(sys.argv) > 2:
+        for part in (service._ingest, service._writer):
+            profile, run = cProfile.Profile(), part.run
+            profiles.append(profile)
+            part.run = lambda profile=profile, run=run: profile.runcall(run)
+    ended = threading.Event()
+    signal.signal(signal.SIGTERM, lambda *_: ended.set())
+    service.start()
+    ended.wait()
+    service.stop()
+    for number, profile in enumerate(profiles):
+        profile.dump_stats(f"{sys.argv[2]}-{number}")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,227 @@
+"""The way in for the ingest: an MQTT client of ours that subscribes and acknowledges, and no more.
+
+A general client costs three to ten times as much a message (docs/adr/0014). One thread reads what
+there is in large pieces, hands each on as it is, and sends the acknowledgements others give it. It
+does nothing else: a broker with stock limits drops what does not fit into the buffers of a line
+whose reader is late. The session is kept by the broker; a dead line is noticed in 20 s.
+"""
+
+from __future__ import annotations
+
+import logging
+import select
+import socket
+import ssl
+import threading
+import time
+from collections.abc import Callable, Iterable
+from contextlib import suppress
+
+from idroserra import mqtt_wire
+from idroserra.config import MqttConfig
+from idroserra.mqtt_wire import WireError
+
+KEEPALIVE_S = 15  # what the broker is told: it gives us up after one and a half of it
+QUIET_S = 7.0  # without a word for so long: ask
+DEAD_S = 18.0  # without an answer either: the line is dead
+ANSWER_S = 10.0
+RECONNECT_S = (1.0, 30.0)
+MAX_PACKET_BYTES = 262_144
+_PIECE_BYTES = 1_048_576
+
+_log = logging.getLogger("idroserra")
+
+
+class Reader:
+    """The subscription. Told, in its thread: `connected(number)`; `took(number, data)`, the bytes
+    of what comes on connection `number`, cut anywhere; `lost(why)`."""
+
+    def __init__(
+        self, config: MqttConfig, topic_filter: str, connected: Callable[[int], None],
+        took: Callable[[int, bytes], None], lost: Callable[[str], None],
+    ) -> None:
+        self._config = config
+        self._filter = topic_filter
+        self._connected, self._took, self._lost = connected, took, lost
+        self._is_v5 = config.protocol == "5"
+        self._number = 0
+        self._has_session = False
+        self._nonsense: str | None = None
+        self._lock = threading.Lock()
+        self._out = bytearray()
+        self._stopping = threading.Event()
+        self._wake, self._woken = socket.socketpair()
+        self._wake.setblocking(False)
+        self._woken.setblocking(False)
+        self._thread = threading.Thread(target=self._run, name="mqtt", daemon=True)
+
+    def start(self) -> None:
+        """Connect, and again whenever the line is lost, until stop()."""
+        self._thread.start()
+
+    def stop(self) -> None:
+        """Say good-bye and end. The broker keeps what is not acknowledged."""
+        self._stopping.set()
+        self._rouse()
+        if self._thread.is_alive():
+            self._thread.join()
+        self._wake.close()
+        self._woken.close()
+
+    def ack(self, number: int, mids: Iterable[int]) -> None:
+        """Acknowledge messages of connection `number`; those of an earlier one come again."""
+        data = mqtt_wire.pubacks(mids)
+        with self._lock:
+            if number != self._number or not self._has_session or not data:
+                return
+            self._out += data
+        self._rouse()
+
+    def drop(self, number: int, why: str) -> None:
+        """Give up connection `number`, which brings nonsense, and build another."""
+        with self._lock:
+            if number == self._number:
+                self._nonsense = why
+        self._rouse()
+
+    def _rouse(self) -> None:
+        with suppress(BlockingIOError):  # it is awake already
+            self._wake.send(b"\0")
+
+    def _run(self) -> None:
+        wait_s = RECONNECT_S[0]
+        while not self._stopping.is_set():
+            number = self._number
+            try:
+                with self._open() as line:
+                    self._read(line)
+                return
+            except (OSError, WireError) as error:
+                if self._number != number:
+                    wait_s = RECONNECT_S[0]
+                with self._lock:
+                    self._has_session = False
+                    self._out.clear()
+                self._lost(str(error) or type(error).__name__)
+            self._stopping.wait(wait_s)
+            wait_s = min(2 * wait_s, RECONNECT_S[1])
+
+    def _open(self) -> socket.socket:
+        """Return a line with its session and subscription. Raises OSError, WireError."""
+        config = self._config
+        line = socket.create_connection((config.host, config.port), ANSWER_S)
+        try:
+            line.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+            if config.is_tls:
+                line = _tls(config).wrap_socket(line, server_hostname=config.host)
+            password = None if config.password is None else config.password.get_secret_value()
+            properties = mqtt_wire.connect_properties(
+                config.session_expiry_s, config.receive_maximum, MAX_PACKET_BYTES
+            ) if self._is_v5 else None
+            line.sendall(mqtt_wire.connect(
+                config.client_id, config.username, password, KEEPALIVE_S, properties))
+        except (OSError, WireError):
+            line.close()
+            raise
+        return line
+
+    def _read(self, line: socket.socket) -> None:
+        """Take what comes until stop(). Raises OSError, WireError."""
+        splitter = mqtt_wire.Splitter(MAX_PACKET_BYTES)
+        line.setblocking(False)
+        opened_s = heard_s = spoke_s = asked_s = time.monotonic()
+        is_up = False
+        while not self._stopping.is_set():
+            ready, _, _ = select.select(
+                [line, self._woken], [line] if self._out else [], [], 0 if _waits(line) else 1.0)
+            now_s = time.monotonic()
+            if self._woken in ready:
+                self._woken.recv(4_096)
+            if line in ready or _waits(line):
+                data = _receive(line)
+                if data:
+                    heard_s = now_s
+                    if is_up:
+                        self._took(self._number, data)
+                    else:
+                        is_up = self._begin(splitter, data)
+            if self._flush(line):
+                spoke_s = now_s
+            if self._nonsense is not None:
+                raise WireError(self._nonsense)
+            if not is_up and now_s - opened_s > ANSWER_S or now_s - heard_s > DEAD_S:
+                raise WireError("no answer: the line is dead")
+            if now_s - max(asked_s, min(heard_s, spoke_s)) > QUIET_S:
+                self._say(mqtt_wire.PINGREQ)
+                asked_s = now_s
+        with suppress(OSError):
+            self._say(mqtt_wire.GOODBYE)
+            self._flush(line)
+
+    def _begin(self, splitter: mqtt_wire.Splitter, data: bytes) -> bool:
+        """Take part in the opening; return True once the subscription stands. Raises WireError.
+
+        The broker may send messages of the session before it answers the subscription."""
+        is_up = False
+        messages = []
+        for packet in splitter.feed(data):
+            if packet.kind == mqtt_wire.PUBLISH:
+                messages.append(packet)
+                continue
+            refused = mqtt_wire.refusal(packet, self._is_v5)
+            if refused is not None:
+                raise WireError(f"refused by the broker: {refused}")
+            if packet.kind == mqtt_wire.CONNACK:
+                with self._lock:
+                    self._number += 1
+                    self._has_session, self._nonsense = True, None
+                self._say(mqtt_wire.subscribe(self._filter, self._is_v5))
+            else:
+                is_up = True
+                self._connected(self._number)
+        data = b"".join(mqtt_wire.pack(packet) for packet in messages)
+        data += splitter.take_rest() if is_up else b""
+        if data:
+            self._took(self._number, data)
+        return is_up
+
+    def _say(self, data: bytes) -> None:
+        with self._lock:
+            self._out += data
+
+    def _flush(self, line: socket.socket) -> bool:
+        """Send what goes out without waiting; True where something did."""
+        with self._lock:
+            if not self._out:
+                return False
+            try:
+                count = line.send(self._out)
+            except (BlockingIOError, ssl.SSLWantWriteError, ssl.SSLWantReadError):
+                return False
+            del self._out[:count]
+        return True
+
+
+def _tls(config: MqttConfig) -> ssl.SSLContext:
+    """Return what checks the broker's certificate and shows ours. Raises OSError."""
+    context = ssl.create_default_context(
+        cafile=None if config.ca_file is None else str(config.ca_file))
+    if config.cert_file is not None:
+        context.load_cert_chain(config.cert_file, config.key_file)
+    return context
+
+
+def _waits(line: socket.socket) -> bool:
+    """True while decrypted bytes wait that select() does not see."""
+    return isinstance(line, ssl.SSLSocket) and line.pending() > 0
+
+
+def _receive(line: socket.socket) -> bytes:
+    """Return what there is, b"" where nothing is yet. Raises OSError at the end of the line."""
+    try:
+        data = line.recv(_PIECE_BYTES)
+    except (BlockingIOError, ssl.SSLWantReadError, ssl.SSLWantWriteError):
+        return b""
+    if not data:
+        raise ConnectionError("the broker closed the line")
+    return data

@@ -1,0 +1,195 @@
+"""The packets of MQTT that a client needs which only listens: 5 and 3.1.1, bytes in, bytes out.
+
+Section numbers are those of the OASIS standard MQTT 5.0. Nothing here does I/O.
+"""
+
+from __future__ import annotations
+
+import struct
+from collections.abc import Iterable
+from typing import NamedTuple
+
+from paho.mqtt.packettypes import PacketTypes
+from paho.mqtt.reasoncodes import ReasonCode
+
+CONNACK, PUBLISH, SUBACK, PINGRESP, DISCONNECT = 2, 3, 9, 13, 14
+PINGREQ = b"\xc0\x00"
+GOODBYE = b"\xe0\x00"
+ANY_LENGTH = 4  # bytes a remaining length may have
+_REFUSED_311 = ("accepted", "unacceptable protocol version", "identifier rejected",
+                "server unavailable", "bad user name or password", "not authorized")
+
+
+class WireError(Exception):
+    """The broker sent what is no MQTT."""
+
+
+class Packet(NamedTuple):
+    """The first byte of a packet and what follows its length."""
+
+    first: int
+    body: bytes
+
+    @property
+    def kind(self) -> int:
+        """CONNACK, PUBLISH ..."""
+        return self.first >> 4
+
+
+def pack(packet: Packet) -> bytes:
+    """Return the bytes of a packet."""
+    return bytes((packet.first,)) + _varied(len(packet.body)) + packet.body
+
+
+class Splitter:
+    """Takes a stream apart into packets, none longer than max_bytes. Raises WireError."""
+
+    def __init__(self, max_bytes: int) -> None:
+        self._max_bytes = max_bytes
+        self._rest = b""
+
+    def feed(self, data: bytes) -> list[Packet]:
+        """Return the packets that are whole by now."""
+        buffer = self._rest + data if self._rest else data
+        at, size = 0, len(buffer)
+        found = []
+        while size - at >= 2:
+            head = at + 2
+            length = buffer[at + 1]
+            if length > 127:
+                more = _length(buffer, at + 1)
+                if more is None:
+                    break
+                length, head = more
+            if length > self._max_bytes:
+                raise WireError(f"a packet of {length} bytes")
+            end = head + length
+            if end > size:
+                break
+            found.append(Packet(buffer[at], buffer[head:end]))
+            at = end
+        self._rest = buffer[at:]
+        return found
+
+    def take_rest(self) -> bytes:
+        """Return the beginning of a packet that is not whole, for whoever goes on."""
+        rest, self._rest = self._rest, b""
+        return rest
+
+
+def _length(buffer: bytes, at: int) -> tuple[int, int] | None:
+    """Return (value, end) of a variable byte integer (1.5.5); None while it is cut off."""
+    value = 0
+    for number in range(ANY_LENGTH):
+        if at + number >= len(buffer):
+            return None
+        byte = buffer[at + number]
+        value |= (byte & 127) << 7 * number
+        if byte < 128:
+            return value, at + number + 1
+    raise WireError("a length without an end")
+
+
+class Publish(NamedTuple):
+    """A message; mid is 0 with QoS 0."""
+
+    topic: bytes
+    payload: bytes
+    mid: int
+    qos: int
+    retained: bool
+
+
+def unpack_publish(packet: Packet, is_v5: bool) -> Publish:
+    """Return the message of a PUBLISH (3.3). Raises WireError."""
+    first, body = packet
+    qos = first >> 1 & 3
+    if len(body) < 2 or qos > 1:  # we subscribe with QoS 1
+        raise WireError("PUBLISH: cut off, or of a QoS nobody asked for")
+    end = 2 + (body[0] << 8 | body[1])
+    topic = body[2:end]
+    mid = 0
+    if qos:
+        if len(body) < end + 2:
+            raise WireError("PUBLISH: cut off")
+        mid = body[end] << 8 | body[end + 1]
+        end += 2
+    if is_v5:
+        properties = _length(body, end)
+        if properties is None:
+            raise WireError("PUBLISH: cut off")
+        end = properties[0] + properties[1]
+    if end > len(body):
+        raise WireError("PUBLISH: cut off")
+    return Publish(topic, body[end:], mid, qos, bool(first & 1))
+
+
+def connect(
+    client_id: str, username: str | None, password: str | None, keepalive_s: int,
+    properties: bytes | None,
+) -> bytes:
+    """Return CONNECT (3.1) of a session that is kept; properties None: MQTT 3.1.1."""
+    flags = (0x80 if username is not None else 0) | (0x40 if password is not None else 0)
+    body = _text("MQTT") + bytes((4 if properties is None else 5, flags))
+    body += struct.pack(">H", keepalive_s)
+    if properties is not None:
+        body += _varied(len(properties)) + properties
+    body += _text(client_id)
+    for word in (username, password):
+        if word is not None:
+            body += _text(word)
+    return pack(Packet(0x10, body))
+
+
+def connect_properties(session_expiry_s: int, receive_maximum: int, max_bytes: int) -> bytes:
+    """Return the properties of CONNECT (3.1.2.11)."""
+    return struct.pack(">BIBHBI", 0x11, session_expiry_s, 0x21, receive_maximum, 0x27, max_bytes)
+
+
+def subscribe(topic_filter: str, is_v5: bool) -> bytes:
+    """Return SUBSCRIBE (3.8) with QoS 1, as packet 1."""
+    body = b"\x00\x01" + (b"\x00" if is_v5 else b"") + _text(topic_filter) + b"\x01"
+    return pack(Packet(0x82, body))
+
+
+def pubacks(mids: Iterable[int]) -> bytes:
+    """Return a PUBACK (3.4), "success", for each."""
+    numbers = [number for mid in mids for number in (0x4002, mid)]
+    return struct.pack(f">{len(numbers)}H", *numbers)
+
+
+def refusal(packet: Packet, is_v5: bool) -> str | None:
+    """Return why a CONNACK (3.2), SUBACK (3.9) or DISCONNECT (3.14) refuses; None: it does not.
+
+    Raises WireError."""
+    body, kind = packet.body, packet.kind
+    at = {CONNACK: 1, SUBACK: len(body) - 1, DISCONNECT: 0}.get(kind)
+    if at is None or (kind != DISCONNECT and len(body) < 2):
+        raise WireError(f"packet {kind} where an answer should be")
+    code = body[at] if at < len(body) else 0
+    if kind == CONNACK and not is_v5:
+        return None if code == 0 else _REFUSED_311[min(code, len(_REFUSED_311) - 1)]
+    return None if code < 0x80 else _reason(kind, code)
+
+
+def _reason(kind: int, code: int) -> str:
+    types = {CONNACK: PacketTypes.CONNACK, SUBACK: PacketTypes.SUBACK,
+             DISCONNECT: PacketTypes.DISCONNECT}
+    try:
+        return str(ReasonCode(types[kind], identifier=code))
+    except KeyError:
+        return f"reason code {code}"
+
+
+def _varied(count: int) -> bytes:
+    found = bytearray()
+    while True:
+        count, low = divmod(count, 128)
+        found.append(low | (128 if count else 0))
+        if not count:
+            return bytes(found)
+
+
+def _text(text: str) -> bytes:
+    data = text.encode()
+    return struct.pack(">H", len(data)) + data

@@ -1,0 +1,138 @@
+"""The host's reader against real brokers: TLS, refusals, dead lines, sessions that are kept."""
+
+import datetime
+import ipaddress
+import socket
+import subprocess
+
+import pytest
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec
+from link import TcpLink
+from node_client import NodeClient
+
+from conftest import find_mosquitto
+from idroserra import mqtt_reader
+from idroserra.broker import free_port
+from idroserra.config import MqttConfig
+from idroserra.mqtt_link import Arrived, Link, Piece
+from waiting import wait_until
+
+KEY = bytes(range(32))
+
+
+def certificate(folder, name, authority=None):
+    """Make NAME.pem and NAME.key: an authority of its own, or of one; return (cert, key)."""
+    key = ec.generate_private_key(ec.SECP256R1())
+    subject = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, name)])
+    now = datetime.datetime.now(datetime.UTC)
+    issuer, signer = (subject, key) if authority is None else (
+        authority[0].subject, authority[1])
+    address = x509.IPAddress(ipaddress.ip_address("127.0.0.1"))
+    made = (
+        x509.CertificateBuilder().subject_name(subject).issuer_name(issuer)
+        .public_key(key.public_key()).serial_number(x509.random_serial_number())
+        .not_valid_before(now - datetime.timedelta(days=1))
+        .not_valid_after(now + datetime.timedelta(days=1))
+        .add_extension(x509.BasicConstraints(authority is None, None), critical=True)
+        .add_extension(x509.SubjectAlternativeName([address]), critical=False)
+        .sign(signer, hashes.SHA256())
+    )
+    (folder / f"{name}.pem").write_bytes(made.public_bytes(serialization.Encoding.PEM))
+    (folder / f"{name}.key").write_bytes(key.private_bytes(
+        serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8,
+        serialization.NoEncryption()))
+    return made, key
+
+
+@pytest.fixture(scope="module")
+def secured(tmp_path_factory):
+    """A mosquitto that speaks TLS, asks for a certificate and takes its name for the user's."""
+    folder, port, plain = tmp_path_factory.mktemp("tls"), free_port(), free_port()
+    authority = certificate(folder, "authority")
+    for name in ("broker", "host"):
+        certificate(folder, name, authority)
+    certificate(folder, "stranger")
+    (folder / "acl").write_text("user host\ntopic readwrite idro/v1/#\n")
+    (folder / "mosquitto.conf").write_text(
+        f"per_listener_settings true\nuser root\nlog_dest none\nlistener {port} 127.0.0.1\n"
+        f"cafile {folder}/authority.pem\ncertfile {folder}/broker.pem\n"
+        f"keyfile {folder}/broker.key\nrequire_certificate true\nuse_identity_as_username true\n"
+        f"acl_file {folder}/acl\nlistener {plain} 127.0.0.1\nallow_anonymous true\n"
+    )
+    broker = subprocess.Popen([find_mosquitto(), "-c", str(folder / "mosquitto.conf")])
+    wait_until(lambda: socket.socket().connect_ex(("127.0.0.1", port)) == 0, 15, "mosquitto")
+    yield folder, port, plain
+    broker.terminate()
+    broker.wait(60)
+
+
+def link_to(folder, port, name):
+    return Link(MqttConfig(
+        url=f"mqtts://127.0.0.1:{port}", ca_file=folder / "authority.pem",
+        cert_file=folder / f"{name}.pem", key_file=folder / f"{name}.key"))
+
+
+def arrived(link, count):
+    """Return the next `count` messages, acknowledged."""
+    found = []
+    while len(found) < count:
+        came = link.inbox.get(timeout=60)
+        if isinstance(came, Piece):
+            found += link.unpack(came)
+    link.ack(found)
+    return found
+
+
+def test_the_session_is_kept_over_tls(secured):
+    folder, port, plain = secured
+    link = link_to(folder, port, "host")
+    link.start()
+    wait_until(lambda: link.is_connected, 20, "the line stands")
+    link.stop()
+    node = NodeClient(plain, "idro-tls", KEY)
+    node.sample(30, at_ms=1, step_ms=1)
+    node.start()
+    wait_until(lambda: node.taken_upto() == 30, 20, "the broker has it")
+    link = link_to(folder, port, "host")
+    link.start()
+    found = arrived(link, 14)  # status, info, and 12 runs of a kind
+    assert all(isinstance(message, Arrived) for message in found)
+    assert {"idro/v1/idro-tls/up/event", "idro/v1/idro-tls/up/telemetry"} < {
+        message.topic for message in found}
+    link.stop()
+    node.stop()
+
+
+def test_a_stranger_is_told_why(secured):
+    folder, port, _ = secured
+    link = link_to(folder, port, "stranger")
+    link.start()
+    wait_until(lambda: link.state.startswith("connecting: "), 20, "a refusal with its reason")
+    link.stop()
+    assert not link.is_connected
+
+
+@pytest.mark.parametrize("fault", ["half_open", "freeze"])
+def test_a_dead_line_is_noticed_and_built_anew(mosquitto, monkeypatch, fault):
+    monkeypatch.setattr(mqtt_reader, "QUIET_S", 0.5)
+    monkeypatch.setattr(mqtt_reader, "DEAD_S", 1.2)
+    with TcpLink(mosquitto.port) as line:
+        link = Link(MqttConfig(url=f"mqtt://127.0.0.1:{line.port}"))
+        link.start()
+        wait_until(lambda: link.is_connected, 20, "the line stands")
+        line.spoil(fault)
+        wait_until(lambda: "dead" in link.state, 30, "it is noticed")
+        line.heal()
+        wait_until(lambda: link.is_connected, 30, "another line stands")
+        link.stop()
+
+
+def test_nonsense_of_a_broker_ends_the_line(mosquitto):
+    link = Link(MqttConfig(url=f"mqtt://127.0.0.1:{mosquitto.port}"))
+    link.start()
+    wait_until(lambda: link.is_connected, 20, "the line stands")
+    assert link.unpack(Piece(b"\x30\xff\xff\xff\xff\x7f", 1, 1)) == []
+    wait_until(lambda: link._connection == 2, 30, "another line stands")
+    link.stop()

@@ -1,0 +1,78 @@
+"""The packets of the host's reader: any bytes, cut anywhere."""
+
+import struct
+from contextlib import suppress
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from idroserra import mqtt_wire
+from idroserra.mqtt_wire import Packet, Splitter, WireError
+
+MAX_BYTES = 70_000
+
+
+def publish(topic, payload, mid, properties):
+    body = struct.pack(">H", len(topic)) + topic + struct.pack(">H", mid)
+    body += b"" if properties is None else bytes([len(properties)]) + properties
+    return Packet(0x32, body + payload)
+
+
+some_packets = st.lists(
+    st.builds(Packet, st.integers(0, 255), st.binary(max_size=300)
+              | st.integers(0, MAX_BYTES).map(bytes)), max_size=5)
+
+
+@given(some_packets, st.lists(st.integers(0, 2_000), max_size=30))
+def test_a_stream_cut_anywhere_is_the_same_packets(packets, cuts):
+    stream, found = b"".join(mqtt_wire.pack(packet) for packet in packets), []
+    splitter = Splitter(MAX_BYTES)
+    for cut in [*cuts, len(stream)]:
+        found += splitter.feed(stream[:cut])
+        stream = stream[cut:]
+    assert found == packets
+
+
+@given(st.binary(max_size=200), st.booleans())
+def test_any_bytes_are_packets_or_an_error(data, is_v5):
+    try:
+        packets = Splitter(MAX_BYTES).feed(data)
+    except WireError:
+        return
+    for packet in packets:
+        for read in (mqtt_wire.unpack_publish, mqtt_wire.refusal):
+            with suppress(WireError):
+                read(packet, is_v5)
+
+
+@given(st.binary(max_size=100), st.binary(max_size=300), st.integers(1, 65_535),
+       st.binary(max_size=127))
+def test_a_message_comes_as_it_was_sent(topic, payload, mid, properties):
+    for is_v5 in (False, True):
+        packet = publish(topic, payload, mid, properties if is_v5 else None)
+        found = mqtt_wire.unpack_publish(packet, is_v5)
+        assert found == (topic, payload, mid, 1, False)
+
+
+def test_a_packet_without_end_is_refused():
+    with pytest.raises(WireError, match="without an end"):
+        Splitter(MAX_BYTES).feed(b"\x30\xff\xff\xff\xff\x7f")
+    with pytest.raises(WireError, match="70001 bytes"):
+        Splitter(MAX_BYTES).feed(mqtt_wire.pack(Packet(0x30, bytes(MAX_BYTES + 1))))
+
+
+@pytest.mark.parametrize(("first", "body", "is_v5", "why"), [
+    (0x20, b"\0\0", False, None), (0x20, b"\0\x05", False, "not authorized"),
+    (0x20, b"\0\0\0", True, None), (0x20, b"\0\x87\0", True, "Not authorized"),
+    (0x90, b"\0\1\0\1", True, None), (0x90, b"\0\1\0\x87", True, "Not authorized"),
+    (0xE0, b"\x8e\0", True, "Session taken over"), (0x20, b"\0\xfe\0", True, "reason code 254"),
+])
+def test_a_refusal_is_told_in_words(first, body, is_v5, why):
+    assert mqtt_wire.refusal(Packet(first, body), is_v5) == why
+
+
+@given(st.lists(st.integers(1, 65_535), max_size=40))
+def test_acknowledgements_are_packets_of_four_bytes(mids):
+    packets = Splitter(4).feed(mqtt_wire.pubacks(mids))
+    assert packets == [Packet(0x40, struct.pack(">H", mid)) for mid in mids]
