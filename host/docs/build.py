@@ -173,8 +173,8 @@ def main() -> int:
         return 1
     pages = len(list(site.rglob("index.html")))
     size_kb = sum(path.stat().st_size for path in site.rglob("*") if path.is_file()) // 1_000
-    print(f"{site.relative_to(ROOT)}: {pages} pages, {size_kb} kB; open index.html of a host: "
-          "/docs/")
+    print(f"{site.relative_to(ROOT)}: {pages} pages, {size_kb} kB; a host that is "
+          "started after this shows it under /docs")
     return 0
 
 
