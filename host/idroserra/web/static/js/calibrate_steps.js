@@ -135,6 +135,6 @@ export function pastText({ results }) {
 /** The points that were taken, in one line. */
 export function pointsText(state) {
   if (!state.points.length) return "";
-  const texts = state.points.map(({ reference, true_value: value }) => (state.kind === "pump" ? `${reference}: ${millilitres(value * 1000)}` : referenceText(reference)));
+  const texts = state.points.map(({ reference, true_value: value }) => (state.kind === "pump" ? `${referenceText(reference)}: ${millilitres(value * 1000)}` : referenceText(reference)));
   return t("Taken: {points}.", { points: texts.join(", ") });
 }
