@@ -5,23 +5,25 @@ import json
 import signal
 import sys
 import threading
+import time
 
 from idroserra.config import load_config
-from idroserra.service import Service
+from idroserra.service import Service, spare_collector
 
 
 def main() -> None:
-    """Run until SIGTERM. With PROFILE, write there where each thread's time went."""
+    """Run until SIGTERM. With PROFILE, write there where each thread's CPU time went."""
     service = Service(load_config(None, json.loads(sys.argv[1])))
     profiles = []
     if len(sys.argv) > 2:
         for part in (service._ingest, service._writer):
-            profile, run = cProfile.Profile(), part.run
+            profile, run = cProfile.Profile(time.thread_time), part.run
             profiles.append(profile)
             part.run = lambda profile=profile, run=run: profile.runcall(run)
     ended = threading.Event()
     signal.signal(signal.SIGTERM, lambda *_: ended.set())
     service.start()
+    spare_collector()
     ended.wait()
     service.stop()
     for number, profile in enumerate(profiles):

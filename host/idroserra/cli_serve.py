@@ -31,7 +31,7 @@ def serve(
     import logging
 
     from idroserra.config import load_config
-    from idroserra.service import Service
+    from idroserra.service import Service, spare_collector
     from idroserra.web.app import create_app
     from idroserra.web.help import site_dir
     from idroserra.web.server import WebServer
@@ -44,6 +44,7 @@ def serve(
         check_port(settings.lan.host, settings.lan.port, "lan")
     service = Service(settings)
     service.start()
+    spare_collector()
     try:
         page = create_app(service, simulated=simulated, help_site=site_dir())
 

@@ -13,7 +13,7 @@ import threading
 import time
 from collections import defaultdict
 from collections.abc import Callable, Iterable
-from functools import lru_cache
+from functools import lru_cache, partial
 from typing import Any, NamedTuple
 
 import paho.mqtt.client as mqtt
@@ -45,6 +45,9 @@ class Arrived(NamedTuple):
     mid: int
     qos: int
     connection: int
+
+
+_arrived = partial(tuple.__new__, Arrived)  # half the time: there are millions
 
 
 class Connected(NamedTuple):
@@ -150,7 +153,7 @@ class Link:
         except WireError as error:
             self._reader.drop(connection, str(error))
             return []
-        return [Arrived(_topic(topic), payload, retained, unix_ms, mid, qos, connection)
+        return [_arrived((_topic(topic), payload, retained, unix_ms, mid, qos, connection))
                 for topic, payload, mid, qos, retained in messages]
 
     def publish(self, topic: str, payload: bytes, retained: bool = False) -> bool:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import struct
 from collections.abc import Iterable
+from functools import partial
 from typing import NamedTuple
 
 from paho.mqtt.packettypes import PacketTypes
@@ -41,6 +42,9 @@ def pack(packet: Packet) -> bytes:
     return bytes((packet.first,)) + _varied(len(packet.body)) + packet.body
 
 
+_packet = partial(tuple.__new__, Packet)  # half the time: there are millions
+
+
 class Splitter:
     """Takes a stream apart into packets, none longer than max_bytes. Raises WireError."""
 
@@ -66,7 +70,7 @@ class Splitter:
             end = head + length
             if end > size:
                 break
-            found.append(Packet(buffer[at], buffer[head:end]))
+            found.append(_packet((buffer[at], buffer[head:end])))
             at = end
         self._rest = buffer[at:]
         return found
@@ -100,6 +104,9 @@ class Publish(NamedTuple):
     retained: bool
 
 
+_publish = partial(tuple.__new__, Publish)
+
+
 def unpack_publish(packet: Packet, is_v5: bool) -> Publish:
     """Return the message of a PUBLISH (3.3). Raises WireError."""
     first, body = packet
@@ -121,7 +128,7 @@ def unpack_publish(packet: Packet, is_v5: bool) -> Publish:
         end = properties[0] + properties[1]
     if end > len(body):
         raise WireError("PUBLISH: cut off")
-    return Publish(topic, body[end:], mid, qos, bool(first & 1))
+    return _publish((topic, body[end:], mid, qos, bool(first & 1)))
 
 
 def connect(

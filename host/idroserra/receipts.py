@@ -56,7 +56,10 @@ class Received(NamedTuple):
     @property
     def first_seq(self) -> int:
         """The lowest sequence number of what came, read or not."""
-        return int(min([one[0].seq for one in (self.batch.records, self.unread) if one]))
+        records, unread = self.batch.records, self.unread
+        if not unread:
+            return int(records[0].seq)
+        return min(unread[0].seq, int(records[0].seq)) if records else unread[0].seq
 
 
 class Announced(NamedTuple):
@@ -134,14 +137,17 @@ class Receipts:
         for one in unread:
             self._keep_unread(item, one)
         # oldest_seq may not reach past the message itself: what came was not lost.
-        floor_seq = min(batch.oldest_seq, item.first_seq) - 1
-        boot.floor_seq = max(boot.floor_seq, floor_seq)
-        lost = boot.seen.missing_upto(boot.floor_seq)
+        first_seq = item.first_seq
+        floor_seq = max(boot.floor_seq, min(batch.oldest_seq, first_seq) - 1)
+        if floor_seq != boot.floor_seq or first_seq <= floor_seq:
+            boot.floor_seq = floor_seq
+            lost = boot.seen.missing_upto(floor_seq)
+            self.count(node, "lost", lost - boot.lost)
+            boot.lost = lost
         self.count(node, "received", len(new))
-        came = len(batch.records) + len(item.unread)
-        self.count(node, "duplicates", came - len(new) - len(unread))
-        self.count(node, "lost", lost - boot.lost)
-        boot.lost = lost
+        twice = len(batch.records) + len(item.unread) - len(new) - len(unread)
+        if twice:
+            self.count(node, "duplicates", twice)
         self._touched[boot.number] = boot
         return Taken(boot.epoch_unix_ms, new, boot.seen.prefix(boot.floor_seq))
 

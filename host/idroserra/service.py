@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import logging
 import sqlite3
 import threading
@@ -36,8 +37,18 @@ from idroserra.writer import Writer
 
 LAST_DRAIN_S = 2.0
 RESTART_S = 1.0
+GC_EVERY = 50_000
 
 _log = logging.getLogger("idroserra")
+
+
+def spare_collector() -> None:
+    """Let Python look for cycles less often, once a host of its own process has started.
+
+    What is there by then stays, and records are no cycles: looking for some at every 700 of them
+    was a sixth of the CPU of the ingest."""
+    gc.freeze()
+    gc.set_threshold(GC_EVERY)
 
 
 class Service:
