@@ -22,7 +22,7 @@ from paho.mqtt.enums import CallbackAPIVersion, MQTTErrorCode
 from idroserra import contract
 from idroserra.config import MqttConfig
 from idroserra.mqtt_reader import MAX_PACKET_BYTES, Reader
-from idroserra.mqtt_wire import PUBLISH, Splitter, WireError, unpack_publish
+from idroserra.mqtt_wire import DISCONNECT, PUBLISH, Splitter, WireError, refusal, unpack_publish
 
 HOST_STATUS_TOPIC = f"{contract.PREFIX}/host/up/status"
 UP_FILTER = f"{contract.PREFIX}/+/up/#"
@@ -148,8 +148,11 @@ class Link:
             self._splitter, self._split = Splitter(MAX_PACKET_BYTES), connection
         is_v5 = self._is_v5
         try:
-            messages = [unpack_publish(packet, is_v5) for packet in self._splitter.feed(piece.data)
+            packets = self._splitter.feed(piece.data)
+            messages = [unpack_publish(packet, is_v5) for packet in packets
                         if packet[0] >> 4 == PUBLISH]
+            if packets and packets[-1].kind == DISCONNECT:
+                _log.warning("the broker ends the connection: %s", refusal(packets[-1], is_v5))
         except WireError as error:
             self._reader.drop(connection, str(error))
             return []

@@ -136,3 +136,21 @@ def test_nonsense_of_a_broker_ends_the_line(mosquitto):
     assert link.unpack(Piece(b"\x30\xff\xff\xff\xff\x7f", 1, 1)) == []
     wait_until(lambda: link._connection == 2, 30, "another line stands")
     link.stop()
+
+
+def test_why_a_broker_ends_the_line_is_in_the_log(mosquitto, caplog):
+    link, other = (Link(MqttConfig(url=f"mqtt://127.0.0.1:{mosquitto.port}")) for _ in range(2))
+    link.start()
+    wait_until(lambda: link.is_connected, 20, "the line stands")
+    other.start()  # with the same name: a second host on this machine
+
+    def is_told():
+        while not link.inbox.empty():
+            came = link.inbox.get()
+            if isinstance(came, Piece):
+                link.unpack(came)
+        return "the broker ends the connection: Session taken over" in caplog.text
+
+    wait_until(is_told, 30, "the reason is in the log")
+    other.stop()
+    link.stop()
