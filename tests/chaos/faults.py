@@ -17,7 +17,7 @@ from rig import Rig
 from waiting import wait_until
 
 WAIT_EVERY = 10  # after so many kills one is waited out; those before come while it recovers
-HALF_OPEN_S = 1.0
+DOWN_S = 1.5
 DAY_S = 86_400
 OUTAGE_STEP_MS = 10_000
 
@@ -42,7 +42,8 @@ def kills(what: str) -> Callable[[Rig, random.Random, int], Done]:
         recover_s: list[float] = []
         for number in range(1, count + 1):
             pause(chance.random())
-            rig.kill(what)
+            # A database that is back at once is hardly missed: some are away for a while.
+            rig.kill(what, 0.0 if what == "host" else DOWN_S * max(0, chance.uniform(-1, 1)))
             if number % WAIT_EVERY == 0 or number == count:
                 recover_s.append(rig.recover())
         return Done(count, recover_s)
@@ -162,7 +163,7 @@ def all_of_it(rig: Rig, chance: random.Random, count: int) -> Done:
             pause(0.5 * chance.random())
             rig.host.limit_files(None)
         else:
-            rig.kill(what)
+            rig.kill(what, 0.4 * chance.random() if what == "database" else 0.0)
         if number % len(names) == 0:
             recover_s.append(rig.recover())
     return Done(count, [*recover_s, rig.recover()])

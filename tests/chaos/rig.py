@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import signal
+import threading
 import time
 from contextlib import ExitStack
 from pathlib import Path
@@ -41,6 +42,7 @@ class Rig:
         self._linked = linked
         self.links: dict[str, TcpLink] = {}
         self._more = more or {}
+        self._moment = threading.Event()
         self._load = {"count": nodes, "per_s": per_s, **load}
 
     def __enter__(self) -> Rig:
@@ -84,18 +86,21 @@ class Rig:
                                "write_api": api}
         return config
 
-    def kill(self, what: str) -> None:
-        """End "host", "broker" or "database" as a power cut would, and start it again."""
+    def kill(self, what: str, down_s: float = 0.0) -> None:
+        """End "host", "broker" or "database" as a power cut would; start it after down_s again."""
         if what == "host":
             self.host.kill()
+            self._moment.wait(down_s)
             self.host.start()
         elif what == "broker":
             os.kill(self.broker.pid, signal.SIGKILL)
             self.broker.stop()
+            self._moment.wait(down_s)
             self.broker.start()
         else:
             assert self.database is not None
             self.database.kill()
+            self._moment.wait(down_s)
             self.database.start()
 
     def flow(self) -> None:
