@@ -30,6 +30,7 @@ GROUP_MESSAGES = 2_000
 IDLE_S = 0.5
 RETRY_S = 1.0
 HELD_MESSAGES = 5_000
+LIVE_RECORDS = 30  # messages of one boot in one group whose reading is shown
 LIVE_EVENT_MS = 900_000  # older events are history, not news
 
 _log = logging.getLogger("idroserra")
@@ -196,12 +197,13 @@ class Ingest:
         return item
 
     def _show(self, accepted: Accepted, now_unix_ms: int) -> None:
-        """Give the newest record, and events that are news, to the live view."""
+        """Give the newest record of each message, and events that are news, to the live view.
+
+        Of very many messages the last: whoever calibrates counts readings, but not hundreds."""
         if accepted.leaf == "telemetry":
-            record = accepted.records[-1]
-            self._live.record(
-                accepted.node, accepted.epoch_unix_ms + record.at_ms, record.values, record.faults
-            )
+            for record in accepted.news[-LIVE_RECORDS:]:
+                self._live.record(accepted.node, accepted.epoch_unix_ms + record.at_ms,
+                                  record.values, record.faults)
             return
         for record in accepted.records:
             unix_ms = accepted.epoch_unix_ms + record.at_ms

@@ -44,13 +44,15 @@ Item = Received | Announced | Rejected
 
 
 class Accepted(NamedTuple):
-    """New records of one boot that came together, with the epoch of the boot."""
+    """New records of one boot that came together, with the epoch of the boot; `news`: the newest
+    of each message."""
 
     node: str
     leaf: str
     boot_id: str
     epoch_unix_ms: int
     records: list[Any]
+    news: list[Any]
 
 
 @dataclass
@@ -181,7 +183,7 @@ class Spool:
                 epoch_unix_ms = self._receipts.epoch_for(item)
                 self._receipts.count(item.node, "received", 1)
                 self._keep(Accepted(item.node, item.leaf, item.batch.boot_id, epoch_unix_ms,
-                                    list(item.batch.records)))
+                                    list(item.batch.records), []))
                 self._receipts.forget_unread(row)
 
         if known:
@@ -252,9 +254,10 @@ class Spool:
         key = item.node, boot_id, item.leaf
         row = rows.get(key)
         if row is None or len(row.records) >= ROW_RECORDS:
-            row = rows[key] = Accepted(item.node, item.leaf, boot_id, taken.epoch_unix_ms, [])
+            row = rows[key] = Accepted(item.node, item.leaf, boot_id, taken.epoch_unix_ms, [], [])
             committed.accepted.append(row)
         row.records.extend(new)
+        row.news.append(new[-1])
 
     def _keep(self, row: Accepted) -> None:
         """Let records wait for the store."""
