@@ -13,6 +13,7 @@ import argparse
 import json
 import random
 import shutil
+import signal
 import subprocess
 import sys
 import tempfile
@@ -155,6 +156,9 @@ def main() -> int:
     parser.add_argument("--share", type=float, default=1.0, help="of the full counts")
     parser.add_argument("--table", action="store_true", help="print the table and end")
     asked = parser.parse_args()
+    # Whatever ends it, brokers and databases end with it.
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, signal.default_int_handler)
     lines = read(asked.results)
     if not asked.table:
         _run_missing(asked, lines)
