@@ -4,6 +4,7 @@ from contextlib import contextmanager
 
 import pytest
 from cups import Cups
+from everywhere import TOLD_MINUTES_AGO
 from notice_receiver import NoticeReceiver
 from playwright.sync_api import Error
 from real_host import Host
@@ -50,15 +51,7 @@ def new_host(folder):
 
 def _well(host):
     node = host.node(NODE)
-    for minutes_ago, kind, detail in (
-        (50, "decided", {"loop": "pH", "reason": "held: mixing, 4 min left"}),
-        (40, "dosed", {"actuator": "ph_down", "volume_ul": 2_500, "on_ms": 2_500, "by": "control",
-                       "reason": "pH high: ph_down, 6.04 at 5.90, 12.0 ml/pH, drift +0.02/h"}),
-        (30, "dosed", {"actuator": "nutrient_a", "volume_ul": 12_500, "on_ms": 9_000,
-                       "reason": "EC low: nutrient A, 1480 at 1600 uS/cm", "by": "control"}),
-        (20, "refused", {"actuator": "nutrient_b", "by": "control",
-                         "reason": "nutrient A was given, 40 s left"}),
-    ):
+    for minutes_ago, kind, detail in TOLD_MINUTES_AGO:
         node.tell(kind, detail, minutes_ago * 60_000)
     node.live(60)
     host.settle(NODE, 64)
