@@ -60,7 +60,9 @@ class Reader:
         self._thread.start()
 
     def stop(self) -> None:
-        """Say good-bye and end. The broker keeps what is not acknowledged."""
+        """Say good-bye and end, once. The broker keeps what is not acknowledged."""
+        if self._stopping.is_set():
+            return
         self._stopping.set()
         self._rouse()
         if self._thread.is_alive():

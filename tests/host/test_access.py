@@ -348,7 +348,7 @@ def test_what_has_no_row_is_refused():
     assert {rule.path for rule in MATRIX if rule.role is Role.ANYONE} == {
         "/login", "/setup", "/static/{path:path}", "/api/session", "/api/session/link",
         "/api/setup", "/trust", "/authority.crt", "/manifest.webmanifest", "/offline",
-        "/worker.js"}
+        "/worker.js", "/docs", "/docs/{path:path}"}
 
 
 def test_users_in_a_broken_file_are_an_error_at_the_start(tmp_path, clock):

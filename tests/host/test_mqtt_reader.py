@@ -12,9 +12,8 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from link import TcpLink
 from node_client import NodeClient
 
-from conftest import find_mosquitto
 from idroserra import mqtt_reader
-from idroserra.broker import free_port
+from idroserra.broker import find_mosquitto, free_port
 from idroserra.config import MqttConfig
 from idroserra.mqtt_link import Arrived, Link, Piece
 from waiting import wait_until

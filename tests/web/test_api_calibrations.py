@@ -212,9 +212,11 @@ def test_an_absurd_calibration_is_taken_back_first(host, node, walk, eventually)
     ph.read(faults={"reservoir.ph": "out_of_range"}, count=3)
     assert "factory values first" in ph.state()["advice"]
     assert ph.ask("factory")[0] == 200
-    # The host must have heard of them: what it reads before counts for the values of before.
+    # The host must have heard of them, and the calibration have looked: what is read before counts
+    # for the values of before.
     eventually(lambda: host.view("idro-a")["config"]["values"]["ph.neutral_uv"] == 1_500_000,
                10, "the factory values")
+    ph.state()
     ph.read({"reservoir.ph": ph.cups.ph(7.02)})
     assert ph.ask("points", reference="7.00")[0] == 200
 
