@@ -4,6 +4,7 @@ import json
 import os
 import subprocess
 import sys
+import threading
 
 import pytest
 
@@ -93,16 +94,28 @@ def test_watch_prints_lines_without_a_terminal(node, host, eventually):
     process = subprocess.Popen(
         [sys.executable, "-m", "idroserra.cli", "watch", "--json", "--url", host.url,
          "--duration", "300"], stdout=subprocess.PIPE, text=True)
+    records, came = [], threading.Event()
+
+    def take():
+        for told in map(json.loads, process.stdout):
+            if told["type"] == "record":
+                records.append(told)
+                came.set()
+
+    def is_told():
+        node.read({"reservoir.ph": 5.9})
+        return came.wait(0.5)
+
+    taking = threading.Thread(target=take)
+    taking.start()
     try:
-        # A reading is told as soon as the stream is open; until then the node goes on reading.
-        lines = []
-        while not any(m["type"] == "record" for m in lines):
-            node.read({"reservoir.ph": 5.9})
-            lines.append(json.loads(process.stdout.readline()))
-        assert lines[-1]["values"]["reservoir.ph"] == 5.9
+        # A reading is told once the stream is open; until then the node goes on reading.
+        eventually(is_told, 30, "a reading")
+        assert records[0]["values"]["reservoir.ph"] == 5.9
     finally:
         process.kill()
         process.wait()
+        taking.join()
         process.stdout.close()
 
 
