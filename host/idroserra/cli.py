@@ -31,6 +31,7 @@ COMMANDS = {
     "board": "idroserra.cli_board:app",
     "flash": "idroserra.cli_flash:flash",
     "provision": "idroserra.cli_provision:provision",
+    "broker": "idroserra.cli_broker:app",
     "sim": "idroserra.cli_sim:app",
     "chem": "idroserra.cli_chem:chem",
     "user": "idroserra.cli_user:app",

@@ -8,7 +8,6 @@ P-256 and lie in files that only the owner reads.
 from __future__ import annotations
 
 import ipaddress
-import os
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -19,8 +18,16 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
+from idroserra.certificates import (
+    builder,
+    general_name,
+    new_key,
+    private_pem,
+    usage,
+    write_private,
+)
 from idroserra.errors import ConfigError
-from idroserra.lan.names import LOCAL_DOMAINS, PRIVATE_NETWORKS, is_address, is_local
+from idroserra.lan.names import LOCAL_DOMAINS, PRIVATE_NETWORKS, is_local
 
 AUTHORITY_DAYS = 3_650
 SERVER_DAYS = 397  # the most that browsers take from anybody
@@ -95,45 +102,46 @@ class Authority:
         return cert_path, key_path
 
     def _make(self, key_path: Path, site: str, now: datetime) -> None:
-        key = ec.generate_private_key(ec.SECP256R1())
+        key = new_key()
         name = x509.Name([
             x509.NameAttribute(NameOID.ORGANIZATION_NAME, "Idroserra"),
             x509.NameAttribute(NameOID.COMMON_NAME, f"Idroserra {site}"),
         ])
         permitted: list[x509.GeneralName] = [x509.DNSName(domain) for domain in LOCAL_DOMAINS]
         permitted += [x509.IPAddress(ipaddress.ip_network(net)) for net in PRIVATE_NETWORKS]
-        builder = (
-            _builder(name, key, now, AUTHORITY_DAYS).issuer_name(name)
+        unsigned = (
+            builder(name, key.public_key(), *_span(now, AUTHORITY_DAYS)).issuer_name(name)
             .add_extension(x509.BasicConstraints(ca=True, path_length=0), critical=True)
-            .add_extension(_usage(signs_certificates=True), critical=True)
+            .add_extension(usage(signs_certificates=True), critical=True)
             .add_extension(x509.NameConstraints(permitted, None), critical=True)
             .add_extension(x509.SubjectKeyIdentifier.from_public_key(key.public_key()),
                            critical=False)
         )
-        _write(key_path, _private(key))
-        _write(self.path, builder.sign(key, hashes.SHA256()).public_bytes(
+        write_private(key_path, private_pem(key))
+        write_private(self.path, unsigned.sign(key, hashes.SHA256()).public_bytes(
             serialization.Encoding.PEM))
 
     def _issue(
         self, cert_path: Path, key_path: Path, names: Sequence[str], now: datetime
     ) -> None:
-        key = ec.generate_private_key(ec.SECP256R1())
+        key = new_key()
         subject = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, names[0][:64])])
-        builder = (
-            _builder(subject, key, now, SERVER_DAYS).issuer_name(self._certificate.subject)
+        unsigned = (
+            builder(subject, key.public_key(), *_span(now, SERVER_DAYS))
+            .issuer_name(self._certificate.subject)
             .add_extension(x509.BasicConstraints(ca=False, path_length=None), critical=True)
-            .add_extension(_usage(signs_certificates=False), critical=True)
+            .add_extension(usage(signs_certificates=False), critical=True)
             .add_extension(x509.ExtendedKeyUsage([ExtendedKeyUsageOID.SERVER_AUTH]),
                            critical=False)
-            .add_extension(x509.SubjectAlternativeName([_general(name) for name in names]),
+            .add_extension(x509.SubjectAlternativeName([general_name(name) for name in names]),
                            critical=False)
             .add_extension(x509.AuthorityKeyIdentifier.from_issuer_public_key(
                 self._key.public_key()), critical=False)
         )
-        certificate = builder.sign(self._key, hashes.SHA256())
+        certificate = unsigned.sign(self._key, hashes.SHA256())
         cert_path.unlink(missing_ok=True)  # never a certificate beside another one's key
-        _write(key_path, _private(key))
-        _write(cert_path, certificate.public_bytes(serialization.Encoding.PEM) + self.pem)
+        write_private(key_path, private_pem(key))
+        write_private(cert_path, certificate.public_bytes(serialization.Encoding.PEM) + self.pem)
 
     def _still_good(self, cert_path: Path, names: Sequence[str], now: datetime) -> bool:
         if not cert_path.exists():
@@ -145,41 +153,8 @@ class Authority:
         except (ValueError, TypeError, InvalidSignature, x509.ExtensionNotFound):
             return False  # none, or not ours
         ends = known.not_valid_after_utc - timedelta(days=RENEW_DAYS)
-        return now < ends and set(san) == {_general(name) for name in names}
+        return now < ends and set(san) == {general_name(name) for name in names}
 
 
-def _builder(
-    subject: x509.Name, key: ec.EllipticCurvePrivateKey, now: datetime, days: int
-) -> x509.CertificateBuilder:
-    return (x509.CertificateBuilder().subject_name(subject).public_key(key.public_key())
-            .serial_number(x509.random_serial_number()).not_valid_before(now - SKEW)
-            .not_valid_after(now - SKEW + timedelta(days=days)))
-
-
-def _usage(*, signs_certificates: bool) -> x509.KeyUsage:
-    return x509.KeyUsage(
-        digital_signature=not signs_certificates, key_cert_sign=signs_certificates,
-        crl_sign=signs_certificates, content_commitment=False, key_encipherment=False,
-        data_encipherment=False, key_agreement=False, encipher_only=False, decipher_only=False)
-
-
-def _general(name: str) -> x509.GeneralName:
-    if is_address(name):
-        return x509.IPAddress(ipaddress.ip_address(name))
-    return x509.DNSName(name)
-
-
-def _private(key: ec.EllipticCurvePrivateKey) -> bytes:
-    return key.private_bytes(serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8,
-                             serialization.NoEncryption())
-
-
-def _write(path: Path, content: bytes) -> None:
-    """Write a file that only its owner reads, whole or not at all."""
-    fresh = path.with_suffix(path.suffix + ".new")
-    descriptor = os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
-    with os.fdopen(descriptor, "wb") as file:
-        file.write(content)
-        file.flush()
-        os.fsync(file.fileno())
-    fresh.replace(path)
+def _span(now: datetime, days: int) -> tuple[datetime, datetime]:
+    return now - SKEW, now - SKEW + timedelta(days=days)

@@ -1,0 +1,1 @@
+"""The line between nodes and host beyond one machine: certificates, and the broker."""

@@ -1,0 +1,194 @@
+"""The files of the line in one folder: made once, kept, and a node's renewed or revoked alone.
+
+    ca.pem ca.key            the authority; every node pins ca.pem
+    server.pem server.key    the broker
+    host.pem host.key        this host, the user `host`
+    nodes/NODE.pem .key      each node, whose name is its user name
+    revoked.pem              certificates that count no more
+    mosquitto.conf .acl
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+
+from cryptography import x509
+
+from idroserra import contract
+from idroserra.certificates import write_private
+from idroserra.errors import ConfigError, HostError, UnknownNode
+from idroserra.line import mosquitto
+from idroserra.line.authority import LineAuthority, names_of, read
+from idroserra.line.door import Door
+
+WRITTEN, KEPT = "written", "kept"
+HOST = "host"  # the reserved node id: the access list knows it
+
+
+class NoLine(HostError):
+    """There is no line yet."""
+
+    exit_code = 2
+
+
+@dataclass(frozen=True)
+class File:
+    """What became of one file; `note` is what somebody should know about one that was kept."""
+
+    path: Path
+    state: str
+    note: str = ""
+
+
+@dataclass(frozen=True)
+class Member:
+    """A node with a certificate that counts."""
+
+    node: str
+    serial: int
+    ends: datetime
+
+
+class Line:
+    """A line whose authority exists. Node names are checked before they become a file name."""
+
+    def __init__(self, folder: Path) -> None:
+        """Raises NoLine, ConfigError."""
+        if not folder.exists():
+            raise NoLine(f"{folder}: there is no line yet: `idroserra broker init` makes it")
+        self.folder = folder
+        self.authority = LineAuthority(folder)
+        self._crl = folder / "revoked.pem"
+
+    @property
+    def nodes(self) -> list[Member]:
+        """Every node that has a certificate, by name."""
+        found = []
+        for path in sorted((self.folder / "nodes").glob("*.pem")):
+            certificate = read(path)
+            found.append(Member(path.stem, certificate.serial_number,
+                                certificate.not_valid_after_utc))
+        return found
+
+    @property
+    def revoked(self) -> set[int]:
+        """The serial numbers that count no more. Raises ConfigError."""
+        try:
+            crl = x509.load_pem_x509_crl(self._crl.read_bytes())
+        except FileNotFoundError:
+            raise ConfigError(str(self._crl), "", "missing: restore it from a backup; without it "
+                              "whoever was revoked would be let in again") from None
+        except (OSError, ValueError) as error:
+            raise ConfigError(str(self._crl), "", f"no revocation list: {error}") from None
+        return {one.serial_number for one in crl}
+
+    def files(self, node: str) -> tuple[Path, Path]:
+        """Return (certificate, key) of a node, there or not."""
+        if not contract.is_node_id(node):
+            raise ConfigError("command line", "NODE", "3 to 32 of a-z, 0-9 and - are needed, and "
+                              "not host")
+        folder = self.folder / "nodes"
+        return folder / f"{node}.pem", folder / f"{node}.key"
+
+    def issue(self, node: str) -> bool:
+        """Give a node a certificate where it has none; False where it has one."""
+        cert, key = self.files(node)
+        if cert.exists() and key.exists():
+            return False
+        cert.parent.mkdir(mode=0o700, exist_ok=True)
+        self.authority.issue_client(node, cert, key)
+        return True
+
+    def rotate(self, node: str) -> bool:
+        """Give a node another certificate; the one before counts no more from now on.
+
+        True where a running broker was seen to refuse it. Raises UnknownNode, BrokerSilent."""
+        told = self.revoke(node)
+        self.issue(node)
+        return told
+
+    def revoke(self, node: str) -> bool:
+        """Shut a node out, also where it is connected; the others notice nothing.
+
+        True where a running broker was seen to refuse it, False where none runs. Raises
+        UnknownNode, BrokerSilent; the list is written before."""
+        cert, key = self.files(node)
+        if not cert.exists():
+            raise UnknownNode(node)
+        listed = self.revoked | {read(cert).serial_number}
+        write_private(self._crl, self.authority.revocations(listed))
+        told = mosquitto.reload(self.folder)
+        if told:
+            Door(self.folder, self.authority).shut(node, cert, key)
+        key.unlink(missing_ok=True)
+        cert.unlink()
+        return told
+
+
+def init(
+    folder: Path, site: str, names: Sequence[str], *, node_port: int, host_port: int,
+    node_address: str = "0.0.0.0", overwrite: bool = False,  # noqa: S104  the point of it
+) -> list[File]:
+    """Make what is missing of a line and return what became of each file.
+
+    Nothing that is there is changed; with `overwrite` the broker's and the host's certificates,
+    configuration and access list are made anew, never the authority, a node or the revocations.
+    Raises ConfigError; OSError."""
+    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    files = []
+    is_new = not (folder / "ca.pem").exists() and not (folder / "ca.key").exists()
+    authority = LineAuthority.make(folder, site) if is_new else LineAuthority(folder)
+    files += [File(authority.path, WRITTEN if is_new else KEPT),
+              File(authority.key_path, WRITTEN if is_new else KEPT)]
+    files += _server(authority, folder, names, overwrite=overwrite)
+    files += _host(authority, folder, overwrite=overwrite)
+    crl = folder / "revoked.pem"
+    if is_new or not crl.exists():
+        if not is_new and any((folder / "nodes").glob("*")):
+            raise ConfigError(str(crl), "", "missing: restore it from a backup; without it whoever"
+                              " was revoked would be let in again")
+        write_private(crl, authority.revocations(()))
+        files.append(File(crl, WRITTEN))
+    else:
+        files.append(File(crl, KEPT))
+    text = mosquitto.configuration(folder, node_port, host_port, node_address)
+    files.append(_text(folder / "mosquitto.conf", text, overwrite=overwrite))
+    files.append(_text(folder / "mosquitto.acl", mosquitto.ACL, overwrite=overwrite))
+    return files
+
+
+def _server(
+    authority: LineAuthority, folder: Path, names: Sequence[str], *, overwrite: bool
+) -> list[File]:
+    cert, key = folder / "server.pem", folder / "server.key"
+    if overwrite or not (cert.exists() and key.exists()):
+        authority.issue_server(names, cert, key)
+        return [File(cert, WRITTEN, f"for {', '.join(names)}"), File(key, WRITTEN)]
+    note = ""
+    lacking = sorted(set(names) - names_of(read(cert)))
+    if not authority.is_ours(cert):
+        note = "of another authority: --overwrite makes one of ours"
+    elif lacking:
+        note = f"not for {', '.join(lacking)}: --overwrite makes one that is"
+    return [File(cert, KEPT, note), File(key, KEPT)]
+
+
+def _host(authority: LineAuthority, folder: Path, *, overwrite: bool) -> list[File]:
+    cert, key = folder / "host.pem", folder / "host.key"
+    if overwrite or not (cert.exists() and key.exists()):
+        authority.issue_client(HOST, cert, key)
+        return [File(cert, WRITTEN), File(key, WRITTEN)]
+    note = "" if authority.is_ours(cert) else "of another authority: --overwrite makes one of ours"
+    return [File(cert, KEPT, note), File(key, KEPT)]
+
+
+def _text(path: Path, text: str, *, overwrite: bool) -> File:
+    if path.exists() and not overwrite:
+        is_same = path.read_text("utf-8") == text
+        return File(path, KEPT, "" if is_same else "not what this version and these options would "
+                    "write: --overwrite replaces it")
+    write_private(path, text.encode())
+    return File(path, WRITTEN)
