@@ -10,7 +10,7 @@ use, and a field table that is not the message's is refused.
 import json
 from pathlib import Path
 
-from idro.protocol import messages, topics
+from idro.protocol import messages, topics, update_messages
 from idro.protocol.quantities import QUANTITIES
 from idro.protocol.settings import SETTINGS
 from idro.protocol.texts import EVENT_TEXTS, FAULT_TEXTS, QUANTITY_TEXTS, SETTING_TEXTS
@@ -24,8 +24,8 @@ For the engineer who writes another end, of node or host.
 
 Generated from `firmware/idro/protocol/` by `make docs`; do not edit. Version {topics.VERSION}.
 
-Node and host speak MQTT, QoS 1; a node takes `down/stored` at QoS 0. The node id is the MQTT user
-name and client id: 3 to 32 of `a-z`, `0-9` and `-`.
+Node and host speak MQTT, QoS 1; a node takes `down/stored` and `down/update_data` at QoS 0. The
+node id is the MQTT user name and client id: 3 to 32 of `a-z`, `0-9` and `-`.
 `{'`, `'.join(topics.RESERVED_NODE_IDS)}` is reserved.
 
 Whatever arrives unpacks to a message or is refused with one reason; there is no third case.
@@ -70,7 +70,8 @@ ceilings are no settings. The tank needs `level.low_mm` < `level.target_mm` < `l
 
 def _topic_table() -> str:
     limits = {"command": messages.MAX_COMMAND_BYTES, "stored": messages.MAX_COMMAND_BYTES,
-              "config": messages.MAX_CONFIG_BYTES}
+              "config": messages.MAX_CONFIG_BYTES, "update": update_messages.MAX_UPDATE_BYTES,
+              "update_data": update_messages.HEAD_BYTES + update_messages.MAX_PIECE_BYTES}
     rows = []
     for leaf in topics.UP:
         kept = "yes" if leaf in topics.RETAINED_UP else "no"

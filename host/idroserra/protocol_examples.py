@@ -4,7 +4,8 @@ fields mean. For docs/protocol.md."""
 import hmac
 from typing import NamedTuple
 
-from idro.protocol import messages
+from idro.protocol import messages, update_messages
+from idro.protocol.kernel import SIGNATURE_BYTES
 
 NODE = "bench-1"
 BOOT = "3f9a12c0"
@@ -59,6 +60,10 @@ INFO = {
     "has_button": "true where a button on the board can release the steps of a correction",
     "granted_pct": "share of the budgets of an hour and a day that control may spend",
     "earn_left_ms": "time with a reduced share until full authority is earned; 0 once it is",
+    "update": "the application that runs: `slot` (`a`, `b`, or empty: the one that was flashed), "
+    f"`state` (`{'`, `'.join(messages.RUNNING)}`), `release` (SHA-256 of its manifest), "
+    "`security_counter` (no release below it is taken), `kernel` (the interface a release must "
+    "be made for)",
 }
 ACK = {
     "v": "1",
@@ -90,6 +95,24 @@ CONFIG = {
     "by": "who asked",
     "values": "settings, each in its range",
 } | AUTH
+OFFER = {
+    "v": "1",
+    "id": "chosen by the host, executed at most once",
+    "verb": "`offer` a release, or `cancel` (no arguments) the download of one",
+    "args": "of `offer`: `sha256` and `size` of the manifest, `signature` over it (RSA-3072, "
+    "PKCS#1 v1.5, SHA-256, in base64), `key_id`, `version`",
+    "boot_id": "the run it is for; any other refuses it",
+    "not_after_at_ms": "uptime after which it has expired",
+    "by": "who asked",
+} | AUTH
+ASK = {
+    "v": "1",
+    "sha256": "of the manifest of the release",
+    "number": "of the question, named in the answer",
+    "path": "`manifest`, or a file that it names",
+    "offset": "first byte that is wanted",
+    "size": f"bytes wanted, at most {update_messages.MAX_PIECE_BYTES}",
+}
 STORED = {
     "v": "1",
     "boot_id": "a run of the node",
@@ -124,6 +147,12 @@ def up_messages() -> list[Message]:
             "config", "The settings in force.", REPORT,
             messages.pack_config_report(messages.ConfigReport(4, None, {"ph.target": 5.9})),
         ),
+        Message(
+            "update", "During an update: which bytes of the release the node wants next. It asks "
+            "again for what does not come.", ASK,
+            update_messages.pack_ask(update_messages.Ask(
+                "5" * 64, 17, "idro/app/node.mpy", 1_536, update_messages.MAX_PIECE_BYTES)),
+        ),
     ]
 
 
@@ -132,6 +161,8 @@ def down_messages() -> list[Message]:
     args = {"actuator": "ph_down", "volume_ul": 1000}
     command = messages.Command("c-7d1f", "dose", args, BOOT, 442_000, "anna")
     config = messages.Config(4, "anna", {"ph.target": 5.9, "dosing.enabled": True})
+    offer = update_messages.Offer(
+        "5" * 64, 9_120, bytes(SIGNATURE_BYTES), "0c41d9770c41d977", "0.3.0")
     stored = messages.Stored(BOOT, 41, BOOT_UNIX_MS + 406_120)
     return [
         Message(
@@ -147,6 +178,19 @@ def down_messages() -> list[Message]:
             "the node may erase it. It also brings the wall time.", STORED,
             messages.pack_stored(stored),
         ),
+        Message(
+            "update", "A release is offered to one node, or the offer is taken back. `up/ack` "
+            "says what became of it.", OFFER, update_messages.pack_offer(
+                NODE, "u-04c2", offer, BOOT, 442_000, "anna", mac),
+        ),
+        Message(
+            "update_data", "What `up/update` asked for, no JSON: the first eight bytes of the "
+            "manifest's SHA-256, the number of the question (16 bits, big endian), the bytes. "
+            "Fewer than were asked for: the file ends there. Not authenticated: the hashes of the "
+            "signed manifest judge it. In hex:", {},
+            update_messages.pack_piece(update_messages.Piece(
+                bytes.fromhex("5" * 16), 17, b"M\x06\x00\x1f")).hex().encode(),
+        ),
     ]
 
 
@@ -155,6 +199,7 @@ def _info() -> bytes:
         "0.1.0", "esp32-reservoir", "esp32", BOOT, 900, None, "none", "power_on", "9" * 64,
         ["reservoir.ph", "air.temp_c"], {"ph_down": "doser", "light": "dimmer"},
         [("0c41d977", 86_400_000)], True, 25, 183_600_000,
+        messages.Running("a", "ok", "5" * 64, 1, 1),
     ))
     return packed
 

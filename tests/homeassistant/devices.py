@@ -21,7 +21,8 @@ def node_of(name):
     measured = [f"{s['source']}.{q}" for s in board["sensors"] for q in s["measures"]]
     outputs = {one["name"]: one["part"] for one in board["actuators"]}
     info = contract.Info("0.1.0", name, board["chip"], "7f3a11aa", 1, None, "host", "power_on",
-                         "ab" * 32, (*measured, *OF_NODE), outputs, (), True, 100, 0)
+                         "ab" * 32, (*measured, *OF_NODE), outputs, (), True, 100, 0,
+                         contract.AS_FLASHED)
     return Node(name, "greenhouse", info=info, key=b"k" * 32)
 
 

@@ -16,7 +16,7 @@ from typing import Any
 import paho.mqtt.client as mqtt
 
 from idro.protocol import messages, topics
-from idro.protocol.messages import Ack, Batch, ConfigReport, EventRecord, Info, Record
+from idro.protocol.messages import AS_FLASHED, Ack, Batch, ConfigReport, EventRecord, Info, Record
 
 WINDOW = 4
 BATCH = 10
@@ -100,7 +100,7 @@ class NodeClient:
     def info(self) -> Info:
         return Info("0.1.0", "esp32-reservoir", "esp32", self.boot_id, self.now_ms(),
                     self.boot_unix_ms, "none", "power_on", "0" * 64, CHANNELS,
-                    {"ph_down": "doser", "circulation": "switch"}, (), False, 100, 0)
+                    {"ph_down": "doser", "circulation": "switch"}, (), False, 100, 0, AS_FLASHED)
 
     def _build(self) -> mqtt.Client:
         client = mqtt.Client(mqtt.CallbackAPIVersion.VERSION2, client_id=self.node,

@@ -29,7 +29,7 @@ class Tank:
         self.store = SqliteStore(folder / "store.db")
         self.node = Node(NODE, "test", info=messages.Info(
             "0.1.0", "esp32-reservoir", "esp32", "7f3a11aa", 0, T0, "host", "power_on", "ab" * 32,
-            channels, outputs or OUTPUTS, (), False, 100, 0),
+            channels, outputs or OUTPUTS, (), False, 100, 0, messages.AS_FLASHED),
             report=messages.ConfigReport(0, None, settings.defaults()))
         self._events, self._levels = [], []
 

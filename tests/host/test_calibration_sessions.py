@@ -71,7 +71,7 @@ class House:
     def boot(self, boot_id):
         self.nodes.set_info(NODE, messages.Info(
             "0.1.0", "esp32-reservoir", "esp32", boot_id, 0, None, "host", "power_on", "", (),
-            {"ph_down": "doser"}, (), False, 100, 0))
+            {"ph_down": "doser"}, (), False, 100, 0, messages.AS_FLASHED))
 
     def start(self, kind="ph", **more):
         """Begin, with the hold in force; returns the id."""

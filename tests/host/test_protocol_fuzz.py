@@ -4,6 +4,7 @@ import json
 import math
 
 import pytest
+import update_codecs
 from hypothesis import HealthCheck, assume, given, settings
 from hypothesis import strategies as st
 
@@ -21,7 +22,8 @@ FIELDS = (
     "values", "faults", "kind", "detail", "version", "board", "chip", "clock", "reset",
     "image_sha256", "channels", "outputs", "boots", "id", "outcome", "reason", "verb", "args",
     "not_after_at_ms", "by", "rev", "error", "seq_upto", "unix_ms", "auth", "actuator",
-    "volume_ul", "for_ms", "reservoir.ph", "reservoir.ec_us_cm", "ph.target", "level.low_mm",
+    "volume_ul", "for_ms", "sha256", "path", "number", "offset", "size", "update", "slot",
+    "release", "reservoir.ph", "reservoir.ec_us_cm", "ph.target", "level.low_mm",
 )
 
 
@@ -45,7 +47,6 @@ def pack_config(message):
     return messages.pack_config(NODE, message, mac)
 
 
-
 RECORD = messages.Record(3, 9, {"reservoir.ph": 6.02}, {"reservoir.ec_us_cm": "in_air"})
 EVENT = messages.EventRecord(3, 9, "dosed", {"actuator": "ph_up", "on_ms": 5, "ok": True})
 CODECS = {
@@ -59,7 +60,7 @@ CODECS = {
     "info": (
         messages.pack_info, messages.unpack_info,
         messages.Info("1", "b", "esp32", "b-1", 1, 2, "host", "wdt", "", ("reservoir.ph",),
-                      {"ph_up": "doser"}, (("b-0", 7),), False, 25, 9),
+                      {"ph_up": "doser"}, (("b-0", 7),), False, 25, 9, messages.AS_FLASHED),
     ),
     "ack": (messages.pack_ack, messages.unpack_ack, messages.Ack("c", "done", "", "b-1", 1)),
     "stored": (messages.pack_stored, messages.unpack_stored, messages.Stored("b-1", 1, 2)),
@@ -72,6 +73,7 @@ CODECS = {
         messages.Command("c", "dose", {"actuator": "ph_up", "volume_ul": 9}, "b-1", 9, "anna"),
     ),
     "config": (pack_config, unpack_config, messages.Config(1, "anna", node_settings.defaults())),
+    **update_codecs.CODECS,
 }
 # No deadline: a loaded machine is not a fault of the contract.
 fuzzed = settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.too_slow])
@@ -267,8 +269,15 @@ def infos(draw):
         tuple(draw(st.lists(channels, max_size=8))),
         draw(st.dictionaries(names, st.sampled_from(("doser", "switch", "dimmer")), max_size=8)),
         tuple(draw(st.lists(st.tuples(ids, counts), max_size=5))), draw(st.booleans()),
-        draw(st.integers(0, 100)), draw(counts),
+        draw(st.integers(0, 100)), draw(counts), draw(runnings()),
     )
+
+
+def runnings():
+    """The application of a node that runs."""
+    return st.builds(
+        messages.Running, st.sampled_from(("", "a", "b")), st.sampled_from(messages.RUNNING),
+        st.just("") | st.text("0123456789abcdef", min_size=64, max_size=64), counts, counts)
 
 
 @st.composite

@@ -46,6 +46,7 @@ class Node:
         return messages.Info(
             "0.1.0", "test", "esp32", self.boot_id, self.clock.now_ms(), None, "none",
             "power_on", "", CHANNELS, {"ph_down": "doser"}, self.outbox.boots(), False, 100, 0,
+            messages.AS_FLASHED,
         )
 
     def report(self):
@@ -259,7 +260,7 @@ async def main(folder, port, boot_id, count):
     print("found", outbox.count, outbox.damaged_bytes)
     info = lambda: messages.Info(
         "0.1.0", "test", "esp32", boot_id, clock.now_ms(), None, "none", "power_on", "",
-        CHANNELS, {}, outbox.boots(), False, 100, 0)
+        CHANNELS, {}, outbox.boots(), False, 100, 0, messages.AS_FLASHED)
     report = lambda: messages.ConfigReport(0, None, settings.defaults())
     nothing = lambda message: None
     handlers = Handlers(info, report, nothing, nothing, nothing)

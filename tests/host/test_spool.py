@@ -7,7 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from idro.protocol import messages
-from idro.protocol.messages import Batch, EventRecord, Info, Record
+from idro.protocol.messages import AS_FLASHED, Batch, EventRecord, Info, Record
 from idroserra.decode import Unread
 from idroserra.errors import SpoolError
 from idroserra.receipts import Announced, Received, Rejected
@@ -33,7 +33,7 @@ def telemetry(seqs, boot_id="b1", oldest_seq=1, boot_unix_ms=None, sent_at_ms=No
 
 def info(boot_id, at_ms=5_000, boot_unix_ms=None, boots=()):
     return Info("0.1.0", "esp32-reservoir", "esp32", boot_id, at_ms, boot_unix_ms, "none",
-                "power_on", "", (), {}, boots, False, 100, 0)
+                "power_on", "", (), {}, boots, False, 100, 0, AS_FLASHED)
 
 
 def seqs_of(spool):

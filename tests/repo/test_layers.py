@@ -33,7 +33,8 @@ CONTRACT = ("idro.errors", "idro.protocol")
 # The most specific package first.
 LAYERS = (
     Layer("idro.errors", (), frozenset()),
-    Layer("idro.protocol", CONTRACT, frozenset({"json", "math", "collections"})),
+    Layer("idro.protocol", CONTRACT, frozenset({"binascii", "collections", "json",
+                                                    "math", "struct"})),
     Layer("idro.control", ("idro.control", "idro.protocol"), frozenset({"collections", "math"})),
     Layer("idro.drivers", ("idro.drivers", "idro.errors", "idro.protocol.faults"),
           frozenset({"struct"})),

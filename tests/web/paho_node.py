@@ -73,7 +73,7 @@ class PahoNode:
         self._publish("info", messages.pack_info(messages.Info(
             "0.1.0", "esp32-reservoir", "esp32", BOOT_ID, self.at_ms, self._boot_unix_ms, "host",
             "power_on", "ab" * 32, CHANNELS, OUTPUTS, (), self.has_button,
-            self.granted_pct, self.earn_left_ms)))
+            self.granted_pct, self.earn_left_ms, messages.AS_FLASHED)))
         self.report(0)
 
     def report(self, rev, error=None):

@@ -201,7 +201,8 @@ def test_events_and_alarms_are_told_with_their_words(host, home, node, eventuall
 
 def test_a_node_without_a_key_has_no_controls():
     info = contract.Info("0.1.0", "b", "esp32", "7f3a11aa", 1, None, "host", "power_on", "ab" * 32,
-                         ("reservoir.ph",), {"circulation": "switch"}, (), True, 100, 0)
+                         ("reservoir.ph",), {"circulation": "switch"}, (), True, 100, 0,
+                         contract.AS_FLASHED)
     found = device(Node("idro-b", "test", info=info), None)
     assert {entity["p"] for entity in found["cmps"].values()} == {
         "sensor", "binary_sensor", "event"}

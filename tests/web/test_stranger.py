@@ -32,7 +32,8 @@ def host(tmp_path_factory):
 
         past = [ago_ms(minutes) for minutes in range(0, 720, 12) if ago_ms(minutes) > 0]
         for index, ago in enumerate(past):
-            node.read({"reservoir.ph": 5.80 + index % 9 / 100}, ago_ms=ago)  # as widely as live ones
+            # As widely as live ones.
+            node.read({"reservoir.ph": 5.80 + index % 9 / 100}, ago_ms=ago)
         for minutes, kind, detail in (
             (80, "dosed", {"actuator": "ph_down", "volume_ul": 2_500, "on_ms": 2_500,
                            "by": "control", "reason": "pH high: ph_down, 6.04 at 5.90, "

@@ -3,7 +3,7 @@
 import pytest
 
 from idro.protocol.events import EVENTS
-from idro.protocol.messages import Info
+from idro.protocol.messages import AS_FLASHED, Info
 from idro.protocol.quantities import QUANTITIES
 from idro.safety import correction as firmware_correction
 from idro.safety import interlocks, limits
@@ -213,7 +213,7 @@ def test_the_hosts_words_are_the_firmwares():
 def test_authority_is_what_the_node_said_last(event, granted_pct, left):
     told = NewestEvents(EmptyStore, lambda: NOW)
     info = Info("0.1.0", "b", "esp32", "b0", 5_000, None, "host", "power_on", "", (), {}, (),
-                True, 25, 51 * 3_600_000)
+                True, 25, 51 * 3_600_000, AS_FLASHED)
     if event is not None:
         told.take("idro-a", (NOW - 1_000) * 1_000, *event)
     found = authority_of(told, Node("idro-a", "farm", info=info,

@@ -7,7 +7,7 @@ from idro.app import image
 from idro.board import BOARD, VERSION
 from idro.net.publisher import Broker, Handlers, Publisher
 from idro.net.wifi import Wifi
-from idro.protocol.messages import ConfigReport, Info
+from idro.protocol.messages import AS_FLASHED, ConfigReport, Info
 from idro.protocol.topics import is_node_id
 
 _MQTT_PORT = 1_883
@@ -60,7 +60,7 @@ class Link:
             VERSION, BOARD["name"], BOARD["chip"], node.boot_id, node.clock.now_ms(),
             node.clock.boot_unix_ms, node.clock.quality, node.reset, self._image_sha256,
             node.telemetry.channels, outputs, node.outbox.boots(), BOARD["button"] is not None,
-            node.granted_pct, node.authority.left_ms,
+            node.granted_pct, node.authority.left_ms, AS_FLASHED,
         )
 
     def _config_report(self):

@@ -81,6 +81,17 @@ def identifier(obj, key, max_chars=40):
     return value
 
 
+def hex_digits(obj, key, count):
+    """Return the text under `key`: `count` hex digits, small letters. Raises ProtocolError."""
+    value = obj.get(key)
+    if (
+        not isinstance(value, str) or len(value) != count
+        or not only_bytes(value, b"0123456789abcdef")
+    ):
+        raise ProtocolError(f"{key}: not {count} hex digits")
+    return value
+
+
 def is_id(data):
     """True when `data`, bytes, spells an id as `identifier` has it."""
     return 0 < len(data) <= 40 and not data.strip(_ID_BYTES)

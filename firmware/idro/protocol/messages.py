@@ -23,6 +23,8 @@ MAX_CHANNELS = 32
 MAX_DETAIL_KEYS = 16
 OUTCOMES = ("done", "refused", "expired", "failed")
 CLOCKS = ("none", "kept", "host")
+# Of the application that runs: as flashed, on trial after an update, confirmed.
+RUNNING = ("base", "trial", "ok")
 
 # A message of records of one boot. boot_unix_ms is the node's own idea of the wall time of that
 # boot, None where it has none; sent_at_ms the uptime at sending, None for an earlier boot;
@@ -35,12 +37,18 @@ Record = namedtuple("Record", ("seq", "at_ms", "values", "faults"))
 EventRecord = namedtuple("EventRecord", ("seq", "at_ms", "kind", "detail"))
 # boots: [(boot_id, last_at_ms)] of earlier boots with records in the outbox, oldest first.
 # outputs: {actuator: kind}, kind "doser", "switch" or "dimmer". granted_pct: the share of its
-# budgets control may spend; earn_left_ms: with a reduced share, until full authority is earned.
+# budgets control may spend; earn_left_ms: until full authority is earned. update: a Running.
 Info = namedtuple(
     "Info",
     ("version", "board", "chip", "boot_id", "at_ms", "boot_unix_ms", "clock", "reset",
-     "image_sha256", "channels", "outputs", "boots", "has_button", "granted_pct", "earn_left_ms"),
+     "image_sha256", "channels", "outputs", "boots", "has_button", "granted_pct", "earn_left_ms",
+     "update"),
 )
+# Which application runs: that of slot "a" or "b", or "" the one of the image that was flashed;
+# state: RUNNING; release: SHA-256 of its manifest, "" for the flashed one; security_counter: no
+# release below it is taken; kernel: the interface that releases must be made for.
+Running = namedtuple("Running", ("slot", "state", "release", "security_counter", "kernel"))
+AS_FLASHED = Running("", "base", "", 0, 0)
 Ack = namedtuple("Ack", ("id", "outcome", "reason", "boot_id", "at_ms"))
 # args by verb: see VERBS. A command is for one boot and one moment of it.
 Command = namedtuple("Command", ("id", "verb", "args", "boot_id", "not_after_at_ms", "by"))
@@ -136,6 +144,7 @@ def event_json(record):
 
 def pack_info(info):
     """Return up/info."""
+    running = info.update
     obj = {
         "v": 1, "version": info.version, "board": info.board, "chip": info.chip,
         "boot_id": info.boot_id, "at_ms": info.at_ms, "boot_unix_ms": info.boot_unix_ms,
@@ -143,6 +152,8 @@ def pack_info(info):
         "channels": list(info.channels), "outputs": info.outputs,
         "boots": [list(boot) for boot in info.boots], "has_button": info.has_button,
         "granted_pct": info.granted_pct, "earn_left_ms": info.earn_left_ms,
+        "update": {"slot": running.slot, "state": running.state, "release": running.release,
+                   "security_counter": running.security_counter, "kernel": running.kernel},
     }
     return json.dumps(obj).encode()
 
@@ -172,7 +183,19 @@ def unpack_info(data):
         fields.choice(obj, "clock", CLOCKS), fields.text(obj, "reset", 40),
         fields.text(obj, "image_sha256", 64), tuple(channels), outputs, tuple(boots),
         fields.flag(obj, "has_button"), fields.integer(obj, "granted_pct", 0, 100),
-        fields.integer(obj, "earn_left_ms"),
+        fields.integer(obj, "earn_left_ms"), _running(obj),
+    )
+
+
+def _running(obj):
+    """Return the Running under "update"; a node of before updates has none: as flashed."""
+    update = fields.mapping(obj, "update", 16)
+    if not update:
+        return AS_FLASHED
+    return Running(
+        fields.choice(update, "slot", ("", "a", "b")), fields.choice(update, "state", RUNNING),
+        fields.hex_digits(update, "release", 64) if update.get("release") else "",
+        fields.integer(update, "security_counter"), fields.integer(update, "kernel"),
     )
 
 

@@ -8,8 +8,8 @@ from idro.protocol.fields import only_bytes
 
 VERSION = 1
 PREFIX = "idro/v1"
-UP = ("status", "info", "telemetry", "event", "ack", "config")
-DOWN = ("command", "config", "stored")
+UP = ("status", "info", "telemetry", "event", "ack", "config", "update")
+DOWN = ("command", "config", "stored", "update", "update_data")
 RETAINED_UP = ("status", "info", "config")
 RETAINED_DOWN = ("config",)
 RESERVED_NODE_IDS = ("host",)
