@@ -21,6 +21,7 @@ from idroserra.errors import ConfigError, HostError
 COMMANDS = {
     "demo": "idroserra.cli_demo:demo",
     "serve": "idroserra.cli_serve:serve",
+    "ingest": "idroserra.cli_ingest:ingest",
     "phone": "idroserra.cli_phone:phone",
     "watch": "idroserra.cli_watch:watch",
     "node": "idroserra.cli_node:app",

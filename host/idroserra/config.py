@@ -36,6 +36,7 @@ from idroserra.lan.names import check_name
 from idroserra.sites import BadSite, check_site
 
 ENV_PREFIX = "IDROSERRA_"
+SHARED_EXPIRY_S = 60
 _TIME = re.compile(r"([01]\d|2[0-3]):[0-5]\d")
 
 
@@ -58,6 +59,8 @@ class MqttConfig(_Section):
     protocol: Literal["5", "3.1.1"] = "5"
     receive_maximum: int = Field(default=65_535, ge=1, le=65_535)
     session_expiry_s: int = Field(default=7 * 86_400, ge=0, le=0xFFFF_FFFE)
+    # The group whose members share the records: the host and `idroserra ingest`. docs/workers.md
+    share: str | None = Field(default=None, pattern=r"^[A-Za-z0-9_-]{1,32}$")
 
     @field_validator("url")
     @classmethod
@@ -76,6 +79,13 @@ class MqttConfig(_Section):
     def port(self) -> int:
         """Return the broker's port."""
         return urlsplit(self.url).port or (8883 if self.is_tls else 1883)
+
+    @property
+    def kept_s(self) -> int:
+        """Return how long the broker keeps our session. Of a group: a minute, since a broker
+        such as mosquitto goes on giving one that is away its part."""
+        return self.session_expiry_s if self.share is None else min(
+            self.session_expiry_s, SHARED_EXPIRY_S)
 
     @property
     def is_tls(self) -> bool:

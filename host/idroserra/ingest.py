@@ -16,22 +16,18 @@ from collections import deque
 from functools import lru_cache
 
 from idroserra import contract
-from idroserra.commands import Commands
 from idroserra.decode import RECORD_LEAVES, read_records
 from idroserra.errors import SpoolError
-from idroserra.live import Live
+from idroserra.hearing import Hearing
 from idroserra.mqtt_link import Arrived, Connected, Link, Piece
-from idroserra.nodes import Nodes
-from idroserra.receipts import Announced, Received, Rejected
-from idroserra.spool import Accepted, Item, Spool
+from idroserra.receipts import Received, Rejected
+from idroserra.spool import Item, Spool
 
 GROUP_MS = 50
 GROUP_MESSAGES = 2_000
 IDLE_S = 0.5
 RETRY_S = 1.0
 HELD_MESSAGES = 5_000
-LIVE_RECORDS = 30  # messages of one boot in one group whose reading is shown
-LIVE_EVENT_MS = 900_000  # older events are history, not news
 
 _log = logging.getLogger("idroserra")
 _parse_topic = lru_cache(maxsize=16_384)(contract.parse_topic)
@@ -39,16 +35,13 @@ _OUR_TOPICS = f"{contract.PREFIX}/host/"
 
 
 class Ingest:
-    """Takes what arrives. run() is the loop of one thread."""
+    """Takes what arrives. run() is the loop of one thread. What is no record, and what is news,
+    is for `hearing`."""
 
-    def __init__(
-        self, link: Link, spool: Spool, nodes: Nodes, commands: Commands, live: Live
-    ) -> None:
+    def __init__(self, link: Link, spool: Spool, hearing: Hearing) -> None:
         self._link = link
         self._spool = spool
-        self._nodes = nodes
-        self._commands = commands
-        self._live = live
+        self._hearing = hearing
         self._stopping = threading.Event()
         self._waiting: deque[Arrived | Connected] = deque()
         self._in_hand: Arrived | None = None
@@ -77,14 +70,16 @@ class Ingest:
         while self._waiting:
             message = self._waiting[0]
             if isinstance(message, Connected):
-                self._commands.send_configs()
+                self._hearing.connected()
             else:
                 self._in_hand = message
                 self._held.append((message, self._read(message)))
                 self._in_hand = None
             self._waiting.popleft()
-        self._note_signs_of_life()
-        self._commands.end_overdue()
+        for node, sign in self._signs.items():
+            self._hearing.sign(node, *sign)
+        self._signs.clear()
+        self._hearing.tick()
         if self._held:
             self._commit()
 
@@ -135,7 +130,7 @@ class Ingest:
                 contract.pack_stored(boot_id, seq_upto, now_unix_ms),
             )
         for accepted in committed.accepted:
-            self._show(accepted, now_unix_ms)
+            self._hearing.show(accepted, now_unix_ms)
 
     def _read(self, message: Arrived) -> Item | None:
         """Return what the spool must keep of a message; do at once what is of the moment."""
@@ -148,7 +143,7 @@ class Ingest:
                 return None  # somebody cleared a retained message
             if leaf in RECORD_LEAVES:
                 return self._read_records(node, leaf, message)
-            return self._read_word(node, leaf, message)
+            return self._hearing.word(node, leaf, message)
         except contract.ProtocolError as error:
             _log.info("rejected: %s: %s", message.topic, error.why)
             return Rejected(
@@ -164,51 +159,3 @@ class Ingest:
             return None
         return Received(node, leaf, batch, message.unix_ms, unread)
 
-    def _note_signs_of_life(self) -> None:
-        """Note of each node the last of its messages of records."""
-        for node, (boot_id, sent_at_ms, unix_ms) in self._signs.items():
-            self._nodes.seen(node, unix_ms)
-            if sent_at_ms is not None:
-                self._nodes.set_uptime(node, boot_id, sent_at_ms, unix_ms)
-        self._signs.clear()
-
-    def _read_word(self, node: str, leaf: str, message: Arrived) -> Item | None:
-        arrived_unix_ms = None if message.retained else message.unix_ms
-        if leaf == "info":
-            info = contract.unpack_info(message.payload)
-            self._nodes.set_info(node, info)
-            if arrived_unix_ms is not None:
-                self._nodes.set_uptime(node, info.boot_id, info.at_ms, arrived_unix_ms)
-            self._live.publish({"type": "info", "node": node})
-            item: Item | None = Announced(node, info, arrived_unix_ms)
-        else:
-            item = None
-            if leaf == "status":
-                online = contract.unpack_status(message.payload)
-                self._nodes.set_online(node, online)
-                self._live.publish({"type": "status", "node": node, "online": online})
-            elif leaf == "ack":
-                self._commands.answer(node, contract.unpack_ack(message.payload))
-            else:
-                report = contract.unpack_config_report(message.payload)
-                self._commands.reported(node, report, arrived_unix_ms)
-        if arrived_unix_ms is not None and message.payload != b"offline":
-            self._nodes.seen(node, arrived_unix_ms)
-        return item
-
-    def _show(self, accepted: Accepted, now_unix_ms: int) -> None:
-        """Give the newest record of each message, and events that are news, to the live view.
-
-        Of very many messages the last: whoever calibrates counts readings, but not hundreds."""
-        if accepted.leaf == "telemetry":
-            for record in accepted.news[-LIVE_RECORDS:]:
-                self._live.record(accepted.node, accepted.epoch_unix_ms + record.at_ms,
-                                  record.values, record.faults)
-            return
-        for record in accepted.records:
-            unix_ms = accepted.epoch_unix_ms + record.at_ms
-            if now_unix_ms - unix_ms < LIVE_EVENT_MS:
-                self._live.publish({
-                    "type": "event", "node": accepted.node, "unix_ms": unix_ms,
-                    "seq": record.seq, "kind": record.kind, "detail": record.detail,
-                })

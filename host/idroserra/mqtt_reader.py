@@ -14,7 +14,7 @@ import socket
 import ssl
 import threading
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from contextlib import suppress
 
 from idroserra import mqtt_wire
@@ -37,11 +37,13 @@ class Reader:
     of what comes on connection `number`, cut anywhere; `lost(why)`."""
 
     def __init__(
-        self, config: MqttConfig, topic_filter: str, connected: Callable[[int], None],
-        took: Callable[[int, bytes], None], lost: Callable[[str], None],
+        self, config: MqttConfig, client_id: str, topic_filters: Sequence[str],
+        connected: Callable[[int], None], took: Callable[[int, bytes], None],
+        lost: Callable[[str], None],
     ) -> None:
         self._config = config
-        self._filter = topic_filter
+        self._client_id = client_id
+        self._filters = topic_filters
         self._connected, self._took, self._lost = connected, took, lost
         self._is_v5 = config.protocol == "5"
         self._number = 0
@@ -118,10 +120,10 @@ class Reader:
                 line = _tls(config).wrap_socket(line, server_hostname=config.host)
             password = None if config.password is None else config.password.get_secret_value()
             properties = mqtt_wire.connect_properties(
-                config.session_expiry_s, config.receive_maximum, MAX_PACKET_BYTES
+                config.kept_s, config.receive_maximum, MAX_PACKET_BYTES
             ) if self._is_v5 else None
             line.sendall(mqtt_wire.connect(
-                config.client_id, config.username, password, KEEPALIVE_S, properties))
+                self._client_id, config.username, password, KEEPALIVE_S, properties))
         except (OSError, WireError):
             line.close()
             raise
@@ -177,7 +179,7 @@ class Reader:
                 with self._lock:
                     self._number += 1
                     self._has_session, self._nonsense = True, None
-                self._say(mqtt_wire.subscribe(self._filter, self._is_v5))
+                self._say(mqtt_wire.subscribe(self._filters, self._is_v5))
             else:
                 is_up = True
                 self._connected(self._number)

@@ -153,9 +153,10 @@ def connect_properties(session_expiry_s: int, receive_maximum: int, max_bytes: i
     return struct.pack(">BIBHBI", 0x11, session_expiry_s, 0x21, receive_maximum, 0x27, max_bytes)
 
 
-def subscribe(topic_filter: str, is_v5: bool) -> bytes:
-    """Return SUBSCRIBE (3.8) with QoS 1, as packet 1."""
-    body = b"\x00\x01" + (b"\x00" if is_v5 else b"") + _text(topic_filter) + b"\x01"
+def subscribe(topic_filters: Iterable[str], is_v5: bool) -> bytes:
+    """Return SUBSCRIBE (3.8) to some filters with QoS 1, as packet 1."""
+    body = b"\x00\x01" + (b"\x00" if is_v5 else b"")
+    body += b"".join(_text(one) + b"\x01" for one in topic_filters)
     return pack(Packet(0x82, body))
 
 
@@ -170,13 +171,29 @@ def refusal(packet: Packet, is_v5: bool) -> str | None:
 
     Raises WireError."""
     body, kind = packet.body, packet.kind
-    at = {CONNACK: 1, SUBACK: len(body) - 1, DISCONNECT: 0}.get(kind)
-    if at is None or (kind != DISCONNECT and len(body) < 2):
+    if kind not in (CONNACK, SUBACK, DISCONNECT) or (kind != DISCONNECT and len(body) < 2):
         raise WireError(f"packet {kind} where an answer should be")
-    code = body[at] if at < len(body) else 0
+    if kind == SUBACK:
+        code = max(_granted(body, is_v5))
+    else:
+        at = 1 if kind == CONNACK else 0
+        code = body[at] if at < len(body) else 0
     if kind == CONNACK and not is_v5:
         return None if code == 0 else _REFUSED_311[min(code, len(_REFUSED_311) - 1)]
     return None if code < 0x80 else _reason(kind, code)
+
+
+def _granted(body: bytes, is_v5: bool) -> bytes:
+    """Return the codes of a SUBACK, one for each filter. Raises WireError."""
+    at = 2
+    if is_v5:
+        properties = _length(body, at)
+        if properties is None:
+            raise WireError("SUBACK: cut off")
+        at = properties[0] + properties[1]
+    if at >= len(body):
+        raise WireError("SUBACK: cut off")
+    return body[at:]
 
 
 def _reason(kind: int, code: int) -> str:

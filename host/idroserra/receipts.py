@@ -111,17 +111,25 @@ class Receipts:
         self._boots: dict[tuple[str, str], _Boot] = {}
         self._touched: dict[int, _Boot] = {}
         self._added: dict[tuple[str, str], int] = {}
-        self.counts: dict[str, dict[str, int]] = {}
-        self.reload()
+        self._counts: dict[str, dict[str, int]] | None = None  # None: to be read from disk
 
     def reload(self) -> None:
-        """Take the books from disk again, after a roll-back."""
+        """Take the books from disk again: after a roll-back, and what another process wrote."""
         self._boots.clear()
         self._touched.clear()
         self._added.clear()
-        self.counts = {}
-        for node, name, count in self._database.execute("SELECT node, name, count FROM counters"):
-            self._counts_of(node)[name] = count
+        self._counts = None
+
+    @property
+    def counts(self) -> dict[str, dict[str, int]]:
+        """Return {node: {counter: count}}; outside of transactions."""
+        if self._counts is None:
+            self._counts = {}
+            for node, name, count in self._database.execute(
+                "SELECT node, name, count FROM counters"
+            ):
+                self._counts.setdefault(node, dict.fromkeys(COUNTERS, 0))[name] = count
+        return self._counts
 
     def take(self, item: Received, arrived_less_sent_ms: int | None) -> Taken:
         """Book a message with at least one record."""
@@ -217,7 +225,8 @@ class Receipts:
         """Add to a counter of a node."""
         if by == 0:
             return
-        self._counts_of(node)[name] += by
+        if self._counts is not None:
+            self._counts.setdefault(node, dict.fromkeys(COUNTERS, 0))[name] += by
         self._added[node, name] = self._added.get((node, name), 0) + by
 
     def flush(self) -> None:
@@ -241,9 +250,6 @@ class Receipts:
         """Return the highest seq up to which nothing of the boot is outstanding."""
         boot = self._boot(node, boot_id)
         return 0 if boot is None else boot.seen.prefix(boot.floor_seq)
-
-    def _counts_of(self, node: str) -> dict[str, int]:
-        return self.counts.setdefault(node, dict.fromkeys(COUNTERS, 0))
 
     def _boot(self, node: str, boot_id: str) -> _Boot | None:
         known = self._boots.get((node, boot_id))

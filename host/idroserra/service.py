@@ -20,6 +20,7 @@ from idroserra.commands import Commands
 from idroserra.config import Config
 from idroserra.database import lock_folder
 from idroserra.errors import ConfigError
+from idroserra.hearing import Follower, HostHearing
 from idroserra.homeassistant.bridge import Bridge
 from idroserra.ingest import Ingest
 from idroserra.journal.journal import Journal
@@ -116,9 +117,9 @@ class Service:
             opened.callback(self.previews.close)
             self._writer = Writer(self.spool, self.store, self._link.now_unix_ms)
             self._upkeep = Upkeep(self.store, self._link.now_unix_ms)
-            self._ingest = Ingest(
-                self._link, self.spool, self.nodes, self.commands, self.live
-            )
+            hearing = HostHearing(self.nodes, self.commands, self.live)
+            self._ingest = Ingest(self._link, self.spool, hearing)
+            self._follower = None if config.mqtt.share is None else Follower(self.spool, hearing)
             self.alarms = self._open_alarms(opened)
             self._bridge = Bridge(
                 config, self.nodes, self.live, self.commands, self.alarms,
@@ -139,6 +140,8 @@ class Service:
         ]
         if self._bridge is not None:
             loops.append(("home assistant", self._bridge.run))
+        if self._follower is not None:
+            loops.append(("workers", self._follower.run))
         for name, run in loops:
             thread = threading.Thread(target=self._supervise, args=(name, run), name=name)
             self._threads.append(thread)
@@ -153,6 +156,8 @@ class Service:
         self.alarms.stop()
         self._ingest.stop()
         self.recipes.end()
+        if self._follower is not None:
+            self._follower.stop()
         self._upkeep.stop()
         self._writer.stop()
         for thread in self._threads:

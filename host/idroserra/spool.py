@@ -3,6 +3,10 @@
 One commit (SQLite, WAL, synchronous=FULL) takes many messages; what it returns may be
 acknowledged. Identity is (node, boot_id, seq): which numbers of a boot came is part of the same
 transaction, so a process killed at any instant neither loses nor doubles a record.
+
+Several processes may commit to one file (docs/adr/0016): each looks, in its transaction, whether
+another has written since, and then takes the books from disk again. One of them is the host, which
+alone moves records to the store.
 """
 
 from __future__ import annotations
@@ -20,6 +24,7 @@ from idroserra import contract
 from idroserra.database import PAGE_BYTES, connect, connect_reader
 from idroserra.decode import read_records
 from idroserra.errors import SpoolError
+from idroserra.news import NEWS_SCHEMA, News, news_of, read_news
 from idroserra.receipts import (
     SCHEMA,
     Announced,
@@ -32,7 +37,7 @@ from idroserra.receipts import (
 SHRINK_PAGES = 1_024
 ROW_RECORDS = 200  # records that wait as one row; a message may bring more
 
-_SCHEMA = SCHEMA + """
+_SCHEMA = SCHEMA + NEWS_SCHEMA + """
 CREATE TABLE IF NOT EXISTS pending (
     id INTEGER PRIMARY KEY, node TEXT NOT NULL, boot_id TEXT NOT NULL,
     epoch_unix_ms INTEGER NOT NULL, leaf TEXT NOT NULL, record_count INTEGER NOT NULL,
@@ -80,9 +85,11 @@ class Spool:
 
     def __init__(
         self, path: Path, max_mb: int = 4_096, max_rejected: int = 1_000,
-        max_unread: int = 100_000,
+        max_unread: int = 100_000, *, tells_host: bool = False,
     ) -> None:
-        """Open or create the file; it never grows past max_mb. Raises SpoolError."""
+        """Open or create the file; it never grows past max_mb. With tells_host what is committed
+        is news() for another process. Raises SpoolError."""
+        self._tells_host = tells_host
         self._lock = threading.RLock()
         self._read_lock = threading.Lock()
         self._arrived = threading.Event()
@@ -92,18 +99,17 @@ class Spool:
             self._database.execute(f"PRAGMA max_page_count={max_mb * 1024 * 1024 // PAGE_BYTES}")
             self._reader = connect_reader(path)
             self._receipts = Receipts(self._database, max_rejected, max_unread)
-            self._depth = int(
-                self._database.execute(
-                    "SELECT coalesce(sum(record_count), 0) FROM pending"
-                ).fetchone()[0]
-            )
+            self._depth = self._count_pending()
+            self._version = self._read_version()
         except (OSError, sqlite3.Error) as error:
             raise SpoolError(f"{path}: {error}") from error
 
     @property
     def depth(self) -> int:
         """Number of records that wait for the store."""
-        return self._depth
+        with self._lock:
+            self._notice_others()
+            return self._depth
 
     @property
     def state(self) -> str:
@@ -130,6 +136,8 @@ class Spool:
                     self._receipts.reject(item)
             for row in committed.accepted:
                 self._keep(row)
+            if self._tells_host:
+                news_of(self._database, items, committed.accepted)
 
         self._transact(run)
         if committed.accepted:
@@ -164,7 +172,7 @@ class Spool:
                 self._receipts.reject(item)
 
         self._transact(run)
-        if self._depth == 0:
+        if self.depth == 0:
             self._shrink()
 
     def read_again(self) -> int:
@@ -204,11 +212,13 @@ class Spool:
     def epoch(self, node: str, boot_id: str) -> int | None:
         """Return the wall time at the boot's at_ms 0 once it is decided, else None."""
         with self._lock:
+            self._notice_others()
             return self._receipts.epoch(node, boot_id)
 
     def stored_upto(self, node: str, boot_id: str) -> int:
         """Return the highest seq up to which nothing of the boot is outstanding."""
         with self._lock:
+            self._notice_others()
             return self._receipts.stored_upto(node, boot_id)
 
     def counts(self) -> dict[str, dict[str, int]]:
@@ -218,7 +228,17 @@ class Spool:
         passed over for good. rejected counts messages, records that could not be read, and points
         the store refused: those read later are received as well."""
         with self._lock:
+            self._notice_others()
             return {node: dict(counts) for node, counts in self._receipts.counts.items()}
+
+    def news(self, after: int | None) -> tuple[int, list[News]]:
+        """Return what other processes have committed since number `after`, oldest first, and the
+        number of the last; with None only that. Raises SpoolError."""
+        try:
+            with self._read_lock:
+                return read_news(self._reader, after)
+        except sqlite3.Error as error:
+            raise SpoolError(f"spool: {error}") from error
 
     def rejected(self, count: int = 100) -> list[Rejected]:
         """Return the newest rejected messages and records, newest first."""
@@ -269,12 +289,34 @@ class Spool:
         )
         self._depth += len(row.records)
 
+    def _read_version(self) -> int:
+        return int(self._database.execute("PRAGMA data_version").fetchone()[0])
+
+    def _count_pending(self) -> int:
+        return int(self._database.execute(
+            "SELECT coalesce(sum(record_count), 0) FROM pending").fetchone()[0])
+
+    def _notice_others(self) -> None:
+        """Forget what was in memory where another process has committed since. Not in the midst
+        of a transaction of ours."""
+        version = self._read_version()
+        if version == self._version:
+            return
+        self._receipts.reload()
+        received, stored = self._database.execute(
+            "SELECT coalesce(sum(count) FILTER (WHERE name='received'), 0),"
+            " coalesce(sum(count) FILTER (WHERE name='stored'), 0) FROM counters").fetchone()
+        self._depth = int(received - stored)
+        self._version = version
+
     def _transact(self, run: Callable[[], None]) -> None:
         with self._lock:
             depth = self._depth
             is_committed = False
             try:
                 self._database.execute("BEGIN IMMEDIATE")
+                self._notice_others()
+                depth = self._depth
                 run()
                 self._receipts.flush()
                 self._database.execute("COMMIT")

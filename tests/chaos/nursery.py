@@ -1,7 +1,8 @@
 """Hosts that start in milliseconds: the host's modules are imported once, each host is a fork.
 
-One line of JSON on stdin ({"config", "clock", "log"}) starts one; "born PID" and later "started"
-or "ended WHY" come on stdout. The clock is a file with the offset of the host's clock in ms.
+One line of JSON on stdin ({"config", "clock", "log", "worker"}) starts one; "born PID" and later
+"started" or "ended WHY" come on stdout. The clock is a file with the offset of the host's clock in
+ms. `worker` is null for the host, else the name of a worker of it.
 """
 
 import json
@@ -15,6 +16,7 @@ from idroserra.config import load_config
 from idroserra.mqtt_link import wall_unix_ms
 from idroserra.service import Service
 from idroserra.store import influx, sqlite  # noqa: F401
+from idroserra.worker import Worker
 
 OFFSET_BYTES = 8
 
@@ -30,9 +32,10 @@ def run_host(job: dict) -> None:
     ended = threading.Event()
     signal.signal(signal.SIGTERM, lambda *_: ended.set())
     signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
-    service = Service(load_config(None, job["config"]), now_unix_ms)
+    config, worker = load_config(None, job["config"]), job["worker"]
+    service = Service(config, now_unix_ms) if worker is None else Worker(config, worker)
     service.start()
-    print("started", flush=True)
+    say("started")
     ended.wait()
     service.stop()
 
@@ -42,7 +45,7 @@ def be_born(job: dict) -> None:
     log = os.open(job["log"], os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
     os.dup2(log, 2)
     sys.excepthook = tell_end
-    print(f"born {os.getpid()}", flush=True)
+    say(f"born {os.getpid()}")
     run_host(job)
     raise SystemExit
 
@@ -50,7 +53,12 @@ def be_born(job: dict) -> None:
 def tell_end(kind: type[BaseException], error: BaseException, trace: object) -> None:
     """Say in one line why this host ended, and all of it in its log."""
     sys.__excepthook__(kind, error, trace)
-    print(f"ended {kind.__name__}: {error}".replace("\n", " "), flush=True)
+    say(f"ended {kind.__name__}: {error}".replace("\n", " "))
+
+
+def say(line: str) -> None:
+    """Tell the harness a line, whole or not at all: the process may be killed at any instant."""
+    os.write(1, f"{line}\n".encode())
 
 
 def main() -> None:

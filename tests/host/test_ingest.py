@@ -10,6 +10,7 @@ from idro.protocol import messages
 from idro.protocol.messages import Batch, EventRecord, Record
 from idroserra.commands import Commands
 from idroserra.config import MqttConfig, load_config
+from idroserra.hearing import HostHearing
 from idroserra.ingest import Ingest
 from idroserra.live import Live
 from idroserra.mqtt_link import Arrived, Link
@@ -32,7 +33,8 @@ class Host:
         self.live = Live()
         self.commands = Commands(folder / "state.db", self.nodes, self.live, self.link,
                                  self.spool.epoch)
-        self.ingest = Ingest(self.link, self.spool, self.nodes, self.commands, self.live)
+        self.ingest = Ingest(self.link, self.spool,
+                             HostHearing(self.nodes, self.commands, self.live))
 
     def arrive(self, leaf, payload, retained=False, node=NODE):
         self.link.inbox.put(

@@ -66,6 +66,8 @@ def test_a_packet_without_end_is_refused():
     (0x20, b"\0\0", False, None), (0x20, b"\0\x05", False, "not authorized"),
     (0x20, b"\0\0\0", True, None), (0x20, b"\0\x87\0", True, "Not authorized"),
     (0x90, b"\0\1\0\1", True, None), (0x90, b"\0\1\0\x87", True, "Not authorized"),
+    (0x90, b"\0\1\0\x87\1", True, "Not authorized"),
+    (0x90, b"\0\1\x80\1", False, "Unspecified error"),
     (0xE0, b"\x8e\0", True, "Session taken over"), (0x20, b"\0\xfe\0", True, "reason code 254"),
 ])
 def test_a_refusal_is_told_in_words(first, body, is_v5, why):

@@ -13,6 +13,7 @@ from idro.protocol.settings import SETTINGS
 SUPERVISORS = {
     "firmware/idro/safety/supervisor.py": "restarts a task of the node",
     "host/idroserra/service.py": "restarts a worker of the host",
+    "host/idroserra/worker.py": "a message it failed on is rejected when it runs again",
 }
 # These stand where the interpreter stands, which prints any traceback and goes on.
 INTERPRETERS = {

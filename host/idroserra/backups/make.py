@@ -31,7 +31,7 @@ from idroserra.journal.photos import FOLDER as PHOTOS
 FIRST = ("spool.db", "store.db", "state.db")
 # Of a running host alone, or nothing that lasts.
 PASSED_OVER = ("lock", "cli.key", JOURNAL)
-PASSED_SUFFIXES = (".db-wal", ".db-shm", ".db-journal", ".part")
+PASSED_SUFFIXES = (".db-wal", ".db-shm", ".db-journal", ".part", ".lock")
 # Secret as a whole: in a backup with keys only.
 SECRET_NAMES = ("users.db",)
 SECRET_SUFFIXES = (".key", ".pem")

@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import Any
 
 from idroserra.backups.archive import BackupError, Manifest, read_manifest, unpack
-from idroserra.database import lock_folder
+from idroserra.database import WORKERS_LOCK, lock_folder
 
 JOURNAL = "restore.journal"
 STAGING = "restore.new"
@@ -32,10 +32,15 @@ def restore(
     """Put the archive into the data folder; return what it was and where the old files are.
 
     Raises BackupError; before it is sure of the archive nothing in the folder has changed."""
+    lock = None
     try:
         lock = lock_folder(folder)
+        workers = lock_folder(folder, WORKERS_LOCK)
     except BlockingIOError:
-        raise BackupError(f"{folder}: a host is running on it; stop it first") from None
+        if lock is not None:
+            lock.close()
+        who = "a host is" if lock is None else "workers are"
+        raise BackupError(f"{folder}: {who} running on it; stop them first") from None
     except OSError as error:
         raise BackupError(f"{folder}: {error.strerror or error}") from error
     try:
@@ -51,6 +56,7 @@ def restore(
     except OSError as error:
         raise BackupError(f"{error.filename or folder}: {error.strerror or error}") from error
     finally:
+        workers.close()
         lock.close()
     return manifest, kept if has_old else None
 
@@ -136,11 +142,11 @@ def check_database(path: Path, name: str) -> None:
 
 
 def _old_names(folder: Path) -> list[str]:
-    """Return what is in the data folder and gives way: all but lock, journal and kept folders."""
+    """Return what is in the data folder and gives way: all but locks, journal, kept folders."""
     return sorted(
         path.name for path in folder.iterdir()
         if path.name not in ("lock", JOURNAL, f"{JOURNAL}.part", STAGING)
-        and not path.name.startswith(KEPT_PREFIX))
+        and path.suffix != ".lock" and not path.name.startswith(KEPT_PREFIX))
 
 
 def _note(folder: Path, state: dict[str, str]) -> None:

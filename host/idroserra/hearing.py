@@ -1,0 +1,171 @@
+"""What is made of what nodes say beside their records, and of records that are news.
+
+The host keeps the registry, answers commands and shows; a worker that only helps with the records
+keeps when boots began, and leaves the rest to the host.
+"""
+
+from __future__ import annotations
+
+import logging
+import threading
+from typing import Protocol
+
+from idroserra import contract
+from idroserra.commands import Commands
+from idroserra.live import Live
+from idroserra.mqtt_link import Arrived
+from idroserra.news import NEWS_RECORDS
+from idroserra.nodes import Nodes
+from idroserra.receipts import Announced
+from idroserra.spool import Accepted, Item, Spool
+
+LIVE_EVENT_MS = 900_000  # older events are history, not news
+FOLLOW_S = 0.25
+
+_log = logging.getLogger("idroserra")
+
+
+class Hearing(Protocol):
+    """What the ingest calls, in its thread."""
+
+    def connected(self) -> None:
+        """The line to the broker came up."""
+
+    def tick(self) -> None:
+        """Some time has passed."""
+
+    def sign(self, node: str, boot_id: str, sent_at_ms: int | None, unix_ms: int) -> None:
+        """A node sent records: the last of its messages."""
+
+    def word(self, node: str, leaf: str, message: Arrived) -> Item | None:
+        """A message without records came; return what is to be kept. Raises ProtocolError."""
+
+    def show(self, accepted: Accepted, now_unix_ms: int) -> None:
+        """Records are durable."""
+
+
+class HostHearing:
+    """That of the host."""
+
+    def __init__(self, nodes: Nodes, commands: Commands, live: Live) -> None:
+        self._nodes = nodes
+        self._commands = commands
+        self._live = live
+
+    def connected(self) -> None:
+        """Tell every node its settings again."""
+        self._commands.send_configs()
+
+    def tick(self) -> None:
+        """Give up commands that nobody answered."""
+        self._commands.end_overdue()
+
+    def sign(self, node: str, boot_id: str, sent_at_ms: int | None, unix_ms: int) -> None:
+        """Note when the node was there, and how long it has been running."""
+        self._nodes.seen(node, unix_ms)
+        if sent_at_ms is not None:
+            self._nodes.set_uptime(node, boot_id, sent_at_ms, unix_ms)
+
+    def word(self, node: str, leaf: str, message: Arrived) -> Item | None:
+        """Do at once what is of the moment; return an up/info to be kept. Raises ProtocolError."""
+        arrived_unix_ms = _arrival(message)
+        item: Item | None = None
+        if leaf == "info":
+            announced = read_info(node, message)
+            item, info = announced, announced.info
+            self._nodes.set_info(node, info)
+            if arrived_unix_ms is not None:
+                self._nodes.set_uptime(node, info.boot_id, info.at_ms, arrived_unix_ms)
+            self._live.publish({"type": "info", "node": node})
+        elif leaf == "status":
+            online = contract.unpack_status(message.payload)
+            self._nodes.set_online(node, online)
+            self._live.publish({"type": "status", "node": node, "online": online})
+        elif leaf == "ack":
+            self._commands.answer(node, contract.unpack_ack(message.payload))
+        else:
+            report = contract.unpack_config_report(message.payload)
+            self._commands.reported(node, report, arrived_unix_ms)
+        if arrived_unix_ms is not None and message.payload != b"offline":
+            self._nodes.seen(node, arrived_unix_ms)
+        return item
+
+    def show(self, accepted: Accepted, now_unix_ms: int) -> None:
+        """Give the newest record of each message, and events that are news, to the live view.
+
+        Of very many messages the last: whoever calibrates counts readings, but not hundreds."""
+        if accepted.leaf == "telemetry":
+            for record in accepted.news[-NEWS_RECORDS:]:
+                self._live.record(accepted.node, accepted.epoch_unix_ms + record.at_ms,
+                                  record.values, record.faults)
+            return
+        for record in accepted.records:
+            unix_ms = accepted.epoch_unix_ms + record.at_ms
+            if now_unix_ms - unix_ms < LIVE_EVENT_MS:
+                self._live.publish({
+                    "type": "event", "node": accepted.node, "unix_ms": unix_ms,
+                    "seq": record.seq, "kind": record.kind, "detail": record.detail,
+                })
+
+
+class WorkerHearing:
+    """That of a worker: the host hears what is of the moment itself, and reads the news."""
+
+    def connected(self) -> None:
+        """Nothing."""
+
+    def tick(self) -> None:
+        """Nothing."""
+
+    def sign(self, node: str, boot_id: str, sent_at_ms: int | None, unix_ms: int) -> None:
+        """Nothing: it is in the news."""
+
+    def word(self, node: str, leaf: str, message: Arrived) -> Item | None:
+        """Return an up/info, which tells when boots began. Raises ProtocolError."""
+        return read_info(node, message) if leaf == "info" else None
+
+    def show(self, accepted: Accepted, now_unix_ms: int) -> None:
+        """Nothing: it is in the news."""
+
+
+class Follower:
+    """Shows what workers commit. run() is the loop of one thread."""
+
+    def __init__(self, spool: Spool, hearing: HostHearing) -> None:
+        self._spool = spool
+        self._hearing = hearing
+        self._last: int | None = None
+        self._stopping = threading.Event()
+
+    def run(self) -> None:
+        """Show until stop()."""
+        while not self._stopping.wait(FOLLOW_S):
+            self.step()
+
+    def stop(self) -> None:
+        """End run() soon."""
+        self._stopping.set()
+
+    def step(self) -> None:
+        """Show what has come since the last step; the first only looks where that is.
+
+        Raises SpoolError."""
+        self._last, news = self._spool.news(self._last)
+        for one in news:
+            self._hearing.sign(one.node, one.boot_id, one.sent_at_ms, one.unix_ms)
+            if one.epoch_unix_ms is not None:
+                accepted = Accepted(one.node, one.leaf, one.boot_id, one.epoch_unix_ms,
+                                    one.records, one.records)
+                self._hearing.show(accepted, one.unix_ms)
+        if news:
+            self._spool.wake()  # the writer, too, has something to do
+
+
+def read_info(node: str, message: Arrived) -> Announced:
+    """Return what an up/info announces. Raises ProtocolError."""
+    return Announced(node, contract.unpack_info(message.payload), _arrival(message))
+
+
+def _arrival(message: Arrived) -> int | None:
+    """Return when a message came; None for a copy that the broker kept."""
+    return None if message.retained else message.unix_ms
