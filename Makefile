@@ -7,6 +7,7 @@
 #   make chaos   thousands of kills, dead lines, full disks; every record counted (hours; resumes)
 #   make bench-ingest  the same readings through our host and through peers (some 15 minutes)
 #   make campaign-safety  the fault matrix, 500 random days, an evil host: no invariant may break
+#   make campaign-forged  1,000 forged, replayed, late, foreign, retained commands: none moves a pin
 #   make mutate  break the firmware on purpose; a scenario must notice each defect
 #   make single-precision  every scenario with the board's floats of 24 bits: the same doses
 #   make cover-safety   branch coverage of the safety gate by its own tests: 100 %
@@ -19,6 +20,7 @@
 #   make pictures  the pictures of README and docs/images, from a demo: some minutes
 #   make walk-page   every task of an operator's day, by clicks, in 12 looks: 25 minutes
 #   make bench-page  first paint, live update, a chart of 30 days, 50 open tabs: 6 minutes
+#   make fuzz    every parser against made-up inputs for an hour: FUZZ_S=3600
 #   make fuzz-api    requests made up from the API's description, with each role's token: 5 minutes
 #   make docs    write the generated pages under docs/
 #   make site    the documentation as a site, into build/site; a host shows it under /docs
@@ -146,6 +148,10 @@ campaign-evil: venv  # 20 hosts with the key, 10,000 commands each: 6 minutes of
 	$(VENV)/bin/idroserra sim campaign --evil 10000 --seeds 20 --resume build/campaign-evil.jsonl
 .PHONY: campaign-safety campaign-matrix campaign-seeds campaign-evil
 
+campaign-forged: venv  # 1,000 commands that nobody may obey, at mosquitto: 5 minutes
+	$(PY) tests/forged/forged.py $(ARGS)
+.PHONY: campaign-forged
+
 mutate: venv  # breaks the firmware on purpose, each defect to be caught by a scenario: 3 minutes
 	$(VENV)/bin/idroserra sim mutate
 .PHONY: mutate
@@ -208,6 +214,14 @@ walk-page: venv web  # pictures side by side in build/walk/index.html; ARGS="--l
 
 bench-page: venv web  # ARGS="--only paint live" for some; docs/page-speed.md
 	$(PY) bench/bench_page.py $(ARGS)
+
+# Coverage-guided by atheris. FUZZ_S=60 for a minute in all; ARGS="--only config" for one of them.
+FUZZ_S ?= 3600
+fuzz: venv
+	@$(PY) -c 'import atheris' 2>/dev/null || $(PY) -m pip install --quiet -r tests/fuzz/requirements.txt \
+	  || echo "idroserra: no atheris for this Python: inputs are not guided by coverage"
+	$(PY) tests/fuzz/fuzz.py --seconds $(FUZZ_S) $(ARGS)
+.PHONY: fuzz
 
 fuzz-api: venv web
 	IDROSERRA_API_EXAMPLES=40 $(VENV)/bin/pytest -n 0 tests/web/test_api_any_request.py tests/web/test_roles.py

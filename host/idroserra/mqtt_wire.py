@@ -201,7 +201,7 @@ def _reason(kind: int, code: int) -> str:
              DISCONNECT: PacketTypes.DISCONNECT}
     try:
         return str(ReasonCode(types[kind], identifier=code))
-    except KeyError:
+    except (KeyError, ValueError):  # nobody's code, or another packet's
         return f"reason code {code}"
 
 

@@ -11,7 +11,8 @@ from __future__ import annotations
 
 import ast
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -124,15 +125,19 @@ class NodeNvs:
 
     def image(self) -> tuple[str, str, str]:
         """Return chip, board and version of the image on the board, "" where it is not whole."""
-        said = self._ask(_IMAGE, "its image was looked at").strip()
-        board_class, version = ast.literal_eval(said or "('','')")
+        when = "its image was looked at"
+        said = self._ask(_IMAGE, when).strip()
+        with self._understood(when):
+            board_class, version = ast.literal_eval(said or "('','')")
         chip, _, board = str(board_class).partition("/")
         return chip, board, str(version)
 
     def mac(self) -> bytes:
         """Return the chip's MAC address."""
-        return bytes.fromhex(self._ask("print(str(binascii.hexlify(machine.unique_id()),'ascii'))",
-                                       "it was asked for its address").strip())
+        when = "it was asked for its address"
+        with self._understood(when):
+            return bytes.fromhex(self._ask(
+                "print(str(binascii.hexlify(machine.unique_id()),'ascii'))", when).strip())
 
     def read(self) -> Stored:
         """Return what is there."""
@@ -141,13 +146,15 @@ class NodeNvs:
         readers += [(name, "_b") for name in texts if name not in SECRETS]
         readers += [(name, "_i") for name in sorted(_NUMBERS)]
         code = ",".join(f"{reader}({name!r})" for name, reader in readers)
-        said = self._ask(f"print(repr(({code})))", "its settings were read")
-        found: list[Any] = list(ast.literal_eval(said.strip()))
-        sums = {name: one for name, one in zip(texts, found, strict=False) if one is not None}
-        plain = {name: one for (name, _), one in zip(readers[len(texts):], found[len(texts):],
-                                                     strict=True)}
-        return Stored(plain, {name: one[0] for name, one in sums.items()},
-                      {name: one[1] for name, one in sums.items()})
+        when = "its settings were read"
+        said = self._ask(f"print(repr(({code})))", when)
+        with self._understood(when):
+            found: list[Any] = list(ast.literal_eval(said.strip()))
+            sums = {name: one for name, one in zip(texts, found, strict=False) if one is not None}
+            plain = {name: one for (name, _), one in zip(readers[len(texts):], found[len(texts):],
+                                                         strict=True)}
+            return Stored(plain, {name: int(size) for name, (size, _) in sums.items()},
+                          {name: str(hashed) for name, (_, hashed) in sums.items()})
 
     def write(self, values: Mapping[str, Value]) -> None:
         """Write `values`; what is not named stays. The node id must be among them.
@@ -208,6 +215,14 @@ class NodeNvs:
                 f"{self.port}: {', '.join(wrong)} did not read back as sent",
                 "Say the same command again; if it stays, the flash is worn out. The board has no "
                 "node id now, and does nothing.")
+
+    @contextmanager
+    def _understood(self, when: str) -> Iterator[None]:
+        """Take an answer that is none for what it is: bytes lost on the way."""
+        try:
+            yield
+        except (ValueError, TypeError, SyntaxError, MemoryError, RecursionError):
+            raise CableDied(self.port, when, "its answer made no sense") from None
 
     def _ask(self, code: str, when: str) -> str:
         return self._link.ask(code, when)

@@ -1,0 +1,169 @@
+"""Who may publish whatever they like at the broker, and the commands they try.
+
+Each kind of attack is a function (attacker, number) -> (payload, the outcome that answers it).
+An outcome of None is silence: the node answers nobody whose message is not authentic. Where the
+attacker needs what only the host can sign, it uses what it has heard, or an old key's.
+"""
+
+import hashlib
+import hmac
+import json
+import random
+from collections.abc import Callable
+from typing import Any
+
+NODE, OTHER = "serra-one", "serra-two"
+KEY, OTHER_KEY = bytes(range(32)), bytes(range(32, 64))
+TTL_MS = 30_000
+_TURNS = (
+    ("dose", {"actuator": "ph_down", "volume_ul": 2_000}),
+    ("dose", {"actuator": "ph_up", "volume_ul": 2_000}),
+    ("dose", {"actuator": "nutrient_a", "volume_ul": 5_000}),
+    ("dose", {"actuator": "nutrient_b", "volume_ul": 5_000}),
+    ("run", {"actuator": "top_off", "for_ms": 5_000}),
+    ("run", {"actuator": "light", "for_ms": 5_000, "duty_pct": 80}),
+    ("stop", {}),
+    ("correct", {"actuator": "ph_down", "target_milli_ph": 5_800, "volume_ul": 50_000}),
+)
+Payload = tuple[bytes, str | None]
+
+
+def topic(node: str) -> str:
+    return f"idro/v1/{node}/down/command"
+
+
+def signed(body: dict[str, Any], key: bytes = KEY, node: str = NODE) -> bytes:
+    """Return `body` signed as the contract says, without the contract's code."""
+    return signed_text(json.dumps(body)[:-1], topic(node), key)
+
+
+def signed_text(text: str, where: str, key: bytes = KEY) -> bytes:
+    """Return a JSON object without its last brace, signed for the topic `where`."""
+    auth = hmac.new(key, f"{where}\n{text}".encode(), hashlib.sha256).hexdigest()
+    return f'{text},"auth":"{auth}"}}'.encode()
+
+
+class Attacker:
+    """Makes attacks of what it has seen: `boot_id`, `uptime_ms()`, `heard` (valid commands)."""
+
+    def __init__(self, seed: int, boot_id: str, uptime_ms: Callable[[], int]) -> None:
+        self.rng = random.Random(seed)
+        self.boot_id = boot_id
+        self.uptime_ms = uptime_ms
+        self.heard: list[bytes] = []
+
+    def body(self, name: str, **changed: Any) -> dict[str, Any]:
+        """Return a command that would be obeyed if it were signed."""
+        verb, args = self.rng.choice(_TURNS)
+        return {
+            "v": 1, "id": name, "verb": verb, "args": dict(args), "boot_id": self.boot_id,
+            "not_after_at_ms": self.uptime_ms() + TTL_MS, "by": name, **changed,
+        }
+
+    def order(self, count: int) -> list[str]:
+        """Return `count` kinds in random order, each as often as the others."""
+        kinds = [list(ATTACKS)[at % len(ATTACKS)] for at in range(count)]
+        self.rng.shuffle(kinds)
+        return kinds
+
+
+def _forged_key(attacker: Attacker, name: str) -> Payload:
+    return signed(attacker.body(name), attacker.rng.randbytes(32)), None
+
+
+def _forged_empty_key(attacker: Attacker, name: str) -> Payload:
+    return signed(attacker.body(name), b""), None
+
+
+def _forged_mac(attacker: Attacker, name: str) -> Payload:
+    text = json.dumps(attacker.body(name))[:-1]
+    return f'{text},"auth":"{attacker.rng.randbytes(32).hex()}"}}'.encode(), None
+
+
+def _forged_borrowed_mac(attacker: Attacker, name: str) -> Payload:
+    auth = json.loads(attacker.rng.choice(attacker.heard))["auth"]
+    text = json.dumps(attacker.body(name))[:-1]
+    return f'{text},"auth":"{auth}"}}'.encode(), None
+
+
+def _forged_unsigned(attacker: Attacker, name: str) -> Payload:
+    return json.dumps(attacker.body(name)).encode(), None
+
+
+def _forged_changed(attacker: Attacker, name: str) -> Payload:
+    """A command that was heard, of another id: all else as it was signed."""
+    good = attacker.rng.choice(attacker.heard)
+    own = json.loads(good)["id"]
+    return good.replace(f'"id": "{own}"'.encode(), f'"id": "{name}"'.encode()), None
+
+
+def _forged_bit(attacker: Attacker, name: str) -> Payload:
+    data = bytearray(signed(attacker.body(name)))
+    data[attacker.rng.randrange(len(data))] ^= 1 << attacker.rng.randrange(7)
+    return bytes(data), None
+
+
+def _forged_appended(attacker: Attacker, name: str) -> Payload:
+    """A second `args` after what was signed, for a parser that takes the last one."""
+    data = signed(attacker.body(name))
+    return data[:-1] + b',"args":{"actuator":"ph_down","volume_ul":9000}}', None
+
+
+def _replayed(attacker: Attacker, name: str) -> Payload:
+    return attacker.rng.choice(attacker.heard), "seen"
+
+
+def _replayed_elsewhere(attacker: Attacker, name: str) -> Payload:
+    """The same once more with white space around it, which is signed as well as without."""
+    return b" " + attacker.rng.choice(attacker.heard) + b"\n", "seen"
+
+
+def _late(attacker: Attacker, name: str) -> Payload:
+    late_ms = 1 + attacker.rng.randrange(60_000)
+    body = attacker.body(name, not_after_at_ms=max(0, attacker.uptime_ms() - late_ms))
+    return signed(body), "expired"
+
+
+def _early(attacker: Attacker, name: str) -> Payload:
+    """Good for longer than any command may be: it could be kept back."""
+    ahead_ms = attacker.uptime_ms() + 90_000 + attacker.rng.randrange(10**9)
+    return signed(attacker.body(name, not_after_at_ms=ahead_ms)), "refused"
+
+
+def _foreign_node(attacker: Attacker, name: str) -> Payload:
+    return signed(attacker.body(name), OTHER_KEY, OTHER), None
+
+
+def _foreign_topic(attacker: Attacker, name: str) -> Payload:
+    """Signed with this node's key, but for another node's topic."""
+    return signed(attacker.body(name), KEY, OTHER), None
+
+
+def _foreign_boot(attacker: Attacker, name: str) -> Payload:
+    boot_id = f"{attacker.rng.getrandbits(32):08x}"
+    return signed(attacker.body(name, boot_id=boot_id)), "refused"
+
+
+def _retained(attacker: Attacker, name: str) -> Payload:
+    """Valid in every way, but with the retain flag: the relay sets it."""
+    return signed(attacker.body(f"retained-{name}")), None
+
+
+ATTACKS: dict[str, Callable[[Attacker, str], Payload]] = {
+    "forged: another key": _forged_key,
+    "forged: an empty key": _forged_empty_key,
+    "forged: a random signature": _forged_mac,
+    "forged: another command's signature": _forged_borrowed_mac,
+    "forged: unsigned": _forged_unsigned,
+    "forged: changed after signing": _forged_changed,
+    "forged: a bit turned over": _forged_bit,
+    "forged: appended to": _forged_appended,
+    "replayed": _replayed,
+    "replayed: with white space": _replayed_elsewhere,
+    "late": _late,
+    "too far ahead": _early,
+    "foreign: another node's": _foreign_node,
+    "foreign: another node's topic": _foreign_topic,
+    "foreign: another boot's": _foreign_boot,
+    "retained": _retained,
+}

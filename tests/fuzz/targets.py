@@ -1,0 +1,393 @@
+"""Every parser of host and wire as a function of some bytes, and what must hold of it.
+
+A target returns, or raises AssertionError or anything that is not its one error: that is a
+finding. `seeds` are inputs that are good, for a fuzzer to begin with.
+"""
+
+from __future__ import annotations
+
+import json
+import tempfile
+from collections.abc import Callable, Iterable
+from contextlib import suppress
+from functools import cache
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import line_protocol
+from mutated_boards import check_by_itself
+
+from idro.app.settings import Settings
+from idro.errors import LinkError, ProtocolError, SettingsError
+from idro.net import frames, mqtt_packets, resolver
+from idro.protocol import settings as node_settings
+from idro.protocol import topics, update_messages
+from idroserra import boards, contract, mqtt_wire, recipe
+from idroserra.config import load_config
+from idroserra.decode import read_records
+from idroserra.errors import BoardError, ConfigError, HostError, RecipeError
+from idroserra.flash.errors import FlashError
+from idroserra.homeassistant import bridge, discovery
+from idroserra.homeassistant.discovery import device
+from idroserra.mqtt_wire import Splitter, WireError
+from idroserra.nodes import Node
+from idroserra.provision import key_file
+from idroserra.provision.nvs import NodeNvs
+from idroserra.sites import BadSite, check_site
+from idroserra.store import EventPoint, SamplePoint
+from idroserra.store.lines import event_line, sample_lines
+
+NODE, SITE = "idro-one", "greenhouse one"
+CHANNELS = ("reservoir.ph", "reservoir.ec_us_cm")
+MAC = "f" * 64
+_BOOT = "boot-1"
+
+
+class Target(NamedTuple):
+    """One parser. `words` are tokens worth trying."""
+
+    check: Callable[[bytes], object]
+    seeds: Callable[[], Iterable[bytes]]
+    words: tuple[str, ...] = ()
+
+
+# What nodes say.
+
+def telemetry(data: bytes) -> None:
+    """up/telemetry becomes records, and those lines of the store that say no more than them."""
+    with suppress(ProtocolError):
+        batch = read_records("telemetry", data).batch
+        points = [
+            SamplePoint(NODE, channel, record.at_ms, value)
+            for record in batch.records for channel, value in record.values.items()
+        ]
+        told = {}
+        for text in sample_lines(SITE, points):
+            line = line_protocol.read(text)
+            source = line.tags["source"]
+            assert line.measurement == "sample"
+            assert line.tags == {"site": SITE, "node": NODE, "source": source}
+            for key, value in line.fields.items():
+                assert key in contract.QUANTITIES
+                told[f"{source}.{key}", line.unix_ns // 10**6] = value
+        assert set(told) == {(point.channel, point.unix_ms) for point in points}
+
+
+def events(data: bytes) -> None:
+    """up/event becomes records, and each a line of the store."""
+    with suppress(ProtocolError):
+        batch = read_records("event", data).batch
+        for record in batch.records:
+            point = EventPoint(NODE, record.at_ms * 1_000, record.seq, batch.boot_id, record.kind,
+                               record.detail)
+            line = line_protocol.read(event_line(SITE, point))
+            assert line.measurement == "event"
+            assert line.tags == {"site": SITE, "node": NODE, "kind": record.kind}
+            assert set(line.fields) <= {"boot_id", "seq", "detail", "volume_ul", "on_ms"}
+            assert line.fields["boot_id"] == batch.boot_id
+            assert json.loads(str(line.fields["detail"])) == dict(record.detail)
+
+
+def info(data: bytes) -> None:
+    """up/info becomes what Home Assistant is told, which is JSON and names this node alone."""
+    with suppress(ProtocolError):
+        node = Node(NODE, SITE, info=contract.unpack_info(data))
+        told = device(node, None)
+        text = json.dumps(told, allow_nan=False)
+        text.encode()
+        for key, entity in (told or {}).get("cmps", {}).items():
+            for name in ("stat_t", "cmd_t"):
+                topic = entity.get(name)
+                assert topic is None or topic.startswith(f"idro/v1/host/ha/{NODE}/"), (key, topic)
+                assert topic is None or not set(topic) & set("+#\n\0"), (key, topic)
+
+
+def up(data: bytes) -> None:
+    """The other messages of a node."""
+    for unpack in (contract.unpack_ack, contract.unpack_config_report, contract.unpack_status,
+                   contract.unpack_info):
+        with suppress(ProtocolError):
+            json.dumps(unpack(data)).encode()
+
+
+def down(data: bytes) -> None:
+    """What a node takes: it must be checked in form before it is believed."""
+    from idro.protocol import messages
+
+    with suppress(ProtocolError):
+        messages.unpack_stored(data)
+    for leaf, unpack in (("command", messages.unpack_command), ("config", messages.unpack_config)):
+        with suppress(ProtocolError):
+            signed = unpack(NODE, data)
+            assert signed.signed.startswith(f"idro/v1/{NODE}/down/{leaf}\n".encode())
+            assert len(signed.auth) == 64
+
+
+def update(data: bytes) -> None:
+    """An update over the air: the offer, the node's questions, the pieces."""
+    with suppress(ProtocolError):
+        signed = update_messages.unpack_update(NODE, data)
+        assert signed.signed.startswith(f"idro/v1/{NODE}/down/update\n".encode())
+    with suppress(ProtocolError):
+        path = update_messages.unpack_ask(data).path
+        assert ".." not in path.split("/"), path
+        assert not path.startswith("/"), path
+    with suppress(ProtocolError):
+        update_messages.unpack_piece(data)
+
+
+def topic(data: bytes) -> None:
+    """A topic is that of one node, or none of ours; never a wildcard or a way out."""
+    text = data.decode("utf-8", "replace")
+    with suppress(ProtocolError):
+        node, direction, leaf = contract.parse_topic(text)
+        assert topics.is_node_id(node)
+        assert text == f"idro/v1/{node}/{direction}/{leaf}"
+    wish = discovery.wish_of(text, {"circulation": "switch"})
+    assert wish is None or (wish.node and not set(wish.node) & set("+#/\n"))
+
+
+def ha_value(data: bytes) -> None:
+    """What somebody sets in Home Assistant."""
+    for key in bridge.SETTABLE:
+        with suppress(SettingsError):
+            row = contract.SETTINGS[key]
+            value = bridge._value(key, data)  # noqa: SLF001  the parser itself
+            assert value in (True, False) if row.kind == "bool" else row.low <= value <= row.high
+
+
+# MQTT.
+
+def mqtt_host(data: bytes) -> None:
+    """The host's reader: the same packets, however the bytes are cut."""
+    whole = _packets_of_host((data,))
+    cut = data[0] % 7 + 1 if data else 1
+    assert _packets_of_host(data[at:at + cut] for at in range(0, len(data), cut)) == whole
+    for packet in whole or ():
+        for is_v5 in (False, True):
+            with suppress(WireError):
+                if packet.kind == mqtt_wire.PUBLISH:
+                    message = mqtt_wire.unpack_publish(packet, is_v5)
+                    assert len(message.topic) + len(message.payload) <= len(packet.body)
+            with suppress(WireError):
+                mqtt_wire.refusal(packet, is_v5)
+
+
+def _packets_of_host(pieces: Iterable[bytes]) -> list[mqtt_wire.Packet] | None:
+    splitter = Splitter(4_096)
+    found: list[mqtt_wire.Packet] = []
+    try:
+        for piece in pieces:
+            found += splitter.feed(piece)
+    except WireError:
+        return None  # the line is given up, with all that came over it
+    return found
+
+
+def mqtt_node(data: bytes) -> None:
+    """The node's reader."""
+    decoder = mqtt_packets.Decoder()
+    with suppress(LinkError):
+        for at in range(0, len(data), 7):
+            for first, body, whole in decoder.feed(data[at:at + 7]):
+                assert len(body) <= mqtt_packets.MAX_INBOUND_BYTES or not whole
+                for read in (lambda f, b: mqtt_packets.read_publish(f, b),
+                             lambda f, b: mqtt_packets.read_connack(b),
+                             lambda f, b: mqtt_packets.read_packet_id(b, "PUBACK")):
+                    with suppress(LinkError):
+                        read(first, body)
+
+
+def name_server(data: bytes) -> None:
+    """An answer of a name server to a node."""
+    found = resolver.answer(b"\0\1", data)
+    assert not found or resolver.is_address(found)
+
+
+# Files.
+
+@cache
+def _folder() -> Path:
+    return Path(tempfile.mkdtemp(prefix="idroserra-fuzz-"))
+
+
+def _file(name: str, data: bytes) -> Path:
+    path = _folder() / name
+    path.write_bytes(data)
+    return path
+
+
+def _says(text: str) -> None:
+    assert text, "an error that says nothing"
+
+
+def config(data: bytes) -> None:
+    """The host's configuration: one error, which names where."""
+    file = _file("host.toml", data)
+    try:
+        found = load_config(file)
+    except ConfigError as error:
+        _says(error.file)
+        return
+    check_site(found.site)
+    assert found.mqtt.is_tls or found.mqtt.host in ("127.0.0.1", "localhost", "::1") or (
+        found.mqtt.host.startswith("127."))
+
+
+@cache
+def _parts() -> Any:
+    return boards.read_parts((boards.boards_dir() / boards.PARTS_FILE).read_bytes())
+
+
+def board(data: bytes) -> None:
+    """A board file: a board that is safe by itself, or one error that names the key."""
+    try:
+        found = boards.compile_board(data, "esp32-reservoir.toml", _parts())
+    except BoardError as error:
+        _says(error.why)
+        return
+    check_by_itself(found)
+
+
+def recipe_file(data: bytes) -> None:
+    """A recipe: settings in their ranges on every day of it."""
+    try:
+        found = recipe.parse(data, "made-up.toml")
+    except RecipeError as error:
+        _says(error.why)
+        return
+    for day in range(1, min(found.days, 60) + 1):
+        for key, value in found.settings_at(day).items():
+            node_settings.check_value(key, value)
+
+
+def settings_slot(data: bytes) -> None:
+    """A slot of settings in a node's flash: what is there is in range, or the defaults hold."""
+    path, other = _file("slot.a", data), _folder() / "slot.b"
+    found = Settings((str(path), str(other)))
+    assert set(found.values) == set(node_settings.SETTINGS)
+    node_settings.check(found.values)
+
+
+def flash_frames(data: bytes) -> None:
+    """A segment of the outbox after anything happened to the flash."""
+    schema = _schema()
+    crc_seed = frames.seed(_BOOT, schema.id)
+    at = 0
+    while (found := frames.find(data, at, len(data), crc_seed)) is not None:
+        start, at = found
+        frames.stamp_of(data, start)
+    with suppress(ProtocolError, UnicodeDecodeError):
+        frames.read_schema(str(data, "utf-8"))
+
+
+@cache
+def _schema() -> Any:
+    return frames.Schema(CHANNELS)
+
+
+def key_text(data: bytes) -> None:
+    """A file with a node's key."""
+    with suppress(ValueError):
+        assert len(key_file.parse(data.decode("utf-8", "replace"), NODE)) == 32
+
+
+def backup(data: bytes) -> None:
+    """A backup: nothing is put back unless all of it is whole, and never outside of the folder."""
+    from datetime import UTC, datetime
+
+    from idroserra.backups.restore import restore
+
+    with tempfile.TemporaryDirectory(dir=_folder()) as folder:
+        home = Path(folder) / "data"
+        home.mkdir()
+        try:
+            restore(_file("backup.tar", data), home, datetime.now(UTC), lambda text: None)
+        except HostError:
+            assert all(path.is_file() and path.stat().st_size == 0 for path in home.iterdir())
+        assert {path.name for path in Path(folder).iterdir()} == {"data"}
+
+
+# What a board on USB answers.
+
+class _Board:
+    """A link whose every answer after the first two is `said`."""
+
+    port = "made-up"
+
+    def __init__(self, said: str) -> None:
+        self._answers = ["ok\r\n", ""]
+        self._said = said
+
+    def ask(self, code: str, when: str) -> str:
+        return self._answers.pop(0) if self._answers else self._said
+
+
+def provisioning(data: bytes) -> None:
+    """The answers of a board that is being provisioned."""
+    said = data.decode("utf-8", "replace")
+    for ask in (NodeNvs.image, NodeNvs.mac, NodeNvs.read):
+        with suppress(FlashError):
+            ask(NodeNvs(_Board(said)))  # type: ignore[arg-type]
+
+
+# The store.
+
+def store_site(data: bytes) -> None:
+    """The name of a site, which becomes a tag."""
+    site = data.decode("utf-8", "replace")
+    try:
+        check_site(site)
+    except BadSite:
+        return
+    point = SamplePoint(NODE, CHANNELS[0], 1, 6.0)
+    (text,) = sample_lines(site, [point])
+    assert line_protocol.read(text).tags == {"site": site, "node": NODE, "source": "reservoir"}
+
+
+def store_text(data: bytes) -> None:
+    """Any text at all as the words of an event: it stays in its field."""
+    text = data.decode("utf-8", "replace")
+    point = EventPoint(NODE, 1, 1, text, "dosed", {"reason": text, text[:20]: True})
+    line = line_protocol.read(event_line(SITE, point))
+    assert line.tags == {"site": SITE, "node": NODE, "kind": "dosed"}
+    assert set(line.fields) <= {"boot_id", "seq", "detail", "volume_ul", "on_ms"}
+
+
+def _seeds(name: str) -> Callable[[], Iterable[bytes]]:
+    def read() -> Iterable[bytes]:
+        import seeds
+
+        return getattr(seeds, name)()
+
+    return read
+
+
+_JSON = ('"v":1', '"records":[', '"seq":', '"values":{', '"faults":{', "1e400", "NaN", "-0.0",
+         "9007199254740993", '"boot_id":', '\\ud800', '"auth":"', '"detail":{', "null", "true")
+_TOML = ('"""', "[[", "]]", "= 1e400", "nan", "inf", "\\u0000", "1979-05-27T07:32:00Z", "0x7f",
+         "{a=1}", "true", "'''")
+_LINES = ("\n", "\\", ",", "=", " ", '"', "\\,", "sample,node=x ph=1 1", "\r", "\0")
+TARGETS: dict[str, Target] = {
+    "telemetry": Target(telemetry, _seeds("telemetry"), (*_JSON, *_LINES)),
+    "events": Target(events, _seeds("events"), (*_JSON, *_LINES)),
+    "info": Target(info, _seeds("info"), _JSON),
+    "up": Target(up, _seeds("up"), _JSON),
+    "down": Target(down, _seeds("down"), _JSON),
+    "update": Target(update, _seeds("updates"), (*_JSON, "../", "/")),
+    "topic": Target(topic, _seeds("topics"), ("idro/v1/", "/up/", "/set", "host", "+", "#")),
+    "ha-value": Target(ha_value, _seeds("ha_values"), ("1e400", "NaN", "ON", "OFF", "true")),
+    "mqtt-host": Target(mqtt_host, _seeds("mqtt")),
+    "mqtt-node": Target(mqtt_node, _seeds("mqtt")),
+    "name-server": Target(name_server, _seeds("name_server")),
+    "config": Target(config, _seeds("configs"), _TOML),
+    "board": Target(board, _seeds("boards"), _TOML),
+    "recipe": Target(recipe_file, _seeds("recipes"), _TOML),
+    "settings-slot": Target(settings_slot, _seeds("slots"), _JSON),
+    "flash-frames": Target(flash_frames, _seeds("frames")),
+    "key-file": Target(key_text, _seeds("key_files")),
+    "backup": Target(backup, _seeds("backups"), ("manifest.json", "../", "ustar", '"sha256"')),
+    "provisioning": Target(provisioning, _seeds("provisioning"), ("('','')", "None", "b''", "((")),
+    "store-site": Target(store_site, _seeds("sites"), _LINES),
+    "store-text": Target(store_text, _seeds("texts"), _LINES),
+}
