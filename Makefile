@@ -20,6 +20,7 @@
 #   make pictures  the pictures of README and docs/images, from a demo: some minutes
 #   make walk-page   every task of an operator's day, by clicks, in 12 looks: 25 minutes
 #   make bench-page  first paint, live update, a chart of 30 days, 50 open tabs: 6 minutes
+#   make campaign-files  10,000 changed settings and board files: one error, no limit passed
 #   make fuzz    every parser against made-up inputs for an hour: FUZZ_S=3600
 #   make fuzz-api    requests made up from the API's description, with each role's token: 5 minutes
 #   make docs    write the generated pages under docs/
@@ -214,6 +215,10 @@ walk-page: venv web  # pictures side by side in build/walk/index.html; ARGS="--l
 
 bench-page: venv web  # ARGS="--only paint live" for some; docs/page-speed.md
 	$(PY) bench/bench_page.py $(ARGS)
+
+campaign-files: venv  # 10,000 changed settings, on both Pythons, and 10,000 board files: minutes
+	$(PY) tests/fuzz/files.py $(ARGS)
+.PHONY: campaign-files
 
 # Coverage-guided by atheris. FUZZ_S=60 for a minute in all; ARGS="--only config" for one of them.
 FUZZ_S ?= 3600

@@ -4,6 +4,7 @@ import random
 from itertools import islice
 from pathlib import Path
 
+import files
 import line_protocol
 import mutate
 import pytest
@@ -25,6 +26,13 @@ def test_seeds_and_changed_seeds_are_taken_or_refused(name):
 @pytest.mark.parametrize("path", sorted(FOUND.glob("*/*")), ids=lambda path: path.name)
 def test_what_was_found_is_mended(path):
     TARGETS[path.parent.name].check(path.read_bytes())
+
+
+@pytest.mark.parametrize("campaign", [files.settings, files.board_files])
+def test_changed_files_are_refused_or_within_the_limits(campaign):
+    done, wrong = campaign(200, 7, lambda: None)
+    assert wrong == []
+    assert len(done) > 1, "some are taken and some refused"
 
 
 @pytest.mark.parametrize("text", [

@@ -22,8 +22,10 @@ _NUMBERS_OF_DETAIL = ("volume_ul", "on_ms")
 
 
 def sample_lines(site: str, samples: Sequence[SamplePoint]) -> list[str]:
-    """Return one line for each node, source and instant. Raises StoreRejected: a bad channel."""
-    fields: dict[tuple[str, str, int], list[str]] = {}
+    """Return one line for each node, source and instant. Raises StoreRejected: a bad channel.
+
+    Of two values of a channel at one instant the later one stands, as in SQLite."""
+    fields: dict[tuple[str, str, int], dict[str, str]] = {}
     for node, channel, unix_ms, value in samples:
         try:
             source, scale, template = _layout(channel)
@@ -35,11 +37,11 @@ def sample_lines(site: str, samples: Sequence[SamplePoint]) -> list[str]:
         key = (node, source, unix_ms)
         texts = fields.get(key)
         if texts is None:
-            fields[key] = [text]
+            fields[key] = {channel: text}
         else:
-            texts.append(text)
+            texts[channel] = text
     return [
-        f"{_sample_head(site, node, source)} {','.join(texts)} {unix_ms}000000"
+        f"{_sample_head(site, node, source)} {','.join(texts.values())} {unix_ms}000000"
         for (node, source, unix_ms), texts in fields.items()
     ]
 
