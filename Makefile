@@ -14,6 +14,7 @@
 #   make mutate-safety  break the safety gate in every small way; its own tests must notice
 #   make check-recipes  every shipped recipe against the gate, then in the twin (minutes)
 #   make check-homeassistant  Home Assistant's own schemas on what it is told of every board
+#   make check-grafana  Grafana's own schema on our dashboards (npm, seconds)
 #   make score   our dosing against peers' on the same twin; writes docs/score.md
 #   make words   bring the translations up to date and say which are missing (docs/languages.md)
 #   make screenshots  every page in every language, size and palette into build/: some minutes
@@ -193,6 +194,10 @@ check-homeassistant: venv $(HA)/.installed
 	@$(PY) tests/homeassistant/devices.py build/homeassistant.json
 	@$(HA)/bin/python tests/homeassistant/validate.py build/homeassistant.json
 .PHONY: check-homeassistant
+
+check-grafana: venv
+	@$(PY) tests/grafana/check_schema.py build/grafana
+.PHONY: check-grafana
 
 docs: venv web
 	$(PY) -m idroserra.docs_gen

@@ -1,7 +1,7 @@
 """Writes what docs/ shows of the code: `make docs`. A test holds each file to it.
 
 docs/protocol.md from idro.protocol, what to do at alarms and faults, the reference of the host,
-and the pinout of every board.
+and the pinout of every board. The dashboards of host/deploy/grafana too.
 
 Every table is that of the code, every example is made by the pack functions that node and host
 use, and a field table that is not the message's is refused.
@@ -14,7 +14,7 @@ from idro.protocol import messages, topics, update_messages
 from idro.protocol.quantities import QUANTITIES
 from idro.protocol.settings import SETTINGS
 from idro.protocol.texts import EVENT_TEXTS, FAULT_TEXTS, QUANTITY_TEXTS, SETTING_TEXTS
-from idroserra import board_pinout, boards, docs_api, docs_howto, docs_reference
+from idroserra import board_pinout, boards, docs_api, docs_howto, docs_reference, grafana
 from idroserra.docs_tables import table
 from idroserra.protocol_examples import EXAMPLE_KEY, Message, down_messages, up_messages
 
@@ -150,6 +150,8 @@ def main() -> None:
         target.parent.mkdir(parents=True, exist_ok=True)
         target.write_text(text, encoding="utf-8")
         print(f"wrote {name}")
+    for path in grafana.write(docs.parent / "host/deploy/grafana/dashboards"):
+        print(f"wrote {path.relative_to(docs.parent)}")
 
 
 if __name__ == "__main__":
