@@ -55,7 +55,7 @@ def init(
     except ValueError as error:
         raise ConfigError("command line", "--name", str(error)) from None
     try:
-        files = line.init(folder, settings.site, names, node_port=port, host_port=host_port,
+        files = line.init(folder, names, node_port=port, host_port=host_port,
                           node_address=address, overwrite=overwrite)
     except OSError as error:
         raise ConfigError(str(folder), "", error.strerror or str(error)) from error

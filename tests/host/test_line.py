@@ -253,11 +253,11 @@ def test_what_is_lost_is_named_and_never_made_anew_in_silence(tmp_path):
     rig = Rig(tmp_path)
     (tmp_path / "ca.key").rename(tmp_path / "away")
     with pytest.raises(ConfigError, match=r"ca\.key: .*restore it"):
-        line.init(tmp_path, "test", ["localhost"], node_port=1, host_port=2)
+        line.init(tmp_path, ["localhost"], node_port=1, host_port=2)
     (tmp_path / "away").rename(tmp_path / "ca.key")
     (tmp_path / "revoked.pem").unlink()
     with pytest.raises(ConfigError, match=r"revoked\.pem: missing"):
-        line.init(tmp_path, "test", ["localhost"], node_port=1, host_port=2)
+        line.init(tmp_path, ["localhost"], node_port=1, host_port=2)
     with pytest.raises(ConfigError, match="missing"):
         rig.line.revoke(ONE)
 

@@ -55,9 +55,9 @@ class Store:
     def __init__(self, namespace="idro"):
         self._nvs = esp32.NVS(namespace)
 
-    def blob(self, key):
+    def blob(self, key, max_bytes=_MAX_BLOB_BYTES):
         """Return the bytes under `key`, or None."""
-        buffer = bytearray(_MAX_BLOB_BYTES)
+        buffer = bytearray(max_bytes)
         try:
             count = self._nvs.get_blob(key, buffer)
         except OSError:

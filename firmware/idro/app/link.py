@@ -10,7 +10,8 @@ from idro.net.wifi import Wifi
 from idro.protocol.messages import AS_FLASHED, ConfigReport, Info
 from idro.protocol.topics import is_node_id
 
-_MQTT_PORT = 1_883
+_MQTT_PORT, _TLS_PORT = 1_883, 8_883
+_MAX_DER_BYTES = 512  # of a certificate, or its key
 # Longer than any back-off and every deadline of theirs: who is silent for so long hangs.
 _SILENT_MS = 300_000
 
@@ -28,9 +29,10 @@ class Link:
         self.wifi = Wifi(
             store.text("wifi_ssid"), store.text("wifi_pass"), node.clock, random.randint
         )
+        open_line, port = _way_to_broker(store, self.wifi.open)
         broker = Broker(
-            store.text("broker_host"), store.number("broker_port") or _MQTT_PORT,
-            store.text("node_id"), store.text("broker_pass") or None, self.wifi.open,
+            store.text("broker_host"), store.number("broker_port") or port,
+            store.text("node_id"), store.text("broker_pass") or None, open_line,
         )
         handlers = Handlers(
             self._info, self._config_report, commands.receive, self._on_config, self._on_stored
@@ -80,3 +82,15 @@ class Link:
     def _on_stored(self, stored):
         if self._node.take_host_time(stored.unix_ms):
             self._publisher.tell_info()
+
+
+def _way_to_broker(store, open_plain):
+    """Return (open, its usual port): TLS where the board was told so, and then nothing else."""
+    if not store.number("broker_tls"):
+        return open_plain, _MQTT_PORT
+    from idro.net.tls import Tls
+
+    ca, certificate, key = [
+        store.blob(name, _MAX_DER_BYTES) for name in ("tls_ca", "tls_cert", "tls_key")
+    ]
+    return Tls(ca, certificate, key, open_plain).open, _TLS_PORT

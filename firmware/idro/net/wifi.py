@@ -77,17 +77,21 @@ class Wifi:
             await self._clock.sleep_ms(half_ms + self._randint(0, half_ms))
             back_off_ms = min(2 * back_off_ms, MAX_BACK_OFF_MS)
 
-    async def open(self, host, port):
+    async def open(self, host, port, ssl=None):
         """Return (reader, writer) of a connection. Waits a while for the network.
 
-        Raises LinkError or OSError. That the streams open proves nothing: see idro.net.mqtt.
+        `ssl` is a context of idro.net.tls, None for a plain line. Raises LinkError or OSError.
+        That the streams open proves nothing: see idro.net.mqtt.
         """
         if not self.is_up:
             try:
                 await asyncio.wait_for(self._wait_up(), OPEN_MS / 1_000)
             except asyncio.TimeoutError:  # noqa: UP041  (MicroPython has no such built-in)
                 raise LinkError(f"wifi: not joined, {self.last_error}") from None
-        return await asyncio.open_connection(await self._address_of(host), port)
+        address = await self._address_of(host)
+        if ssl is None:
+            return await asyncio.open_connection(address, port)
+        return await asyncio.open_connection(address, port, ssl=ssl, server_hostname=host)
 
     async def _wait_up(self):
         await self._up.wait()

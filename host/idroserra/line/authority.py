@@ -8,6 +8,7 @@ trust any more is on the revocation list.
 
 from __future__ import annotations
 
+import secrets
 from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -54,12 +55,14 @@ class LineAuthority:
         self._key = key
 
     @staticmethod
-    def make(folder: Path, site: str) -> LineAuthority:
-        """Make a new one in `folder`. Raises OSError."""
+    def make(folder: Path) -> LineAuthority:
+        """Make a new one in `folder`. Raises OSError.
+
+        Its name is short and of ASCII: a node reads no certificate of more than 512 bytes."""
         key = new_key()
         name = x509.Name([
             x509.NameAttribute(NameOID.ORGANIZATION_NAME, "Idroserra"),
-            x509.NameAttribute(NameOID.COMMON_NAME, f"Idroserra line {site}"[:64]),
+            x509.NameAttribute(NameOID.COMMON_NAME, f"line {secrets.token_hex(4)}"),
         ])
         unsigned = (
             builder(name, key.public_key(), BEGINS, ENDS).issuer_name(name)
@@ -159,3 +162,17 @@ def names_of(certificate: x509.Certificate) -> set[str]:
     except x509.ExtensionNotFound:
         return set()
     return {str(one.value) for one in found}
+
+
+def as_der(cert_path: Path, key_path: Path) -> tuple[bytes, bytes]:
+    """Return a certificate and its key as a board takes them: DER, the key as RFC 5915 has it.
+
+    Raises ConfigError."""
+    certificate = read(cert_path).public_bytes(serialization.Encoding.DER)
+    try:
+        key = serialization.load_pem_private_key(key_path.read_bytes(), None)
+    except (OSError, ValueError, TypeError) as error:
+        raise ConfigError(str(key_path), "", f"no key: {error}") from None
+    return certificate, key.private_bytes(
+        serialization.Encoding.DER, serialization.PrivateFormat.TraditionalOpenSSL,
+        serialization.NoEncryption())

@@ -129,7 +129,7 @@ class Line:
 
 
 def init(
-    folder: Path, site: str, names: Sequence[str], *, node_port: int, host_port: int,
+    folder: Path, names: Sequence[str], *, node_port: int, host_port: int,
     node_address: str = "0.0.0.0", overwrite: bool = False,  # noqa: S104  the point of it
 ) -> list[File]:
     """Make what is missing of a line and return what became of each file.
@@ -140,7 +140,7 @@ def init(
     folder.mkdir(mode=0o700, parents=True, exist_ok=True)
     files = []
     is_new = not (folder / "ca.pem").exists() and not (folder / "ca.key").exists()
-    authority = LineAuthority.make(folder, site) if is_new else LineAuthority(folder)
+    authority = LineAuthority.make(folder) if is_new else LineAuthority(folder)
     files += [File(authority.path, WRITTEN if is_new else KEPT),
               File(authority.key_path, WRITTEN if is_new else KEPT)]
     files += _server(authority, folder, names, overwrite=overwrite)
