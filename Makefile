@@ -15,6 +15,7 @@
 #   make check-recipes  every shipped recipe against the gate, then in the twin (minutes)
 #   make check-homeassistant  Home Assistant's own schemas on what it is told of every board
 #   make check-grafana  Grafana's own schema on our dashboards (npm, seconds)
+#   make check-compose  Docker's own compose reads host/deploy/compose.yaml (needs apt, no Docker)
 #   make score   our dosing against peers' on the same twin; writes docs/score.md
 #   make words   bring the translations up to date and say which are missing (docs/languages.md)
 #   make screenshots  every page in every language, size and palette into build/: some minutes
@@ -198,6 +199,16 @@ check-homeassistant: venv $(HA)/.installed
 check-grafana: venv
 	@$(PY) tests/grafana/check_schema.py build/grafana
 .PHONY: check-grafana
+
+COMPOSE := build/compose/usr/libexec/docker/cli-plugins/docker-compose
+$(COMPOSE):
+	@echo "idroserra: fetching docker-compose of Debian into build/compose (seconds, once)"
+	@mkdir -p build/compose
+	@cd build/compose && apt-get download -qq docker-compose && dpkg -x docker-compose_*.deb .
+
+check-compose: $(COMPOSE)
+	@$(COMPOSE) -f host/deploy/compose.yaml --profile metrics config -q && echo "compose.yaml is good"
+.PHONY: check-compose
 
 docs: venv web
 	$(PY) -m idroserra.docs_gen
