@@ -1,9 +1,9 @@
-"""Runs after boot.py: the watchdog first, then the node's composition root."""
+"""Runs after boot.py: the watchdog first, then the application that the kernel chooses."""
 
-from idro.app import hardware
+from idro.update import chip
 
-feed = hardware.start_watchdog()
+feed = chip.start_watchdog()
 
-from idro.app import node  # noqa: E402  what hangs or fails from here on is reset
+from idro.update import select  # noqa: E402  what hangs or fails from here on is reset
 
-node.main(feed)
+select.start(feed)

@@ -7,6 +7,7 @@ NodeError
     SettingsError(key, why)              a settings value was refused; the old one stays
     LinkError(why)                       Wi-Fi, broker or socket failed; retryable
     LedgerError(why)                     the dose ledger cannot be trusted
+    UpdateError(why)                     a release is not taken; what runs goes on running
 """
 
 
@@ -60,6 +61,14 @@ class LinkError(NodeError):
 
 class LedgerError(NodeError):
     """The dose ledger cannot be trusted: the day's budget counts as spent."""
+
+    def __init__(self, why):
+        super().__init__(why)
+        self.why = why
+
+
+class UpdateError(NodeError):
+    """A release is not taken; what runs goes on running. `why` is for the operator."""
 
     def __init__(self, why):
         super().__init__(why)

@@ -58,6 +58,7 @@ def build_image(
     board = boards.load_file(boards.path_of(board_name))
     sources = dict(sources or firmware_sources())
     generated = f"BOARD = {pformat(board, width=99, sort_dicts=False)}\nVERSION = {version()!r}\n"
+    generated += f"SECURITY_COUNTER = {SECURITY_COUNTER}\n"
     with tempfile.TemporaryDirectory(prefix="idroserra-image-") as folder:
         board_source = Path(folder) / "board.py"
         board_source.write_text(generated, encoding="utf-8")

@@ -128,6 +128,31 @@ _NODE = (
     marked("power on"), marked("brownout"), marked("watchdog"), marked("hard reset"),
     marked("soft reset"), marked("deep sleep"),
 )
+# Why a release is not taken or was taken back: idro.update, idro.app.
+_UPDATES = (
+    marked("this board has no key for updates"), marked("its key is not one of this board's"),
+    marked("its signature is not of a key of this board"),
+    marked("its manifest is not the one that was offered"),
+    marked("its manifest is not well formed"), marked("its manifest cannot be read"),
+    marked("{path} is no file that it may hold"), marked("{path} is missing"),
+    marked("{path} is no part of it"),
+    marked("{path} does not read back as its manifest says"), marked("{path} ends too soon"),
+    marked("it is for {what}, this is {board}"),
+    marked("it needs kernel {value}, this board has {limit}"),
+    marked("its security counter is {value}, this board is at {limit}"),
+    marked("it needs {value} kB of flash, {free} kB are free"),
+    marked("it was tried before and taken back"), marked("it runs already"),
+    marked("another update is under way"), marked("a dose is under way"),
+    marked("water moves by itself: look at the tank first"),
+    marked("memory is low, {free} kB are free"), marked("the host does not answer"),
+    marked("cancelled by {who}"), marked("flash failed: {why}"),
+    marked("the node was never idle"), marked("an update is on trial and not confirmed yet"),
+    marked("the update to {version} is being fetched"), marked("the update is cancelled"),
+    marked("no update was under way"),
+    marked("three boots brought no confirmation"), marked("ten minutes brought no confirmation"),
+    marked("{channel} has no plausible reading"), marked("its task {task} failed"),
+    marked("the dose ledger cannot be read"), marked("the host has stored nothing"),
+)
 # Texts of alarms as they are stored: idroserra.alarms.
 _ALARMS = (
     marked("{count} of {all} nodes of {site} are silent."), marked("The broker: {why}."),
@@ -270,4 +295,4 @@ _AHEAD = (
     marked("photo: not one we can read: a JPEG, PNG or WebP is needed"),
     marked("photo: damaged, it cannot be read ({why}): a JPEG, PNG or WebP is needed"),
 )
-SAID = (*_CONTROL, *_CLIMATE, *_GATE, *_NODE, *_ALARMS, *_HOST, *_CALIBRATION, *_AHEAD)
+SAID = (*_CONTROL, *_CLIMATE, *_GATE, *_NODE, *_UPDATES, *_ALARMS, *_HOST, *_CALIBRATION, *_AHEAD)

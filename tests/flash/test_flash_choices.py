@@ -53,6 +53,7 @@ def test_a_micropython_that_cannot_read_the_image(built):
 
 @pytest.mark.parametrize(("path", "is_stale"), [
     ("idro/board.py", True), ("idro/app/gone.mpy", True), ("idro.py", True), ("main.mpy", True),
+    ("slot", True), ("a/idro/app/node.mpy", True), ("b/manifest", True),
     ("data/settings.a", False), ("lib/idro.txt", False), ("notes.txt", False),
 ])
 def test_only_what_would_be_imported_in_place_of_the_image_is_removed(path, is_stale):

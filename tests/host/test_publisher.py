@@ -33,7 +33,8 @@ class Node:
         self.outbox = Outbox(str(folder), boot_id, CHANNELS, self.clock)
         self.commands, self.configs, self.stored = [], [], []
         handlers = Handlers(
-            self.info, self.report, self.commands.append, self.configs.append, self.stored.append
+            self.info, self.report, self.commands.append, self.configs.append, self.stored.append,
+            lambda leaf, payload: None,
         )
         broker = Broker("127.0.0.1", port, NODE, None, asyncio.open_connection)
         self.publisher = Publisher(broker, self.outbox, self.clock, handlers, random.randint)
@@ -263,7 +264,8 @@ async def main(folder, port, boot_id, count):
         CHANNELS, {}, outbox.boots(), False, 100, 0, messages.AS_FLASHED)
     report = lambda: messages.ConfigReport(0, None, settings.defaults())
     nothing = lambda message: None
-    handlers = Handlers(info, report, nothing, nothing, nothing)
+    handlers = Handlers(info, report, nothing, nothing, nothing,
+                        lambda leaf, payload: None)
     broker = Broker("127.0.0.1", port, "node-1", None, asyncio.open_connection)
     publisher = Publisher(broker, outbox, clock, handlers, random.randint)
     asyncio.create_task(publisher.run())

@@ -15,7 +15,7 @@ from idroserra.i18n import LANGUAGES, PLAIN, said, speaking, spoken
 from idroserra.web.words import fault_text
 
 FIRMWARE = ROOT / "firmware" / "idro"
-SOURCES = [*sorted(path for folder in ("control", "safety", "app")
+SOURCES = [*sorted(path for folder in ("control", "safety", "app", "update")
                    for path in (FIRMWARE / folder).glob("*.py")),
            FIRMWARE / "protocol" / "settings.py", FIRMWARE / "protocol" / "climate_settings.py"]
 OTHERS = list(LANGUAGES)[1:]
@@ -33,6 +33,10 @@ _CONSOLE = {
     "not the settings of a node",
     "{}: no bus {}", "{}: {} is no actuator", "{}: no limits are known for such a doser",
     "{}: no timer left for its cut-off", "settings cannot be read: {}", "append failed: {}",
+    "the update that is taken back cannot be noted:", "what was told of the update stays:",
+    "flash refuses, the flashed application runs:", "the security counter stays:",
+    "flash refuses, the update will be taken back by its tries:", "flash refuses:",
+    "restarted into an update",
     "the ledger cannot be written", "the ledger is full: too many runs today",
 }
 # Pieces: the sentence they are part of.

@@ -148,11 +148,12 @@ def main():
         return module
 
     builtins.__import__ = counting
-    from idro.app import hardware, node
+    from idro.app import node
+    from idro.update import chip
 
     builtins.__import__ = real_import
     last = report("imports", last, start)
-    built = node.Node(hardware.start_watchdog(), "0badcafe")
+    built = node.Node(chip.start_watchdog(), "0badcafe")
     last = report("built", last, start)
     asyncio.run(cycles(built, 20))
     report("cycles", last, start)

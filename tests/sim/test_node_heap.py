@@ -14,7 +14,7 @@ from idrosim.process import find_micropython
 BARE_NODE = Path(__file__).with_name("bare_node.py")
 # Raise them with a reason, and docs/memory.md with them.
 MOST_IMPORTED_BYTES = 244_000
-MOST_BYTES = 310_000
+MOST_BYTES = 324_000  # 12,000 more since updates over the air: docs/memory.md
 HEAP = "384K"
 
 

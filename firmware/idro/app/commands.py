@@ -34,12 +34,12 @@ class Commands:
         self.send_ack = None
         self.ignored_count = 0
 
-    def receive(self, payload):
-        """Take one down/command."""
+    def receive(self, payload, unpack=messages.unpack_command):
+        """Take one down/command, or what else `unpack` takes apart into a Signed(Command)."""
         if not self._has_token():
             self.ignored_count += 1
             return
-        command = self._authentic(messages.unpack_command, payload)
+        command = self._authentic(unpack, payload)
         if command is None:
             return
         refusal = self._refusal(command)

@@ -1,11 +1,11 @@
-"""Everything that is hardware: the only importer of machine, esp32 and onewire, besides the pins
-that outputs_off drives before it. Builds what the compiled board names; drivers get it injected.
+"""Everything that is hardware: the only importer of machine and onewire, besides the pins that
+outputs_off drives before it and what the kernel needs (update.chip). Builds what the compiled
+board names; drivers get it injected.
 """
 
 import time
 from collections import namedtuple
 
-import esp32
 import machine
 import onewire
 
@@ -13,8 +13,6 @@ from idro.errors import NodeError
 from idro.safety.limits import DOSERS
 from idro.safety.outputs import Output
 
-WATCHDOG_MS = 8_000
-_MAX_BLOB_BYTES = 128
 _TIMERS = {"esp32": 4, "esp32s3": 4, "esp32c3": 2}
 # What a part on pins of its own gets in place of a bus.
 Gpio = namedtuple("Gpio", ("Pin", "time_pulse_us", "sleep_us"))
@@ -29,64 +27,14 @@ _CAUSES = {
 }
 
 
-def start_watchdog():
-    """Start the watchdog, once; returns the function that feeds it."""
-    return machine.WDT(timeout=WATCHDOG_MS).feed
-
-
 def reset_cause():
     """Return power_on, hard, watchdog, deep_sleep or soft. A brown-out looks like power_on."""
     return _CAUSES.get(machine.reset_cause(), "hard")
 
 
-def restart():
-    """Reset the board for good: pins, peripherals, memory."""
-    machine.reset()
-
-
 def rtc_memory():
     """Return the memory that survives every reset but a power cut."""
     return machine.RTC()
-
-
-class Store:
-    """NVS of the node: small values that survive everything. None where a key is missing."""
-
-    def __init__(self, namespace="idro"):
-        self._nvs = esp32.NVS(namespace)
-
-    def blob(self, key, max_bytes=_MAX_BLOB_BYTES):
-        """Return the bytes under `key`, or None."""
-        buffer = bytearray(max_bytes)
-        try:
-            count = self._nvs.get_blob(key, buffer)
-        except OSError:
-            return None
-        return bytes(buffer[:count])
-
-    def text(self, key):
-        """Return the text under `key`, "" where it is missing or no UTF-8."""
-        data = self.blob(key)
-        try:
-            return "" if data is None else str(data, "utf-8")
-        except ValueError:
-            return ""
-
-    def number(self, key):
-        """Return the number under `key`, or None."""
-        try:
-            return self._nvs.get_i32(key)
-        except OSError:
-            return None
-
-    def put(self, **values):
-        """Write numbers (32 bit) and bytes, and make them durable. Raises OSError."""
-        for key, value in values.items():
-            if isinstance(value, int):
-                self._nvs.set_i32(key, value)
-            else:
-                self._nvs.set_blob(key, value)
-        self._nvs.commit()
 
 
 def build_sensors(board, clock, values):

@@ -2,7 +2,6 @@
 
 import binascii
 import hashlib
-import json
 
 _CHUNK_BYTES = 512
 
@@ -13,18 +12,25 @@ def image_sha256(root="/"):
     Without a manifest it is "".
 
     SHA-256 over `path + "\\n" + hex SHA-256 of the file + "\\n"` in the order of the paths. A file
-    that cannot be read counts as "missing", so the hash differs from the build's.
+    that cannot be read counts as "missing", so the hash differs from the build's. The manifest
+    has a line for each file, ascending; as a whole it would not fit beside a node.
     """
-    try:
-        with open(root + "manifest.json") as file:
-            paths = sorted(json.load(file)["files"])
-    except (OSError, ValueError, KeyError, TypeError):
-        return ""
     whole = hashlib.sha256()
     buffer = bytearray(_CHUNK_BYTES)
-    for path in paths:
-        whole.update(f"{path}\n{_file_sha256(root + path, buffer)}\n".encode())
-    return str(binascii.hexlify(whole.digest()), "ascii")
+    is_found = False
+    try:
+        with open(root + "manifest.json") as file:
+            for line in file:
+                words = line.split('"')
+                if is_found and len(words) == 5:
+                    path = words[1]
+                    whole.update(f"{path}\n{_file_sha256(root + path, buffer)}\n".encode())
+                elif is_found:
+                    break
+                is_found = is_found or (len(words) == 3 and words[1] == "files")
+    except (OSError, ValueError):
+        return ""
+    return str(binascii.hexlify(whole.digest()), "ascii") if is_found else ""
 
 
 def _file_sha256(path, buffer):

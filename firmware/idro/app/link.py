@@ -7,8 +7,9 @@ from idro.app import image
 from idro.board import BOARD, VERSION
 from idro.net.publisher import Broker, Handlers, Publisher
 from idro.net.wifi import Wifi
-from idro.protocol.messages import AS_FLASHED, ConfigReport, Info
+from idro.protocol.messages import ConfigReport, Info
 from idro.protocol.topics import is_node_id
+from idro.update import slots
 
 _MQTT_PORT, _TLS_PORT = 1_883, 8_883
 _MAX_DER_BYTES = 512  # of a certificate, or its key
@@ -35,19 +36,41 @@ class Link:
             store.text("node_id"), store.text("broker_pass") or None, open_line,
         )
         handlers = Handlers(
-            self._info, self._config_report, commands.receive, self._on_config, self._on_stored
+            self._info, self._config_report, commands.receive, self._on_config, self._on_stored,
+            node.updates.receive,
         )
         self._image_sha256 = image.image_sha256()
         self._config_error = node.settings.error
+        self._publisher = None
         if not is_node_id(broker.node):
             print("no link: this board was never given a node id")
             return
         self._publisher = Publisher(broker, node.outbox, node.clock, handlers, random.randint)
         commands.send_ack = self._publisher.send_ack
+        node.updates.ask = self._publisher.ask
         self._publisher.on_alive = self._publisher_lives
         self.wifi.on_alive = self._wifi_lives
         node.supervisor.add("wifi", self.wifi.run, silent_ms=_SILENT_MS)
         node.supervisor.add("link", self._publisher.run, silent_ms=_SILENT_MS)
+
+    @property
+    def is_stored_lately(self):
+        """True where the line is up and the host has stored what came of late."""
+        link = self._publisher
+        return (
+            link is not None and link.connected and link.last_stored_ms is not None
+            and self._node.clock.now_ms() - link.last_stored_ms < _SILENT_MS
+        )
+
+    @property
+    def has_unsent_ack(self):
+        """True while an answer to a command waits for the line."""
+        return self._publisher is not None and self._publisher.has_unsent_ack
+
+    def tell_info(self):
+        """Publish up/info anew."""
+        if self._publisher is not None:
+            self._publisher.tell_info()
 
     def _publisher_lives(self):
         self._node.supervisor.beat("link")
@@ -59,10 +82,11 @@ class Link:
         node = self._node
         outputs = {name: output.kind for name, output in node.outputs.items()}
         return Info(
-            VERSION, BOARD["name"], BOARD["chip"], node.boot_id, node.clock.now_ms(),
-            node.clock.boot_unix_ms, node.clock.quality, node.reset, self._image_sha256,
-            node.telemetry.channels, outputs, node.outbox.boots(), BOARD["button"] is not None,
-            node.granted_pct, node.authority.left_ms, AS_FLASHED,
+            slots.running.version or VERSION, BOARD["name"], BOARD["chip"], node.boot_id,
+            node.clock.now_ms(), node.clock.boot_unix_ms, node.clock.quality, node.reset,
+            self._image_sha256, node.telemetry.channels, outputs, node.outbox.boots(),
+            BOARD["button"] is not None, node.granted_pct, node.authority.left_ms,
+            node.updates.running,
         )
 
     def _config_report(self):

@@ -64,6 +64,11 @@ class Loops:
             self._held_until_ms = None
         return max(0, left_ms)
 
+    @property
+    def water_moves(self):
+        """True while the level moves by itself: a leak, or a valve that does not shut."""
+        return bool(self._balance.state)
+
     def keep_off(self, for_ms):
         """Keep automatic dosing and filling off for so long from now, 0: no longer.
 

@@ -25,16 +25,17 @@ from idro.app.overrides import Overrides, check_kind
 from idro.app.sampling import Sampler
 from idro.app.settings import Settings
 from idro.app.telemetry import Telemetry
+from idro.app.updates import PLANNED, Updates
 from idro.board import BOARD, VERSION
 from idro.errors import ProtocolError
 from idro.net.outbox import Outbox
 from idro.safety import limits
 from idro.safety.authentication import SeenIds
 from idro.safety.authority import Authority
-from idro.safety.gate import Gate
 from idro.safety.ledger import CRASHES, Ledger
 from idro.safety.outputs import Refused
 from idro.safety.supervisor import Supervisor, printable
+from idro.update import chip, slots
 
 DATA = "/data"
 # How long one cycle may take on top of the wait for the next before the watchdog goes hungry.
@@ -53,7 +54,8 @@ class Node:
     def __init__(self, feed, boot_id):
         self.clock = Clock()
         self.boot_id = boot_id
-        self.store = hardware.Store()
+        self.store = chip.Store()
+        self.failed_task = ""  # the first one that failed in this boot, but for the network's
         self._flash_told = {}  # part: its error when it was looked at last
         self.kept = Kept(hardware.rtc_memory(), self.store, self.clock)
         self.settings = Settings((DATA + "/settings.a", DATA + "/settings.b"))
@@ -76,7 +78,10 @@ class Node:
         self.supervisor.add("correction", self.correction.run)
         if self.loops.irrigating is not None:
             self.supervisor.add("irrigation", self.loops.irrigating.run, is_critical=True)
-        self.link = Link(self, self._commands())
+        commands = self._commands()
+        self.updates = Updates(self, commands)
+        self.supervisor.add("update", self.updates.run)
+        self.link = Link(self, commands)
         self._housekeeping_due_ms = 0
         self._heap_free_b = 0
         if not self.kept.has_day:
@@ -85,6 +90,8 @@ class Node:
 
     def record(self, kind, detail):
         """Put an event into the outbox. A flash that refuses stops nothing."""
+        if kind == "restarted" and detail["task"] not in ("wifi", "link"):
+            self.failed_task = self.failed_task or detail["task"]
         try:
             self.outbox.append_event(self.clock.now_ms(), kind, detail)
         except (OSError, ProtocolError) as error:
@@ -104,14 +111,34 @@ class Node:
         self.granted_pct = self.authority.granted_pct(self.settings.values)
         self.reset = self._reset_cause()
         self.record("boot", {
-            "reset": self.reset, "version": VERSION,
+            "reset": self.reset, "version": slots.running.version or VERSION,
             "last_error": printable(self.kept.last_error),
         })
-        self.gate = Gate(self.outputs, ledger, self._limits(), self.clock, self.record)
+        gate = _gate_class()
+        self.gate = gate(self.outputs, ledger, self._limits(), self.clock, self.record)
         self._flash = {"outbox": self.outbox, "ledger": ledger, "settings": self.settings}
         self._watch_flash()
-        if self.kept.count_crash(self.reset in ("watchdog", "hard", "brown_out")):
+        if self.kept.count_crash(self._has_crashed()):
             self.gate.lock(CRASHES)
+
+    def _has_crashed(self):
+        """True for a reset that nobody wanted. Those of a trial are counted by its tries."""
+        is_trial_over = self.store.text("update_told") != ""
+        if slots.running.state == "trial" or is_trial_over or self.kept.last_error == PLANNED:
+            return False
+        return self.reset in ("watchdog", "hard", "brown_out")
+
+    @property
+    def ledger_error(self):
+        """Why the dose ledger cannot be read or written, or an empty text."""
+        return self._flash["ledger"].error
+
+    def restart(self, why):
+        """Make everything safe and reset the board, which is no crash. Never returns."""
+        self.gate.off_all()
+        outputs_off.drive_all_safe()
+        note_error(hardware.rtc_memory(), why)
+        chip.restart()
 
     def _note_ledger(self):
         """From here on two missing copies of the ledger are damage, not a new board."""
@@ -132,6 +159,8 @@ class Node:
             "dose": self._dose, "run": self._run, "stop": self._stop, "resume": self._resume,
             "correct": self._correct, "end_correction": self._end_correction,
             "hold": self._hold,
+            "offer": lambda args, by, answer: self.updates.offer(args, by, answer),
+            "cancel": lambda args, by, answer: self.updates.cancel(args, by, answer),
         }
         seen = SeenIds(DATA + "/ids")
         return Commands(identity, self.clock, seen, actions, self.record)
@@ -300,7 +329,18 @@ def main(feed):
             for _ in range(_PAUSES):
                 feed()
                 time.sleep_ms(_PAUSE_MS)
-            hardware.restart()
+            chip.restart()
+
+
+def _gate_class():
+    """Return the safety gate, or the one that gives no dose while an update is on trial."""
+    if slots.running.state == "trial":
+        from idro.update.trial_gate import TrialGate
+
+        return TrialGate
+    from idro.safety.gate import Gate
+
+    return Gate
 
 
 def make_data_folder():

@@ -16,15 +16,16 @@ from idro.protocol import messages, topics
 # open: coroutine (host, port) -> (reader, writer), raising LinkError or OSError.
 Broker = namedtuple("Broker", ("host", "port", "node", "password", "open"))
 # info() and config_report() return the messages of protocol.messages to publish;
-# on_command(payload) and on_config(payload) get raw bytes, on_stored(stored) a Stored. All of
-# them are plain functions that return at once.
+# on_command(payload) and on_config(payload) get raw bytes, on_stored(stored) a Stored,
+# on_update(leaf, payload) those of an update. All of them are plain functions that return at once.
 Handlers = namedtuple(
-    "Handlers", ("info", "config_report", "on_command", "on_config", "on_stored")
+    "Handlers", ("info", "config_report", "on_command", "on_config", "on_stored", "on_update")
 )
 
-_AT_LEAST_ONCE = ("command", "config")
-# Each down/stored holds all that the ones before it said: one that is lost costs nothing.
-_TOLD_AGAIN = "stored"
+_AT_LEAST_ONCE = ("command", "config", "update")
+# Each down/stored holds all that the ones before it said, a piece of an update is asked for again:
+# one that is lost costs nothing.
+_TOLD_AGAIN = ("stored", "update_data")
 
 KEEPALIVE_S = 30
 RESPONSE_MS = 10_000
@@ -51,6 +52,7 @@ class Publisher:
         self._wake = asyncio.Event()
         self._client = None
         self._acks = []
+        self._question = None
         self._must_tell = []  # leaves to publish before anything else: info, config
         self._position = None  # of the outbox, up to where this link has published
         self._sent = []  # (boot_id, last seq) of messages that are not yet stored
@@ -69,6 +71,16 @@ class Publisher:
             self._acks.pop(0)
             self.lost_acks_count += 1
         self._acks.append(ack)
+        self._wake.set()
+
+    @property
+    def has_unsent_ack(self):
+        """True while an Ack waits."""
+        return bool(self._acks)
+
+    def ask(self, payload):
+        """Publish up/update; one that was not sent yet goes, for it is asked again."""
+        self._question = payload
         self._wake.set()
 
     def tell_info(self):
@@ -101,7 +113,9 @@ class Publisher:
         try:
             await client.connect(broker.host, broker.port)
             await client.subscribe([topics.down(broker.node, leaf) for leaf in _AT_LEAST_ONCE])
-            await client.subscribe([topics.down(broker.node, _TOLD_AGAIN)], qos=0)
+            await client.subscribe(
+                [topics.down(broker.node, leaf) for leaf in _TOLD_AGAIN], qos=0
+            )
             status = messages.pack_status(True)
             await client.publish(self._up["status"], status, retain=True)
             self._must_tell = ["info", "config"]
@@ -142,6 +156,10 @@ class Publisher:
             await client.publish(self._up["ack"], payload)
             if ack in self._acks:
                 self._acks.remove(ack)
+            return True
+        if self._question is not None:
+            payload, self._question = self._question, None
+            await client.publish(self._up["update"], payload, qos=0)
             return True
         return await self._send_records(client)
 
@@ -200,8 +218,10 @@ class Publisher:
             raise ProtocolError(f"{leaf}: never retained")
         elif leaf == "command":
             self._handlers.on_command(message.payload)
-        else:
+        elif leaf == "stored":
             self._take_stored(messages.unpack_stored(message.payload))
+        else:
+            self._handlers.on_update(leaf, message.payload)
 
     def _take_stored(self, stored):
         self._outbox.stored(stored.boot_id, stored.seq_upto)

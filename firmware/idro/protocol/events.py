@@ -28,4 +28,10 @@ EVENTS = (
     "irrigation_stuck_on",
     "air_too_hot",
     "air_warms",
+    "update_offered",
+    "update_refused",
+    "update_downloaded",
+    "update_trial",
+    "update_confirmed",
+    "update_reverted",
 )

@@ -50,6 +50,16 @@ EVENT_TEXTS = {
     "air_too_hot": "The air is hotter than allowed and the heater is locked: state (began, "
         "ended), reason.",
     "air_warms": "The air warms though the heater is off: state (began, ended), reason.",
+    "update_offered": "A release is fetched over the air: release (16 digits), version, by.",
+    "update_refused": "A release is not taken, or no more; what ran goes on running: release, "
+        "version, reason.",
+    "update_downloaded": "All of a release is on the flash: it is checked and started next: "
+        "release, version, by.",
+    "update_trial": "A release runs on trial and doses nothing: release, version, tries_left "
+        "(boots after this one).",
+    "update_confirmed": "The release on trial is as well as the one before and stays: release, "
+        "version.",
+    "update_reverted": "A release was taken back, the one before runs: release, version, reason.",
 }
 
 QUANTITY_TEXTS = {

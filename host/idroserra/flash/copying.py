@@ -17,6 +17,7 @@ MIN_MICROPYTHON = (1, 26, 0)  # older ones take half a JSON text for a whole one
 HEAP_BYTES = 245_000
 START = "main.py"
 _PACKAGE = "idro"
+_SLOTS = ("slot", "a", "b")  # of updates over the air: what is flashed is what runs
 _TRIES = 2
 # What littlefs needs beside the files: folders, and a copy of what is being replaced.
 _SPARE_BLOCKS = 16
@@ -52,9 +53,10 @@ def plan(link: Link, folder: Path, manifest: image.Manifest, about: About) -> Wo
 
 
 def is_stale(path: str) -> bool:
-    """Whether a file that the image lacks would be imported in place of one it has."""
+    """Whether a file that the image lacks would be imported, or run, in place of one it has."""
     top = path.split("/")[0]
-    return top == _PACKAGE or path in (f"{_PACKAGE}.py", f"{_PACKAGE}.mpy", "boot.mpy", "main.mpy")
+    return top in (_PACKAGE, *_SLOTS) or path in (
+        f"{_PACKAGE}.py", f"{_PACKAGE}.mpy", "boot.mpy", "main.mpy")
 
 
 def copy(link: Link, folder: Path, work: Work, on_file: OnFile) -> None:

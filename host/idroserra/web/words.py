@@ -20,10 +20,10 @@ _ACTUATOR = re.compile(r"\b(ph_down|ph_up|nutrient_[a-d]|top_off)\b")
 
 _BAD = ("latched", "irrigation_no_flow")
 _WARN = ("refused", "stopped", "fault_began", "gap", "restarted", "flash_failed", "water",
-         "irrigation_stuck_on", "air_too_hot", "air_warms")
-_OK = ("dosed", "ran")
+         "irrigation_stuck_on", "air_too_hot", "air_warms", "update_refused", "update_reverted")
+_OK = ("dosed", "ran", "update_confirmed")
 _NOTE = ("boot", "armed", "resumed", "configured", "clock_set", "fault_ended", "correction",
-         "authority")
+         "authority", "update_offered", "update_downloaded", "update_trial")
 
 
 def level_of(kind: str) -> str:
@@ -245,6 +245,10 @@ def _air_warms(detail: Detail) -> str:
              "meanwhile. Pull the heater's plug.").format(because=_because(detail, ", "))
 
 
+def _version(detail: Detail) -> str:
+    return str(detail.get("version", "?"))
+
+
 _SENTENCES: dict[str, Callable[[Detail], str]] = {
     "boot": _boot,
     "armed": lambda detail: _("Readings were plausible for long enough: dosing is possible."),
@@ -271,4 +275,19 @@ _SENTENCES: dict[str, Callable[[Detail], str]] = {
     "irrigation_stuck_on": _irrigation_stuck_on,
     "air_too_hot": _air_too_hot,
     "air_warms": _air_warms,
+    "update_offered": lambda detail: _("Software {version} is being fetched{by}.").format(
+        version=_version(detail), by=_by(detail)),
+    "update_refused": lambda detail: _("Software {version} was not taken{because}").format(
+        version=_version(detail), because=_because(detail)),
+    "update_downloaded": lambda detail: _(
+        "Software {version} is on the node: it is checked and started at a quiet moment."
+        ).format(version=_version(detail)),
+    "update_trial": lambda detail: _(
+        "Software {version} runs on trial: nothing is dosed before it is confirmed."
+        ).format(version=_version(detail)),
+    "update_confirmed": lambda detail: _("Software {version} has proved itself and stays.").format(
+        version=_version(detail)),
+    "update_reverted": lambda detail: _(
+        "Software {version} was taken back, the one before runs{because}").format(
+        version=_version(detail), because=_because(detail)),
 }

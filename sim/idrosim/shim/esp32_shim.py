@@ -4,6 +4,7 @@ ESP_ERR_NVS_NOT_FOUND = -0x1102
 ESP_ERR_NVS_INVALID_LENGTH = -0x110C
 MAX_NAME_CHARS = 15
 HEAP_DATA, HEAP_EXEC = 4, 1
+_KEY_DIGITS = {"key": 64, "update_key": 768, "update_spare": 768}
 
 
 class NVS:
@@ -81,10 +82,10 @@ class NVS:
 
 
 def provisioned(values):
-    """Return NVS content of a job's `nvs`: int, text, or 64 hex digits of a key."""
+    """Return NVS content of a job's `nvs`: int, text, or the hex digits of a key."""
     content = {}
     for name, value in values.items():
-        is_key = name == "key" and isinstance(value, str) and len(value) == 64
+        is_key = isinstance(value, str) and len(value) == _KEY_DIGITS.get(name)
         if isinstance(value, str) and not is_key:
             value = "".join(f"{byte:02x}" for byte in value.encode())
         content[name] = value

@@ -10,6 +10,8 @@ from the contract (HMAC-SHA256, RFC 2104), independently of the firmware.
 import hashlib
 import json
 
+from idrosim.shim.update_host import UpdateHost
+
 COMMAND_TTL_MS = 30_000
 _BLOCK_BYTES = 64
 _boot_ids = {}  # as bytes: as text
@@ -92,12 +94,14 @@ class HostEnd:
         self._last_sent = ""
         self.is_away = False
         self.broker = None
+        self.updates = UpdateHost(rig, self)
 
     def state(self):
         """Return what outlives a reset of the node, JSON-able."""
         return {
             "upto": self._upto, "sent_count": self._sent_count, "last_sent": self._last_sent,
             "settings": self._settings, "settings_rev": self._settings_rev,
+            "updates": self.updates.state(),
         }
 
     def restore(self, state):
@@ -107,6 +111,7 @@ class HostEnd:
         self._last_sent = state["last_sent"]
         self._settings = state["settings"]
         self._settings_rev = state["settings_rev"]
+        self.updates.restore(state["updates"])
 
     def received(self, topic, payload):
         """A message of the node."""
@@ -126,6 +131,12 @@ class HostEnd:
             self.boot_id = info["boot_id"]
             self._boot_at_us = rig.clock.now_us - info["at_ms"] * 1_000
             self._send_waiting()
+            self.updates.runs(info)
+            self.updates.node_is_up()
+        elif topic.endswith("/update"):
+            self.updates.asked(payload)
+        elif topic.endswith("/ack"):
+            self.updates.answered(payload)
 
     def subscribed(self, topic):
         """The node listens on `topic` from now on."""

@@ -74,11 +74,14 @@ class Timeline:
             self._host.command(event["command"])
         elif "settings" in event:
             self._host.set_settings(event["settings"])
+        elif "update" in event:
+            self._host.updates.offer(event["update"])
         elif "evil" in event:
             self._evil.begin(event["evil"])
         else:
             raise ValueError(
-                "timeline: event without set, settings, fault, command, network, clock, evil"
+                "timeline: event without set, settings, fault, command, network, clock, update or "
+                "evil"
             )
 
     def _edge(self, output, ratio):

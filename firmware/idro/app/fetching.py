@@ -1,0 +1,285 @@
+"""Fetches a release into the slot that is idle, checks it and puts it on trial.
+
+What runs already is copied, what lies in the slot from an earlier try is kept, the rest is asked
+for piece by piece; a file is `.part` until its hash is right. Whatever breaks it off, a new offer
+goes on at the byte.
+"""
+
+import asyncio
+import binascii
+import gc
+import os
+
+from idro.app.updates import PLANNED
+from idro.errors import ProtocolError, UpdateError
+from idro.protocol import update_messages as messages
+from idro.protocol.kernel import MANIFEST
+from idro.update import memory, slots, verify
+from idro.update.manifest import entries, walk
+
+_PART = ".part"
+_COMMIT_BYTES = 4_096  # a file is closed so often: so much is lost at most when the power goes
+_COPY_BYTES = 512
+_TRIES = 3
+_ANSWER_MS = (3_000, 6_000, 12_000, 24_000, 60_000)
+_GIVE_UP_AFTER = 40  # unanswered questions in a row, some 36 minutes
+_BLOCK_BYTES = 4_096
+_SPARE_BLOCKS = 24  # folders of the slot, and room for ledger and settings to be replaced
+_IDLE_MS = 1_000
+_MAX_IDLE_MS = 3_600_000
+_MIN_HEAP_B = 24_000
+
+
+def refusal(node, offer, running):
+    """Return why nothing is fetched now, or None. `running` is that of up/info."""
+    if slots.running.state == "trial":
+        return "an update is on trial and not confirmed yet"
+    if running.release == offer.sha256:
+        return "it runs already"
+    why = busy(node)
+    if why:
+        return why
+    if not node.ballast.is_laid or (slots.read() or ("",))[0] != slots.running.slot:
+        return "flash is full or refuses"
+    gc.collect()
+    if gc.mem_free() < _MIN_HEAP_B:
+        return f"memory is low, {gc.mem_free() // 1_000} kB are free"
+    trusted = verify.keys()
+    if not trusted:
+        return "this board has no key for updates"
+    if not any(verify.key_id(key) == offer.key_id for key in trusted):
+        return "its key is not one of this board's"
+    return None
+
+
+def busy(node):
+    """Return why the node must not be disturbed now, or None."""
+    if node.gate.dosing is not None or node.doses.is_busy:
+        return "a dose is under way"
+    if node.correction.is_open:
+        return "a correction is open: end it first"
+    if node.loops.held_ms:
+        return "probes are being calibrated"
+    if node.loops.water_moves:
+        return "water moves by itself: look at the tank first"
+    return None
+
+
+class Fetch:
+    """One update, from the offer to the reset. `ask(payload)` sends up/update."""
+
+    def __init__(self, node, offer, ask):
+        self._node = node
+        self._offer = offer
+        self._ask = ask
+        self._sha8 = binascii.unhexlify(offer.sha256)[:8]
+        self._source = slots.running.slot
+        self._slot = "b" if self._source == "a" else "a"
+        self._root = "/" + self._slot
+        self._number = 0
+        self._piece = None
+        self._answered = asyncio.Event()
+        self._stopped = ""
+        self._made = ""  # the folder that is known to be there
+
+    def take(self, payload):
+        """Take one down/update_data; what was not asked for is passed over."""
+        try:
+            piece = messages.unpack_piece(payload)
+        except ProtocolError:
+            return
+        if piece.sha8 == self._sha8 and piece.number == self._number:
+            self._piece = piece.data
+            self._answered.set()
+
+    def cancel(self, why):
+        """Break off as soon as it can be."""
+        self._stopped = why
+        self._answered.set()
+
+    async def run(self, on_complete):
+        """Do all of it; ends in a reset. Raises UpdateError and OSError: nothing has changed."""
+        await self._fetch_manifest()
+        verify.check_manifest(self._slot)
+        await self._rest()
+        self._prune()
+        self._check_room()
+        for entry in entries(f"{self._root}/{MANIFEST}"):
+            await self._fetch_file(entry)
+        self._prune()
+        on_complete()
+        await self._until_idle()
+        self._note_before()
+        for _ in verify.install(self._slot, self._source):
+            await self._rest()
+        await self._until_idle()
+        self._node.restart(PLANNED)
+
+    async def _rest(self):
+        """Let everything else run."""
+        if self._stopped:
+            raise UpdateError(self._stopped)
+        await self._node.clock.sleep_ms(1)
+
+    async def _fetch_manifest(self):
+        offer = self._offer
+        path = f"{self._root}/{MANIFEST}"
+        self._make_folder(self._slot + "/")
+        if memory.manifest_sha256(self._slot) != binascii.unhexlify(offer.sha256):
+            _remove(path)
+            with open(path + _PART, "wb") as file:
+                while file.tell() < offer.size:
+                    at = file.tell()
+                    file.write(await self._asked(MANIFEST, at, offer.size - at))
+            os.rename(path + _PART, path)
+        if memory.manifest_sha256(self._slot) != binascii.unhexlify(offer.sha256):
+            _remove(path)
+            raise UpdateError("its manifest is not the one that was offered")
+        with open(f"{self._root}/{verify.SIGNATURE}", "wb") as file:
+            file.write(offer.signature)
+
+    def _prune(self):
+        """Take away what an earlier release has left; parts of this one stay."""
+        wanted = entries(f"{self._root}/{MANIFEST}")
+        entry = next(wanted, None)
+        for found in walk(self._root + "/idro"):
+            name = "idro/" + found
+            if name.endswith(_PART):
+                name = name[: -len(_PART)]
+            while entry is not None and entry.path < name:
+                entry = next(wanted, None)
+            if entry is None or entry.path != name:
+                os.remove(f"{self._root}/idro/{found}")
+
+    def _check_room(self):
+        """Raise UpdateError unless what is still missing has room on the flash."""
+        blocks = _SPARE_BLOCKS
+        for entry in entries(f"{self._root}/{MANIFEST}"):
+            blocks += -(-entry.size // _BLOCK_BYTES) - -(-self._there(entry.path) // _BLOCK_BYTES)
+        found = os.statvfs("/")
+        free = found[0] * found[3] // _BLOCK_BYTES
+        if blocks > free:
+            raise UpdateError(f"it needs {blocks * 4} kB of flash, {free * 4} kB are free")
+
+    def _there(self, path):
+        size = _size(f"{self._root}/{path}")
+        return size if size is not None else _size(f"{self._root}/{path}{_PART}") or 0
+
+    async def _fetch_file(self, entry):
+        """Have one file of the manifest in the slot. Raises UpdateError and OSError."""
+        path = f"{self._root}/{entry.path}"
+        buffer = bytearray(_COPY_BYTES)
+        if verify.is_file(path, entry, buffer):
+            await self._rest()
+            return
+        _remove(path)
+        self._make_folder(f"{self._slot}/{entry.path}")
+        part = path + _PART
+        source = f"/{self._source}/{entry.path}" if self._source else "/" + entry.path
+        if verify.is_file(source, entry, buffer):
+            await self._copy(source, part, buffer)
+            if verify.is_file(part, entry, buffer):
+                os.rename(part, path)
+                return
+        for _ in range(_TRIES):
+            await self._download(entry, part)
+            if verify.is_file(part, entry, buffer):
+                os.rename(part, path)
+                return
+            _remove(part)
+        raise UpdateError(f"{entry.path} does not read back as its manifest says")
+
+    async def _download(self, entry, part):
+        at = _size(part) or 0
+        if at > entry.size:
+            _remove(part)
+            at = 0
+        is_new = at == 0
+        while at < entry.size or is_new:
+            with open(part, "wb" if is_new else "ab") as file:
+                is_new = False
+                until = min(entry.size, (at // _COMMIT_BYTES + 1) * _COMMIT_BYTES)
+                while at < until:
+                    data = await self._asked(entry.path, at, until - at)
+                    file.write(data)
+                    at += len(data)
+
+    async def _copy(self, source, part, buffer):
+        view = memoryview(buffer)
+        with open(source, "rb") as old, open(part, "wb") as new:
+            while True:
+                count = old.readinto(buffer)
+                if not count:
+                    break
+                new.write(view[:count])
+                await self._rest()
+
+    async def _asked(self, path, offset, size):
+        """Return bytes of the release from the host; asks again for what does not come.
+
+        Raises UpdateError when nothing comes at all, or the file ends before its time.
+        """
+        size = min(size, messages.MAX_PIECE_BYTES)
+        for attempt in range(_GIVE_UP_AFTER):
+            self._number = (self._number + 1) & messages.MAX_NUMBER
+            self._piece = None
+            self._answered.clear()
+            ask = messages.Ask(self._offer.sha256, self._number, path, offset, size)
+            self._ask(messages.pack_ask(ask))
+            wait_ms = _ANSWER_MS[min(attempt, len(_ANSWER_MS) - 1)]
+            try:
+                await asyncio.wait_for(self._answered.wait(), wait_ms / 1_000)
+            except asyncio.TimeoutError:  # noqa: UP041  (MicroPython has no built-in one)
+                continue
+            if self._stopped:
+                raise UpdateError(self._stopped)
+            if self._piece is not None:
+                if len(self._piece) != size:
+                    raise UpdateError(f"{path} ends too soon")
+                return self._piece
+        raise UpdateError("the host does not answer")
+
+    async def _until_idle(self):
+        """Wait for a moment in which nothing is dosed and no pump runs. Raises UpdateError."""
+        node = self._node
+        waited_ms = 0
+        while busy(node) or node.link.has_unsent_ack:
+            if waited_ms >= _MAX_IDLE_MS:
+                raise UpdateError("the node was never idle")
+            waited_ms += _IDLE_MS
+            await node.clock.sleep_ms(_IDLE_MS)
+            await self._rest()
+
+    def _note_before(self):
+        """Write down how well the node is: the trial is held against it."""
+        node = self._node
+        lines = ["online" if node.link.is_stored_lately else "offline"]
+        lines += [channel for channel, sample in node.sampler.readings.items()
+                  if sample.fault is None]
+        with open(f"{self._root}/{verify.BEFORE}", "w") as file:
+            file.write("\n".join(lines) + "\n")
+
+    def _make_folder(self, path):
+        """Make the folders above `path`, which is relative to the root of the flash."""
+        folder = path.rsplit("/", 1)[0]
+        if folder == self._made:
+            return
+        made = ""
+        for part in folder.split("/"):
+            made += "/" + part
+            if _size(made) is None:
+                os.mkdir(made)
+        self._made = folder
+
+
+def _size(path):
+    """Return the bytes of a file, None where there is none."""
+    try:
+        return os.stat(path)[6]
+    except OSError:
+        return None
+
+
+def _remove(path):
+    if _size(path) is not None:
+        os.remove(path)

@@ -1,0 +1,130 @@
+"""The node's side of updates: takes offers, fetches what is taken, watches what is on trial.
+
+What does the work is loaded when there is some and let go after it.
+"""
+
+import asyncio
+import gc
+import sys
+
+from idro.errors import UpdateError
+from idro.protocol.messages import Running
+from idro.safety.outputs import Refused
+from idro.update import slots
+
+# Why a restart that was asked for is no crash.
+PLANNED = "restarted into an update"
+_LOADED = ("idro.app.fetching", "idro.app.trial", "idro.protocol.update_messages",
+           "idro.update.verify", "idro.update.memory", "idro.update.manifest")
+
+
+class Updates:
+    """At most one update at a time. `ask` is a function that sends up/update, set by the link."""
+
+    def __init__(self, node, commands):
+        """`node` gives what an update must not disturb."""
+        self._node = node
+        self._commands = commands
+        self._wanted = asyncio.Event()
+        self._offer = None  # (Offer, who asked)
+        self._fetch = None
+        self.ask = None
+        self.running = self._look()
+        self._let_go()
+
+    def receive(self, leaf, payload):
+        """Take down/update or down/update_data."""
+        if leaf == "update_data":
+            if self._fetch is not None:
+                self._fetch.take(payload)
+            return
+        from idro.protocol.update_messages import unpack_update
+
+        self._commands.receive(payload, unpack_update)
+        if self._offer is None:
+            self._let_go()
+
+    def offer(self, offer, by, answer):
+        """Take an offer to be fetched. Raises Refused."""
+        from idro.app.fetching import refusal
+
+        why = "another update is under way"
+        if self._offer is None:
+            why = refusal(self._node, offer, self.running)
+        if why:
+            self._tell("update_refused", offer, reason=why)
+            raise Refused("update", why)
+        self._offer = (offer, by)
+        self._tell("update_offered", offer, by=by)
+        self._wanted.set()
+        answer("done", f"the update to {offer.version} is being fetched")
+
+    def cancel(self, args, by, answer):
+        """End the download of an update."""
+        if self._fetch is None:
+            answer("done", "no update was under way")
+            return
+        self._fetch.cancel(f"cancelled by {by}")
+        answer("done", "the update is cancelled")
+
+    async def run(self):
+        """Watch what is on trial, then fetch what is offered, for ever."""
+        self._offer = self._fetch = None
+        self._node.supervisor.beat("update")
+        if slots.running.state == "trial":
+            await self._watch_trial()
+        while True:
+            self._let_go()
+            self._wanted.clear()
+            await self._wanted.wait()
+            if self._offer is not None:
+                await self._update(*self._offer)
+            self._offer = self._fetch = None
+
+    def _look(self):
+        """Return the Running of up/info, and tell of an update that was taken back."""
+        from idro.protocol.kernel import KERNEL
+        from idro.update import memory
+
+        told = memory.take_told()
+        if told is not None:
+            self._node.record(
+                "update_reverted", {"release": told[0], "version": told[1], "reason": told[2]}
+            )
+        now = slots.running
+        release = memory.as_hex(memory.manifest_sha256(now.slot))
+        return Running(now.slot, now.state, release, memory.counter(), KERNEL)
+
+    async def _update(self, offer, by):
+        from idro.app.fetching import Fetch
+
+        self._fetch = Fetch(self._node, offer, self.ask)
+        try:
+            await self._fetch.run(lambda: self._tell("update_downloaded", offer, by=by))
+        except UpdateError as error:
+            self._tell("update_refused", offer, reason=error.why[:200])
+        except OSError as error:
+            self._tell("update_refused", offer, reason=f"flash failed: {error!r}"[:200])
+
+    async def _watch_trial(self):
+        from idro.app.trial import watch
+
+        now = slots.running
+        detail = {"release": self.running.release[:16], "version": now.version}
+        self._node.record("update_trial", dict(detail, tries_left=now.tries))
+        await watch(self._node)
+        self._node.record("update_confirmed", detail)
+        self.running = self._look()
+        self._node.link.tell_info()
+
+    def _tell(self, kind, offer, **more):
+        self._node.record(kind, dict(more, release=offer.sha256[:16], version=offer.version))
+
+    def _let_go(self):
+        """Free what only an update needs."""
+        for name in _LOADED:
+            if sys.modules.pop(name, None) is not None:
+                package, module = name.rsplit(".", 1)
+                if hasattr(sys.modules[package], module):
+                    delattr(sys.modules[package], module)
+        gc.collect()

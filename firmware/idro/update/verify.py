@@ -1,0 +1,120 @@
+"""Is what lies in a slot a release for this board, byte by byte: the last word before it runs.
+
+Everything is read back from flash. The key is RSA-3072, PKCS#1 v1.5 with SHA-256 (RFC 8017,
+8.2.2), its modulus written to NVS over USB and never over the air.
+"""
+
+import binascii
+import hashlib
+
+from idro.errors import UpdateError
+from idro.protocol.kernel import MANIFEST, MAX_MANIFEST_BYTES, SIGNATURE_BYTES
+from idro.update import chip, memory, slots
+from idro.update.manifest import entries, file_sha256, malformed, walk
+
+SIGNATURE = "signature"
+# Written before the trial: how well the node was. See app.trial.
+BEFORE = "before"
+_EXPONENT = 65_537
+_KEYS = ("update_key", "update_spare")
+_CHUNK_BYTES = 512
+# DER of DigestInfo for SHA-256, without the digest (RFC 8017, 9.2).
+_DIGEST_INFO = b"010\r\x06\t`\x86H\x01e\x03\x04\x02\x01\x05\x00\x04 "
+
+
+def is_signed(modulus, signature, digest):
+    """True when `signature` is that of the key over `digest`; all are bytes, big endian."""
+    number, value = int.from_bytes(modulus, "big"), int.from_bytes(signature, "big")
+    if len(signature) != SIGNATURE_BYTES or not 1 < value < number:
+        return False
+    padding = b"\xff" * (SIGNATURE_BYTES - 3 - len(_DIGEST_INFO) - len(digest))
+    block = b"\x00\x01" + padding + b"\x00" + _DIGEST_INFO + digest
+    return pow(value, _EXPONENT, number) == int.from_bytes(block, "big")
+
+
+def keys():
+    """Return the moduli that this board trusts: none, one or two."""
+    store = chip.Store()
+    found = [store.blob(name, SIGNATURE_BYTES) for name in _KEYS]
+    return [key for key in found if key and len(key) == SIGNATURE_BYTES and key[0] & 0x80]
+
+
+def key_id(modulus):
+    """Return the name of a key, 16 hex digits."""
+    return str(binascii.hexlify(hashlib.sha256(modulus).digest()[:8]), "ascii")
+
+
+def check_manifest(slot):
+    """Return the Header of the release in `slot`, whose manifest is signed and fits this board.
+
+    Raises UpdateError that says why not, and OSError.
+    """
+    root = "/" + slot
+    with open(f"{root}/{SIGNATURE}", "rb") as file:
+        signature = file.read(SIGNATURE_BYTES + 1)
+    trusted = keys()
+    if not trusted:
+        raise UpdateError("this board has no key for updates")
+    with open(f"{root}/{MANIFEST}", "rb") as file:
+        file.seek(0, 2)
+        if file.tell() > MAX_MANIFEST_BYTES:
+            raise malformed()
+    digest = file_sha256(f"{root}/{MANIFEST}", bytearray(_CHUNK_BYTES))
+    if not any(is_signed(key, signature, digest) for key in trusted):
+        raise UpdateError("its signature is not of a key of this board")
+    found = memory.header(slot)
+    why = memory.fits(found)
+    if why:
+        raise UpdateError(why)
+    least = memory.counter()
+    if found.security_counter < least:
+        raise UpdateError(f"its security counter is {found.security_counter}, "
+                          f"this board is at {least}")
+    if memory.was_reverted(digest):
+        raise UpdateError("it was tried before and taken back")
+    return found
+
+
+def check_files(slot):
+    """Check every file of the release in `slot` and that there is none besides.
+
+    Yields after each, for whoever has other things to do. Raises UpdateError and OSError.
+    """
+    root = "/" + slot
+    buffer = bytearray(_CHUNK_BYTES)
+    there = walk(root + "/idro", "")
+    for entry in entries(f"{root}/{MANIFEST}"):
+        found = next(there, None)
+        if found is None or "idro/" + found > entry.path:
+            raise UpdateError(f"{entry.path} is missing")
+        if "idro/" + found != entry.path:
+            raise UpdateError(f"idro/{found} is no part of it")
+        if not is_file(f"{root}/{entry.path}", entry, buffer):
+            raise UpdateError(f"{entry.path} does not read back as its manifest says")
+        yield entry
+    found = next(there, None)
+    if found is not None:
+        raise UpdateError(f"idro/{found} is no part of it")
+
+
+def is_file(path, entry, buffer):
+    """True when the file at `path` is the one of a manifest's Entry. False where it is missing."""
+    try:
+        with open(path, "rb") as file:
+            file.seek(0, 2)
+            if file.tell() != entry.size:
+                return False
+        return file_sha256(path, buffer) == binascii.unhexlify(entry.sha256)
+    except OSError:
+        return False
+
+
+def install(slot, fallback):
+    """Check all of `slot` once more and put it on trial from the next boot on.
+
+    Yields often. Raises UpdateError and OSError; then nothing has changed.
+    """
+    check_manifest(slot)
+    yield None
+    yield from check_files(slot)
+    slots.put_on_trial(slot, slots.TRIES, fallback)
