@@ -17,12 +17,15 @@ from idroserra.cli_flash import ask_port
 from idroserra.cli_provision_ask import Given, fill_in, name_in, take
 from idroserra.cli_provision_words import as_json_text, describe, shown, told_board
 from idroserra.cli_serve import ConfigFile
+from idroserra.config import load_config
 from idroserra.errors import ConfigError
 from idroserra.flash import ports
 from idroserra.flash.bars import Bars
 from idroserra.flash.link import CATCH_S
 from idroserra.host_keys import Held, HostKeys, NoHost, open_keys
+from idroserra.line.line import Line
 from idroserra.provision import key_file
+from idroserra.provision.line_values import PLAIN, line_of, port_of, tls_values
 from idroserra.provision.session import Board, Plan, Session, decide
 
 
@@ -40,6 +43,8 @@ class Job:
     yes: bool
     dry_run: bool
     as_json: bool
+    line: Line | None = None
+    is_plain: bool = False
 
 
 def provision(
@@ -56,6 +61,7 @@ def provision(
     *,
     wifi_open: options.OpenWifi = False,
     allow_public_broker: options.PublicBroker = False,
+    plain: options.Plain = False,
     new_key: options.NewKey = False,
     replace: options.Replace = False,
     no_reset: options.NoReset = False,
@@ -69,10 +75,13 @@ def provision(
     """Give a flashed board its name, Wi-Fi, broker and key over USB, and adopt it."""
     if show and erase:
         raise typer.BadParameter("is the opposite of --erase", param_hint="--show")
+    line = None if plain else line_of(load_config(config).data_dir)
     given = take(node_id, wifi_ssid, wifi_password_file, broker, broker_password_file,
-                 is_open=wifi_open, may_be_public=allow_public_broker)
+                 is_open=wifi_open, may_be_public=allow_public_broker,
+                 tls_port=None if line is None else port_of(line))
     can_ask = sys.stdin.isatty() and not as_json and not yes
-    job = Job(board, key_to, url, config, new_key, replace, can_ask, yes, dry_run, as_json)
+    job = Job(board, key_to, url, config, new_key, replace, can_ask, yes, dry_run, as_json, line,
+              plain)
     says = Bars(says=not as_json)
     device = ports.choose(port, ports.found(), ask_port if can_ask else None)
     ports.check(device)
@@ -96,6 +105,10 @@ def _provision(session: Session, found: Board, given: Given, job: Job) -> None:
             typer.echo(told_board(found, None))
         wanted = fill_in(given, found, can_ask=job.can_ask)
         node = name_in(wanted)
+        if job.line is not None:
+            wanted = tls_values(job.line, node, found.stored, may_issue=not job.dry_run) | wanted
+        elif job.is_plain:
+            wanted |= PLAIN
         held = None if host is None else host.held(node)
         plan = decide(found, wanted, held, new_key=job.new_key, replaces=job.replaces,
                       own_key=_own_key(job.key_to, node))

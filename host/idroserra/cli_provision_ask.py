@@ -35,11 +35,13 @@ class Given:
     broker: values.Broker | None
     broker_password: bytes | None = field(repr=False)
     may_be_public: bool
+    tls_port: int | None = None  # of this host's line, where it has one
 
 
 def take(
     node_id: str | None, ssid: str | None, password_file: Path | None, broker: str | None,
     broker_password_file: Path | None, *, is_open: bool, may_be_public: bool,
+    tls_port: int | None = None,
 ) -> Given:
     """Return what the options and the environment say, checked. Raises ConfigError."""
     return Given(
@@ -47,9 +49,11 @@ def take(
         None if ssid is None else values.ssid(ssid),
         _secret_of(password_file, PASSWORD_VARIABLE, values.wifi_password),
         is_open,
-        None if broker is None else values.broker(broker, may_be_public=may_be_public),
+        None if broker is None else values.broker(
+            broker, may_be_public=may_be_public, tls_port=tls_port),
         _secret_of(broker_password_file, BROKER_VARIABLE, values.broker_password),
         may_be_public,
+        tls_port,
     )
 
 
@@ -106,12 +110,12 @@ def fill_in(given: Given, board: Board, *, can_ask: bool) -> dict[str, Value]:
     broker = given.broker
     if broker is None and BROKER in missing:
         broker = _asked("Broker", lambda text: values.broker(
-            text, may_be_public=given.may_be_public), _own_broker())
+            text, may_be_public=given.may_be_public, tls_port=given.tls_port), _own_broker())
     if broker is not None:
         wanted |= {"broker_host": broker.host.encode(), "broker_port": broker.port}
     if given.broker_password is not None:
         wanted["broker_pass"] = given.broker_password
-    elif is_first and can_ask:
+    elif is_first and can_ask and given.tls_port is None:
         wanted["broker_pass"] = _asked(
             f"Password of {node} at the broker (Enter: none)",
             lambda text: values.broker_password(text) if text else None, is_secret=True)

@@ -28,6 +28,9 @@ BrokerPasswordFile = Annotated[
     Path | None,
     typer.Option("--broker-password-file", help="File with the node's password there, or -; else "
                  f"that in {BROKER_VARIABLE}.")]
+Plain = Annotated[
+    bool, typer.Option("--plain", help="Without TLS, though this host has a line (`idroserra "
+                       "broker init`).")]
 PublicBroker = Annotated[
     bool, typer.Option("--allow-public-broker", help="Also a broker beyond the site's network, "
                        "though the line is not encrypted.")]

@@ -8,14 +8,16 @@ from typing import Any
 
 from idroserra.host_keys import Held, HostKeys
 from idroserra.provision import values
-from idroserra.provision.nvs import KEY, NAMES, SECRETS, Stored
+from idroserra.provision.nvs import KEY, NAMES, TLS, UNSHOWN, Stored
 from idroserra.provision.session import Board, Plan
 
 SHORT_CHARS = 8  # of a fingerprint, as people compare it
 _WORDS = {
     "node_id": "name", "wifi_ssid": "Wi-Fi", "wifi_pass": "Wi-Fi password",
     "broker_host": "broker", "broker_port": "port of the broker",
-    "broker_pass": "password at the broker", "key": "key",
+    "broker_pass": "password at the broker", "key": "key", "broker_tls": "TLS",
+    "tls_ca": "authority of the line", "tls_cert": "certificate of the node",
+    "tls_key": "key of its certificate",
 }
 _ALL_NEEDED = ("node_id", "wifi_ssid", "broker_host")
 
@@ -29,7 +31,8 @@ def told_board(board: Board, held: Held | None) -> str:
     if stored.is_set("broker_host"):
         port = stored.number("broker_port") or values.MQTT_PORT
         broker = (f"{_printable(stored.text('broker_host'))}:{port}, "
-                  f"{_with(stored, 'broker_pass')}, not encrypted")
+                  f"{_with(stored, 'broker_pass')}, "
+                  f"{'TLS' if stored.number(TLS) else 'not encrypted'}")
     return "\n".join((
         f"port      {board.port}",
         f"board     {board.board}, version {board.version}, MAC {board.mac.hex(':')}",
@@ -51,6 +54,7 @@ def shown(board: Board, held: Held | None) -> dict[str, Any]:
         "broker": stored.text("broker_host") or None,
         "broker_port": stored.plain.get("broker_port"),
         "has_broker_password": stored.is_set("broker_pass"),
+        "broker_tls": bool(stored.number(TLS)),
         "key_fingerprint": stored.fingerprint or None,
         "host_holds_key": None if held is None else stored.fingerprint in held.fingerprints,
     }
@@ -101,7 +105,7 @@ def _told_change(plan: Plan, name: str) -> str:
         return f"{word}: none"
     if name == KEY:
         return f"{word}: a new one, {plan.found[:SHORT_CHARS]} ({plan.why_key})"
-    if name in SECRETS:
+    if name in UNSHOWN:
         return f"{word} (not shown)"
     text = value.decode() if isinstance(value, bytes) else str(value)
     return f"{word}: {_printable(text)}"

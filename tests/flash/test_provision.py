@@ -10,11 +10,14 @@ import subprocess
 import sys
 
 import pytest
+from cryptography.hazmat.primitives.serialization import Encoding
 from flash_rig import BOARD
 from nvs_rig import values
 from serial import Serial
 
 from idroserra.broker import free_port
+from idroserra.line import line
+from idroserra.line.authority import as_der
 from idroserra.nodes import Nodes, fingerprint
 from waiting import wait_until
 
@@ -284,3 +287,34 @@ def typed_at_a_terminal(words, *answers):
     until(None)
     os.close(here)
     return shown, process.wait(60)
+
+
+def test_a_board_is_given_the_line_of_its_host(flashed, provision, tmp_path):
+    """TLS: the authority, a certificate of its own name and its key; anew after a rotation."""
+    line.init(tmp_path / "data" / "line", ["serra.lan"], node_port=8_901, host_port=8_902)
+    board = flashed()
+    said = provision(board, "--node-id", NODE, *HERE, "--no-reset", "--yes")
+    assert said.code == 0, said.err
+    assert "certificate of the node (not shown)" in said.out
+    found = values(board.nvs_file)
+    made = line.Line(tmp_path / "data" / "line")
+    cert, key = as_der(*made.files(NODE))
+    assert (found["broker_tls"], found["tls_cert"], found["tls_key"]) == (1, cert, key)
+    assert found["tls_ca"] == made.authority.certificate.public_bytes(Encoding.DER)
+    assert found["broker_port"] == 8_901
+    assert key.hex() not in said.out + said.err
+
+    made.rotate(NODE)
+    assert provision(board, "--no-reset", "--yes").code == 0
+    assert values(board.nvs_file)["tls_cert"] == as_der(*made.files(NODE))[0] != cert
+
+    assert provision(board, "--no-reset", "--yes", "--plain", "--broker", "192.168.7.5").code == 0
+    assert not {"broker_tls", "tls_ca", "tls_cert", "tls_key"} & set(values(board.nvs_file))
+    assert values(board.nvs_file)["broker_port"] == 1_883
+
+
+def test_a_look_makes_no_certificate(flashed, provision, tmp_path):
+    line.init(tmp_path / "data" / "line", ["serra.lan"], node_port=8_901, host_port=8_902)
+    said = provision(flashed(), "--node-id", NODE, *HERE, "--no-reset", "--dry-run", "--yes")
+    assert said.code == 0, said.err
+    assert line.Line(tmp_path / "data" / "line").nodes == []

@@ -31,7 +31,7 @@ class Door:
     def __init__(self, folder: Path, authority: LineAuthority) -> None:
         """Raises HostError where the configuration names no door."""
         self._authority = authority
-        self.address, self.port = _node_door(folder / "mosquitto.conf")
+        self.address, self.port = node_door(folder / "mosquitto.conf")
 
     def lets_in(self, node: str, cert: Path, key: Path) -> bool:
         """Whether the broker takes an MQTT connection with this certificate. A node that is
@@ -76,7 +76,7 @@ class Door:
                                    "stays so until the broker restarts")
 
 
-def _node_door(path: Path) -> tuple[str, int]:
+def node_door(path: Path) -> tuple[str, int]:
     """Return address and port of the first listener of mosquitto.conf."""
     for text in path.read_text("utf-8").splitlines():
         words = text.split()

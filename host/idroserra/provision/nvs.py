@@ -22,9 +22,13 @@ from idroserra.flash.link import Link
 NAMESPACE = "idro"
 ID, KEY = "node_id", "key"
 # What the firmware reads: idro.app.link and idro.app.node. In the order in which it is written.
-NAMES = ("wifi_ssid", "wifi_pass", "broker_host", "broker_port", "broker_pass", KEY, ID)
-SECRETS = frozenset({"wifi_pass", "broker_pass", KEY})
-_NUMBERS = frozenset({"broker_port"})
+TLS = "broker_tls"  # 1: the line is TLS, with these three and nothing else
+TLS_NAMES = (TLS, "tls_ca", "tls_cert", "tls_key")
+NAMES = ("wifi_ssid", "wifi_pass", "broker_host", "broker_port", "broker_pass", *TLS_NAMES, KEY,
+         ID)
+SECRETS = frozenset({"wifi_pass", "broker_pass", "tls_key", KEY})
+UNSHOWN = SECRETS | {"tls_ca", "tls_cert"}  # only their hash is asked for
+_NUMBERS = frozenset({"broker_port", TLS})
 # What the firmware keeps there for itself; it goes with a board that leaves.
 _KEPT = ("earned_s", "ledger", "kept", "owed", "learned", "crash_log")
 _KEY_BYTES = 32
@@ -143,7 +147,7 @@ class NodeNvs:
         """Return what is there."""
         texts = [name for name in NAMES if name not in _NUMBERS]
         readers = [(name, "_s") for name in texts]
-        readers += [(name, "_b") for name in texts if name not in SECRETS]
+        readers += [(name, "_b") for name in texts if name not in UNSHOWN]
         readers += [(name, "_i") for name in sorted(_NUMBERS)]
         code = ",".join(f"{reader}({name!r})" for name, reader in readers)
         when = "its settings were read"

@@ -77,11 +77,13 @@ def broker_password(text: str) -> bytes:
     return data
 
 
-def broker(text: str, *, may_be_public: bool = False) -> Broker:
-    """Return the broker of HOST or HOST:PORT.
+def broker(
+    text: str, *, may_be_public: bool = False, tls_port: int | None = None
+) -> Broker:
+    """Return the broker of HOST or HOST:PORT; `tls_port` is that of a line with TLS.
 
-    Refuses an address or a name beyond the site's own network, unless that is allowed: the node
-    speaks plain MQTT."""
+    Refuses an address or a name beyond the site's own network, unless that is allowed or the line
+    is TLS: else the node speaks plain MQTT."""
     if text.count(":") > 1 or text.startswith("["):
         raise _wrong("--broker", "the node speaks IPv4: give a name or an IPv4 address")
     name, colon, port_text = text.partition(":")
@@ -96,12 +98,12 @@ def broker(text: str, *, may_be_public: bool = False) -> Broker:
     if colon and not (port_text.isascii() and port_text.isdigit()
                       and 1 <= int(port_text[:6]) <= 65_535):
         raise _wrong("--broker", "a port from 1 to 65535 is needed after the colon")
-    port = int(port_text) if colon else MQTT_PORT
+    port = int(port_text) if colon else tls_port or MQTT_PORT
     if is_address(host) and ipaddress.ip_address(host).is_unspecified:
         raise _wrong("--broker", f"{host} is no address of a machine")
     if is_loopback(host):
         return Broker(host, port, f"{host} is the board itself: right only for a simulated one")
-    is_on_site = is_local(host) or "." not in host
+    is_on_site = is_local(host) or "." not in host or tls_port is not None
     if not is_on_site and not may_be_public:
         raise _wrong("--broker", f"{host} is beyond the site's own network, and the node speaks "
                      "MQTT without encryption: take a private address or a name in .local, .lan, "
