@@ -24,10 +24,13 @@ from idroserra.receipts import Received, Rejected
 from idroserra.spool import Item, Spool
 
 GROUP_MS = 50
+STEADY_MS = 200  # between two commits while messages keep coming
 GROUP_MESSAGES = 2_000
+NAP_S = 0.02  # between two looks into the inbox
 IDLE_S = 0.5
 RETRY_S = 1.0
 HELD_MESSAGES = 5_000
+LIVE_RECORDS = 50  # messages of one group whose reading is shown, over all boots
 
 _log = logging.getLogger("idroserra")
 _parse_topic = lru_cache(maxsize=16_384)(contract.parse_topic)
@@ -45,18 +48,20 @@ class Ingest:
         self._stopping = threading.Event()
         self._waiting: deque[Arrived | Connected] = deque()
         self._in_hand: Arrived | None = None
-        self._held: list[tuple[Arrived, Item | None]] = []
+        self._held: list[Item] = []
+        self._unacked: list[Arrived] = []
+        self._runs: dict[tuple[str, str], Received] = {}
         self._is_starved = False
+        self._committed_s = 0.0
         self._signs: dict[str, tuple[str, int | None, int]] = {}
 
     def run(self) -> None:
         """Take messages until stop(). Run again after a failure, it rejects what it failed on."""
-        if self._in_hand is not None:
+        failed, self._in_hand = self._in_hand, None
+        if failed is not None:
             self._waiting.popleft()
-            reject = Rejected("", self._in_hand.topic, self._in_hand.payload,
-                              "the host failed on it, see its log", self._in_hand.unix_ms)
-            self._held.append((self._in_hand, reject))
-            self._in_hand = None
+            self._held.append(Rejected("", failed.topic, failed.payload,
+                                       "the host failed on it, see its log", failed.unix_ms))
         while not self._stopping.is_set():
             self.step()
 
@@ -66,51 +71,69 @@ class Ingest:
 
     def step(self) -> None:
         """Take one group of messages, or wait a moment for one."""
-        self._waiting.extend(self._collect())
-        while self._waiting:
-            message = self._waiting[0]
+        waiting, held = self._waiting, self._held
+        waiting.extend(self._collect())
+        while waiting:
+            message = waiting[0]
             if isinstance(message, Connected):
                 self._hearing.connected()
             else:
                 self._in_hand = message
-                self._held.append((message, self._read(message)))
-                self._in_hand = None
-            self._waiting.popleft()
+                item = self._read(message)
+                if item is not None:
+                    held.append(item)
+            waiting.popleft()
+            self._in_hand = None
         for node, sign in self._signs.items():
             self._hearing.sign(node, *sign)
         self._signs.clear()
         self._hearing.tick()
-        if self._held:
+        if self._unacked:
             self._commit()
 
     def _collect(self) -> list[Arrived | Connected]:
-        """Return what arrives within GROUP_MS of the first message, about GROUP_MESSAGES."""
-        if len(self._held) >= HELD_MESSAGES:
+        """Return the messages of one commit: about GROUP_MESSAGES, or what comes in a moment.
+
+        The inbox is looked into now and then: to wake up for every message costs more than it."""
+        if len(self._unacked) >= HELD_MESSAGES:
             self._stopping.wait(RETRY_S)
             return []
         messages: list[Arrived | Connected] = []
-        is_first = not self._held
-        wait_s = RETRY_S if self._held else IDLE_S
-        deadline_s = time.monotonic() + wait_s
-        while len(messages) < GROUP_MESSAGES:
+        inbox = self._link.inbox
+        try:
+            self._take_in(inbox.get(timeout=RETRY_S if self._is_starved else IDLE_S), messages)
+        except queue.Empty:
+            return messages
+        now_s = time.monotonic()
+        deadline_s = max(now_s + GROUP_MS / 1_000, self._committed_s + STEADY_MS / 1_000)
+        if self._is_starved:
+            deadline_s = now_s + RETRY_S
+        while True:
             try:
-                came = self._link.inbox.get(timeout=max(0.0, wait_s))
+                while len(messages) < GROUP_MESSAGES:
+                    self._take_in(inbox.get_nowait(), messages)
+                return messages
             except queue.Empty:
-                break
-            if isinstance(came, Piece):
-                messages += self._link.unpack(came)
-            else:
-                messages.append(came)
-            if is_first:
-                is_first = False
-                deadline_s = time.monotonic() + GROUP_MS / 1_000
-            wait_s = deadline_s - time.monotonic()
-        return messages
+                left_s = deadline_s - time.monotonic()
+            if left_s <= 0 or self._stopping.wait(min(left_s, NAP_S)):
+                return messages
+
+    def _take_in(
+        self, came: Arrived | Connected | Piece, messages: list[Arrived | Connected]
+    ) -> None:
+        if isinstance(came, Piece):
+            arrived = self._link.unpack(came)
+            messages += arrived
+            self._unacked += arrived
+        else:
+            messages.append(came)
+            if isinstance(came, Arrived):
+                self._unacked.append(came)
 
     def _commit(self) -> None:
-        items = [item for _, item in self._held if item is not None]
+        self._runs.clear()
         try:
-            committed = self._spool.commit(items) if items else None
+            committed = self._spool.commit(self._held) if self._held else None
         except SpoolError as error:
             if not self._is_starved:
                 _log.error("nothing is acknowledged until the spool works: %s", error.why)
@@ -119,18 +142,22 @@ class Ingest:
         if self._is_starved:
             _log.warning("the spool works again")
         self._is_starved = False
-        self._link.ack(message for message, _ in self._held)
+        self._committed_s = time.monotonic()
+        self._link.ack(self._unacked)
+        self._unacked.clear()
         self._held.clear()
         if committed is None:
             return
         now_unix_ms = self._link.now_unix_ms()
-        for (node, boot_id), seq_upto in committed.stored_upto.items():
-            self._link.publish(
-                contract.down_topic(node, "stored"),
-                contract.pack_stored(boot_id, seq_upto, now_unix_ms),
-            )
+        self._link.tell([
+            (contract.down_topic(node, "stored"),
+             contract.pack_stored(boot_id, seq_upto, now_unix_ms))
+            for (node, boot_id), seq_upto in committed.stored_upto.items()
+        ])
+        shown = max(1, LIVE_RECORDS // max(1, len(committed.stored_upto)))
         for accepted in committed.accepted:
-            self._hearing.show(accepted, now_unix_ms)
+            # Of very many messages the last: whoever calibrates counts readings, not hundreds.
+            self._hearing.show(accepted._replace(news=accepted.news[-shown:]), now_unix_ms)
 
     def _read(self, message: Arrived) -> Item | None:
         """Return what the spool must keep of a message; do at once what is of the moment."""
@@ -157,5 +184,10 @@ class Ingest:
         self._signs[node] = batch.boot_id, batch.sent_at_ms, message.unix_ms
         if not batch.records and not unread:
             return None
-        return Received(node, leaf, batch, message.unix_ms, unread)
-
+        run = self._runs.get((message.topic, batch.boot_id))
+        if run is not None and not unread and run.goes_on(batch, message.unix_ms):
+            return None
+        received = Received(node, leaf, batch, message.unix_ms, unread)
+        if not unread:
+            self._runs[message.topic, batch.boot_id] = received
+        return received

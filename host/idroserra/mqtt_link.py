@@ -23,7 +23,7 @@ from idroserra import contract
 from idroserra.config import MqttConfig
 from idroserra.decode import RECORD_LEAVES
 from idroserra.mqtt_reader import MAX_PACKET_BYTES, Reader
-from idroserra.mqtt_wire import DISCONNECT, PUBLISH, Splitter, WireError, refusal, unpack_publish
+from idroserra.mqtt_wire import DISCONNECT, Splitter, WireError, publish, refusal
 
 HOST_STATUS_TOPIC = f"{contract.PREFIX}/host/up/status"
 UP_FILTER = f"{contract.PREFIX}/+/up/#"
@@ -169,16 +169,22 @@ class Link:
             self._splitter, self._split = Splitter(MAX_PACKET_BYTES), connection
         is_v5 = self._is_v5
         try:
-            packets = self._splitter.feed(piece.data)
-            messages = [unpack_publish(packet, is_v5) for packet in packets
-                        if packet[0] >> 4 == PUBLISH]
-            if packets and packets[-1].kind == DISCONNECT:
-                _log.warning("the broker ends the connection: %s", refusal(packets[-1], is_v5))
+            messages, others = self._splitter.messages(piece.data, is_v5)
+            if others and others[-1].kind == DISCONNECT:
+                _log.warning("the broker ends the connection: %s", refusal(others[-1], is_v5))
         except WireError as error:
             self._reader.drop(connection, str(error))
             return []
-        return [_arrived((_topic(topic), payload, retained, unix_ms, mid, qos, connection))
-                for topic, payload, mid, qos, retained in messages]
+        return [_arrived((_topic(topic), payload, first & 1 == 1, unix_ms, mid, first >> 1 & 3,
+                          connection))
+                for topic, payload, mid, first in messages]
+
+    def tell(self, messages: Iterable[tuple[str, bytes]]) -> None:
+        """Send (topic, payload) with QoS 0, on the line of the acknowledgements and after them.
+
+        For what the next message says again: without a broker they are lost."""
+        self._reader.say(b"".join([publish(topic, payload, self._is_v5)
+                                   for topic, payload in messages]))
 
     def publish(self, topic: str, payload: bytes, retained: bool = False) -> bool:
         """Send a message with QoS 1; False when there is no broker: nothing is kept then."""

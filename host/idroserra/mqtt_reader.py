@@ -28,6 +28,8 @@ ANSWER_S = 10.0
 RECONNECT_S = (1.0, 30.0)
 MAX_PACKET_BYTES = 262_144
 _PIECE_BYTES = 1_048_576
+_SMALL_BYTES = 65_536
+_NAP_S = 0.01  # after a small piece: to wake up for every message costs more than it
 
 _log = logging.getLogger("idroserra")
 
@@ -77,6 +79,14 @@ class Reader:
         data = mqtt_wire.pubacks(mids)
         with self._lock:
             if number != self._number or not self._has_session or not data:
+                return
+            self._out += data
+        self._rouse()
+
+    def say(self, data: bytes) -> None:
+        """Send packets, where there is a session to send them in."""
+        with self._lock:
+            if not self._has_session:
                 return
             self._out += data
         self._rouse()
@@ -147,6 +157,8 @@ class Reader:
                     heard_s = now_s
                     if is_up:
                         self._took(self._number, data)
+                        if len(data) < _SMALL_BYTES:
+                            time.sleep(_NAP_S)
                     else:
                         is_up = self._begin(splitter, data)
             if self._flush(line):

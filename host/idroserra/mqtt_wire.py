@@ -45,6 +45,10 @@ def pack(packet: Packet) -> bytes:
 _packet = partial(tuple.__new__, Packet)  # half the time: there are millions
 
 
+# A message as it came: topic, payload, packet identifier (0 with QoS 0), first byte.
+Publish = tuple[bytes, bytes, int, int]
+
+
 class Splitter:
     """Takes a stream apart into packets, none longer than max_bytes. Raises WireError."""
 
@@ -60,7 +64,9 @@ class Splitter:
         while size - at >= 2:
             head = at + 2
             length = buffer[at + 1]
-            if length > 127:
+            if length > 127 and head < size and buffer[head] < 128:
+                length, head = length & 127 | buffer[head] << 7, head + 1
+            elif length > 127:
                 more = _length(buffer, at + 1)
                 if more is None:
                     break
@@ -74,6 +80,34 @@ class Splitter:
             at = end
         self._rest = buffer[at:]
         return found
+
+    def messages(self, data: bytes, is_v5: bool) -> tuple[list[Publish], list[Packet]]:
+        """Return the messages that are whole by now, and the other packets. Raises WireError."""
+        messages: list[Publish] = []
+        others: list[Packet] = []
+        for packet in self.feed(data):
+            first, body = packet
+            if first >> 4 != PUBLISH:
+                others.append(packet)
+                continue
+            try:
+                end = 2 + (body[0] << 8 | body[1])
+                topic, mid, qos = body[2:end], 0, first & 6
+                if qos == 2:  # QoS 1
+                    mid = body[end] << 8 | body[end + 1]
+                    end += 2
+                if is_v5:
+                    if body[end]:  # properties, which nodes do not send
+                        length, after = _length(body, end) or (len(body), end)
+                        end = length + after
+                    else:
+                        end += 1
+            except IndexError:
+                raise WireError("PUBLISH: cut off") from None
+            if end > len(body) or qos > 2:  # we subscribe with QoS 1
+                raise WireError("PUBLISH: cut off, or of a QoS nobody asked for")
+            messages.append((topic, body[end:], mid, first))
+        return messages, others
 
     def take_rest(self) -> bytes:
         """Return the beginning of a packet that is not whole, for whoever goes on."""
@@ -94,41 +128,9 @@ def _length(buffer: bytes, at: int) -> tuple[int, int] | None:
     raise WireError("a length without an end")
 
 
-class Publish(NamedTuple):
-    """A message; mid is 0 with QoS 0."""
-
-    topic: bytes
-    payload: bytes
-    mid: int
-    qos: int
-    retained: bool
-
-
-_publish = partial(tuple.__new__, Publish)
-
-
-def unpack_publish(packet: Packet, is_v5: bool) -> Publish:
-    """Return the message of a PUBLISH (3.3). Raises WireError."""
-    first, body = packet
-    qos = first >> 1 & 3
-    if len(body) < 2 or qos > 1:  # we subscribe with QoS 1
-        raise WireError("PUBLISH: cut off, or of a QoS nobody asked for")
-    end = 2 + (body[0] << 8 | body[1])
-    topic = body[2:end]
-    mid = 0
-    if qos:
-        if len(body) < end + 2:
-            raise WireError("PUBLISH: cut off")
-        mid = body[end] << 8 | body[end + 1]
-        end += 2
-    if is_v5:
-        properties = _length(body, end)
-        if properties is None:
-            raise WireError("PUBLISH: cut off")
-        end = properties[0] + properties[1]
-    if end > len(body):
-        raise WireError("PUBLISH: cut off")
-    return _publish((topic, body[end:], mid, qos, bool(first & 1)))
+def publish(topic: str, payload: bytes, is_v5: bool) -> bytes:
+    """Return a PUBLISH (3.3) with QoS 0, not retained."""
+    return pack(Packet(0x30, _text(topic) + (b"\x00" if is_v5 else b"") + payload))
 
 
 def connect(

@@ -7,14 +7,17 @@ messages change again and again (boots, ranges, counters) is written once, by fl
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
 from idroserra import contract
 from idroserra.decode import Unread
 from idroserra.epoch import choose_epoch, hints_of
 from idroserra.seen import SeenRanges
+
+# Gives {(node, boot_id): least arrival less sent_at_ms} of the messages of one commit.
+LeastLessSent = Callable[[], dict[tuple[str, str], int]]
 
 REJECTED_PAYLOAD_BYTES = 8_192
 COUNTERS = ("received", "stored", "duplicates", "lost", "rejected")
@@ -44,14 +47,40 @@ CREATE TABLE IF NOT EXISTS counters (
 """
 
 
-class Received(NamedTuple):
-    """One message of records: leaf "telemetry" or "event", and the host's time of arrival."""
+@dataclass(slots=True)
+class Received:
+    """Records of one boot: leaf "telemetry" or "event", and the host's time of arrival.
+
+    Of one message, or of several of which each goes on where the one before it ended. `news`: the
+    newest record of each; less_sent: least arrival less sent_at_ms."""
 
     node: str
     leaf: str
     batch: contract.Batch
     unix_ms: int
     unread: tuple[Unread, ...] = ()
+    news: list[Any] = field(default_factory=list)
+    less_sent: int | None = None
+
+    def __post_init__(self) -> None:
+        """Begin with one message."""
+        self.news += self.batch.records[-1:]
+        if self.batch.sent_at_ms is not None:
+            self.less_sent = self.unix_ms - self.batch.sent_at_ms
+
+    def goes_on(self, batch: contract.Batch, unix_ms: int) -> bool:
+        """Take in the records of the next message where it says nothing else of the boot."""
+        own, records = self.batch, self.batch.records
+        if (
+            self.less_sent is None or batch.sent_at_ms is None
+            or own.oldest_seq != batch.oldest_seq or own.boot_unix_ms != batch.boot_unix_ms
+            or batch.records[0].seq != records[-1].seq + 1
+        ):
+            return False
+        records += batch.records
+        self.news.append(batch.records[-1])
+        self.less_sent = min(self.less_sent, unix_ms - batch.sent_at_ms)
+        return True
 
     @property
     def first_seq(self) -> int:
@@ -88,16 +117,24 @@ class _Boot:
     floor_seq: int
     lost: int
     seen: SeenRanges
+    saved: tuple[int | None, ...] = ()  # what of it is on disk
+
+
+class Fresh(NamedTuple):
+    """Records of one boot and leaf not seen before; `news`: the newest of each message."""
+
+    records: list[Any]
+    news: list[Any]
 
 
 class Taken(NamedTuple):
-    """What a message brought: the records not seen before, and how far the boot is complete.
+    """What messages of one boot brought: new records by leaf, and how far the boot is complete.
 
     epoch_unix_ms is None only where none of them could be read.
     """
 
     epoch_unix_ms: int | None
-    new: list[Any]
+    fresh: dict[str, Fresh]
     stored_upto: int
 
 
@@ -131,33 +168,57 @@ class Receipts:
                 self._counts.setdefault(node, dict.fromkeys(COUNTERS, 0))[name] = count
         return self._counts
 
-    def take(self, item: Received, arrived_less_sent_ms: int | None) -> Taken:
-        """Book a message with at least one record."""
-        batch, node = item.batch, item.node
-        boot = self._boot(node, batch.boot_id) or self._new_boot(node, batch.boot_id)
-        if boot.epoch_unix_ms is None and batch.records:
-            boot.epoch_unix_ms = choose_epoch(
-                batch, boot.hint_unix_ms, arrived_less_sent_ms, item.unix_ms
-            )
-        add = boot.seen.add
-        new = [record for record in batch.records if add(record.seq)]
-        unread = [one for one in item.unread if add(one.seq)] if item.unread else []
-        for one in unread:
-            self._keep_unread(item, one)
-        # oldest_seq may not reach past the message itself: what came was not lost.
-        first_seq = item.first_seq
-        floor_seq = max(boot.floor_seq, min(batch.oldest_seq, first_seq) - 1)
-        if floor_seq != boot.floor_seq or first_seq <= floor_seq:
+    def take(self, items: Sequence[Received], least_less_sent: LeastLessSent) -> Taken:
+        """Book messages of one boot, each with at least one record."""
+        node, boot_id = items[0].node, items[0].batch.boot_id
+        boot = self._boot(node, boot_id) or self._new_boot(node, boot_id)
+        if boot.epoch_unix_ms is None:
+            self._decide_epoch(boot, items, least_less_sent)
+        fresh = {leaf: Fresh([], []) for leaf in dict.fromkeys(item.leaf for item in items)}
+        seen, floor_seq, lowest_seq = boot.seen, boot.floor_seq, contract.MAX_INT
+        came = taken = received = 0
+        for item in items:
+            batch, unread, news = item.batch, item.unread, item.news
+            records = batch.records
+            first_seq = item.first_seq if unread else records[0].seq
+            came += len(records) + len(unread)
+            last_seq = records[-1].seq if records else 0
+            is_run = not unread and last_seq - first_seq + 1 == len(records)
+            if is_run and seen.extend(first_seq, last_seq):
+                new = records  # all of them new, in order: nearly always
+            else:
+                news = []
+                new = [record for record in records if seen.add(record.seq)]
+                for one in unread:
+                    if seen.add(one.seq):
+                        self._keep_unread(item, one)
+                        taken += 1
+            if new:
+                taken += len(new)
+                fresh[item.leaf].records.extend(new)
+                fresh[item.leaf].news.extend(news or new[-1:])
+                received += len(new)
+            lowest_seq = min(lowest_seq, first_seq)
+            # oldest_seq may not reach past the message itself: what came was not lost.
+            floor_seq = max(floor_seq, min(batch.oldest_seq, first_seq) - 1)
+        if floor_seq != boot.floor_seq or lowest_seq <= floor_seq:
             boot.floor_seq = floor_seq
-            lost = boot.seen.missing_upto(floor_seq)
+            lost = seen.missing_upto(floor_seq)
             self.count(node, "lost", lost - boot.lost)
             boot.lost = lost
-        self.count(node, "received", len(new))
-        twice = len(batch.records) + len(item.unread) - len(new) - len(unread)
-        if twice:
-            self.count(node, "duplicates", twice)
+        self.count(node, "received", received)
+        self.count(node, "duplicates", came - taken)
         self._touched[boot.number] = boot
-        return Taken(boot.epoch_unix_ms, new, boot.seen.prefix(boot.floor_seq))
+        return Taken(boot.epoch_unix_ms, fresh, seen.prefix(floor_seq))
+
+    def _decide_epoch(
+        self, boot: _Boot, items: Sequence[Received], least_less_sent: LeastLessSent
+    ) -> None:
+        item = next((item for item in items if item.batch.records), None)
+        if item is not None:
+            boot.epoch_unix_ms = choose_epoch(
+                item.batch, boot.hint_unix_ms,
+                least_less_sent().get((item.node, item.batch.boot_id)), item.unix_ms)
 
     def announce(self, item: Announced) -> None:
         """Keep what an up/info says about when its boots began, for boots not yet decided."""
@@ -231,13 +292,25 @@ class Receipts:
 
     def flush(self) -> None:
         """Write what has changed; before each commit."""
+        boots, ranges, gone = [], [], []
         for boot in self._touched.values():
-            self._save(boot)
-        self._database.executemany(
-            "INSERT INTO counters VALUES (?,?,?)"
-            " ON CONFLICT (node, name) DO UPDATE SET count = count + excluded.count",
-            [(node, name, by) for (node, name), by in self._added.items()],
-        )
+            head = boot.epoch_unix_ms, boot.hint_unix_ms, boot.floor_seq, boot.lost, boot.number
+            if head != boot.saved:
+                boots.append(head)
+                boot.saved = head
+            for first, last in boot.seen.take_changes():
+                if last is None:
+                    gone.append((boot.number, first))
+                else:
+                    ranges.append((boot.number, first, last))
+        many = self._database.executemany
+        many("UPDATE boots SET epoch_unix_ms=?, hint_unix_ms=?, floor_seq=?, lost=? WHERE boot=?",
+             boots)
+        many("DELETE FROM seen WHERE boot=? AND first=?", gone)
+        many("INSERT OR REPLACE INTO seen VALUES (?,?,?)", ranges)
+        many("INSERT INTO counters VALUES (?,?,?)"
+             " ON CONFLICT (node, name) DO UPDATE SET count = count + excluded.count",
+             [(node, name, by) for (node, name), by in self._added.items()])
         self._touched.clear()
         self._added.clear()
 
@@ -275,28 +348,12 @@ class Receipts:
         boot = self._boots[node, boot_id] = _Boot(number or 0, None, None, 0, 0, SeenRanges())
         return boot
 
-    def _save(self, boot: _Boot) -> None:
-        self._database.execute(
-            "UPDATE boots SET epoch_unix_ms=?, hint_unix_ms=?, floor_seq=?, lost=? WHERE boot=?",
-            (boot.epoch_unix_ms, boot.hint_unix_ms, boot.floor_seq, boot.lost, boot.number),
-        )
-        for first, last in boot.seen.take_changes():
-            if last is None:
-                self._database.execute(
-                    "DELETE FROM seen WHERE boot=? AND first=?", (boot.number, first)
-                )
-            else:
-                self._database.execute(
-                    "INSERT OR REPLACE INTO seen VALUES (?,?,?)", (boot.number, first, last)
-                )
-
 
 def least_arrived_less_sent(items: Sequence[object]) -> dict[tuple[str, str], int]:
     """Return {(node, boot_id): least arrival less sent_at_ms} over the messages of one commit."""
     least: dict[tuple[str, str], int] = {}
     for item in items:
-        if isinstance(item, Received) and item.batch.sent_at_ms is not None:
+        if isinstance(item, Received) and item.less_sent is not None:
             key = (item.node, item.batch.boot_id)
-            less = item.unix_ms - item.batch.sent_at_ms
-            least[key] = min(less, least.get(key, less))
+            least[key] = min(item.less_sent, least.get(key, item.less_sent))
     return least

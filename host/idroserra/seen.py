@@ -44,6 +44,18 @@ class SeenRanges:
             self._lasts.insert(at, number)
         return True
 
+    def extend(self, first: int, last: int) -> bool:
+        """Add first..last where all of it is above the highest; False, and nothing, elsewhere."""
+        if not self._lasts or first > self._lasts[-1] + 1:
+            self._firsts.append(first)
+            self._lasts.append(last)
+        elif first == self._lasts[-1] + 1:
+            self._lasts[-1] = last
+        else:
+            return False
+        self._changed.add(self._firsts[-1])
+        return True
+
     def prefix(self, floor: int) -> int:
         """Return the highest n so that every number in floor+1..n is here; floor if none is."""
         at = bisect_right(self._firsts, floor + 1)

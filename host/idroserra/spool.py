@@ -14,7 +14,8 @@ from __future__ import annotations
 import sqlite3
 import threading
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from functools import cache, partial
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -28,6 +29,7 @@ from idroserra.news import NEWS_SCHEMA, News, news_of, read_news
 from idroserra.receipts import (
     SCHEMA,
     Announced,
+    LeastLessSent,
     Receipts,
     Received,
     Rejected,
@@ -121,21 +123,20 @@ class Spool:
 
         What was here already is counted as duplicate, and its stored_upto is told again: the
         node may have missed the first answer."""
-        sent = least_arrived_less_sent(items)
         committed = Committed()
-        # Records of one boot that came together wait as one row.
-        rows: dict[tuple[str, str, str], Accepted] = {}
+        least_less_sent = cache(partial(least_arrived_less_sent, items))
 
         def run() -> None:
+            boots: dict[tuple[str, str], list[Received]] = {}
             for item in items:
                 if isinstance(item, Received):
-                    self._take(item, sent.get((item.node, item.batch.boot_id)), committed, rows)
+                    boots.setdefault((item.node, item.batch.boot_id), []).append(item)
                 elif isinstance(item, Announced):
+                    self._take(boots, least_less_sent, committed)  # what came before, before
                     self._receipts.announce(item)
                 else:
                     self._receipts.reject(item)
-            for row in committed.accepted:
-                self._keep(row)
+            self._take(boots, least_less_sent, committed)
             if self._tells_host:
                 news_of(self._database, items, committed.accepted)
 
@@ -184,7 +185,7 @@ class Spool:
             for row, kept in self._receipts.unread():
                 decoded = _decoded(kept)
                 if decoded is not None:
-                    known.append((row, kept._replace(batch=decoded, unread=())))
+                    known.append((row, replace(kept, batch=decoded, unread=())))
 
         def run() -> None:
             for row, item in known:
@@ -261,23 +262,23 @@ class Spool:
             self._database.close()
 
     def _take(
-        self, item: Received, sent_ms: int | None, committed: Committed,
-        rows: dict[tuple[str, str, str], Accepted],
+        self, boots: dict[tuple[str, str], list[Received]], least_less_sent: LeastLessSent,
+        committed: Committed,
     ) -> None:
-        if not item.batch.records and not item.unread:
-            return
-        taken = self._receipts.take(item, sent_ms)
-        boot_id, new = item.batch.boot_id, taken.new
-        committed.stored_upto[item.node, boot_id] = taken.stored_upto
-        if not new or taken.epoch_unix_ms is None:
-            return
-        key = item.node, boot_id, item.leaf
-        row = rows.get(key)
-        if row is None or len(row.records) >= ROW_RECORDS:
-            row = rows[key] = Accepted(item.node, item.leaf, boot_id, taken.epoch_unix_ms, [], [])
-            committed.accepted.append(row)
-        row.records.extend(new)
-        row.news.append(new[-1])
+        """Book the messages of each boot and let what is new wait; leave `boots` empty."""
+        for (node, boot_id), of_boot in boots.items():
+            taken = self._receipts.take(of_boot, least_less_sent)
+            committed.stored_upto[node, boot_id] = taken.stored_upto
+            if taken.epoch_unix_ms is None:
+                continue
+            for leaf, (records, news) in taken.fresh.items():
+                for at in range(0, len(records), ROW_RECORDS):
+                    self._keep(Accepted(node, leaf, boot_id, taken.epoch_unix_ms,
+                                        records[at : at + ROW_RECORDS], []))
+                if records:
+                    committed.accepted.append(
+                        Accepted(node, leaf, boot_id, taken.epoch_unix_ms, records, news))
+        boots.clear()
 
     def _keep(self, row: Accepted) -> None:
         """Let records wait for the store."""

@@ -17,7 +17,7 @@ import msgspec
 from idroserra.errors import SpoolError, StoreRejected, StoreUnavailable
 from idroserra.receipts import Rejected
 from idroserra.spool import Pending, Spool
-from idroserra.store import EventPoint, SamplePoint, Store
+from idroserra.store import EventPoint, Instant, SamplePoint, Store
 
 BLOCK_RECORDS = 1_500  # about 5,000 lines of InfluxDB
 LINGER_S = 0.25
@@ -29,7 +29,7 @@ HOPELESS_POINTS = 64
 _log = logging.getLogger("idroserra")
 
 Point = SamplePoint | EventPoint
-_sample = partial(tuple.__new__, SamplePoint)  # half the time: there are millions
+_instant = partial(tuple.__new__, Instant)  # half the time: there are millions
 
 
 class Writer:
@@ -93,61 +93,70 @@ class Writer:
         rows = self._spool.pending(BLOCK_RECORDS)
         if not rows:
             return 0
-        samples: list[SamplePoint] = []
+        instants: list[Instant] = []
         events: list[EventPoint] = []
         for row in rows:
             if row.leaf == "event":
                 events += events_of(row)
             else:
-                samples += samples_of(row)
-        refused = self._write(samples, events)
+                instants += instants_of(row)
+        refused = self._write(instants, events)
         self._spool.done(rows, refused)
         return sum(row.record_count for row in rows)
 
     def _write(
-        self, samples: Sequence[SamplePoint], events: Sequence[EventPoint]
+        self, instants: Sequence[Instant], events: Sequence[EventPoint]
     ) -> list[Rejected]:
         """Write the points and return those the store refuses for good."""
         self._block_accepted = False
         refused: list[Rejected] = []
-        self._write_part(samples, events, refused)
+        self._write_part(instants, events, refused)
         if refused and not self._has_accepted:
             raise StoreUnavailable(f"the store has taken nothing so far: {refused[0].reason}")
         return refused
 
     def _write_part(
-        self, samples: Sequence[SamplePoint], events: Sequence[EventPoint],
+        self, instants: Sequence[Instant], events: Sequence[EventPoint],
         refused: list[Rejected],
     ) -> None:
         try:
-            self._store.write(samples, events)
+            self._store.take(instants, events)
         except StoreRejected as error:
-            half = (len(samples) + len(events)) // 2
+            if len(instants) == 1 and not events and len(instants[0].values) > 1:
+                instants = _each_alone(instants[0])
+            half = (len(instants) + len(events)) // 2
             if half == 0:
-                point: Point = samples[0] if samples else events[0]
-                refused.append(self._rejected(point, error.why))
+                refused.append(self._rejected(instants[0] if instants else events[0], error.why))
             else:
-                of_events = max(0, half - len(samples))
-                self._write_part(samples[:half], events[:of_events], refused)
-                self._write_part(samples[half:], events[of_events:], refused)
+                of_events = max(0, half - len(instants))
+                self._write_part(instants[:half], events[:of_events], refused)
+                self._write_part(instants[half:], events[of_events:], refused)
             if len(refused) >= HOPELESS_POINTS and not self._block_accepted:
                 raise StoreUnavailable(f"the store refuses everything: {error.why}") from error
         else:
             self._block_accepted = self._has_accepted = True
 
-    def _rejected(self, point: Point, why: str) -> Rejected:
+    def _rejected(self, one: Instant | EventPoint, why: str) -> Rejected:
+        point: Point
+        if isinstance(one, Instant):
+            (channel, value), = one.values.items()
+            point = SamplePoint(one.node, channel, one.unix_ms, value)
+        else:
+            point = one
         payload = msgspec.json.encode(point)
         return Rejected(point.node, "store", payload, why, self._now_unix_ms())
 
 
-def samples_of(row: Pending) -> list[SamplePoint]:
-    """Return the points of spooled telemetry; a record of faults alone has none."""
+def _each_alone(instant: Instant) -> list[Instant]:
+    node, unix_ms, values = instant
+    return [Instant(node, unix_ms, {channel: value}) for channel, value in values.items()]
+
+
+def instants_of(row: Pending) -> list[Instant]:
+    """Return the instants of spooled telemetry; a record of faults alone has none."""
     node, epoch_unix_ms = row.node, row.epoch_unix_ms
-    return [
-        _sample((node, channel, epoch_unix_ms + at_ms, value))
-        for _, at_ms, values, _ in msgspec.json.decode(row.body)
-        for channel, value in values.items()
-    ]
+    return [_instant((node, epoch_unix_ms + at_ms, values))
+            for _, at_ms, values, _ in msgspec.json.decode(row.body) if values]
 
 
 def events_of(row: Pending) -> list[EventPoint]:

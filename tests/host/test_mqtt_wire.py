@@ -41,9 +41,11 @@ def test_any_bytes_are_packets_or_an_error(data, is_v5):
     except WireError:
         return
     for packet in packets:
-        for read in (mqtt_wire.unpack_publish, mqtt_wire.refusal):
-            with suppress(WireError):
-                read(packet, is_v5)
+        with suppress(WireError):
+            mqtt_wire.refusal(packet, is_v5)
+    with suppress(WireError):
+        messages, others = Splitter(MAX_BYTES).messages(data, is_v5)
+        assert len(messages) + len(others) == len(packets)
 
 
 @given(st.binary(max_size=100), st.binary(max_size=300), st.integers(1, 65_535),
@@ -51,8 +53,23 @@ def test_any_bytes_are_packets_or_an_error(data, is_v5):
 def test_a_message_comes_as_it_was_sent(topic, payload, mid, properties):
     for is_v5 in (False, True):
         packet = publish(topic, payload, mid, properties if is_v5 else None)
-        found = mqtt_wire.unpack_publish(packet, is_v5)
-        assert found == (topic, payload, mid, 1, False)
+        found = Splitter(MAX_BYTES).messages(mqtt_wire.pack(packet), is_v5)
+        assert found == ([(topic, payload, mid, 0x32)], [])
+
+
+@given(st.binary(max_size=100), st.integers(1, 65_535), st.binary(max_size=20), st.data())
+def test_a_message_cut_off_is_an_error_and_never_another_message(topic, mid, properties, data):
+    for is_v5 in (False, True):
+        first, body = publish(topic, b"", mid, properties if is_v5 else None)
+        cut = Packet(first, body[:data.draw(st.integers(0, len(body) - 1))])
+        with pytest.raises(WireError):
+            Splitter(MAX_BYTES).messages(mqtt_wire.pack(cut), is_v5)
+
+
+@given(st.text(max_size=40), st.binary(max_size=300), st.booleans())
+def test_what_we_say_is_what_we_would_read(topic, payload, is_v5):
+    found = Splitter(MAX_BYTES).messages(mqtt_wire.publish(topic, payload, is_v5), is_v5)
+    assert found == ([(topic.encode(), payload, 0, 0x30)], [])
 
 
 def test_a_packet_without_end_is_refused():

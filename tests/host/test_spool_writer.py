@@ -11,7 +11,7 @@ from idroserra.spool import Spool
 from idroserra.store.http import Http
 from idroserra.store.influx import InfluxStore
 from idroserra.store.sqlite import SqliteStore
-from idroserra.writer import Writer, events_of, samples_of
+from idroserra.writer import Writer, events_of, instants_of
 
 NODE = "idro-a1"
 T0 = 1_767_225_600_000
@@ -34,8 +34,8 @@ def test_points_have_the_boots_epoch_and_events_their_seq_in_microseconds(spool)
     spool.commit([received(1, 1, {"reservoir.ph": 6}),
                   Received(NODE, "event", Batch("b1", T0, None, 1, records), T0)])
     telemetry_row, event_row = spool.pending(10)
-    samples, events = samples_of(telemetry_row), events_of(event_row)
-    assert samples == [(NODE, "reservoir.ph", T0 + 1000, 6)]
+    instants, events = instants_of(telemetry_row), events_of(event_row)
+    assert instants == [(NODE, T0 + 1000, {"reservoir.ph": 6})]
     assert events == [
         (NODE, (T0 + 500) * 1000 + 7, 4_007, "b1", "boot", {"reset": "power_on"})]
 

@@ -26,6 +26,14 @@ class SamplePoint(NamedTuple):
     value: float
 
 
+class Instant(NamedTuple):
+    """What one node measured at one instant: {channel: value}, at least one."""
+
+    node: str
+    unix_ms: int
+    values: Mapping[str, float]
+
+
 class EventPoint(NamedTuple):
     """One event; identity (node, boot_id, seq). unix_us = unix_ms * 1000 + seq % 1000."""
 
@@ -77,6 +85,9 @@ class Store(Protocol):
 
     def write(self, samples: Sequence[SamplePoint], events: Sequence[EventPoint]) -> None:
         """Make the points durable, or raise StoreUnavailable or StoreRejected."""
+
+    def take(self, instants: Sequence[Instant], events: Sequence[EventPoint]) -> None:
+        """As write(), for what comes from the nodes."""
 
     def series(
         self,

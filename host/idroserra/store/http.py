@@ -107,9 +107,10 @@ class Http:
 def send_v1(config: StoreConfig, connection: Http) -> Send:
     """Return what writes lines to /write of a 1.x."""
     path = "/write?" + urlencode({"db": config.database, "precision": "n"})
+    packed = _packer(config)
 
     def send(lines: bytes) -> None:
-        body, encoding = _packed(lines)
+        body, encoding = packed(lines)
         headers = {"Content-Type": _LINES}
         if encoding:
             headers["Content-Encoding"] = encoding
@@ -126,9 +127,10 @@ def send_v2(config: StoreConfig) -> Send:
 
     client_package: Any = import_module("influxdb_client")
     service = client_package.WriteService(client.api_client)
+    packed = _packer(config)
 
     def send(lines: bytes) -> None:
-        body, encoding = _packed(lines)
+        body, encoding = packed(lines)
         options = {"content_encoding": encoding} if encoding else {}
         try:
             service.post_write(
@@ -167,10 +169,16 @@ def refusal(url: str, status: int, answer: bytes) -> StoreError:
     return StoreRejected(why) if status in _REJECTING else StoreUnavailable(why)
 
 
-def _packed(lines: bytes) -> tuple[bytes, str]:
-    if len(lines) < _GZIP_FROM_BYTES:
-        return lines, ""
-    return gzip.compress(lines, _GZIP_LEVEL), "gzip"
+def _packer(config: StoreConfig) -> Callable[[bytes], tuple[bytes, str]]:
+    """Return what gives the body of lines and its encoding: on this machine nothing is gained."""
+    is_here = urlsplit(config.url).hostname in ("127.0.0.1", "::1", "localhost")
+
+    def packed(lines: bytes) -> tuple[bytes, str]:
+        if is_here or len(lines) < _GZIP_FROM_BYTES:
+            return lines, ""
+        return gzip.compress(lines, _GZIP_LEVEL), "gzip"
+
+    return packed
 
 
 def _token(config: StoreConfig) -> str:

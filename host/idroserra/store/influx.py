@@ -22,6 +22,7 @@ from idroserra.errors import StoreRejected, StoreUnavailable
 from idroserra.store import (
     Column,
     EventPoint,
+    Instant,
     SamplePoint,
     StoreInfo,
     Tell,
@@ -32,9 +33,9 @@ from idroserra.store import (
 )
 from idroserra.store.http import Http, client_v2, send_v1, send_v2
 from idroserra.store.influx_info import info, spans_of
-from idroserra.store.lines import event_line, query_text, sample_lines
+from idroserra.store.lines import event_line, instant_lines, instants_of, query_text
 
-MAX_LINES = 5_000
+MAX_TEXTS = 1_500  # instants and events in one body: about 5,000 lines
 MEASUREMENTS = ("sample", "event", "late", "sample_1m", "sample_15m", "sample_1d")
 TOO_OLD = "points beyond retention policy"
 POLICIES_FOR_S = 300.0  # asked again after so long: `store init` may have come
@@ -65,15 +66,19 @@ class InfluxStore:
 
     def write(self, samples: Sequence[SamplePoint], events: Sequence[EventPoint]) -> None:
         """Make the points durable. Raises StoreUnavailable, StoreRejected."""
-        lines = sample_lines(self._site, samples)
-        lines += [event_line(self._site, event) for event in events]
+        self.take(instants_of(samples), events)
+
+    def take(self, instants: Sequence[Instant], events: Sequence[EventPoint]) -> None:
+        """Make what nodes measured durable. Raises StoreUnavailable, StoreRejected."""
+        texts = instant_lines(self._site, instants)
+        texts += [event_line(self._site, event) for event in events]
         with self._lock:
             self._create_database()
-            if samples and self._rolled_policies():
+            if instants and self._rolled_policies():
                 # Last: if we do not get so far, all of this is written again.
-                lines += influx_rolls.late_lines(samples, self._now_unix_ms())
-            for at in range(0, len(lines), MAX_LINES):
-                self._send_lines(lines[at : at + MAX_LINES])
+                texts += influx_rolls.late_lines(instants, self._now_unix_ms())
+            for at in range(0, len(texts), MAX_TEXTS):
+                self._send_lines(texts[at : at + MAX_TEXTS])
 
     def series(
         self,
@@ -237,9 +242,9 @@ class InfluxStore:
         self._http.close()
         self._query_http.close()
 
-    def _send_lines(self, lines: list[str]) -> None:
+    def _send_lines(self, texts: list[str]) -> None:
         try:
-            self._send("\n".join(lines).encode())
+            self._send("\n".join(texts).encode())
         except StoreRejected as error:
             # The others of the body are in; these the database would have forgotten by now.
             if TOO_OLD not in error.why:

@@ -10,12 +10,12 @@ step may be repeated: the same measurement, tags and time overwrite.
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable
 from typing import Any, NamedTuple
 
 from idroserra import contract
 from idroserra.config import KeepConfig
-from idroserra.store import SamplePoint, Tell
+from idroserra.store import Instant, Tell
 
 HOUR_MS = 3_600_000
 DAY_MS = 86_400_000
@@ -76,10 +76,10 @@ def policies_of(run: Statement, database: str) -> set[str]:
     return {str(row[0]) for row in rows} & {rolled.policy for rolled in ROLLED}
 
 
-def late_lines(samples: Sequence[SamplePoint], now_unix_ms: int) -> list[str]:
-    """Return a mark for each hour the samples are too late for; no two marks are the same."""
-    hours = {sample.unix_ms // HOUR_MS for sample in samples
-             if sample.unix_ms < now_unix_ms - LATE_MS}
+def late_lines(instants: Iterable[Instant], now_unix_ms: int) -> list[str]:
+    """Return a mark for each hour that has instants too late; no two marks are the same."""
+    newest_ms = now_unix_ms - LATE_MS
+    hours = {unix_ms // HOUR_MS for _, unix_ms, _ in instants if unix_ms < newest_ms}
     own_ns = time.time_ns() % (HOUR_MS * _NS)
     return [f"late due=1i {hour * HOUR_MS * _NS + own_ns}" for hour in sorted(hours)]
 

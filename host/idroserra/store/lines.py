@@ -11,53 +11,82 @@ for charts of doses.
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Callable, Iterable
 from functools import lru_cache
+from math import isfinite
+from operator import itemgetter
 
 from idroserra import contract
 from idroserra.errors import StoreRejected
-from idroserra.store import EventPoint, SamplePoint
+from idroserra.store import EventPoint, Instant, SamplePoint
 
 _NUMBERS_OF_DETAIL = ("volume_ul", "on_ms")
 
 
-def sample_lines(site: str, samples: Sequence[SamplePoint]) -> list[str]:
+def sample_lines(site: str, samples: Iterable[SamplePoint]) -> list[str]:
     """Return one line for each node, source and instant. Raises StoreRejected: a bad channel.
 
     Of two values of a channel at one instant the later one stands, as in SQLite."""
-    fields: dict[tuple[str, str, int], dict[str, str]] = {}
+    texts = instant_lines(site, instants_of(samples))
+    return [line for text in texts for line in text.split("\n")]
+
+
+def instants_of(samples: Iterable[SamplePoint]) -> list[Instant]:
+    """Return points by node and instant, each with the decimals of its quantity.
+
+    Raises StoreRejected: a bad channel, or no number."""
+    found: dict[tuple[str, int], dict[str, float]] = {}
     for node, channel, unix_ms, value in samples:
         try:
-            source, scale, template = _layout(channel)
+            scale = _scale(channel)
             # Exact: a scaled integer divided by 10, 100 or 1,000 reads as the same decimals.
-            scaled = round(value * scale)
-            text = template % (scaled if scale == 1 else scaled / scale)
+            rounded = round(value * scale) / scale
         except (contract.ProtocolError, OverflowError, ValueError) as error:
             raise StoreRejected(f"{channel}: {error}") from None
-        key = (node, source, unix_ms)
-        texts = fields.get(key)
-        if texts is None:
-            fields[key] = {channel: text}
-        else:
-            texts[channel] = text
-    return [
-        f"{_sample_head(site, node, source)} {','.join(texts.values())} {unix_ms}000000"
-        for (node, source, unix_ms), texts in fields.items()
-    ]
+        found.setdefault((node, unix_ms), {})[channel] = rounded
+    return [Instant(node, unix_ms, values) for (node, unix_ms), values in found.items()]
 
 
 @lru_cache(maxsize=4_096)
-def _layout(channel: str) -> tuple[str, int, str]:
-    """Return (source, 10^decimals, template of the field). Raises ProtocolError."""
-    source, quantity = contract.split_channel(channel)
-    if quantity.decimals == 0:
-        return source, 1, f"{quantity.key}=%di"
-    return source, 10**quantity.decimals, f"{quantity.key}=%.{quantity.decimals}f"
+def _scale(channel: str) -> int:
+    return int(10 ** contract.split_channel(channel)[1].decimals)
+
+
+def instant_lines(site: str, instants: Iterable[Instant]) -> list[str]:
+    """Return for each instant its lines, one a source. Raises StoreRejected: a bad channel."""
+    texts = []
+    for node, unix_ms, values in instants:
+        numbers = values.values()
+        try:
+            template, pick = _layout(site, node, tuple(values))
+            if not isfinite(sum(numbers)):
+                raise ValueError("no number")
+            texts.append(template % pick((*numbers, unix_ms)))
+        except (contract.ProtocolError, OverflowError, ValueError) as error:
+            raise StoreRejected(f"{node}: {', '.join(values)}: {error}") from None
+    return texts
 
 
 @lru_cache(maxsize=16_384)
-def _sample_head(site: str, node: str, source: str) -> str:
-    return f"sample{_tags(site=site, node=node, source=source)}"
+def _layout(
+    site: str, node: str, channels: tuple[str, ...]
+) -> tuple[str, Callable[[tuple[float, ...]], tuple[float, ...]]]:
+    """Return the template of an instant's lines, and what picks its numbers from the values and
+    the unix_ms after them. Raises ProtocolError."""
+    fields: dict[str, list[str]] = {}
+    places: dict[str, list[int]] = {}
+    for place, channel in enumerate(channels):
+        source, quantity = contract.split_channel(channel)
+        kind = "i" if quantity.decimals == 0 else ""
+        fields.setdefault(source, []).append(f"{quantity.key}=%.{quantity.decimals}f{kind}")
+        places.setdefault(source, []).append(place)
+    lines = []
+    picked: list[int] = []
+    for source, texts in fields.items():
+        head = f"sample{_tags(site=site, node=node, source=source)}".replace("%", "%%")
+        lines.append(f"{head} {','.join(texts)} %d000000")
+        picked += [*places[source], len(channels)]
+    return "\n".join(lines), itemgetter(*picked)
 
 
 def event_line(site: str, event: EventPoint) -> str:

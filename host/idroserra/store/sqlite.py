@@ -21,6 +21,7 @@ from idroserra.errors import StoreRejected, StoreUnavailable
 from idroserra.store import (
     Column,
     EventPoint,
+    Instant,
     SamplePoint,
     StoreInfo,
     Tell,
@@ -67,6 +68,12 @@ class SqliteStore:
                 insert_events(self._writer, events)
 
         self._change(run)
+
+    def take(self, instants: Sequence[Instant], events: Sequence[EventPoint]) -> None:
+        """Make what nodes measured durable. Raises StoreUnavailable, StoreRejected."""
+        self.write([SamplePoint(node, channel, unix_ms, value)
+                    for node, unix_ms, values in instants for channel, value in values.items()],
+                   events)
 
     def series(
         self,
