@@ -2,7 +2,8 @@
 
 A node sends a record again until it is stored. One that this host cannot read (a channel or a
 kind of event of newer firmware) would be sent for ever and hold up all that come after it, so it
-is told apart: `unread`, to be kept as it came and acknowledged.
+is told apart: `unread`, to be kept as it came and acknowledged. So are all of a message whose head
+it cannot read, where that tells the boot.
 
 Most messages are plain telemetry, and msgspec reads those several times faster than the contract
 does. What it does not take is read by the contract, whose words are the ones to show.
@@ -66,13 +67,20 @@ def _one_by_one(leaf: str, payload: bytes, why: contract.ProtocolError) -> Decod
     """Return what can be read of a message that was refused as a whole because of `why`."""
     try:
         head: dict[str, Any] = contract.parse_object(payload)
-        items = head.pop("records")
-        _BY_LEAF[leaf](_message(head, []))
+        items, boot_id = head.pop("records"), head["boot_id"]
         seqs = [item["seq"] for item in items]
     except (contract.ProtocolError, KeyError, TypeError):
         raise why from None
-    if not _ascend(seqs) or len(items) > contract.MAX_RECORDS:
+    is_known = isinstance(boot_id, str) and contract.is_id(boot_id)
+    if not is_known or not seqs or not _ascend(seqs):
         raise why
+    try:
+        batch = _BY_LEAF[leaf](_message(head, []))
+    except contract.ProtocolError as error:
+        batch = contract.Batch(boot_id, None, None, 0, [])
+        return Decoded(batch, tuple(
+            Unread(seq, _message(head, [item]), error.why)
+            for seq, item in zip(seqs, items, strict=True)))
     records: list[Any] = []
     unread: list[Unread] = []
     for seq, item in zip(seqs, items, strict=True):
@@ -83,8 +91,7 @@ def _one_by_one(leaf: str, payload: bytes, why: contract.ProtocolError) -> Decod
             records += one.records
         except contract.ProtocolError as error:
             unread.append(Unread(seq, alone, error.why))
-    batch = _BY_LEAF[leaf](_message(head, []))._replace(records=records)
-    return Decoded(batch, tuple(unread))
+    return Decoded(batch._replace(records=records), tuple(unread))
 
 
 def _message(head: dict[str, Any], items: list[Any]) -> bytes:

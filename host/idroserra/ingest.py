@@ -26,10 +26,12 @@ from idroserra.spool import Item, Spool
 GROUP_MS = 50
 STEADY_MS = 200  # between two commits while messages keep coming
 GROUP_MESSAGES = 2_000
+GROUP_BYTES = 4 * 1_048_576
 NAP_S = 0.02  # between two looks into the inbox
 IDLE_S = 0.5
 RETRY_S = 1.0
-HELD_MESSAGES = 5_000
+HELD_MESSAGES = 5_000  # while the spool takes nothing; the others wait as they came
+HELD_BYTES = 8 * 1_048_576
 LIVE_RECORDS = 50  # messages of one group whose reading is shown, over all boots
 
 _log = logging.getLogger("idroserra")
@@ -50,6 +52,7 @@ class Ingest:
         self._in_hand: Arrived | None = None
         self._held: list[Item] = []
         self._unacked: list[Arrived] = []
+        self._unacked_bytes = 0
         self._runs: dict[tuple[str, str], Received] = {}
         self._is_starved = False
         self._committed_s = 0.0
@@ -88,14 +91,14 @@ class Ingest:
             self._hearing.sign(node, *sign)
         self._signs.clear()
         self._hearing.tick()
-        if self._unacked:
+        if self._unacked or self._unacked_bytes:
             self._commit()
 
     def _collect(self) -> list[Arrived | Connected]:
         """Return the messages of one commit: about GROUP_MESSAGES, or what comes in a moment.
 
         The inbox is looked into now and then: to wake up for every message costs more than it."""
-        if len(self._unacked) >= HELD_MESSAGES:
+        if len(self._unacked) >= HELD_MESSAGES or self._unacked_bytes >= HELD_BYTES:
             self._stopping.wait(RETRY_S)
             return []
         messages: list[Arrived | Connected] = []
@@ -110,7 +113,7 @@ class Ingest:
             deadline_s = now_s + RETRY_S
         while True:
             try:
-                while len(messages) < GROUP_MESSAGES:
+                while len(messages) < GROUP_MESSAGES and self._unacked_bytes < GROUP_BYTES:
                     self._take_in(inbox.get_nowait(), messages)
                 return messages
             except queue.Empty:
@@ -122,6 +125,7 @@ class Ingest:
         self, came: Arrived | Connected | Piece, messages: list[Arrived | Connected]
     ) -> None:
         if isinstance(came, Piece):
+            self._unacked_bytes += len(came.data)
             arrived = self._link.unpack(came)
             messages += arrived
             self._unacked += arrived
@@ -143,6 +147,8 @@ class Ingest:
             _log.warning("the spool works again")
         self._is_starved = False
         self._committed_s = time.monotonic()
+        self._link.release(self._unacked_bytes)
+        self._unacked_bytes = 0
         self._link.ack(self._unacked)
         self._unacked.clear()
         self._held.clear()

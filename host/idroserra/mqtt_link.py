@@ -2,7 +2,8 @@
 
 In is our own reader (mqtt_reader.py): a persistent session, messages acknowledged by hand. What
 arrives waits in `inbox`; the broker keeps each message until ack(). With MQTT 5 the Receive
-Maximum bounds how many that are; nothing is dropped meanwhile. Out is paho, with the last will.
+Maximum bounds how many that are, MAX_WAITING_BYTES how many bytes; nothing is dropped meanwhile.
+Out is paho, with the last will; down/stored goes out on the line in, after the acknowledgements.
 """
 
 from __future__ import annotations
@@ -32,6 +33,7 @@ KEEPALIVE_S = 15  # a line out that is dead is noticed within twice as long
 RECONNECT_S = (1, 30)
 MAX_INFLIGHT = 1_000
 OFFLINE_WAIT_S = 2.0
+MAX_WAITING_BYTES = 32 * 1_048_576  # that came and are not released: then the line is not read
 CONNECTED = "connected"
 
 _log = logging.getLogger("idroserra")
@@ -110,6 +112,7 @@ class Link:
         self._lock = threading.Lock()
         self._in_state = self._out_state = "not started"
         self._connection = 0
+        self._came_bytes = self._released_bytes = 0  # each written by one thread
         self._splitter, self._split = Splitter(MAX_PACKET_BYTES), 0
         self._is_v5 = config.protocol == "5"
         self._is_host = worker is None
@@ -118,7 +121,7 @@ class Link:
             f"{config.client_id}-{config.share}" + (f"-worker-{worker}" if worker else ""))
         self._reader = Reader(
             config, self._client_id, filters_of(config.share, worker is not None),
-            self._on_reading, self._on_piece, self._on_reader_lost)
+            self._on_reading, self._on_piece, self._on_reader_lost, self._is_full)
         self._client = self._build()
 
     @property
@@ -178,6 +181,10 @@ class Link:
         return [_arrived((_topic(topic), payload, first & 1 == 1, unix_ms, mid, first >> 1 & 3,
                           connection))
                 for topic, payload, mid, first in messages]
+
+    def release(self, count: int) -> None:
+        """Say that so many bytes of pieces are done with; for one thread."""
+        self._released_bytes += count
 
     def tell(self, messages: Iterable[tuple[str, bytes]]) -> None:
         """Send (topic, payload) with QoS 0, on the line of the acknowledgements and after them.
@@ -246,7 +253,11 @@ class Link:
             _log.error("%s:%d: %s", self._config.host, self._config.port, why)
         self._in_state = why if why.startswith("refused") else f"connecting: {why}"
 
+    def _is_full(self) -> bool:
+        return self._came_bytes - self._released_bytes > MAX_WAITING_BYTES
+
     def _on_piece(self, connection: int, data: bytes) -> None:
+        self._came_bytes += len(data)
         self.inbox.put(Piece(data, self.now_unix_ms(), connection))
 
 

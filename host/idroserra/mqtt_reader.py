@@ -36,17 +36,19 @@ _log = logging.getLogger("idroserra")
 
 class Reader:
     """The subscription. Told, in its thread: `connected(number)`; `took(number, data)`, the bytes
-    of what comes on connection `number`, cut anywhere; `lost(why)`."""
+    of what comes on connection `number`, cut anywhere; `lost(why)`. While `is_full()` nothing is
+    taken off the line."""
 
     def __init__(
         self, config: MqttConfig, client_id: str, topic_filters: Sequence[str],
         connected: Callable[[int], None], took: Callable[[int, bytes], None],
-        lost: Callable[[str], None],
+        lost: Callable[[str], None], is_full: Callable[[], bool],
     ) -> None:
         self._config = config
         self._client_id = client_id
         self._filters = topic_filters
         self._connected, self._took, self._lost = connected, took, lost
+        self._is_full = is_full
         self._is_v5 = config.protocol == "5"
         self._number = 0
         self._has_session = False
@@ -146,12 +148,16 @@ class Reader:
         opened_s = heard_s = spoke_s = asked_s = time.monotonic()
         is_up = False
         while not self._stopping.is_set():
+            is_deaf = is_up and self._is_full()
             ready, _, _ = select.select(
-                [line, self._woken], [line] if self._out else [], [], 0 if _waits(line) else 1.0)
+                [self._woken] if is_deaf else [line, self._woken], [line] if self._out else [], [],
+                0 if _waits(line) and not is_deaf else 1.0)
             now_s = time.monotonic()
+            if is_deaf:
+                heard_s = now_s
             if self._woken in ready:
                 self._woken.recv(4_096)
-            if line in ready or _waits(line):
+            if line in ready or (_waits(line) and not is_deaf):
                 data = _receive(line)
                 if data:
                     heard_s = now_s

@@ -122,13 +122,29 @@ def test_an_event_of_a_kind_that_is_not_known_yet_is_told_apart():
     assert [(one.seq, "sang" in one.reason) for one in found.unread] == [(2, True)]
 
 
+@pytest.mark.parametrize(("head", "why"), [
+    ({"v": 2}, "version 1"), ({"oldest_seq": "x"}, "oldest_seq: integer needed"),
+    ({"boot_unix_ms": -1}, "boot_unix_ms"),
+])
+def test_a_head_of_newer_firmware_that_tells_its_boot_holds_nothing_up(head, why):
+    found = read_records("telemetry", message(record(4), record(5), **head))
+    assert found.batch == Batch("b1", None, None, 0, [])
+    assert [one.seq for one in found.unread] == [4, 5]
+    assert all(why in one.reason for one in found.unread)
+    assert json.loads(found.unread[1].payload) == {**JSON, **head, "records": [record(5)]}
+
+
+def test_more_records_than_a_message_may_have_are_read_one_by_one():
+    found = read_records("telemetry", message(*(record(seq) for seq in range(1, 22))))
+    assert [one.seq for one in found.batch.records] == list(range(1, 22))
+    assert found.unread == ()
+
+
 @pytest.mark.parametrize(("payload", "why"), [
     (message({"at_ms": 5, "values": {}}), "seq: integer needed"),
     (message({"seq": "x", "at_ms": 5}), "seq: integer needed"),
     (message(record(2, values={"reservoir.ph": 99}), record(1)), "not in 0..14"),
     (message(record(1), record(1)), "does not ascend"),
-    (message(*(record(seq) for seq in range(1, 22))), "21 items, at most 20"),
-    (message(record(1), v=2), "version 1"),
     (message(record(1), boot_id="no id"), "boot_id: not an id"),
     (b"{", "not a whole JSON object"),
     (b'{"v":1}', "records: list needed"),

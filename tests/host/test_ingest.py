@@ -132,6 +132,30 @@ def test_a_record_of_newer_firmware_holds_nothing_up(host):
     assert host.nodes.get(NODE).last_seen_unix_ms == NOW
 
 
+def test_a_message_whose_head_is_newer_is_kept_and_not_sent_for_ever(host):
+    told = []
+    host.link.tell = told.extend
+    host.arrive("telemetry", telemetry(1, 2).replace(b'"v":1', b'"v":2'))
+    host.ingest.step()
+    (topic, payload), = told
+    assert topic == f"idro/v1/{NODE}/down/stored"
+    assert messages.unpack_stored(payload).seq_upto == 2
+    assert [kept.reason for kept in host.spool.rejected()] == [
+        "v: this side speaks version 1"] * 2
+    assert host.spool.depth == 0
+
+
+def test_messages_of_one_boot_are_told_of_once(host):
+    told = []
+    host.link.tell = told.extend
+    for seq in range(1, 41):
+        host.arrive("telemetry", telemetry(seq))
+    host.ingest.step()
+    (_, payload), = told
+    assert messages.unpack_stored(payload).seq_upto == 40
+    assert host.spool.depth == 40
+
+
 def test_what_the_host_itself_fails_on_is_rejected_the_second_time(host):
     host.arrive("telemetry", "text")  # nothing that MQTT brings: stands for a mistake of ours
     host.arrive("telemetry", telemetry(1))

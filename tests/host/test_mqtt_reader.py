@@ -5,14 +5,16 @@ import ipaddress
 import socket
 import subprocess
 
+import paho.mqtt.client as mqtt
 import pytest
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from link import TcpLink
 from node_client import NodeClient
+from paho.mqtt.enums import CallbackAPIVersion
 
-from idroserra import mqtt_reader
+from idroserra import mqtt_link, mqtt_reader
 from idroserra.broker import find_mosquitto, free_port
 from idroserra.config import MqttConfig
 from idroserra.mqtt_link import Arrived, Link, Piece
@@ -152,4 +154,30 @@ def test_why_a_broker_ends_the_line_is_in_the_log(mosquitto, caplog):
 
     wait_until(is_told, 30, "the reason is in the log")
     other.stop()
+    link.stop()
+
+
+def test_what_waits_is_bounded_in_bytes_too(mosquitto, monkeypatch):
+    """Large messages that nobody takes on stay with the broker, and come once there is room."""
+    monkeypatch.setattr(mqtt_link, "MAX_WAITING_BYTES", 1_000_000)
+    link = Link(MqttConfig(url=f"mqtt://127.0.0.1:{mosquitto.port}"))
+    link.start()
+    wait_until(lambda: link.is_connected, 20, "the line stands")
+    sender = mqtt.Client(CallbackAPIVersion.VERSION2)
+    sender.connect("127.0.0.1", mosquitto.port)
+    sender.loop_start()
+    sent = [sender.publish("idro/v1/idro-big/up/event", bytes(200_000), qos=1) for _ in range(40)]
+    for one in sent:
+        one.wait_for_publish(30)
+    wait_until(link._is_full, 30, "it is full")
+    assert link._came_bytes < 2_500_000
+    found = []
+    while len(found) < 40:
+        came = link.inbox.get(timeout=60)
+        if isinstance(came, Piece):
+            found += link.unpack(came)
+            link.release(len(came.data))
+    link.ack(found)
+    assert link._connection == 1
+    sender.loop_stop()
     link.stop()

@@ -227,8 +227,13 @@ def test_seen_ranges_are_a_set(data):
     seen, model = SeenRanges(), set()
     persisted = {}
     for number in data.draw(st.lists(st.integers(1, 30), max_size=40)):
-        assert seen.add(number) == (number not in model)
-        model.add(number)
+        upto = number + data.draw(st.integers(0, 3))
+        if data.draw(st.booleans()) and seen.extend(number, upto):
+            assert number > max(model, default=0)
+            model.update(range(number, upto + 1))
+        else:
+            assert seen.add(number) == (number not in model)
+            model.add(number)
         for first, last in seen.take_changes():
             if last is None:
                 persisted.pop(first, None)
@@ -237,7 +242,7 @@ def test_seen_ranges_are_a_set(data):
         assert sorted(persisted.items()) == seen.ranges()
     here = {n for first, last in seen.ranges() for n in range(first, last + 1)}
     assert here == model
-    for floor in range(32):
+    for floor in range(36):
         expected = floor
         while expected + 1 in model:
             expected += 1
