@@ -33,6 +33,7 @@ COMMANDS = {
     "flash": "idroserra.cli_flash:flash",
     "provision": "idroserra.cli_provision:provision",
     "broker": "idroserra.cli_broker:app",
+    "update": "idroserra.cli_update:app",
     "sim": "idroserra.cli_sim:app",
     "chem": "idroserra.cli_chem:chem",
     "user": "idroserra.cli_user:app",

@@ -14,7 +14,7 @@ from idroserra import cli_provision_options as options
 from idroserra.cli_adopt import HostUrl
 from idroserra.cli_ask import AsJson
 from idroserra.cli_flash import ask_port
-from idroserra.cli_provision_ask import Given, fill_in, name_in, take
+from idroserra.cli_provision_ask import Given, fill_in, name_in, take, update_keys
 from idroserra.cli_provision_words import as_json_text, describe, shown, told_board
 from idroserra.cli_serve import ConfigFile
 from idroserra.config import load_config
@@ -26,6 +26,7 @@ from idroserra.host_keys import Held, HostKeys, NoHost, open_keys
 from idroserra.line.line import Line
 from idroserra.provision import key_file
 from idroserra.provision.line_values import PLAIN, line_of, port_of, tls_values
+from idroserra.provision.nvs import Value
 from idroserra.provision.session import Board, Plan, Session, decide
 
 
@@ -37,6 +38,7 @@ class Job:
     key_to: Path | None
     url: str | None
     config: Path | None
+    update_keys: dict[str, Value]
     new_key: bool
     replaces: bool
     can_ask: bool
@@ -58,6 +60,7 @@ def provision(
     key_to: options.KeyTo = None,
     url: HostUrl = None,
     config: ConfigFile = None,
+    update_key: options.UpdateKeys = None,
     *,
     wifi_open: options.OpenWifi = False,
     allow_public_broker: options.PublicBroker = False,
@@ -80,8 +83,8 @@ def provision(
                  is_open=wifi_open, may_be_public=allow_public_broker,
                  tls_port=None if line is None else port_of(line))
     can_ask = sys.stdin.isatty() and not as_json and not yes
-    job = Job(board, key_to, url, config, new_key, replace, can_ask, yes, dry_run, as_json, line,
-              plain)
+    job = Job(board, key_to, url, config, update_keys(update_key, config), new_key, replace,
+              can_ask, yes, dry_run, as_json, line, plain)
     says = Bars(says=not as_json)
     device = ports.choose(port, ports.found(), ask_port if can_ask else None)
     ports.check(device)
@@ -103,7 +106,7 @@ def _provision(session: Session, found: Board, given: Given, job: Job) -> None:
         host = _host(opened, job)
         if not job.as_json:
             typer.echo(told_board(found, None))
-        wanted = fill_in(given, found, can_ask=job.can_ask)
+        wanted = fill_in(given, found, can_ask=job.can_ask) | job.update_keys
         node = name_in(wanted)
         if job.line is not None:
             wanted = tls_values(job.line, node, found.stored, may_issue=not job.dry_run) | wanted

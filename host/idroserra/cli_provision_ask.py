@@ -7,16 +7,18 @@ import os
 import sys
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from itertools import zip_longest
 from pathlib import Path
 from typing import TypeVar
 
 import typer
 
 from idroserra.cli_provision_options import BROKER_VARIABLE, PASSWORD_VARIABLE
+from idroserra.config import load_config
 from idroserra.errors import ConfigError
 from idroserra.lan.names import is_address, own_names
 from idroserra.provision import values
-from idroserra.provision.nvs import ID, Stored, Value
+from idroserra.provision.nvs import ID, UPDATE_KEYS, Stored, Value
 from idroserra.provision.session import Board
 
 T = TypeVar("T")
@@ -81,6 +83,19 @@ def _secret_of(
             raise ConfigError(str(file), "", error.strerror or str(error)) from None
         text = text.removesuffix("\n").removesuffix("\r")
     return None if not text else check(text)
+
+
+def update_keys(paths: list[Path] | None, config: Path | None) -> dict[str, Value]:
+    """Return the keys of releases that the board shall have, {} where nobody named any.
+
+    Those of the host's configuration where there is no option. Raises ConfigError."""
+    from idroserra.update.keys import load_trusted
+
+    found = load_trusted(paths or load_config(config).update.public_keys)
+    if not found:
+        return {}
+    moduli = [key.modulus for key in found]
+    return dict(zip_longest(UPDATE_KEYS, moduli))
 
 
 def fill_in(given: Given, board: Board, *, can_ask: bool) -> dict[str, Value]:

@@ -50,6 +50,10 @@ NoReset = Annotated[
 Wait = Annotated[
     float, typer.Option("--wait", min=0.5, max=600, help="Seconds to wait for the board's "
                         "prompt.")]
+UpdateKeys = Annotated[
+    list[Path] | None,
+    typer.Option("--update-key", help="Public key of `update keygen` that releases are checked "
+                 "with; said twice for a spare. Without it, those of the host's configuration.")]
 Show = Annotated[bool, typer.Option("--show", help="Say what is set, without its secrets.")]
 Erase = Annotated[
     bool, typer.Option("--erase", help="Take every secret from a board that leaves.")]

@@ -8,9 +8,10 @@ from typing import Any
 
 from idroserra.host_keys import Held, HostKeys
 from idroserra.provision import values
-from idroserra.provision.nvs import KEY, NAMES, TLS, UNSHOWN, Stored
+from idroserra.provision.nvs import KEY, NAMES, TLS, UNSHOWN, UPDATE_KEYS, Stored
 from idroserra.provision.session import Board, Plan
 
+ID_CHARS = 16  # of the key of releases, as idroserra.update.keys has it
 SHORT_CHARS = 8  # of a fingerprint, as people compare it
 _WORDS = {
     "node_id": "name", "wifi_ssid": "Wi-Fi", "wifi_pass": "Wi-Fi password",
@@ -18,6 +19,7 @@ _WORDS = {
     "broker_pass": "password at the broker", "key": "key", "broker_tls": "TLS",
     "tls_ca": "authority of the line", "tls_cert": "certificate of the node",
     "tls_key": "key of its certificate",
+    "update_key": "key for updates", "update_spare": "spare key for updates",
 }
 _ALL_NEEDED = ("node_id", "wifi_ssid", "broker_host")
 
@@ -40,6 +42,7 @@ def told_board(board: Board, held: Held | None) -> str:
         f"Wi-Fi     {wifi}",
         f"broker    {broker}",
         f"key       {_told_key(board, held)}",
+        f"updates   {' and '.join(update_key_ids(stored)) or 'no key: it takes none'}",
     ))
 
 
@@ -55,9 +58,15 @@ def shown(board: Board, held: Held | None) -> dict[str, Any]:
         "broker_port": stored.plain.get("broker_port"),
         "has_broker_password": stored.is_set("broker_pass"),
         "broker_tls": bool(stored.number(TLS)),
+        "update_keys": update_key_ids(stored),
         "key_fingerprint": stored.fingerprint or None,
         "host_holds_key": None if held is None else stored.fingerprint in held.fingerprints,
     }
+
+
+def update_key_ids(stored: Stored) -> list[str]:
+    """Return the ids of the keys that releases are checked with: how their hashes begin."""
+    return [stored.hashes[name][:ID_CHARS] for name in UPDATE_KEYS if name in stored.hashes]
 
 
 def is_provisioned(board: Board) -> bool:

@@ -31,6 +31,8 @@ HIGHEST_TTL_MS = 60_000
 ANSWER_GRACE_MS = 5_000
 KEPT_COUNT = 10_000
 CONFIG_AGAIN_MS = 60_000
+# As they are kept here, and on down/update.
+UPDATE_VERBS = {"offer update": "offer", "cancel update": "cancel"}
 SHORT_CHARS = 8  # of a fingerprint, as people compare it
 
 # Returns the wall time at the at_ms 0 of (node, boot_id), None where it is not known.
@@ -106,8 +108,23 @@ class Commands:
         that is offline, not adopted or without a known uptime gives a command that has already
         failed or been refused, with the reason.
         """
-        known = self._nodes.get(node)
         contract.check_args(verb, args)
+        return self._begin(node, verb, args, by, ttl_ms, None)
+
+    def send_update(self, node: str, offer: contract.Offer | None, by: str) -> str:
+        """Offer a release to a node, or with None take the offer back; return the id as send().
+
+        Raises UnknownNode, ProtocolError."""
+        if offer is None:
+            return self._begin(node, "cancel update", {}, by, TTL_MS, None)
+        told = {"release": offer.sha256[:16], "version": offer.version}
+        return self._begin(node, "offer update", told, by, TTL_MS, offer)
+
+    def _begin(
+        self, node: str, verb: str, args: Mapping[str, Any], by: str, ttl_ms: int,
+        offer: contract.Offer | None,
+    ) -> str:
+        known = self._nodes.get(node)
         contract.check_by(by)
         now_unix_ms = self._link.now_unix_ms()
         ends_unix_ms = now_unix_ms + min(ttl_ms, HIGHEST_TTL_MS)
@@ -122,7 +139,7 @@ class Commands:
             state, reason = self._obstacle(known)
             if not state:
                 self._keep(command)  # before it is sent: the answer may be quick
-                if self._publish(known, command):
+                if self._publish(known, command, offer):
                     return command.id
                 state, reason = "failed", "the broker is not reachable"
             self._keep(replace(command, state=state, reason=reason))
@@ -256,7 +273,9 @@ class Commands:
             return node.boot_epoch_unix_ms
         return None if node.info is None else self._epoch_unix_ms(node.node, node.info.boot_id)
 
-    def _publish(self, node: Node, command: CommandState) -> bool:
+    def _publish(
+        self, node: Node, command: CommandState, offer: contract.Offer | None
+    ) -> bool:
         epoch_unix_ms, info = self._boot_epoch(node), node.info
         if epoch_unix_ms is None or info is None:
             return False
@@ -264,10 +283,15 @@ class Commands:
             command.id, command.verb, command.args, info.boot_id,
             max(0, command.ends_unix_ms - epoch_unix_ms), command.by,
         )
+        mac = self._mac(node.node)
         if node.next_key is not None:
             self._signed_with[command.id] = fingerprint(self._nodes.key(node.node))
-        payload = contract.pack_command(node.node, message, self._mac(node.node))
-        return self._link.publish(contract.down_topic(node.node, "command"), payload)
+        if command.verb not in UPDATE_VERBS:
+            payload = contract.pack_command(node.node, message, mac)
+            return self._link.publish(contract.down_topic(node.node, "command"), payload)
+        wanted = message._replace(verb=UPDATE_VERBS[command.verb], args=offer)
+        return self._link.publish(contract.down_topic(node.node, "update"),
+                                  contract.pack_update(node.node, wanted, mac))
 
     def _send_config(self, node: Node) -> None:
         if not node.is_adopted or node.wanted_values is None:

@@ -265,6 +265,17 @@ class JournalConfig(_Section):
     photos_max_mb: int = Field(default=2_000, ge=1, le=1_000_000)
 
 
+class UpdateConfig(_Section):
+    """Updates of nodes over the air: docs/update.md. How a release goes through a fleet."""
+
+    # Of those who make releases: the current key, and a spare. Without one nothing is taken.
+    public_keys: tuple[Path, ...] = Field(default=(), max_length=2)
+    wave_nodes: int = Field(default=5, ge=1, le=1_000)  # after the canary, so many at once
+    watch_min: int = Field(default=60, ge=0, le=10_080)  # and no new alarm on them for that long
+    per_site: int = Field(default=1, ge=1, le=1_000)  # of one site at once
+    rest_after_dose_min: int = Field(default=15, ge=0, le=1_440)
+
+
 class Config(BaseSettings):
     """Everything the host needs to know before it starts. Built by load_config()."""
 
@@ -283,6 +294,7 @@ class Config(BaseSettings):
     homeassistant: HomeAssistantConfig = HomeAssistantConfig()
     access: AccessConfig = AccessConfig()
     journal: JournalConfig = JournalConfig()
+    update: UpdateConfig = UpdateConfig()
 
     @field_validator("site")
     @classmethod

@@ -15,6 +15,7 @@ SECTIONS = {
     "homeassistant": "Nodes as devices of [Home Assistant](../homeassistant.md).",
     "access": "How long people at the page stay logged in.",
     "journal": "The [journal](../journal.md).",
+    "update": "[Updates](../update.md) of the nodes over the air.",
 }
 
 TEXTS = {
@@ -84,4 +85,11 @@ TEXTS = {
     "access.idle_min": "How long without use.",
     "access.absolute_h": "How long in all.",
     "journal.photos_max_mb": "What all photos together may take on the disk.",
+    "update.public_keys": "Files of the public keys that releases are checked with, two at most. "
+                          "Without one no release is taken.",
+    "update.wave_nodes": "So many nodes are offered a release at once after the canary.",
+    "update.watch_min": "So many minutes a wave must run it without a new alarm before the next "
+                        "one.",
+    "update.per_site": "So many nodes of one site at once.",
+    "update.rest_after_dose_min": "So many minutes after its last dose a node is left alone.",
 }

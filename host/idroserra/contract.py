@@ -11,10 +11,12 @@ from functools import lru_cache
 from typing import Any
 
 from idro.errors import ProtocolError, SettingsError
-from idro.protocol import fields, messages, quantities, settings, topics
+from idro.protocol import fields, kernel, messages, quantities, settings, topics, update_messages
 from idro.protocol.faults import FAULTS
 from idro.protocol.fields import MAX_INT
+from idro.protocol.kernel import KERNEL
 from idro.protocol.messages import (
+    AS_FLASHED,
     MAX_CHANNELS,
     MAX_RECORDS,
     MAX_UP_BYTES,
@@ -28,21 +30,25 @@ from idro.protocol.messages import (
     EventRecord,
     Info,
     Record,
+    Running,
     Stored,
 )
 from idro.protocol.quantities import QUANTITIES, Quantity
 from idro.protocol.settings import SETTINGS
 from idro.protocol.topics import PREFIX
+from idro.protocol.update_messages import Ask, Offer, Piece
 
 __all__ = [
-    "FAULTS", "MAX_CHANNELS", "MAX_INT", "MAX_RECORDS", "MAX_UP_BYTES",
+    "AS_FLASHED", "FAULTS", "KERNEL", "MAX_CHANNELS", "MAX_INT", "MAX_RECORDS", "MAX_UP_BYTES",
     "OUTCOMES", "PREFIX", "QUANTITIES", "SETTINGS", "VERBS",
-    "Ack", "Batch", "Command", "Config", "ConfigReport", "EventRecord", "Info", "Mac",
-    "ProtocolError", "Quantity", "Record", "SettingsError", "Stored", "Values",
+    "Ack", "Ask", "Batch", "Command", "Config", "ConfigReport", "EventRecord", "Info", "Mac",
+    "Offer", "Piece", "ProtocolError", "Quantity", "Record", "Running", "SettingsError", "Stored",
+    "Values",
     "channel_limits", "check_args", "check_by", "check_setting", "check_settings", "down_topic",
-    "from_scaled", "is_id", "is_node_id",
-    "pack_command", "pack_config", "pack_config_report", "pack_info", "pack_stored",
-    "parse_object", "parse_topic", "split_channel", "to_scaled", "unpack_ack",
+    "from_scaled", "is_id", "is_kernel", "is_node_id", "is_release_path",
+    "pack_command", "pack_config", "pack_config_report", "pack_info", "pack_piece", "pack_stored",
+    "pack_update",
+    "parse_object", "parse_topic", "split_channel", "to_scaled", "unpack_ack", "unpack_ask",
     "unpack_config_report", "unpack_event", "unpack_info", "unpack_status", "unpack_telemetry",
     "up_topic",
 ]
@@ -168,6 +174,35 @@ def pack_command(node: str, command: Command, mac: Mac) -> bytes:
 def pack_config(node: str, config: Config, mac: Mac) -> bytes:
     """Return down/config, authenticated."""
     return bytes(messages.pack_config(node, config, mac))
+
+
+def pack_update(node: str, command: Command, mac: Mac) -> bytes:
+    """Return down/update, authenticated: verb "offer" with an Offer as args, or "cancel"."""
+    told = command.boot_id, command.not_after_at_ms, command.by, mac
+    if command.verb == "cancel":
+        return bytes(update_messages.pack_cancel(node, command.id, *told))
+    return bytes(update_messages.pack_offer(node, command.id, command.args, *told))
+
+
+def unpack_ask(data: bytes) -> Ask:
+    """Return an Ask of up/update. Raises ProtocolError."""
+    ask: Ask = update_messages.unpack_ask(data)
+    return ask
+
+
+def pack_piece(piece: Piece) -> bytes:
+    """Return down/update_data."""
+    return bytes(update_messages.pack_piece(piece))
+
+
+def is_kernel(path: str) -> bool:
+    """True for a file of the image that no release holds: it changes over USB only."""
+    return bool(kernel.is_kernel(path))
+
+
+def is_release_path(path: str) -> bool:
+    """True for what a node takes as the path of a file of a release."""
+    return bool(kernel.is_path(path))
 
 
 def check_args(verb: str, args: Mapping[str, Any]) -> None:

@@ -18,6 +18,7 @@ from idroserra.news import NEWS_RECORDS
 from idroserra.nodes import Nodes
 from idroserra.receipts import Announced
 from idroserra.spool import Accepted, Item, Spool
+from idroserra.update.updates import Updates
 
 LIVE_EVENT_MS = 900_000  # older events are history, not news
 FOLLOW_S = 0.25
@@ -47,10 +48,11 @@ class Hearing(Protocol):
 class HostHearing:
     """That of the host."""
 
-    def __init__(self, nodes: Nodes, commands: Commands, live: Live) -> None:
+    def __init__(self, nodes: Nodes, commands: Commands, live: Live, updates: Updates) -> None:
         self._nodes = nodes
         self._commands = commands
         self._live = live
+        self._updates = updates
 
     def connected(self) -> None:
         """Tell every node its settings again."""
@@ -83,6 +85,8 @@ class HostHearing:
             self._live.publish({"type": "status", "node": node, "online": online})
         elif leaf == "ack":
             self._commands.answer(node, contract.unpack_ack(message.payload))
+        elif leaf == "update":
+            self._updates.asked(node, contract.unpack_ask(message.payload))
         else:
             report = contract.unpack_config_report(message.payload)
             self._commands.reported(node, report, arrived_unix_ms)
@@ -101,6 +105,8 @@ class HostHearing:
             return
         for record in accepted.records:
             unix_ms = accepted.epoch_unix_ms + record.at_ms
+            self._updates.told(accepted.node, unix_ms * 1_000 + record.seq % 1_000, record.kind,
+                               record.detail)
             if now_unix_ms - unix_ms < LIVE_EVENT_MS:
                 self._live.publish({
                     "type": "event", "node": accepted.node, "unix_ms": unix_ms,

@@ -28,7 +28,7 @@ from idroserra.mqtt_wire import DISCONNECT, Splitter, WireError, publish, refusa
 
 HOST_STATUS_TOPIC = f"{contract.PREFIX}/host/up/status"
 UP_FILTER = f"{contract.PREFIX}/+/up/#"
-OTHER_LEAVES = ("info", "status", "ack", "config")
+OTHER_LEAVES = ("info", "status", "ack", "config", "update")
 KEEPALIVE_S = 15  # a line out that is dead is noticed within twice as long
 RECONNECT_S = (1, 30)
 MAX_INFLIGHT = 1_000

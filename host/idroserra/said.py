@@ -273,6 +273,19 @@ _CALIBRATION = (
     marked("The probe's health is {share} of 100: dosing goes back to {low} % of its budgets. "
            "Replace the electrode."),
 )
+# Why a release goes no further through a fleet: idroserra.update.
+_ROLLOUTS = (
+    marked("{node} went back: {why}"), marked("{node} went back"),
+    marked("{node} has not come back from its trial"), marked("no node took it: {why}"),
+    marked("no node is left"), marked("{version} takes its place"),
+    marked("watched for {time} min more"), marked("an alarm stands that was not there before"),
+    marked("an alarm stands: {what}"), marked("Of {board}: {why}."),
+    marked("not known yet when it dosed last"), marked("a correction is open"),
+    marked("a dose is on its way"), marked("it dosed a short while ago"),
+    marked("it did not take up the offer"), marked("it stopped asking for the release"),
+    marked("it runs what it ran before"), marked("offered again in a while"),
+    marked("offered"), marked("downloading"), marked("downloaded"), marked("trial"),
+)
 # What a look ahead took for granted, and what the journal refuses.
 _AHEAD = (
     marked("{what} has no fresh reading: begun at {value}, its setpoint"),
@@ -295,4 +308,5 @@ _AHEAD = (
     marked("photo: not one we can read: a JPEG, PNG or WebP is needed"),
     marked("photo: damaged, it cannot be read ({why}): a JPEG, PNG or WebP is needed"),
 )
-SAID = (*_CONTROL, *_CLIMATE, *_GATE, *_NODE, *_UPDATES, *_ALARMS, *_HOST, *_CALIBRATION, *_AHEAD)
+SAID = (*_CONTROL, *_CLIMATE, *_GATE, *_NODE, *_UPDATES, *_ALARMS, *_HOST, *_CALIBRATION,
+        *_ROLLOUTS, *_AHEAD)

@@ -24,6 +24,7 @@ from idroserra.hearing import Follower, HostHearing
 from idroserra.homeassistant.bridge import Bridge
 from idroserra.ingest import Ingest
 from idroserra.journal.journal import Journal
+from idroserra.journal.notes import Author, Draft
 from idroserra.lan.lan import Lan
 from idroserra.live import Live
 from idroserra.mqtt_link import Link, wall_unix_ms
@@ -34,6 +35,8 @@ from idroserra.recipes.runner import Recipes
 from idroserra.spool import Spool
 from idroserra.store import Store, open_store
 from idroserra.store.upkeep import Upkeep
+from idroserra.update.updates import Parts as UpdateParts
+from idroserra.update.updates import Updates
 from idroserra.writer import Writer
 
 LAST_DRAIN_S = 2.0
@@ -59,6 +62,7 @@ class Service:
     commands: Commands
     calibrations: Calibrations
     recipes: Recipes
+    updates: Updates
     previews: Previews
     live: Live
     store: Store
@@ -117,7 +121,8 @@ class Service:
             opened.callback(self.previews.close)
             self._writer = Writer(self.spool, self.store, self._link.now_unix_ms)
             self._upkeep = Upkeep(self.store, self._link.now_unix_ms)
-            hearing = HostHearing(self.nodes, self.commands, self.live)
+            self.updates = self._open_updates(opened)
+            hearing = HostHearing(self.nodes, self.commands, self.live, self.updates)
             self._ingest = Ingest(self._link, self.spool, hearing)
             self._follower = None if config.mqtt.share is None else Follower(self.spool, hearing)
             self.alarms = self._open_alarms(opened)
@@ -135,7 +140,8 @@ class Service:
         loops = [
             ("writer", self._writer.run), ("upkeep", self._upkeep.run),
             ("ingest", self._ingest.run),
-            ("recipes", self.recipes.run), ("alarms", self.alarms.run),
+            ("recipes", self.recipes.run), ("updates", self.updates.run),
+            ("alarms", self.alarms.run),
             ("notices", self.alarms.deliveries.run),
         ]
         if self._bridge is not None:
@@ -156,6 +162,7 @@ class Service:
         self.alarms.stop()
         self._ingest.stop()
         self.recipes.end()
+        self.updates.stop()
         if self._follower is not None:
             self._follower.stop()
         self._upkeep.stop()
@@ -213,6 +220,22 @@ class Service:
         opened.callback(journal.close)
         return journal
 
+    def _open_updates(self, opened: ExitStack) -> Updates:
+        """Return the releases and roll-outs. Raises ConfigError."""
+        def jot(node: str, text: str) -> None:
+            draft = Draft(node, "maintenance", self._link.now_unix_ms(), text)
+            self.journal.add(draft, Author("host", "host"), "host")
+
+        parts = UpdateParts(
+            self.nodes, self.commands, self._link, lambda: self.store,
+            lambda: self.alarms.alarms.all(), jot, self.access.audit.add)
+        try:
+            updates = Updates(self.config, parts)
+        except (OSError, sqlite3.Error) as error:
+            raise ConfigError(str(self.config.data_dir), "data_dir", str(error)) from error
+        opened.callback(updates.close)
+        return updates
+
     def _page_url(self) -> str | None:
         """Return where people reach the page from other machines, None where they do not."""
         return self.config.http.public_url or (None if self.lan is None else self.lan.url)
@@ -221,7 +244,8 @@ class Service:
         """Return the alarm chain over the parts of this host. Raises ConfigError."""
         parts = Parts(
             self.nodes, self.live, self.counts, lambda: dict(self._failures), self.spool.epoch,
-            lambda: self.store, self.recipes.held_reason, self.config.data_dir, self.config.site,
+            lambda: self.store, self.recipes.held_reason,
+            self.updates.failed, self.updates.stopped, self.config.data_dir, self.config.site,
         )
         return open_chain(self.config.alarms, parts, self._link.now_unix_ms, opened)
 

@@ -17,6 +17,7 @@ from idroserra.mqtt_link import Arrived, Link
 from idroserra.nodes import Nodes
 from idroserra.service import Service
 from idroserra.spool import Spool
+from idroserra.update.updates import Parts, Updates
 
 NODE = "idro-a1"
 KEY = bytes(range(32))
@@ -33,14 +34,17 @@ class Host:
         self.live = Live()
         self.commands = Commands(folder / "state.db", self.nodes, self.live, self.link,
                                  self.spool.epoch)
-        self.ingest = Ingest(self.link, self.spool,
-                             HostHearing(self.nodes, self.commands, self.live))
+        parts = Parts(self.nodes, self.commands, self.link, None, list, None, None)
+        self.updates = Updates(load_config(overrides={"data_dir": str(folder)}), parts)
+        self.ingest = Ingest(self.link, self.spool, HostHearing(
+            self.nodes, self.commands, self.live, self.updates))
 
     def arrive(self, leaf, payload, retained=False, node=NODE):
         self.link.inbox.put(
             Arrived(f"idro/v1/{node}/up/{leaf}", payload, retained, NOW, 1, 1, 0))
 
     def close(self):
+        self.updates.close()
         self.commands.close()
         self.nodes.close()
         self.spool.close()

@@ -152,6 +152,13 @@ MATRIX = (
          "finish calibration"),
     Rule("POST", "/api/nodes/{node}/calibrations/{calibration}/cancel", _OPERATOR,
          "cancel calibration"),
+    # Updates over the air.
+    Rule("GET", "/updates", _VIEWER),
+    Rule("GET", "/api/updates", _VIEWER),
+    Rule("POST", "/api/updates/releases", _ADMIN, "add release"),
+    Rule("DELETE", "/api/updates/releases/{release}", _ADMIN, "remove release"),
+    Rule("POST", "/api/updates/rollouts", _ADMIN, "roll out release"),
+    Rule("POST", "/api/updates/rollouts/{rollout}/cancel", _ADMIN, "cancel roll-out"),
     # The journal.
     Rule("GET", "/journal", _VIEWER),
     Rule("GET", "/api/journal", _VIEWER),

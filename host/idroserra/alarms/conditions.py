@@ -130,8 +130,14 @@ def _undelivered(_rule: Rule, facts: Facts, _is_active: IsActive) -> Iterator[Ho
         yield target, True, f"To {target}: {why}"
 
 
+def _update_stopped(_rule: Rule, facts: Facts, _is_active: IsActive) -> Iterator[Host]:
+    for board_class, why in facts.updates_stopped.items():
+        yield board_class, True, f"Of {board_class}: {why}."
+
+
 _HOST_WATCHES: dict[str, Callable[[Rule, Facts, IsActive], Iterable[Host]]] = {
     "broker_down": _broker_down, "store_down": _store_down, "spool_down": _spool_down,
     "thread_failed": _thread_failed, "disk_low": _disk_low, "rejected": _rejected,
     "host_clock": _host_clock, "undelivered": _undelivered,
+    "update_stopped": _update_stopped,
 }

@@ -14,7 +14,7 @@ from idroserra.web.words import event_text, reason_text
 IsActive = Callable[[str], bool]
 # Watches that need nothing the node told earlier.
 SEEN_NOW = ("silent", "clock_off", "settings_refused", "recipe_held", "bus_dead",
-            "calibration")
+            "calibration", "update_failed")
 # Faults of a sensor that does not answer at all; others say something of the one sensor.
 _DEAD = ("no_ack", "timeout", "crc", "power_on_value")
 
@@ -139,6 +139,12 @@ def _recipe_held(
     yield _found(rule, node, node.recipe_held is not None, f"Why: {node.recipe_held}.")
 
 
+def _update_failed(
+    rule: Rule, _facts: Facts, node: NodeFacts, _active: IsActive
+) -> Iterator[Finding]:
+    yield _found(rule, node, node.update_failed is not None, f"Why: {node.update_failed}.")
+
+
 def _bus_dead(rule: Rule, facts: Facts, node: NodeFacts, _active: IsActive) -> Iterator[Finding]:
     """Two channels or more of a bus, and every one of those that report, do not answer.
 
@@ -169,6 +175,7 @@ NODE_WATCHES: dict[str, Callable[[Rule, Facts, NodeFacts, IsActive], Iterator[Fi
     "silent": silent, "latched": _latched, "water": _water, "reset_loop": _reset_loop,
     "flash_failed": _recent("flash_failed"), "thinned": _recent("gap"), "clock_off": _clock_off,
     "settings_refused": _settings_refused, "recipe_held": _recipe_held,
+    "update_failed": _update_failed,
     "bus_dead": _bus_dead, "calibration": _calibration,
     "irrigation_no_flow": _began("irrigation_no_flow", "Water flows to the roots."),
     "irrigation_stuck_on": _began("irrigation_stuck_on", "The pump off, nothing flows."),

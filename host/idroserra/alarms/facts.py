@@ -38,6 +38,7 @@ class NodeFacts:
     clock_off_ms: how far the time its records are stored under is from the host's clock now.
     left_pct: {doser: what is left in its bottle, %}, of the bottles somebody told of.
     recipe_held: why the recipe of the node is held, None where none is.
+    update_failed: why its newest update failed, None where it did not.
     """
 
     node: str
@@ -56,6 +57,7 @@ class NodeFacts:
     settings_error: str | None = None
     recipe_held: str | None = None
     left_pct: Mapping[str, float] = field(default_factory=dict)
+    update_failed: str | None = None
 
 
 @dataclass(frozen=True)
@@ -76,3 +78,4 @@ class Facts:
     rejected: tuple[tuple[int, int], ...] = ()  # (unix_ms, count so far), oldest first
     undelivered: Mapping[str, str] = field(default_factory=dict)  # {target: why}
     nodes: tuple[NodeFacts, ...] = ()
+    updates_stopped: Mapping[str, str] = field(default_factory=dict)  # {board class: why}

@@ -22,7 +22,8 @@ REJECTED_KEPT = 1_500
 
 class Parts(NamedTuple):
     """What the lookout asks. counts: Service.counts(); failures: {thread: (unix_ms, why)}; epoch:
-    of a boot, None before it is decided; recipe_held: why a node's recipe is held."""
+    of a boot, None before it is decided; recipe_held: why a node's recipe is held; update_failed,
+    updates_stopped: Updates.failed() and stopped()."""
 
     nodes: Nodes
     live: Live
@@ -31,6 +32,8 @@ class Parts(NamedTuple):
     epoch: Callable[[str, str], int | None]
     store: Callable[[], Store]
     recipe_held: Callable[[str], str | None]
+    update_failed: Callable[[str], str | None]
+    updates_stopped: Callable[[], Mapping[str, str]]
     data_dir: Path
     site: str
 
@@ -68,6 +71,7 @@ class Lookout:
             parts.failures(), self._disk_mb(now_unix_ms), tuple(self._rejected),
             undelivered,
             tuple(self._node(node, now_unix_ms, left_pct(node.node)) for node in nodes),
+            parts.updates_stopped(),
         )
 
     def _node(self, node: Node, now_unix_ms: int, left_pct: Mapping[str, float]) -> NodeFacts:
@@ -89,6 +93,7 @@ class Lookout:
             clock_off_ms=self._clock_off_ms(node),
             settings_error=None if report is None else report.error,
             recipe_held=parts.recipe_held(node.node), left_pct=left_pct,
+            update_failed=parts.update_failed(node.node),
         )
 
     def _clock_off_ms(self, node: Node) -> int | None:

@@ -24,11 +24,11 @@ PRIORITIES: tuple[Priority, ...] = ("low", "medium", "high", "urgent")
 
 # What a rule can watch, and what it is about: the host, a site, a node, or one channel of a node.
 HOST = ("broker_down", "store_down", "spool_down", "thread_failed", "disk_low", "rejected",
-        "host_clock", "undelivered")
+        "host_clock", "undelivered", "update_stopped")
 SITE = ("site_silent",)
 NODE = ("silent", "latched", "water", "reset_loop", "flash_failed", "thinned", "clock_off",
         "settings_refused", "recipe_held", "bus_dead", "irrigation_no_flow",
-        "irrigation_stuck_on", "air_too_hot", "air_warms", "calibration")
+        "irrigation_stuck_on", "air_too_hot", "air_warms", "calibration", "update_failed")
 CHANNEL = ("stale", "fault", "above", "below", "above_band", "below_band")
 DOSER = ("bottle",)
 WATCHES = HOST + SITE + NODE + CHANNEL + DOSER

@@ -21,16 +21,19 @@ from idroserra.flash.link import Link
 
 NAMESPACE = "idro"
 ID, KEY = "node_id", "key"
-# What the firmware reads: idro.app.link and idro.app.node. In the order in which it is written.
+UPDATE_KEYS = ("update_key", "update_spare")  # what releases are checked with: a modulus each
+# What the firmware reads: idro.app.link, idro.app.node and idro.update. In the order in which it
+# is written.
 TLS = "broker_tls"  # 1: the line is TLS, with these three and nothing else
 TLS_NAMES = (TLS, "tls_ca", "tls_cert", "tls_key")
-NAMES = ("wifi_ssid", "wifi_pass", "broker_host", "broker_port", "broker_pass", *TLS_NAMES, KEY,
-         ID)
+NAMES = ("wifi_ssid", "wifi_pass", "broker_host", "broker_port", "broker_pass", *TLS_NAMES,
+         *UPDATE_KEYS, KEY, ID)
 SECRETS = frozenset({"wifi_pass", "broker_pass", "tls_key", KEY})
-UNSHOWN = SECRETS | {"tls_ca", "tls_cert"}  # only their hash is asked for
+UNSHOWN = SECRETS | {"tls_ca", "tls_cert", *UPDATE_KEYS}  # only their hash is asked for
 _NUMBERS = frozenset({"broker_port", TLS})
 # What the firmware keeps there for itself; it goes with a board that leaves.
-_KEPT = ("earned_s", "ledger", "kept", "owed", "learned", "crash_log")
+_KEPT = ("earned_s", "ledger", "kept", "owed", "learned", "crash_log", "security_a",
+         "security_b", "reverted", "update_told")
 _KEY_BYTES = 32
 _FULL = ("NOT_ENOUGH_SPACE", "NO_FREE_PAGES", "PAGE_FULL")
 _HELPERS = f"""\

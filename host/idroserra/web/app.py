@@ -39,6 +39,7 @@ from idroserra.report.build import BadRange
 from idroserra.report.pdf import NoPdf
 from idroserra.service import Service
 from idroserra.sites import BadSite, UnknownSite
+from idroserra.update.errors import BadRelease, CannotOffer, UnknownRelease
 from idroserra.web.access import access_router
 from idroserra.web.alarms import alarms_router
 from idroserra.web.api import BadRequest, UnknownCommand, api_router
@@ -60,6 +61,7 @@ from idroserra.web.recipes import recipes_router
 from idroserra.web.reports import reports_router
 from idroserra.web.sites import sites_router
 from idroserra.web.tables import tables_router
+from idroserra.web.updates import updates_router
 from idroserra.web.views import Views
 
 HERE = Path(__file__).resolve().parent
@@ -71,7 +73,7 @@ _STATUS: tuple[tuple[type[Exception], int], ...] = (
     (UnknownNode, 404), (UnknownCommand, 404), (UnknownAlarm, 404), (Unknown, 404),
     (UnknownSite, 404), (BadSite, 422),
     (WrongPassword, 403), (NotFresh, 403), (TooMany, 429), (Refused, 422), (NotAdopted, 409),
-    (OtherKey, 409),
+    (OtherKey, 409), (UnknownRelease, 404), (BadRelease, 422), (CannotOffer, 409),
     (AlarmRefused, 409), (NoBottle, 409), (BadRequest, 422), (UnknownNote, 404), (NotYours, 403),
     (JournalFull, 409), (BadNote, 422), (PhotoRefused, 422), (BadRange, 422), (NoPdf, 501),
     (contract.ProtocolError, 422), (contract.SettingsError, 422), (StoreError, 503),
@@ -120,6 +122,7 @@ def create_app(
     app.include_router(balance_router(service))
     app.include_router(recipes_router(service))
     app.include_router(previews_router(service, views))
+    app.include_router(updates_router(service))
     app.include_router(export_router(service))
     app.include_router(journal_router(service))
     app.include_router(reports_router(service))

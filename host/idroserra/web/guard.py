@@ -9,6 +9,7 @@ Who is let in is the Gate's matter, behind it.
 from __future__ import annotations
 
 import re
+from typing import NamedTuple
 from urllib.parse import urlsplit
 
 from starlette.datastructures import Headers, MutableHeaders
@@ -19,10 +20,23 @@ from idroserra.config import is_loopback
 from idroserra.journal.photos import MOST_UPLOAD_BYTES, UPLOAD_TYPES
 from idroserra.lan.lan import Lan
 from idroserra.lan.names import check_name
+from idroserra.update.release import MOST_PACKED_BYTES, PACKED_TYPE
 
 MAX_BODY_BYTES = 65_536
-# The one route that takes more than JSON: a photo, which the route itself reads as it comes.
-_UPLOAD = re.compile(r"/api/journal/[^/]+/photos")
+
+
+class _Upload(NamedTuple):
+    """A route that takes more than JSON, and reads it itself as it comes."""
+
+    path: re.Pattern[str]
+    types: tuple[str, ...]
+    most_bytes: int
+
+
+_UPLOADS = (
+    _Upload(re.compile(r"/api/journal/[^/]+/photos"), tuple(UPLOAD_TYPES), MOST_UPLOAD_BYTES),
+    _Upload(re.compile(r"/api/updates/releases"), (PACKED_TYPE,), MOST_PACKED_BYTES),
+)
 SAFE_METHODS = ("GET", "HEAD", "OPTIONS")
 HEADERS = {
     "Content-Security-Policy": (
@@ -63,13 +77,12 @@ class Guard:
                     headers["Cache-Control"] = "no-store"
             await send(message)
 
-        is_upload = scope["method"] == "POST" and _UPLOAD.fullmatch(scope["path"]) is not None
-        refusal = self._refusal(
-            scope["method"], Headers(scope=scope), scope["server"], is_upload=is_upload)
+        upload = _upload_at(scope["method"], scope["path"])
+        refusal = self._refusal(scope["method"], Headers(scope=scope), scope["server"], upload)
         if refusal is not None:
             await refusal(scope, receive, send_with_headers)
             return
-        if scope["method"] in SAFE_METHODS or is_upload:
+        if scope["method"] in SAFE_METHODS or upload is not None:
             await self._app(scope, receive, send_with_headers)
             return
         body = await _whole_body(receive)
@@ -79,15 +92,15 @@ class Guard:
         await self._app(scope, _again(body, receive), send_with_headers)
 
     def _refusal(
-        self, method: str, headers: Headers, server: tuple[str, int | None] | None, *,
-        is_upload: bool,
+        self, method: str, headers: Headers, server: tuple[str, int | None] | None,
+        upload: _Upload | None,
     ) -> JSONResponse | None:
         host = headers.get("host", "")
         why = self._foreign(host, server)
         if why:
             return JSONResponse({"error": f"Host: {why}"}, 403)
         length = headers.get("content-length", "0")
-        most_bytes = MOST_UPLOAD_BYTES if is_upload else MAX_BODY_BYTES
+        most_bytes = MAX_BODY_BYTES if upload is None else upload.most_bytes
         if not length.isdecimal() or int(length) > most_bytes:
             return _too_large(most_bytes)
         if method in SAFE_METHODS:
@@ -102,7 +115,7 @@ class Guard:
             why = "Sec-Fetch-Site: another site may not ask for this"
             return JSONResponse({"error": why}, 403)
         kind = headers.get("content-type", "").partition(";")[0].strip().lower()
-        taken = ("application/json", *UPLOAD_TYPES) if is_upload else ("application/json",)
+        taken = ("application/json", *(() if upload is None else upload.types))
         if kind not in taken:
             return JSONResponse({"error": f"Content-Type: {' or '.join(taken)} needed"}, 415)
         return None
@@ -120,6 +133,11 @@ class Guard:
         if is_loopback(name) or host.lower() == public_host:
             return ""
         return "only localhost and loopback addresses, and that of http.public_url"
+
+
+def _upload_at(method: str, path: str) -> _Upload | None:
+    found = (one for one in _UPLOADS if one.path.fullmatch(path))
+    return next(found, None) if method == "POST" else None
 
 
 def _name_of(host: str) -> str:

@@ -46,6 +46,7 @@ from idroserra.web.reports import (
     span_of,
 )
 from idroserra.web.sites import sites_of
+from idroserra.web.updates import updates_json
 from idroserra.web.verdict import host_reasons
 from idroserra.web.views import Views, wall_unix_ms
 
@@ -55,7 +56,8 @@ TEMPLATES = Path(__file__).resolve().parent / "templates"
 EVENT_KINDS = {
     "all": "decided,refused,dosed,ran,stopped,resumed,latched,armed,correction,authority,boot,"
            "configured,fault_began,fault_ended,restarted,flash_failed,gap,clock_set,water,"
-           "irrigation_no_flow,irrigation_stuck_on,air_too_hot,air_warms",
+           "irrigation_no_flow,irrigation_stuck_on,air_too_hot,air_warms,update_offered,"
+           "update_refused,update_downloaded,update_trial,update_confirmed,update_reverted",
     "decisions": "decided,refused,stopped,resumed,latched,armed,correction,authority,water,"
                  "irrigation_no_flow,irrigation_stuck_on,air_too_hot,air_warms",
     "doses": "dosed,ran,correction",
@@ -206,6 +208,12 @@ def add_pages(app: FastAPI, pages: Pages) -> None:
     def journal(request: Request) -> HTMLResponse:
         """The page of the journal."""
         return pages.page(request, "journal.html")
+
+    @app.get("/updates", include_in_schema=False)
+    def updates(request: Request) -> HTMLResponse:
+        """The page of updates over the air."""
+        more = {"updates": updates_json(pages.service)}
+        return pages.page(request, "updates.html", None, more)
 
     @app.get("/nodes/{node}", include_in_schema=False)
     def node_page(request: Request, node: str) -> HTMLResponse:

@@ -12,11 +12,15 @@ from typing import Any, NamedTuple
 from idroserra.errors import StoreError
 from idroserra.store import Store
 
-# What says how a node stands. Decisions are many: those of the last day are read once.
-KINDS = ("stopped", "resumed", "latched", "correction", "authority", "boot")
+# What says how a node stands.
+KINDS = ("stopped", "resumed", "latched", "correction", "authority", "boot", "update_offered",
+         "update_refused", "update_downloaded", "update_trial", "update_confirmed",
+         "update_reverted")
+# Decisions and doses are many: those of the last day are read once.
 DECIDED = "decided"
+OFTEN = (DECIDED, "dosed")
 LOOK_BACK_MS = 90 * 86_400_000
-DECIDED_BACK_MS = 86_400_000
+OFTEN_BACK_MS = 86_400_000
 ASK_EVERY_MS = 10_000
 
 
@@ -41,7 +45,7 @@ class NewestEvents:
 
     def take(self, node: str, unix_us: int, kind: str, detail: Mapping[str, Any]) -> None:
         """Note an event; other kinds and older ones are passed over."""
-        if kind not in KINDS and kind != DECIDED:
+        if kind not in KINDS and kind not in OFTEN:
             return
         key = f"{DECIDED} {detail.get('loop')}" if kind == DECIDED else kind
         with self._lock:
@@ -72,7 +76,7 @@ class NewestEvents:
         try:
             events = self._store().events(node, now - LOOK_BACK_MS, to, KINDS)
             if not was_asked:
-                events += self._store().events(node, now - DECIDED_BACK_MS, to, (DECIDED,))
+                events += self._store().events(node, now - OFTEN_BACK_MS, to, OFTEN)
         except StoreError:
             return was_asked
         for event in events:

@@ -1,0 +1,120 @@
+"""How a node's way through an update goes on with what is heard of it. Pure."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from idroserra.nodes import Node
+from idroserra.update import rules
+from idroserra.update.book import NodeUpdate
+from idroserra.update.obstacles import runs
+from idroserra.web.told import NewestEvents
+
+# The events of an update, with the state each leads to.
+STATE_OF = {
+    "update_offered": rules.DOWNLOADING, "update_refused": rules.WAITING,
+    "update_downloaded": rules.DOWNLOADED, "update_trial": rules.TRIAL,
+    "update_confirmed": rules.CONFIRMED, "update_reverted": rules.REVERTED,
+}
+_ORDER = (rules.WAITING, rules.OFFERED, rules.DOWNLOADING, rules.DOWNLOADED, rules.TRIAL,
+          rules.CONFIRMED, rules.REVERTED)
+SKEW_MS = 120_000  # the node's time and the host's may differ that much
+SETTLED_MS = 60_000  # up/info and events of one boot are both here by then
+RELEASE_CHARS = 16  # of a manifest's hash, in an event
+
+
+def is_open(update: NodeUpdate, is_running: bool) -> bool:
+    """True while something may still change: in a roll-out that goes on, also once confirmed."""
+    if update.state in (*rules.UNDER_WAY, rules.LOST):
+        return True
+    return is_running and (update.wave is not None) and update.state in (
+        rules.WAITING, rules.CONFIRMED)
+
+
+def followed(
+    update: NodeUpdate, release: str, node: Node, told: NewestEvents, now_unix_ms: int
+) -> NodeUpdate:
+    """Return the way after what the node told, in events and in up/info."""
+    if update.state == rules.CONFIRMED or update.offered_unix_ms is None:
+        return update
+    event = told.newest(node.node, *STATE_OF)
+    newer_than_unix_ms = update.told_unix_ms or update.offered_unix_ms - SKEW_MS
+    if event is not None and event.unix_us // 1_000 > newer_than_unix_ms:
+        update = replace(update, told_unix_ms=event.unix_us // 1_000)
+        is_its = str(event.detail.get("release") or "")[:RELEASE_CHARS] == release[:RELEASE_CHARS]
+        reason = str(event.detail.get("reason") or "")
+        if is_its and event.kind == "update_refused":
+            return answered(update, ("refused", reason), now_unix_ms)
+        if is_its:
+            update = _moved(update, STATE_OF[event.kind], reason, now_unix_ms)
+    running = runs(node, release)
+    if running is not None:
+        state = rules.CONFIRMED if running.state == "ok" else rules.TRIAL
+        return _moved(update, state, "", now_unix_ms)
+    is_back = node.online and now_unix_ms - update.state_unix_ms > SETTLED_MS
+    if update.state in (rules.TRIAL, rules.LOST) and is_back:
+        return _moved(update, rules.REVERTED, "it runs what it ran before", now_unix_ms)
+    return update
+
+
+def answered(
+    update: NodeUpdate, answer: tuple[str, str] | None, now_unix_ms: int
+) -> NodeUpdate:
+    """Return the way after the node's answer to an offer: (state of the command, reason)."""
+    if answer is None or update.state not in (rules.OFFERED, rules.DOWNLOADING):
+        return update
+    state, reason = answer
+    if state == "done":
+        return replace(update, heard_unix_ms=now_unix_ms)
+    if state != "refused":
+        return replace(update, state=rules.WAITING, state_unix_ms=now_unix_ms, reason=reason)
+    offers = update.offers + 1
+    is_over = offers >= rules.MOST_OFFERS
+    return replace(update, state=rules.REFUSED if is_over else rules.WAITING, offers=offers,
+                   state_unix_ms=now_unix_ms, reason=reason)
+
+
+def overdue(
+    update: NodeUpdate, now_unix_ms: int, offered_ms: int, silent_ms: int
+) -> NodeUpdate:
+    """Return the way after a time in which nothing came of it."""
+    silent = now_unix_ms - update.heard_unix_ms
+    if update.state == rules.OFFERED and silent > offered_ms:
+        return replace(update, state=rules.WAITING, state_unix_ms=now_unix_ms,
+                       reason="it did not take up the offer")
+    if update.state == rules.DOWNLOADING and silent > silent_ms:
+        return replace(update, state=rules.WAITING, state_unix_ms=now_unix_ms,
+                       reason="it stopped asking for the release")
+    is_away = now_unix_ms - update.state_unix_ms > rules.BACK_MS
+    if update.state in (rules.DOWNLOADED, rules.TRIAL) and is_away:
+        return replace(update, state=rules.LOST, state_unix_ms=now_unix_ms)
+    return update
+
+
+def watched(update: NodeUpdate, has_new_alarm: bool, now_unix_ms: int) -> NodeUpdate:
+    """Return the way with since when a confirmed node has been quiet."""
+    if update.state != rules.CONFIRMED:
+        return update
+    if has_new_alarm:
+        return replace(update, quiet_unix_ms=None)
+    if update.quiet_unix_ms is None:
+        return replace(update, quiet_unix_ms=now_unix_ms)
+    return update
+
+
+def asked(update: NodeUpdate, reached_bytes: int, now_unix_ms: int) -> NodeUpdate:
+    """Return the way of a node that asks for bytes."""
+    update = replace(update, done_bytes=max(update.done_bytes, reached_bytes),
+                     heard_unix_ms=now_unix_ms)
+    if update.state == rules.OFFERED:
+        return replace(update, state=rules.DOWNLOADING, state_unix_ms=now_unix_ms, reason="")
+    return update
+
+
+def _moved(update: NodeUpdate, state: str, reason: str, now_unix_ms: int) -> NodeUpdate:
+    """Return the way in a later state; never back to an earlier one, which is old news."""
+    known = rules.TRIAL if update.state == rules.LOST else update.state
+    if _ORDER.index(state) <= _ORDER.index(known):
+        return update
+    return replace(update, state=state, state_unix_ms=now_unix_ms, reason=reason,
+                   heard_unix_ms=now_unix_ms)

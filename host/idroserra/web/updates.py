@@ -1,0 +1,270 @@
+"""The HTTP API of updates: the releases a host keeps, and how they go through its nodes."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Request
+from fastapi import Path as InPath
+from fastapi.concurrency import run_in_threadpool
+from pydantic import BaseModel, ConfigDict, Field
+
+from idroserra.access.who import check_fresh
+from idroserra.errors import UnknownNode
+from idroserra.i18n import gettext as _
+from idroserra.i18n import said
+from idroserra.nodes import Node
+from idroserra.service import Service
+from idroserra.update.book import NodeUpdate, Rollout
+from idroserra.update.choice import Wish
+from idroserra.update.errors import BadRelease
+from idroserra.update.release import MOST_PACKED_BYTES, PACKED_TYPE, Release
+from idroserra.update.rules import Decision
+from idroserra.web.models import WHO, ErrorOut
+from idroserra.web.update_words import rollout_words, state_words
+
+MOST_ROLLOUTS = 20
+_REFUSALS: dict[int | str, dict[str, Any]] = {
+    404: {"model": ErrorOut, "description": "No such release, roll-out or node."},
+    409: {"model": ErrorOut, "description": "It cannot be done now; the message says why."},
+    422: {"model": ErrorOut, "description": "A field is wrong, or it is no release."},
+    503: {"model": ErrorOut, "description": "It could not be written down."},
+}
+ReleaseId = Annotated[str, InPath(pattern=r"^[0-9a-f]{6,64}$",
+                                  description="Its hash, or how that begins.")]
+RolloutId = Annotated[str, InPath(pattern=r"^[0-9a-f]{12}$", description="Of the roll-out.")]
+NodeId = Annotated[str, Field(min_length=3, max_length=32)]
+
+
+class OfferIn(BaseModel):
+    """Which release goes to which nodes, and how."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    release: str = Field(pattern=r"^[0-9a-f]{6,64}$", description="Its hash, or how that begins.")
+    nodes: list[NodeId] = Field(
+        default_factory=list, max_length=10_000,
+        description="Empty: every node it fits that does not run it.")
+    canary: NodeId | None = Field(None, description="Which node is first; without it, the first "
+                                  "that is ready.")
+    wave_nodes: int | None = Field(None, ge=1, le=1_000, description="So many at once after it.")
+    watch_min: int | None = Field(None, ge=0, le=10_080, description="So many minutes without a "
+                                  "new alarm before the next wave.")
+    per_site: int | None = Field(None, ge=1, le=1_000, description="So many of a site at once.")
+    by: WHO = "api"
+
+
+class EndIn(BaseModel):
+    """Who asks."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    by: WHO = "api"
+
+
+class ReleaseOut(BaseModel):
+    """A release that is kept."""
+
+    release: str
+    version: str
+    board_class: str
+    kernel: int
+    security_counter: int
+    files: int
+    bytes: int
+    key_id: str
+
+
+class NodeUpdateOut(BaseModel):
+    """A node in a roll-out."""
+
+    node: str
+    site: str
+    state: str = Field(description="waiting, offered, downloading, downloaded, trial, confirmed, "
+                       "refused, reverted, lost or cancelled")
+    text: str
+    level: str
+    reason: str
+    percent: int
+    state_unix_ms: int
+
+
+class RolloutOut(BaseModel):
+    """One release on its way."""
+
+    id: str
+    release: str
+    version: str
+    board_class: str
+    state: str = Field(description="running, stopped, finished or cancelled")
+    text: str
+    level: str
+    reason: str
+    waits: str
+    by: str
+    begun_unix_ms: int
+    state_unix_ms: int
+    wave: int
+    wave_nodes: int
+    watch_min: int
+    per_site: int
+    nodes: list[NodeUpdateOut]
+
+
+class RunsOut(BaseModel):
+    """What a node runs."""
+
+    node: str
+    site: str
+    online: bool
+    board: str
+    version: str
+    slot: str
+    state: str = Field(description="base (as flashed), trial, ok; unknown before it said")
+    release: str
+    security_counter: int
+    text: str
+
+
+class UpdatesOut(BaseModel):
+    """All of it: what nodes run, what is kept, what is under way and was."""
+
+    nodes: list[RunsOut]
+    releases: list[ReleaseOut]
+    rollouts: list[RolloutOut]
+    key_ids: list[str]
+
+
+def updates_json(service: Service) -> dict[str, Any]:
+    """Return what UpdatesOut describes."""
+    updates = service.updates
+    return {
+        "nodes": [_runs_json(node) for node in service.nodes.all()],
+        "releases": [release_json(one) for one in updates.library.all()],
+        "rollouts": [_rollout_json(service, *one) for one in updates.rollouts()[:MOST_ROLLOUTS]],
+        "key_ids": [key.id for key in updates.library.trusted],
+    }
+
+
+def release_json(found: Release) -> dict[str, Any]:
+    """Return what ReleaseOut describes."""
+    told = found.manifest
+    return {"release": found.sha256, "version": told.version, "board_class": told.board_class,
+            "kernel": told.kernel, "security_counter": told.security_counter,
+            "files": len(told.files), "bytes": told.total_bytes, "key_id": found.key_id}
+
+
+def updates_router(service: Service) -> APIRouter:
+    """Return the routes."""
+    router = APIRouter(prefix="/api/updates", responses=_REFUSALS)
+    updates = service.updates
+
+    @router.get("", response_model=UpdatesOut)
+    def show() -> dict[str, Any]:
+        """Which node runs which version, what is under way, what failed and why."""
+        return updates_json(service)
+
+    @router.post("/releases", status_code=201, response_model=ReleaseOut, openapi_extra={
+        "requestBody": {"required": True, "content": {
+            PACKED_TYPE: {"schema": {"type": "string", "format": "binary"}}}}})
+    async def add(request: Request) -> dict[str, Any]:
+        """Keep a release, packed as `idroserra update offer` does; its signature is checked."""
+        packed = await _received(request)
+        return release_json(await run_in_threadpool(updates.library.add, packed))
+
+    @router.delete("/releases/{release}", response_model=ReleaseOut)
+    def remove(release: ReleaseId) -> dict[str, Any]:
+        """Give up a release that is not being rolled out."""
+        return release_json(updates.remove(release))
+
+    @router.post("/rollouts", status_code=201, response_model=RolloutOut)
+    def begin(body: OfferIn) -> dict[str, Any]:
+        """Roll a release out: one canary first, then waves."""
+        check_fresh()
+        rollout = updates.begin(_wish(body), body.by)
+        return _one(service, rollout.id)
+
+    @router.post("/rollouts/{rollout}/cancel", response_model=RolloutOut)
+    def cancel(rollout: RolloutId, body: EndIn) -> dict[str, Any]:
+        """End a roll-out, or put away one that stopped by itself. A node on trial goes on."""
+        updates.cancel(rollout, body.by)
+        return _one(service, rollout)
+
+    return router
+
+
+async def _received(request: Request) -> bytes:
+    """Return the body of a request. Raises BadRelease where it is too large."""
+    packed = b""
+    async for piece in request.stream():
+        packed += piece
+        if len(packed) > MOST_PACKED_BYTES:
+            raise BadRelease(f"larger than the {MOST_PACKED_BYTES} bytes of any release")
+    return packed
+
+
+def _wish(body: OfferIn) -> Wish:
+    return Wish(body.release, tuple(body.nodes), body.canary, body.wave_nodes,
+                None if body.watch_min is None else body.watch_min * 60_000, body.per_site)
+
+
+def _one(service: Service, rollout_id: str) -> dict[str, Any]:
+    found = next(one for one in service.updates.rollouts() if one[0].id == rollout_id)
+    return _rollout_json(service, *found)
+
+
+def _rollout_json(
+    service: Service, rollout: Rollout, ways: dict[str, NodeUpdate], decision: Decision
+) -> dict[str, Any]:
+    whole = service.updates.size_bytes(rollout.release)
+    level, text = rollout_words(rollout, ways)
+    return {
+        "id": rollout.id, "release": rollout.release, "version": rollout.version,
+        "board_class": rollout.board_class, "state": rollout.state, "text": text, "level": level,
+        "reason": said(rollout.reason), "waits": _waits(decision.waits), "by": rollout.by,
+        "begun_unix_ms": rollout.begun_unix_ms, "state_unix_ms": rollout.state_unix_ms,
+        "wave": max((one.wave or 0 for one in ways.values()), default=0),
+        "wave_nodes": rollout.wave_nodes, "watch_min": rollout.watch_ms // 60_000,
+        "per_site": rollout.per_site,
+        "nodes": [_way_json(service, ways[node], whole) for node in rollout.nodes],
+    }
+
+
+def _waits(text: str) -> str:
+    """Return what a roll-out waits for in words: which node, and why."""
+    node, colon, why = text.partition(": ")
+    return f"{node}{colon}{said(why)}" if colon else said(text)
+
+
+def _way_json(service: Service, way: NodeUpdate, whole: int) -> dict[str, Any]:
+    level, text = state_words(way.state)
+    return {"node": way.node, "site": _site(service, way.node), "state": way.state,
+            "text": text, "level": level, "reason": said(way.reason),
+            "percent": _percent(way, whole), "state_unix_ms": way.state_unix_ms}
+
+
+def _percent(way: NodeUpdate, whole: int) -> int:
+    if way.state in ("downloaded", "trial", "confirmed"):
+        return 100
+    return min(99, 100 * way.done_bytes // whole) if whole else 0
+
+
+def _site(service: Service, node: str) -> str:
+    try:
+        return service.nodes.get(node).site
+    except UnknownNode:
+        return ""
+
+
+def _runs_json(node: Node) -> dict[str, Any]:
+    info = node.info
+    base = {"node": node.node, "site": node.site, "online": node.online}
+    if info is None:
+        return base | {"board": "", "version": "", "slot": "", "state": "unknown", "release": "",
+                       "security_counter": 0, "text": _("It has not said yet what it runs.")}
+    runs = info.update
+    words = {"base": _("As flashed over USB"), "trial": _("On trial"), "ok": _("Updated")}
+    text = words[runs.state] if runs.kernel else _("Takes no updates: flash it once over USB")
+    return base | {
+        "board": info.board, "version": info.version, "slot": runs.slot, "state": runs.state,
+        "release": runs.release, "security_counter": runs.security_counter, "text": text}

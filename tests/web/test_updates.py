@@ -1,0 +1,201 @@
+"""A release through a host to nodes over a real broker: bytes, waves, refusals, restarts."""
+
+import pytest
+from real_host import KEY, Host
+from updating_node import UpdatingNode
+
+from idroserra.broker import Broker
+from idroserra.update import keys, release
+from waiting import wait_until
+
+PATH = "/api/updates"
+
+
+@pytest.fixture(scope="module")
+def signed(tmp_path_factory):
+    """(public key file, two releases) of one signer."""
+    folder = tmp_path_factory.mktemp("keys")
+    keys.make(folder / "key", folder / "key.pub", None)
+    private = keys.load_private(folder / "key", None)
+    return folder / "key.pub", [
+        release.build("esp32-reservoir", private, version=version) for version in ("2.0", "2.1")]
+
+
+@pytest.fixture
+def host(tmp_path, mosquitto, signed):
+    running = open_host(tmp_path, mosquitto.port, signed)
+    yield running
+    running.stop()
+
+
+def open_host(folder, port, signed):
+    return Host(folder / "host", port, wait_until, more={"update": {
+        "public_keys": [str(signed[0])], "watch_min": 0, "rest_after_dose_min": 0}})
+
+
+def node_at(host, name, **more):
+    host.service.nodes.adopt(name, KEY)
+    node = UpdatingNode(name, host.broker_port, KEY)
+    for key, value in more.items():
+        setattr(node, key, value)
+    host._nodes.append(node)
+    node.announce()
+    wait_until(lambda: name in {one["node"] for one in show(host)["nodes"] if one["online"]},
+               20, f"{name} to be known")
+    return node
+
+
+def show(host):
+    return host.client.get(PATH).json()
+
+
+def add(host, made):
+    answer = host.client.post(f"{PATH}/releases", content=release.pack(made),
+                              headers={"Content-Type": release.PACKED_TYPE})
+    assert answer.status_code == 201, answer.text
+    return answer.json()["release"]
+
+
+def begin(host, made, **more):
+    answer = host.client.post(f"{PATH}/rollouts", json={"release": add(host, made), **more})
+    assert answer.status_code == 201, answer.text
+    return answer.json()["id"]
+
+
+def rollout(host, of):
+    return next(one for one in show(host)["rollouts"] if one["id"] == of)
+
+
+def ends(host, of, state):
+    wait_until(lambda: rollout(host, of)["state"] != "running", 60, "the roll-out to end")
+    found = rollout(host, of)
+    assert found["state"] == state, found
+    return {one["node"]: one for one in found["nodes"]}
+
+
+def audited(host, action):
+    return [one for one in host.client.get("/api/audit").json()["rows"]
+            if one["action"] == action]
+
+
+def test_a_release_reaches_a_fleet_canary_first(host, signed):
+    nodes = [node_at(host, f"idro-{name}") for name in "abc"]
+    made = signed[1][0]
+    found = ends(host, begin(host, made, canary="idro-b"), "finished")
+    assert {one["state"] for one in found.values()} == {"confirmed"}
+    assert all(node.received == dict(made.content) for node in nodes)
+    assert found["idro-b"]["state_unix_ms"] <= min(
+        one["state_unix_ms"] for one in found.values())
+    runs = {one["node"]: one for one in show(host)["nodes"]}
+    assert runs["idro-a"]["release"] == made.sha256
+    assert runs["idro-a"]["text"] == "Updated"
+    assert len(audited(host, "update confirmed")) == 3
+    notes = host.client.get("/api/journal", params={"node": "idro-a"}).json()["notes"]
+    assert [one["text"] for one in notes] == ["Software 2.0 is in force."]
+
+
+def test_what_one_node_gave_up_no_other_is_offered(host, signed):
+    node_at(host, "idro-a", fate="reverted")
+    other = node_at(host, "idro-b")
+    of = begin(host, signed[1][0])
+    found = ends(host, of, "stopped")
+    assert found["idro-a"]["state"] == "reverted"
+    assert found["idro-b"]["state"] == "cancelled"
+    assert other.offers == []
+    assert "idro-a went back" in rollout(host, of)["reason"]
+
+
+def test_a_node_is_asked_again_after_a_break_and_asks_on_where_it_was(tmp_path, mosquitto, signed):
+    host = open_host(tmp_path, mosquitto.port, signed)
+    try:
+        node = node_at(host, "idro-a", stops_after=20)
+        of = begin(host, signed[1][0])
+        wait_until(lambda: node.asks == 20, 30, "the download to break off")
+    finally:
+        host.stop()
+    host = open_host(tmp_path, mosquitto.port, signed)
+    try:
+        node = node_at(host, "idro-a")
+        assert rollout(host, of)["nodes"][0]["state"] == "downloading"
+        assert rollout(host, of)["nodes"][0]["percent"] > 0
+        node._take(update_offer(signed[1][0]))  # as a node that kept the offer over its break
+        assert ends(host, of, "finished")["idro-a"]["state"] == "confirmed"
+    finally:
+        host.stop()
+
+
+def update_offer(made):
+    from idro.protocol.update_messages import Offer
+    return Offer(made.sha256, len(made.text), made.signature, made.key_id, "2.0")
+
+
+def test_a_broker_that_goes_away_half_way_loses_nothing(tmp_path, signed):
+    broker = Broker(tmp_path / "broker", "mosquitto")
+    broker.start()
+    host = open_host(tmp_path, broker.port, signed)
+    try:
+        node = node_at(host, "idro-a")
+        of = begin(host, signed[1][0])
+        wait_until(lambda: node.asks > 15, 30, "some asks")
+        broker.stop()
+        broker.start()
+        found = ends(host, of, "finished")
+        assert found["idro-a"]["state"] == "confirmed"
+        assert node.received == dict(signed[1][0].content)
+    finally:
+        host.stop()
+        broker.stop()
+
+
+def test_a_refusal_is_told_and_asked_again_later(host, signed):
+    node_at(host, "idro-a", refusal="the tank is dry")
+    of = begin(host, signed[1][0])
+    wait_until(lambda: rollout(host, of)["nodes"][0]["reason"] == "the tank is dry", 30,
+               "the refusal")
+    assert rollout(host, of)["nodes"][0]["state"] == "waiting"
+    ended = host.client.post(f"{PATH}/rollouts/{of}/cancel", json={})
+    assert ended.json()["state"] == "cancelled"
+
+
+def test_a_cancel_reaches_the_node(host, signed):
+    node = node_at(host, "idro-a", stops_after=5)
+    of = begin(host, signed[1][0])
+    wait_until(lambda: node.asks == 5, 30, "the download")
+    host.client.post(f"{PATH}/rollouts/{of}/cancel", json={})
+    assert node.cancelled.wait(30)
+
+
+def test_what_does_not_fit_is_said_before_anything_is_offered(host, signed):
+    node = node_at(host, "idro-a")
+    node.running = node.running._replace(security_counter=7)
+    node.say_what_runs()
+    wait_until(lambda: show(host)["nodes"][0]["security_counter"] == 7, 20, "the counter")
+    answer = host.client.post(f"{PATH}/rollouts", json={"release": add(host, signed[1][0])})
+    assert answer.status_code == 409
+    assert "no way back below it" in answer.json()["error"]
+    assert host.client.post(f"{PATH}/rollouts", json={"release": "0" * 64}).status_code == 404
+
+
+def test_only_what_is_signed_is_taken(host, signed):
+    packed = bytearray(release.pack(signed[1][1]))
+    packed[len(packed) // 2] ^= 1
+    answer = host.client.post(f"{PATH}/releases", content=bytes(packed),
+                              headers={"Content-Type": release.PACKED_TYPE})
+    assert answer.status_code == 422
+    assert show(host)["releases"] == []
+
+
+def test_a_node_gets_only_what_it_was_offered_and_not_more_than_its_share(host, signed):
+    node = node_at(host, "idro-a", stops_after=0)
+    other = node_at(host, "idro-b", stops_after=0)
+    begin(host, signed[1][0], nodes=["idro-a"])
+    wait_until(lambda: node.offers, 30, "the offer")
+    other.stops_after = 1
+    other._take(update_offer(signed[1][0]))
+    assert other._pieces.empty()
+    from idro.protocol import topics, update_messages
+    for number in range(400):
+        node._client.publish(topics.up("idro-a", "update"), update_messages.pack_ask(
+            update_messages.Ask(signed[1][0].sha256, number, "manifest", 0, 768)))
+    wait_until(lambda: host.service.updates.dropped("idro-a") > 100, 30, "asks beyond the share")
+    assert node._pieces.qsize() < 300
