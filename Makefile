@@ -20,6 +20,7 @@
 #   make words   bring the translations up to date and say which are missing (docs/languages.md)
 #   make screenshots  every page in every language, size and palette into build/: some minutes
 #   make pictures  the pictures of README and docs/images, from a demo: some minutes
+#   make walk-update  a release to a live simulated node, downloaded, tried, confirmed: 6 minutes
 #   make walk-page   every task of an operator's day, by clicks, in 12 looks: 25 minutes
 #   make bench-page  first paint, live update, a chart of 30 days, 50 open tabs: 6 minutes
 #   make campaign-files  10,000 changed settings and board files: one error, no limit passed
@@ -107,6 +108,10 @@ walk-docs: venv web  # getting started and the tutorials by their own commands: 
 walk: venv web  # an empty chip: flashed, provisioned, adopted, calibrated, dosed: about 5 minutes
 	$(VENV)/bin/pytest tests/flash/walk_bare_chip.py
 .PHONY: walk
+
+walk-update: venv web  # a release to a live simulated node over mosquitto, its trial: 6 minutes
+	PYTHONPATH=tests/web $(VENV)/bin/pytest -s tests/update/walk_live_update.py
+.PHONY: walk-update
 
 campaign-outage: venv web  # InfluxDB away for ten minutes of live traffic: about 11 minutes
 	IDROSERRA_HOST_KILLS=0 IDROSERRA_OUTAGE_S=600 $(VENV)/bin/pytest tests/e2e/test_kills.py
