@@ -22,7 +22,7 @@ from target import Target  # noqa: E402
 from waiting import wait_until  # noqa: E402
 
 LONG = 600  # takes longer than a node needs before it doses: two minutes
-BLINK = {"actuator": "light", "for_ms": 300, "duty_pct": 50}
+BLINK = {"actuator": "top_off", "for_ms": 300}
 
 
 def campaign(
@@ -30,14 +30,14 @@ def campaign(
 ) -> tuple[Counter[str], list[str]]:
     """Send `count` attacks; return (attacks by kind, what went wrong).
 
-    A valid command before and after is obeyed, and blinks the light: the judge is not blind."""
+    A valid command before and after is obeyed, and opens the valve: the judge is not blind."""
     attacker = target.attacker(seed)
     wrong: list[str] = []
     for number in range(3):
         attacker.heard.append(target.obey(f"valid-{number}", "run", BLINK))
-    _wait_dark(target)
+    _wait_shut(target)
     before = len(target.edges)
-    assert _was_lit(target, 0), "a valid command lights the light"
+    assert _opened(target, 0), "a valid command opens the valve"
     kinds = attacker.order(count)
     for number, kind in enumerate(kinds):
         name = f"try-{number}"
@@ -52,7 +52,7 @@ def campaign(
         wrong.append(f"an answer nobody should get: {target.acks.get()}")
     seen_before = len(target.edges)
     target.obey("valid-blink", "run", BLINK)
-    assert _was_lit(target, seen_before), "a valid command lights the light still"
+    assert _opened(target, seen_before), "a valid command opens the valve still"
     if count >= LONG:  # the node is armed by now: a pump that could have run
         target.obey("valid-dose", "dose", {"actuator": "ph_down", "volume_ul": 1_000})
         assert ("ph_down", 1) in target.edges[seen_before:], "a valid dose runs its pump"
@@ -72,13 +72,13 @@ def _judge_answer(
     return [] if is_right else [f"{kind}: {ack}"]
 
 
-def _was_lit(target: Target, since: int) -> bool:
-    return any(name == "light" and level > 0 for name, level in target.edges[since:])
+def _opened(target: Target, since: int) -> bool:
+    return ("top_off", 1) in target.edges[since:]
 
 
-def _wait_dark(target: Target) -> None:
-    wait_until(lambda: [level for name, level in target.edges if name == "light"][-1:] == [0],
-               20, "the light to go out")
+def _wait_shut(target: Target) -> None:
+    wait_until(lambda: [level for name, level in target.edges if name == "top_off"][-1:] == [0],
+               20, "the valve to shut")
 
 
 def main() -> int:

@@ -25,7 +25,7 @@ GAP_S = 0.23  # a node takes five messages a second in the long run
 ANSWER_S = 20
 QUIET = {
     "dosing.enabled": False, "light.on_minutes": 0, "circulation.off_ms": 0,
-    "level.low_mm": 20, "level.target_mm": 21, "level.full_mm": 5_000, "topoff.max_ms_day": 0,
+    "level.low_mm": 20, "level.target_mm": 21, "level.full_mm": 5_000,
 }
 
 

@@ -7,7 +7,7 @@ from target import Target
 from forged import campaign
 from waiting import wait_until
 
-EACH = 3
+EACH = 2
 
 
 @pytest.fixture(scope="module")
