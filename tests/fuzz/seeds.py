@@ -5,6 +5,7 @@ import io
 import json
 import struct
 import tarfile
+import zipfile
 from collections.abc import Iterator
 
 from targets import CHANNELS, MAC, NODE
@@ -16,6 +17,7 @@ from idro.protocol import settings as node_settings
 from idro.protocol.events import EVENTS
 from idroserra import boards as host_boards
 from idroserra import mqtt_wire, recipe
+from idroserra.update import manifest as host_manifest
 
 BOOT = "boot-1"
 
@@ -69,6 +71,26 @@ def updates() -> Iterator[bytes]:
     yield update_messages.pack_cancel(NODE, "c", BOOT, 9, "anna", _mac)
     yield update_messages.pack_ask(update_messages.Ask(sha256, 1, "idro/app/node.mpy", 0, 512))
     yield update_messages.pack_piece(update_messages.Piece(bytes(8), 1, b"some bytes"))
+
+
+def _release() -> dict[str, bytes]:
+    content = {"idro/app/link.mpy": b"some bytes", "idro/app/node.mpy": b"more of them"}
+    told = host_manifest.Manifest("0.2.0", "esp32/esp32-reservoir", 1, 3, tuple(
+        host_manifest.File(path, len(data), hashlib.sha256(data).hexdigest())
+        for path, data in content.items()))
+    return {"manifest": told.text, "signature": bytes(384), **content}
+
+
+def manifests() -> Iterator[bytes]:
+    yield _release()["manifest"]
+
+
+def releases() -> Iterator[bytes]:
+    packed = io.BytesIO()
+    with zipfile.ZipFile(packed, "w") as archive:
+        for name, data in _release().items():
+            archive.writestr(zipfile.ZipInfo(name), data)
+    yield packed.getvalue()
 
 
 def topics() -> Iterator[bytes]:

@@ -15,13 +15,14 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import line_protocol
+import update_targets
 from mutated_boards import check_by_itself
 
 from idro.app.settings import Settings
 from idro.errors import LinkError, ProtocolError, SettingsError
 from idro.net import frames, mqtt_packets, resolver
 from idro.protocol import settings as node_settings
-from idro.protocol import topics, update_messages
+from idro.protocol import topics
 from idroserra import boards, contract, mqtt_wire, recipe
 from idroserra.config import load_config
 from idroserra.decode import read_records
@@ -123,17 +124,9 @@ def down(data: bytes) -> None:
             assert len(signed.auth) == 64
 
 
-def update(data: bytes) -> None:
-    """An update over the air: the offer, the node's questions, the pieces."""
-    with suppress(ProtocolError):
-        signed = update_messages.unpack_update(NODE, data)
-        assert signed.signed.startswith(f"idro/v1/{NODE}/down/update\n".encode())
-    with suppress(ProtocolError):
-        path = update_messages.unpack_ask(data).path
-        assert ".." not in path.split("/"), path
-        assert not path.startswith("/"), path
-    with suppress(ProtocolError):
-        update_messages.unpack_piece(data)
+def release_manifest(data: bytes) -> None:
+    """The manifest of a release, on host and node."""
+    update_targets.release_manifest(data, _folder() / "manifest")
 
 
 def topic(data: bytes) -> None:
@@ -375,7 +368,11 @@ TARGETS: dict[str, Target] = {
     "info": Target(info, _seeds("info"), _JSON),
     "up": Target(up, _seeds("up"), _JSON),
     "down": Target(down, _seeds("down"), _JSON),
-    "update": Target(update, _seeds("updates"), (*_JSON, "../", "/")),
+    "update": Target(update_targets.update, _seeds("updates"), (*_JSON, "../", "/")),
+    "release-manifest": Target(release_manifest, _seeds("manifests"), (
+        "\n", "end\n", "files 1 10", "../", "idro/app/", "kernel 1", "security_counter 1")),
+    "release-upload": Target(
+        update_targets.release_upload, _seeds("releases"), ("PK\x05\x06", "PK\x01\x02")),
     "topic": Target(topic, _seeds("topics"), ("idro/v1/", "/up/", "/set", "host", "+", "#")),
     "ha-value": Target(ha_value, _seeds("ha_values"), ("1e400", "NaN", "ON", "OFF", "true")),
     "mqtt-host": Target(mqtt_host, _seeds("mqtt")),

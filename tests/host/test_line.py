@@ -1,6 +1,8 @@
 """The line beyond one machine, with a real mosquitto: what arrives and what does not."""
 
 import json
+import os
+import signal
 import socket
 import ssl
 import stat
@@ -17,6 +19,7 @@ from idroserra.cli import app
 from idroserra.config import MqttConfig
 from idroserra.errors import ConfigError, UnknownNode
 from idroserra.line import line
+from idroserra.line.mosquitto import BrokerSilent
 from idroserra.mqtt_link import Arrived, Link, Piece
 from waiting import wait_until
 
@@ -200,6 +203,29 @@ def test_a_rotated_node_has_a_new_certificate_and_the_old_one_is_void(rig, peopl
     assert people[TWO].connections == 1
     for client in (old, fresh):
         client.close()
+
+
+def test_a_broker_that_this_machine_cannot_tell_is_told_by_a_person(rig, people):
+    """As where it runs in a container: nothing is called done that is not."""
+    pid_file = rig.folder / "mosquitto.pid"
+    pid = pid_file.read_text()
+    pid_file.unlink()
+    with pytest.raises(BrokerSilent, match="have it read its files again"):
+        rig.line.revoke(ONE)
+    os.kill(int(pid), signal.SIGHUP)
+    wait_until(lambda: _is_revoked(rig), 10, "the broker to refuse node one")
+    wait_until(lambda: not people[ONE].is_connected, 10, "the revoked node to be put out")
+    only(people, b"two goes on")
+    assert people[TWO].connections == 1
+    pid_file.write_text(pid)
+    rig.line.issue(ONE)
+
+
+def _is_revoked(rig: Rig) -> bool:
+    try:
+        return rig.line.revoke(ONE)
+    except BrokerSilent:
+        return False  # it has not read them yet
 
 
 def test_the_host_connects_with_its_certificate(rig):

@@ -33,6 +33,14 @@ class Door:
         self._authority = authority
         self.address, self.port = node_door(folder / "mosquitto.conf")
 
+    def answers(self) -> bool:
+        """Whether somebody listens there."""
+        try:
+            socket.create_connection((self.address, self.port), ANSWER_S).close()
+        except OSError:
+            return False
+        return True
+
     def lets_in(self, node: str, cert: Path, key: Path) -> bool:
         """Whether the broker takes an MQTT connection with this certificate. A node that is
         connected loses its connection where it does. Raises BrokerSilent."""
@@ -59,12 +67,17 @@ class Door:
                 raise BrokerSilent(f"{self.address}:{self.port}: no answer in {ANSWER_S:g} s"
                                    ) from None
 
-    def shut(self, node: str, cert: Path, key: Path) -> None:
+    def shut(self, node: str, cert: Path, key: Path, *, was_told: bool) -> None:
         """Wait until the broker refuses a certificate, then end what it still has with that node.
 
-        Raises BrokerSilent."""
+        `was_told`: it was told to read its files again. Raises BrokerSilent."""
         until_s = time.monotonic() + REFUSED_WITHIN_S
         while self.lets_in(node, cert, key):
+            if not was_told:
+                raise BrokerSilent(
+                    f"the broker at {self.address}:{self.port} is no process of this machine, and "
+                    f"lets {node} in still: have it read its files again (kill -HUP; docker "
+                    "compose kill -s HUP mosquitto), then say the same command again")
             if time.monotonic() > until_s:
                 raise BrokerSilent(f"the broker lets {node} in though it is revoked: restart it")
             time.sleep(_AGAIN_S)

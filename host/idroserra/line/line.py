@@ -121,11 +121,13 @@ class Line:
         listed = self.revoked | {read(cert).serial_number}
         write_private(self._crl, self.authority.revocations(listed))
         told = mosquitto.reload(self.folder)
-        if told:
-            Door(self.folder, self.authority).shut(node, cert, key)
+        door = Door(self.folder, self.authority)
+        is_there = told or door.answers()
+        if is_there:
+            door.shut(node, cert, key, was_told=told)
         key.unlink(missing_ok=True)
         cert.unlink()
-        return told
+        return is_there
 
 
 def init(
