@@ -6,6 +6,7 @@
 #   make campaign  the long figures of the README: kills, outage, the same week twice
 #   make chaos   thousands of kills, dead lines, full disks; every record counted (hours; resumes)
 #   make bench-ingest  the same readings through our host and through peers (some 15 minutes)
+#   make bench-nodes   1,000 nodes on one host: delay, CPU, memory, every record found (5 minutes)
 #   make campaign-safety  the fault matrix, 500 random days, an evil host: no invariant may break
 #   make campaign-forged  1,000 forged, replayed, late, foreign, retained commands: none moves a pin
 #   make mutate  break the firmware on purpose; a scenario must notice each defect
@@ -138,6 +139,10 @@ bench-store: venv  # 5 million points in SQLite: bytes a point, ms a chart; abou
 bench-ingest: venv  # four rates, five programs, mosquitto and victoria-metrics: about 15 minutes
 	$(PY) bench/ingest/bench_ingest.py $(ARGS)
 .PHONY: bench-ingest
+
+bench-nodes: venv  # 1,000 nodes, broker killed, backlogs: 5 minutes. ARGS="--nodes 200 --workers 2"
+	$(PY) bench/nodes/bench_nodes.py $(ARGS)
+.PHONY: bench-nodes
 
 # The whole safety campaign (docs/safety.md), about 8 hours of computing, so 4 hours on two cores.
 # Each part goes on where it was interrupted, unless the firmware has changed; -k runs all of them.

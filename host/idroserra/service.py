@@ -8,7 +8,7 @@ import sqlite3
 import threading
 from collections.abc import Callable
 from contextlib import ExitStack
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from idroserra.access.access import Access
 from idroserra.alarms.chain import AlarmChain
@@ -25,7 +25,6 @@ from idroserra.homeassistant.bridge import Bridge
 from idroserra.ingest import Ingest
 from idroserra.journal.journal import Journal
 from idroserra.journal.notes import Author, Draft
-from idroserra.lan.lan import Lan
 from idroserra.live import Live
 from idroserra.mqtt_link import Link, wall_unix_ms
 from idroserra.nodes import Nodes
@@ -38,6 +37,9 @@ from idroserra.store.upkeep import Upkeep
 from idroserra.update.updates import Parts as UpdateParts
 from idroserra.update.updates import Updates
 from idroserra.writer import Writer
+
+if TYPE_CHECKING:
+    from idroserra.lan.lan import Lan
 
 LAST_DRAIN_S = 2.0
 RESTART_S = 1.0
@@ -92,7 +94,7 @@ class Service:
             except (OSError, sqlite3.Error) as error:
                 raise ConfigError(str(folder), "data_dir", str(error)) from error
             opened.callback(self.nodes.close)
-            self.lan = Lan(config.lan, config.site, folder) if config.lan.enabled else None
+            self.lan = _open_lan(config) if config.lan.enabled else None
             self.spool = Spool(
                 folder / "spool.db", config.spool.max_mb, config.spool.max_rejected,
                 config.spool.max_unread,
@@ -259,3 +261,10 @@ class Service:
                 self._failures[name] = (self._link.now_unix_ms(), why)
                 _log.exception("%s failed and is started again", name)
                 self._stopping.wait(RESTART_S)
+
+
+def _open_lan(config: Config) -> Lan:
+    """Return the page on the network. Its certificates are 8 MiB that a host without has not."""
+    from idroserra.lan.lan import Lan
+
+    return Lan(config.lan, config.site, config.data_dir)

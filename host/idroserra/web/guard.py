@@ -9,7 +9,7 @@ Who is let in is the Gate's matter, behind it.
 from __future__ import annotations
 
 import re
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 from urllib.parse import urlsplit
 
 from starlette.datastructures import Headers, MutableHeaders
@@ -18,9 +18,11 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from idroserra.config import is_loopback
 from idroserra.journal.photos import MOST_UPLOAD_BYTES, UPLOAD_TYPES
-from idroserra.lan.lan import Lan
 from idroserra.lan.names import check_name
 from idroserra.update.release import MOST_PACKED_BYTES, PACKED_TYPE
+
+if TYPE_CHECKING:
+    from idroserra.lan.lan import Lan
 
 MAX_BODY_BYTES = 65_536
 

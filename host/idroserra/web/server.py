@@ -10,7 +10,7 @@ import asyncio
 import logging
 import socket
 from collections.abc import Callable
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
 import uvicorn
@@ -18,7 +18,9 @@ from fastapi import FastAPI
 
 from idroserra import systemd
 from idroserra.errors import ConfigError
-from idroserra.lan.lan import Lan
+
+if TYPE_CHECKING:
+    from idroserra.lan.lan import Lan
 
 GRACE_S = 5
 RENEW_S = 3_600
