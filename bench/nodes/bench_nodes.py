@@ -125,7 +125,7 @@ class Mosquitto:
 
 
 class Page:
-    """Somebody who looks at the overview twice a second."""
+    """Somebody who opens the overview every five seconds."""
 
     def __init__(self, url: str) -> None:
         self.slowest_ms = 0.0
@@ -146,7 +146,7 @@ class Page:
         self._thread.join(60)
 
     def _look(self) -> None:
-        while not self._ended.wait(0.5):
+        while not self._ended.wait(5.0):
             request = urllib.request.Request(f"{self._url}/api/nodes")
             request.add_header("Authorization", f"Bearer {self._token}")
             began_s = time.monotonic()
@@ -234,6 +234,7 @@ class Bench:
         """Do all of it."""
         plan = self.plan
         self._wait(lambda: self._sum("connected") == plan.nodes, "every node is connected")
+        self._wait(lambda: self._sum("kept") < plan.nodes / 2, "what was taken so far is stored")
         with self._phase("at their own pace"):
             threading.Event().wait(plan.live_s)
         if plan.backlog_nodes:

@@ -218,7 +218,13 @@ class Nodes:
             known = self._known(node)
             same_boot = known.info is not None and known.info.boot_id == info.boot_id
             epoch = known.boot_epoch_unix_ms if same_boot else None
-            return self._note(replace(known, info=info, boot_epoch_unix_ms=epoch))
+            now = replace(known, info=info, boot_epoch_unix_ms=epoch)
+            if not same_boot:
+                return self._note(now)
+            # It only came back: no commit for each of a thousand when the broker does.
+            self._unsaved.setdefault(node, known.last_seen_unix_ms or 0)
+            self._nodes[node] = now
+            return now
 
     def set_uptime(self, node: str, boot_id: str, at_ms: int, unix_ms: int) -> None:
         """Note that the running boot was at at_ms when the host's clock said unix_ms."""
@@ -236,7 +242,11 @@ class Nodes:
         with self._lock:
             known = self._known(node)
             at = known.report_unix_ms if unix_ms is None else unix_ms
-            return self._note(replace(known, report=report, report_unix_ms=at))
+            now = replace(known, report=report, report_unix_ms=at)
+            if report != known.report:
+                return self._note(now)
+            self._nodes[node] = now
+            return now
 
     def want(self, node: str, changes: Mapping[str, Any], by: str) -> Node:
         """Merge `changes` into the wanted settings under a new rev and return the node.

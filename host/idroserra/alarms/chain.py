@@ -6,6 +6,7 @@ Whoever asks how the chain is gets an age: a chain that hangs cannot say so itse
 from __future__ import annotations
 
 import threading
+import time
 from collections.abc import Callable
 from typing import Any
 
@@ -16,6 +17,8 @@ from idroserra.alarms.lookout import Lookout
 from idroserra.alarms.teller import Teller
 
 EVERY_S = 1.0
+REST = 3  # of many nodes: so many times as long as a look took, LONGEST_S at most
+LONGEST_S = 10.0
 DEAD_MS = 30_000
 
 
@@ -37,8 +40,10 @@ class AlarmChain:
     def run(self) -> None:
         """Look again and again until stop()."""
         while not self._stopping.is_set():
+            began_s = time.monotonic()
             self.step()
-            self._stopping.wait(EVERY_S)
+            rest_s = REST * (time.monotonic() - began_s)
+            self._stopping.wait(max(EVERY_S, min(rest_s, LONGEST_S)))
 
     def stop(self) -> None:
         """End run() soon."""
