@@ -25,6 +25,7 @@
 #   make walk-page   every task of an operator's day, by clicks, in 12 looks: 25 minutes
 #   make bench-page  first paint, live update, a chart of 30 days, 50 open tabs: 6 minutes
 #   make campaign-files  10,000 changed settings and board files: one error, no limit passed
+#   make campaign-update  an update with every pair of power cuts, and the real image: hours
 #   make fuzz    every parser against made-up inputs for an hour: FUZZ_S=3600
 #   make fuzz-api    requests made up from the API's description, with each role's token: 5 minutes
 #   make docs    write the generated pages under docs/
@@ -146,6 +147,10 @@ bench-nodes: venv  # 1,000 nodes, broker killed, backlogs: 5 minutes. ARGS="--no
 
 # The whole safety campaign (docs/safety.md), about 8 hours of computing, so 4 hours on two cores.
 # Each part goes on where it was interrupted, unless the firmware has changed; -k runs all of them.
+campaign-update: venv  # every pair of cuts on a flash in memory, 999 cuts of the real image
+	IDROSERRA_UPDATE_PAIRS=all $(VENV)/bin/pytest -q -n 2 tests/update
+.PHONY: campaign-update
+
 campaign-safety: campaign-matrix campaign-seeds campaign-evil
 
 campaign-matrix: venv  # 3,150 cases of six virtual hours: 4 hours of computing

@@ -33,7 +33,7 @@ _CONSOLE = {
     "not the settings of a node",
     "{}: no bus {}", "{}: {} is no actuator", "{}: no limits are known for such a doser",
     "{}: no timer left for its cut-off", "settings cannot be read: {}", "append failed: {}",
-    "the update that is taken back cannot be noted:", "what was told of the update stays:",
+    "what became of the update cannot be noted:", "what was told of the update stays:",
     "flash refuses, the flashed application runs:", "the security counter stays:",
     "flash refuses, the update will be taken back by its tries:", "flash refuses:",
     "restarted into an update",

@@ -188,9 +188,10 @@ def test_replayed_after_it_was_taken_back():
         except Reset:
             continue
     assert board.said == "it was tried before and taken back"
-    assert small_board.code.memory.take_told() == [
-        GOOD.sha256()[:16], "9.9.9", "three boots brought no confirmation"]
-    assert small_board.code.memory.take_told() is None
+    memory = small_board.code.memory
+    assert memory.told() == [GOOD.sha256()[:16], "9.9.9", "three boots brought no confirmation"]
+    memory.forget_told()
+    assert memory.told() is None
 
 
 def test_too_large():

@@ -180,7 +180,7 @@ def cut_run(tmp_path, image_dir, made, operation, share):
     cut = {"at_ms": OFFER_AT_MS - 1, "fault": "power_cut",
            "args": {"operation": operation, "written": share, "for_ms": 3_000}}
     return update_bench.run(
-        tmp_path, image_dir, [cut, offered(tmp_path, made)], minutes=12)
+        tmp_path, image_dir, [cut, offered(tmp_path, made)], minutes=16)
 
 
 CUTS = [(operation, share) for operation in range(1, 1_000, 3) for share in (0.0, 0.5, 0.75)]

@@ -82,16 +82,20 @@ class Updates:
             self._offer = self._fetch = None
 
     def _look(self):
-        """Return the Running of up/info, and tell of an update that was taken back."""
+        """Return the Running of up/info, and tell what became of an update."""
         from idro.protocol.kernel import KERNEL
         from idro.update import memory
 
-        told = memory.take_told()
-        if told is not None:
+        now = slots.running
+        told = memory.told()
+        if told is not None and told[2]:
             self._node.record(
                 "update_reverted", {"release": told[0], "version": told[1], "reason": told[2]}
             )
-        now = slots.running
+            memory.forget_told()
+        elif told is not None and now.state == "ok":
+            self._node.record("update_confirmed", {"release": told[0], "version": told[1]})
+            memory.forget_told()
         release = memory.as_hex(memory.manifest_sha256(now.slot))
         return Running(now.slot, now.state, release, memory.counter(), KERNEL)
 
@@ -110,10 +114,10 @@ class Updates:
         from idro.app.trial import watch
 
         now = slots.running
-        detail = {"release": self.running.release[:16], "version": now.version}
-        self._node.record("update_trial", dict(detail, tries_left=now.tries))
+        self._node.record("update_trial", {
+            "release": self.running.release[:16], "version": now.version, "tries_left": now.tries,
+        })
         await watch(self._node)
-        self._node.record("update_confirmed", detail)
         self.running = self._look()
         self._node.link.tell_info()
 

@@ -11,8 +11,12 @@ _COUNTERS = ("security_a", "security_b")
 
 
 def confirm():
-    """The application on trial stays; what is older is refused from now on. Raises OSError."""
+    """The application on trial stays; what is older is refused from now on. Raises OSError.
+
+    What is to be told of it is noted first, so that it is told whenever the power goes.
+    """
     running = slots.running
+    _note(manifest_sha256(running.slot), running.version, "")
     slots.keep(running.slot)
     running.state = "ok"
     raise_counter(header(running.slot).security_counter)
@@ -33,11 +37,7 @@ def revert(slot, fallback, why):
     kept = store.blob("reverted") or b""
     if digest and not was_reverted(digest):
         kept = (digest[:_REVERTED_BYTES] + kept)[: _MAX_REVERTED * _REVERTED_BYTES]
-    told = f"{as_hex(digest[:8])} {version} {why}".encode()[:120]
-    try:
-        store.put(reverted=kept, update_told=told)
-    except OSError as error:
-        print("the update that is taken back cannot be noted:", error)
+    _note(digest, version, why, reverted=kept)
     slots.keep(fallback)
 
 
@@ -84,18 +84,29 @@ def manifest_sha256(slot):
         return b""
 
 
-def take_told():
-    """Return [release, version, reason] of an update that was taken back, once, or None."""
-    store = chip.Store()
-    told = store.text("update_told")
-    if not told:
-        return None
+def told():
+    """Return [release, version, reason] of the update that is still to be told of, or None.
+
+    Without a reason it was confirmed, else it was taken back.
+    """
+    words = chip.Store().text("update_told").split(" ", 2)
+    return words if len(words) == 3 else None
+
+
+def forget_told():
+    """It was told."""
     try:
-        store.put(update_told=b"")
+        chip.Store().put(update_told=b"")
     except OSError as error:
         print("what was told of the update stays:", error)
-    words = told.split(" ", 2)
-    return words if len(words) == 3 else ["", "?", told]
+
+
+def _note(digest, version, why, **more):
+    told = f"{as_hex(digest[:8])} {version} {why}".encode()[:120]
+    try:
+        chip.Store().put(update_told=told, **more)
+    except OSError as error:
+        print("what became of the update cannot be noted:", error)
 
 
 def fits(found):
