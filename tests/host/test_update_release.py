@@ -1,13 +1,19 @@
-"""Releases: built bit for bit the same, checked as the node will, and every tampering refused."""
+"""Releases: built bit for bit the same, every tampering refused; what the host takes the node
+takes too, by the node's own files."""
 
+import hashlib
 import subprocess
 import sys
+import types
+from io import BytesIO
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from idro.errors import UpdateError
 from idro.protocol.kernel import is_kernel
+from idro.update import manifest as node_manifest
 from idroserra.errors import ConfigError
 from idroserra.update import keys, manifest, release
 from idroserra.update.errors import BadRelease
@@ -81,9 +87,10 @@ def test_whatever_was_changed_is_refused(signer, folder, change, why):
         release.read(folder, [signer[1]])
 
 
-def test_parts_of_two_releases_make_none(signer, folder, tmp_path):
-    release.write(release.build(BOARD, signer[0], version="9.9.1"), tmp_path / "other")
-    (folder / "manifest").write_bytes((tmp_path / "other/manifest").read_bytes())
+def test_parts_of_two_releases_make_none(signer, folder):
+    other = (folder / "manifest").read_bytes().replace(b"version 9.9.0", b"version 9.9.1")
+    assert signer[1].has_signed(other, keys.sign(signer[0], other))
+    (folder / "manifest").write_bytes(other)
     with pytest.raises(BadRelease, match="changed after it was signed"):
         release.read(folder, [signer[1]])
 
@@ -176,3 +183,59 @@ def test_from_key_to_folder_on_the_command_line(tmp_path):
     assert "idro/app/node.mpy: is not the file" in refused.stderr
     assert run("build", BOARD, "--key", key, "--out", tmp_path / "r2",
                stdin=subprocess.DEVNULL).returncode == 2
+
+
+def read_by_node(data):
+    """Return [(sha256, size, path)] as the node reads a manifest. Raises UpdateError."""
+    file = BytesIO(data)
+    node_manifest.read_header(file)
+    found, last = [], ""
+    while (entry := node_manifest.read_entry(file, last)) is not None:
+        found.append((entry.sha256, entry.size, entry.path))
+        last = entry.path
+    return found
+
+
+def as_told(told):
+    return [(file.sha256, file.size, file.path) for file in told.files]
+
+
+def test_the_node_reads_a_manifest_as_the_host_wrote_it(made, tmp_path):
+    assert read_by_node(made.text) == as_told(made.manifest)
+    path = tmp_path / "manifest"
+    path.write_bytes(made.text)
+    assert len(list(node_manifest.entries(path))) == len(made.manifest.files)
+
+
+def test_the_nodes_arithmetic_takes_the_signature_and_no_other(signer, made, monkeypatch):
+    for name in ("esp32", "machine", "idro.board"):  # of the board: the arithmetic needs none
+        monkeypatch.setitem(sys.modules, name, types.ModuleType(name))
+    sys.modules["idro.board"].BOARD, sys.modules["idro.board"].SECURITY_COUNTER = {}, 1
+    from idro.update.verify import is_signed, key_id
+    digest, modulus = hashlib.sha256(made.text).digest(), signer[1].modulus
+    assert is_signed(modulus, made.signature, digest)
+    assert key_id(modulus) == signer[1].id == made.key_id
+    for at in range(0, 384, 16):
+        broken = bytearray(made.signature)
+        broken[at] ^= 1
+        assert not is_signed(modulus, bytes(broken), digest)
+    assert not is_signed(modulus, made.signature, hashlib.sha256(made.text + b" ").digest())
+    assert not is_signed(modulus, made.signature[:-1], digest)
+    for name in ("idro.update.verify", "idro.update.chip", "idro.update.memory"):
+        monkeypatch.delitem(sys.modules, name, raising=False)
+
+
+@settings(max_examples=300, deadline=None)
+@given(at=st.integers(0, 20_000), new=st.binary(min_size=0, max_size=3),
+       cut=st.integers(0, 3))
+def test_whatever_the_host_takes_the_node_takes(made, at, new, cut):
+    place = at % len(made.text)
+    data = made.text[:place] + new + made.text[place + cut:]
+    try:
+        told = manifest.read(data)
+    except BadRelease:
+        return
+    try:
+        assert read_by_node(data) == as_told(told)
+    except UpdateError as error:
+        pytest.fail(f"the node refuses what the host takes: {error}")

@@ -11,8 +11,8 @@ from dataclasses import dataclass
 from idroserra import contract
 from idroserra.update.release import MANIFEST, Release
 
-ASKS_PER_S = 40  # of one node: 30 kB/s
-BURST = 40
+ASKS_PER_S = 100  # of one node: 75 kB/s
+BURST = 100
 MOST_WAITING = 16  # of one node, not yet answered
 
 

@@ -301,7 +301,7 @@ class Updates:
     def _end(self, rollout: Rollout, state: str, reason: str, by: str) -> Rollout:
         """End a roll-out in `state`; what is being downloaded is called off."""
         now = self._now_unix_ms()
-        ended = replace(rollout, state=state, state_unix_ms=now, reason=reason)
+        ended = replace(rollout, state=state, state_unix_ms=now, reason=reason or rollout.reason)
         called_off = {
             name: replace(one, state=rules.CANCELLED, state_unix_ms=now, reason=reason)
             for name, one in self._updates[rollout.id].items()
