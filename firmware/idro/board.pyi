@@ -4,3 +4,4 @@ from typing import Any
 
 BOARD: dict[str, Any]
 VERSION: str
+SECURITY_COUNTER: int

@@ -26,7 +26,7 @@ class Updates:
         self._node = node
         self._commands = commands
         self._wanted = asyncio.Event()
-        self._offer = None  # (Offer, who asked)
+        self._offer: tuple | None = None  # (Offer, who asked)
         self._fetch = None
         self.ask = None
         self.running = self._look()
@@ -77,8 +77,7 @@ class Updates:
             self._let_go()
             self._wanted.clear()
             await self._wanted.wait()
-            if self._offer is not None:
-                await self._update(*self._offer)
+            await self._update()
             self._offer = self._fetch = None
 
     def _look(self):
@@ -99,7 +98,10 @@ class Updates:
         release = memory.as_hex(memory.manifest_sha256(now.slot))
         return Running(now.slot, now.state, release, memory.counter(), KERNEL)
 
-    async def _update(self, offer, by):
+    async def _update(self):
+        if self._offer is None:
+            return
+        offer, by = self._offer
         from idro.app.fetching import Fetch
 
         self._fetch = Fetch(self._node, offer, self.ask)

@@ -43,27 +43,14 @@ def start(feed):
 
 def _choose():
     """Fill in slots.running, and take a try off. Raises OSError."""
-    pointer = slots.read()
-    if pointer is None:
+    if slots.read() is None:
         return
     from idro.update import memory
 
-    while pointer is not None:
-        slot, state, tries, fallback = pointer
-        why = None
-        try:
-            found = memory.header(slot)
-            why = memory.fits(found)
-        except (OSError, UpdateError):
-            why = "its manifest cannot be read"
-        if why is None and state == "trial" and tries == 0:
-            why = "three boots brought no confirmation"
-        if why is None:
-            break
-        memory.revert(slot, fallback, why)
-        pointer = slots.read()
-    if pointer is None:
+    chosen = _fitting(memory)
+    if chosen is None:
         return
+    slot, state, tries, fallback, found = chosen
     if state == "trial":
         slots.put_on_trial(slot, tries - 1, fallback)
     else:
@@ -74,6 +61,26 @@ def _choose():
     running = slots.running
     running.slot, running.state, running.tries = slot, state, max(0, tries - 1)
     running.version = found.version
+
+
+def _fitting(memory):
+    """Take back what had its tries or does not fit; return (slot, state, tries, fallback, Header)
+    of what runs then, None for the flashed application. Raises OSError."""
+    while True:
+        pointer = slots.read()
+        if pointer is None:
+            return None
+        slot, state, tries, fallback = pointer
+        try:
+            found = memory.header(slot)
+            why = memory.fits(found)
+        except (OSError, UpdateError):
+            found, why = None, "its manifest cannot be read"
+        if why is None and state == "trial" and tries == 0:
+            why = "three boots brought no confirmation"
+        if why is None:
+            return slot, state, tries, fallback, found
+        memory.revert(slot, fallback, why)
 
 
 def _guarded(feed):
