@@ -4,8 +4,12 @@ went back."""
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from idroserra.update import rules
+from idroserra import contract
+from idroserra.nodes import Node
+from idroserra.update import rules, steps
+from idroserra.update.book import NodeUpdate
 from idroserra.update.rules import Plan, Seen, decide
+from idroserra.web.told import NewestEvents
 
 NOW = 1_795_507_200_000
 WATCH_MS = 3_600_000
@@ -139,3 +143,51 @@ def test_every_fleet_comes_to_an_end(data):
         assert any(one.state == rules.REVERTED for one in nodes.values())
     else:
         assert set(given_to) == set(wished.nodes)
+
+
+RELEASE = "ab" * 32
+
+
+def followed(state, *kinds, running=None, online=True, since_ms=0, **more):
+    """Return the way of a node in `state` that has told these events since."""
+    told = NewestEvents(None, lambda: NOW)
+    for index, kind in enumerate(kinds):
+        told.take("a", (NOW + index) * 1_000, kind, {"release": RELEASE[:16], "reason": "why"})
+    info = contract.Info("1", "b", "c", "d", 0, None, "none", "", "", (), {}, (), False, 100, 0,
+                         running or contract.AS_FLASHED)
+    way = NodeUpdate("r", "a", state, NOW - since_ms, wave=0, offered_unix_ms=NOW - since_ms,
+                     heard_unix_ms=NOW - since_ms, **more)
+    return steps.followed(way, RELEASE, Node("a", "s", online, info=info), told, NOW)
+
+
+def test_a_node_is_followed_by_what_it_tells():
+    assert followed(rules.OFFERED, "update_offered").state == rules.DOWNLOADING
+    assert followed(rules.DOWNLOADING, "update_downloaded", "update_trial").state == rules.TRIAL
+    assert followed(rules.TRIAL, "update_confirmed").state == rules.CONFIRMED
+    gone = followed(rules.TRIAL, "update_reverted")
+    assert (gone.state, gone.reason) == (rules.REVERTED, "why")
+    late = followed(rules.TRIAL, "update_downloaded")
+    assert late.state == rules.TRIAL  # old news
+
+
+def test_what_a_node_says_it_runs_counts_where_no_event_came():
+    on_trial = contract.Running("a", "trial", RELEASE, 1, 1)
+    assert followed(rules.DOWNLOADED, running=on_trial).state == rules.TRIAL
+    assert followed(rules.LOST, running=on_trial._replace(state="ok")).state == rules.CONFIRMED
+    assert followed(rules.TRIAL, since_ms=3_600_000).state == rules.REVERTED
+    assert followed(rules.TRIAL, since_ms=3_600_000, online=False).state == rules.TRIAL
+
+
+def test_a_refusal_counts_also_once_all_of_it_is_there():
+    refused = followed(rules.DOWNLOADED, "update_refused")
+    assert (refused.state, refused.offers, refused.reason) == (rules.WAITING, 1, "why")
+    third = followed(rules.DOWNLOADED, "update_refused", offers=rules.MOST_OFFERS - 1)
+    assert third.state == rules.REFUSED
+
+
+def test_a_node_that_does_not_come_back_is_lost():
+    way = NodeUpdate("r", "a", rules.TRIAL, NOW, heard_unix_ms=NOW)
+    assert steps.overdue(way, NOW + rules.BACK_MS, 1, 1).state == rules.TRIAL
+    assert steps.overdue(way, NOW + rules.BACK_MS + 1, 1, 1).state == rules.LOST
+    silent = NodeUpdate("r", "a", rules.DOWNLOADING, NOW, heard_unix_ms=NOW)
+    assert steps.overdue(silent, NOW + 601_000, 120_000, 600_000).state == rules.WAITING

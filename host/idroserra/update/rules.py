@@ -20,6 +20,7 @@ UNDER_WAY = (OFFERED, DOWNLOADING, DOWNLOADED, TRIAL)
 FAILED = (REVERTED, LOST)
 MOST_OFFERS = 3  # that a node may refuse before it is left out
 AGAIN_MS = 600_000  # after a refusal, or an offer that nothing came of
+QUIET_MS = 5_400_000  # a node that has it all waits for a quiet moment, an hour at most
 BACK_MS = 1_800_000  # a node that restarts for its trial has ended it by then, one way or other
 
 

@@ -61,7 +61,8 @@ def answered(
     update: NodeUpdate, answer: tuple[str, str] | None, now_unix_ms: int
 ) -> NodeUpdate:
     """Return the way after the node's answer to an offer: (state of the command, reason)."""
-    if answer is None or update.state not in (rules.OFFERED, rules.DOWNLOADING):
+    if answer is None or update.state not in (rules.OFFERED, rules.DOWNLOADING,
+                                              rules.DOWNLOADED):
         return update
     state, reason = answer
     if state == "done":
@@ -85,8 +86,8 @@ def overdue(
     if update.state == rules.DOWNLOADING and silent > silent_ms:
         return replace(update, state=rules.WAITING, state_unix_ms=now_unix_ms,
                        reason="it stopped asking for the release")
-    is_away = now_unix_ms - update.state_unix_ms > rules.BACK_MS
-    if update.state in (rules.DOWNLOADED, rules.TRIAL) and is_away:
+    most_ms = {rules.DOWNLOADED: rules.QUIET_MS, rules.TRIAL: rules.BACK_MS}.get(update.state)
+    if most_ms is not None and now_unix_ms - update.state_unix_ms > most_ms:
         return replace(update, state=rules.LOST, state_unix_ms=now_unix_ms)
     return update
 
