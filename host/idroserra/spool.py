@@ -14,6 +14,7 @@ from __future__ import annotations
 import sqlite3
 import threading
 from collections.abc import Callable, Iterable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from functools import cache, partial
 from pathlib import Path
@@ -110,7 +111,7 @@ class Spool:
     def depth(self) -> int:
         """Number of records that wait for the store."""
         with self._lock:
-            self._notice_others()
+            self._refresh()
             return self._depth
 
     @property
@@ -213,13 +214,13 @@ class Spool:
     def epoch(self, node: str, boot_id: str) -> int | None:
         """Return the wall time at the boot's at_ms 0 once it is decided, else None."""
         with self._lock:
-            self._notice_others()
+            self._refresh()
             return self._receipts.epoch(node, boot_id)
 
     def stored_upto(self, node: str, boot_id: str) -> int:
         """Return the highest seq up to which nothing of the boot is outstanding."""
         with self._lock:
-            self._notice_others()
+            self._refresh()
             return self._receipts.stored_upto(node, boot_id)
 
     def counts(self) -> dict[str, dict[str, int]]:
@@ -229,7 +230,7 @@ class Spool:
         passed over for good. rejected counts messages, records that could not be read, and points
         the store refused: those read later are received as well."""
         with self._lock:
-            self._notice_others()
+            self._refresh()
             return {node: dict(counts) for node, counts in self._receipts.counts.items()}
 
     def news(self, after: int | None) -> tuple[int, list[News]]:
@@ -309,6 +310,11 @@ class Spool:
             " coalesce(sum(count) FILTER (WHERE name='stored'), 0) FROM counters").fetchone()
         self._depth = int(received - stored)
         self._version = version
+
+    def _refresh(self) -> None:
+        """Notice others where that can be seen; a disk that fails is told by the next commit."""
+        with suppress(sqlite3.Error):
+            self._notice_others()
 
     def _transact(self, run: Callable[[], None]) -> None:
         with self._lock:

@@ -8,7 +8,7 @@ from contextlib import closing
 from faults import pause
 from rig import Rig
 
-# More of it: IDROSERRA_WORKER_KILLS=500 .venv/bin/pytest -n 0 tests/chaos/test_workers.py
+# More of it: IDROSERRA_WORKER_KILLS=500 .venv/bin/pytest -n 0 tests/chaos/test_chaos_workers.py
 KILLS = int(os.environ.get("IDROSERRA_WORKER_KILLS", "10"))
 AWAY_S = 0.3
 
