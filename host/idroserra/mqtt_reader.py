@@ -135,7 +135,9 @@ class Reader:
                 config.kept_s, config.receive_maximum, MAX_PACKET_BYTES
             ) if self._is_v5 else None
             line.sendall(mqtt_wire.connect(
-                self._client_id, config.username, password, KEEPALIVE_S, properties))
+                self._client_id, config.username, password, KEEPALIVE_S, properties,
+                # A session of 3.1.1 has no end: a member that is gone would get its part for ever.
+                is_clean=config.share is not None and not self._is_v5))
         except (OSError, WireError):
             line.close()
             raise
