@@ -11,8 +11,7 @@ from typing import Any
 
 import paho.mqtt.client as mqtt
 
-from conftest import find_mosquitto
-from idroserra.broker import free_port
+from idroserra.broker import find_mosquitto, free_port
 from idroserra.line import line
 from waiting import wait_until
 
