@@ -7,6 +7,7 @@
 #   make chaos   thousands of kills, dead lines, full disks; every record counted (hours; resumes)
 #   make bench-ingest  the same readings through our host and through peers (some 15 minutes)
 #   make bench-nodes   1,000 nodes on one host: delay, CPU, memory, every record found (5 minutes)
+#   make bench-heap  what the firmware takes of a chip's heap, board by board (minutes)
 #   make campaign-safety  the fault matrix, 500 random days, an evil host: no invariant may break
 #   make campaign-forged  1,000 forged, replayed, late, foreign, retained commands: none moves a pin
 #   make mutate  break the firmware on purpose; a scenario must notice each defect
@@ -131,6 +132,10 @@ bench-sim-crop: venv  # 35 days of lettuce with their promises: about 5 minutes
 
 bench-sim-week: venv  # seven days twice, bit for bit the same: a few minutes
 	$(PY) bench/bench_sim.py --days 7 --twice
+
+bench-heap: venv web  # all boards on 32 bits, from .mpy and frozen; needs gcc-multilib: some minutes
+	$(PY) bench/bench_heap.py $(ARGS)
+.PHONY: bench-heap
 
 bench-store: venv  # 5 million points in SQLite: bytes a point, ms a chart; about a minute
 	$(PY) bench/bench_store.py $(ARGS)

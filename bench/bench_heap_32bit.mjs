@@ -1,19 +1,23 @@
-// What an image takes of the heap on 32 bits: MicroPython's WebAssembly build, the only one at hand.
+// What an image takes of the heap on 32 bits: MicroPython's WebAssembly build, which `make web` fetches.
 //
-//   npm install @micropython/micropython-webassembly-pyscript@1.27.0
 //   idroserra board build esp32-reservoir --out IMAGE
 //   node bench/bench_heap_32bit.mjs IMAGE
 //
-// Prints the bytes in use after a collection. Seconds. The figures are in docs/memory.md.
+// Prints the bytes in use after a collection at each step, as tests/sim/bare_node.py does. Seconds.
 
 import fs from "fs";
+import { createRequire } from "module";
 import path from "path";
-import { fileURLToPath } from "url";
-import { loadMicroPython } from "@micropython/micropython-webassembly-pyscript";
+import { fileURLToPath, pathToFileURL } from "url";
+
+const web = createRequire(new URL("../host/web/package.json", import.meta.url));
+const build = web.resolve("@micropython/micropython-webassembly-pyscript/micropython.mjs");
+const { loadMicroPython } = await import(pathToFileURL(build));
 
 const image = process.argv[2];
 const stubs = fileURLToPath(new URL("../tests/sim/bare_node.py", import.meta.url));
-const micropython = await loadMicroPython({ heapsize: 8 << 20, stdout: console.log });
+// What the node prints of hardware that is not there is of no interest.
+const micropython = await loadMicroPython({ heapsize: 8 << 20, stdout: () => {} });
 
 function copy(folder) {
   for (const name of fs.readdirSync(folder)) {
@@ -35,9 +39,9 @@ function used() {
   return micropython.globals.get("in_use");
 }
 
-copy(image);
-micropython.FS.writeFile("/bare_node.py", fs.readFileSync(stubs));
-micropython.runPython(`
+async function measure() {
+  micropython.FS.writeFile("/bare_node.py", fs.readFileSync(stubs));
+  micropython.runPython(`
 import asyncio, binascii, gc, hashlib, json, os, random, struct, sys, time
 sys.path[:] = ["/", ".frozen"]
 import bare_node
@@ -48,8 +52,19 @@ sys.modules["os"] = bare_node.Module(names)
 for name in ("socket", "select"):
     sys.modules[name] = bare_node.Module({})
 `);
-const start = used();
-micropython.runPython("from idro.app import hardware, node");
-console.log("imports", used() - start);
-micropython.runPython("built = node.Node(hardware.start_watchdog(), '0badcafe')");
-console.log("built", used() - start);
+  const start = used();
+  micropython.runPython("from idro.app import node\nfrom idro.update import chip");
+  console.log("imports", used() - start);
+  micropython.runPython("built = node.Node(chip.start_watchdog(), '0badcafe')");
+  console.log("built", used() - start);
+  await micropython.runPythonAsync("await bare_node.cycles(built, 20)");
+  console.log("cycles", used() - start);
+}
+
+copy(image);
+try {
+  await measure();
+} catch (error) {
+  console.error(error.message); // and not the library's whole source
+  process.exit(1);
+}

@@ -39,6 +39,10 @@ class Pin(Stub):
         return None
 
 
+class Adc(Stub):
+    ATTN_11DB = 3
+
+
 class Quiet(Stub):
     """What takes every call and does nothing: timers, PWM, the watchdog."""
 
@@ -94,7 +98,7 @@ def install():
     machine = {name: number for number, name in enumerate(causes)}
     machine.update({
         "Pin": Pin, "PWM": Quiet, "Timer": Quiet, "WDT": Quiet, "I2C": Stub, "SoftI2C": Stub,
-        "UART": Stub, "RTC": Rtc, "reset_cause": lambda: 0, "reset": nothing,
+        "UART": Stub, "ADC": Adc, "RTC": Rtc, "reset_cause": lambda: 0, "reset": nothing,
         "time_pulse_us": answer,
     })
     sys.modules["machine"] = Module(machine)

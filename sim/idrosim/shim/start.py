@@ -12,6 +12,7 @@ import sys
 sys.path[0] = "/".join(sys.path[0].split("/")[:-2]) or "."
 
 import builtins  # noqa: E402
+import gc  # noqa: E402
 import json  # noqa: E402
 import time as real_time  # noqa: E402
 
@@ -94,10 +95,29 @@ def trace_and_end(rig):
         rig.stop(0)
 
     rig.finish = finish
+    if rig.job.get("heap_every_ms"):
+        tell_heap(rig, rig.job["heap_every_ms"] * 1_000)
     if every_us:
         clock.at((clock.now_us + every_us - 1) // every_us * every_us, trace)
     if rig.job.get("duration_ms"):
         clock.at(rig.job["duration_ms"] * 1_000, finish)
+
+
+def tell_heap(rig, every_us):
+    """Print at that rhythm how much more of the heap is held than before the firmware began.
+
+    What the simulator comes to hold meanwhile is in it.
+    """
+    gc.collect()
+    before = gc.mem_alloc()
+
+    def tell():
+        gc.collect()
+        rig.emit({"t": "heap", "at_ms": rig.clock.now_us // 1_000,
+                  "used_bytes": gc.mem_alloc() - before})
+        rig.clock.at(rig.clock.now_us + every_us, tell)
+
+    rig.clock.at(rig.clock.now_us + every_us, tell)
 
 
 def run_board(rig):
