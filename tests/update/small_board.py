@@ -202,7 +202,7 @@ def _load():
 
 def _open(path, mode="r"):
     """Open a file of the board, or where others use these modules too, one of this machine."""
-    if path.startswith(("/a/", "/b/", "/slot", "/idro/")):
+    if str(path).startswith(("/a/", "/b/", "/slot", "/idro/")):
         return board.flash.open(path, mode)
     return open(path, mode)
 

@@ -63,7 +63,7 @@ class UpdateHost:
 
     def runs(self, info):
         """Stop offering what the node runs."""
-        if info["update"]["release"] == _hex(hashlib.sha256(self._manifest).digest()):
+        if info.get("update", {}).get("release") == _hex(hashlib.sha256(self._manifest).digest()):
             self._release = None
 
     def answered(self, payload):
