@@ -1,13 +1,11 @@
 // The page of the journal: write, look through what was written, take it along.
 
-import { renderBell } from "./bell.js";
+import { keepFrame } from "./frame.js";
 import { t } from "./i18n.js";
 import { request, start } from "./link.js";
 import { NoteForm } from "./note_form.js";
 import { aboutText, headline, photoAlt, photoPath, whenText } from "./notes.js";
-import { listen, once, state } from "./state.js";
-import { overall } from "./overview.js";
-import { newestOf, renderLink, renderStrip, verdictOf, withHost } from "./strip.js";
+import { state } from "./state.js";
 import { number } from "./words.js";
 
 const byId = (id) => document.getElementById(id);
@@ -164,20 +162,6 @@ function reload() {
 
 const form = new NoteForm(byId("note"), reload);
 
-function renderFrame() {
-  const nodes = [...state.nodes.values()];
-  renderStrip(byId("strip"), state.link === "lost" ? verdictOf({}) : withHost(overall(nodes)), newestOf(nodes));
-  renderLink(byId("link"));
-  renderBell();
-}
-
-const renderSoon = once(renderFrame);
-
-listen((message) => {
-  if (message.type === "outdated") byId("outdated").hidden = false;
-  if (message.type === "journal") reload();
-  renderSoon();
-});
 /** A node and a site are not asked for together. */
 function narrowed(select) {
   const other = { "of-node": "of-site", "of-site": "of-node" }[select.id];
@@ -197,7 +181,7 @@ for (const select of selects) {
 }
 if (state.nodes.has(asked.get("node"))) form.clear(asked.get("node"));
 else if (state.nodes.size === 1) form.clear([...state.nodes.keys()][0]);
-renderFrame();
+keepFrame((message) => message.type === "journal" && reload());
 renderFiles();
 reload();
 start();

@@ -1,10 +1,7 @@
 // The page of updates: drawn by the host, and drawn again while something is under way.
 
-import { renderBell } from "./bell.js";
+import { keepFrame } from "./frame.js";
 import { request, start } from "./link.js";
-import { overall } from "./overview.js";
-import { listen, once, state } from "./state.js";
-import { newestOf, renderLink, renderStrip, verdictOf, withHost } from "./strip.js";
 
 const AGAIN_MS = 4_000;
 const byId = (id) => document.getElementById(id);
@@ -40,19 +37,6 @@ shown.addEventListener("click", (event) => {
   if (button) cancel(button);
 });
 
-function renderFrame() {
-  const nodes = [...state.nodes.values()];
-  renderStrip(byId("strip"), state.link === "lost" ? verdictOf({}) : withHost(overall(nodes)), newestOf(nodes));
-  renderLink(byId("link"));
-  renderBell();
-}
-
-const renderSoon = once(renderFrame);
-
-listen((message) => {
-  if (message.type === "outdated") byId("outdated").hidden = false;
-  renderSoon();
-});
 setInterval(() => document.visibilityState === "visible" && reload(), AGAIN_MS);
-renderFrame();
+keepFrame();
 start();
