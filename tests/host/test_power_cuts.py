@@ -63,9 +63,13 @@ class File:
     def __init__(self, memory, data):
         self._memory = memory
         self._data = data
+        self._at = 0
 
-    def read(self):
-        return bytes(self._data)
+    def readinto(self, buffer):
+        part = self._data[self._at : self._at + len(buffer)]
+        buffer[: len(part)] = part
+        self._at += len(part)
+        return len(part)
 
     def write(self, data):
         self._memory._powered()

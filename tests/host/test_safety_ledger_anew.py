@@ -6,6 +6,7 @@ import pytest
 from ledger_rig import GOOD, HEAD, LATCH, RESERVE, SETTLE, Node, record
 
 from idro.errors import LedgerError
+from idro.safety import ledger as ledger_module
 from idro.safety.ledger import MAX_LIVE, MAX_RECORDS, STOPPED
 from idro.safety.limits import DAY_MS
 
@@ -96,3 +97,57 @@ def test_256_runs_in_a_day_are_the_most(node):
         node.ledger.reserve("ph_up", 1, 1)
     node.now_ms += 1
     node.ledger.reserve("ph_up", 1, 1)
+
+
+# Long ledgers. They are read record by record, and what is older than a day is let go meanwhile.
+
+
+def test_a_day_of_many_runs_is_read_back(node):
+    node.open(existed=False)
+    for _ in range(100):
+        node.now_ms += 1_000
+        node.give()
+    assert node.open().spent("ph_down", DAY_MS) == (100_000, 100_000)
+    assert node.ledger.since_ms("ph_down") == 0
+    assert not node.ledger.was_damaged
+
+
+def test_what_is_a_day_older_than_the_newest_record_is_not_read_back(node):
+    node.open(existed=False)
+    node.give("ph_up")
+    node.now_ms += 1
+    node.give("ph_up")
+    node.now_ms += DAY_MS
+    for _ in range(30):
+        node.give()
+    on_flash = node.flash()
+    node.now_ms = 1_000  # a chain that lags is raised after reading, and nothing came back early
+    assert node.open().spent("ph_up", DAY_MS) == (1_000, 1_000)
+    assert node.ledger.last_chain_ms == 1_001 + DAY_MS
+    assert node.flash() == on_flash
+
+
+def test_a_run_that_power_cut_long_ago_is_still_told_among_many_others(node):
+    node.open(existed=False)
+    node.ledger.reserve("ph_up", 2_000, 2_000)
+    for _ in range(40):
+        node.now_ms += DAY_MS // 10
+        node.give()
+    assert node.open().had_open_reserve
+
+
+def test_a_copy_that_cannot_be_read_a_second_time_is_written_anew(node, monkeypatch):
+    node.open(existed=False)
+    node.give()
+    opened = []
+
+    def once(path, mode):
+        opened.append(path)
+        if opened.count(path) == 2 and mode == "rb":
+            raise OSError(5)
+        return open(path, mode)
+
+    monkeypatch.setattr(ledger_module, "open", once, raising=False)
+    assert node.open().spent("ph_down", DAY_MS) == (1_000, 1_000)
+    assert len(node.flash()) == 3
+    assert node.ledger.error == ""

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from idro.safety.ledger import MAX_RECORDS, Ledger
 from idroserra import image
 from idrosim.process import find_micropython
 
@@ -16,13 +17,26 @@ BARE_NODE = Path(__file__).with_name("bare_node.py")
 MOST_IMPORTED_BYTES = 244_000
 MOST_BYTES = 324_000  # 12,000 more since updates over the air: docs/memory.md
 HEAP = "384K"
+# What a ledger of five weeks, eight doses a day, may hold more than a new one: a day's doses.
+MOST_LEDGER_BYTES = 6_000
+DOSE_EVERY_MS = 10_800_000
 
 
 @pytest.fixture(scope="module")
-def steps(tmp_path_factory):
-    """Return {step: (bytes added, bytes in all)} of the reference board."""
+def folder(tmp_path_factory):
+    """Return the image of the reference board, not yet started."""
     folder = tmp_path_factory.mktemp("image")
     image.build_image("esp32-reservoir", folder)
+    return folder
+
+
+@pytest.fixture(scope="module")
+def steps(folder):
+    """Return {step: (bytes added, bytes in all)}."""
+    return started(folder)
+
+
+def started(folder):
     done = subprocess.run(
         [find_micropython(), "-X", f"heapsize={HEAP}", BARE_NODE, folder],
         capture_output=True, text=True, timeout=60, check=False,
@@ -43,6 +57,17 @@ def test_the_node_fits_its_share_of_the_heap(steps):
     print("dearest: " + ", ".join(f"{name} {added}" for name, (added, _) in dearest))
     assert steps["imports"][1] <= MOST_IMPORTED_BYTES
     assert steps["cycles"][1] <= MOST_BYTES
+
+
+def test_a_full_ledger_takes_no_more_than_its_last_day(folder, steps):
+    now_ms = 0
+    paths = (str(folder / "data" / "ledger.a"), str(folder / "data" / "ledger.b"))
+    ledger = Ledger(paths, lambda: now_ms, existed=False)
+    for _ in range(MAX_RECORDS // 2 - 2):
+        now_ms += DOSE_EVERY_MS
+        ledger.settle(ledger.reserve("ph_down", 1_000, 1_000), 1_000, 1_000)
+    full = started(folder)
+    assert full["cycles"][1] - steps["cycles"][1] < MOST_LEDGER_BYTES
 
 
 def test_no_prose_of_the_host_is_loaded(steps):

@@ -10,6 +10,7 @@ so no budget comes back early whatever the wall clock does. The latch of the gat
 """
 
 import binascii
+import gc
 import os
 import struct
 
@@ -29,6 +30,7 @@ MAX_LIVE = 256
 _OPEN_SLACK_MS = 30_000
 _MEND_EVERY_MS = 60_000
 _SPENT_UL = 2_000_000_000
+_TRIM_EVERY = 32  # records read, what is older than a day is let go
 
 LATCHES = (
     "", "stopped by a person", "three abnormal resets within a day",
@@ -124,10 +126,8 @@ class Ledger:
         return None if end_ms is None else max(0, self._chain_now_ms() - end_ms - 1)
 
     def _load(self, existed):
-        copies = [_read_copy(path) for path in self._paths]
+        copies = [self._read(path) for path in self._paths]
         states = [state for state, _ in copies]
-        for _, records in copies:
-            self._replay(records)
         for number, end_ms, _, _, _ in self._entries.values():
             self._last_end_ms[number] = max(end_ms, self._last_end_ms[number])
         is_new = states == ["missing", "missing"] and not existed
@@ -135,25 +135,55 @@ class Ledger:
         if is_damaged:
             self.was_damaged = True
             self._spend_the_day()
-        if states != ["clean", "clean"] or is_damaged or copies[0][1] != copies[1][1]:
+        if states != ["clean", "clean"] or is_damaged or not _are_alike(self._paths):
             self._compact()
         else:
-            self._records = len(copies[0][1])
+            self._records = copies[0][1]
             self._is_sound = True
 
-    def _replay(self, records):
-        for kind, number, entry_id, chain_ms, on_ms, volume_ul in records:
-            self.last_chain_ms = max(self.last_chain_ms, chain_ms)
-            self._next_id = max(self._next_id, on_ms if kind == _HEAD else entry_id + 1)
-            if kind == _LATCH:
-                if entry_id >= self._latch_id:
-                    self._latch_id = entry_id
-                    self.latch_code = number if number < len(LATCHES) else DAMAGED
-            elif kind == _SETTLE:
-                self._put(entry_id, (number, chain_ms, on_ms, volume_ul, False))
-            elif kind == _RESERVE and entry_id not in self._entries:
-                end_ms = chain_ms + on_ms + _OPEN_SLACK_MS
-                self._put(entry_id, (number, end_ms, on_ms, volume_ul, True))
+    def _read(self, path):
+        """Replay the records of one copy that check; return (clean, damaged or missing, their
+        number). One by one: two lists of them are more than a board without PSRAM has room for."""
+        chunk = bytearray(RECORD_BYTES)
+        body = memoryview(chunk)[:_BODY_BYTES]
+        count = least = 0
+        has_bad = False
+        try:
+            with open(path, "rb") as copy:
+                while True:
+                    size = copy.readinto(chunk)
+                    if not size:
+                        break
+                    record = _unpack(chunk, body) if size == RECORD_BYTES else None
+                    if record is None:
+                        has_bad = True
+                        continue
+                    if count == 0:
+                        has_bad = has_bad or record[0] != _HEAD
+                        least = record[2]
+                    self._replay(record)
+                    count += 1
+                    if count % _TRIM_EVERY == 0:
+                        self._trim()
+        except OSError:
+            return "missing", 0
+        if has_bad or not count or count - 1 < least:
+            return "damaged", count
+        return "clean", count
+
+    def _replay(self, record):
+        kind, number, entry_id, chain_ms, on_ms, volume_ul = record
+        self.last_chain_ms = max(self.last_chain_ms, chain_ms)
+        self._next_id = max(self._next_id, on_ms if kind == _HEAD else entry_id + 1)
+        if kind == _LATCH:
+            if entry_id >= self._latch_id:
+                self._latch_id = entry_id
+                self.latch_code = number if number < len(LATCHES) else DAMAGED
+        elif kind == _SETTLE:
+            self._put(entry_id, (number, chain_ms, on_ms, volume_ul, False))
+        elif kind == _RESERVE and entry_id not in self._entries:
+            end_ms = chain_ms + on_ms + _OPEN_SLACK_MS
+            self._put(entry_id, (number, end_ms, on_ms, volume_ul, True))
 
     def _put(self, entry_id, entry):
         self._entries[entry_id] = entry
@@ -172,8 +202,7 @@ class Ledger:
     def _make_room(self):
         if self._records >= MAX_RECORDS or not self._is_sound:
             self._compact()
-        if len(self._entries) >= MAX_LIVE:
-            self._forget_old()
+        self._forget_old()
         if len(self._entries) >= MAX_LIVE:
             raise LedgerError("the ledger is full: too many runs today")
         if not self._is_sound:
@@ -183,6 +212,16 @@ class Ledger:
         since_ms = self._chain_now_ms() - DAY_MS
         for entry_id in [key for key, entry in self._entries.items() if entry[1] < since_ms]:
             del self._entries[entry_id]
+
+    def _trim(self):
+        """Forget the settled runs that are a day older than the newest record read so far."""
+        since_ms = self.last_chain_ms - DAY_MS
+        entries = self._entries
+        for entry_id in [key for key in entries if entries[key][1] < since_ms]:
+            if not entries[entry_id][4]:
+                del entries[entry_id]
+        if len(entries) >= _TRIM_EVERY:
+            gc.collect()  # what stays would lie in pieces between what was only read
 
     def _append(self, kind, number, entry_id, chain_ms, on_ms, volume_ul):
         record = _pack(kind, number, entry_id, chain_ms, on_ms, volume_ul)
@@ -231,33 +270,26 @@ def _pack(kind, number, entry_id, chain_ms, on_ms, volume_ul):
     return body + struct.pack("<I", binascii.crc32(body) & 0xFFFFFFFF)
 
 
-def _read_copy(path):
-    """Return (state, the records that check): clean, damaged or missing."""
+def _are_alike(paths):
+    """True where both copies, clean ones, hold the same."""
+    first, second = bytearray(RECORD_BYTES), bytearray(RECORD_BYTES)
     try:
-        with open(path, "rb") as copy:
-            data = copy.read()
+        with open(paths[0], "rb") as copy, open(paths[1], "rb") as other:
+            while True:
+                size = copy.readinto(first)
+                if size != other.readinto(second) or first != second:
+                    return False
+                if not size:
+                    return True
     except OSError:
-        return "missing", []
-    records = []
-    has_bad = False
-    for start in range(0, len(data), RECORD_BYTES):
-        record = _unpack(data[start : start + RECORD_BYTES])
-        if record is None:
-            has_bad = True
-        else:
-            records.append(record)
-    if has_bad or not records or records[0][0] != _HEAD or len(records) - 1 < records[0][2]:
-        return "damaged", records
-    return "clean", records
+        return False
 
 
-def _unpack(chunk):
-    if len(chunk) != RECORD_BYTES:
+def _unpack(chunk, body):
+    """Return the record in `chunk`, None where it does not check; `body` is a view of its body."""
+    if struct.unpack_from("<I", chunk, _BODY_BYTES)[0] != binascii.crc32(body) & 0xFFFFFFFF:
         return None
-    body = chunk[:_BODY_BYTES]
-    if struct.unpack("<I", chunk[_BODY_BYTES:])[0] != binascii.crc32(body) & 0xFFFFFFFF:
-        return None
-    kind, number, _, entry_id, chain_ms, on_ms, volume_ul = struct.unpack(_BODY, body)
+    kind, number, _, entry_id, chain_ms, on_ms, volume_ul = struct.unpack_from(_BODY, chunk)
     if not _HEAD <= kind <= _LATCH or (kind in (_RESERVE, _SETTLE) and number >= len(CHANNELS)):
         return None
     return kind, number, entry_id, chain_ms, on_ms, volume_ul
