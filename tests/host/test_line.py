@@ -141,18 +141,6 @@ def test_nobody_takes_the_place_of_another(rig, people):
     stranger.close()
 
 
-def test_hundreds_that_say_nothing_keep_nobody_out(rig, people):
-    idle = [socket.create_connection(("127.0.0.1", rig.node_port), 60) for _ in range(300)]
-    for number, plain in enumerate(idle[:50]):
-        plain.sendall(b"\x16\x03\x01" + bytes([number]))  # the beginning of a handshake
-    fresh = rig.client(ONE)
-    fresh.publish(f"idro/v1/{ONE}/up/ack", b"through the crowd")
-    assert heard(people[line.HOST])[1] == b"through the crowd"
-    fresh.close()
-    for plain in idle:
-        plain.close()
-
-
 def test_who_is_revoked_is_put_out_and_the_others_notice_nothing(tmp_path):
     rig = Rig(tmp_path)
     rig.start()

@@ -39,7 +39,7 @@ def now_unix_ms():
 class PahoNode:
     """answer: an outcome of the contract, or None for a node that stays silent."""
 
-    def __init__(self, node, port, key=b"k" * 32):
+    def __init__(self, node, port, key=b"k" * 32, context=None):
         self.node = node
         self.key = key
         self.answer = "done"
@@ -55,6 +55,8 @@ class PahoNode:
         self._ready = threading.Event()
         self._client = mqtt.Client(CallbackAPIVersion.VERSION2, client_id=node)
         self._client.username_pw_set(node)
+        if context is not None:
+            self._client.tls_set_context(context)
         self._client.will_set(topics.up(node, "status"), b"offline", qos=1, retain=True)
         self._client.on_subscribe = lambda *_: self._ready.set()
         self._client.on_message = self._on_message

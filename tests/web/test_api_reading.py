@@ -145,3 +145,20 @@ def test_health_counts_a_malformed_message_and_goes_on(host, eventually):
     eventually(lambda: host.counts()["rejected"] == 1, 10, "the rejected message")
     node.live()
     host.settle("idro-a", 1)
+
+
+def test_a_question_of_too_long_or_too_fine_a_span_is_refused(host):
+    host.node("idro-a")
+    span = {"from_unix_ms": 0, "to_unix_ms": 400 * DAY_MS}
+    for path, asked in (("series", {"channels": "reservoir.ph"}), ("events", {})):
+        url = f"/api/nodes/idro-a/{path}"
+        assert host.client.get(url, params=asked | span).status_code == 200
+        for beyond in ({"to_unix_ms": 400 * DAY_MS + 1}, {"to_unix_ms": 0}):
+            answer = host.client.get(url, params=asked | span | beyond)
+            assert answer.status_code == 422, answer.text
+            assert "by at most 400 days" in answer.json()["error"]
+    url = "/api/nodes/idro-a/series"
+    for beyond in ({"columns": 4_001}, {"channels": ",".join(
+            f"tank{number}.ph" for number in range(33))}):
+        answer = host.client.get(url, params={"channels": "reservoir.ph"} | span | beyond)
+        assert answer.status_code == 422, answer.text

@@ -18,6 +18,7 @@ from fastapi import FastAPI
 
 from idroserra import systemd
 from idroserra.errors import ConfigError
+from idroserra.web.connection import HANDSHAKE_S, Connection, Door
 
 if TYPE_CHECKING:
     from idroserra.lan.lan import Lan
@@ -37,7 +38,7 @@ class WebServer(uvicorn.Server):
     ) -> None:
         super().__init__(uvicorn.Config(
             app, host=host, port=port, log_level="warning", timeout_graceful_shutdown=GRACE_S,
-            callback_notify=self._renew, timeout_notify=RENEW_S))
+            http=Connection, ws="none", callback_notify=self._renew, timeout_notify=RENEW_S))
         self._app = app
         self._lan: Lan | None = app.state.lan
         self._is_well: Callable[[], bool] = app.state.is_well
@@ -83,14 +84,12 @@ class WebServer(uvicorn.Server):
 
     async def _open_lan(self, lan: Lan) -> None:
         """Listen on the site's network with the same application. uvicorn takes one address."""
-        def new_protocol() -> asyncio.Protocol:
-            return self.config.http_protocol_class(  # type: ignore[call-arg]
-                config=self.config, server_state=self.server_state,
-                app_state=self.lifespan.state)
+        def new_connection() -> Connection:
+            return Connection(self.config, self.server_state, self.lifespan.state)
 
         server = await asyncio.get_running_loop().create_server(
-            new_protocol, host=lan.host, port=lan.port, ssl=lan.context,
-            backlog=self.config.backlog)
+            Door(new_connection), host=lan.host, port=lan.port, ssl=lan.context,
+            ssl_handshake_timeout=HANDSHAKE_S, backlog=self.config.backlog)
         lan.port = server.sockets[0].getsockname()[1]
         self.servers.append(server)
 
