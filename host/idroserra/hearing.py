@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import logging
 import threading
+from collections.abc import Mapping
 from typing import Protocol
 
 from idroserra import contract
@@ -15,7 +16,7 @@ from idroserra.commands import Commands
 from idroserra.live import Live
 from idroserra.mqtt_link import Arrived
 from idroserra.news import NEWS_RECORDS
-from idroserra.nodes import Nodes
+from idroserra.nodes import Nodes, Sign
 from idroserra.receipts import Announced
 from idroserra.spool import Accepted, Item, Spool
 from idroserra.update.updates import Updates
@@ -35,14 +36,14 @@ class Hearing(Protocol):
     def tick(self) -> None:
         """Some time has passed."""
 
-    def sign(self, node: str, boot_id: str, sent_at_ms: int | None, unix_ms: int) -> None:
-        """A node sent records: the last of its messages."""
+    def signs(self, signs: Mapping[str, Sign]) -> None:
+        """Nodes sent records: the last message of each."""
 
     def word(self, node: str, leaf: str, message: Arrived) -> Item | None:
         """A message without records came; return what is to be kept. Raises ProtocolError."""
 
-    def show(self, accepted: Accepted, now_unix_ms: int) -> None:
-        """Records are durable."""
+    def show(self, accepted: Accepted, now_unix_ms: int, most: int = NEWS_RECORDS) -> None:
+        """Records are durable; `most` of their news may be shown."""
 
 
 class HostHearing:
@@ -62,11 +63,9 @@ class HostHearing:
         """Give up commands that nobody answered."""
         self._commands.end_overdue()
 
-    def sign(self, node: str, boot_id: str, sent_at_ms: int | None, unix_ms: int) -> None:
-        """Note when the node was there, and how long it has been running."""
-        self._nodes.seen(node, unix_ms)
-        if sent_at_ms is not None:
-            self._nodes.set_uptime(node, boot_id, sent_at_ms, unix_ms)
+    def signs(self, signs: Mapping[str, Sign]) -> None:
+        """Note when the nodes were there, and how long they have been running."""
+        self._nodes.heard(signs)
 
     def word(self, node: str, leaf: str, message: Arrived) -> Item | None:
         """Do at once what is of the moment; return an up/info to be kept. Raises ProtocolError."""
@@ -94,12 +93,12 @@ class HostHearing:
             self._nodes.seen(node, arrived_unix_ms)
         return item
 
-    def show(self, accepted: Accepted, now_unix_ms: int) -> None:
+    def show(self, accepted: Accepted, now_unix_ms: int, most: int = NEWS_RECORDS) -> None:
         """Give the newest record of each message, and events that are news, to the live view.
 
         Of very many messages the last: whoever calibrates counts readings, but not hundreds."""
         if accepted.leaf == "telemetry":
-            for record in accepted.news[-NEWS_RECORDS:]:
+            for record in accepted.news[-min(most, NEWS_RECORDS):]:
                 self._live.record(accepted.node, accepted.epoch_unix_ms + record.at_ms,
                                   record.values, record.faults)
             return
@@ -123,14 +122,14 @@ class WorkerHearing:
     def tick(self) -> None:
         """Nothing."""
 
-    def sign(self, node: str, boot_id: str, sent_at_ms: int | None, unix_ms: int) -> None:
-        """Nothing: it is in the news."""
+    def signs(self, signs: Mapping[str, Sign]) -> None:
+        """Nothing: they are in the news."""
 
     def word(self, node: str, leaf: str, message: Arrived) -> Item | None:
         """Return an up/info, which tells when boots began. Raises ProtocolError."""
         return read_info(node, message) if leaf == "info" else None
 
-    def show(self, accepted: Accepted, now_unix_ms: int) -> None:
+    def show(self, accepted: Accepted, now_unix_ms: int, most: int = NEWS_RECORDS) -> None:
         """Nothing: it is in the news."""
 
 
@@ -157,8 +156,9 @@ class Follower:
 
         Raises SpoolError."""
         self._last, news = self._spool.news(self._last)
+        self._hearing.signs(
+            {one.node: Sign(one.boot_id, one.sent_at_ms, one.unix_ms) for one in news})
         for one in news:
-            self._hearing.sign(one.node, one.boot_id, one.sent_at_ms, one.unix_ms)
             if one.epoch_unix_ms is not None:
                 accepted = Accepted(one.node, one.leaf, one.boot_id, one.epoch_unix_ms,
                                     one.records, one.records)

@@ -13,21 +13,24 @@ import queue
 import threading
 import time
 from collections import deque
-from functools import lru_cache
+from collections.abc import Sequence
+from contextlib import suppress
+from functools import lru_cache, partial
 
 from idroserra import contract
 from idroserra.decode import RECORD_LEAVES, read_records
 from idroserra.errors import SpoolError
 from idroserra.hearing import Hearing
 from idroserra.mqtt_link import Arrived, Connected, Link, Piece
+from idroserra.nodes import Sign
 from idroserra.receipts import Received, Rejected
 from idroserra.spool import Item, Spool
 
 GROUP_MS = 50
 STEADY_MS = 200  # between two commits while messages keep coming
-GROUP_MESSAGES = 2_000
+GROUP_MESSAGES = 4_000
 GROUP_BYTES = 4 * 1_048_576
-NAP_S = 0.02  # between two looks into the inbox
+ANSWER_S = 0.05  # for a line that is asked what it has
 IDLE_S = 0.5
 RETRY_S = 1.0
 HELD_MESSAGES = 5_000  # while the spool takes nothing; the others wait as they came
@@ -36,6 +39,8 @@ LIVE_RECORDS = 50  # messages of one group whose reading is shown, over all boot
 
 _log = logging.getLogger("idroserra")
 _parse_topic = lru_cache(maxsize=16_384)(contract.parse_topic)
+_down_topic = lru_cache(maxsize=16_384)(contract.down_topic)
+_sign = partial(tuple.__new__, Sign)  # half the time: there are millions
 _OUR_TOPICS = f"{contract.PREFIX}/host/"
 
 
@@ -56,7 +61,7 @@ class Ingest:
         self._runs: dict[tuple[str, str], Received] = {}
         self._is_starved = False
         self._committed_s = 0.0
-        self._signs: dict[str, tuple[str, int | None, int]] = {}
+        self._signs: dict[str, Sign] = {}
 
     def run(self) -> None:
         """Take messages until stop(). Run again after a failure, it rejects what it failed on."""
@@ -87,9 +92,9 @@ class Ingest:
                     held.append(item)
             waiting.popleft()
             self._in_hand = None
-        for node, sign in self._signs.items():
-            self._hearing.sign(node, *sign)
-        self._signs.clear()
+        if self._signs:
+            self._hearing.signs(self._signs)
+            self._signs = {}
         self._hearing.tick()
         if self._unacked or self._unacked_bytes:
             self._commit()
@@ -97,7 +102,7 @@ class Ingest:
     def _collect(self) -> list[Arrived | Connected]:
         """Return the messages of one commit: about GROUP_MESSAGES, or what comes in a moment.
 
-        The inbox is looked into now and then: to wake up for every message costs more than it."""
+        The line hands on what it has in large pieces; at the end it is asked for the rest."""
         if len(self._unacked) >= HELD_MESSAGES or self._unacked_bytes >= HELD_BYTES:
             self._stopping.wait(RETRY_S)
             return []
@@ -105,21 +110,25 @@ class Ingest:
         inbox = self._link.inbox
         try:
             self._take_in(inbox.get(timeout=RETRY_S if self._is_starved else IDLE_S), messages)
+            if not messages and not self._unacked_bytes:
+                return messages  # the late answer of a line that had nothing
+            now_s = time.monotonic()
+            deadline_s = max(now_s + GROUP_MS / 1_000, self._committed_s + STEADY_MS / 1_000)
+            if self._is_starved:
+                deadline_s = now_s + RETRY_S
+            while (left_s := deadline_s - time.monotonic()) > 0 and self._has_room(messages):
+                self._take_in(inbox.get(timeout=left_s), messages)
         except queue.Empty:
-            return messages
-        now_s = time.monotonic()
-        deadline_s = max(now_s + GROUP_MS / 1_000, self._committed_s + STEADY_MS / 1_000)
-        if self._is_starved:
-            deadline_s = now_s + RETRY_S
-        while True:
-            try:
-                while len(messages) < GROUP_MESSAGES and self._unacked_bytes < GROUP_BYTES:
-                    self._take_in(inbox.get_nowait(), messages)
-                return messages
-            except queue.Empty:
-                left_s = deadline_s - time.monotonic()
-            if left_s <= 0 or self._stopping.wait(min(left_s, NAP_S)):
-                return messages
+            pass
+        with suppress(queue.Empty):
+            if self._unacked_bytes and self._has_room(messages) and self._link.hasten():
+                self._take_in(inbox.get(timeout=ANSWER_S), messages)
+            while self._has_room(messages):
+                self._take_in(inbox.get_nowait(), messages)
+        return messages
+
+    def _has_room(self, messages: Sequence[object]) -> bool:
+        return len(messages) < GROUP_MESSAGES and self._unacked_bytes < GROUP_BYTES
 
     def _take_in(
         self, came: Arrived | Connected | Piece, messages: list[Arrived | Connected]
@@ -156,14 +165,14 @@ class Ingest:
             return
         now_unix_ms = self._link.now_unix_ms()
         self._link.tell([
-            (contract.down_topic(node, "stored"),
+            (_down_topic(node, "stored"),
              contract.pack_stored(boot_id, seq_upto, now_unix_ms))
             for (node, boot_id), seq_upto in committed.stored_upto.items()
         ])
         shown = max(1, LIVE_RECORDS // max(1, len(committed.stored_upto)))
         for accepted in committed.accepted:
             # Of very many messages the last: whoever calibrates counts readings, not hundreds.
-            self._hearing.show(accepted._replace(news=accepted.news[-shown:]), now_unix_ms)
+            self._hearing.show(accepted, now_unix_ms, shown)
 
     def _read(self, message: Arrived) -> Item | None:
         """Return what the spool must keep of a message; do at once what is of the moment."""
@@ -187,7 +196,7 @@ class Ingest:
         batch, unread = read_records(leaf, message.payload)
         for one in unread:
             _log.info("rejected: %s: seq %d: %s", message.topic, one.seq, one.reason)
-        self._signs[node] = batch.boot_id, batch.sent_at_ms, message.unix_ms
+        self._signs[node] = _sign((batch.boot_id, batch.sent_at_ms, message.unix_ms))
         if not batch.records and not unread:
             return None
         run = self._runs.get((message.topic, batch.boot_id))

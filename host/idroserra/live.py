@@ -10,22 +10,34 @@ from __future__ import annotations
 import asyncio
 import threading
 from collections import deque
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 Message = dict[str, Any]
 
 MAX_WAITING = 1_000
+MAX_RECENT = 16  # records of a node that nobody asked for yet
+
+Recent = tuple[int, Mapping[str, float], Mapping[str, str]]
 
 
 class Subscription:
-    """One reader of the stream. Used by one asyncio task, or polled with take()."""
+    """One reader of the stream: of all, or of the types in `kinds`. Used by one asyncio task, or
+    polled with take()."""
 
-    def __init__(self, max_waiting: int = MAX_WAITING) -> None:
+    def __init__(
+        self, max_waiting: int = MAX_WAITING, kinds: Iterable[str] | None = None
+    ) -> None:
+        self._kinds = None if kinds is None else frozenset(kinds)
         self._waiting: deque[Message] = deque(maxlen=max_waiting)
         self._lock = threading.Lock()
         self._loop: asyncio.AbstractEventLoop | None = None
         self._ready: asyncio.Event | None = None
         self.discarded_count = 0
+
+    def wants(self, kind: str) -> bool:
+        """True where messages of this type are for this reader."""
+        return self._kinds is None or kind in self._kinds
 
     def put(self, message: Message) -> None:
         """Add a message; called from any thread."""
@@ -66,26 +78,36 @@ class Live:
     def __init__(self) -> None:
         self._lock = threading.Lock()
         self._channels: dict[str, dict[str, Message]] = {}
+        # Of each node: the newest time of anything, and records since, for channels().
+        self._newest_unix_ms: dict[str, int] = {}
+        self._recent: dict[str, list[Recent]] = {}
         self._progress: dict[str, Message] = {}
-        self._subscriptions: set[Subscription] = set()
+        self._subscriptions: tuple[Subscription, ...] = ()
 
     def channels(self, node: str) -> dict[str, Message]:
         """Return {channel: {"value", "fault", "unix_ms"}}; exactly one of value and fault."""
         with self._lock:
+            self._take_recent(node)
             return {key: dict(entry) for key, entry in self._channels.get(node, {}).items()}
 
     def record(
         self, node: str, unix_ms: int, values: dict[str, float], faults: dict[str, str]
     ) -> None:
         """Take a record in. Older than what is known: ignored, so a backlog is no news."""
+        if not values and not faults:
+            return
         with self._lock:
-            known = self._channels.setdefault(node, {})
-            fresh = False
-            for channel, value in values.items():
-                fresh |= _newer(known, channel, value, None, unix_ms)
-            for channel, fault in faults.items():
-                fresh |= _newer(known, channel, None, fault, unix_ms)
-        if fresh:
+            fresh = unix_ms >= self._newest_unix_ms.get(node, unix_ms)
+            if fresh:
+                self._newest_unix_ms[node] = unix_ms
+                recent = self._recent.setdefault(node, [])
+                recent.append((unix_ms, values, faults))
+                if len(recent) > MAX_RECENT:
+                    self._take_recent(node)
+            else:
+                fresh = self._take_late(node, unix_ms, values, faults)
+            wanted = fresh and any(each.wants("record") for each in self._subscriptions)
+        if wanted:
             self.publish({"type": "record", "node": node, "unix_ms": unix_ms,
                           "values": values, "faults": faults})
 
@@ -93,6 +115,8 @@ class Live:
         """Know nothing of a node any more."""
         with self._lock:
             self._channels.pop(node, None)
+            self._newest_unix_ms.pop(node, None)
+            self._recent.pop(node, None)
             self._progress.pop(node, None)
 
     def set_progress(self, node: str, progress: Message | None) -> None:
@@ -111,29 +135,56 @@ class Live:
 
     def publish(self, message: Message) -> None:
         """Hand a message to every subscription."""
-        with self._lock:
-            subscriptions = list(self._subscriptions)
-        for subscription in subscriptions:
-            subscription.put(message)
+        for subscription in self._subscriptions:
+            if subscription.wants(message["type"]):
+                subscription.put(message)
 
-    def subscribe(self) -> Subscription:
-        """Return a new subscription; end it with unsubscribe()."""
-        subscription = Subscription()
+    def subscribe(self, kinds: Iterable[str] | None = None) -> Subscription:
+        """Return a new subscription, to the types in `kinds` or to all; end it with
+        unsubscribe()."""
+        subscription = Subscription(kinds=kinds)
         with self._lock:
-            self._subscriptions.add(subscription)
+            self._subscriptions += (subscription,)
         return subscription
 
     def unsubscribe(self, subscription: Subscription) -> None:
         """End a subscription."""
         with self._lock:
-            self._subscriptions.discard(subscription)
+            self._subscriptions = tuple(
+                each for each in self._subscriptions if each is not subscription)
+
+    def _take_recent(self, node: str) -> None:
+        """Let the newest value of each channel be that of the records since; under the lock."""
+        known = self._channels.setdefault(node, {})
+        done: set[str] = set()
+        for unix_ms, values, faults in reversed(self._recent.pop(node, ())):
+            if faults or not values.keys() <= done:
+                _take(known, done, unix_ms, values, faults)
+        if not known:
+            del self._channels[node]
+
+    def _take_late(
+        self, node: str, unix_ms: int, values: Mapping[str, float], faults: Mapping[str, str]
+    ) -> bool:
+        """Take in what is older than something known; return whether a channel is newer for it."""
+        self._take_recent(node)
+        known = self._channels.setdefault(node, {})
+        done = {channel for channel, entry in known.items() if entry["unix_ms"] > unix_ms}
+        before = len(done)
+        _take(known, done, unix_ms, values, faults)
+        return len(done) > before
 
 
-def _newer(
-    known: dict[str, Message], channel: str, value: float | None, fault: str | None, unix_ms: int
-) -> bool:
-    entry = known.get(channel)
-    if entry is not None and entry["unix_ms"] > unix_ms:
-        return False
-    known[channel] = {"value": value, "fault": fault, "unix_ms": unix_ms}
-    return True
+def _take(
+    known: dict[str, Message], done: set[str], unix_ms: int, values: Mapping[str, float],
+    faults: Mapping[str, str],
+) -> None:
+    """Note the channels that are not done yet, and that they are."""
+    for channel, fault in faults.items():
+        if channel not in done:
+            known[channel] = {"value": None, "fault": fault, "unix_ms": unix_ms}
+            done.add(channel)
+    for channel, value in values.items():
+        if channel not in done:
+            known[channel] = {"value": value, "fault": None, "unix_ms": unix_ms}
+            done.add(channel)

@@ -182,6 +182,10 @@ class Link:
                           connection))
                 for topic, payload, mid, first in messages]
 
+    def hasten(self) -> bool:
+        """Let a piece come with what the line has by now, maybe nothing; False: no line."""
+        return self._reader.hasten()
+
     def release(self, count: int) -> None:
         """Say that so many bytes of pieces are done with; for one thread."""
         self._released_bytes += count

@@ -28,8 +28,11 @@ ANSWER_S = 10.0
 RECONNECT_S = (1.0, 30.0)
 MAX_PACKET_BYTES = 262_144
 _PIECE_BYTES = 1_048_576
-_SMALL_BYTES = 65_536
-_NAP_S = 0.01  # after a small piece: to wake up for every message costs more than it
+# While messages come: the thread wakes up for so many bytes, and else so often. For every message
+# would cost more than the message.
+_WAKE_BYTES = 131_072
+_NAP_S = 0.1
+_ROOM_BYTES = 1_048_576  # what the kernel shall keep of a line while nobody reads it
 
 _log = logging.getLogger("idroserra")
 
@@ -51,7 +54,7 @@ class Reader:
         self._is_full = is_full
         self._is_v5 = config.protocol == "5"
         self._number = 0
-        self._has_session = False
+        self._has_session = self._is_hastened = False
         self._nonsense: str | None = None
         self._lock = threading.Lock()
         self._out = bytearray()
@@ -93,6 +96,14 @@ class Reader:
             self._out += data
         self._rouse()
 
+    def hasten(self) -> bool:
+        """Take what has come by now and hand it on, b"" where that is nothing; False: no line."""
+        if not self._has_session:
+            return False
+        self._is_hastened = True
+        self._rouse()
+        return True
+
     def drop(self, number: int, why: str) -> None:
         """Give up connection `number`, which brings nonsense, and build another."""
         with self._lock:
@@ -128,6 +139,8 @@ class Reader:
         line = socket.create_connection((config.host, config.port), ANSWER_S)
         try:
             line.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+            _wake_for(line, _ROOM_BYTES)  # Linux makes room for it, and keeps that
+            _wake_for(line, 1)
             if config.is_tls:
                 line = _tls(config).wrap_socket(line, server_hostname=config.host)
             password = None if config.password is None else config.password.get_secret_value()
@@ -146,29 +159,26 @@ class Reader:
     def _read(self, line: socket.socket) -> None:
         """Take what comes until stop(). Raises OSError, WireError."""
         splitter = mqtt_wire.Splitter(MAX_PACKET_BYTES)
+        buffer = memoryview(bytearray(_PIECE_BYTES))
         line.setblocking(False)
         opened_s = heard_s = spoke_s = asked_s = time.monotonic()
-        is_up = False
+        is_up = is_napping = False
         while not self._stopping.is_set():
             is_deaf = is_up and self._is_full()
-            ready, _, _ = select.select(
-                [self._woken] if is_deaf else [line, self._woken], [line] if self._out else [], [],
-                0 if _waits(line) and not is_deaf else 1.0)
+            may_have = self._wait(line, is_deaf, is_napping)
             now_s = time.monotonic()
-            if is_deaf:
+            is_hastened, self._is_hastened = self._is_hastened, False
+            may_have |= is_hastened and not is_deaf
+            data = _receive(line, buffer) if may_have else b""
+            if data or is_deaf:
                 heard_s = now_s
-            if self._woken in ready:
-                self._woken.recv(4_096)
-            if line in ready or (_waits(line) and not is_deaf):
-                data = _receive(line)
-                if data:
-                    heard_s = now_s
-                    if is_up:
-                        self._took(self._number, data)
-                        if len(data) < _SMALL_BYTES:
-                            time.sleep(_NAP_S)
-                    else:
-                        is_up = self._begin(splitter, data)
+            if data and not is_up:
+                is_up = self._begin(splitter, data)
+            elif data or is_hastened:
+                self._took(self._number, data)
+            if is_napping != (is_up and bool(data)):
+                is_napping = not is_napping
+                _wake_for(line, _WAKE_BYTES if is_napping else 1)
             if self._flush(line):
                 spoke_s = now_s
             if self._nonsense is not None:
@@ -181,6 +191,16 @@ class Reader:
         with suppress(OSError):
             self._say(mqtt_wire.GOODBYE)
             self._flush(line)
+
+    def _wait(self, line: socket.socket, is_deaf: bool, is_napping: bool) -> bool:
+        """Wait until there is something to do; return whether the line may have something."""
+        waits = _waits(line) and not is_deaf
+        ready, _, _ = select.select(
+            [self._woken] if is_deaf else [line, self._woken], [line] if self._out else [], [],
+            0 if waits else _NAP_S if is_napping else 1.0)
+        if self._woken in ready:
+            self._woken.recv(4_096)
+        return waits or line in ready or (is_napping and not is_deaf)
 
     def _begin(self, splitter: mqtt_wire.Splitter, data: bytes) -> bool:
         """Take part in the opening; return True once the subscription stands. Raises WireError.
@@ -235,17 +255,25 @@ def _tls(config: MqttConfig) -> ssl.SSLContext:
     return context
 
 
+def _wake_for(line: socket.socket, count: int) -> None:
+    """Let select() see a line once so many bytes wait; where the system can't, with the first."""
+    with suppress(OSError):
+        line.setsockopt(socket.SOL_SOCKET, socket.SO_RCVLOWAT, count)
+
+
 def _waits(line: socket.socket) -> bool:
     """True while decrypted bytes wait that select() does not see."""
     return isinstance(line, ssl.SSLSocket) and line.pending() > 0
 
 
-def _receive(line: socket.socket) -> bytes:
-    """Return what there is, b"" where nothing is yet. Raises OSError at the end of the line."""
+def _receive(line: socket.socket, buffer: memoryview) -> bytes:
+    """Return what there is, b"" where nothing is yet. Raises OSError at the end of the line.
+
+    By way of `buffer`: a new megabyte for each small piece is three calls of the kernel."""
     try:
-        data = line.recv(_PIECE_BYTES)
+        count = line.recv_into(buffer)
     except (BlockingIOError, ssl.SSLWantReadError, ssl.SSLWantWriteError):
         return b""
-    if not data:
+    if not count:
         raise ConnectionError("the broker closed the line")
-    return data
+    return bytes(buffer[:count])

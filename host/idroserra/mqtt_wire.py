@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import struct
 from collections.abc import Iterable
-from functools import partial
+from functools import lru_cache, partial
 from typing import NamedTuple
 
 from paho.mqtt.packettypes import PacketTypes
@@ -130,7 +130,14 @@ def _length(buffer: bytes, at: int) -> tuple[int, int] | None:
 
 def publish(topic: str, payload: bytes, is_v5: bool) -> bytes:
     """Return a PUBLISH (3.3) with QoS 0, not retained."""
-    return pack(Packet(0x30, _text(topic) + (b"\x00" if is_v5 else b"") + payload))
+    body = _head(topic, is_v5) + payload
+    length = len(body)
+    return (b"\x30%c%b" % (length, body)) if length < 128 else pack(Packet(0x30, body))
+
+
+@lru_cache(maxsize=16_384)
+def _head(topic: str, is_v5: bool) -> bytes:
+    return _text(topic) + (b"\x00" if is_v5 else b"")
 
 
 def connect(

@@ -16,7 +16,7 @@ import threading
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from idroserra import contract
 from idroserra.database import connect
@@ -76,6 +76,14 @@ class Node:
         return self.key is not None
 
 
+class Sign(NamedTuple):
+    """Records of a node came at unix_ms, of a boot that was at sent_at_ms then."""
+
+    boot_id: str
+    sent_at_ms: int | None
+    unix_ms: int
+
+
 class Nodes:
     """All nodes. Every method may be called from any thread."""
 
@@ -88,15 +96,18 @@ class Nodes:
         for node, key in self._database.execute(_SELECT_NEXT):
             self._nodes[node] = replace(self._nodes[node], next_key=key)
         self._unsaved: dict[str, int] = {}  # node: when it was last written, or tried to be
+        self._signs: dict[str, Sign] = {}  # newest of each node, not in _nodes yet
 
     def all(self) -> list[Node]:
         """Return every node, by name."""
         with self._lock:
+            self._take_signs()
             return [self._nodes[name] for name in sorted(self._nodes)]
 
     def get(self, node: str) -> Node:
         """Return one node. Raises UnknownNode."""
         with self._lock:
+            self._take_signs()
             found = self._nodes.get(node)
         if found is None:
             raise UnknownNode(node)
@@ -154,6 +165,7 @@ class Nodes:
     def try_next_key(self, node: str) -> None:
         """Sign with the other of two keys from now on. Nothing where there is only one."""
         with self._lock:
+            self._take_signs()
             known = self._nodes.get(node)
             if known is not None and known.next_key is not None:
                 self._note(replace(known, key=known.next_key, next_key=known.key))
@@ -199,11 +211,16 @@ class Nodes:
     def seen(self, node: str, unix_ms: int) -> Node:
         """Note a message of the node, registering it when new, and return it."""
         with self._lock:
-            is_new = node not in self._nodes
-            known = self._nodes[node] = replace(self._known(node), last_seen_unix_ms=unix_ms)
-            if is_new or unix_ms - self._unsaved.setdefault(node, unix_ms) >= FLUSH_MS:
-                return self._note(known)
-            return known
+            return self._saw(replace(self._known(node), last_seen_unix_ms=unix_ms), unix_ms)
+
+    def heard(self, signs: Mapping[str, Sign]) -> None:
+        """Note the newest sign of each of many nodes, registering those that are new.
+
+        What is known of a node is made anew when somebody asks: they come many times a second."""
+        with self._lock:
+            for node in signs.keys() - self._nodes.keys():
+                self.seen(node, signs[node].unix_ms)
+            self._signs.update(signs)
 
     def set_online(self, node: str, online: bool) -> Node:
         """Note the node's status and return the node."""
@@ -268,11 +285,33 @@ class Nodes:
     def close(self) -> None:
         """Write what is unwritten and close the file."""
         with self._lock:
+            self._take_signs()
             for node in list(self._unsaved):
                 self._note(self._nodes[node])
             self._database.close()
 
+    def _saw(self, node: Node, unix_ms: int) -> Node:
+        """Know a node so, and write it where it is new or was not written for a while."""
+        is_new = node.node not in self._nodes
+        self._nodes[node.node] = node
+        if is_new or unix_ms - self._unsaved.setdefault(node.node, unix_ms) >= FLUSH_MS:
+            return self._note(node)
+        return node
+
+    def _take_signs(self) -> None:
+        """Let what is known be what was heard."""
+        signs, self._signs = self._signs, {}
+        for node, (boot_id, sent_at_ms, unix_ms) in signs.items():
+            known = self._nodes[node]
+            epoch = known.boot_epoch_unix_ms
+            is_running = known.info is not None and known.info.boot_id == boot_id
+            if is_running and sent_at_ms is not None:
+                epoch = unix_ms - sent_at_ms
+            self._saw(replace(known, last_seen_unix_ms=unix_ms, boot_epoch_unix_ms=epoch), unix_ms)
+
     def _known(self, node: str) -> Node:
+        if self._signs:
+            self._take_signs()
         return self._nodes.get(node) or Node(node, self._site)
 
     def _keep(self, node: Node) -> Node:

@@ -3,11 +3,13 @@
 import subprocess
 import sys
 
+import paho.mqtt.client as mqtt
 import pytest
 from node_client import NodeClient
 
 from idro.protocol import messages
 from idro.protocol.messages import Batch, EventRecord, Record
+from idroserra import mqtt_reader
 from idroserra.commands import Commands
 from idroserra.config import MqttConfig, load_config
 from idroserra.hearing import HostHearing
@@ -218,4 +220,21 @@ def test_it_waits_for_a_broker_that_is_not_there_yet(tmp_path, mosquitto, eventu
     eventually(lambda: "connecting" in service.counts()["broker"]["state"], 5, "it tries")
     mosquitto.start()
     eventually(lambda: service.counts()["broker"]["state"] == "connected", 20, "it connects")
+    service.stop()
+
+
+def test_a_record_is_not_kept_waiting_by_a_line_that_naps(
+    tmp_path, mosquitto, eventually, monkeypatch
+):
+    monkeypatch.setattr(mqtt_reader, "_NAP_S", 600.0)  # it ends when the ingest asks the line
+    service = Service(config_of(tmp_path / "host", mosquitto.port))
+    service.start()
+    eventually(lambda: service.counts()["broker"]["state"] == "connected", 10, "a line")
+    node = mqtt.Client(mqtt.CallbackAPIVersion.VERSION2)
+    node.connect("127.0.0.1", mosquitto.port)
+    node.loop_start()
+    for seq in (1, 2, 3):
+        node.publish(f"idro/v1/{NODE}/up/telemetry", telemetry(seq), qos=1)
+        eventually(lambda seq=seq: service.spool.stored_upto(NODE, "b1") == seq, 10, "it is safe")
+    node.loop_stop()
     service.stop()

@@ -181,3 +181,46 @@ def test_what_waits_is_bounded_in_bytes_too(mosquitto, monkeypatch):
     assert link._connection == 1
     sender.loop_stop()
     link.stop()
+
+
+def publisher(port):
+    client = mqtt.Client(CallbackAPIVersion.VERSION2)
+    client.connect("127.0.0.1", port)
+    client.loop_start()
+
+    def publish(count, size=100):
+        for number in range(count):
+            topic = f"idro/v1/idro-n/up/{number}"
+            client.publish(topic, bytes(size), qos=1).wait_for_publish(30)
+
+    publish.client = client
+    return publish
+
+
+def test_a_line_that_naps_brings_the_first_at_once_the_rest_when_asked_or_much(
+    mosquitto, monkeypatch
+):
+    monkeypatch.setattr(mqtt_reader, "_NAP_S", 60.0)
+    link = Link(MqttConfig(url=f"mqtt://127.0.0.1:{mosquitto.port}"))
+    assert not link.hasten()
+    link.start()
+    wait_until(lambda: link.is_connected, 20, "the line stands")
+    while not isinstance(link.inbox.get(timeout=20), Piece):
+        pass  # the status of this host itself
+    assert link.hasten()
+    assert link.inbox.get(timeout=20).data == b""  # so it does not nap any more
+    publish = publisher(mosquitto.port)
+    publish(1)
+    assert len(link.unpack(link.inbox.get(timeout=20))) == 1
+    publish(5)
+    assert link.inbox.empty()
+    assert link.hasten()
+    assert len(link.unpack(link.inbox.get(timeout=20))) == 5
+    assert link.hasten()
+    assert link.inbox.get(timeout=20).data == b""
+    publish(1)  # at once again
+    assert len(link.unpack(link.inbox.get(timeout=20))) == 1
+    publish(40, size=10_000)
+    assert len(link.unpack(link.inbox.get(timeout=20))) > 10
+    publish.client.loop_stop()
+    link.stop()

@@ -173,6 +173,8 @@ class Alarms:
                 return []
             old = Standing(key, rule, finding.site, finding.node, finding.part,
                            changed_unix_ms=now_unix_ms)
+        elif alarm is old.alarm and finding.site == old.site and text in (None, old.text):
+            return []
         return self._replace(
             old._replace(alarm=alarm, site=finding.site,
                          text=old.text if text is None else text), now_unix_ms)
@@ -188,9 +190,11 @@ class Alarms:
             new = new._replace(changed_unix_ms=now_unix_ms)
             changes.append(change_of(was, new, now_unix_ms, by, comment))
             self.revision += 1
-        if old is None or _kept(old) != _kept(new):
+        is_same = old is not None and old.alarm is new.alarm and old.site == new.site
+        if not is_same and (old is None or _kept(old) != _kept(new)):
             self._unsaved[new.key] = new
-        is_over = new.alarm == NORMAL._replace(raised_unix_ms=new.alarm.raised_unix_ms)
+        is_over = new.state == "normal" and new.alarm == NORMAL._replace(
+            raised_unix_ms=new.alarm.raised_unix_ms)
         if is_over:
             self._standing.pop(new.key, None)
         else:

@@ -19,14 +19,15 @@ def causes_of(found: Found, stands: Callable[[str], bool]) -> dict[str, str]:
 
     A cause whose own delay is still running explains already, so that its consequences are never
     told before it. The first rule named that fits is the cause."""
-    standing: dict[str, list[tuple[str, Finding]]] = {}
+    standing: dict[tuple[str, str], list[tuple[str, Finding]]] = {}
     for key, (rule, finding) in found.items():
         if stands(key):
-            standing.setdefault(rule.name, []).append((key, finding))
+            standing.setdefault((rule.name, finding.node), []).append((key, finding))
     causes: dict[str, str] = {}
     for key, (rule, finding) in found.items():
         for name in rule.caused_by:
-            cause = _fitting(standing.get(name, ()), finding)
+            cause = (_fitting(standing.get((name, ""), ()), finding)
+                     or _fitting(standing.get((name, finding.node), ()), finding))
             if cause is not None and cause != key:
                 causes[key] = cause
                 break
@@ -48,8 +49,7 @@ def _fitting(standing: Sequence[tuple[str, Finding]], finding: Finding) -> str |
 
 
 def _explains(cause: Finding, finding: Finding) -> bool:
+    """True where a cause of the host, of a site, or of the same node is about this as well."""
     if not cause.node:  # the host explains everything, a site what is its own
         return not cause.part.startswith("@") or cause.site == finding.site
-    if cause.node != finding.node:
-        return False
     return not cause.covers or finding.part in cause.covers

@@ -87,18 +87,18 @@ def _beyond(side: str, edge_of: Callable[[str, Mapping[str, Any]], float | None]
     def look(
         rule: Rule, facts: Facts, node: NodeFacts, channel: str, is_active: IsActive
     ) -> Finding:
-        finding = Finding(rule.name, node.site, node.node, channel, None,
-                          display_of(channel).label)
+        label = display_of(channel).label
         reading = _fresh(facts, node, channel)
         edge = edge_of(channel, node.settings)
         if reading is None or reading.value is None or edge is None:
-            return finding
+            return Finding(rule.name, node.site, node.node, channel, None, label)
         limit = edge + sign * (rule.limit or 0)
-        far = limit - sign * rule.deadband if is_active(finding.key) else limit
+        inside = Finding(rule.name, node.site, node.node, channel, False, label)
+        far = limit - sign * rule.deadband if is_active(inside.key) else limit
         if sign * (reading.value - far) <= 0:
-            return finding._replace(is_present=False)
-        return finding._replace(is_present=True, text=(
-            f"{finding.text} is {shown(channel, reading.value)}, {side} {shown(channel, limit)}."))
+            return inside
+        return inside._replace(is_present=True, text=(
+            f"{label} is {shown(channel, reading.value)}, {side} {shown(channel, limit)}."))
 
     return look
 

@@ -44,7 +44,7 @@ class Lookout:
     def __init__(self, parts: Parts) -> None:
         self._parts = parts
         self._told = TellTale(parts.store)
-        self._stream = parts.live.subscribe()
+        self._stream = parts.live.subscribe({"event"})  # readings would push them out
         self._since_unix_ms: int | None = None
         self._rejected: deque[tuple[int, int]] = deque(maxlen=REJECTED_KEPT)
         self._disk_free_mb: float | None = None

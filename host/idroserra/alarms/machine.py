@@ -67,13 +67,14 @@ def sensed(
     It turns only when the condition held for the delay without a break. Nobody waits for the end
     of what nobody was told of."""
     if is_present is None or is_present == alarm.is_active:
-        return alarm._replace(turning_unix_ms=None)
+        # Nearly always nothing changes: then it stays the same object.
+        return alarm if alarm.turning_unix_ms is None else alarm._replace(turning_unix_ms=None)
     since = now_unix_ms
     if alarm.turning_unix_ms is not None:
         since = min(alarm.turning_unix_ms, now_unix_ms)
     delay_ms = on_delay_ms if is_present else (0 if alarm.is_quiet else off_delay_ms)
     if now_unix_ms - since < delay_ms:
-        return alarm._replace(turning_unix_ms=since)
+        return alarm if alarm.turning_unix_ms == since else alarm._replace(turning_unix_ms=since)
     if is_present:
         return alarm._replace(is_active=True, is_acked=False, turning_unix_ms=None,
                               raised_unix_ms=now_unix_ms)
@@ -83,7 +84,7 @@ def sensed(
 
 def explained(alarm: Alarm, cause: str) -> Alarm:
     """Return the alarm with the key of what explains it, "" for nothing."""
-    return alarm._replace(cause=cause)
+    return alarm if alarm.cause == cause else alarm._replace(cause=cause)
 
 
 def acknowledged(alarm: Alarm) -> Alarm:
