@@ -172,12 +172,13 @@ class Reader:
             data = _receive(line, buffer) if may_have else b""
             if data or is_deaf:
                 heard_s = now_s
+            naps = is_up and bool(data)
             if data and not is_up:
                 is_up = self._begin(splitter, data)
             elif data or is_hastened:
                 self._took(self._number, data)
-            if is_napping != (is_up and bool(data)):
-                is_napping = not is_napping
+            if is_napping != naps:
+                is_napping = naps
                 _wake_for(line, _WAKE_BYTES if is_napping else 1)
             if self._flush(line):
                 spoke_s = now_s
