@@ -101,7 +101,8 @@ def build(
     try:
         manifest = image.build_image(board, out)
         if micropython_board_dir is not None:
-            micropython_board.write(micropython_board_dir, out, manifest)
+            compiled = boards.load_file(boards.path_of(board))
+            micropython_board.write(micropython_board_dir, out, manifest, compiled)
     except HostError as error:
         typer.echo(str(error), err=True)
         raise typer.Exit(1) from error

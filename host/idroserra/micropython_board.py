@@ -1,16 +1,19 @@
 """A MicroPython of our own: the files of a board definition that freezes the whole image.
 
-What is frozen lies in flash instead of the heap, and changes only over USB. It is all of the image
-and not boot and safety alone: MicroPython looks for every module of a package where it found the
-package. The files are for MicroPython's build (ports/esp32, BOARD_DIR), which needs ESP-IDF: they
-are written here and built by whoever has it.
+What is frozen lies in flash instead of the heap. It is all of the image and not boot and safety
+alone: MicroPython looks for every module of a package where it found the package. `idro.frozen`
+says what was frozen in, and that it was. The files are for MicroPython's build (ports/esp32,
+BOARD_DIR), which needs ESP-IDF: they are written here and built by whoever has it.
 """
 
 import shutil
+import tempfile
 from pathlib import Path
 
-from idroserra import image
+from idroserra import boards, frozen, image
 
+# Of each of the two applications.
+SLOT_BYTES = 0x180000
 # chip: the board of MicroPython's own that it is like
 _LIKE = {"esp32": "ESP32_GENERIC", "esp32s3": "ESP32_GENERIC_S3", "esp32c3": "ESP32_GENERIC_C3"}
 # Two applications of 1.5 MB and 960 kB of files in 4 MB, as MicroPython's own table for OTA.
@@ -67,21 +70,30 @@ Built by whoever has ESP-IDF, in a checkout of MicroPython whose mpy-cross has b
     make -C ports/esp32 BOARD={name} BOARD_DIR=THIS_FOLDER submodules all
 
 If it says that the application does not fit, take a module with more flash and larger slots in
-partitions.csv. Write the firmware.bin that it makes with esptool, and provision the node anew: its
-NVS is smaller than that of a stock MicroPython.
+partitions.csv. Write the firmware.bin that it makes with esptool, once, and provision the node
+anew: its NVS is smaller than that of a stock MicroPython.
 
     esptool --chip {chip} write-flash {address} firmware.bin
 
 There must be no idro/, boot.py or main.py on the board's file system: they would be imported in
 place of what is frozen. So do not run `idroserra flash` on such a board.
 
+From then on updates may come over the air, as long as kernel and board stay what they are. Of a
+newer build, micropython.bin alone is signed (--slot-kb where partitions.csv has larger slots):
+
+    idroserra update build BOARD --key KEY --firmware ports/esp32/build-{name}/micropython.bin
+
 None of this was built or run where it was written.
 """
+_FROZEN = "idro/frozen"
 _ADDRESS = {"esp32": "0x1000", "esp32s3": "0x0", "esp32c3": "0x0"}
 
 
-def write(folder: Path, built: Path, manifest: image.Manifest) -> None:
-    """Write the board definition into `folder`, around the image that was built in `built`.
+def write(
+    folder: Path, built: Path, manifest: image.Manifest, board: boards.Board
+) -> None:
+    """Write the board definition into `folder`, around the image of a board that was built in
+    `built`.
 
     What an older one left in its `image` folder goes. Raises ImageError where it cannot be
     written.
@@ -98,15 +110,29 @@ def write(folder: Path, built: Path, manifest: image.Manifest) -> None:
         "sdkconfig.board": _SDKCONFIG, "partitions.csv": PARTITIONS, "manifest.py": _MANIFEST,
         "README.txt": _README.format(**words),
     }
+    about = _about(manifest, board)
     try:
-        frozen = folder / "image"
-        if frozen.is_dir():
-            shutil.rmtree(frozen)
+        kept = folder / "image"
+        if kept.is_dir():
+            shutil.rmtree(kept)
         for path in manifest.files:
-            (frozen / path).parent.mkdir(parents=True, exist_ok=True)
-            shutil.copyfile(built / path, frozen / path)
+            (kept / path).parent.mkdir(parents=True, exist_ok=True)
+            shutil.copyfile(built / path, kept / path)
+        (kept / f"{_FROZEN}.mpy").write_bytes(about)
         for name, text in texts.items():
             (folder / name).write_text(text, encoding="utf-8")
     except OSError as error:
         why = f"{error.filename}: cannot be written ({error.strerror})"
         raise image.ImageError(why) from error
+
+
+def _about(manifest: image.Manifest, board: boards.Board) -> bytes:
+    """Return the bytecode of idro.frozen for an image. Raises ImageError."""
+    text = frozen.About(
+        manifest.board_class, manifest.version, manifest.security_counter,
+        frozen.board_sha256(board), frozen.kernel_sha256(image.firmware_sources()),
+        manifest.image_sha256).text
+    with tempfile.TemporaryDirectory(prefix="idroserra-frozen-") as folder:
+        source = Path(folder) / "frozen.py"
+        source.write_text(f"ABOUT = {text!r}\n", encoding="utf-8")
+        return image.compiled({f"{_FROZEN}.py": source}, Path(folder))[f"{_FROZEN}.mpy"]

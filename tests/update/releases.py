@@ -8,7 +8,7 @@ from pathlib import Path
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import padding, rsa
 
-from idro.protocol.kernel import is_kernel
+from idro.protocol.kernel import KERNEL, is_kernel
 
 BOARD_CLASS = "esp32/esp32-reservoir"
 
@@ -41,7 +41,7 @@ class Release:
     files: dict[str, bytes]
     version: str = "9.9.9"
     board_class: str = BOARD_CLASS
-    kernel: int = 1
+    kernel: int = KERNEL
     counter: int = 1
     key: str = "ours"
     extra: dict[str, str] = field(default_factory=dict)

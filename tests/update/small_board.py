@@ -12,6 +12,8 @@ from types import ModuleType, SimpleNamespace
 
 import releases
 
+from idrosim.shim.ota_flash import Partition
+
 ENOENT = 2
 BLOCKS = 512
 BLOCK_BYTES = 4_096
@@ -24,6 +26,9 @@ NEW = {
     "idro/control/dosing.mpy": b"new dosing" * 91, "idro/drivers/empty.mpy": b"",
 }
 KERNEL_FILES = {"idro/board.mpy": b"board", "idro/safety/gate.mpy": b"gate"}
+
+
+CAUSES = {"power": 1, "reset": 2, "watchdog": 3}
 
 
 class Dark(BaseException):
@@ -51,7 +56,10 @@ class Flash:
         if not self.cuts:
             return None
         self.cuts[0][0] -= 1
-        return self.cuts.pop(0)[1] if self.cuts[0][0] == 0 else None
+        if self.cuts[0][0]:
+            return None
+        board.cause = "power"
+        return self.cuts.pop(0)[1]
 
     def whole(self, change):
         """Do what is done as a whole or not at all."""
@@ -173,6 +181,7 @@ def _module(name, **names):
 
 
 def _reset():
+    board.cause = "reset"
     raise Reset
 
 
@@ -180,20 +189,24 @@ def _load():
     """Import the firmware's own modules where `machine`, `esp32` and the board are there."""
     pin = SimpleNamespace(OUT=0)
     there = {
-        "machine": _module("machine", Pin=pin, WDT=None, reset=_reset),
-        "esp32": _module("esp32", NVS=Nvs),
+        "machine": _module("machine", Pin=pin, WDT=None, reset=_reset, PWRON_RESET=CAUSES["power"],
+                           reset_cause=lambda: CAUSES[board.cause]),
+        "esp32": _module("esp32", NVS=Nvs, Partition=Partition),
+        "idro.frozen": _module("idro.frozen", ABOUT=""),
         "idro.board": _module("idro.board", BOARD={
             "chip": "esp32", "name": "esp32-reservoir", "expanders": [], "actuators": []},
             VERSION="0.1.0", SECURITY_COUNTER=1),
     }
     sys.modules.update(there)
-    from idro.app import fetching, trial
-    from idro.update import manifest, memory, select, slots, verify
+    from idro.app import fetched_files, fetched_firmware, fetching, trial
+    from idro.update import files, manifest, memory, partitions, select, slots, verify
 
     for name in there:
         sys.modules.pop(name)
-    return SimpleNamespace(fetching=fetching, trial=trial, manifest=manifest, memory=memory,
-                           select=select, slots=slots, verify=verify)
+    return SimpleNamespace(
+        fetched_files=fetched_files, fetched_firmware=fetched_firmware, fetching=fetching,
+        trial=trial, files=files, manifest=manifest, memory=memory, partitions=partitions,
+        select=select, slots=slots, verify=verify)
 
 
 def on_flash(monkeypatch):
@@ -215,6 +228,8 @@ class _Os:
 
 class Board:
     """One board: its flash, what it is offered, what ran."""
+
+    cause = "power"  # of this boot
 
     def __init__(self, new=None, old=None, keys=("ours",)):
         self.flash = Flash()
@@ -249,10 +264,8 @@ class Board:
 
     def boot(self):
         """Choose as the selector does; return "old" or "new". Fails unless that is whole."""
-        global board
-        board = self
-        code.slots.running = code.slots.Running()
-        code.select._choose()
+        power_up(self)
+        code.slots.place().choose()
         slot = code.slots.running.slot
         root = f"/{slot}/" if slot else "/"
         runs = {path[len(root):]: data for path, data in self.flash.files.items()
@@ -306,7 +319,14 @@ class Board:
         )
 
     def _restart(self, why):
-        raise Reset
+        _reset()
+
+
+def power_up(built):
+    """Let the firmware's modules run on this board, from its reset on."""
+    global board
+    board = built
+    code.slots.running = code.slots.Running()
 
 
 board: Board

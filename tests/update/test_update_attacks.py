@@ -165,7 +165,7 @@ def test_another_board_an_older_counter_another_kernel():
     for release, said in (
         (Release(dict(NEW), counter=3, board_class="esp32/esp32-nft"),
          "it is for esp32/esp32-nft, this is esp32/esp32-reservoir"),
-        (Release(dict(NEW), counter=3, kernel=2), "it needs kernel 2, this board has 1"),
+        (Release(dict(NEW), counter=3, kernel=9), "it needs kernel 9, this board has 2"),
         (Release(dict(NEW), counter=0), "its security counter is 0, this board is at 1"),
     ):
         assert refused(Board(release)) == said
@@ -220,7 +220,7 @@ def test_malformed_manifests_even_when_they_are_signed():
         "", "\n", LINES[0], "\n".join(LINES[:-2]) + "\n", "\n".join(LINES) + "more",
         "\n".join(LINES[:6]) + "\nend\n", edited(0, "idroserra-update 2"),
         edited(1, "version " + "9" * 41), edited(1, "versio 9"), edited(3, "kernel -1"),
-        edited(3, "kernel 01"), edited(4, "security_counter 9999999999"), edited(5, "files 4"),
+        edited(3, "kernel 02"), edited(4, "security_counter 9999999999"), edited(5, "files 4"),
         edited(5, "files 3 9000"), edited(5, "files 0 0"), edited(6, LINES[7]),
         edited(6, LINES[6].replace(" ", "  ", 1)), edited(6, LINES[6][1:]),
         edited(6, LINES[6] + "\r"), edited(6, "g" + LINES[6][1:]), edited(6, "x" * 4_000),

@@ -6,6 +6,7 @@ Every cut alone here, pairs of cuts by sample; all pairs with `make campaign-upd
 import os
 import random
 
+import frozen_board
 import pytest
 import releases
 import small_board
@@ -31,7 +32,8 @@ def from_slot():
     return board
 
 
-STARTS = {"flashed": from_flashed, "slot": from_slot}
+STARTS = {"flashed": from_flashed, "slot": from_slot,
+          "frozen, flashed": frozen_board.from_flashed, "frozen, slot": frozen_board.from_slot}
 
 
 def good(board):
@@ -68,6 +70,7 @@ def bad(board):
         try:
             if board.boot() == "new":
                 boots_of_new += 1
+                board.cause = "watchdog"
                 continue  # it crashed
             assert boots_of_new <= 3
             board.update()

@@ -1,8 +1,8 @@
 """Fetches a release into the slot that is idle, checks it and puts it on trial.
 
-What runs already is copied, what lies in the slot from an earlier try is kept, the rest is asked
-for piece by piece; a file is `.part` until its hash is right. Whatever breaks it off, a new offer
-goes on at the byte.
+What lies in the slot from an earlier try is kept, the rest is asked for piece by piece. Whatever
+breaks it off, a new offer goes on at the byte. fetched_files and fetched_firmware know what is
+still missing, and where it goes.
 """
 
 import asyncio
@@ -15,16 +15,11 @@ from idro.errors import ProtocolError, UpdateError
 from idro.protocol import update_messages as messages
 from idro.protocol.kernel import MANIFEST
 from idro.update import memory, slots, verify
-from idro.update.manifest import entries, walk
+from idro.update.manifest import entries
 
 _PART = ".part"
-_COMMIT_BYTES = 4_096  # a file is closed so often: so much is lost at most when the power goes
-_COPY_BYTES = 512
-_TRIES = 3
 _ANSWER_MS = (3_000, 6_000, 12_000, 24_000, 60_000)
 _GIVE_UP_AFTER = 40  # unanswered questions in a row, some 36 minutes
-_BLOCK_BYTES = 4_096
-_SPARE_BLOCKS = 24  # folders of the slot, and room for ledger and settings to be replaced
 _IDLE_MS = 1_000
 _MAX_IDLE_MS = 3_600_000
 _MIN_HEAP_B = 24_000
@@ -39,8 +34,11 @@ def refusal(node, offer, running):
     why = busy(node)
     if why:
         return why
-    if not node.ballast.is_laid or (slots.read() or ("",))[0] != slots.running.slot:
+    if not node.ballast.is_laid:
         return "flash is full or refuses"
+    why = slots.place().obstacle()
+    if why:
+        return why
     gc.collect()
     if gc.mem_free() < _MIN_HEAP_B:
         return f"memory is low, {gc.mem_free() // 1_000} kB are free"
@@ -73,9 +71,8 @@ class Fetch:
         self._offer = offer
         self._ask = ask
         self._sha8 = binascii.unhexlify(offer.sha256)[:8]
-        self._source = slots.running.slot
-        self._slot = "b" if self._source == "a" else "a"
-        self._root = "/" + self._slot
+        self.slot = slots.place().idle()
+        self._root = "/" + self.slot
         self._number = 0
         self._piece = None
         self._answered = asyncio.Event()
@@ -99,122 +96,66 @@ class Fetch:
 
     async def run(self, on_complete):
         """Do all of it; ends in a reset. Raises UpdateError and OSError: nothing has changed."""
-        await self._fetch_manifest()
-        verify.check_manifest(self._slot)
-        await self._rest()
-        self._prune()
-        self._check_room()
+        fetched = self._fetched()
+        await self._fetch_manifest(fetched)
+        verify.check_manifest(self.slot)
+        await self.rest()
+        fetched.prepare()
         for entry in entries(f"{self._root}/{MANIFEST}"):
-            await self._fetch_file(entry)
-        self._prune()
+            await fetched.have(entry)
+        fetched.finish()
         on_complete()
         await self._until_idle()
         self._note_before()
-        for _ in verify.install(self._slot, self._source):
-            await self._rest()
+        for _ in verify.install(self.slot):
+            await self.rest()
         await self._until_idle()
         self._node.restart(PLANNED)
 
-    async def _rest(self):
+    def _fetched(self):
+        if slots.running.is_frozen:
+            from idro.app.fetched_firmware import FetchedFirmware
+
+            return FetchedFirmware(self)
+        from idro.app.fetched_files import FetchedFiles
+
+        return FetchedFiles(self)
+
+    async def rest(self):
         """Let everything else run."""
         if self._stopped:
             raise UpdateError(self._stopped)
         await self._node.clock.sleep_ms(1)
 
-    async def _fetch_manifest(self):
+    async def until_no_dose(self):
+        """Wait while something is dosed: to erase flash holds up everything."""
+        while self._node.gate.dosing is not None:
+            await self.rest()
+
+    async def _fetch_manifest(self, fetched):
         offer = self._offer
         path = f"{self._root}/{MANIFEST}"
-        self._make_folder(self._slot + "/")
-        if memory.manifest_sha256(self._slot) != binascii.unhexlify(offer.sha256):
+        if memory.manifest_sha256(self.slot) != binascii.unhexlify(offer.sha256):
+            fetched.forget()
             _remove(path)
-            with open(path + _PART, "wb") as file:
-                while file.tell() < offer.size:
-                    at = file.tell()
-                    file.write(await self._asked(MANIFEST, at, offer.size - at))
-            os.rename(path + _PART, path)
-        if memory.manifest_sha256(self._slot) != binascii.unhexlify(offer.sha256):
+            await self.small_file(MANIFEST, offer.size)
+        if memory.manifest_sha256(self.slot) != binascii.unhexlify(offer.sha256):
             _remove(path)
             raise UpdateError("its manifest is not the one that was offered")
         with open(f"{self._root}/{verify.SIGNATURE}", "wb") as file:
             file.write(offer.signature)
 
-    def _prune(self):
-        """Take away what an earlier release has left; parts of this one stay."""
-        wanted = entries(f"{self._root}/{MANIFEST}")
-        entry = next(wanted, None)
-        for found in walk(self._root + "/idro"):
-            name = "idro/" + found
-            if name.endswith(_PART):
-                name = name[: -len(_PART)]
-            while entry is not None and entry.path < name:
-                entry = next(wanted, None)
-            if entry is None or entry.path != name:
-                os.remove(f"{self._root}/idro/{found}")
+    async def small_file(self, name, size):
+        """Have a small file of the release in the slot's folder."""
+        path = f"{self._root}/{name}"
+        self.make_folder(self.slot + "/")
+        with open(path + _PART, "wb") as file:
+            while file.tell() < size:
+                at = file.tell()
+                file.write(await self.asked(name, at, size - at))
+        os.rename(path + _PART, path)
 
-    def _check_room(self):
-        """Raise UpdateError unless what is still missing has room on the flash."""
-        blocks = _SPARE_BLOCKS
-        for entry in entries(f"{self._root}/{MANIFEST}"):
-            blocks += -(-entry.size // _BLOCK_BYTES) - -(-self._there(entry.path) // _BLOCK_BYTES)
-        found = os.statvfs("/")
-        free = found[0] * found[3] // _BLOCK_BYTES
-        if blocks > free:
-            raise UpdateError(f"it needs {blocks * 4} kB of flash, {free * 4} kB are free")
-
-    def _there(self, path):
-        size = _size(f"{self._root}/{path}")
-        return size if size is not None else _size(f"{self._root}/{path}{_PART}") or 0
-
-    async def _fetch_file(self, entry):
-        """Have one file of the manifest in the slot. Raises UpdateError and OSError."""
-        path = f"{self._root}/{entry.path}"
-        buffer = bytearray(_COPY_BYTES)
-        if verify.is_file(path, entry, buffer):
-            await self._rest()
-            return
-        _remove(path)
-        self._make_folder(f"{self._slot}/{entry.path}")
-        part = path + _PART
-        source = f"/{self._source}/{entry.path}" if self._source else "/" + entry.path
-        if verify.is_file(source, entry, buffer):
-            await self._copy(source, part, buffer)
-            if verify.is_file(part, entry, buffer):
-                os.rename(part, path)
-                return
-        for _ in range(_TRIES):
-            await self._download(entry, part)
-            if verify.is_file(part, entry, buffer):
-                os.rename(part, path)
-                return
-            _remove(part)
-        raise UpdateError(f"{entry.path} does not read back as its manifest says")
-
-    async def _download(self, entry, part):
-        at = _size(part) or 0
-        if at > entry.size:
-            _remove(part)
-            at = 0
-        is_new = at == 0
-        while at < entry.size or is_new:
-            with open(part, "wb" if is_new else "ab") as file:
-                is_new = False
-                until = min(entry.size, (at // _COMMIT_BYTES + 1) * _COMMIT_BYTES)
-                while at < until:
-                    data = await self._asked(entry.path, at, until - at)
-                    file.write(data)
-                    at += len(data)
-
-    async def _copy(self, source, part, buffer):
-        view = memoryview(buffer)
-        with open(source, "rb") as old, open(part, "wb") as new:
-            while True:
-                count = old.readinto(buffer)
-                if not count:
-                    break
-                new.write(view[:count])
-                await self._rest()
-
-    async def _asked(self, path, offset, size):
+    async def asked(self, path, offset, size):
         """Return bytes of the release from the host; asks again for what does not come.
 
         Raises UpdateError when nothing comes at all, or the file ends before its time.
@@ -248,7 +189,7 @@ class Fetch:
                 raise UpdateError("the node was never idle")
             waited_ms += _IDLE_MS
             await node.clock.sleep_ms(_IDLE_MS)
-            await self._rest()
+            await self.rest()
 
     def _note_before(self):
         """Write down how well the node is: the trial is held against it."""
@@ -259,7 +200,7 @@ class Fetch:
         with open(f"{self._root}/{verify.BEFORE}", "w") as file:
             file.write("\n".join(lines) + "\n")
 
-    def _make_folder(self, path):
+    def make_folder(self, path):
         """Make the folders above `path`, which is relative to the root of the flash."""
         folder = path.rsplit("/", 1)[0]
         if folder == self._made:

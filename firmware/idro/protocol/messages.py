@@ -44,11 +44,11 @@ Info = namedtuple(
      "image_sha256", "channels", "outputs", "boots", "has_button", "granted_pct", "earn_left_ms",
      "update"),
 )
-# Which application runs: that of slot "a" or "b", or "" the one of the image that was flashed;
-# state: RUNNING; release: SHA-256 of its manifest, "" for the flashed one; security_counter: no
-# release below it is taken; kernel: the interface that releases must be made for.
-Running = namedtuple("Running", ("slot", "state", "release", "security_counter", "kernel"))
-AS_FLASHED = Running("", "base", "", 0, 0)
+# What runs: slot "a", "b" or "" as flashed; state: RUNNING; SHA-256 of its manifest; no counter
+# below is taken; kernel: the interface of its releases; is_frozen: it and they are in MicroPython.
+Running = namedtuple(
+    "Running", ("slot", "state", "release", "security_counter", "kernel", "is_frozen"))
+AS_FLASHED = Running("", "base", "", 0, 0, False)
 Ack = namedtuple("Ack", ("id", "outcome", "reason", "boot_id", "at_ms"))
 # args by verb: see VERBS. A command is for one boot and one moment of it.
 Command = namedtuple("Command", ("id", "verb", "args", "boot_id", "not_after_at_ms", "by"))
@@ -153,8 +153,8 @@ def pack_info(info):
         "boots": [list(boot) for boot in info.boots], "has_button": info.has_button,
         "granted_pct": info.granted_pct, "earn_left_ms": info.earn_left_ms,
         "update": {"slot": running.slot, "state": running.state, "release": running.release,
-                   "security_counter": running.security_counter, "kernel": running.kernel},
-    }
+                   "security_counter": running.security_counter, "kernel": running.kernel,
+                   "frozen": running.is_frozen}}
     return json.dumps(obj).encode()
 
 
@@ -196,6 +196,7 @@ def _running(obj):
         fields.choice(update, "slot", ("", "a", "b")), fields.choice(update, "state", RUNNING),
         fields.hex_digits(update, "release", 64) if update.get("release") else "",
         fields.integer(update, "security_counter"), fields.integer(update, "kernel"),
+        "frozen" in update and fields.flag(update, "frozen"),
     )
 
 

@@ -1,15 +1,19 @@
 """Reads the manifest of a release line by line, and hashes files as they are on the flash."""
 
+import binascii
 import hashlib
 import os
 from collections import namedtuple
 
 from idro.errors import UpdateError
-from idro.protocol.kernel import is_path
+from idro.protocol.kernel import is_frozen_path, is_path
+from idro.update import slots
 
 MAX_FILES = 256
 # All files of a release: two of them and the flashed application have room beside the outbox.
 MAX_BYTES = 400_000
+# Of an application frozen into MicroPython; its partition may be smaller.
+MAX_FROZEN_BYTES = 4_000_000
 _MAX_LINE_BYTES = 160
 _HEX = b"0123456789abcdef"
 
@@ -32,7 +36,8 @@ def read_header(file):
     if len(words) != 2 or not version or len(version) > 40 or " " in version:
         raise malformed()
     files, size = _number(words[0]), _number(words[1])
-    if not 0 < files <= MAX_FILES or size > MAX_BYTES:
+    max_bytes = MAX_FROZEN_BYTES if slots.running.is_frozen else MAX_BYTES
+    if not 0 < files <= MAX_FILES or size > max_bytes:
         raise malformed()
     return Header(version, board_class, kernel, counter, files, size)
 
@@ -40,7 +45,8 @@ def read_header(file):
 def read_entry(file, last_path):
     """Return the next Entry, None at the end, which must be the last byte. Raises UpdateError.
 
-    Paths ascend, so none comes twice, and none leads out of the slot or into the kernel.
+    Paths ascend, so none comes twice, and none leads out of the slot or into the kernel. A board
+    whose application is frozen takes the paths of such a release only, any other none of them.
     """
     line = _line(file)
     if line == "end":
@@ -51,7 +57,8 @@ def read_entry(file, last_path):
     if len(words) != 3 or len(words[0]) != 64 or words[0].encode().strip(_HEX):
         raise malformed()
     entry = Entry(words[0], _number(words[1]), words[2])
-    if not is_path(entry.path) or entry.path <= last_path:
+    is_one = is_frozen_path if slots.running.is_frozen else is_path
+    if not is_one(entry.path) or entry.path <= last_path:
         raise UpdateError(f"{entry.path[:64]} is no file that it may hold")
     return entry
 
@@ -89,6 +96,18 @@ def file_sha256(path, buffer):
             if not count:
                 return digest.digest()
             digest.update(view[:count])
+
+
+def is_file(path, entry, buffer):
+    """True when the file at `path` is the one of a manifest's Entry. False where it is missing."""
+    try:
+        with open(path, "rb") as file:
+            file.seek(0, 2)
+            if file.tell() != entry.size:
+                return False
+        return file_sha256(path, buffer) == binascii.unhexlify(entry.sha256)
+    except OSError:
+        return False
 
 
 def walk(root, folder=""):

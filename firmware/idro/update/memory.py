@@ -17,16 +17,14 @@ def confirm():
     """
     running = slots.running
     _note(manifest_sha256(running.slot), running.version, "")
-    slots.keep(running.slot)
+    slots.place().keep(running.slot)
     running.state = "ok"
     raise_counter(header(running.slot).security_counter)
 
 
-def revert(slot, fallback, why):
-    """Give `fallback` its place again and never take this release a second time.
-
-    Each step may be the last before the power goes: done again, they come to the same. Raises
-    OSError where flash refuses.
+def revert(slot, why, is_final=True):
+    """Note that the release in `slot` was taken back; where it is final, it is never taken a
+    second time. Done again after a power cut, this comes to the same.
     """
     digest = manifest_sha256(slot)
     store = chip.Store()
@@ -35,10 +33,13 @@ def revert(slot, fallback, why):
     except (UpdateError, OSError):
         version = "?"
     kept = store.blob("reverted") or b""
-    if digest and not was_reverted(digest):
+    if digest and is_final and not was_reverted(digest):
         kept = (digest[:_REVERTED_BYTES] + kept)[: _MAX_REVERTED * _REVERTED_BYTES]
-    _note(digest, version, why, reverted=kept)
-    slots.keep(fallback)
+        try:
+            store.put(reverted=kept)
+        except OSError as error:
+            print("what became of the update cannot be noted:", error)
+    _note(digest, version, why)
 
 
 def was_reverted(digest):
@@ -101,10 +102,10 @@ def forget_told():
         print("what was told of the update stays:", error)
 
 
-def _note(digest, version, why, **more):
+def _note(digest, version, why):
     told = f"{as_hex(digest[:8])} {version} {why}".encode()[:120]
     try:
-        chip.Store().put(update_told=told, **more)
+        chip.Store().put(update_told=told)
     except OSError as error:
         print("what became of the update cannot be noted:", error)
 

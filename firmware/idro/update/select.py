@@ -15,7 +15,6 @@ import idro.protocol.samples
 import idro.safety
 import idro.update
 from idro.app import outputs_off
-from idro.errors import UpdateError
 from idro.update import chip, slots
 
 _PACKAGES = ((idro, "/idro"), (idro.app, "/idro/app"), (idro.protocol, "/idro/protocol"))
@@ -23,12 +22,13 @@ _PACKAGES = ((idro, "/idro"), (idro.app, "/idro/app"), (idro.protocol, "/idro/pr
 
 def start(feed):
     """Run the application. `feed()` feeds the watchdog, which runs already."""
+    slots.running.is_frozen = _is_frozen()
     try:
-        _choose()
+        slots.place().choose()
     except OSError as error:
         print("flash refuses, the flashed application runs:", error)
         slots.running.slot, slots.running.state = "", "base"
-    if slots.running.slot:
+    if slots.running.slot and not slots.running.is_frozen:
         for package, path in _PACKAGES:
             package.__path__ = "/" + slots.running.slot + path
     if slots.running.state == "trial":
@@ -41,46 +41,12 @@ def start(feed):
     node.main(feed)
 
 
-def _choose():
-    """Fill in slots.running, and take a try off. Raises OSError."""
-    if slots.read() is None:
-        return
-    from idro.update import memory
-
-    chosen = _fitting(memory)
-    if chosen is None:
-        return
-    slot, state, tries, fallback, found = chosen
-    if state == "trial":
-        slots.put_on_trial(slot, tries - 1, fallback)
-    else:
-        try:
-            memory.raise_counter(found.security_counter)  # where the power went before it was
-        except OSError as error:
-            print("the security counter stays:", error)
-    running = slots.running
-    running.slot, running.state, running.tries = slot, state, max(0, tries - 1)
-    running.version = found.version
-
-
-def _fitting(memory):
-    """Take back what had its tries or does not fit; return (slot, state, tries, fallback, Header)
-    of what runs then, None for the flashed application. Raises OSError."""
-    while True:
-        pointer = slots.read()
-        if pointer is None:
-            return None
-        slot, state, tries, fallback = pointer
-        try:
-            found = memory.header(slot)
-            why = memory.fits(found)
-        except (OSError, UpdateError):
-            found, why = None, "its manifest cannot be read"
-        if why is None and state == "trial" and tries == 0:
-            why = "three boots brought no confirmation"
-        if why is None:
-            return slot, state, tries, fallback, found
-        memory.revert(slot, fallback, why)
+def _is_frozen():
+    try:
+        import idro.frozen  # noqa: F401  only `board micropython` makes one
+    except ImportError:
+        return False
+    return True
 
 
 def _guarded(feed):
@@ -98,15 +64,11 @@ def _guarded(feed):
 
 def take_back(why):
     """Take the application on trial back, and reset into the one before it. Never returns."""
-    from idro.update import memory
-
     outputs_off.drive_all_safe()
-    pointer = slots.read()
-    if pointer is not None and pointer[1] == "trial":
-        try:
-            memory.revert(pointer[0], pointer[3], why)
-        except OSError as error:
-            print("flash refuses, the update will be taken back by its tries:", error)
+    try:
+        slots.place().take_back(why)
+    except OSError as error:
+        print("flash refuses, the update will be taken back by its tries:", error)
     chip.restart()
 
 
@@ -115,6 +77,6 @@ def _doubt(failure):
     sys.print_exception(failure)
     if slots.running.state == "ok":
         try:
-            slots.put_on_trial(slots.running.slot, slots.TRIES - 1, "")
+            slots.place().doubt()
         except OSError as error:
             print("flash refuses:", error)

@@ -10,7 +10,7 @@ import hashlib
 from idro.errors import UpdateError
 from idro.protocol.kernel import MANIFEST, MAX_MANIFEST_BYTES, SIGNATURE_BYTES
 from idro.update import chip, memory, slots
-from idro.update.manifest import entries, file_sha256, malformed, walk
+from idro.update.manifest import file_sha256, malformed
 
 SIGNATURE = "signature"
 # Written before the trial: how well the node was. See app.trial.
@@ -75,46 +75,13 @@ def check_manifest(slot):
     return found
 
 
-def check_files(slot):
-    """Check every file of the release in `slot` and that there is none besides.
-
-    Yields after each, for whoever has other things to do. Raises UpdateError and OSError.
-    """
-    root = "/" + slot
-    buffer = bytearray(_CHUNK_BYTES)
-    there = walk(root + "/idro", "")
-    for entry in entries(f"{root}/{MANIFEST}"):
-        found = next(there, None)
-        if found is None or "idro/" + found > entry.path:
-            raise UpdateError(f"{entry.path} is missing")
-        if "idro/" + found != entry.path:
-            raise UpdateError(f"idro/{found} is no part of it")
-        if not is_file(f"{root}/{entry.path}", entry, buffer):
-            raise UpdateError(f"{entry.path} does not read back as its manifest says")
-        yield entry
-    found = next(there, None)
-    if found is not None:
-        raise UpdateError(f"idro/{found} is no part of it")
-
-
-def is_file(path, entry, buffer):
-    """True when the file at `path` is the one of a manifest's Entry. False where it is missing."""
-    try:
-        with open(path, "rb") as file:
-            file.seek(0, 2)
-            if file.tell() != entry.size:
-                return False
-        return file_sha256(path, buffer) == binascii.unhexlify(entry.sha256)
-    except OSError:
-        return False
-
-
-def install(slot, fallback):
+def install(slot):
     """Check all of `slot` once more and put it on trial from the next boot on.
 
     Yields often. Raises UpdateError and OSError; then nothing has changed.
     """
     check_manifest(slot)
     yield None
-    yield from check_files(slot)
-    slots.put_on_trial(slot, slots.TRIES, fallback)
+    place = slots.place()
+    yield from place.check(slot)
+    place.start_trial(slot)
