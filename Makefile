@@ -7,6 +7,7 @@
 #   make chaos   thousands of kills, dead lines, full disks; every record counted (hours; resumes)
 #   make bench-ingest  the same readings through our host and through peers (some 15 minutes)
 #   make bench-nodes   1,000 nodes on one host: delay, CPU, memory, every record found (5 minutes)
+#   make bench-memory  what a host takes with 50 nodes and the page open (4 minutes)
 #   make bench-heap  what the firmware takes of a chip's heap, board by board (minutes)
 #   make campaign-safety  the fault matrix, 500 random days, an evil host: no invariant may break
 #   make campaign-forged  1,000 forged, replayed, late, foreign, retained commands: none moves a pin
@@ -149,6 +150,10 @@ bench-ingest: venv  # four rates, five programs, mosquitto and victoria-metrics:
 bench-nodes: venv  # 1,000 nodes, broker killed, backlogs: 5 minutes. ARGS="--nodes 200 --workers 2"
 	$(PY) bench/nodes/bench_nodes.py $(ARGS)
 .PHONY: bench-nodes
+
+bench-memory: venv web  # exit code 3 above 60 MiB. ARGS="--nodes 200 --for-s 600"
+	$(PY) bench/nodes/bench_memory.py $(ARGS)
+.PHONY: bench-memory
 
 # The whole safety campaign (docs/safety.md), about 8 hours of computing, so 4 hours on two cores.
 # Each part goes on where it was interrupted, unless the firmware has changed; -k runs all of them.

@@ -180,9 +180,14 @@ class Host:
             total += int(fields[11]) + int(fields[12])
         return total / TICKS
 
+    @property
+    def pid(self) -> int:
+        """The process of the host."""
+        return self._processes[0].pid
+
     def rss_mib(self) -> float:
         """Return the memory of the host now."""
-        status = Path(f"/proc/{self._processes[0].pid}/status").read_text()
+        status = Path(f"/proc/{self.pid}/status").read_text()
         return int(status.partition("VmRSS:")[2].split()[0]) / 1_024
 
     def stop(self) -> None:

@@ -6,7 +6,6 @@ Exit codes: 0 fine, 1 the thing failed, 2 you called it wrong, 3 a promise was b
 from __future__ import annotations
 
 import os
-import sys
 from importlib import import_module
 from importlib.metadata import version
 from pathlib import Path
@@ -15,7 +14,8 @@ from typing import Annotated, Any
 import typer
 from typer.core import TyperGroup
 
-from idroserra.errors import ConfigError, HostError
+from idroserra.ending import ended_by
+from idroserra.errors import ConfigError
 
 # command: where it is. The order is that of the help.
 COMMANDS = {
@@ -109,17 +109,7 @@ def _root(
 
 def main() -> None:
     """Run the command line; every error of ours is one line on stderr and an exit code."""
-    try:
-        app()
-    except ConfigError as error:
-        typer.echo(f"idroserra: {error}", err=True)
-        sys.exit(2)
-    except HostError as error:
-        typer.echo(f"idroserra: {error}", err=True)
-        sys.exit(getattr(error, "exit_code", 1))
-    except BrokenPipeError:
-        sys.stderr.close()  # whoever read our output has gone
-        sys.exit(1)
+    ended_by(app)
 
 
 if __name__ == "__main__":

@@ -20,9 +20,10 @@ from idroserra.access.access import Access
 from idroserra.access.errors import AccessError, Refused
 from idroserra.access.roles import ROLES, Role, role_of
 from idroserra.cli_ask import AsJson
-from idroserra.cli_serve import ConfigFile, setup_link
+from idroserra.cli_serve import ConfigFile
 from idroserra.config import Config, load_config
 from idroserra.errors import ConfigError
+from idroserra.serving import setup_link
 
 app = typer.Typer(
     help="Users of the page, and tokens of programs.", no_args_is_help=True, add_completion=False)

@@ -19,11 +19,11 @@ from typing import Any
 from idroserra import boards, image
 from idroserra.access.roles import Role
 from idroserra.broker import Broker, free_port
-from idroserra.cli_serve import check_port
 from idroserra.config import load_config
 from idroserra.demo_history import HistorySender, HistoryThread
 from idroserra.errors import ConfigError, HostError
 from idroserra.service import Service
+from idroserra.serving import check_port
 from idroserra.web.app import create_app
 from idroserra.web.help import site_dir
 from idroserra.web.server import WebServer

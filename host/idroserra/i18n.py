@@ -96,6 +96,11 @@ def catalog_file(language: str) -> Path:
     return FOLDER / language / "idroserra.po"
 
 
+def catalog_files() -> list[Path]:
+    """Return the .po files of all languages."""
+    return [catalog_file(language) for language in LANGUAGES if language != "en"]
+
+
 @cache
 def translations(language: str) -> _gettext.NullTranslations:
     """Return the catalog of a language. Raises OSError where its file is missing."""

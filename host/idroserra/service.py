@@ -21,7 +21,6 @@ from idroserra.config import Config
 from idroserra.database import lock_folder
 from idroserra.errors import ConfigError
 from idroserra.hearing import Follower, HostHearing
-from idroserra.homeassistant.bridge import Bridge
 from idroserra.ingest import Ingest
 from idroserra.journal.journal import Journal
 from idroserra.journal.notes import Author, Draft
@@ -39,11 +38,12 @@ from idroserra.update.updates import Updates
 from idroserra.writer import Writer
 
 if TYPE_CHECKING:
+    from idroserra.homeassistant.bridge import Bridge
     from idroserra.lan.lan import Lan
 
 LAST_DRAIN_S = 2.0
 RESTART_S = 1.0
-GC_EVERY = 50_000
+GC_EVERY = 10_000
 
 _log = logging.getLogger("idroserra")
 
@@ -52,7 +52,8 @@ def spare_collector() -> None:
     """Let Python look for cycles less often, once a host of its own process has started.
 
     What is there by then stays, and records are no cycles: looking for some at every 700 of them
-    was a sixth of the CPU of the ingest."""
+    was a sixth of the CPU of the ingest. Not too seldom either: a page that was told is 300 kB,
+    held by few objects, until somebody looks."""
     gc.freeze()
     gc.set_threshold(GC_EVERY)
 
@@ -128,10 +129,7 @@ class Service:
             self._ingest = Ingest(self._link, self.spool, hearing)
             self._follower = None if config.mqtt.share is None else Follower(self.spool, hearing)
             self.alarms = self._open_alarms(opened)
-            self._bridge = Bridge(
-                config, self.nodes, self.live, self.commands, self.alarms,
-                self.access.audit.add, self._page_url,
-            ) if config.homeassistant.enabled else None
+            self._bridge = self._new_bridge() if config.homeassistant.enabled else None
             self._opened = opened.pop_all()
 
     def start(self) -> None:
@@ -237,6 +235,13 @@ class Service:
             raise ConfigError(str(self.config.data_dir), "data_dir", str(error)) from error
         opened.callback(updates.close)
         return updates
+
+    def _new_bridge(self) -> Bridge:
+        """Return what tells Home Assistant."""
+        from idroserra.homeassistant.bridge import Bridge
+
+        return Bridge(self.config, self.nodes, self.live, self.commands, self.alarms,
+                      self.access.audit.add, self._page_url)
 
     def _page_url(self) -> str | None:
         """Return where people reach the page from other machines, None where they do not."""

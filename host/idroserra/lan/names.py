@@ -7,8 +7,6 @@ import re
 import socket
 from collections.abc import Iterable
 
-import ifaddr
-
 _LABEL = r"[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?"
 _NAME = re.compile(rf"{_LABEL}(\.{_LABEL})*")
 # Where names mean something on one's own network only: RFC 6762, RFC 8375, ICANN's "internal", and
@@ -55,6 +53,8 @@ def own_names(more: Iterable[str] = ()) -> list[str]:
 
 
 def _addresses() -> list[str]:
+    import ifaddr  # only where the page is on the network
+
     found = []
     for adapter in ifaddr.get_adapters():
         for one in adapter.ips:

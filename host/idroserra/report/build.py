@@ -6,8 +6,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, tzinfo
 
-from babel.dates import format_skeleton
-
 from idroserra.balance import ACID, BASE, Balance, Strengths, balance_of, days_of
 from idroserra.errors import HostError
 from idroserra.i18n import TAGS, figure, gettext, ngettext, said, speaking
@@ -69,6 +67,8 @@ class Range:
 
     def day(self, unix_ms: int, skeleton: str = "MMMEd") -> str:
         """Return a day as the language writes it."""
+        from babel.dates import format_skeleton  # not every host writes reports
+
         return str(format_skeleton(skeleton, self.at(unix_ms), locale=_locale()))
 
     def at(self, unix_ms: int) -> datetime:

@@ -11,12 +11,12 @@ import os
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
-
-from cryptography.exceptions import InvalidSignature
-from cryptography.hazmat.primitives import hashes, serialization
-from cryptography.hazmat.primitives.asymmetric import padding, rsa
+from typing import TYPE_CHECKING
 
 from idroserra.errors import ConfigError
+
+if TYPE_CHECKING:  # 7 MiB that a host without keys has not
+    from cryptography.hazmat.primitives.asymmetric import rsa
 
 KEY_BITS = 3_072
 MODULUS_BYTES = KEY_BITS // 8
@@ -43,6 +43,10 @@ class PublicKey:
 
     def has_signed(self, manifest: bytes, signature: bytes) -> bool:
         """True where the signature is this key's over exactly these bytes."""
+        from cryptography.exceptions import InvalidSignature
+        from cryptography.hazmat.primitives import hashes
+        from cryptography.hazmat.primitives.asymmetric import padding
+
         try:
             self.key.verify(signature, manifest, padding.PKCS1v15(), hashes.SHA256())
         except InvalidSignature:
@@ -52,6 +56,9 @@ class PublicKey:
 
 def make(private_path: Path, public_path: Path, passphrase: bytes | None) -> PublicKey:
     """Make a key pair in two new files and return the public one. Raises ConfigError."""
+    from cryptography.hazmat.primitives import serialization
+    from cryptography.hazmat.primitives.asymmetric import rsa
+
     for path in (private_path, public_path):
         if path.exists():
             raise ConfigError(str(path), "", "is there already: a key is never replaced; say "
@@ -73,6 +80,9 @@ def needs_passphrase(path: Path) -> bool:
 
 def load_private(path: Path, passphrase: bytes | None) -> rsa.RSAPrivateKey:
     """Return the private key of a file. Raises ConfigError that repeats nothing of it."""
+    from cryptography.hazmat.primitives import serialization
+    from cryptography.hazmat.primitives.asymmetric import rsa
+
     data = _read(path)
     if path.stat().st_mode & 0o077:
         raise ConfigError(str(path), "", "others can read this private key: chmod 600, and think "
@@ -90,6 +100,9 @@ def load_private(path: Path, passphrase: bytes | None) -> rsa.RSAPrivateKey:
 
 def load_public(path: Path) -> PublicKey:
     """Return the public key of a file. Raises ConfigError."""
+    from cryptography.hazmat.primitives import serialization
+    from cryptography.hazmat.primitives.asymmetric import rsa
+
     data = _read(path)
     if b"PRIVATE KEY" in data:
         raise ConfigError(str(path), "", "this is the private key: it stays with whoever makes "
@@ -115,6 +128,9 @@ def load_trusted(paths: Iterable[Path]) -> tuple[PublicKey, ...]:
 
 def sign(key: rsa.RSAPrivateKey, manifest: bytes) -> bytes:
     """Return the signature, 384 bytes. The same key and bytes give the same signature."""
+    from cryptography.hazmat.primitives import hashes
+    from cryptography.hazmat.primitives.asymmetric import padding
+
     return key.sign(manifest, padding.PKCS1v15(), hashes.SHA256())
 
 

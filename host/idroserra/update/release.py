@@ -13,8 +13,7 @@ import zipfile
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-
-from cryptography.hazmat.primitives.asymmetric import rsa
+from typing import TYPE_CHECKING
 
 from idroserra import boards, contract, frozen, image
 from idroserra.errors import ConfigError
@@ -22,6 +21,9 @@ from idroserra.update import esp_image, keys, manifest
 from idroserra.update.errors import BadRelease
 from idroserra.update.keys import PublicKey
 from idroserra.update.manifest import File, Manifest
+
+if TYPE_CHECKING:
+    from cryptography.hazmat.primitives.asymmetric import rsa
 
 MANIFEST, SIGNATURE = "manifest", "signature"
 ABOUT, FIRMWARE = "about.txt", "firmware.bin"

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
-import json
 import sqlite3
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
@@ -32,7 +31,7 @@ from idroserra.errors import (
     StoreError,
     UnknownNode,
 )
-from idroserra.i18n import LANGUAGES, page_texts, said
+from idroserra.i18n import LANGUAGES, catalog_files, page_texts, said
 from idroserra.journal.errors import JournalFull, NotYours, PhotoRefused, UnknownNote
 from idroserra.journal.journal import BadNote
 from idroserra.report.build import BadRange
@@ -142,8 +141,8 @@ def create_app(
 def static_digest() -> str:
     """Return a name for the present content of the static files: a new one, a new address."""
     digest = hashlib.sha256()
-    for language in LANGUAGES:
-        digest.update(json.dumps(page_texts(language)).encode())
+    for file in catalog_files():  # what the page's JavaScript says is made of these
+        digest.update(file.read_bytes())
     for path in sorted(STATIC.rglob("*")):
         if path.is_file():
             digest.update(path.relative_to(STATIC).as_posix().encode() + b"\0" + path.read_bytes())

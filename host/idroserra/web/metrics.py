@@ -5,7 +5,6 @@ from __future__ import annotations
 from fastapi import APIRouter, Request
 from fastapi.responses import Response
 
-from idroserra.metrics.scrape import HostCollector, scrape
 from idroserra.service import Service
 from idroserra.web.views import wall_unix_ms
 
@@ -13,13 +12,16 @@ from idroserra.web.views import wall_unix_ms
 def metrics_router(service: Service) -> APIRouter:
     """Return the route /metrics."""
     router = APIRouter()
-    collector = HostCollector(service, wall_unix_ms)
 
     @router.get("/metrics", response_class=Response, responses={
         200: {"content": {"text/plain": {"schema": {"type": "string"}}},
               "description": "Prometheus text, or OpenMetrics where Accept asks for it."}})
     def metrics(request: Request) -> Response:
         """Readings, faults, ages, alarms and counters for Prometheus: docs/prometheus.md."""
+        # A host that nobody scrapes does without: it brings a web server of its own.
+        from idroserra.metrics.scrape import HostCollector, scrape
+
+        collector = HostCollector(service, wall_unix_ms)
         body, content_type = scrape(collector, request.headers.get("accept", ""))
         return Response(body, media_type=content_type)
 
