@@ -211,7 +211,10 @@ def _load():
 
 def on_flash(monkeypatch):
     """Let the firmware's modules read and write the flash of `board`, until a test has ended."""
-    for module in vars(code).values():
+    for name, module in vars(code).items():
+        package = sys.modules[module.__name__.rpartition(".")[0]]
+        monkeypatch.setitem(sys.modules, module.__name__, module)
+        monkeypatch.setattr(package, name, module)
         monkeypatch.setattr(module, "open", _open, raising=False)
         if hasattr(module, "os"):
             monkeypatch.setattr(module, "os", _Os())

@@ -78,6 +78,15 @@ print("a telemetry of", sys.modules["idro.app.telemetry"].__file__, gate.__file_
     assert len(asks) < 30  # the rest was copied from what ran
 
 
+LEAK = """
+import gc
+_kept = []
+Sampler.whole_cycle = Sampler.cycle
+async def cycle(self, moved_by):
+    _kept.append(bytearray(LEAKED))
+    await self.whole_cycle(moved_by)
+Sampler.cycle = cycle
+"""
 BAD = {
     "raises at import": {"module": NODE, "add": "\nraise ValueError('bad')\n"},
     "hangs at import": {"module": NODE, "add":
@@ -108,13 +117,20 @@ async def cycle(self, moved_by):
     self.readings.pop('reservoir.ph', None)
 Sampler.cycle = cycle
 """},
+    # The heap of the simulator is 16 MB and says nothing of its fill: so much each cycle is as
+    # good as a few kilobytes on a board.
+    "leaks until nothing is left": {"module": "idro/app/sampling",
+                                    "add": LEAK.replace("LEAKED", "1_000_000")},
+    "leaks until little is left": {"module": "idro/app/sampling", "add": LEAK.replace(
+        "LEAKED", "2_500") + "gc.mem_free = lambda: max(3_000, 96_000 - 2_500 * len(_kept))\n"},
     "its update task dies": {"module": "idro/app/trial", "add":
                              "\nasync def watch(node):\n    while True:\n"
                              "        await node.clock.sleep_ms(60_000)\n"},
 }
 
 
-SOME_BAD = ("hangs at import", "its control fails", "loses the line", "dies at 299 s")
+SOME_BAD = ("hangs at import", "its control fails", "loses the line", "dies at 299 s",
+            "leaks until nothing is left", "leaks until little is left")
 
 
 @pytest.mark.parametrize("why", BAD if ALL else SOME_BAD)
