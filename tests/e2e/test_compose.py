@@ -23,6 +23,7 @@ from databases import program
 from idroserra.access.local import token_for
 from idroserra.broker import find_mosquitto, free_port
 from idroserra.config import Config
+from listening import LOOPBACK, listening
 from waiting import wait_until
 
 DEPLOY = Path(__file__).resolve().parents[2] / "host/deploy"
@@ -116,6 +117,7 @@ class Here:
 def test_the_environment_brings_up_broker_database_and_page(tmp_path):
     here = Here(tmp_path / "data")
     (tmp_path / "data").mkdir()
+    running = {}
     with ExitStack() as opened:
         def start(name, command, **more):
             log = opened.enter_context((tmp_path / f"{name}.log").open("w"))
@@ -123,13 +125,14 @@ def test_the_environment_brings_up_broker_database_and_page(tmp_path):
                                        cwd=tmp_path, stdout=log, stderr=log)
             opened.callback(process.wait, 60)
             opened.callback(process.terminate)
+            running[name] = process.pid
             wait_until(lambda: here.is_well(name) or process.poll() is not None, 40,
                        f"{name} is well")
             assert process.poll() is None, (tmp_path / f"{name}.log").read_text()
 
         made = subprocess.run(
             [*here.command("line"), "--port", here.ports["8883"], "--host-port",
-             here.ports["8884"], "--address", "127.0.0.1"],
+             here.ports["8884"]],
             env=here.environment("line"), capture_output=True, text=True, check=False)
         assert made.returncode == 0, made.stderr
         start("mosquitto", [find_mosquitto(), *here.command("mosquitto")[1:]])
@@ -152,3 +155,10 @@ def test_the_environment_brings_up_broker_database_and_page(tmp_path):
         with urllib.request.urlopen(asked, context=anybody, timeout=60) as page:
             assert page.status == 200
         assert json.loads(here.environment("host")["IDROSERRA_LAN__NAMES"]) == ["greenhouse.local"]
+        # S16: beyond loopback there are the page and the nodes' door, both TLS, and nothing else.
+        found = {name: listening(pid) for name, pid in running.items()}
+        assert all(found.values()), "each of them listens"
+        beyond = {(name, port) for name, rows in found.items()
+                  for address, port in rows if address != LOOPBACK}
+        assert beyond == {("host", int(here.ports["8443"])),
+                          ("mosquitto", int(here.ports["8883"]))}

@@ -123,9 +123,12 @@ class Influxd(HttpServer):
 
     probe_path = "/ping"
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, http: str = "") -> None:
+        """`http`: more lines of the section [http]; another bind-address instead of loopback's."""
         super().__init__(folder)
         self._rpc_port = free_port()
+        self._http = http.replace("PORT", str(self.port)) or (
+            f'bind-address = "127.0.0.1:{self.port}"')
 
     def command(self) -> list[str]:
         config = self.folder / "influxdb.conf"
@@ -135,7 +138,7 @@ class Influxd(HttpServer):
             f'[meta]\ndir = "{self.folder}/meta"\n'
             f'[data]\ndir = "{self.folder}/data"\nwal-dir = "{self.folder}/wal"\n'
             "query-log-enabled = false\n"
-            f'[http]\nbind-address = "127.0.0.1:{self.port}"\nlog-enabled = false\n'
+            f"[http]\n{self._http}\nlog-enabled = false\n"
             "[monitor]\nstore-enabled = false\n"
         )
         return [program("influxd"), "-config", str(config)]
