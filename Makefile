@@ -32,7 +32,9 @@
 #   make fuzz-api    requests made up from the API's description, with each role's token: 5 minutes
 #   make docs    write the generated pages under docs/
 #   make site    the documentation as a site, into build/site; a host shows it under /docs
-#   make venv    only install
+#   make venv    only install: what requirements/*.txt pin by their hashes
+#   make lock    those files anew from pyproject.toml; ARGS=--upgrade takes what is new
+#   make sbom    build/sbom.cdx.json: every package and script, for CycloneDX tools
 #   make clean   remove what was built; `make distclean` removes .venv too
 
 SHELL := /bin/bash
@@ -279,14 +281,38 @@ words: venv
 
 venv: $(INSTALLED)
 
-$(INSTALLED): pyproject.toml hatch_build.py
+# Only what the locks name comes from a registry. Two packages come as source: setuptools is there
+# before them, and our own is built with what is there, so that nothing else is fetched.
+PIP := $(PY) -m pip install --disable-pip-version-check --quiet
+$(INSTALLED): pyproject.toml hatch_build.py requirements/build.txt requirements/all.txt
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' \
 	  || { echo "idroserra: Python 3.11 or newer is needed (make PYTHON=python3.12)"; exit 1; }
 	@test -x $(PY) || .ci/venv $(PYTHON) $(VENV)
 	@echo "idroserra: installing Python packages into $(VENV) (a minute or two, once)"
-	@$(PY) -m pip install --disable-pip-version-check --quiet --editable '.[influx,parquet,report,docs,flash,sim,dev]'
+	@$(PIP) --require-hashes --requirement requirements/build.txt
+	@$(PIP) --require-hashes --no-build-isolation --requirement requirements/all.txt
+	@$(PIP) --no-index --no-deps --no-build-isolation --editable .
 	@ln -sfn "$$($(PY) -c 'import sysconfig; print(sysconfig.get_path("purelib"))')" $(VENV)/typings
 	@touch $@
+
+# uv resolves for every Python and every machine at once; what is pinned stays without --upgrade.
+UV := build/uv/bin/uv
+$(UV):
+	@$(PYTHON) -m venv build/uv
+	@build/uv/bin/pip install --disable-pip-version-check --quiet 'uv==0.13.9'
+
+COMPILE := $(UV) pip compile --quiet --universal --python-version 3.11 --generate-hashes \
+  --no-emit-index-url --no-emit-find-links --no-annotate --custom-compile-command 'make lock'
+lock: $(UV)
+	@cd requirements && for one in 'build.txt build.in' \
+	  'all.txt ../pyproject.toml --all-extras --constraint build.txt' \
+	  'host.txt ../pyproject.toml --extra influx --extra report --extra parquet --constraint all.txt'; do \
+	  ../$(COMPILE) $(ARGS) --output-file $$one; done
+.PHONY: lock
+
+sbom: venv web
+	@$(PY) requirements/sbom.py build/sbom.cdx.json
+.PHONY: sbom
 
 web: $(VENDOR)
 
