@@ -21,6 +21,15 @@ from idroserra.provision import key_file
 
 SHORT_CHARS = 8  # of a fingerprint, as people compare it
 
+# What became of the certificate, as line.give_up has it.
+_OF_CERTIFICATE = {
+    "none": "It had no certificate of this host: if the broker still lets it in, take its user or "
+            "password away there; a board that still reports shows up again, not adopted.",
+    "refused": "Its certificate is revoked, and the broker was seen to refuse it.",
+    "refused at its start": "Its certificate is revoked; no broker of this host runs here, and it "
+                            "will refuse it when it starts.",
+}
+
 HostUrl = Annotated[
     str | None,
     typer.Option("--url", envvar="IDROSERRA_URL", help="Where the host is; without it, the one of "
@@ -42,7 +51,7 @@ def adopt(
 ) -> None:
     """Take a node in: give the host the key that its board got, so that it may command it."""
     if not contract.is_node_id(node):
-        raise ConfigError("command line", "NODE", "3 to 32 of a-z, 0-9 and - are needed")
+        raise ConfigError("command line", "NODE", contract.NODE_ID_RULE)
     key = _key(node, key_from)
     found = fingerprint(key)
     with open_keys(url, config) as host:
@@ -71,16 +80,17 @@ def forget(
     yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")] = False,
     as_json: AsJson = False,
 ) -> None:
-    """Give a node up: its key, its settings, its place in the lists. Its history stays."""
+    """Give a node up: its key, settings, certificate, place in the lists. Its history stays."""
     with open_keys(url, config) as host:
         if not yes and not as_json:
-            typer.confirm(f"Give {node} up? The host cannot command it any more.", abort=True)
-        host.forget(node)
+            typer.confirm(f"Give {node} up? The host cannot command it any more; a certificate "
+                          "that it has of this host is revoked.", abort=True)
+        certificate = host.forget(node)
     if as_json:
-        typer.echo(json.dumps({"node": node, "forgotten": True}))
-    else:
-        typer.echo(f"{node}: forgotten. `idroserra provision --erase` takes the secrets from its "
-                   "board; a board that still reports shows up again, not adopted.")
+        typer.echo(json.dumps({"node": node, "forgotten": True, "certificate": certificate}))
+        return
+    typer.echo(f"{node}: forgotten. {_OF_CERTIFICATE[certificate]} "
+               "`idroserra provision --erase` takes the secrets from its board.")
 
 
 def strangers(nodes: Sequence[dict[str, Any]]) -> Iterator[str]:

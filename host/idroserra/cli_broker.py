@@ -49,7 +49,7 @@ def init(
     from idroserra.line import line
 
     settings = load_config(config)
-    folder = folder_of(settings.data_dir)
+    folder = line.folder_of(settings.data_dir)
     try:
         names = own_names([*map(check_name, name or ()), "localhost", "127.0.0.1"])
     except ValueError as error:
@@ -124,14 +124,9 @@ def show(config: ConfigFile = None, *, as_json: AsJson = False) -> None:
     typer.echo(f"{len(rows)} nodes, {len(line.revoked)} certificates revoked")
 
 
-def folder_of(data_dir: Path) -> Path:
-    """Return where the line of a host lies."""
-    return data_dir.expanduser().resolve() / "line"
-
-
 def _line(config: Path | None) -> Line:
     from idroserra.config import load_config
-    from idroserra.line.line import Line
+    from idroserra.line.line import Line, folder_of
 
     return Line(folder_of(load_config(config).data_dir))
 

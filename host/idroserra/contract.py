@@ -75,8 +75,13 @@ def up_topic(node: str, leaf: str) -> str:
     return str(topics.up(node, leaf))
 
 
+NODE_ID_RULE = ("3 to 32 of a-z, 0-9 and - are needed, and not "
+                + " or ".join(topics.RESERVED_NODE_IDS)
+                + ", which are users of the broker with rights of their own")
+
+
 def is_node_id(text: object) -> bool:
-    """True when `text` may be a node id."""
+    """True when `text` may be a node id; NODE_ID_RULE tells people which may not."""
     return bool(topics.is_node_id(text))
 
 

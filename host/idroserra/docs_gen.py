@@ -26,7 +26,7 @@ Generated from `firmware/idro/protocol/` by `make docs`; do not edit. Version {t
 
 Node and host speak MQTT, QoS 1; a node takes `down/stored` and `down/update_data` at QoS 0. The
 node id is the MQTT user name and client id: 3 to 32 of `a-z`, `0-9` and `-`.
-`{'`, `'.join(topics.RESERVED_NODE_IDS)}` is reserved.
+`{'` and `'.join(topics.RESERVED_NODE_IDS)}`, other users of the broker, are reserved.
 
 Whatever arrives unpacks to a message or is refused with one reason; there is no third case.
 Unknown fields are passed over on the way up and refused in commands and settings.

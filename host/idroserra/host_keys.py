@@ -21,6 +21,7 @@ from idroserra.config import Config, is_loopback, load_config
 from idroserra.database import lock_folder
 from idroserra.errors import ConfigError, HostError, StoreUnavailable, UnknownNode
 from idroserra.host_client import HostClient, HostRefused, HostUnreachable
+from idroserra.line.line import give_up
 from idroserra.nodes import Node, Nodes
 
 
@@ -47,8 +48,10 @@ class HostKeys(Protocol):
     def settle(self, node: str, found: str) -> None:
         """Keep the key with this fingerprint only. Raises OtherKey, or what the host refuses."""
 
-    def forget(self, node: str) -> None:
-        """Give up the node. Raises for one that is not known."""
+    def forget(self, node: str) -> str:
+        """Give up the node; return what became of its certificate, as line.give_up has it.
+
+        Raises for one that is not known, and where the broker cannot be told."""
 
 
 class NoHost(HostError):
@@ -83,9 +86,9 @@ class RunningHost:
         """See HostKeys."""
         self._client.send("POST", f"{_path(node)}/key/settle", {"fingerprint": found})
 
-    def forget(self, node: str) -> None:
+    def forget(self, node: str) -> str:
         """See HostKeys."""
-        self._client.send("DELETE", _path(node), {})
+        return str(self._client.send("DELETE", _path(node), {})["certificate"])
 
 
 class HostFiles:
@@ -93,6 +96,7 @@ class HostFiles:
 
     def __init__(self, config: Config, nodes: Nodes, access: Access) -> None:
         self.where = f"the host of {config.data_dir}, which does not run now"
+        self._data_dir = config.data_dir
         self._nodes = nodes
         self._audit = access.audit
 
@@ -115,10 +119,13 @@ class HostFiles:
         self._nodes.settle(node, found)
         self._note("settle key", node)
 
-    def forget(self, node: str) -> None:
+    def forget(self, node: str) -> str:
         """See HostKeys."""
+        self._nodes.get(node)
+        certificate = give_up(self._data_dir, node)
         self._nodes.forget(node)
         self._note("forget node", node)
+        return certificate
 
     def _note(self, action: str, node: str) -> None:
         self._audit.add(f"local {_owner()}", action, target=node, address="command line")

@@ -132,7 +132,7 @@ class Nodes:
 
         Raises ValueError for a bad node id or key, StoreUnavailable."""
         if not contract.is_node_id(node):
-            raise ValueError("a node id is 3 to 32 of a-z, 0-9 and -")
+            raise ValueError(f"node id: {contract.NODE_ID_RULE}")
         if len(key) != KEY_BYTES:
             raise ValueError(f"a key is {KEY_BYTES} bytes")
         with self._lock:

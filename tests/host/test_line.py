@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import signal
 import socket
 import ssl
@@ -15,12 +16,18 @@ import pytest
 from line_rig import NODES, Client, Rig, trusting
 from typer.testing import CliRunner
 
+from idro.protocol import topics
+from idroserra import contract
+from idroserra.broker import free_port
 from idroserra.cli import app
+from idroserra.cli_adopt import adopt
 from idroserra.config import MqttConfig
 from idroserra.errors import ConfigError, UnknownNode
-from idroserra.line import line
+from idroserra.line import line, mosquitto
 from idroserra.line.mosquitto import BrokerSilent
 from idroserra.mqtt_link import Arrived, Link, Piece
+from idroserra.nodes import Nodes
+from idroserra.provision import values
 from waiting import wait_until
 
 ONE, TWO = NODES
@@ -274,6 +281,55 @@ def test_what_is_lost_is_named_and_never_made_anew_in_silence(tmp_path):
         line.init(tmp_path, ["localhost"], node_port=1, host_port=2)
     with pytest.raises(ConfigError, match="missing"):
         rig.line.revoke(ONE)
+
+
+def test_every_user_whom_the_access_list_knows_is_reserved():
+    """Whoever is named there has rights that no node has: none may be called so."""
+    named = set(re.findall(r"^user (\S+)$", mosquitto.ACL, re.M))
+    assert named == set(topics.RESERVED_NODE_IDS)
+    for name in named:
+        assert name in contract.NODE_ID_RULE
+
+
+@pytest.mark.parametrize("ask", [
+    lambda name, folder: Rig(folder).line.issue(name),
+    lambda name, folder: values.node_id(name),
+    lambda name, folder: adopt(name, config=folder / "host.toml"),
+    lambda name, folder: Nodes(folder / "state.db", "farm").adopt(name, bytes(32)),
+], ids=["broker node", "provision", "node adopt", "registry"])
+@pytest.mark.parametrize("name", topics.RESERVED_NODE_IDS)
+def test_nobody_makes_a_node_of_a_reserved_name(tmp_path, ask, name):
+    with pytest.raises((ConfigError, ValueError), match="not host or homeassistant, which are use"):
+        ask(name, tmp_path)
+
+
+@pytest.mark.parametrize("is_running", [True, False])
+def test_a_node_that_is_forgotten_is_revoked(tmp_path, is_running):
+    """By the command, on a host at rest; the page's API: tests/web/test_node_keys.py."""
+    (tmp_path / "line").mkdir()
+    rig = Rig(tmp_path / "line")
+    if is_running:
+        rig.start()
+    config = tmp_path / "host.toml"
+    config.write_text(f'data_dir = "{tmp_path}"\n[http]\nport = {free_port()}\n')
+    nodes = Nodes(tmp_path / "state.db", "farm")
+    for name in (ONE, TWO, "idro-three"):
+        nodes.adopt(name, bytes(32))
+    nodes.close()
+
+    def forget(name, *more):
+        ran = CliRunner().invoke(app, ["node", "forget", name, "--yes", "--config", str(config),
+                                       *more])
+        assert ran.exit_code == 0, ran.output
+        return ran.output
+
+    told = json.loads(forget(ONE, "--json"))["certificate"]
+    assert told == ("refused" if is_running else "refused at its start")
+    assert "revoked" in forget(TWO)
+    assert rig.line.nodes == []
+    assert len(rig.line.revoked) == 2
+    assert "had no certificate of this host" in forget("idro-three")
+    rig.stop()
 
 
 @pytest.mark.parametrize("name", ["+", "#", "../../x", "host", "a", "A-node", "x" * 33, ""])

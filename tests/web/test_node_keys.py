@@ -8,6 +8,9 @@ import sys
 
 from real_host import KEY
 
+from idroserra.broker import free_port
+from idroserra.line import line
+
 NEW_KEY = b"n" * 32
 PATH = "/api/nodes/idro-a/key"
 
@@ -56,7 +59,14 @@ def test_a_stranger_is_told_adopted_commanded_and_forgotten(host, eventually):
     assert send_stop(host, eventually) == "done"
     assert "not adopted" not in idroserra(host, "node", "list").stdout
 
-    assert idroserra(host, "node", "forget", "idro-a", "--yes").returncode == 0
+    folder = line.folder_of(host.config.data_dir)
+    line.init(folder, ["localhost"], node_port=free_port(), host_port=free_port())
+    line.Line(folder).issue("idro-a")
+    reserved = put(host, KEY, "homeassistant")
+    assert (reserved.status_code, "not host or homeassistant" in reserved.text) == (422, True)
+    forgotten = idroserra(host, "node", "forget", "idro-a", "--yes")
+    assert (forgotten.returncode, "certificate is revoked" in forgotten.stdout) == (0, True)
+    assert (line.Line(folder).nodes, len(line.Line(folder).revoked)) == ([], 1)
     assert host.client.get("/api/nodes/idro-a").status_code == 404
     assert host.client.get("/api/nodes").json() == {"nodes": []}
     told = [(row.action, row.target, row.result) for row in host.service.access.audit.newest(20)]
@@ -86,7 +96,7 @@ def test_what_the_board_has_is_settled_by_its_fingerprint(host):
 
 def test_nonsense_is_refused_and_never_repeated(host):
     assert put(host, b"short").status_code == 422
-    assert put(host, KEY, node="HOST").json()["error"].startswith("node: a node id is")
+    assert put(host, KEY, node="HOST").json()["error"].startswith("node: 3 to 32 of a-z")
     assert host.client.delete("/api/nodes/idro-none", headers={
         "Content-Type": "application/json"}).status_code == 404
     wrong = idroserra(host, "node", "adopt", "idro-a", "--key-file", "-", typed="5ecret")

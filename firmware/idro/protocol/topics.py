@@ -1,6 +1,7 @@
 """MQTT topics: `idro/v1/<node>/up/<leaf>` and `idro/v1/<node>/down/<leaf>`.
 
-The node id is the MQTT user name, so a broker's ACL is two pattern lines. `host` is reserved.
+The node id is the MQTT user name, so a broker's ACL is two pattern lines. Users of it that are no
+nodes, and have rights of their own there, are reserved.
 """
 
 from idro.errors import ProtocolError
@@ -12,7 +13,7 @@ UP = ("status", "info", "telemetry", "event", "ack", "config", "update")
 DOWN = ("command", "config", "stored", "update", "update_data")
 RETAINED_UP = ("status", "info", "config")
 RETAINED_DOWN = ("config",)
-RESERVED_NODE_IDS = ("host",)
+RESERVED_NODE_IDS = ("host", "homeassistant")
 
 _NODE_BYTES = b"abcdefghijklmnopqrstuvwxyz0123456789-"
 

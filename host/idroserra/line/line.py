@@ -25,6 +25,7 @@ from idroserra.line.authority import LineAuthority, names_of, read
 from idroserra.line.door import Door
 
 WRITTEN, KEPT = "written", "kept"
+NONE, SEEN, LISTED = "none", "refused", "refused at its start"  # certificate of who was given up
 HOST = "host"  # the reserved node id: the access list knows it
 
 
@@ -88,8 +89,7 @@ class Line:
     def files(self, node: str) -> tuple[Path, Path]:
         """Return (certificate, key) of a node, there or not."""
         if not contract.is_node_id(node):
-            raise ConfigError("command line", "NODE", "3 to 32 of a-z, 0-9 and - are needed, and "
-                              "not host")
+            raise ConfigError("command line", "NODE", contract.NODE_ID_RULE)
         folder = self.folder / "nodes"
         return folder / f"{node}.pem", folder / f"{node}.key"
 
@@ -128,6 +128,22 @@ class Line:
         key.unlink(missing_ok=True)
         cert.unlink()
         return is_there
+
+
+def folder_of(data_dir: Path) -> Path:
+    """Return where the line of a host lies."""
+    return data_dir.expanduser().resolve() / "line"
+
+
+def give_up(data_dir: Path, node: str) -> str:
+    """Shut a node that is given up out of the broker, where `broker init` made its line.
+
+    Returns NONE where it has no certificate of this host, SEEN where a running broker was seen to
+    refuse it, LISTED where none runs. Raises BrokerSilent, ConfigError; it may be asked again."""
+    folder = folder_of(data_dir)
+    if not contract.is_node_id(node) or not (folder / "nodes" / f"{node}.pem").exists():
+        return NONE
+    return SEEN if Line(folder).revoke(node) else LISTED
 
 
 def init(

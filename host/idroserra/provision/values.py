@@ -39,7 +39,7 @@ class Broker:
 def node_id(text: str) -> str:
     """Return a node id."""
     if not contract.is_node_id(text):
-        raise _wrong("--node-id", "3 to 32 of a-z, 0-9 and - are needed, and not host")
+        raise _wrong("--node-id", contract.NODE_ID_RULE)
     return text
 
 

@@ -12,6 +12,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from idroserra import contract
 from idroserra.access.who import check_fresh
+from idroserra.line.line import give_up
 from idroserra.service import Service
 from idroserra.web.models import ErrorOut
 
@@ -54,6 +55,8 @@ class ForgottenOut(BaseModel):
     """The node that the host knows no more."""
 
     node: str
+    certificate: str = Field(description="none: it had none of this host. refused: the broker was "
+                             "seen to refuse it. refused at its start: no broker runs here")
 
 
 def keys_router(service: Service) -> APIRouter:
@@ -70,7 +73,7 @@ def keys_router(service: Service) -> APIRouter:
         """Adopt a node. Where it has a key, the new one counts once the node answers to it."""
         check_fresh()
         if not contract.is_node_id(node):
-            raise contract.ProtocolError("node: a node id is 3 to 32 of a-z, 0-9 and -")
+            raise contract.ProtocolError(f"node: {contract.NODE_ID_RULE}")
         service.nodes.offer(node, bytes.fromhex(body.key))
         service.commands.send_configs()
         return _key_json(service, node)
@@ -85,10 +88,12 @@ def keys_router(service: Service) -> APIRouter:
 
     @router.delete("/{node}", response_model=ForgottenOut)
     def forget(node: str) -> dict[str, Any]:
-        """Give up a node: its key, its settings and its place in the lists; its history stays."""
+        """Give up a node: its key, settings, certificate and place; its history stays."""
         check_fresh()
+        service.nodes.get(node)
+        certificate = give_up(service.config.data_dir, node)  # first: it may have to be done again
         service.commands.forget(node)
-        return {"node": node}
+        return {"node": node, "certificate": certificate}
 
     return router
 
