@@ -299,7 +299,7 @@ def test_every_user_whom_the_access_list_knows_is_reserved():
 ], ids=["broker node", "provision", "node adopt", "registry"])
 @pytest.mark.parametrize("name", topics.RESERVED_NODE_IDS)
 def test_nobody_makes_a_node_of_a_reserved_name(tmp_path, ask, name):
-    with pytest.raises((ConfigError, ValueError), match="not host or homeassistant, which are use"):
+    with pytest.raises((ConfigError, ValueError), match="not host or homeassistant, which"):
         ask(name, tmp_path)
 
 
