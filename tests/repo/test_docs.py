@@ -201,11 +201,10 @@ def test_every_decision_record_is_complete():
     records = sorted((ROOT / "docs" / "adr").glob("*.md"))
     assert records
     found = []
-    numbers = [record.name[:4] for record in records]  # some may still be on their way
-    for record in records:
+    for number, record in enumerate(records, 1):
         text = record.read_text(encoding="utf-8")
-        if not re.match(r"\d{4}-", record.name) or numbers.count(record.name[:4]) > 1:
-            found.append(f"{record.name}: a number of its own expected")
+        if not record.name.startswith(f"{number:04d}-"):
+            found.append(f"{record.name}: number {number:04d} expected")
         headings = re.findall(r"^## (.+)$", text, re.MULTILINE)
         if headings != ["Context", "Decision", "Consequences", "Rejected"]:
             found.append(f"{record.name}: {headings}")

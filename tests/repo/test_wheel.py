@@ -10,12 +10,16 @@ import pytest
 from source_tree import ROOT
 
 from idroserra import image
+from once import once
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="session")
 def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Return the folder of an unpacked wheel of this tree."""
-    folder = tmp_path_factory.mktemp("wheel")
+    return once(tmp_path_factory, "wheel", unpacked) / "installed"
+
+
+def unpacked(folder: Path) -> None:
     subprocess.run(
         [sys.executable, "-m", "pip", "wheel", "--quiet", "--disable-pip-version-check",
          "--no-deps", "--no-build-isolation", "--wheel-dir", str(folder), str(ROOT)],
@@ -24,7 +28,6 @@ def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
     [built] = folder.glob("idroserra-*.whl")
     with zipfile.ZipFile(built) as archive:
         archive.extractall(folder / "installed")
-    return folder / "installed"
 
 
 def test_carries_what_is_outside_the_packages(wheel):

@@ -17,6 +17,7 @@ from idroserra import boards, image
 from idrosim import scenario
 from idrosim.observer import Observer
 from idrosim.promises import Evidence, Promise, judge
+from once import once
 
 FOLDER = Path(__file__).resolve().parents[2] / "sim" / "scenarios"
 FILES = sorted(FOLDER.glob("*.toml"))
@@ -28,10 +29,11 @@ SHORT = [file.stem for file in FILES if file.stem not in ELSEWHERE]
 @pytest.fixture(scope="module")
 def image_dir(tmp_path_factory):
     """Return the folder that holds the image of every board that a scenario runs on."""
-    folder = tmp_path_factory.mktemp("image")
-    for board in {scenario.load(file).board for file in FILES}:
-        image.build_image(board, folder / board)
-    return folder
+    def build(folder):
+        for board in {scenario.load(file).board for file in FILES}:
+            image.build_image(board, folder / board)
+
+    return once(tmp_path_factory, "images-of-scenarios", build)
 
 
 def run(found, image_dir, **more):

@@ -11,6 +11,7 @@ from real_host import ROOT, Host
 
 from idroserra.access.roles import Role
 from idroserra.broker import Broker
+from once import once
 from waiting import wait_until
 
 sys.path.insert(0, str(ROOT / "host" / "docs"))
@@ -27,7 +28,7 @@ SERIOUS = """() => axe.run(document, {runOnly: ["wcag2a", "wcag2aa", "wcag21aa",
 def helpful(tmp_path_factory):
     """A host that shows the site of this tree, strictly built, and one alarm."""
     folder = tmp_path_factory.mktemp("help")
-    site = build(site=folder / "site")
+    site = once(tmp_path_factory, "help", lambda shared: build(site=shared / "site")) / "site"
     broker = Broker(folder / "broker", "mosquitto")
     broker.start()
     host = Host(folder / "host", broker.port, wait_until, help_site=site)
