@@ -49,7 +49,7 @@ PY := $(VENV)/bin/python
 INSTALLED := $(VENV)/.installed
 VENDOR := host/idroserra/web/static/vendor/.built
 ARGS ?=
-WORKERS ?= 4
+WORKERS ?= 6
 
 .PHONY: demo test lint ruff mypy pyright compile portable pytest docs venv web clean distclean
 
@@ -99,7 +99,7 @@ cover-safety: venv
 	@$(PY) -m coverage report
 .PHONY: cover-safety
 
-# Many tests wait for real servers and browsers, so two workers more than a small machine has cores.
+# Many tests wait for real servers and browsers: four workers more than a small machine has cores.
 pytest: venv web cover-safety
 	$(VENV)/bin/pytest -n $(WORKERS) --dist worksteal $(addprefix --ignore=,$(SAFETY_TESTS))
 
