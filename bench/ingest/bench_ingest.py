@@ -112,10 +112,10 @@ def run(who: Contestant, rate: int, seconds: float) -> Outcome:
 
 def _measure(who: Contestant, rate: int, count: int, process: subprocess.Popen[bytes], port: int,
              database: VictoriaMetrics) -> Outcome:
-    warm = 0
+    warm, epoch_unix_ms = 0, time.time_ns() // 1_000_000
     def warmed() -> bool:
         nonlocal warm
-        flood(port, who.kind, 50, 1_000)
+        flood(port, who.kind, 50, 1_000, epoch_unix_ms)
         threading.Event().wait(1.0)
         warm = rows(database, who)
         assert process.poll() is None, f"{who.name} has ended"
@@ -125,7 +125,7 @@ def _measure(who: Contestant, rate: int, count: int, process: subprocess.Popen[b
     warm = rows(database, who)
     began_cpu_s = cpu_s(process.pid)
     began_s = time.monotonic()
-    sent = flood(port, who.kind, count, rate, first=2)["sent"]
+    sent = flood(port, who.kind, count, rate, epoch_unix_ms, first=2)["sent"]
     stored, at_s, since_s = 0, began_s, time.monotonic()
     while stored < sent and time.monotonic() - began_s < LONGEST_S + count / max(rate, 1_000):
         now = rows(database, who) - warm
@@ -139,11 +139,13 @@ def _measure(who: Contestant, rate: int, count: int, process: subprocess.Popen[b
                    cpu_us, peak_mib(process.pid), max(0, sent - stored))
 
 
-def flood(port: int, kind: str, count: int, rate: float, first: int = 1) -> dict[str, float]:
+def flood(
+    port: int, kind: str, count: int, rate: float, epoch_unix_ms: int, first: int = 1,
+) -> dict[str, float]:
     """Publish and return what the sender says."""
     sender = subprocess.Popen(
         [sys.executable, str(HERE / "flood.py"), str(port), kind, str(count), str(rate),
-         str(first)], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+         str(first), str(epoch_unix_ms)], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
     assert sender.stdout is not None
     sender.stdout.readline()
     told, _ = sender.communicate("go\n", timeout=600)

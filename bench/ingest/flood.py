@@ -1,10 +1,10 @@
-"""A flood of readings over MQTT: flood.py PORT KIND COUNT RATE FIRST
+"""A flood of readings over MQTT: flood.py PORT KIND COUNT RATE FIRST EPOCH_UNIX_MS
 
 Publishes COUNT messages with QoS 1 as 50 nodes over 5 connections, RATE a second or, with 0, as
 fast as the broker takes them, 500 unacknowledged at most. KIND is "contract" (what our nodes send)
 or "plain" (the same readings as a flat JSON object, which is what peers understand). Prints JSON:
-sent, acked, took_s. The records of a node begin at number FIRST. Messages are made before the
-first is sent, so that it costs little.
+sent, acked, took_s. The records of a node begin at number FIRST, and record n is of n ms after
+EPOCH_UNIX_MS. Messages are made before the first is sent, so that it costs little.
 """
 
 from __future__ import annotations
@@ -19,8 +19,7 @@ import time
 NODES = 50
 CONNECTIONS = 5
 WINDOW = 500
-EPOCH_UNIX_MS = 1_795_507_200_000
-STEP_MS = 100
+STEP_MS = 1  # so that no reading is of the future
 CHUNK = 64
 PUBACK_BYTES = 4
 
@@ -35,23 +34,23 @@ def readings(seq: int) -> dict[str, float]:
     }
 
 
-def payload(kind: str, seq: int) -> bytes:
+def payload(kind: str, seq: int, epoch_unix_ms: int) -> bytes:
     """Return the message of one record."""
     if kind == "plain":
         flat = {name.replace(".", "_"): value for name, value in readings(seq).items()}
-        told = {**flat, "unix_ms": EPOCH_UNIX_MS + seq * STEP_MS}
+        told = {**flat, "unix_ms": epoch_unix_ms + seq * STEP_MS}
     else:
         records = [{"seq": seq, "at_ms": seq * STEP_MS, "values": readings(seq), "faults": {}}]
-        told = {"v": 1, "boot_id": "b0000001", "boot_unix_ms": EPOCH_UNIX_MS,
+        told = {"v": 1, "boot_id": "b0000001", "boot_unix_ms": epoch_unix_ms,
                 "sent_at_ms": seq * STEP_MS, "oldest_seq": 1, "records": records}
     return json.dumps(told, separators=(",", ":")).encode()
 
 
-def packet(kind: str, node: str, seq: int, mid: int) -> bytes:
+def packet(kind: str, node: str, seq: int, mid: int, epoch_unix_ms: int) -> bytes:
     """Return a PUBLISH of MQTT 3.1.1 with QoS 1."""
     topic = f"idro/v1/{node}/up/telemetry".encode()
     body = struct.pack(">H", len(topic)) + topic + struct.pack(">H", mid)
-    body += payload(kind, seq)
+    body += payload(kind, seq, epoch_unix_ms)
     return b"\x32" + _length(len(body)) + body
 
 
@@ -105,15 +104,15 @@ class Publisher:
 
 def main() -> None:
     """Send, and say how it went."""
-    port, kind, count, rate, first = (
-        int(sys.argv[1]), sys.argv[2], int(sys.argv[3]), float(sys.argv[4]), int(sys.argv[5]))
+    kind, rate = sys.argv[2], float(sys.argv[4])
+    port, count, first, epoch_unix_ms = (int(sys.argv[number]) for number in (1, 3, 5, 6))
     publishers = [Publisher(port, number) for number in range(CONNECTIONS)]
     for number in range(count):
         node = number % NODES
         to = publishers[node % CONNECTIONS]
         mid = len(to.packets) % 65_535 + 1
         seq = number // NODES + first
-        to.packets.append(packet(kind, f"idro-f{node:02d}", seq, mid))
+        to.packets.append(packet(kind, f"idro-f{node:02d}", seq, mid, epoch_unix_ms))
     print("ready", flush=True)
     sys.stdin.readline()
     began_s = time.monotonic()

@@ -58,6 +58,40 @@ class Splitter:
 
     def feed(self, data: bytes) -> list[Packet]:
         """Return the packets that are whole by now."""
+        buffer, cuts = self._cut(data)
+        return [_packet((buffer[at], buffer[head:end])) for at, head, end in cuts]
+
+    def messages(self, data: bytes, is_v5: bool) -> tuple[list[Publish], list[Packet]]:
+        """Return the messages that are whole by now, and the other packets. Raises WireError."""
+        messages: list[Publish] = []
+        others: list[Packet] = []
+        buffer, cuts = self._cut(data)
+        for at, head, end in cuts:
+            first = buffer[at]
+            if first >> 4 != PUBLISH:
+                others.append(_packet((first, buffer[head:end])))
+                continue
+            mid, qos = 0, first & 6
+            try:
+                topic_end = upto = head + 2 + (buffer[head] << 8 | buffer[head + 1])
+                if qos == 2:  # QoS 1
+                    mid = buffer[upto] << 8 | buffer[upto + 1]
+                    upto += 2
+                if is_v5:
+                    if buffer[upto]:  # properties, which nodes do not send
+                        length, after = _length(buffer[:end], upto) or (end, upto)
+                        upto = length + after
+                    else:
+                        upto += 1
+            except IndexError:
+                raise WireError("PUBLISH: cut off") from None
+            if upto > end or qos > 2:  # we subscribe with QoS 1
+                raise WireError("PUBLISH: cut off, or of a QoS nobody asked for")
+            messages.append((buffer[head + 2 : topic_end], buffer[upto:end], mid, first))
+        return messages, others
+
+    def _cut(self, data: bytes) -> tuple[bytes, list[tuple[int, int, int]]]:
+        """Return (bytes, where each whole packet, its body and the next one begin)."""
         buffer = self._rest + data if self._rest else data
         at, size = 0, len(buffer)
         found = []
@@ -76,38 +110,10 @@ class Splitter:
             end = head + length
             if end > size:
                 break
-            found.append(_packet((buffer[at], buffer[head:end])))
+            found.append((at, head, end))
             at = end
         self._rest = buffer[at:]
-        return found
-
-    def messages(self, data: bytes, is_v5: bool) -> tuple[list[Publish], list[Packet]]:
-        """Return the messages that are whole by now, and the other packets. Raises WireError."""
-        messages: list[Publish] = []
-        others: list[Packet] = []
-        for packet in self.feed(data):
-            first, body = packet
-            if first >> 4 != PUBLISH:
-                others.append(packet)
-                continue
-            try:
-                end = 2 + (body[0] << 8 | body[1])
-                topic, mid, qos = body[2:end], 0, first & 6
-                if qos == 2:  # QoS 1
-                    mid = body[end] << 8 | body[end + 1]
-                    end += 2
-                if is_v5:
-                    if body[end]:  # properties, which nodes do not send
-                        length, after = _length(body, end) or (len(body), end)
-                        end = length + after
-                    else:
-                        end += 1
-            except IndexError:
-                raise WireError("PUBLISH: cut off") from None
-            if end > len(body) or qos > 2:  # we subscribe with QoS 1
-                raise WireError("PUBLISH: cut off, or of a QoS nobody asked for")
-            messages.append((topic, body[end:], mid, first))
-        return messages, others
+        return buffer, found
 
     def take_rest(self) -> bytes:
         """Return the beginning of a packet that is not whole, for whoever goes on."""

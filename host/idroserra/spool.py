@@ -97,6 +97,7 @@ class Spool:
         self._read_lock = threading.Lock()
         self._arrived = threading.Event()
         self._state = "ok"
+        self._kept: list[tuple[str, str, int, str, int, bytes]] = []
         try:
             self._database = connect(path, _SCHEMA)
             self._database.execute(f"PRAGMA max_page_count={max_mb * 1024 * 1024 // PAGE_BYTES}")
@@ -163,13 +164,20 @@ class Spool:
         return rows
 
     def done(self, rows: Sequence[Pending], refused: Iterable[Rejected] = ()) -> None:
-        """Forget messages the store has; keep what it refused for good. Raises SpoolError."""
+        """Forget what the store has, rows as pending() gave them; keep what it refused for good.
+
+        Raises SpoolError."""
 
         def run() -> None:
-            self._database.executemany("DELETE FROM pending WHERE id=?", [(r.id,) for r in rows])
+            if rows:  # all there are from the first to the last: nobody else takes any away
+                self._database.execute(
+                    "DELETE FROM pending WHERE id BETWEEN ? AND ?", (rows[0].id, rows[-1].id))
+            stored: dict[str, int] = {}
             for row in rows:
-                self._receipts.count(row.node, "stored", row.record_count)
-                self._depth -= row.record_count
+                stored[row.node] = stored.get(row.node, 0) + row.record_count
+            for node, count in stored.items():
+                self._receipts.count(node, "stored", count)
+                self._depth -= count
             for item in refused:
                 self._receipts.reject(item)
 
@@ -273,23 +281,30 @@ class Spool:
             if taken.epoch_unix_ms is None:
                 continue
             for leaf, (records, news) in taken.fresh.items():
+                if not records:
+                    continue
+                accepted = Accepted(node, leaf, boot_id, taken.epoch_unix_ms, records, news)
+                committed.accepted.append(accepted)
+                if len(records) <= ROW_RECORDS:
+                    self._keep(accepted)
+                    continue
                 for at in range(0, len(records), ROW_RECORDS):
-                    self._keep(Accepted(node, leaf, boot_id, taken.epoch_unix_ms,
-                                        records[at : at + ROW_RECORDS], []))
-                if records:
-                    committed.accepted.append(
-                        Accepted(node, leaf, boot_id, taken.epoch_unix_ms, records, news))
+                    self._keep(accepted._replace(records=records[at : at + ROW_RECORDS]))
         boots.clear()
 
     def _keep(self, row: Accepted) -> None:
-        """Let records wait for the store."""
-        self._database.execute(
-            "INSERT INTO pending (node, boot_id, epoch_unix_ms, leaf, record_count, body)"
-            " VALUES (?,?,?,?,?,?)",
-            (row.node, row.boot_id, row.epoch_unix_ms, row.leaf, len(row.records),
-             msgspec.json.encode(row.records)),
-        )
+        """Let records wait for the store, once the transaction writes what it has."""
+        self._kept.append((row.node, row.boot_id, row.epoch_unix_ms, row.leaf, len(row.records),
+                           msgspec.json.encode(row.records)))
         self._depth += len(row.records)
+
+    def _flush(self) -> None:
+        """Write what the transaction has gathered, its last act."""
+        self._database.executemany(
+            "INSERT INTO pending (node, boot_id, epoch_unix_ms, leaf, record_count, body)"
+            " VALUES (?,?,?,?,?,?)", self._kept)
+        self._kept.clear()
+        self._receipts.flush()
 
     def _read_version(self) -> int:
         return int(self._database.execute("PRAGMA data_version").fetchone()[0])
@@ -325,7 +340,7 @@ class Spool:
                 self._notice_others()
                 depth = self._depth
                 run()
-                self._receipts.flush()
+                self._flush()
                 self._database.execute("COMMIT")
                 is_committed = True
                 self._state = "ok"
@@ -339,6 +354,7 @@ class Spool:
     def _undo(self, depth: int) -> None:
         """Be as before the transaction, on disk and in memory."""
         self._depth = depth
+        self._kept.clear()
         if self._database.in_transaction:
             self._database.execute("ROLLBACK")
         self._receipts.reload()

@@ -19,8 +19,8 @@ from idroserra.receipts import Rejected
 from idroserra.spool import Pending, Spool
 from idroserra.store import EventPoint, Instant, SamplePoint, Store
 
-BLOCK_RECORDS = 1_500  # about 5,000 lines of InfluxDB
-LINGER_S = 0.25
+BLOCK_RECORDS = 3_000  # about 10,000 lines of InfluxDB, in two bodies
+LINGER_S = 0.5
 FIRST_WAIT_S = 0.25
 LONGEST_WAIT_S = 10.0
 # A store that takes none of so many points is set up wrongly: that is no reason to discard them.

@@ -114,6 +114,19 @@ def test_done_forgets_and_counts_stored(spool):
     assert spool.commit([telemetry([1, 2])]).accepted == []
 
 
+def test_what_comes_while_the_store_takes_a_block_stays(spool):
+    for first in (1, 3, 5):  # the numbers of rows begin again where the spool was empty
+        spool.commit([telemetry([first])])
+        rows = spool.pending(10)
+        spool.commit([telemetry([first + 1])])
+        spool.done(rows)
+        assert seqs_of(spool) == [first + 1]
+        spool.done(spool.pending(10))
+        assert (spool.depth, spool.pending(10)) == (0, [])
+    spool.done([], [Rejected(NODE, "store", b"{}", "field type conflict", NOW)])
+    assert spool.counts()[NODE]["stored"] == 6
+
+
 def test_rejected_messages_are_kept_up_to_a_number_and_counted_for_ever(spool):
     for i in range(12):
         spool.commit([Rejected("", f"t/{i}", b"\xff" * 10_000, "not UTF-8", NOW + i)])
@@ -208,6 +221,7 @@ def test_a_full_spool_takes_nothing_says_so_and_resumes_alone(tmp_path):
     assert committed.stored_upto == {(NODE, "b1"): taken + 20}
     assert spool.state == "ok"
     assert spool.counts()[NODE]["received"] == taken + 20
+    assert seqs_of(spool) == list(range(taken + 1, taken + 21))
     spool.close()
 
 

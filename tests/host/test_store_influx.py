@@ -1,5 +1,5 @@
 """The production store against the real thing: InfluxDB 1.6.7 by /write and /query, and
-VictoriaMetrics by /api/v2/write through influxdb-client.
+VictoriaMetrics by /api/v2/write.
 
 What needs a store alone also runs on the InfluxDB 2 or 3 that IDROSERRA_TEST_INFLUX_URL names,
 with _TOKEN, _ORG and _BUCKET (and _WRITE_API=v1 for a 1.x): it must keep 2026-01-01."""
@@ -7,7 +7,9 @@ with _TOKEN, _ORG and _BUCKET (and _WRITE_API=v1 for a 1.x): it must keep 2026-0
 import json
 import os
 import sys
+import threading
 import uuid
+from http.server import BaseHTTPRequestHandler, HTTPServer
 
 import pytest
 from databases import Influxd, VictoriaMetrics, free_port
@@ -184,6 +186,41 @@ def test_api_v2_write_lands_whole_in_victoria_metrics(victoria):
     dose, = victoria.export("event_volume_ul")
     assert dose["values"] == [2000]
     store.close()
+
+
+@pytest.mark.parametrize(("who", "told"), [
+    ({"token": "s3cret"}, "Token s3cret"), ({"user": "u", "password": "p"}, "Token u:p"),
+    ({}, None)])
+def test_api_v2_write_names_bucket_and_organisation_and_shows_its_token(who, told):
+    asked = []
+
+    class Database(BaseHTTPRequestHandler):
+        def do_POST(self):
+            body = self.rfile.read(int(self.headers["Content-Length"] or 0))
+            answer = b'{"results": [{}]}'
+            if "/write?" in self.path:
+                asked.append((self.path, self.headers["Authorization"], body.decode()))
+                answer = b""
+            self.send_response(200)
+            self.send_header("Content-Length", str(len(answer)))
+            self.end_headers()
+            self.wfile.write(answer)
+
+        def log_message(self, *_args):
+            pass
+
+    with HTTPServer(("127.0.0.1", 0), Database) as server:
+        thread = threading.Thread(target=server.serve_forever)
+        thread.start()
+        config = StoreConfig(kind="influx", url=f"http://127.0.0.1:{server.server_port}/at",
+                             write_api="v2", org="our farm", database="green", **who)
+        store = InfluxStore(config, site="farm")
+        store.write([ph(0, 6)], [])
+        store.close()
+        server.shutdown()
+        thread.join()
+    assert asked == [("/at/api/v2/write?org=our+farm&bucket=green&precision=ns", told,
+                      f"sample,site=farm,node=idro-a1,source=reservoir ph=6.000 {T0}000000")]
 
 
 def test_api_v2_write_without_a_server_is_unavailable():

@@ -1,4 +1,4 @@
-"""The two ways into a database over HTTP: one kept connection, and the /api/v2/write client.
+"""The way into a database over HTTP: one kept connection. influxdb-client sets up a 2.x.
 
 What came back becomes StoreRejected where the content is to blame (400, 413, 422), and
 StoreUnavailable for all else: 5xx, 401 to 404, 429 and every failure of the line may end without
@@ -104,43 +104,23 @@ class Http:
             raise StoreUnavailable(f"{self._url}: {error}") from error
 
 
-def send_v1(config: StoreConfig, connection: Http) -> Send:
-    """Return what writes lines to /write of a 1.x."""
-    path = "/write?" + urlencode({"db": config.database, "precision": "n"})
+def sender(config: StoreConfig, connection: Http) -> Send:
+    """Return what writes lines to /write of a 1.x, or to /api/v2/write."""
+    headers = {"Content-Type": _LINES}
+    if config.write_api == "v1":
+        path = "/write?" + urlencode({"db": config.database, "precision": "n"})
+    else:
+        told = {"org": config.org, "bucket": config.database, "precision": "ns"}
+        path = "/api/v2/write?" + urlencode(told)
+        token = _token(config)
+        if token:
+            headers["Authorization"] = f"Token {token}"
     packed = _packer(config)
 
     def send(lines: bytes) -> None:
         body, encoding = packed(lines)
-        headers = {"Content-Type": _LINES}
-        if encoding:
-            headers["Content-Encoding"] = encoding
-        connection.request("POST", path, body, headers)
-
-    return send
-
-
-def send_v2(config: StoreConfig) -> Send:
-    """Return what writes lines to /api/v2/write. Raises ConfigError without influxdb-client."""
-    client = client_v2(config)
-    from influxdb_client.rest import ApiException
-    from urllib3.exceptions import HTTPError
-
-    client_package: Any = import_module("influxdb_client")
-    service = client_package.WriteService(client.api_client)
-    packed = _packer(config)
-
-    def send(lines: bytes) -> None:
-        body, encoding = packed(lines)
-        options = {"content_encoding": encoding} if encoding else {}
-        try:
-            service.post_write(
-                config.org, config.database, body, precision="ns", content_type=_LINES, **options
-            )
-        except ApiException as error:
-            answer = error.body if isinstance(error.body, bytes) else str(error.body).encode()
-            raise refusal(config.url, error.status or 0, answer) from None
-        except (HTTPError, OSError) as error:
-            raise StoreUnavailable(f"{config.url}: {error}") from error
+        encoded = {**headers, "Content-Encoding": encoding} if encoding else headers
+        connection.request("POST", path, body, encoded)
 
     return send
 

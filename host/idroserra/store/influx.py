@@ -1,9 +1,8 @@
 """The store in a database that speaks line protocol and InfluxQL.
 
-Writes go to /api/v2/write (InfluxDB 1.8+, 2, 3, VictoriaMetrics; through influxdb-client, whole
-bodies, synchronously: its own batching drops points) or to /write (any 1.x). Queries go to
-/query, which 1.x, 2 and 3 answer. The same measurement, tags and time overwrite: a write may be
-repeated.
+Writes go to /api/v2/write (InfluxDB 1.8+, 2, 3, VictoriaMetrics) or to /write (any 1.x), whole
+bodies over one kept connection. Queries go to /query, which 1.x, 2 and 3 answer. The same
+measurement, tags and time overwrite: a write may be repeated.
 """
 
 from __future__ import annotations
@@ -31,7 +30,7 @@ from idroserra.store import (
     influx_three,
     influx_two,
 )
-from idroserra.store.http import Http, client_v2, send_v1, send_v2
+from idroserra.store.http import Http, client_v2, sender
 from idroserra.store.influx_info import info, spans_of
 from idroserra.store.lines import event_line, instant_lines, instants_of, query_text
 
@@ -62,7 +61,7 @@ class InfluxStore:
         self._http = Http(config)
         self._query_http = Http(config)
         self._is_created = False
-        self._send = send_v1(config, self._http) if config.write_api == "v1" else send_v2(config)
+        self._send = sender(config, self._http)
 
     def write(self, samples: Sequence[SamplePoint], events: Sequence[EventPoint]) -> None:
         """Make the points durable. Raises StoreUnavailable, StoreRejected."""
