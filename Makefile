@@ -113,7 +113,7 @@ walk-docs: venv web  # getting started and the tutorials by their own commands: 
 	$(VENV)/bin/pytest -n 2 tests/docs/walk_pages.py
 .PHONY: walk-docs
 
-walk: venv web  # an empty chip: flashed, provisioned, adopted, calibrated, dosed: about 5 minutes
+walk: venv web  # an empty chip: flashed, provisioned, adopted, calibrated, dosed: 10 minutes
 	$(VENV)/bin/pytest tests/flash/walk_bare_chip.py
 .PHONY: walk
 

@@ -209,6 +209,14 @@ class LiveNode:
             process.kill()
             self._thread.join(timeout_s)
 
+    def happen(self, event: Mapping[str, Any]) -> None:
+        """Let an event of a timeline be now, such as a probe that somebody puts into a cup."""
+        process = self._process
+        if process is None or process.stdin is None:
+            raise SimulatorError(f"{self._job['node']} does not run")
+        process.stdin.write(json.dumps(event) + "\n")
+        process.stdin.flush()
+
     def sent(self) -> dict[str, tuple[int, int]]:
         """Return {boot_id: (highest seq, distinct records)} handed to the socket."""
         return dict(self._sent)

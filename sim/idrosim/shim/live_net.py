@@ -142,9 +142,31 @@ def socket_functions(real_socket, tap, air):
     }
 
 
+class Hand:
+    """What somebody does to a live node: a line of its `stdin` is an event of a timeline, for now;
+    the end of it ends the node."""
+
+    def __init__(self, rig, stdin):
+        self._rig = rig
+        self._stdin = stdin
+        self._begun = ""
+
+    def read(self):
+        """Take a character that is there."""
+        char = self._stdin.read(1)
+        if not char:
+            self._rig.finish()
+        elif char == "\n":
+            event, self._begun = json.loads(self._begun), ""
+            self._rig.happen(event)
+        else:
+            self._begun += char
+
+
 def select_functions(real_select, rig, stdin):
-    """Return the public names of `select`. The end of `stdin` ends the node."""
+    """Return the public names of `select`. What comes on `stdin` goes to a Hand."""
     clock = rig.clock
+    hand = Hand(rig, stdin)
 
     class Poll:
         """A real poll that also serves the simulated board."""
@@ -182,17 +204,13 @@ def select_functions(real_select, rig, stdin):
                 found = self._real.poll(max(0, (wait_us + 999) // 1_000))
                 ready = [(self._wrapped.get(id(item[0])), item[1]) for item in found]
                 if any(stream is None for stream, _ in ready):
-                    self._console()
+                    hand.read()
                 ready = [entry for entry in ready if entry[0] is not None]
                 if ready or (end_us is not None and clock.now_us >= end_us):
                     clock.run_due()
                     return ready
 
         poll = ipoll
-
-        def _console(self):
-            if not stdin.read(1):
-                rig.finish()
 
     return {
         "poll": Poll, "POLLIN": real_select.POLLIN, "POLLOUT": real_select.POLLOUT,

@@ -46,6 +46,7 @@ class Rig:
         self.flash = self.flash_faults = None
         self.sleep_ms = None  # of the real time module
         self.gmtime = None
+        self.happen = None  # takes an event of a timeline
         self.savers = {}  # name: callable that returns what outlives a reset
         self.before_exit = []
         if self.cause == "power":

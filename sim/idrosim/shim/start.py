@@ -52,6 +52,7 @@ def build(job, disk):
     network, host = install.far_end(rig, state)
     timeline = Timeline(rig, rig.world, network, host)
     rig.savers["timeline"] = timeline.state
+    rig.happen = timeline.happen
     if state:
         timeline.restore(state["timeline"])
     timeline.arm()
