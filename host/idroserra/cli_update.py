@@ -13,7 +13,7 @@ import typer
 
 from idroserra.cli_ask import AsJson
 from idroserra.cli_serve import ConfigFile
-from idroserra.cli_update_fleet import cancel, offer, status
+from idroserra.cli_update_fleet import cancel, list_releases, offer, remove, status
 from idroserra.config import load_config
 from idroserra.errors import ConfigError
 
@@ -118,6 +118,8 @@ def check(
 app.command("offer")(offer)
 app.command("status")(status)
 app.command("cancel")(cancel)
+app.command("list")(list_releases)
+app.command("remove")(remove)
 
 
 def _tell(found: Any, folder: Path, *, as_json: bool) -> None:

@@ -1,4 +1,4 @@
-"""`idroserra update offer | status | cancel`: a release on its way through a fleet."""
+"""`idroserra update offer | status | cancel | list | remove`: a host's releases on their way."""
 
 from __future__ import annotations
 
@@ -123,15 +123,57 @@ def cancel(
     typer.echo(json.dumps(ended) if as_json else f"{ended['id']}: {ended['text']}")
 
 
+def list_releases(
+    url: Url = DEFAULT_URL,
+    *,
+    as_json: AsJson = False,
+) -> None:
+    """List the releases that the host keeps, and which nodes each could go to."""
+    kept = HostClient(url).get("/api/updates")["releases"]
+    if as_json:
+        typer.echo(json.dumps(kept))
+    elif kept:
+        Console().print(_releases_table(kept))
+    else:
+        typer.echo("none: `idroserra update offer FOLDER` gives the host one")
+
+
+def remove(
+    release: Annotated[str, typer.Argument(
+        help="How its name begins, six characters or more: `idroserra update list`.")],
+    url: Url = DEFAULT_URL,
+    *,
+    yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")] = False,
+    as_json: AsJson = False,
+) -> None:
+    """Have the host give up a release. Nodes that run it go on running it."""
+    client = HostClient(url)
+    found = _kept(client, release)
+    if found is None:
+        raise CommandFailed(f"{release}: is no release the host keeps: `idroserra update list`")
+    name = f"version {found['version']} for {found['board_class']}"
+    if not (yes or as_json) and not typer.confirm(f"Remove {name}?"):
+        typer.echo("nothing was removed")
+        return
+    removed = client.send("DELETE", f"/api/updates/releases/{found['release']}", {})
+    typer.echo(json.dumps(removed) if as_json else f"removed: {name}")
+
+
+def _kept(client: HostClient, release: str) -> dict[str, Any] | None:
+    """Return the one release of the host whose name begins so, or None."""
+    found = [one for one in client.get("/api/updates")["releases"]
+             if one["release"].startswith(release) and len(release) >= 6]
+    return dict(found[0]) if len(found) == 1 else None
+
+
 def _registered(client: HostClient, release: str) -> dict[str, Any]:
     """Return a release the host keeps; one in a folder is sent to it."""
     folder = Path(release)
     if not folder.is_dir():
-        kept = [one for one in client.get("/api/updates")["releases"]
-                if one["release"].startswith(release) and len(release) >= 6]
-        if len(kept) != 1:
+        kept = _kept(client, release)
+        if kept is None:
             raise CommandFailed(f"{release}: is no folder, and no release the host keeps")
-        return dict(kept[0])
+        return kept
     from idroserra.update.release import PACKED_TYPE, pack_folder
 
     return client.upload("/api/updates/releases", pack_folder(folder), PACKED_TYPE)
@@ -178,10 +220,10 @@ def _nodes_table(nodes: Sequence[dict[str, Any]]) -> Table:
 
 
 def _releases_table(releases: Sequence[dict[str, Any]]) -> Table:
-    table = Table("release", "version", "for", "security", "bytes", box=box.SIMPLE)
+    table = Table("release", "version", "for", "security", "bytes", "could go to", box=box.SIMPLE)
     for one in releases:
         table.add_row(one["release"][:SHORT_CHARS], one["version"], one["board_class"],
-                      str(one["security_counter"]), str(one["bytes"]))
+                      str(one["security_counter"]), str(one["bytes"]), ", ".join(one["open_to"]))
     return table
 
 

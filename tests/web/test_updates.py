@@ -4,9 +4,11 @@ import pytest
 from pages import PHONE
 from playwright.sync_api import expect
 from real_host import KEY, Host
+from typer.testing import CliRunner
 from updating_node import UpdatingNode
 
 from idro.protocol.kernel import KERNEL
+from idroserra import cli_update
 from idroserra.access.roles import Role
 from idroserra.broker import Broker
 from idroserra.image import sha256
@@ -223,3 +225,76 @@ def test_a_node_gets_only_what_it_was_offered_and_not_more_than_its_share(host, 
             update_messages.Ask(signed[1].sha256, number, "manifest", 0, 768)))
     wait_until(lambda: host.service.updates.dropped("idro-a") > 100, 30, "asks beyond the share")
     assert node._pieces.qsize() < 300
+
+
+def test_a_roll_out_is_begun_on_the_page_by_who_may(host, signed, tab, tmp_path):
+    nodes = [node_at(host, f"idro-{name}") for name in "abc"]
+    add(host, signed[1])
+    looking = tab(PHONE, "light", Role.OPERATOR).open("/updates")
+    expect(looking.locator("#updates")).to_contain_text("2.0")
+    expect(looking.get_by_role("button", name="Roll it out…")).to_have_count(0)
+    watched = tab(PHONE, "light", Role.ADMIN)
+    page = watched.open("/updates")
+    page.get_by_role("button", name="Roll it out…").click()
+    dialog = page.get_by_role("dialog", name="Version 2.0 for esp32/esp32-reservoir")
+    watched.check()
+    dialog.get_by_role("button", name="Cancel").click()
+    expect(dialog).to_be_hidden()
+    assert show(host)["rollouts"] == []
+
+    page.get_by_role("button", name="Roll it out…").click()
+    for name in "abc":
+        dialog.get_by_role("checkbox", name=f"idro-{name}").uncheck()
+    expect(dialog.get_by_role("button", name="Roll it out")).to_be_disabled()
+    dialog.get_by_role("checkbox", name="idro-a").check()
+    dialog.get_by_role("checkbox", name="idro-b").check()
+    dialog.get_by_role("combobox").select_option("idro-b")
+    dialog.get_by_role("checkbox", name="idro-b").uncheck()
+    expect(dialog.get_by_role("combobox")).to_have_value("")
+    dialog.get_by_role("checkbox", name="idro-b").check()
+    dialog.get_by_role("combobox").select_option("idro-b")
+    dialog.get_by_role("button", name="Roll it out").click()
+    expect(dialog).to_be_hidden()
+    wait_until(lambda: show(host)["rollouts"], 20, "the roll-out")
+    [begun] = show(host)["rollouts"]
+    assert [one["node"] for one in begun["nodes"]] == ["idro-b", "idro-a"]
+    ends(host, begun["id"], "finished")
+    assert nodes[2].offers == []
+    assert begun["by"] == audited(host, "begin roll-out")[0]["who"]
+    expect(page.locator("#updates")).to_contain_text("2 of 2 nodes run it", timeout=60_000)
+
+
+def test_what_the_host_refuses_is_said_in_the_dialog(host, signed, tab):
+    node_at(host, "idro-a")
+    found = add(host, signed[1])
+    page = tab(PHONE, "light", Role.ADMIN).open("/updates")
+    page.get_by_role("button", name="Roll it out…").click()
+    gone = host.client.request("DELETE", f"{PATH}/releases/{found}", json={})
+    assert gone.status_code == 200
+    dialog = page.get_by_role("dialog")
+    dialog.get_by_role("button", name="Roll it out").click()
+    expect(dialog.get_by_role("status")).to_contain_text("the host keeps no")
+    expect(dialog).to_be_visible()
+
+
+def test_releases_are_listed_and_removed_by_command(host, signed):
+    node_at(host, "idro-a")
+    runner = CliRunner()
+
+    def said(*words):
+        done = runner.invoke(cli_update.app, [*words, "--url", host.url])
+        return done.exit_code, done.output
+
+    assert said("list")[1].startswith("none: ")
+    found = add(host, signed[1])
+    code, text = said("list")
+    assert code == 0
+    assert found[:12] in text
+    assert "idro-a" in text
+    assert runner.invoke(cli_update.app, ["remove", found[:5], "--url", host.url]).exception
+    done = runner.invoke(cli_update.app, ["remove", found[:8], "--url", host.url], input="n\n")
+    assert "nothing was removed" in done.output
+    assert [one["release"] for one in show(host)["releases"]] == [found]
+    assert said("remove", found[:8], "--yes") == (
+        0, "removed: version 2.0 for esp32/esp32-reservoir\n")
+    assert show(host)["releases"] == []

@@ -43,6 +43,12 @@ def fitting(nodes: Nodes, wanted: Release, wish: Wish) -> tuple[str, ...]:
     return tuple(fit)
 
 
+def open_to(nodes: Nodes, wanted: Release) -> list[str]:
+    """Return the nodes that may take a release and do not run it yet, by name."""
+    return sorted(one.node for one in nodes.all()
+                  if not obstacles.misfit(one, wanted.manifest) and not _runs_it(one, wanted))
+
+
 def _runs_it(node: Node, wanted: Release) -> str:
     running = obstacles.runs(node, wanted.sha256)
     return "runs it already" if running is not None and running.state == "ok" else ""

@@ -16,7 +16,7 @@ from idroserra.i18n import said
 from idroserra.nodes import Node
 from idroserra.service import Service
 from idroserra.update.book import NodeUpdate, Rollout
-from idroserra.update.choice import Wish
+from idroserra.update.choice import Wish, open_to
 from idroserra.update.errors import BadRelease
 from idroserra.update.release import MOST_PACKED_BYTES, PACKED_TYPE, Release
 from idroserra.update.rules import Decision
@@ -73,6 +73,8 @@ class ReleaseOut(BaseModel):
     files: int
     bytes: int
     key_id: str
+    is_frozen: bool = Field(description="Frozen into MicroPython, for boards without PSRAM.")
+    open_to: list[str] = Field(description="Nodes that it fits and that do not run it.")
 
 
 class NodeUpdateOut(BaseModel):
@@ -140,18 +142,18 @@ def updates_json(service: Service) -> dict[str, Any]:
     updates = service.updates
     return {
         "nodes": [_runs_json(node) for node in service.nodes.all()],
-        "releases": [release_json(one) for one in updates.library.all()],
+        "releases": [_release_json(service, one) for one in updates.library.all()],
         "rollouts": [_rollout_json(service, *one) for one in updates.rollouts()[:MOST_ROLLOUTS]],
         "key_ids": [key.id for key in updates.library.trusted],
     }
 
 
-def release_json(found: Release) -> dict[str, Any]:
-    """Return what ReleaseOut describes."""
+def _release_json(service: Service, found: Release) -> dict[str, Any]:
     told = found.manifest
     return {"release": found.sha256, "version": told.version, "board_class": told.board_class,
             "kernel": told.kernel, "security_counter": told.security_counter,
-            "files": len(told.files), "bytes": told.total_bytes, "key_id": found.key_id}
+            "files": len(told.files), "bytes": told.total_bytes, "key_id": found.key_id,
+            "is_frozen": told.is_frozen, "open_to": open_to(service.nodes, found)}
 
 
 def updates_router(service: Service) -> APIRouter:
@@ -170,12 +172,12 @@ def updates_router(service: Service) -> APIRouter:
     async def add(request: Request) -> dict[str, Any]:
         """Keep a release, packed as `idroserra update offer` does; its signature is checked."""
         packed = await _received(request)
-        return release_json(await run_in_threadpool(updates.library.add, packed))
+        return _release_json(service, await run_in_threadpool(updates.library.add, packed))
 
     @router.delete("/releases/{release}", response_model=ReleaseOut)
     def remove(release: ReleaseId) -> dict[str, Any]:
         """Give up a release that is not being rolled out."""
-        return release_json(updates.remove(release))
+        return _release_json(service, updates.remove(release))
 
     @router.post("/rollouts", status_code=201, response_model=RolloutOut)
     def begin(body: OfferIn) -> dict[str, Any]:

@@ -32,9 +32,70 @@ async function cancel(button) {
   await reload();
 }
 
+/** Ask which nodes get a release, then begin. What the host refuses is said in the dialog. */
+class Begin {
+  constructor(dialog) {
+    this.dialog = dialog;
+    this.picks = dialog.querySelector(".picks");
+    this.first = dialog.querySelector("select");
+    this.outcome = dialog.querySelector(".outcome");
+    this.yes = dialog.querySelector("[value=yes]");
+    this.picks.addEventListener("change", () => this.offerFirsts());
+    dialog.querySelector("form").addEventListener("submit", (event) => {
+      if (event.submitter !== this.yes) return;
+      event.preventDefault();
+      this.send();
+    });
+  }
+
+  ask({ begin, title, nodes }) {
+    this.release = begin;
+    this.dialog.querySelector("h2").textContent = title;
+    this.picks.replaceChildren(...nodes.split(" ").map((node) => {
+      const box = Object.assign(document.createElement("input"), { type: "checkbox", value: node, checked: true });
+      const label = document.createElement("label");
+      label.append(box, ` ${node}`);
+      return label;
+    }));
+    this.first.value = "";
+    this.offerFirsts();
+    this.outcome.textContent = "";
+    this.dialog.showModal();
+  }
+
+  get nodes() {
+    return [...this.picks.querySelectorAll(":checked")].map((box) => box.value);
+  }
+
+  offerFirsts() {
+    const wanted = this.first.value;
+    this.first.replaceChildren(this.first.options[0], ...this.nodes.map((node) => new Option(node)));
+    this.first.value = this.nodes.includes(wanted) ? wanted : "";
+    this.yes.disabled = !this.nodes.length;
+  }
+
+  async send() {
+    this.yes.disabled = true;
+    try {
+      const body = { release: this.release, nodes: this.nodes, canary: this.first.value || null };
+      await request("/api/updates/rollouts", { method: "POST", body });
+      this.dialog.close();
+      say("");
+      reload();
+    } catch (error) {
+      this.outcome.dataset.state = "failed";
+      this.outcome.textContent = error.message;
+    }
+    this.yes.disabled = false;
+  }
+}
+
+const begin = byId("begin") && new Begin(byId("begin"));
+
 shown.addEventListener("click", (event) => {
-  const button = event.target.closest("[data-cancel]");
-  if (button) cancel(button);
+  const button = event.target.closest("button");
+  if (button?.dataset.cancel) cancel(button);
+  if (button?.dataset.begin) begin.ask(button.dataset);
 });
 
 setInterval(() => document.visibilityState === "visible" && reload(), AGAIN_MS);
