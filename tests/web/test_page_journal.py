@@ -46,6 +46,7 @@ def test_from_the_phone_to_the_chart_and_away_again(host, node, tab, leaf, size,
     page.select_option("#of-kind", "pest")
     expect(notes(page)).to_have_count(0)
     page.select_option("#of-kind", "")
+    expect(notes(page)).to_have_count(1)
     watched.troubles = [one for one in watched.troubles if "422" not in one]
     watched.check()
     watched.open("/nodes/idro-a?range=1h")
@@ -63,6 +64,23 @@ def test_from_the_phone_to_the_chart_and_away_again(host, node, tab, leaf, size,
     page.locator("#delete-sure button[value=yes]").click()
     expect(page.locator("#none")).to_be_visible()
     watched.check()
+
+
+def test_an_answer_that_comes_late_does_not_undo_a_choice(host, node, tab):
+    host.client.post("/api/journal", json={
+        "kind": "note", "unix_ms": time.time_ns() // 1_000_000, "text": "a draught"})
+    page = tab(DESKTOP).open("/journal")
+    expect(notes(page)).to_have_count(1)
+    late = []
+    page.route("**/api/journal?kind=note*", lambda route: late.append(route))
+    page.select_option("#of-kind", "note")
+    page.select_option("#of-kind", "pest")
+    expect(page.locator("#none")).to_be_visible()
+    with page.expect_response("**/api/journal?kind=note*") as answer:
+        late[0].continue_()
+    answer.value.finished()
+    page.evaluate("fetch('/api/journal?limit=1').then((one) => one.json())")
+    expect(notes(page)).to_have_count(0)
 
 
 def test_who_only_looks_sees_notes_and_no_form(host, node, tab):

@@ -13,6 +13,9 @@ const SHOWN = 50;
 const selects = ["of-site", "of-node", "of-kind"].map(byId).filter(Boolean);
 const asked = new URLSearchParams(location.search);
 let shown = [];
+// An answer is shown only where nothing was asked since.
+let asks = 0;
+let yieldAsks = 0;
 
 function make(tag, className, text) {
   const element = document.createElement(tag);
@@ -31,14 +34,17 @@ async function load({ older = false } = {}) {
   const query = filter();
   query.set("limit", SHOWN);
   if (older && shown.length) query.set("to_unix_ms", shown[shown.length - 1].unix_ms + 1);
+  const ask = ++asks;
   try {
     const answer = await request(`/api/journal?${query}`);
+    if (ask !== asks) return;
     const known = new Set(older ? shown.map((note) => note.id) : []);
     shown = [...(older ? shown : []), ...answer.notes.filter((note) => !known.has(note.id))];
     byId("older").hidden = !answer.is_more;
     byId("trouble").hidden = true;
     render();
   } catch (error) {
+    if (ask !== asks) return;
     byId("trouble").textContent = error.message;
     byId("trouble").hidden = false;
   }
@@ -47,8 +53,9 @@ async function load({ older = false } = {}) {
 async function loadYields() {
   const query = filter();
   query.delete("kind");
+  const ask = ++yieldAsks;
   const answer = await request(`/api/journal/yields?${query}`).catch(() => null);
-  if (!answer) return;
+  if (!answer || ask !== yieldAsks) return;
   const several = new Set(answer.yields.map(aboutText)).size > 1;
   byId("yields").hidden = answer.yields.length === 0;
   byId("no-yields").hidden = answer.yields.length > 0;
