@@ -13,10 +13,10 @@ import hashlib
 import json
 import sqlite3
 import threading
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeVar
 
 from idroserra import contract
 from idroserra.database import connect
@@ -25,6 +25,7 @@ from idroserra.sites import BadSite, UnknownSite, check_site
 
 KEY_BYTES = 32
 FLUSH_MS = 60_000
+_Kept = TypeVar("_Kept")
 
 _SCHEMA = """
 CREATE TABLE IF NOT EXISTS nodes (
@@ -380,23 +381,16 @@ _SELECT_NEXT = "SELECT node, next_keys.key FROM next_keys JOIN nodes USING (node
 def _from_row(row: tuple[Any, ...]) -> Node:
     return Node(
         node=row[0], site=row[1], key=row[2], last_seen_unix_ms=row[3],
-        info=None if row[4] is None else _read_info(row[4]),
+        info=_read(contract.unpack_info, row[4]),
         wanted_rev=row[5], wanted_by=row[6],
         wanted_values=None if row[7] is None else json.loads(row[7]),
-        report=None if row[8] is None else _read_report(row[8]),
+        report=_read(contract.unpack_config_report, row[8]),
     )
 
 
-def _read_info(data: bytes) -> contract.Info | None:
-    """An info the contract no longer reads is as good as none: the node sends it again."""
+def _read(unpack: Callable[[bytes], _Kept], data: bytes | None) -> _Kept | None:
+    """What the contract no longer reads is as good as none: the node sends it again."""
     try:
-        return contract.unpack_info(data)
-    except contract.ProtocolError:
-        return None
-
-
-def _read_report(data: bytes) -> contract.ConfigReport | None:
-    try:
-        return contract.unpack_config_report(data)
+        return None if data is None else unpack(data)
     except contract.ProtocolError:
         return None
