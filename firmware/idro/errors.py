@@ -34,12 +34,14 @@ class ActuatorError(NodeError):
         self.detail = detail
 
 
-class ProtocolError(NodeError):
-    """Bytes from outside are not a message of the contract. `why` names the field."""
-
+class _WithWhy(NodeError):
     def __init__(self, why):
         super().__init__(why)
         self.why = why
+
+
+class ProtocolError(_WithWhy):
+    """Bytes from outside are not a message of the contract. `why` names the field."""
 
 
 class SettingsError(NodeError):
@@ -51,25 +53,13 @@ class SettingsError(NodeError):
         self.why = why
 
 
-class LinkError(NodeError):
+class LinkError(_WithWhy):
     """Wi-Fi, broker or socket failed. Always retryable."""
 
-    def __init__(self, why):
-        super().__init__(why)
-        self.why = why
 
-
-class LedgerError(NodeError):
+class LedgerError(_WithWhy):
     """The dose ledger cannot be trusted: the day's budget counts as spent."""
 
-    def __init__(self, why):
-        super().__init__(why)
-        self.why = why
 
-
-class UpdateError(NodeError):
+class UpdateError(_WithWhy):
     """A release is not taken; what runs goes on running. `why` is for the operator."""
-
-    def __init__(self, why):
-        super().__init__(why)
-        self.why = why

@@ -11,7 +11,16 @@ from functools import lru_cache
 from typing import Any
 
 from idro.errors import ProtocolError, SettingsError
-from idro.protocol import fields, kernel, messages, quantities, settings, topics, update_messages
+from idro.protocol import (
+    fields,
+    kernel,
+    messages,
+    messages_host,
+    quantities,
+    settings,
+    topics,
+    update_messages,
+)
 from idro.protocol.faults import FAULTS
 from idro.protocol.fields import MAX_INT
 from idro.protocol.kernel import KERNEL
@@ -34,7 +43,7 @@ from idro.protocol.messages import (
     Stored,
 )
 from idro.protocol.quantities import QUANTITIES, Quantity
-from idro.protocol.settings import SETTINGS
+from idro.protocol.settings_table import SETTINGS
 from idro.protocol.topics import PREFIX
 from idro.protocol.update_messages import Ask, Offer, Piece
 
@@ -123,42 +132,42 @@ def from_scaled(quantity: Quantity, scaled: int) -> float:
 
 def unpack_status(data: bytes) -> bool:
     """Return True for online. Raises ProtocolError."""
-    return bool(messages.unpack_status(data))
+    return bool(messages_host.unpack_status(data))
 
 
 def unpack_telemetry(data: bytes) -> Batch:
     """Return a Batch of Record. Raises ProtocolError."""
-    batch: Batch = messages.unpack_telemetry(data)
+    batch: Batch = messages_host.unpack_telemetry(data)
     return batch
 
 
 def unpack_event(data: bytes) -> Batch:
     """Return a Batch of EventRecord. Raises ProtocolError."""
-    batch: Batch = messages.unpack_event(data)
+    batch: Batch = messages_host.unpack_event(data)
     return batch
 
 
 def unpack_info(data: bytes) -> Info:
     """Return an Info. Raises ProtocolError."""
-    info: Info = messages.unpack_info(data)
+    info: Info = messages_host.unpack_info(data)
     return info
 
 
 def unpack_ack(data: bytes) -> Ack:
     """Return an Ack. Raises ProtocolError."""
-    ack: Ack = messages.unpack_ack(data)
+    ack: Ack = messages_host.unpack_ack(data)
     return ack
 
 
 def unpack_config_report(data: bytes) -> ConfigReport:
     """Return a ConfigReport. Raises ProtocolError."""
-    report: ConfigReport = messages.unpack_config_report(data)
+    report: ConfigReport = messages_host.unpack_config_report(data)
     return report
 
 
 def pack_stored(boot_id: str, seq_upto: int, unix_ms: int) -> bytes:
     """Return down/stored."""
-    return bytes(messages.pack_stored(Stored(boot_id, seq_upto, unix_ms)))
+    return bytes(messages_host.pack_stored(Stored(boot_id, seq_upto, unix_ms)))
 
 
 def pack_info(info: Info) -> bytes:
@@ -173,12 +182,12 @@ def pack_config_report(report: ConfigReport) -> bytes:
 
 def pack_command(node: str, command: Command, mac: Mac) -> bytes:
     """Return down/command, authenticated."""
-    return bytes(messages.pack_command(node, command, mac))
+    return bytes(messages_host.pack_command(node, command, mac))
 
 
 def pack_config(node: str, config: Config, mac: Mac) -> bytes:
     """Return down/config, authenticated."""
-    return bytes(messages.pack_config(node, config, mac))
+    return bytes(messages_host.pack_config(node, config, mac))
 
 
 def pack_update(node: str, command: Command, mac: Mac) -> bytes:

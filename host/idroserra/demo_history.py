@@ -16,13 +16,13 @@ from typing import Any
 import paho.mqtt.client as mqtt
 from paho.mqtt.enums import CallbackAPIVersion
 
-from idro.protocol import messages
+from idro.protocol import messages_host
 from idroserra import contract
 from idroserra.errors import HostError
 
 _FORMS: dict[str, tuple[Callable[[Any], bytes], Callable[[bytes], Any]]] = {
-    "telemetry": (messages.pack_telemetry, messages.unpack_telemetry),
-    "event": (messages.pack_event, messages.unpack_event),
+    "telemetry": (messages_host.pack_telemetry, messages_host.unpack_telemetry),
+    "event": (messages_host.pack_event, messages_host.unpack_event),
 }
 _WINDOW = 10
 _MESSAGE_RECORDS = 16

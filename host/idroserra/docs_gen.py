@@ -12,7 +12,7 @@ from pathlib import Path
 
 from idro.protocol import messages, topics, update_messages
 from idro.protocol.quantities import QUANTITIES
-from idro.protocol.settings import SETTINGS
+from idro.protocol.settings_table import SETTINGS
 from idro.protocol.texts import EVENT_TEXTS, FAULT_TEXTS, QUANTITY_TEXTS, SETTING_TEXTS
 from idroserra import board_pinout, boards, docs_api, docs_howto, docs_reference, grafana
 from idroserra.docs_tables import table

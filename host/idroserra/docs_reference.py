@@ -16,7 +16,7 @@ from pydantic import BaseModel, SecretStr
 from pydantic_core import PydanticUndefined
 
 from idro.protocol.quantities import QUANTITIES
-from idro.protocol.settings import SETTINGS
+from idro.protocol.settings_table import SETTINGS
 from idro.protocol.texts import QUANTITY_TEXTS, SETTING_TEXTS
 from idroserra import boards
 from idroserra.config import Config

@@ -17,6 +17,7 @@ from importlib import metadata
 from importlib.util import find_spec
 from pathlib import Path
 from pprint import pformat
+from typing import Any
 
 from idroserra import boards
 from idroserra.errors import HostError
@@ -24,6 +25,8 @@ from idroserra.errors import HostError
 MANIFEST = "manifest.json"
 BOARD_MODULE = "idro/board"
 ENTRY_FILES = ("boot.py", "main.py")
+# Of a board: read once, when the node is built.
+_WIRING = ("i2c", "onewire", "uart", "adcs", "sensors")
 # Raised by one with each release that mends a hole: no board goes back below what it has run.
 SECURITY_COUNTER = 1
 
@@ -57,8 +60,7 @@ def build_image(
     """
     board = boards.load_file(boards.path_of(board_name))
     sources = dict(sources or firmware_sources())
-    generated = f"BOARD = {pformat(board, width=99, sort_dicts=False)}\nVERSION = {version()!r}\n"
-    generated += f"SECURITY_COUNTER = {SECURITY_COUNTER}\n"
+    generated = _board_source(board)
     with tempfile.TemporaryDirectory(prefix="idroserra-image-") as folder:
         board_source = Path(folder) / "board.py"
         board_source.write_text(generated, encoding="utf-8")
@@ -78,6 +80,18 @@ def build_image(
     )
     _replace(out_dir, files, manifest)
     return manifest
+
+
+def _board_source(board: Mapping[str, Any]) -> str:
+    """Return the board's module: BOARD stays in a node's memory, wiring() is what only building
+    the node needs."""
+    kept = {key: value for key, value in board.items() if key not in _WIRING}
+    wiring = {key: board[key] for key in _WIRING}
+    return (
+        f"BOARD = {pformat(kept, width=99, sort_dicts=False)}\nVERSION = {version()!r}\n"
+        f"SECURITY_COUNTER = {SECURITY_COUNTER}\n\n\n"
+        f"def wiring():\n    return {pformat(wiring, width=99, sort_dicts=False)}\n"
+    )
 
 
 def image_sha256(hashes: dict[str, str]) -> str:

@@ -4,7 +4,7 @@ fields mean. For docs/protocol.md."""
 import hmac
 from typing import NamedTuple
 
-from idro.protocol import messages, update_messages
+from idro.protocol import messages, messages_host, update_messages
 from idro.protocol.kernel import SIGNATURE_BYTES
 
 NODE = "bench-1"
@@ -168,16 +168,16 @@ def down_messages() -> list[Message]:
     return [
         Message(
             "command", "A request to one node, for one boot and one moment of it.", COMMAND,
-            messages.pack_command(NODE, command, mac),
+            messages_host.pack_command(NODE, command, mac),
         ),
         Message(
             "config", "The settings wanted, whole: one that is missing goes to its default.",
-            CONFIG, messages.pack_config(NODE, config, mac),
+            CONFIG, messages_host.pack_config(NODE, config, mac),
         ),
         Message(
             "stored", "Everything of that boot up to and with `seq_upto` is durable at the host: "
             "the node may erase it. It also brings the wall time.", STORED,
-            messages.pack_stored(stored),
+            messages_host.pack_stored(stored),
         ),
         Message(
             "update", "A release is offered to one node, or the offer is taken back. `up/ack` "
@@ -209,7 +209,7 @@ def _telemetry() -> bytes:
     values = {"reservoir.ph": 6.021, "reservoir.ec_us_cm": 1584}
     record = messages.Record(41, 405_000, values, {"air.temp_c": "crc"})
     batch = messages.Batch(BOOT, BOOT_UNIX_MS, 406_000, 40, [record])
-    packed: bytes = messages.pack_telemetry(batch)
+    packed: bytes = messages_host.pack_telemetry(batch)
     return packed
 
 
@@ -220,5 +220,5 @@ def _event() -> bytes:
     }
     record = messages.EventRecord(42, 405_350, "dosed", detail)
     batch = messages.Batch(BOOT, BOOT_UNIX_MS, 406_000, 40, [record])
-    packed: bytes = messages.pack_event(batch)
+    packed: bytes = messages_host.pack_event(batch)
     return packed

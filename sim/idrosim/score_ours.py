@@ -19,6 +19,7 @@ from idro.app.overrides import Overrides
 from idro.app.sampling import Sampler
 from idro.errors import NodeError
 from idro.protocol import settings
+from idro.protocol.settings_table import SETTINGS
 from idro.safety import limits
 from idro.safety.gate import Gate
 from idro.safety.ledger import Ledger
@@ -48,7 +49,7 @@ def settings_of(cell: Cell, wish: Wish, every_s: float) -> dict[str, Any]:
 
     Raises TooStrongError where a dose would be too small for a node's settings.
     """
-    flow = settings.SETTINGS["doser.ul_per_s"]
+    flow = SETTINGS["doser.ul_per_s"]
     checked: dict[str, Any] = settings.check({
         "dosing.enabled": True, "ph.target": wish.target_ph, "ph.deadband": DEADBAND_PH,
         "ph.down_ul_per_ph": _whole("ph.down_ul_per_ph", 1e3 * wish.acid_ml_per_ph),
@@ -65,7 +66,7 @@ def settings_of(cell: Cell, wish: Wish, every_s: float) -> dict[str, Any]:
 
 def _whole(key: str, value: float) -> int:
     """Return a setting, the most of its range where `value` is more: that only doses less."""
-    row = settings.SETTINGS[key]
+    row = SETTINGS[key]
     if value < row.low:
         raise TooStrongError(key, f"{key} would be {value:.0f} {row.unit}, a node takes {row.low} "
                               "at the least: the stock is too strong for this water")

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from idro.protocol import messages, topics
+from idro.protocol import messages_host, topics
 from idroserra import boards, image
 from idrosim.process import install_image, make_job, run_lockstep
 
@@ -52,7 +52,7 @@ def first_run(request, tmp_path_factory) -> FirstRun:
 
 
 def test_reports_what_it_is(first_run):
-    info = messages.unpack_info(first_run.payloads("info")[0])
+    info = messages_host.unpack_info(first_run.payloads("info")[0])
     board = first_run.board
     assert (info.board, info.chip, info.version) == (board["name"], board["chip"], image.version())
     assert set(info.outputs) == {actuator["name"] for actuator in board["actuators"]}
@@ -60,14 +60,14 @@ def test_reports_what_it_is(first_run):
 
 
 def test_runs_the_image_that_was_built_byte_for_byte(first_run):
-    info = messages.unpack_info(first_run.payloads("info")[0])
+    info = messages_host.unpack_info(first_run.payloads("info")[0])
     assert info.image_sha256 == first_run.manifest.image_sha256
     for path, digest in first_run.manifest.files.items():
         assert hashlib.sha256((first_run.flash / path).read_bytes()).hexdigest() == digest
 
 
 def test_reads_all_its_sensors(first_run):
-    batches = map(messages.unpack_telemetry, first_run.payloads("telemetry"))
+    batches = map(messages_host.unpack_telemetry, first_run.payloads("telemetry"))
     last = [record for batch in batches for record in batch.records][-1]
     assert first_run.measured <= set(last.values), last.faults
 

@@ -110,7 +110,8 @@ def test_no_path_of_this_machine_is_in_the_image(tmp_path):
 
 def test_board_module_reads_back_in_micropython(tmp_path):
     image.build_image(NAME, tmp_path)
-    script = "import json; from idro.board import *; print(json.dumps([BOARD, VERSION]))"
+    script = "import json; from idro.board import *; "
+    script += "print(json.dumps([dict(BOARD, **wiring()), VERSION]))"
     micropython = Path(sys.executable).with_name("micropython")
     done = subprocess.run(
         [str(micropython) if micropython.exists() else "micropython", "-c", script],

@@ -6,7 +6,7 @@ import sys
 
 from flash_rig import BOARD, NVS_ADDRESS
 
-from idro.protocol import messages, topics
+from idro.protocol import messages_host, topics
 from idroserra import boards, image
 from idrosim.process import make_job, run_lockstep
 from waiting import wait_until
@@ -45,7 +45,7 @@ def reported_hash(board, folder) -> str:
     run_lockstep(job, said.append)
     [info, *_] = [m["payload"] for m in said
                   if m["t"] == "up" and m["topic"] == topics.up("bench-1", "info")]
-    return messages.unpack_info(info.encode()).image_sha256
+    return messages_host.unpack_info(info.encode()).image_sha256
 
 
 def test_what_is_there_is_not_written_again(plug_in, run_cli, binary_file, image_files):

@@ -10,7 +10,8 @@ import random
 from collections.abc import Iterator
 from typing import Any
 
-from idro.protocol.settings import SETTINGS, defaults
+from idro.protocol.settings import defaults
+from idro.protocol.settings_table import SETTINGS
 from idro.safety import limits
 
 NODE = "idro-one"

@@ -12,7 +12,7 @@ from targets import CHANNELS, MAC, NODE
 
 from idro.net import frames as net_frames
 from idro.net import mqtt_packets
-from idro.protocol import messages, update_messages
+from idro.protocol import messages, messages_host, update_messages
 from idro.protocol import settings as node_settings
 from idro.protocol.events import EVENTS
 from idroserra import boards as host_boards
@@ -31,15 +31,15 @@ def telemetry() -> Iterator[bytes]:
         messages.Record(3, 9, {"reservoir.ph": 6.02, "reservoir.ec_us_cm": 1_500}, {}),
         messages.Record(4, 10_009, {"air.temp_c": -3.5}, {"reservoir.ph": "in_air"}),
     ]
-    yield messages.pack_telemetry(messages.Batch(BOOT, 5, 20_000, 1, records))
-    yield messages.pack_telemetry(messages.Batch(BOOT, None, 7, 1, records[:1]))
+    yield messages_host.pack_telemetry(messages.Batch(BOOT, 5, 20_000, 1, records))
+    yield messages_host.pack_telemetry(messages.Batch(BOOT, None, 7, 1, records[:1]))
 
 
 def events() -> Iterator[bytes]:
     detail = {"actuator": "ph_up", "on_ms": 5, "volume_ul": 9, "ok": True, "why": "a, b=c \"d\""}
     for kind in sorted(EVENTS)[:4]:
         record = messages.EventRecord(3, 9, kind, detail)
-        yield messages.pack_event(messages.Batch(BOOT, 5, None, 1, [record]))
+        yield messages_host.pack_event(messages.Batch(BOOT, 5, None, 1, [record]))
 
 
 def info() -> Iterator[bytes]:
@@ -57,10 +57,10 @@ def up() -> Iterator[bytes]:
 
 
 def down() -> Iterator[bytes]:
-    yield messages.pack_stored(messages.Stored(BOOT, 1, 2))
+    yield messages_host.pack_stored(messages.Stored(BOOT, 1, 2))
     command = messages.Command("c", "dose", {"actuator": "ph_up", "volume_ul": 9}, BOOT, 9, "anna")
-    yield messages.pack_command(NODE, command, _mac)
-    yield messages.pack_config(NODE, messages.Config(1, "anna", {"ph.target": 5.9}), _mac)
+    yield messages_host.pack_command(NODE, command, _mac)
+    yield messages_host.pack_config(NODE, messages.Config(1, "anna", {"ph.target": 5.9}), _mac)
 
 
 def updates() -> Iterator[bytes]:

@@ -23,6 +23,7 @@ from idro.errors import LinkError, ProtocolError, SettingsError
 from idro.net import frames, mqtt_packets, resolver
 from idro.protocol import settings as node_settings
 from idro.protocol import topics
+from idro.protocol.settings_table import SETTINGS
 from idroserra import boards, contract, mqtt_wire, recipe
 from idroserra.config import load_config
 from idroserra.decode import read_records
@@ -259,7 +260,7 @@ def settings_slot(data: bytes) -> None:
     """A slot of settings in a node's flash: what is there is in range, or the defaults hold."""
     path, other = _file("slot.a", data), _folder() / "slot.b"
     found = Settings((str(path), str(other)))
-    assert set(found.values) == set(node_settings.SETTINGS)
+    assert set(found.values) == set(SETTINGS)
     node_settings.check(found.values)
 
 

@@ -4,7 +4,7 @@ import threading
 
 import paho.mqtt.client as paho
 
-from idro.protocol import messages, topics
+from idro.protocol import messages, messages_host, topics
 
 
 class FarHost:
@@ -50,7 +50,8 @@ class FarHost:
                 self._take(node, leaf, message.payload)
 
     def _take(self, node, leaf, payload):
-        unpack = messages.unpack_telemetry if leaf == "telemetry" else messages.unpack_event
+        is_telemetry = leaf == "telemetry"
+        unpack = messages_host.unpack_telemetry if is_telemetry else messages_host.unpack_event
         batch = unpack(payload)
         self.batches.append(batch)
         for record in batch.records:
@@ -65,4 +66,4 @@ class FarHost:
                 upto += 1
             self._floor[batch.boot_id] = upto
             stored = messages.Stored(batch.boot_id, upto, 1_770_000_000_000)
-            self.send(node, "stored", messages.pack_stored(stored))
+            self.send(node, "stored", messages_host.pack_stored(stored))

@@ -15,7 +15,7 @@ from typing import Any
 
 import paho.mqtt.client as mqtt
 
-from idro.protocol import messages, topics
+from idro.protocol import messages, messages_host, topics
 from idro.protocol.messages import AS_FLASHED, Ack, Batch, ConfigReport, EventRecord, Info, Record
 
 WINDOW = 4
@@ -195,7 +195,7 @@ class NodeClient:
     def _publish_batch(self, leaf: str, records: list[Any]) -> None:
         batch = Batch(self.boot_id, self.boot_unix_ms, self.now_ms(), self.stored_upto + 1,
                       records)
-        pack = messages.pack_event if leaf == "event" else messages.pack_telemetry
+        pack = messages_host.pack_event if leaf == "event" else messages_host.pack_telemetry
         self._sent_upto = max(self._sent_upto, records[-1].seq)
         sent = self._client.publish(topics.up(self.node, leaf), pack(batch), qos=1)
         self._batches[sent.mid] = records[-1].seq

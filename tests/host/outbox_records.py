@@ -1,7 +1,7 @@
 """An outbox for the tests: channels, records by number, and a host that stores what it gets."""
 
 from idro.net.outbox import MAX_BYTES, Outbox
-from idro.protocol import messages
+from idro.protocol import messages, messages_host
 
 CHANNELS = (
     "reservoir.ph", "reservoir.ec_us_cm", "reservoir.temp_c", "reservoir.level_mm",
@@ -60,7 +60,7 @@ def unpacked(found):
     leaf, wired, position = found
     payload = messages.pack_batch(wired)
     assert len(payload) <= 1_400 or len(wired.records) == 1
-    unpack = messages.unpack_telemetry if leaf == "telemetry" else messages.unpack_event
+    unpack = messages_host.unpack_telemetry if leaf == "telemetry" else messages_host.unpack_event
     batch = unpack(payload)
     assert [record.seq for record in batch.records] == [record.seq for record in wired.records]
     assert batch[:-1] == wired[:-1]

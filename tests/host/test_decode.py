@@ -7,7 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from idro.errors import ProtocolError
-from idro.protocol import messages
+from idro.protocol import messages_host
 from idro.protocol.faults import FAULTS
 from idro.protocol.messages import Batch, EventRecord, Record
 from idroserra import contract
@@ -81,7 +81,7 @@ def test_what_is_read_fast_is_what_the_contract_reads(head, records):
 @settings(max_examples=600, deadline=None)
 @given(st.data())
 def test_damaged_bytes_are_read_as_the_contract_reads_them(data):
-    payload = bytearray(messages.pack_telemetry(Batch("b1", None, 80_000, 7, [GOOD])))
+    payload = bytearray(messages_host.pack_telemetry(Batch("b1", None, 80_000, 7, [GOOD])))
     for _ in range(data.draw(st.integers(1, 3))):
         at = data.draw(st.integers(0, len(payload) - 1))
         payload[at:at + data.draw(st.integers(0, 2))] = data.draw(

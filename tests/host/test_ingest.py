@@ -7,7 +7,7 @@ import paho.mqtt.client as mqtt
 import pytest
 from node_client import NodeClient
 
-from idro.protocol import messages
+from idro.protocol import messages, messages_host
 from idro.protocol.messages import Batch, EventRecord, Record
 from idroserra import mqtt_reader
 from idroserra.commands import Commands
@@ -62,7 +62,7 @@ def host(tmp_path):
 def telemetry(seq_from, count=1, **values):
     records = [Record(seq, seq * 1000, values or {"reservoir.ph": 6.0}, {})
                for seq in range(seq_from, seq_from + count)]
-    return messages.pack_telemetry(Batch("b1", NOW - 60_000, 60_000, 1, records))
+    return messages_host.pack_telemetry(Batch("b1", NOW - 60_000, 60_000, 1, records))
 
 
 def test_only_the_newest_record_of_a_message_is_news(host):
@@ -81,7 +81,7 @@ def test_an_event_long_past_is_history_not_news(host):
     subscription = host.live.subscribe()
     for boot_id, epoch in (("b1", NOW - 10**9), ("b2", NOW - 1_000)):
         record = EventRecord(1, 5, "boot", {"reset": "power_on"})
-        host.arrive("event", messages.pack_event(Batch(boot_id, epoch, None, 1, [record])))
+        host.arrive("event", messages_host.pack_event(Batch(boot_id, epoch, None, 1, [record])))
     host.ingest.step()
     told, = (m for m in subscription.take() if m["type"] == "event")
     assert told["unix_ms"] == NOW - 995

@@ -9,11 +9,12 @@ from hypothesis import HealthCheck, assume, given, settings
 from hypothesis import strategies as st
 
 from idro.errors import ProtocolError, SettingsError
-from idro.protocol import fields, messages, topics
+from idro.protocol import fields, messages, messages_host, topics
 from idro.protocol import settings as node_settings
 from idro.protocol.events import EVENTS
 from idro.protocol.faults import FAULTS
 from idro.protocol.quantities import QUANTITIES, from_scaled
+from idro.protocol.settings_table import SETTINGS
 
 NODE = "bench-1"
 MAC = "f" * 64
@@ -40,32 +41,33 @@ def unpack_config(data):
 
 
 def pack_command(message):
-    return messages.pack_command(NODE, message, mac)
+    return messages_host.pack_command(NODE, message, mac)
 
 
 def pack_config(message):
-    return messages.pack_config(NODE, message, mac)
+    return messages_host.pack_config(NODE, message, mac)
 
 
 RECORD = messages.Record(3, 9, {"reservoir.ph": 6.02}, {"reservoir.ec_us_cm": "in_air"})
 EVENT = messages.EventRecord(3, 9, "dosed", {"actuator": "ph_up", "on_ms": 5, "ok": True})
 CODECS = {
     "telemetry": (
-        messages.pack_telemetry, messages.unpack_telemetry,
+        messages_host.pack_telemetry, messages_host.unpack_telemetry,
         messages.Batch("b-1", None, 7, 1, [RECORD]),
     ),
     "event": (
-        messages.pack_event, messages.unpack_event, messages.Batch("b-1", 5, None, 1, [EVENT]),
+        messages_host.pack_event, messages_host.unpack_event,
+        messages.Batch("b-1", 5, None, 1, [EVENT]),
     ),
     "info": (
-        messages.pack_info, messages.unpack_info,
+        messages.pack_info, messages_host.unpack_info,
         messages.Info("1", "b", "esp32", "b-1", 1, 2, "host", "wdt", "", ("reservoir.ph",),
                       {"ph_up": "doser"}, (("b-0", 7),), False, 25, 9, messages.AS_FLASHED),
     ),
-    "ack": (messages.pack_ack, messages.unpack_ack, messages.Ack("c", "done", "", "b-1", 1)),
-    "stored": (messages.pack_stored, messages.unpack_stored, messages.Stored("b-1", 1, 2)),
+    "ack": (messages.pack_ack, messages_host.unpack_ack, messages.Ack("c", "done", "", "b-1", 1)),
+    "stored": (messages_host.pack_stored, messages.unpack_stored, messages.Stored("b-1", 1, 2)),
     "config_report": (
-        messages.pack_config_report, messages.unpack_config_report,
+        messages.pack_config_report, messages_host.unpack_config_report,
         messages.ConfigReport(1, "no", node_settings.defaults()),
     ),
     "command": (
@@ -283,7 +285,7 @@ def runnings():
 @st.composite
 def setting_values(draw):
     values = node_settings.defaults()
-    for row in node_settings.SETTINGS.values():
+    for row in SETTINGS.values():
         if row.kind == "bool":
             values[row.key] = draw(st.booleans())
         elif row.kind == "int":
@@ -346,7 +348,7 @@ def test_a_value_off_by_a_little_reads_as_the_nearest_step(record, error):
         row = QUANTITIES[channel.split(".")[1]]
         off = min(row.high, max(row.low, value + error / 10**row.decimals))
         batch = messages.Batch("b", None, None, 1, [messages.Record(1, 0, {channel: off}, {})])
-        unpacked = messages.unpack_telemetry(messages.pack_telemetry(batch)).records[0]
+        unpacked = messages_host.unpack_telemetry(messages_host.pack_telemetry(batch)).records[0]
         assert math.isclose(unpacked.values[channel], value, abs_tol=1e-9)
 
 

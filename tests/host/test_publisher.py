@@ -17,7 +17,7 @@ from outbox_records import CHANNELS, FAULTS, new_outbox, values_at
 
 from idro.net.outbox import Outbox
 from idro.net.publisher import MAX_UNSTORED, Broker, Handlers, Publisher
-from idro.protocol import messages, settings
+from idro.protocol import messages, messages_host, settings
 
 ROOT = Path(__file__).resolve().parents[2]
 NODE = "node-1"
@@ -138,9 +138,9 @@ def test_says_who_it_is_then_brings_everything_in_order(nodes, hosts, eventually
     eventually(lambda: node.call(lambda: node.outbox.count) == 0, 20, "an empty outbox")
     assert host.topics[:3] == ["status", "info", "config"]
     assert host.told["status"] == b"online"
-    info = messages.unpack_info(host.told["info"])
+    info = messages_host.unpack_info(host.told["info"])
     assert [boot_id for boot_id, _ in info.boots] == ["0000a001", "0000a002"]
-    assert messages.unpack_config_report(host.told["config"]).rev == 3
+    assert messages_host.unpack_config_report(host.told["config"]).rev == 3
     assert host.order == [
         (boot, seq)
         for boot, count in (("0000a001", 31), ("0000a002", 46), ("0000a003", 100))
@@ -174,7 +174,7 @@ def test_a_host_that_answers_another_boot_holds_back_no_resend(nodes, hosts, eve
     node = nodes()
     node.append(400)
     eventually(lambda: len(host.batches) >= MAX_UNSTORED, 20, "the first sending")
-    foreign = messages.pack_stored(messages.Stored("0000c0de", 7, 1_770_000_000_000))
+    foreign = messages_host.pack_stored(messages.Stored("0000c0de", 7, 1_770_000_000_000))
 
     def sent_again():
         host.send(NODE, "stored", foreign)
@@ -231,7 +231,7 @@ def test_takes_commands_settings_and_acks_and_refuses_what_is_none_of_ours(
         ack = messages.Ack(f"id-{number}", "done", "", "0000b001", number)
         node.call(node.publisher.send_ack, ack)
         eventually(lambda count=number + 1: host.topics.count("ack") >= count, 10, "each ack")
-    assert messages.unpack_ack(host.told["ack"]).id == "id-11"
+    assert messages_host.unpack_ack(host.told["ack"]).id == "id-11"
     told_count = host.topics.count("config")
     node.call(node.publisher.tell_config)
     eventually(lambda: host.topics.count("config") > told_count, 10, "the report again")

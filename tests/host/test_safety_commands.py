@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from idro.app.commands import Commands
 from idro.app.settings import Settings
-from idro.protocol import messages
+from idro.protocol import messages, messages_host
 from idro.protocol.messages import Command, Config
 from idro.safety.authentication import SeenIds, hmac_sha256_hex, is_authentic
 from idro.safety.outputs import Refused
@@ -73,7 +73,7 @@ class World:
         key = fields.pop("key", KEY)
         node = fields.pop("node", NODE)
         command = Command(id=command_id, verb=verb, args=args or {}, **fields)
-        payload = messages.pack_command(node, command, lambda data: mac(data, key))
+        payload = messages_host.pack_command(node, command, lambda data: mac(data, key))
         self.commands.receive(payload)
         return payload
 
@@ -212,7 +212,7 @@ def test_seen_ids_stay_few(tmp_path):
 
 
 def config_payload(rev, values, key=KEY):
-    return messages.pack_config(NODE, Config(rev, "ann", values), lambda data: mac(data, key))
+    return messages_host.pack_config(NODE, Config(rev, "ann", values), lambda data: mac(data, key))
 
 
 def test_a_config_is_taken_once_and_only_with_a_higher_rev(world, tmp_path):

@@ -5,7 +5,15 @@ import json
 from portable_fakes import refusal_of, single
 
 from idro.errors import SettingsError
-from idro.protocol import messages, quantities, settings, texts, topics
+from idro.protocol import (
+    messages,
+    messages_host,
+    quantities,
+    settings,
+    settings_table,
+    texts,
+    topics,
+)
 from idro.protocol.events import EVENTS
 from idro.protocol.faults import FAULTS
 
@@ -73,36 +81,36 @@ def sealed(body):
 def test_status_is_plain_text():
     assert messages.pack_status(True) == b"online"
     assert messages.pack_status(False) == b"offline"
-    assert messages.unpack_status(b"online") is True
-    assert messages.unpack_status(b"offline") is False
+    assert messages_host.unpack_status(b"online") is True
+    assert messages_host.unpack_status(b"offline") is False
 
 
 def test_telemetry_there_and_back():
-    assert messages.unpack_telemetry(TELEMETRY) == TELEMETRY_BATCH
-    packed = messages.pack_telemetry(TELEMETRY_BATCH)
-    assert messages.unpack_telemetry(packed) == TELEMETRY_BATCH
+    assert messages_host.unpack_telemetry(TELEMETRY) == TELEMETRY_BATCH
+    packed = messages_host.pack_telemetry(TELEMETRY_BATCH)
+    assert messages_host.unpack_telemetry(packed) == TELEMETRY_BATCH
     assert json.loads(packed) == json.loads(TELEMETRY)
 
 
 def test_values_carry_the_decimals_of_their_quantity():
     for value, text in ((6.02, "6.020"), (6, "6.000"), (0.0004, "0.000"), (13.9996, "14.000")):
         record = messages.Record(1, 0, {"reservoir.ph": value}, {})
-        packed = messages.pack_telemetry(messages.Batch("b", None, None, 1, [record]))
+        packed = messages_host.pack_telemetry(messages.Batch("b", None, None, 1, [record]))
         assert f'"reservoir.ph":{text}'.encode() in packed
 
 
 def test_values_survive_single_precision():
     for milli_ph in range(0, 14_001, 7):
         record = messages.Record(1, 0, {"reservoir.ph": single(milli_ph / 1000)}, {})
-        packed = messages.pack_telemetry(messages.Batch("b", None, None, 1, [record]))
-        batch = messages.unpack_telemetry(packed)
+        packed = messages_host.pack_telemetry(messages.Batch("b", None, None, 1, [record]))
+        batch = messages_host.unpack_telemetry(packed)
         assert batch.records[0].values == {"reservoir.ph": milli_ph / 1000}
 
 
 def test_events_there_and_back():
-    assert messages.unpack_event(EVENT) == EVENT_BATCH
-    packed = messages.pack_event(EVENT_BATCH)
-    assert messages.unpack_event(packed) == EVENT_BATCH
+    assert messages_host.unpack_event(EVENT) == EVENT_BATCH
+    packed = messages_host.pack_event(EVENT_BATCH)
+    assert messages_host.unpack_event(packed) == EVENT_BATCH
     assert json.loads(packed) == json.loads(EVENT)
 
 
@@ -110,25 +118,25 @@ def test_every_kind_of_event_is_taken():
     for kind in EVENTS:
         record = messages.EventRecord(1, 0, kind, {"reason": "x", "count": -1, "is_late": True})
         batch = messages.Batch("b", None, 5, 1, [record])
-        assert messages.unpack_event(messages.pack_event(batch)) == batch
+        assert messages_host.unpack_event(messages_host.pack_event(batch)) == batch
 
 
 def test_info_there_and_back():
-    assert messages.unpack_info(messages.pack_info(INFO)) == INFO
+    assert messages_host.unpack_info(messages.pack_info(INFO)) == INFO
 
 
 def test_info_from_a_newer_node_is_taken():
     data = messages.pack_info(INFO)
     newer = data[:-1] + b', "battery_mv": 3300}'
-    assert messages.unpack_info(newer) == INFO
+    assert messages_host.unpack_info(newer) == INFO
 
 
 def test_ack_there_and_back():
-    assert messages.unpack_ack(messages.pack_ack(ACK)) == ACK
+    assert messages_host.unpack_ack(messages.pack_ack(ACK)) == ACK
 
 
 def test_stored_there_and_back():
-    assert messages.unpack_stored(messages.pack_stored(STORED)) == STORED
+    assert messages.unpack_stored(messages_host.pack_stored(STORED)) == STORED
     golden = b'{"v":1,"boot_id":"0a1b2c3d","seq_upto":41,"unix_ms":1700000000000}'
     assert messages.unpack_stored(golden) == STORED
 
@@ -137,13 +145,13 @@ def test_config_report_there_and_back():
     values = settings.check({"ph.target": 6.1, "dosing.enabled": True})
     for error in (None, "ph.target: number in 4.5..7.5 pH needed"):
         report = messages.ConfigReport(3, error, values)
-        assert messages.unpack_config_report(messages.pack_config_report(report)) == report
+        assert messages_host.unpack_config_report(messages.pack_config_report(report)) == report
 
 
 def test_config_there_and_back():
     values = settings.check({"ec.target_us_cm": 1800})
     config = messages.Config(4, "anna", values)
-    data = messages.pack_config(NODE, config, mac)
+    data = messages_host.pack_config(NODE, config, mac)
     signed = messages.unpack_config(NODE, data)
     assert signed.message == config
     assert signed.auth == MAC
@@ -153,7 +161,7 @@ def test_a_config_with_few_values_is_filled_with_defaults():
     data = sealed('{"v":1,"rev":1,"by":"anna","values":{"ph.target":6.1}')
     values = messages.unpack_config(NODE, data).message.values
     assert values["ph.target"] == 6.1
-    assert len(values) == len(settings.SETTINGS)
+    assert len(values) == len(settings_table.SETTINGS)
 
 
 def test_a_command_there_and_back():
@@ -165,7 +173,7 @@ def test_a_command_there_and_back():
         ("resume", {}),
     ):
         command = messages.Command("c-2", verb, args, "0a1b2c3d", 0, "")
-        data = messages.pack_command(NODE, command, mac)
+        data = messages_host.pack_command(NODE, command, mac)
         assert messages.unpack_command(NODE, data).message == command
 
 
@@ -180,7 +188,7 @@ def test_the_mac_covers_the_exact_bytes():
         seen.append(covered)
         return MAC
 
-    data = messages.pack_command(NODE, DOSE, keep)
+    data = messages_host.pack_command(NODE, DOSE, keep)
     assert messages.unpack_command(NODE, data).signed == seen[0]
 
 
@@ -216,7 +224,8 @@ def test_scaled_values_are_exact():
 def test_every_code_has_a_sentence_for_the_host():
     for codes, sentences in (
         (FAULTS, texts.FAULT_TEXTS), (EVENTS, texts.EVENT_TEXTS),
-        (quantities.QUANTITIES, texts.QUANTITY_TEXTS), (settings.SETTINGS, texts.SETTING_TEXTS),
+        (quantities.QUANTITIES, texts.QUANTITY_TEXTS),
+        (settings_table.SETTINGS, texts.SETTING_TEXTS),
     ):
         assert sorted(codes) == sorted(sentences)
         assert all(sentences.values())

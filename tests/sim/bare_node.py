@@ -16,7 +16,7 @@ class Stub:
     """Any class or module of hardware: every call is taken, every name is another stub."""
 
     def __init__(self, *_, **__):
-        self.constants = {}
+        return
 
     def __getattr__(self, name):
         if name.isupper() or name.startswith("__"):
@@ -29,8 +29,13 @@ def answer(*_, **__):
     raise OSError(19)
 
 
-class Pin(Stub):
+class Pins:
+    """machine.Pin: the chip's pins lie in flash, so one object stands for all of them."""
+
     OUT = IN = PULL_UP = PULL_DOWN = IRQ_RISING = IRQ_FALLING = OPEN_DRAIN = 1
+
+    def __call__(self, *_, **__):
+        return self
 
     def value(self, *_):
         return 0
@@ -97,7 +102,7 @@ def install():
     causes = ("PWRON_RESET", "HARD_RESET", "WDT_RESET", "DEEPSLEEP_RESET", "SOFT_RESET")
     machine = {name: number for number, name in enumerate(causes)}
     machine.update({
-        "Pin": Pin, "PWM": Quiet, "Timer": Quiet, "WDT": Quiet, "I2C": Stub, "SoftI2C": Stub,
+        "Pin": Pins(), "PWM": Quiet, "Timer": Quiet, "WDT": Quiet, "I2C": Stub, "SoftI2C": Stub,
         "UART": Stub, "ADC": Adc, "RTC": Rtc, "reset_cause": lambda: 0, "reset": nothing,
         "time_pulse_us": answer,
     })

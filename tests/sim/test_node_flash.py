@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 import pytest
 from simulated_board import KEY, START_UNIX_MS
 
-from idro.protocol import messages, topics
+from idro.protocol import messages_host, topics
 from idroserra import boards, image
 from idrosim import process
 
@@ -50,10 +50,10 @@ def run(folder, image_dir, spoil):
         leaf = topics.parse(line["topic"])[2]
         payload = line["payload"].encode()
         if leaf == "telemetry":
-            for record in messages.unpack_telemetry(payload).records:
+            for record in messages_host.unpack_telemetry(payload).records:
                 told.values.update(record.values)
         elif leaf == "event":
-            told.events += messages.unpack_event(payload).records
+            told.events += messages_host.unpack_event(payload).records
 
     told.run = process.run_lockstep(job, take)
     return told
@@ -131,7 +131,7 @@ def test_a_stop_that_cannot_be_written_down_stops_all_the_same(tmp_path, image_d
     lines = []
     process.run_lockstep(job, lines.append)
     acks = [
-        messages.unpack_ack(line["payload"].encode()) for line in lines
+        messages_host.unpack_ack(line["payload"].encode()) for line in lines
         if line["t"] == "up" and topics.parse(line["topic"])[2] == "ack"
     ]
     assert [ack.outcome for ack in acks] == ["done"]

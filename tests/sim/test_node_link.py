@@ -5,7 +5,7 @@ import textwrap
 import pytest
 from simulated_board import KEY, START_UNIX_MS
 
-from idro.protocol import messages, topics
+from idro.protocol import messages_host, topics
 from idroserra import boards, image
 from idrosim import process
 
@@ -68,9 +68,9 @@ def run(folder, image_dir, duration_ms, hook="", **more):
             return
         leaf = topics.parse(line["topic"])[2]
         if leaf == "event":
-            events.extend(messages.unpack_event(line["payload"].encode()).records)
+            events.extend(messages_host.unpack_event(line["payload"].encode()).records)
         elif leaf == "telemetry":
-            records.extend(messages.unpack_telemetry(line["payload"].encode()).records)
+            records.extend(messages_host.unpack_telemetry(line["payload"].encode()).records)
 
     return process.run_lockstep(job, take), events, records
 

@@ -13,7 +13,7 @@ import time
 import paho.mqtt.client as mqtt
 from paho.mqtt.enums import CallbackAPIVersion
 
-from idro.protocol import messages, settings, topics
+from idro.protocol import messages, messages_host, settings, topics
 
 BOOT_ID = "7f3a11aa"
 UPTIME_MS = 2 * 86_400_000
@@ -91,14 +91,14 @@ class PahoNode:
         values = {key: value for key, value in values.items() if key not in (faults or {})}
         record = messages.Record(
             next(self._seqs), at_ms or self.at_ms - ago_ms, values, faults or {})
-        self._publish("telemetry", messages.pack_telemetry(self._batch([record])))
+        self._publish("telemetry", messages_host.pack_telemetry(self._batch([record])))
         return record.seq
 
     def tell(self, kind, detail, ago_ms=0, at_ms=None):
         """Publish one event, of now or as `read` has it."""
         record = messages.EventRecord(
             next(self._seqs), at_ms or self.at_ms - ago_ms, kind, detail)
-        self._publish("event", messages.pack_event(self._batch([record])))
+        self._publish("event", messages_host.pack_event(self._batch([record])))
 
     def publish_raw(self, leaf, payload):
         """Publish bytes that are none of the contract's."""

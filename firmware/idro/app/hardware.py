@@ -1,6 +1,6 @@
 """Everything that is hardware: the only importer of machine and onewire, besides the pins that
 outputs_off drives before it and what the kernel needs (update.chip). Builds what the compiled
-board names; drivers get it injected.
+board names; drivers get it injected. Let go when the node is built.
 """
 
 import time
@@ -18,23 +18,6 @@ _TIMERS = {"esp32": 4, "esp32s3": 4, "esp32c3": 2}
 Gpio = namedtuple("Gpio", ("Pin", "time_pulse_us", "sleep_us"))
 
 _KINDS = {"doser": "doser", "switch": "switch", "dimmer": "dimmer"}
-_CAUSES = {
-    machine.PWRON_RESET: "power_on",
-    machine.HARD_RESET: "hard",
-    machine.WDT_RESET: "watchdog",
-    machine.DEEPSLEEP_RESET: "deep_sleep",
-    machine.SOFT_RESET: "soft",
-}
-
-
-def reset_cause():
-    """Return power_on, hard, watchdog, deep_sleep or soft. A brown-out looks like power_on."""
-    return _CAUSES.get(machine.reset_cause(), "hard")
-
-
-def rtc_memory():
-    """Return the memory that survives every reset but a power cut."""
-    return machine.RTC()
 
 
 def build_sensors(board, clock, values):

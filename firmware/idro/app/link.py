@@ -3,8 +3,8 @@
 import os
 import random
 
-from idro.app import image
 from idro.board import BOARD, VERSION
+from idro.net.passing import let_go
 from idro.net.publisher import Broker, Handlers, Publisher
 from idro.net.wifi import Wifi
 from idro.protocol.messages import ConfigReport, Info
@@ -39,7 +39,7 @@ class Link:
             self._info, self._config_report, commands.receive, self._on_config, self._on_stored,
             node.updates.receive,
         )
-        self._image_sha256 = image.image_sha256()
+        self._image_sha256 = _image_sha256()
         self._config_error = node.settings.error
         self._publisher = None
         if not is_node_id(broker.node):
@@ -106,6 +106,14 @@ class Link:
     def _on_stored(self, stored):
         if self._node.take_host_time(stored.unix_ms):
             self._publisher.tell_info()
+
+
+def _image_sha256():
+    from idro.app.image import image_sha256
+
+    digits = image_sha256()
+    let_go("idro.app.image")
+    return digits
 
 
 def _way_to_broker(store, open_plain):

@@ -12,7 +12,7 @@ import os
 import sys
 import time
 
-from idro.app import hardware, outputs_off
+from idro.app import outputs_off
 from idro.app.ballast import Ballast
 from idro.app.clock import Clock
 from idro.app.commands import Commands
@@ -26,9 +26,10 @@ from idro.app.sampling import Sampler
 from idro.app.settings import Settings
 from idro.app.telemetry import Telemetry
 from idro.app.updates import PLANNED, Updates
-from idro.board import BOARD, VERSION
+from idro.board import BOARD, VERSION, wiring
 from idro.errors import ProtocolError
 from idro.net.outbox import Outbox
+from idro.net.passing import let_go
 from idro.safety import limits
 from idro.safety.authentication import SeenIds
 from idro.safety.authority import Authority
@@ -57,10 +58,9 @@ class Node:
         self.store = chip.Store()
         self.failed_task = ""  # the first one that failed in this boot, but for the network's
         self._flash_told = {}  # part: its error when it was looked at last
-        self.kept = Kept(hardware.rtc_memory(), self.store, self.clock)
+        self.kept = Kept(chip.rtc_memory(), self.store, self.clock)
         self.settings = Settings((DATA + "/settings.a", DATA + "/settings.b"))
-        self.outputs = hardware.build_outputs(BOARD, self.clock)
-        sensors = hardware.build_sensors(BOARD, self.clock, self.settings.values)
+        self.outputs, sensors, button = _build_hardware(self.clock, self.settings.values)
         self.sampler = Sampler(sensors, self.clock, self.record)
         self.telemetry = Telemetry(self.sampler, self.outputs, self.clock)
         self.outbox = Outbox(
@@ -71,7 +71,7 @@ class Node:
         self.supervisor = Supervisor(self.clock, feed, self.gate.off_all, self.record)
         self.overrides = Overrides(self.clock)
         self.doses = DoseTask(self.gate, self.sampler.readings, self.supervisor.beat)
-        self.correction = CorrectionTask(self, hardware.build_button(BOARD, self.clock))
+        self.correction = CorrectionTask(self, button)
         self.loops = Loops(self)
         self.supervisor.add("control", self._control, is_critical=True)
         self.supervisor.add("dosing", self.doses.run, is_critical=True)
@@ -137,7 +137,7 @@ class Node:
         """Make everything safe and reset the board, which is no crash. Never returns."""
         self.gate.off_all()
         outputs_off.drive_all_safe()
-        note_error(hardware.rtc_memory(), why)
+        note_error(chip.rtc_memory(), why)
         chip.restart()
 
     def _note_ledger(self):
@@ -150,7 +150,7 @@ class Node:
 
     def _reset_cause(self):
         """Power came on, but RTC memory was kept: the supply sagged."""
-        cause = hardware.reset_cause()
+        cause = chip.reset_cause()
         return "brown_out" if cause == "power_on" and self.kept.had_rtc else cause
 
     def _commands(self):
@@ -325,11 +325,24 @@ def main(feed):
     finally:
         outputs_off.drive_all_safe()
         if error is not None:
-            note_error(hardware.rtc_memory(), printable(error))
+            note_error(chip.rtc_memory(), printable(error))
             for _ in range(_PAUSES):
                 feed()
                 time.sleep_ms(_PAUSE_MS)
             chip.restart()
+
+
+def _build_hardware(clock, values):
+    """Return (outputs, sensors, button) of this board. What only building needs is let go."""
+    from idro.app import hardware
+
+    board = dict(BOARD)
+    board.update(wiring())
+    outputs = hardware.build_outputs(board, clock)
+    sensors = hardware.build_sensors(board, clock, values)
+    button = hardware.build_button(board, clock)
+    let_go("idro.app.hardware")
+    return outputs, sensors, button
 
 
 def _gate_class():

@@ -17,12 +17,12 @@ class Sampler:
     """Reads `sensors` ([(spec, sensor)]). `readings` always holds the latest Sample a channel."""
 
     def __init__(self, sensors, clock, record_event):
-        self._sensors = sensors
+        self._sensors = [sensor for _, sensor in sensors]
         self._clock = clock
         self._record_event = record_event
         self._tracks = {}
         self._windows = {}
-        self._outages = {}  # channel: _Outage
+        self._outages = {}  # channel: the _Outage of one that is bad, or was a moment ago
         self.readings = {}
         self.channels = []
         self._measures = []  # of each sensor: [(quantity key, channel)]
@@ -33,12 +33,11 @@ class Sampler:
                 self.channels.append(channel)
                 self._tracks[channel] = Track(key)
                 self._windows[channel] = Window()
-                self._outages[channel] = _Outage()
 
     async def cycle(self, moved_by):
         """Read everything once. `moved_by`: what may move the water, see plausibility."""
         context: dict = {}
-        for index, (_, sensor) in enumerate(self._sensors):
+        for index, sensor in enumerate(self._sensors):
             measures = self._measures[index]
             try:
                 numbers = await sensor.read(context)
@@ -72,8 +71,7 @@ class Sampler:
         if fault is None:
             self._windows[channel].add(value, now_ms)
             self.readings[channel] = Sample(channel, value, None, now_ms)
-            outage = self._outages[channel]
-            if outage.bad_count or outage.since_ms is not None:
+            if channel in self._outages:
                 self._good(channel, now_ms)
             return
         self.readings[channel] = Sample(channel, None, fault, now_ms)
@@ -89,7 +87,9 @@ class Sampler:
         self._bad(channel, fault, now_ms)
 
     def _bad(self, channel, fault, now_ms):
-        outage = self._outages[channel]
+        outage = self._outages.get(channel)
+        if outage is None:
+            outage = self._outages[channel] = _Outage()
         outage.good_count = 0
         outage.bad_count += 1
         if outage.since_ms is not None or (fault == "jump" and outage.bad_count < _JUMPS_TOLD):
@@ -102,6 +102,7 @@ class Sampler:
         outage = self._outages[channel]
         outage.bad_count = 0
         if outage.since_ms is None:
+            del self._outages[channel]
             return
         if outage.good_count == 0:
             outage.ended_ms = now_ms
@@ -110,7 +111,7 @@ class Sampler:
             return
         lasted_ms = outage.ended_ms - outage.since_ms
         detail = {"channel": channel, "fault": outage.fault, "lasted_ms": lasted_ms}
-        self._outages[channel] = _Outage()
+        del self._outages[channel]
         self._record_event("fault_ended", detail)
 
 

@@ -5,9 +5,9 @@ What does the work is loaded when there is some and let go after it.
 
 import asyncio
 import gc
-import sys
 
 from idro.errors import UpdateError
+from idro.net.passing import let_go
 from idro.protocol.messages import Running
 from idro.safety.outputs import Refused
 from idro.update import slots
@@ -131,9 +131,5 @@ class Updates:
 
     def _let_go(self):
         """Free what only an update needs."""
-        for name in _LOADED:
-            if sys.modules.pop(name, None) is not None:
-                package, module = name.rsplit(".", 1)
-                if hasattr(sys.modules[package], module):
-                    delattr(sys.modules[package], module)
+        let_go(*_LOADED)
         gc.collect()

@@ -13,9 +13,14 @@ from idro.net import frames
 
 SEGMENT_BYTES = 4_096  # one erase block
 _TEMPORARY = "new.tmp"
+# What a segment still holds: all, telemetry once a minute, events only. See thinning.
+RAW = 0
+SPARSE = 1
+EVENTS_ONLY = 2
+MINUTE_MS = 60_000
 
 # count: records not yet stored at the host, the first of them first_seq. size: bytes of the file.
-# level: thinning.RAW, SPARSE or EVENTS_ONLY.
+# level: RAW, SPARSE or EVENTS_ONLY.
 Segment = namedtuple(
     "Segment",
     ("number", "boot_id", "schema_id", "first_seq", "last_seq", "count", "size", "level"),

@@ -12,8 +12,8 @@ from binascii import crc32
 
 from idro.errors import ProtocolError
 from idro.protocol.faults import FAULTS
-from idro.protocol.messages import EventRecord, Record, telemetry_json, telemetry_template
-from idro.protocol.quantities import from_scaled, split_channel, to_scaled
+from idro.protocol.messages import EventRecord, telemetry_template
+from idro.protocol.quantities import format_scaled, quantity_of, to_scaled
 
 TELEMETRY = 1
 EVENT = 2
@@ -99,9 +99,9 @@ class Schema:
         """Raises ProtocolError for a channel that is none."""
         self.channels = tuple(channels)
         self.fault_codes = tuple(sorted(FAULTS)) if fault_codes is None else tuple(fault_codes)
-        self._quantities = [split_channel(channel)[1] for channel in self.channels]
+        self._quantities = [quantity_of(channel) for channel in self.channels]
         self.id = f"{crc32(self.text().encode()) & 0xFFFF_FFFF:08x}"
-        self._template, self._scales = telemetry_template(self.channels)
+        self._template, self._scales = telemetry_template(self.channels, self._quantities)
         self._format = "<IIH" + "i" * len(self.channels)
 
     def text(self):
@@ -149,7 +149,7 @@ class Schema:
             raw = scaled[index]
             scale = scales[index]
             if raw < lowest or (raw < 0 and scale > 1):
-                return telemetry_json(self._record(numbers, scaled))
+                return self._json_of_all(numbers[:2], scaled)
             if scale == 1:
                 numbers.append(raw)
             else:
@@ -157,16 +157,21 @@ class Schema:
                 numbers.append(raw % scale)
         return self._template % tuple(numbers)
 
-    def _record(self, stamp, scaled):
-        values = {}
-        faults = {}
+    def _json_of_all(self, stamp, scaled):
+        """Return the JSON of a record that has a fault, a gap or a value below 0."""
+        values = []
+        faults = []
         for index in range(len(scaled)):
             raw = scaled[index]
+            channel = self.channels[index]
             if raw >= _FIRST_FAULT + len(self.fault_codes):
-                values[self.channels[index]] = from_scaled(self._quantities[index], raw)
+                values.append(f'"{channel}":{format_scaled(self._quantities[index], raw)}')
             elif raw != _ABSENT:
-                faults[self.channels[index]] = self.fault_codes[raw - _FIRST_FAULT]
-        return Record(stamp[0], stamp[1], values, faults)
+                faults.append(f'"{channel}": "{self.fault_codes[raw - _FIRST_FAULT]}"')
+        return (
+            b'{"seq":%d,"at_ms":%d,"values":{' % tuple(stamp) + ",".join(values).encode()
+            + b'},"faults":{' + ", ".join(faults).encode() + b"}}"
+        )
 
 
 def read_schema(text):

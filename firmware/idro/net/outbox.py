@@ -15,7 +15,7 @@ from idro.protocol.messages import MAX_RECORDS, Batch, Wire, event_json
 MAX_BYTES = 384 * 1_024
 FLUSH_MS = 60_000
 MAX_MESSAGE_BYTES = 1_400  # one TCP segment; a crowded heap has no larger hole to build it in
-_FLUSH_BYTES = 2_048
+_FLUSH_BYTES = 1_024
 _MAX_PENDING_BYTES = 8_192  # that RAM holds, and a minute of samples more, while flash refuses
 _HEAD_CHARS = 140
 

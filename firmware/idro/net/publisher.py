@@ -43,8 +43,6 @@ class Publisher:
         """`randint(low, high)` jitters the back-off; it is injected so that a run can be
         repeated."""
         self._broker = broker
-        self._up = {leaf: topics.up(broker.node, leaf) for leaf in topics.UP}
-        self._down = {topics.down(broker.node, leaf): leaf for leaf in topics.DOWN}
         self._outbox = outbox
         self._clock = clock
         self._handlers = handlers
@@ -117,7 +115,7 @@ class Publisher:
                 [topics.down(broker.node, leaf) for leaf in _TOLD_AGAIN], qos=0
             )
             status = messages.pack_status(True)
-            await client.publish(self._up["status"], status, retain=True)
+            await client.publish(self._up("status"), status, retain=True)
             self._must_tell = ["info", "config"]
             self._rewind()
             self.connected = True
@@ -136,7 +134,7 @@ class Publisher:
         node = self._broker.node
         return Options(
             client_id=node, user=node, password=self._broker.password,
-            will_topic=self._up["status"], will_payload=messages.pack_status(False),
+            will_topic=self._up("status"), will_payload=messages.pack_status(False),
             keepalive_s=KEEPALIVE_S, response_ms=RESPONSE_MS,
         )
 
@@ -147,19 +145,19 @@ class Publisher:
         if self._must_tell:
             leaf = self._must_tell[0]
             payload = self._told(leaf)
-            await client.publish(self._up[leaf], payload, retain=True)
+            await client.publish(self._up(leaf), payload, retain=True)
             self._must_tell.remove(leaf)
             return True
         if self._acks:
             ack = self._acks[0]
             payload = messages.pack_ack(ack)
-            await client.publish(self._up["ack"], payload)
+            await client.publish(self._up("ack"), payload)
             if ack in self._acks:
                 self._acks.remove(ack)
             return True
         if self._question is not None:
             payload, self._question = self._question, None
-            await client.publish(self._up["update"], payload, qos=0)
+            await client.publish(self._up("update"), payload, qos=0)
             return True
         return await self._send_records(client)
 
@@ -178,8 +176,11 @@ class Publisher:
             self._progress_ms = now_ms
         self._sent.append((batch.boot_id, batch.records[-1].seq))
         self._position = position
-        await client.publish(self._up[leaf], messages.pack_batch(batch))
+        await client.publish(self._up(leaf), messages.pack_batch(batch))
         return True
+
+    def _up(self, leaf):
+        return topics.up(self._broker.node, leaf)
 
     def _told(self, leaf):
         if leaf == "info":
@@ -209,8 +210,8 @@ class Publisher:
                 self.refused_count += 1
 
     def _take(self, message):
-        leaf = self._down.get(message.topic)
-        if leaf is None:
+        node, direction, leaf = topics.parse(message.topic)
+        if node != self._broker.node or direction != "down":
             raise ProtocolError("topic: not for this node")
         if leaf == "config":
             self._handlers.on_config(message.payload)

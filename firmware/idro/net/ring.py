@@ -6,8 +6,8 @@ after a reset. Blocking: a flash block takes milliseconds, making room some hund
 
 from collections import namedtuple
 
-from idro.net import frames, thinning
-from idro.net.folder import SEGMENT_BYTES, Folder, Segment
+from idro.net import frames
+from idro.net.folder import MINUTE_MS, RAW, SEGMENT_BYTES, SPARSE, Folder, Segment
 
 SPARE_SEGMENTS = 32  # beyond the limit, where nothing can be thinned: then the oldest goes
 _HELD_SEGMENTS = 4  # that many it may have in any case
@@ -113,8 +113,8 @@ class Ring:
         size = self.folder.read(segment)
         first_seq = last_seq = count = intact_bytes = 0
         boot = self.boots.setdefault(segment.boot_id, [0, None])
-        sieve = thinning.Sieve(thinning.SPARSE)
-        level = thinning.SPARSE
+        minute = None
+        level = SPARSE
         for kind, start, end in self.folder.frames_of(segment):
             intact_bytes += end - start
             seq, at_ms = frames.stamp_of(self.folder.buffer, start)
@@ -125,8 +125,10 @@ class Ring:
             last_seq = seq
             boot[0] = max(boot[0], at_ms)
             count += 1
-            if not sieve.keeps(kind, at_ms):
-                level = thinning.RAW
+            if kind == frames.TELEMETRY:
+                if at_ms // MINUTE_MS == minute:
+                    level = RAW
+                minute = at_ms // MINUTE_MS
         self.skipped_bytes += size - intact_bytes
         if not count:
             return None
@@ -151,7 +153,7 @@ class Ring:
             self._drop_oldest()
         lead = _lead(boot_id, schema_id, boot_unix_ms)
         segment = Segment(
-            self._next_number, boot_id, schema_id, seq, seq - 1, 0, len(lead), thinning.SPARSE
+            self._next_number, boot_id, schema_id, seq, seq - 1, 0, len(lead), SPARSE
         )
         self.folder.create(segment, lead)
         self._next_number += 1
@@ -165,10 +167,10 @@ class Ring:
         self.folder.append(last, entries, taken)
         level = last.level
         for index in range(taken):
-            minute = entries[index].at_ms // thinning.MINUTE_MS
+            minute = entries[index].at_ms // MINUTE_MS
             if frames.kind_of(entries[index].frame, 0) == frames.TELEMETRY:
                 if minute == self._minute:
-                    level = thinning.RAW
+                    level = RAW
                 self._minute = minute
         newest = entries[taken - 1]
         self.segments[-1] = Segment(
@@ -178,6 +180,8 @@ class Ring:
         self.boots[last.boot_id][0] = newest.at_ms
 
     def _make_room(self):
+        from idro.net import thinning  # only a full outbox needs it
+
         found = thinning.find_run(self.folder, self.segments, SEGMENT_BYTES)
         if found is None:
             return False

@@ -9,11 +9,7 @@ being the event's own seq, and count how many were given up there, over all thin
 from collections import namedtuple
 
 from idro.net import frames
-
-RAW = 0
-SPARSE = 1
-EVENTS_ONLY = 2
-MINUTE_MS = 60_000
+from idro.net.folder import EVENTS_ONLY, MINUTE_MS, SPARSE
 
 _MAX_RUN = 8
 _GAP_BYTES = 160

@@ -1,4 +1,4 @@
-"""Every message on the wire: one pack and one unpack each, used by node and host alike.
+"""Every message on the wire, as a node makes and takes it; the host's ends are in `messages_host`.
 
 unpack_* takes the payload as bytes and returns a namedtuple, or raises ProtocolError: nothing
 else, whatever the bytes are. Telemetry and events are records with the identity
@@ -10,11 +10,9 @@ from collections import namedtuple
 
 from idro.errors import ProtocolError, SettingsError
 from idro.protocol import fields, settings, signing
-from idro.protocol.events import EVENTS
-from idro.protocol.faults import FAULTS
-from idro.protocol.quantities import is_name, member, member_layout, split_channel
+from idro.protocol.quantities import is_name, layout_of
 
-_STORED_BOOT, _STORED_SEQ = b'{"v":1,"boot_id":"', b'","seq_upto":'
+STORED_BOOT, STORED_SEQ = b'{"v":1,"boot_id":"', b'","seq_upto":'
 MAX_UP_BYTES = 8_192
 MAX_COMMAND_BYTES = 1_024
 MAX_CONFIG_BYTES = 4_096
@@ -78,59 +76,21 @@ def pack_status(online):
     return b"online" if online else b"offline"
 
 
-def unpack_status(data):
-    """Return True for online, False for offline. Raises ProtocolError."""
-    if data == b"online":
-        return True
-    if data == b"offline":
-        return False
-    raise ProtocolError("status: neither online nor offline")
-
-
-def pack_telemetry(batch):
-    """Return up/telemetry of a Batch of Record. Raises ProtocolError for an unknown channel."""
-    return _packed(batch, [telemetry_json(record) for record in batch.records])
-
-
-def unpack_telemetry(data):
-    """Return a Batch of Record. Raises ProtocolError."""
-    obj = fields.parse_object(data, MAX_UP_BYTES, "telemetry")
-    return _unpack_batch(obj, _read_record)
-
-
-def pack_event(batch):
-    """Return up/event of a Batch of EventRecord."""
-    return _packed(batch, [event_json(record) for record in batch.records])
-
-
-def unpack_event(data):
-    """Return a Batch of EventRecord. Raises ProtocolError."""
-    obj = fields.parse_object(data, MAX_UP_BYTES, "event")
-    return _unpack_batch(obj, _read_event)
-
-
 def pack_batch(batch):
     """Return up/telemetry or up/event of a Batch of Wire."""
     return _packed(batch, [record.json for record in batch.records])
 
 
-def telemetry_json(record):
-    """Return the JSON of a Record. Raises ProtocolError for an unknown channel."""
-    members = [member(channel, value) for channel, value in record.values.items()]
-    head = b'{"seq":%d,"at_ms":%d,"values":{' % (record.seq, record.at_ms)
-    faults = json.dumps(record.faults).encode() if record.faults else b"{}"
-    return head + b",".join(members) + b'},"faults":' + faults + b"}"
-
-
-def telemetry_template(channels):
+def telemetry_template(channels, channel_quantities):
     """Return (template, scales) of a Record in which every channel has a value and none a fault.
 
     `template % numbers` is its JSON: seq, at_ms, then for each channel the scaled integer where
     its scale is 1, else two numbers, divmod(scaled, scale). Not for scaled integers below 0 of a
-    scale above 1. Raises ProtocolError for an unknown channel.
+    scale above 1.
     """
-    layouts = [member_layout(channel) for channel in channels]
-    members = b",".join([layout[1] for layout in layouts])
+    pairs = zip(channels, channel_quantities)  # noqa: B905  (portable)
+    layouts = [layout_of(channel, quantity) for channel, quantity in pairs]
+    members = b",".join([name + digits for _, name, digits in layouts])
     template = b'{"seq":%d,"at_ms":%d,"values":{' + members + b'},"faults":{}}'
     return template, [layout[0] for layout in layouts]
 
@@ -158,48 +118,6 @@ def pack_info(info):
     return json.dumps(obj).encode()
 
 
-def unpack_info(data):
-    """Return an Info. Fields we do not know are passed over. Raises ProtocolError."""
-    obj = fields.parse_object(data, MAX_UP_BYTES, "info")
-    fields.check_version(obj)
-    channels = fields.sequence(obj, "channels", MAX_CHANNELS)
-    for channel in channels:
-        split_channel(channel)
-    outputs = fields.mapping(obj, "outputs", MAX_CHANNELS)
-    for name in outputs:
-        if not is_name(name):
-            raise ProtocolError("outputs: bad name")
-        fields.choice(outputs, name, ("doser", "switch", "dimmer"))
-    boots = []
-    for boot in fields.sequence(obj, "boots", 100):
-        if not isinstance(boot, list) or len(boot) != 2:
-            raise ProtocolError("boots: not [boot_id, last_at_ms]")
-        pair = {"boot_id": boot[0], "last_at_ms": boot[1]}
-        boots.append((fields.identifier(pair, "boot_id"), fields.integer(pair, "last_at_ms")))
-    return Info(
-        fields.text(obj, "version", 40), fields.text(obj, "board", 40),
-        fields.text(obj, "chip", 20), fields.identifier(obj, "boot_id"),
-        fields.integer(obj, "at_ms"), fields.integer_or_none(obj, "boot_unix_ms"),
-        fields.choice(obj, "clock", CLOCKS), fields.text(obj, "reset", 40),
-        fields.text(obj, "image_sha256", 64), tuple(channels), outputs, tuple(boots),
-        fields.flag(obj, "has_button"), fields.integer(obj, "granted_pct", 0, 100),
-        fields.integer(obj, "earn_left_ms"), _running(obj),
-    )
-
-
-def _running(obj):
-    """Return the Running under "update"; a node of before updates has none: as flashed."""
-    update = fields.mapping(obj, "update", 16)
-    if not update:
-        return AS_FLASHED
-    return Running(
-        fields.choice(update, "slot", ("", "a", "b")), fields.choice(update, "state", RUNNING),
-        fields.hex_digits(update, "release", 64) if update.get("release") else "",
-        fields.integer(update, "security_counter"), fields.integer(update, "kernel"),
-        "frozen" in update and fields.flag(update, "frozen"),
-    )
-
-
 def pack_ack(ack):
     """Return up/ack."""
     return json.dumps(
@@ -208,39 +126,11 @@ def pack_ack(ack):
     ).encode()
 
 
-def unpack_ack(data):
-    """Return an Ack. Raises ProtocolError."""
-    obj = fields.parse_object(data, MAX_UP_BYTES, "ack")
-    fields.check_version(obj)
-    return Ack(
-        fields.identifier(obj, "id"), fields.choice(obj, "outcome", OUTCOMES),
-        fields.text(obj, "reason"), fields.identifier(obj, "boot_id"),
-        fields.integer(obj, "at_ms"),
-    )
-
-
 def pack_config_report(report):
     """Return up/config: the settings in force, and why the last rev was refused, if it was."""
     return json.dumps(
         {"v": 1, "rev": report.rev, "error": report.error, "values": report.values}
     ).encode()
-
-
-def unpack_config_report(data):
-    """Return a ConfigReport. Raises ProtocolError."""
-    obj = fields.parse_object(data, MAX_UP_BYTES, "config report")
-    fields.check_version(obj)
-    error = None if obj.get("error") is None else fields.text(obj, "error")
-    values = fields.mapping(obj, "values", len(settings.SETTINGS))
-    return ConfigReport(fields.integer(obj, "rev"), error, _checked_settings(values))
-
-
-def pack_stored(stored):
-    """Return down/stored."""
-    return (
-        _STORED_BOOT + stored.boot_id.encode() + _STORED_SEQ
-        + b"%d,\"unix_ms\":%d}" % (stored.seq_upto, stored.unix_ms)
-    )
 
 
 def unpack_stored(data):
@@ -261,9 +151,9 @@ def _as_packed(data):
 
     It comes with every batch of records: this way a node need not take it apart as JSON.
     """
-    if not data.startswith(_STORED_BOOT) or len(data) > MAX_COMMAND_BYTES:
+    if not data.startswith(STORED_BOOT) or len(data) > MAX_COMMAND_BYTES:
         return None
-    boot_id, _, rest = data[len(_STORED_BOOT) :].partition(_STORED_SEQ)
+    boot_id, _, rest = data[len(STORED_BOOT) :].partition(STORED_SEQ)
     seq_upto, _, rest = rest.partition(b',"unix_ms":')
     unix_ms = rest[:-1]
     if rest[-1:] != b"}" or not fields.is_id(boot_id):
@@ -272,15 +162,6 @@ def _as_packed(data):
         if not digits.isdigit() or len(digits) > 15 or (digits[0] == 48 and len(digits) > 1):
             return None
     return Stored(str(boot_id, "utf-8"), int(seq_upto), int(unix_ms))
-
-
-def pack_command(node, command, mac):
-    """Return down/command for `node`. `mac` turns the signed bytes into 64 hex digits."""
-    obj = {
-        "v": 1, "id": command.id, "verb": command.verb, "args": command.args,
-        "boot_id": command.boot_id, "not_after_at_ms": command.not_after_at_ms, "by": command.by,
-    }
-    return signing.sign(node, "command", obj, mac)
 
 
 def unpack_command(node, data):
@@ -313,19 +194,13 @@ def check_args(verb, args):
             fields.integer(args, name, bounds[0], bounds[1])
 
 
-def pack_config(node, config, mac):
-    """Return down/config for `node`: the wanted settings, whole. `mac` as in pack_command."""
-    obj = {"v": 1, "rev": config.rev, "by": config.by, "values": config.values}
-    return signing.sign(node, "config", obj, mac)
-
-
 def unpack_config(node, data):
     """Return Signed(Config): every value in its range. Raises ProtocolError."""
     obj, signed, auth = signing.unsign(node, "config", data, MAX_CONFIG_BYTES)
     fields.only(obj, ("v", "rev", "by", "values", "auth"), "config")
-    values = fields.mapping(obj, "values", len(settings.SETTINGS))
+    values = fields.mapping(obj, "values", len(settings.ROWS))
     config = Config(
-        fields.integer(obj, "rev"), fields.text(obj, "by", 40), _checked_settings(values)
+        fields.integer(obj, "rev"), fields.text(obj, "by", 40), checked_settings(values)
     )
     return Signed(config, signed, auth)
 
@@ -334,7 +209,8 @@ def _number_or_null(number):
     return b"null" if number is None else b"%d" % number
 
 
-def _checked_settings(values):
+def checked_settings(values):
+    """Return every setting, checked. Raises ProtocolError."""
     try:
         return settings.check(values)
     except SettingsError as error:
@@ -350,51 +226,3 @@ def _packed(batch, records):
     return b"".join(head) + b",".join(records) + b"]}"
 
 
-def _unpack_batch(obj, read):
-    fields.check_version(obj)
-    items = fields.sequence(obj, "records", MAX_RECORDS)
-    records = []
-    last_seq = -1
-    for item in items:
-        if not isinstance(item, dict):
-            raise ProtocolError("records: not objects")
-        record = read(item)
-        if record.seq <= last_seq:
-            raise ProtocolError("records: seq does not ascend")
-        last_seq = record.seq
-        records.append(record)
-    return Batch(
-        fields.identifier(obj, "boot_id"), fields.integer_or_none(obj, "boot_unix_ms"),
-        fields.integer_or_none(obj, "sent_at_ms"), fields.integer(obj, "oldest_seq"), records,
-    )
-
-
-def _read_record(item):
-    values = fields.mapping(item, "values", MAX_CHANNELS)
-    for channel, value in values.items():
-        quantity = split_channel(channel)[1]
-        good = fields.is_integer(value) if quantity.decimals == 0 else fields.is_number(value)
-        if not good or not quantity.low <= value <= quantity.high:
-            raise ProtocolError(f"values: {channel} is not in {quantity.low}..{quantity.high}")
-    faults = fields.mapping(item, "faults", MAX_CHANNELS)
-    for channel in faults:
-        split_channel(channel)
-        if channel in values:
-            raise ProtocolError(f"faults: {channel} has a value too")
-        fields.choice(faults, channel, FAULTS)
-    return Record(fields.integer(item, "seq", 1), fields.integer(item, "at_ms"), values, faults)
-
-
-def _read_event(item):
-    detail = fields.mapping(item, "detail", MAX_DETAIL_KEYS)
-    for key, value in detail.items():
-        if not is_name(key):
-            raise ProtocolError("detail: bad key")
-        if isinstance(value, str):
-            fields.text(detail, key)
-        elif value is not True and value is not False and value is not None:
-            fields.integer(detail, key, -fields.MAX_INT)
-    return EventRecord(
-        fields.integer(item, "seq", 1), fields.integer(item, "at_ms"),
-        fields.choice(item, "kind", EVENTS), detail,
-    )

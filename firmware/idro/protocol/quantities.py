@@ -65,6 +65,11 @@ def split_channel(channel):
     return known
 
 
+def quantity_of(channel):
+    """Return the Quantity of a channel name, for a node, which asks once. Raises ProtocolError."""
+    return _split(channel)[1]
+
+
 def _split(channel):
     source, dot, key = channel.partition(".")
     if not dot or not is_name(source):
@@ -114,16 +119,15 @@ def member_layout(channel):
     """
     layout = _LAYOUTS.get(channel)
     if layout is None:
-        layout = _layout(channel)
+        scale, name, digits = layout_of(channel, split_channel(channel)[1])
+        layout = scale, name + digits, None if scale == 1 else name + b"-" + digits
         if len(_LAYOUTS) < _MAX_SPLIT:
             _LAYOUTS[channel] = layout
     return layout
 
 
-def _layout(channel):
-    decimals = split_channel(channel)[1].decimals
-    name = b'"' + channel.encode() + b'":'
-    if decimals == 0:
-        return 1, name + b"%d", None
-    digits = (b"", b"%d.%01d", b"%d.%02d", b"%d.%03d")[decimals]
-    return 10**decimals, name + digits, name + b"-" + digits
+def layout_of(channel, quantity):
+    """Return (10^decimals, the JSON member's name, the template of its value), nothing kept."""
+    decimals = quantity.decimals
+    digits = (b"%d", b"%d.%01d", b"%d.%02d", b"%d.%03d")[decimals]
+    return 10**decimals, b'"' + channel.encode() + b'":', digits

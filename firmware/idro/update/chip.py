@@ -12,6 +12,19 @@ def start_watchdog():
     return machine.WDT(timeout=WATCHDOG_MS).feed
 
 
+def reset_cause():
+    """Return power_on, hard, watchdog, deep_sleep or soft. A brown-out looks like power_on."""
+    return {
+        machine.PWRON_RESET: "power_on", machine.WDT_RESET: "watchdog",
+        machine.DEEPSLEEP_RESET: "deep_sleep", machine.SOFT_RESET: "soft",
+    }.get(machine.reset_cause(), "hard")
+
+
+def rtc_memory():
+    """Return the memory that survives every reset but a power cut."""
+    return machine.RTC()
+
+
 def restart():
     """Reset the board for good: pins, peripherals, memory."""
     machine.reset()

@@ -1,0 +1,217 @@
+"""The host's end of the messages: takes apart what nodes send, makes what they are sent.
+
+Apart from `messages`, for a node never loads it. Both ends hold each other's form in the tests.
+"""
+
+import json
+
+from idro.errors import ProtocolError
+from idro.protocol import fields, settings, signing
+from idro.protocol.events import EVENTS
+from idro.protocol.faults import FAULTS
+from idro.protocol.messages import (
+    AS_FLASHED,
+    CLOCKS,
+    MAX_CHANNELS,
+    MAX_DETAIL_KEYS,
+    MAX_RECORDS,
+    MAX_UP_BYTES,
+    OUTCOMES,
+    RUNNING,
+    STORED_BOOT,
+    STORED_SEQ,
+    Ack,
+    Batch,
+    ConfigReport,
+    EventRecord,
+    Info,
+    Record,
+    Running,
+    Wire,
+    checked_settings,
+    event_json,
+    pack_batch,
+)
+from idro.protocol.quantities import is_name, member, split_channel
+
+
+def unpack_status(data):
+    """Return True for online, False for offline. Raises ProtocolError."""
+    if data == b"online":
+        return True
+    if data == b"offline":
+        return False
+    raise ProtocolError("status: neither online nor offline")
+
+
+def telemetry_json(record):
+    """Return the JSON of a Record. Raises ProtocolError for an unknown channel."""
+    members = [member(channel, value) for channel, value in record.values.items()]
+    head = b'{"seq":%d,"at_ms":%d,"values":{' % (record.seq, record.at_ms)
+    faults = json.dumps(record.faults).encode() if record.faults else b"{}"
+    return head + b",".join(members) + b'},"faults":' + faults + b"}"
+
+
+def pack_telemetry(batch):
+    """Return up/telemetry of a Batch of Record. Raises ProtocolError for an unknown channel."""
+    return _with(batch, telemetry_json)
+
+
+def unpack_telemetry(data):
+    """Return a Batch of Record. Raises ProtocolError."""
+    obj = fields.parse_object(data, MAX_UP_BYTES, "telemetry")
+    return _unpack_batch(obj, _read_record)
+
+
+def pack_event(batch):
+    """Return up/event of a Batch of EventRecord."""
+    return _with(batch, event_json)
+
+
+def unpack_event(data):
+    """Return a Batch of EventRecord. Raises ProtocolError."""
+    obj = fields.parse_object(data, MAX_UP_BYTES, "event")
+    return _unpack_batch(obj, _read_event)
+
+
+def unpack_info(data):
+    """Return an Info. Fields we do not know are passed over. Raises ProtocolError."""
+    obj = fields.parse_object(data, MAX_UP_BYTES, "info")
+    fields.check_version(obj)
+    channels = fields.sequence(obj, "channels", MAX_CHANNELS)
+    for channel in channels:
+        split_channel(channel)
+    outputs = fields.mapping(obj, "outputs", MAX_CHANNELS)
+    for name in outputs:
+        if not is_name(name):
+            raise ProtocolError("outputs: bad name")
+        fields.choice(outputs, name, ("doser", "switch", "dimmer"))
+    boots = []
+    for boot in fields.sequence(obj, "boots", 100):
+        if not isinstance(boot, list) or len(boot) != 2:
+            raise ProtocolError("boots: not [boot_id, last_at_ms]")
+        pair = {"boot_id": boot[0], "last_at_ms": boot[1]}
+        boots.append((fields.identifier(pair, "boot_id"), fields.integer(pair, "last_at_ms")))
+    return Info(
+        fields.text(obj, "version", 40), fields.text(obj, "board", 40),
+        fields.text(obj, "chip", 20), fields.identifier(obj, "boot_id"),
+        fields.integer(obj, "at_ms"), fields.integer_or_none(obj, "boot_unix_ms"),
+        fields.choice(obj, "clock", CLOCKS), fields.text(obj, "reset", 40),
+        fields.text(obj, "image_sha256", 64), tuple(channels), outputs, tuple(boots),
+        fields.flag(obj, "has_button"), fields.integer(obj, "granted_pct", 0, 100),
+        fields.integer(obj, "earn_left_ms"), _running(obj),
+    )
+
+
+def unpack_ack(data):
+    """Return an Ack. Raises ProtocolError."""
+    obj = fields.parse_object(data, MAX_UP_BYTES, "ack")
+    fields.check_version(obj)
+    return Ack(
+        fields.identifier(obj, "id"), fields.choice(obj, "outcome", OUTCOMES),
+        fields.text(obj, "reason"), fields.identifier(obj, "boot_id"),
+        fields.integer(obj, "at_ms"),
+    )
+
+
+def unpack_config_report(data):
+    """Return a ConfigReport. Raises ProtocolError."""
+    obj = fields.parse_object(data, MAX_UP_BYTES, "config report")
+    fields.check_version(obj)
+    error = None if obj.get("error") is None else fields.text(obj, "error")
+    values = fields.mapping(obj, "values", len(settings.ROWS))
+    return ConfigReport(fields.integer(obj, "rev"), error, checked_settings(values))
+
+
+def pack_stored(stored):
+    """Return down/stored."""
+    return (
+        STORED_BOOT + stored.boot_id.encode() + STORED_SEQ
+        + b"%d,\"unix_ms\":%d}" % (stored.seq_upto, stored.unix_ms)
+    )
+
+
+def pack_command(node, command, mac):
+    """Return down/command for `node`. `mac` turns the signed bytes into 64 hex digits."""
+    obj = {
+        "v": 1, "id": command.id, "verb": command.verb, "args": command.args,
+        "boot_id": command.boot_id, "not_after_at_ms": command.not_after_at_ms, "by": command.by,
+    }
+    return signing.sign(node, "command", obj, mac)
+
+
+def pack_config(node, config, mac):
+    """Return down/config for `node`: the wanted settings, whole. `mac` as in pack_command."""
+    obj = {"v": 1, "rev": config.rev, "by": config.by, "values": config.values}
+    return signing.sign(node, "config", obj, mac)
+
+
+def _running(obj):
+    """Return the Running under "update"; a node of before updates has none: as flashed."""
+    update = fields.mapping(obj, "update", 16)
+    if not update:
+        return AS_FLASHED
+    return Running(
+        fields.choice(update, "slot", ("", "a", "b")), fields.choice(update, "state", RUNNING),
+        fields.hex_digits(update, "release", 64) if update.get("release") else "",
+        fields.integer(update, "security_counter"), fields.integer(update, "kernel"),
+        "frozen" in update and fields.flag(update, "frozen"),
+    )
+
+
+def _unpack_batch(obj, read):
+    fields.check_version(obj)
+    items = fields.sequence(obj, "records", MAX_RECORDS)
+    records = []
+    last_seq = -1
+    for item in items:
+        if not isinstance(item, dict):
+            raise ProtocolError("records: not objects")
+        record = read(item)
+        if record.seq <= last_seq:
+            raise ProtocolError("records: seq does not ascend")
+        last_seq = record.seq
+        records.append(record)
+    return Batch(
+        fields.identifier(obj, "boot_id"), fields.integer_or_none(obj, "boot_unix_ms"),
+        fields.integer_or_none(obj, "sent_at_ms"), fields.integer(obj, "oldest_seq"), records,
+    )
+
+
+def _read_record(item):
+    values = fields.mapping(item, "values", MAX_CHANNELS)
+    for channel, value in values.items():
+        quantity = split_channel(channel)[1]
+        good = fields.is_integer(value) if quantity.decimals == 0 else fields.is_number(value)
+        if not good or not quantity.low <= value <= quantity.high:
+            raise ProtocolError(f"values: {channel} is not in {quantity.low}..{quantity.high}")
+    faults = fields.mapping(item, "faults", MAX_CHANNELS)
+    for channel in faults:
+        split_channel(channel)
+        if channel in values:
+            raise ProtocolError(f"faults: {channel} has a value too")
+        fields.choice(faults, channel, FAULTS)
+    return Record(fields.integer(item, "seq", 1), fields.integer(item, "at_ms"), values, faults)
+
+
+def _read_event(item):
+    detail = fields.mapping(item, "detail", MAX_DETAIL_KEYS)
+    for key, value in detail.items():
+        if not is_name(key):
+            raise ProtocolError("detail: bad key")
+        if isinstance(value, str):
+            fields.text(detail, key)
+        elif value is not True and value is not False and value is not None:
+            fields.integer(detail, key, -fields.MAX_INT)
+    return EventRecord(
+        fields.integer(item, "seq", 1), fields.integer(item, "at_ms"),
+        fields.choice(item, "kind", EVENTS), detail,
+    )
+
+
+def _with(batch, json_of):
+    """Return the payload of a Batch of records, each made JSON by `json_of`."""
+    records = [Wire(record.seq, json_of(record)) for record in batch.records]
+    return pack_batch(
+        Batch(batch.boot_id, batch.boot_unix_ms, batch.sent_at_ms, batch.oldest_seq, records)
+    )
