@@ -8,18 +8,22 @@ from __future__ import annotations
 
 import logging
 import threading
+import time
 from collections.abc import Mapping
+from contextlib import suppress
 from typing import Protocol
 
 from idroserra import contract
 from idroserra.commands import Commands
+from idroserra.errors import SpoolError
 from idroserra.live import Live
-from idroserra.mqtt_link import Arrived
+from idroserra.mqtt_link import Arrived, Link
 from idroserra.news import NEWS_RECORDS
 from idroserra.nodes import Nodes, Sign
 from idroserra.receipts import Announced
 from idroserra.spool import Accepted, Item, Spool
 from idroserra.update.updates import Updates
+from idroserra.worker_signs import RENEW_MS, STOPPED, WorkerSign
 
 LIVE_EVENT_MS = 900_000  # older events are history, not news
 FOLLOW_S = 0.25
@@ -33,8 +37,8 @@ class Hearing(Protocol):
     def connected(self) -> None:
         """The line to the broker came up."""
 
-    def tick(self) -> None:
-        """Some time has passed."""
+    def tick(self, oldest_unix_ms: int | None) -> None:
+        """Some time has passed; when the oldest message that is in hand came."""
 
     def signs(self, signs: Mapping[str, Sign]) -> None:
         """Nodes sent records: the last message of each."""
@@ -59,7 +63,7 @@ class HostHearing:
         """Tell every node its settings again."""
         self._commands.send_configs()
 
-    def tick(self) -> None:
+    def tick(self, oldest_unix_ms: int | None) -> None:
         """Give up commands that nobody answered."""
         self._commands.end_overdue()
 
@@ -114,13 +118,42 @@ class HostHearing:
 
 
 class WorkerHearing:
-    """That of a worker: the host hears what is of the moment itself, and reads the news."""
+    """That of a worker: the host hears what is of the moment itself, and reads the news.
+
+    It says now and then that the worker is there: in the ingest's thread, so that one that hangs
+    says nothing."""
+
+    def __init__(self, name: str, spool: Spool, link: Link) -> None:
+        self._name = name
+        self._spool = spool
+        self._link = link
+        self._started_unix_ms = link.now_unix_ms()
+        self._told: tuple[str, float] | None = None
+        self._behind_ms = 0
 
     def connected(self) -> None:
         """Nothing."""
 
-    def tick(self) -> None:
-        """Nothing."""
+    def tick(self, oldest_unix_ms: int | None) -> None:
+        """Say every few seconds, and at once where the line has changed, how it stands."""
+        now_unix_ms, state = self._link.now_unix_ms(), self._link.state
+        if oldest_unix_ms is not None:
+            self._behind_ms = max(self._behind_ms, now_unix_ms - oldest_unix_ms)
+        now_s = time.monotonic()
+        if self._told is None or self._told[0] != state or (
+                now_s - self._told[1] >= RENEW_MS / 1_000):
+            self._renew(state)
+            self._told, self._behind_ms = (state, now_s), 0
+
+    def sign_off(self) -> None:
+        """Say that somebody stopped the worker."""
+        self._renew(STOPPED)
+
+    def _renew(self, state: str) -> None:
+        told = WorkerSign(self._name, self._started_unix_ms, self._link.now_unix_ms(), state,
+                          self._behind_ms)
+        with suppress(SpoolError):  # then it is silent; the ingest says why in the log
+            self._spool.sign_worker(told)
 
     def signs(self, signs: Mapping[str, Sign]) -> None:
         """Nothing: they are in the news."""

@@ -95,7 +95,7 @@ class Ingest:
         if self._signs:
             self._hearing.signs(self._signs)
             self._signs = {}
-        self._hearing.tick()
+        self._hearing.tick(self._unacked[0].unix_ms if self._unacked else None)
         if self._unacked or self._unacked_bytes:
             self._commit()
 

@@ -136,6 +136,7 @@ class Taken(NamedTuple):
     epoch_unix_ms: int | None
     fresh: dict[str, Fresh]
     stored_upto: int
+    duplicates: int
 
 
 class Receipts:
@@ -209,7 +210,7 @@ class Receipts:
         self.count(node, "received", received)
         self.count(node, "duplicates", came - taken)
         self._touched[boot.number] = boot
-        return Taken(boot.epoch_unix_ms, fresh, seen.prefix(floor_seq))
+        return Taken(boot.epoch_unix_ms, fresh, seen.prefix(floor_seq), came - taken)
 
     def _decide_epoch(
         self, boot: _Boot, items: Sequence[Received], least_less_sent: LeastLessSent

@@ -7,7 +7,7 @@ import logging
 import sqlite3
 import threading
 from collections.abc import Callable
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from typing import TYPE_CHECKING, Any
 
 from idroserra.access.access import Access
@@ -19,7 +19,7 @@ from idroserra.calibration.calibrations import Calibrations
 from idroserra.commands import Commands
 from idroserra.config import Config
 from idroserra.database import lock_folder
-from idroserra.errors import ConfigError
+from idroserra.errors import ConfigError, SpoolError
 from idroserra.hearing import Follower, HostHearing
 from idroserra.ingest import Ingest
 from idroserra.journal.journal import Journal
@@ -35,6 +35,7 @@ from idroserra.store import Store, open_store
 from idroserra.store.upkeep import Upkeep
 from idroserra.update.updates import Parts as UpdateParts
 from idroserra.update.updates import Updates
+from idroserra.worker_signs import WorkerSign
 from idroserra.writer import Writer
 
 if TYPE_CHECKING:
@@ -83,6 +84,7 @@ class Service:
         self._threads: list[threading.Thread] = []
         self._stopping = threading.Event()
         self._failures: dict[str, tuple[int, str]] = {}
+        self._signs: list[WorkerSign] = []
         folder = config.data_dir
         with ExitStack() as opened:
             try:
@@ -192,6 +194,18 @@ class Service:
             "failures": self._told_failures(),
         }
 
+    def workers(self) -> list[WorkerSign]:
+        """Return what the workers of the group say of themselves; none where none is named."""
+        if self.config.mqtt.share is not None:
+            with suppress(SpoolError):  # a spool that fails has an alarm of its own
+                self._signs = self.spool.workers()
+        return self._signs
+
+    def worker_troubles(self) -> dict[str, str | None]:
+        """Return {worker: what is wrong with it now, None for nothing}."""
+        now_unix_ms = self._link.now_unix_ms()
+        return {one.name: one.trouble(now_unix_ms) for one in self.workers()}
+
     def _told_failures(self) -> dict[str, str]:
         failures = {name: why for name, (_, why) in self._failures.items()}
         if self.access.audit.failure:
@@ -252,7 +266,8 @@ class Service:
         parts = Parts(
             self.nodes, self.live, self.counts, lambda: dict(self._failures), self.spool.epoch,
             lambda: self.store, self.recipes.held_reason,
-            self.updates.failed, self.updates.stopped, self.config.data_dir, self.config.site,
+            self.updates.failed, self.updates.stopped, self.worker_troubles,
+            self.config.data_dir, self.config.site,
         )
         return open_chain(self.config.alarms, parts, self._link.now_unix_ms, opened)
 

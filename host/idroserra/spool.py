@@ -22,7 +22,7 @@ from typing import Any, NamedTuple
 
 import msgspec
 
-from idroserra import contract
+from idroserra import contract, worker_signs
 from idroserra.database import PAGE_BYTES, connect, connect_reader
 from idroserra.decode import read_records
 from idroserra.errors import SpoolError
@@ -36,11 +36,12 @@ from idroserra.receipts import (
     Rejected,
     least_arrived_less_sent,
 )
+from idroserra.worker_signs import WorkerSign
 
 SHRINK_PAGES = 1_024
 ROW_RECORDS = 200  # records that wait as one row; a message may bring more
 
-_SCHEMA = SCHEMA + NEWS_SCHEMA + """
+_SCHEMA = SCHEMA + NEWS_SCHEMA + worker_signs.SIGNS_SCHEMA + """
 CREATE TABLE IF NOT EXISTS pending (
     id INTEGER PRIMARY KEY, node TEXT NOT NULL, boot_id TEXT NOT NULL,
     epoch_unix_ms INTEGER NOT NULL, leaf TEXT NOT NULL, record_count INTEGER NOT NULL,
@@ -69,6 +70,7 @@ class Committed:
 
     accepted: list[Accepted] = field(default_factory=list)
     stored_upto: dict[tuple[str, str], int] = field(default_factory=dict)
+    duplicates: int = 0
 
 
 class Pending(NamedTuple):
@@ -88,11 +90,11 @@ class Spool:
 
     def __init__(
         self, path: Path, max_mb: int = 4_096, max_rejected: int = 1_000,
-        max_unread: int = 100_000, *, tells_host: bool = False,
+        max_unread: int = 100_000, *, worker: str | None = None,
     ) -> None:
-        """Open or create the file; it never grows past max_mb. With tells_host what is committed
-        is news() for another process. Raises SpoolError."""
-        self._tells_host = tells_host
+        """Open or create the file; it never grows past max_mb. What a worker commits is news()
+        for another process, and counted as its. Raises SpoolError."""
+        self._worker = worker
         self._lock = threading.RLock()
         self._read_lock = threading.Lock()
         self._arrived = threading.Event()
@@ -139,8 +141,10 @@ class Spool:
                 else:
                     self._receipts.reject(item)
             self._take(boots, least_less_sent, committed)
-            if self._tells_host:
+            if self._worker is not None:
                 news_of(self._database, items, committed.accepted)
+                worker_signs.count(self._database, self._worker, sum(
+                    len(one.records) for one in committed.accepted), committed.duplicates)
 
         self._transact(run)
         if committed.accepted:
@@ -250,6 +254,24 @@ class Spool:
         except sqlite3.Error as error:
             raise SpoolError(f"spool: {error}") from error
 
+    def sign_worker(self, told: WorkerSign) -> None:
+        """Say of a worker that it is there. Raises SpoolError."""
+        self._transact(partial(worker_signs.sign, self._database, told))
+
+    def workers(self) -> list[WorkerSign]:
+        """Return the last sign of every worker. Raises SpoolError."""
+        try:
+            with self._read_lock:
+                return worker_signs.read_signs(self._reader)
+        except sqlite3.Error as error:
+            raise SpoolError(f"spool: {error}") from error
+
+    def forget_worker(self, name: str) -> bool:
+        """Give a worker up for good; False where there is none. Raises SpoolError."""
+        gone: list[bool] = []
+        self._transact(lambda: gone.append(worker_signs.forget(self._database, name)))
+        return gone[0]
+
     def rejected(self, count: int = 100) -> list[Rejected]:
         """Return the newest rejected messages and records, newest first."""
         with self._read_lock:
@@ -278,6 +300,7 @@ class Spool:
         for (node, boot_id), of_boot in boots.items():
             taken = self._receipts.take(of_boot, least_less_sent)
             committed.stored_upto[node, boot_id] = taken.stored_upto
+            committed.duplicates += taken.duplicates
             if taken.epoch_unix_ms is None:
                 continue
             for leaf, (records, news) in taken.fresh.items():

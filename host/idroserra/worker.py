@@ -51,10 +51,11 @@ class Worker:
                 raise ConfigError(str(folder), "data_dir", why)
             spool = config.spool
             self._spool = Spool(folder / "spool.db", spool.max_mb, spool.max_rejected,
-                                spool.max_unread, tells_host=True)
+                                spool.max_unread, worker=name)
             opened.callback(self._spool.close)
             self._link = Link(config.mqtt, worker=name)
-            self._ingest = Ingest(self._link, self._spool, WorkerHearing())
+            self._hearing = WorkerHearing(name, self._spool, self._link)
+            self._ingest = Ingest(self._link, self._spool, self._hearing)
             self._opened = opened.pop_all()
         self._stopping = threading.Event()
         self._thread = threading.Thread(target=self._supervise, name="ingest")
@@ -70,7 +71,26 @@ class Worker:
         self._ingest.stop()
         self._thread.join()
         self._link.stop()
+        self._hearing.sign_off()
         self._opened.close()
+
+    @staticmethod
+    def forget(config: Config, name: str) -> bool:
+        """Give a worker up that does not run; False where there was none of that name.
+
+        Raises ConfigError, SpoolError."""
+        folder = config.data_dir
+        if not (folder / "spool.db").is_file() or not _NAME.fullmatch(name):
+            return False
+        with ExitStack() as opened:
+            try:
+                opened.callback(lock_folder(folder, f"worker-{name}.lock").close)
+            except BlockingIOError:
+                raise ConfigError("command line", "NAME", f"worker {name} is running: stop it "
+                                  "first") from None
+            spool = Spool(folder / "spool.db", config.spool.max_mb)
+            opened.callback(spool.close)
+            return spool.forget_worker(name)
 
     def _supervise(self) -> None:
         """Run the ingest, again where it failed on something nobody foresaw."""

@@ -21,6 +21,7 @@ from idroserra.receipts import Announced, Received
 from idroserra.service import Service
 from idroserra.spool import Spool
 from idroserra.worker import Worker
+from idroserra.worker_signs import WorkerSign
 from waiting import wait_until
 
 NODE = "idro-w1"
@@ -37,7 +38,7 @@ def telemetry(seqs, boot_unix_ms=NOW - 60_000):
 def pair(tmp_path):
     """The spool of a host, and that of a worker on the same file."""
     host = Spool(tmp_path / "spool.db")
-    worker = Spool(tmp_path / "spool.db", tells_host=True)
+    worker = Spool(tmp_path / "spool.db", worker="one")
     yield host, worker
     worker.close()
     host.close()
@@ -77,7 +78,7 @@ def test_a_boot_begins_for_all_when_the_first_said(pair):
 @given(st.lists(st.tuples(st.integers(0, 2), st.integers(1, 40), st.integers(1, 9)), max_size=25))
 def test_three_in_any_order_keep_the_books_of_one(tmp_path_factory, steps):
     folder = tmp_path_factory.mktemp("spools")
-    three = [Spool(folder / "shared.db", tells_host=i > 0) for i in range(3)]
+    three = [Spool(folder / "shared.db", worker=f"w{i}" if i else None) for i in range(3)]
     one = Spool(folder / "one.db")
     for who, first, count in steps:
         message = telemetry(range(first, first + count))
@@ -142,6 +143,55 @@ def test_a_worker_says_what_is_wrong(tmp_path):
         Worker(config_of(tmp_path), "1")
 
 
+SIGN = WorkerSign("one", NOW, NOW, "connected", 0)
+
+
+@pytest.mark.parametrize(("change", "later_ms", "trouble"), [
+    ({}, 20_000, None), ({}, 20_001, "silent for 20 s"), ({"behind_ms": 30_000}, 0, None),
+    ({"behind_ms": 30_001}, 0, "30 s behind"),
+    ({"state": "connection refused"}, 0, "not at the broker: connection refused"),
+    ({"state": "connection refused"}, 60_000, "silent for 60 s"),
+    ({"state": "stopped", "behind_ms": 90_000}, 3_600_000, None),
+])
+def test_what_is_wrong_with_a_worker(change, later_ms, trouble):
+    found = SIGN._replace(**change).trouble(NOW + later_ms)
+    assert found is None if trouble is None else found.startswith(trouble)
+
+
+def test_what_a_worker_takes_is_counted_with_it_and_outlives_it(pair):
+    host, worker = pair
+    worker.sign_worker(SIGN)
+    worker.commit([telemetry(range(1, 11)), telemetry(range(6, 13))])
+    worker.commit([telemetry(range(1, 3))])
+    host.commit([telemetry(range(20, 30))])  # the host's own is not the worker's
+    assert host.workers() == [SIGN._replace(records=12, duplicates=7)]
+    worker.sign_worker(SIGN._replace(started_unix_ms=NOW + 5, seen_unix_ms=NOW + 6, behind_ms=40))
+    assert host.workers() == [WorkerSign("one", NOW + 5, NOW + 6, "connected", 40, 12, 7)]
+    assert host.forget_worker("one")
+    assert not host.forget_worker("one")
+    assert host.workers() == []
+
+
+def test_a_worker_that_is_stopped_says_so_and_one_that_runs_is_not_given_up(tmp_path, mosquitto):
+    config = config_of(tmp_path, mosquitto.port)
+    worker = Worker(config, "one")
+    worker.start()
+    host = Spool(tmp_path / "spool.db")
+    wait_until(lambda: [one.state for one in host.workers()] == ["connected"], 20, "its word")
+    with pytest.raises(ConfigError, match="worker one is running: stop it first"):
+        Worker.forget(config, "one")
+    worker.stop()
+    [told] = host.workers()
+    assert (told.state, told.trouble(told.seen_unix_ms + 3_600_000)) == ("stopped", None)
+    assert Worker.forget(config, "one")
+    assert not Worker.forget(config, "one")
+    host.close()
+
+
+def told(host):
+    return [(one.name, one.state, one.records > 0) for one in host.workers()]
+
+
 @pytest.mark.parametrize("protocol", ["5", "3.1.1"])
 def test_a_worker_beside_the_host_takes_its_part_and_the_host_shows_it(
     tmp_path, mosquitto, protocol
@@ -161,11 +211,15 @@ def test_a_worker_beside_the_host_takes_its_part_and_the_host_shows_it(
         node.start()
 
         wait_until(lambda: node.sample() and host.spool.news(0)[0], 20, "the worker takes part")
+        wait_until(lambda: told(host) == [("one", "connected", True)], 20, "its word")
+        assert host.worker_troubles() == {"one": None}
         process.send_signal(signal.SIGKILL)
         last = node.sample(100)
         wait_until(lambda: node.stored_upto == last, 60, "the node's outbox is empty")
         wait_until(lambda: host.counts()["nodes"].get(NODE, {}).get("stored") == last, 20,
                    "all is in the store, once")
+        [sign] = host.workers()
+        assert "silent for 21 s" in sign.trouble(sign.seen_unix_ms + 21_000)
         newest = host.live.channels(NODE)["reservoir.ph"]
         assert newest["value"] is not None
         assert host.nodes.get(NODE).online
