@@ -99,9 +99,9 @@ def is_id(text: str) -> bool:
     return bool(fields.is_id(text.encode()))
 
 
-def parse_object(data: bytes) -> dict[str, Any]:
+def parse_object(data: bytes, most_bytes: int = MAX_UP_BYTES) -> dict[str, Any]:
     """Return the JSON object of a message of a node. Raises ProtocolError."""
-    obj: dict[str, Any] = fields.parse_object(data, MAX_UP_BYTES, "message")
+    obj: dict[str, Any] = fields.parse_object(data, most_bytes, "message")
     return obj
 
 

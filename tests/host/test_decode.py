@@ -11,7 +11,7 @@ from idro.protocol import messages_host
 from idro.protocol.faults import FAULTS
 from idro.protocol.messages import Batch, EventRecord, Record
 from idroserra import contract
-from idroserra.decode import read_records
+from idroserra.decode import MOST_BYTES, read_records
 
 GOOD = Record(7, 70_000, {"reservoir.ph": 6.02, "reservoir.ec_us_cm": 1_600}, {})
 JSON = {
@@ -120,6 +120,21 @@ def test_an_event_of_a_kind_that_is_not_known_yet_is_told_apart():
     found = read_records("event", message(*events))
     assert found.batch.records == [EventRecord(1, 5, "armed", {})]
     assert [(one.seq, "sang" in one.reason) for one in found.unread] == [(2, True)]
+
+
+def test_a_message_longer_than_the_contracts_holds_nothing_up():
+    """Its node is told, record by record; else it would send it for ever."""
+    values = {f"tank{number}.ph": 6.0 for number in range(30)}
+    records = [record(seq, values=values) for seq in range(1, 20)]
+    payload = message(*records, record(20, values={"reservoir.newer_unit": 1}))
+    assert contract.MAX_UP_BYTES < len(payload) < MOST_BYTES
+    found = read_records("telemetry", payload)
+    assert [one.seq for one in found.batch.records] == list(range(1, 20))
+    assert [one.seq for one in found.unread] == [20]
+    alone = message(record(1, text="x" * 9_000))
+    assert [one.seq for one in read_records("telemetry", alone).unread] == [1]
+    with pytest.raises(ProtocolError, match="bytes, at most 8192"):
+        read_records("telemetry", message(record(1, text="x" * MOST_BYTES)))
 
 
 @pytest.mark.parametrize(("head", "why"), [
