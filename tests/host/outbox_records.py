@@ -36,8 +36,10 @@ def values_at(seq):
 FAULTS = {"node.rssi_dbm": "stale"}
 
 
-def drain(outbox, limit=100_000):
-    """Return [(boot_id, record)] of all that comes out when the host stores whatever it gets."""
+def drain(outbox, limit=100_000, waits=None):
+    """Return [(boot_id, record)] of all that comes out when the host stores whatever it gets.
+
+    `waits` gets the seq at which the node had to wait until all that it sent was stored."""
     out = []
     position = None
     for _ in range(limit):
@@ -45,6 +47,8 @@ def drain(outbox, limit=100_000):
         if found is None:
             if position is None:
                 return out
+            if waits is not None:
+                waits.append(out[-1][1].seq)
             for boot_id in {boot_id for boot_id, _ in out}:
                 outbox.stored(boot_id, max(r.seq for b, r in out if b == boot_id))
             position = None
