@@ -14,7 +14,7 @@ from idroserra.access.roles import role_of
 from idroserra.access.who import Who, asking, check_fresh
 from idroserra.i18n import Speech
 from idroserra.web.gate import address_of, cookie_name, session_of
-from idroserra.web.models import ErrorOut
+from idroserra.web.models import refused
 
 MOST_ROWS = 1_000
 
@@ -23,10 +23,10 @@ Password = Annotated[str, Field(max_length=200, description="12 to 200 character
 RoleWord = Literal["viewer", "operator", "admin"]
 
 _REFUSALS: dict[int | str, dict[str, Any]] = {
-    403: {"model": ErrorOut, "description": "Wrong password, or it must be given again."},
-    404: {"model": ErrorOut, "description": "No such user or token."},
-    422: {"model": ErrorOut, "description": "A field is wrong; the message names it."},
-    429: {"model": ErrorOut, "description": "Too many wrong passwords; Retry-After in seconds."},
+    403: refused("Wrong password, or it must be given again."),
+    404: refused("No such user or token."),
+    422: refused("A field is wrong; the message names it."),
+    429: refused("Too many wrong passwords; Retry-After in seconds."),
 }
 
 

@@ -13,7 +13,7 @@ from idroserra.i18n import gettext, said
 from idroserra.service import Service
 from idroserra.sites import MOST_CHARS
 from idroserra.web.api import LATEST_UNIX_MS
-from idroserra.web.models import WHO, ErrorOut
+from idroserra.web.models import WHO, refused
 from idroserra.web.views import wall_unix_ms
 
 MOST_CHANGES = 2_000
@@ -27,10 +27,10 @@ OfSite = Annotated[str | None, Query(
     max_length=MOST_CHARS, description="Of this site, with those of the host itself.")]
 
 _REFUSALS: dict[int | str, dict[str, Any]] = {
-    404: {"model": ErrorOut, "description": "No such alarm stands."},
-    409: {"model": ErrorOut, "description": "The alarm is in another state."},
-    422: {"model": ErrorOut, "description": "A field is wrong; the message names it."},
-    503: {"model": ErrorOut, "description": "It could not be written down."},
+    404: refused("No such alarm stands."),
+    409: refused("The alarm is in another state."),
+    422: refused("A field is wrong; the message names it."),
+    503: refused("It could not be written down."),
 }
 
 

@@ -27,6 +27,7 @@ from idroserra.web.models import (
     NodesOut,
     RejectedOut,
     SeriesOut,
+    refused,
 )
 from idroserra.web.views import Views, config_json, event_json
 from idroserra.web.words import reason_text
@@ -51,9 +52,10 @@ FromMs = Annotated[int, Query(ge=0, le=LATEST_UNIX_MS, description="Start, UTC, 
 ToMs = Annotated[int, Query(ge=0, le=LATEST_UNIX_MS, description="End (not included), in ms.")]
 
 _REFUSALS: dict[int | str, dict[str, Any]] = {
+    # The model itself, so that the description holds what refused() names.
     404: {"model": ErrorOut, "description": "No such node or command."},
-    422: {"model": ErrorOut, "description": "A field is wrong; the message names it."},
-    503: {"model": ErrorOut, "description": "The store does not answer."},
+    422: refused("A field is wrong; the message names it."),
+    503: refused("The store does not answer."),
 }
 
 

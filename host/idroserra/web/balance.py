@@ -11,7 +11,7 @@ from pydantic import BaseModel, Field
 from idroserra.balance import Balance, Day, balance_of
 from idroserra.service import Service
 from idroserra.web.api import BadRequest, FromMs, ToMs
-from idroserra.web.models import ErrorOut
+from idroserra.web.models import refused
 from idroserra.web.views import wall_unix_ms
 
 MOST_DAYS = 100
@@ -55,9 +55,9 @@ class BalanceOut(BaseModel):
 def balance_router(service: Service) -> APIRouter:
     """Return the route of the balance."""
     router = APIRouter(prefix="/api", responses={
-        404: {"model": ErrorOut, "description": "No such node."},
-        422: {"model": ErrorOut, "description": "A field is wrong; the message names it."},
-        503: {"model": ErrorOut, "description": "The store does not answer."},
+        404: refused("No such node."),
+        422: refused("A field is wrong; the message names it."),
+        503: refused("The store does not answer."),
     })
 
     @router.get("/nodes/{node}/balance", response_model=BalanceOut)

@@ -15,14 +15,14 @@ from idroserra.nodes import Node
 from idroserra.service import Service
 from idroserra.stocks import STOCKS
 from idroserra.web.api import BadRequest
-from idroserra.web.models import WHO, ErrorOut
+from idroserra.web.models import WHO, refused
 from idroserra.web.views import wall_unix_ms
 
 _REFUSALS: dict[int | str, dict[str, Any]] = {
-    404: {"model": ErrorOut, "description": "No such node."},
-    409: {"model": ErrorOut, "description": "Nobody told of a bottle there."},
-    422: {"model": ErrorOut, "description": "A field is wrong; the message names it."},
-    503: {"model": ErrorOut, "description": "It could not be written down."},
+    404: refused("No such node."),
+    409: refused("Nobody told of a bottle there."),
+    422: refused("A field is wrong; the message names it."),
+    503: refused("It could not be written down."),
 }
 
 

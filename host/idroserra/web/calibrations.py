@@ -14,14 +14,14 @@ from idroserra.calibration.errors import BadPoint, CannotCalibrate, UnknownCalib
 from idroserra.calibration.history import Past
 from idroserra.calibration.kinds import KINDS, Asked
 from idroserra.service import Service
-from idroserra.web.models import WHO, ErrorOut
+from idroserra.web.models import WHO, refused
 from idroserra.web.views import wall_unix_ms
 
 _REFUSALS: dict[int | str, dict[str, Any]] = {
-    404: {"model": ErrorOut, "description": "No such node or calibration."},
-    409: {"model": ErrorOut, "description": "Refused, with what to do about it."},
-    422: {"model": ErrorOut, "description": "A field is wrong; the message names it."},
-    503: {"model": ErrorOut, "description": "The host's file does not answer."},
+    404: refused("No such node or calibration."),
+    409: refused("Refused, with what to do about it."),
+    422: refused("A field is wrong; the message names it."),
+    503: refused("The host's file does not answer."),
 }
 _NAME = r"^[a-z][a-z0-9_]{0,23}$"
 

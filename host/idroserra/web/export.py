@@ -17,16 +17,16 @@ from idroserra.service import Service
 from idroserra.web.api import MOST_SPAN_MS, BadRequest, FromMs, ToMs
 from idroserra.web.balance import read_balance
 from idroserra.web.display import screen_order
-from idroserra.web.models import ErrorOut
+from idroserra.web.models import refused
 
 What = Literal["readings", "events", "balance"]
 Form = Literal["csv", "line"]
 _TYPES = {"csv": "text/csv; charset=utf-8; header=present", "line": "text/plain; charset=utf-8"}
 
 _REFUSALS: dict[int | str, dict[str, Any]] = {
-    404: {"model": ErrorOut, "description": "No such node."},
-    422: {"model": ErrorOut, "description": "A field is wrong; the message names it."},
-    503: {"model": ErrorOut, "description": "The store does not answer."},
+    404: refused("No such node."),
+    422: refused("A field is wrong; the message names it."),
+    503: refused("The store does not answer."),
 }
 
 

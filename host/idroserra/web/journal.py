@@ -38,16 +38,16 @@ from idroserra.service import Service
 from idroserra.sites import MOST_CHARS
 from idroserra.web.api import LATEST_UNIX_MS
 from idroserra.web.export import zone_of
-from idroserra.web.models import WHO, ErrorOut
+from idroserra.web.models import WHO, refused
 
 MOST_NOTES = 500
 YEAR_S = 31_536_000
 _REFUSALS: dict[int | str, dict[str, Any]] = {
-    403: {"model": ErrorOut, "description": "Another's note."},
-    404: {"model": ErrorOut, "description": "No such node, note or photo."},
-    409: {"model": ErrorOut, "description": "No more photos fit."},
-    422: {"model": ErrorOut, "description": "A field is wrong; the message names it."},
-    503: {"model": ErrorOut, "description": "The host's file does not answer."},
+    403: refused("Another's note."),
+    404: refused("No such node, note or photo."),
+    409: refused("No more photos fit."),
+    422: refused("A field is wrong; the message names it."),
+    503: refused("The host's file does not answer."),
 }
 NoteId = Annotated[str, InPath(pattern=r"^[0-9a-f]{16}$", description="Of the note.")]
 PhotoId = Annotated[str, InPath(pattern=r"^[0-9a-f]{32}$", description="Of the photo.")]

@@ -14,14 +14,14 @@ from idroserra import contract
 from idroserra.access.who import check_fresh
 from idroserra.line.line import give_up
 from idroserra.service import Service
-from idroserra.web.models import ErrorOut
+from idroserra.web.models import refused
 
 _HEX = r"^[0-9a-f]{64}$"
 _REFUSALS: dict[int | str, dict[str, Any]] = {
-    403: {"model": ErrorOut, "description": "The password must be given again."},
-    404: {"model": ErrorOut, "description": "No such node."},
-    409: {"model": ErrorOut, "description": "The board has a key that the host does not hold."},
-    422: {"model": ErrorOut, "description": "A field is wrong; the message names it."},
+    403: refused("The password must be given again."),
+    404: refused("No such node."),
+    409: refused("The board has a key that the host does not hold."),
+    422: refused("A field is wrong; the message names it."),
 }
 
 

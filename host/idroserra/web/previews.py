@@ -16,15 +16,15 @@ from idroserra.preview.request import MOST_DAYS
 from idroserra.recipe import MAX_FILE_BYTES, Recipe
 from idroserra.service import Service
 from idroserra.web.display import display_of
-from idroserra.web.models import WHO, ErrorOut
+from idroserra.web.models import WHO, refused
 from idroserra.web.views import Views, wall_unix_ms
 from idroserra.web.words import event_text, level_of
 
 _REFUSALS: dict[int | str, dict[str, Any]] = {
-    404: {"model": ErrorOut, "description": "No such node or recipe."},
-    409: {"model": ErrorOut, "description": "Refused, with what to do about it."},
-    422: {"model": ErrorOut, "description": "A field is wrong; the message names it."},
-    503: {"model": ErrorOut, "description": "The host's file does not answer."},
+    404: refused("No such node or recipe."),
+    409: refused("Refused, with what to do about it."),
+    422: refused("A field is wrong; the message names it."),
+    503: refused("The host's file does not answer."),
 }
 
 

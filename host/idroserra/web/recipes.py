@@ -16,14 +16,14 @@ from idroserra.recipes.budget import REFUSED
 from idroserra.recipes.runner import CannotRun
 from idroserra.recipes.runs import Run
 from idroserra.service import Service
-from idroserra.web.models import WHO, ErrorOut
+from idroserra.web.models import WHO, refused
 from idroserra.web.views import wall_unix_ms
 
 _REFUSALS: dict[int | str, dict[str, Any]] = {
-    404: {"model": ErrorOut, "description": "No such node or recipe."},
-    409: {"model": ErrorOut, "description": "Refused, with what to do about it."},
-    422: {"model": ErrorOut, "description": "A field is wrong; the message names it."},
-    503: {"model": ErrorOut, "description": "The host's file does not answer."},
+    404: refused("No such node or recipe."),
+    409: refused("Refused, with what to do about it."),
+    422: refused("A field is wrong; the message names it."),
+    503: refused("The host's file does not answer."),
 }
 _T = TypeVar("_T")
 _RecipeName = Annotated[str, Query(max_length=20, description="One that comes with the host.")]

@@ -18,7 +18,7 @@ from idroserra.report.pdf import pdf_of
 from idroserra.service import Service
 from idroserra.web.api import LATEST_UNIX_MS
 from idroserra.web.export import zone_of
-from idroserra.web.models import ErrorOut
+from idroserra.web.models import refused
 from idroserra.web.views import wall_unix_ms
 
 Since = Annotated[Literal["week", "planting", "recipe"] | None, Query(
@@ -30,10 +30,10 @@ TimeZone = Annotated[str | None, Query(
     max_length=60, description="Of the days, such as Europe/Rome; without it, the node's own.")]
 
 _REFUSALS: dict[int | str, dict[str, Any]] = {
-    404: {"model": ErrorOut, "description": "No such node."},
-    422: {"model": ErrorOut, "description": "A field is wrong; the message names it."},
-    501: {"model": ErrorOut, "description": "This host cannot make PDFs; the message says why."},
-    503: {"model": ErrorOut, "description": "The store does not answer."},
+    404: refused("No such node."),
+    422: refused("A field is wrong; the message names it."),
+    501: refused("This host cannot make PDFs; the message says why."),
+    503: refused("The store does not answer."),
 }
 
 

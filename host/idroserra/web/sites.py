@@ -13,7 +13,7 @@ from idroserra.i18n import gettext as _
 from idroserra.i18n import ngettext
 from idroserra.service import Service
 from idroserra.sites import MOST_CHARS
-from idroserra.web.models import ErrorOut
+from idroserra.web.models import refused
 from idroserra.web.verdict import LEVELS
 from idroserra.web.views import Views
 
@@ -23,9 +23,9 @@ Name = Annotated[str, Field(min_length=1, max_length=MOST_CHARS,
 SitePath = Annotated[str, InPath(max_length=MOST_CHARS, description="The site's name.")]
 
 _REFUSALS: dict[int | str, dict[str, Any]] = {
-    404: {"model": ErrorOut, "description": "No such node or site."},
-    422: {"model": ErrorOut, "description": "A field is wrong; the message names it."},
-    503: {"model": ErrorOut, "description": "It could not be written down."},
+    404: refused("No such node or site."),
+    422: refused("A field is wrong; the message names it."),
+    503: refused("It could not be written down."),
 }
 
 

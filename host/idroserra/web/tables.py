@@ -22,7 +22,7 @@ from idroserra.web.api import LATEST_UNIX_MS, MOST_SPAN_MS, BadRequest
 from idroserra.web.bottles import bottles_json
 from idroserra.web.calibrations import past_json
 from idroserra.web.export import zone_of
-from idroserra.web.models import ErrorOut
+from idroserra.web.models import refused
 from idroserra.web.sites import sites_of
 from idroserra.web.views import Views, event_json, wall_unix_ms
 
@@ -31,9 +31,9 @@ DAY_MS = 86_400_000
 MOST_AUDIT_ROWS = 1_000_000
 MOST_CALIBRATIONS = 10_000
 _REFUSALS: dict[int | str, dict[str, Any]] = {
-    404: {"model": ErrorOut, "description": "No such node."},
-    422: {"model": ErrorOut, "description": "A field is wrong; the message names it."},
-    503: {"model": ErrorOut, "description": "The store or a file of the host does not answer."},
+    404: refused("No such node."),
+    422: refused("A field is wrong; the message names it."),
+    503: refused("The store or a file of the host does not answer."),
 }
 _FILE: dict[int | str, dict[str, Any]] = {
     200: {"content": {"text/csv": {"schema": {"type": "string"}}}, "description": "The table."}}

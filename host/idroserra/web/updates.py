@@ -20,15 +20,15 @@ from idroserra.update.choice import Wish, open_to
 from idroserra.update.errors import BadRelease
 from idroserra.update.release import MOST_PACKED_BYTES, PACKED_TYPE, Release
 from idroserra.update.rules import Decision
-from idroserra.web.models import WHO, ErrorOut
+from idroserra.web.models import WHO, refused
 from idroserra.web.update_words import rollout_words, state_words
 
 MOST_ROLLOUTS = 20
 _REFUSALS: dict[int | str, dict[str, Any]] = {
-    404: {"model": ErrorOut, "description": "No such release, roll-out or node."},
-    409: {"model": ErrorOut, "description": "It cannot be done now; the message says why."},
-    422: {"model": ErrorOut, "description": "A field is wrong, or it is no release."},
-    503: {"model": ErrorOut, "description": "It could not be written down."},
+    404: refused("No such release, roll-out or node."),
+    409: refused("It cannot be done now; the message says why."),
+    422: refused("A field is wrong, or it is no release."),
+    503: refused("It could not be written down."),
 }
 ReleaseId = Annotated[str, InPath(pattern=r"^[0-9a-f]{6,64}$",
                                   description="Its hash, or how that begins.")]
