@@ -21,7 +21,6 @@ from idroserra.config import Config, is_loopback, load_config
 from idroserra.database import lock_folder
 from idroserra.errors import ConfigError, HostError, StoreUnavailable, UnknownNode
 from idroserra.host_client import HostClient, HostRefused, HostUnreachable
-from idroserra.line.line import give_up
 from idroserra.nodes import Node, Nodes
 
 
@@ -121,6 +120,8 @@ class HostFiles:
 
     def forget(self, node: str) -> str:
         """See HostKeys."""
+        from idroserra.line.line import give_up
+
         self._nodes.get(node)
         certificate = give_up(self._data_dir, node)
         self._nodes.forget(node)

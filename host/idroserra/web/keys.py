@@ -12,7 +12,6 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from idroserra import contract
 from idroserra.access.who import check_fresh
-from idroserra.line.line import give_up
 from idroserra.service import Service
 from idroserra.web.models import refused
 
@@ -89,6 +88,8 @@ def keys_router(service: Service) -> APIRouter:
     @router.delete("/{node}", response_model=ForgottenOut)
     def forget(node: str) -> dict[str, Any]:
         """Give up a node: its key, settings, certificate and place; its history stays."""
+        from idroserra.line.line import give_up  # certificates are 8 MiB
+
         check_fresh()
         service.nodes.get(node)
         certificate = give_up(service.config.data_dir, node)  # first: it may have to be done again
