@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from idro.protocol import messages
+from idro.protocol import messages_host
 from idro.protocol.messages import AS_FLASHED, Batch, EventRecord, Info, Record
 from idroserra.decode import Unread
 from idroserra.errors import SpoolError
@@ -187,7 +187,7 @@ def test_what_a_newer_host_can_read_is_read_when_it_starts(tmp_path, monkeypatch
     assert old.read_again() == 0
     old.close()
     newer = Spool(path)
-    monkeypatch.setattr(messages, "EVENTS", (*messages.EVENTS, "sang"))
+    monkeypatch.setattr(messages_host, "EVENTS", (*messages_host.EVENTS, "sang"))
     assert newer.read_again() == 3
     assert newer.read_again() == 0
     rows = newer.pending(10)
