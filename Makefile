@@ -5,7 +5,7 @@
 #   make lint    ruff, mypy, pyright, mpy-cross                         (seconds)
 #   make campaign  the long figures of the README: kills, outage, the same week twice
 #   make chaos   thousands of kills, dead lines, full disks; every record counted (hours; resumes)
-#   make bench-ingest  the same readings through our host and through peers (some 15 minutes)
+#   make bench-ingest  the same readings through our host and through peers (some 10 minutes)
 #   make bench-nodes   1,000 nodes on one host: delay, CPU, memory, every record found (5 minutes)
 #   make bench-memory  what a host takes with 50 nodes and the page open (4 minutes)
 #   make bench-heap  what the firmware takes of a chip's heap, board by board (minutes)
@@ -147,7 +147,7 @@ bench-store: venv  # 5 million points in SQLite: bytes a point, ms a chart; abou
 .PHONY: bench-store
 
 # Installs mqttwarn, mqtt2influxdb and Node-RED into build/peers. ARGS="--only idroserra --rates 0".
-bench-ingest: venv  # four rates, five programs, mosquitto and victoria-metrics: about 15 minutes
+bench-ingest: venv  # four rates, five programs, mosquitto and victoria-metrics: about 10 minutes
 	$(PY) bench/ingest/bench_ingest.py $(ARGS)
 .PHONY: bench-ingest
 

@@ -2,11 +2,12 @@
 database: VictoriaMetrics, which takes the line protocol of all of them.
 
     python bench/ingest/bench_ingest.py [--only NAME,NAME] [--rates 0,1000,10000,20000]
-        [--seconds 8]
+        [--seconds 8] [--rounds 2]
 
 Every contestant has a mosquitto with stock limits and a database of its own, and takes its turn
 within the same minutes. Printed: messages a second that reached the database, CPU microseconds of
-the contestant a message, memory, lost. Rate 0 is a burst as fast as the broker takes it.
+the contestant a message, memory, lost; and what we are to the fastest peer of each rate. Rate 0 is
+a burst as fast as the broker takes it.
 """
 
 from __future__ import annotations
@@ -22,6 +23,7 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from statistics import fmean
 from typing import NamedTuple
 
 HERE = Path(__file__).resolve().parent
@@ -34,6 +36,7 @@ from databases import VictoriaMetrics  # noqa: E402
 from idroserra.broker import find_mosquitto, free_port  # noqa: E402
 from waiting import wait_until  # noqa: E402
 
+OURS = "idroserra"
 BURST = 40_000
 STILL_S = 6.0
 LONGEST_S = 60.0
@@ -160,12 +163,71 @@ def show_profiles(folder: Path) -> None:
         pstats.Stats(str(path)).sort_stats("tottime").print_stats(22)
 
 
+def run_all(who_runs: list[Contestant], rates: list[int], rounds: int,
+            seconds: float) -> list[Outcome]:
+    """Run everybody at every rate, round after round; say on stderr how each went."""
+    outcomes = []
+    for number in range(rounds):
+        for rate in rates:
+            for who in who_runs:
+                if who.most_per_s is None or rate in range(1, who.most_per_s + 1):
+                    one = run(who, rate, seconds)
+                    print(f"round {number + 1}: {one}", file=sys.stderr, flush=True)
+                    outcomes.append(one)
+    return outcomes
+
+
+def mean_of(outcomes: list[Outcome], name: str, rate: int) -> Outcome | None:
+    """Return what a contestant did at a rate: rates and CPU on average, losses added up."""
+    its = [one for one in outcomes if (one.name, one.rate) == (name, rate)]
+    if not its:
+        return None
+    return Outcome(name, rate, sum(one.sent for one in its), sum(one.stored for one in its),
+                   fmean(one.per_s for one in its), fmean(one.cpu_us for one in its),
+                   max(one.rss_mib for one in its), sum(one.lost for one in its))
+
+
+def table(means: dict[int, list[Outcome]]) -> Iterator[str]:
+    """Yield the lines of the table of docs/ingest.md."""
+    yield ("| offered, msg/s | who | stored, msg/s | CPU, µs a message | MiB | lost |"
+           " durable before acknowledged |")
+    yield "|---|---|---|---|---|---|---|"
+    durable = {who.name: who.is_durable for who in CONTESTANTS}
+    for rate, row in means.items():
+        offered = f"{rate:,}" if rate else "as fast as the broker takes it"
+        for one in row:
+            name = f"**{one.name}**" if one.name == OURS else one.name
+            lost = f"{one.lost:,} of {one.sent:,}"
+            lost = lost if one.lost else f"**{lost}**"
+            yield (f"| {offered} | {name} | {one.per_s:,.0f} | {one.cpu_us:,.0f} |"
+                   f" {one.rss_mib:.0f} | {lost} | {durable[one.name]} |")
+            offered = ""
+
+
+def ratios(means: dict[int, list[Outcome]]) -> Iterator[str]:
+    """Yield the lines that hold us against the fastest and the cheapest peer of each rate."""
+    yield ("| offered, msg/s | fastest peer | our rate to its | our CPU to its | cheapest peer |"
+           " our CPU to its |")
+    yield "|---|---|---|---|---|---|"
+    for rate, row in means.items():
+        peers = [one for one in row if one.name != OURS and one.stored]
+        us = next((one for one in row if one.name == OURS), None)
+        if us is None or not peers:
+            continue
+        fastest = max(peers, key=lambda one: one.per_s)
+        cheapest = min(peers, key=lambda one: one.cpu_us)
+        yield (f"| {f'{rate:,}' if rate else 'burst'} | {fastest.name} |"
+               f" {us.per_s / fastest.per_s:.2f} | {us.cpu_us / fastest.cpu_us:.2f} |"
+               f" {cheapest.name} | {us.cpu_us / cheapest.cpu_us:.2f} |")
+
+
 def main() -> None:
-    """Run and print the table."""
+    """Run and print the tables."""
     parser = argparse.ArgumentParser(description="Our host and peers at the same work.")
     parser.add_argument("--only", default="", help="contestants whose name has one of these")
-    parser.add_argument("--rates", default="0,1000,10000,20000")
+    parser.add_argument("--rates", default="20000,10000,1000,0")
     parser.add_argument("--seconds", type=float, default=8.0)
+    parser.add_argument("--rounds", type=int, default=2)
     parser.add_argument("--profile", action="store_true", help="of our threads")
     asked = parser.parse_args()
     contestants.PROFILE = asked.profile
@@ -173,14 +235,15 @@ def main() -> None:
                 if any(part in who.name for part in asked.only.split(","))]
     if any(who.kind == "plain" for who in who_runs):
         contestants.install_peers()
-    print("| who | offered, msg/s | stored, msg/s | CPU, us a message | MiB | lost | durable"
-          " before acknowledged |\n|---|---|---|---|---|---|---|")
-    for rate in (int(text) for text in asked.rates.split(",")):
-        for who in who_runs:
-            one = run(who, rate, asked.seconds)
-            print(f"| {one.name} | {one.rate or 'burst'} | {one.per_s:,.0f} | {one.cpu_us:.1f} |"
-                  f" {one.rss_mib:.0f} | {one.lost:,} of {one.sent:,} | {who.is_durable} |",
-                  flush=True)
+    rates = [int(text) for text in asked.rates.split(",")]
+    loads = [os.getloadavg()[0]]
+    outcomes = run_all(who_runs, rates, asked.rounds, asked.seconds)
+    loads.append(os.getloadavg()[0])
+    means = {rate: [mean for who in who_runs
+                    if (mean := mean_of(outcomes, who.name, rate)) is not None] for rate in rates}
+    print("\n".join(table(means)), "\n".join(ratios(means)), sep="\n\n")
+    print(f"\n{os.cpu_count()} cores, load {loads[0]:.1f} before and {loads[1]:.1f} after,"
+          f" {asked.rounds} rounds of {asked.seconds:g} s.")
 
 
 if __name__ == "__main__":
