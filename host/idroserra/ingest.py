@@ -38,7 +38,6 @@ HELD_BYTES = 8 * 1_048_576
 LIVE_RECORDS = 50  # messages of one group whose reading is shown, over all boots
 
 _log = logging.getLogger("idroserra")
-_parse_topic = lru_cache(maxsize=16_384)(contract.parse_topic)
 _down_topic = lru_cache(maxsize=16_384)(contract.down_topic)
 _sign = partial(tuple.__new__, Sign)  # half the time: there are millions
 _OUR_TOPICS = f"{contract.PREFIX}/host/"
@@ -81,17 +80,19 @@ class Ingest:
         """Take one group of messages, or wait a moment for one."""
         waiting, held = self._waiting, self._held
         waiting.extend(self._collect())
-        while waiting:
-            message = waiting[0]
-            if isinstance(message, Connected):
-                self._hearing.connected()
-            else:
-                self._in_hand = message
-                item = self._read(message)
-                if item is not None:
-                    held.append(item)
-            waiting.popleft()
-            self._in_hand = None
+        try:
+            while waiting:
+                message = waiting[0]
+                if isinstance(message, Connected):
+                    self._hearing.connected()
+                else:
+                    item = self._read(message)
+                    if item is not None:
+                        held.append(item)
+                waiting.popleft()
+        except Exception:
+            self._in_hand = message if isinstance(message, Arrived) else None
+            raise
         if self._signs:
             self._hearing.signs(self._signs)
             self._signs = {}
@@ -176,15 +177,13 @@ class Ingest:
 
     def _read(self, message: Arrived) -> Item | None:
         """Return what the spool must keep of a message; do at once what is of the moment."""
-        if message.topic.startswith(_OUR_TOPICS):
-            return None
         node = ""
         try:
-            node, _, leaf = _parse_topic(message.topic)
-            if not message.payload and leaf in ("status", "info", "config"):
-                return None  # somebody cleared a retained message
+            node, leaf = _place(message.topic)
             if leaf in RECORD_LEAVES:
                 return self._read_records(node, leaf, message)
+            if not leaf or (not message.payload and leaf in ("status", "info", "config")):
+                return None  # what a host says; somebody cleared a retained message
             return self._hearing.word(node, leaf, message)
         except contract.ProtocolError as error:
             _log.info("rejected: %s: %s", message.topic, error.why)
@@ -206,3 +205,12 @@ class Ingest:
         if not unread:
             self._runs[message.topic, batch.boot_id] = received
         return received
+
+
+@lru_cache(maxsize=16_384)
+def _place(topic: str) -> tuple[str, str]:
+    """Return (node, leaf); "" and "" for what a host says. Raises ProtocolError."""
+    if topic.startswith(_OUR_TOPICS):
+        return "", ""
+    node, _, leaf = contract.parse_topic(topic)
+    return node, leaf

@@ -70,16 +70,18 @@ class Received:
 
     def goes_on(self, batch: contract.Batch, unix_ms: int) -> bool:
         """Take in the records of the next message where it says nothing else of the boot."""
-        own, records = self.batch, self.batch.records
+        _, boot_unix_ms, sent_at_ms, oldest_seq, new = batch
+        _, own_unix_ms, _, own_oldest_seq, records = self.batch
         if (
-            self.less_sent is None or batch.sent_at_ms is None
-            or own.oldest_seq != batch.oldest_seq or own.boot_unix_ms != batch.boot_unix_ms
-            or batch.records[0].seq != records[-1].seq + 1
+            self.less_sent is None or sent_at_ms is None
+            or own_oldest_seq != oldest_seq or own_unix_ms != boot_unix_ms
+            or new[0].seq != records[-1].seq + 1
         ):
             return False
-        records += batch.records
-        self.news.append(batch.records[-1])
-        self.less_sent = min(self.less_sent, unix_ms - batch.sent_at_ms)
+        records += new
+        self.news.append(new[-1])
+        if unix_ms - sent_at_ms < self.less_sent:
+            self.less_sent = unix_ms - sent_at_ms
         return True
 
     @property

@@ -90,8 +90,7 @@ class Alarms:
         """Look at a picture; return what changed. Raises nothing where the file is broken."""
         now = facts.now_unix_ms
         with self._lock:
-            found = {key: one for key, one in judged(self._rules, facts, self._is_active).items()
-                     if one[1].is_present or key in self._standing}
+            found = judged(self._rules, facts, self._is_active, self._standing)
             changes = self._turn(found, now)
             changes += self._end_unfound(found, now)
             self._save()

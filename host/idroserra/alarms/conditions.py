@@ -6,7 +6,7 @@ at whether the alarm stands already.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Container, Iterable, Iterator, Mapping
 
 from idroserra.alarms import conditions_node
 from idroserra.alarms.conditions_level import CHANNEL_WATCHES, meant
@@ -24,13 +24,15 @@ Host = tuple[str, bool | None, str]
 
 
 def judged(
-    rules: Mapping[str, Rule], facts: Facts, is_active: IsActive
+    rules: Mapping[str, Rule], facts: Facts, is_active: IsActive, standing: Container[str]
 ) -> dict[str, tuple[Rule, Finding]]:
-    """Return what every rule found, by the alarm's key."""
+    """Return what every rule found that is so, or whose alarm stands, by the alarm's key."""
     found: dict[str, tuple[Rule, Finding]] = {}
     for rule in rules.values():
         for finding in _judge(rule, rules, facts, is_active):
-            found[finding.key] = (rule, finding)
+            key = finding.key
+            if finding.is_present or key in standing:
+                found[key] = (rule, finding)
     return found
 
 
