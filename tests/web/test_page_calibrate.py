@@ -35,6 +35,7 @@ def button(page, words):
 
 def start(page, what):
     page.locator("#choose").get_by_role("button", name=what, exact=True).click()
+    expect(what_to_do(page)).to_be_visible()  # readings of before it began count for nothing
 
 
 def what_to_do(page):
@@ -65,6 +66,7 @@ def test_two_buffers_with_one_hand_and_a_reload_between(host, cups, tab):
     expect(what_to_do(page)).to_have_text("Rinse the probe and put it into pH 7.00.")
     dip(cups, "7.00")
     button(page, "Take this point").click()
+    expect(what_to_do(page)).to_have_text("Rinse the probe and put it into pH 4.01.")
     dip(cups, "4.01")
     button(page, "Take this point").click()
     expect(what_to_do(page)).to_have_text("Look at it, then put it in force.")
