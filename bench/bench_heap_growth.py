@@ -4,7 +4,7 @@
 
 Prints what is held after a collection, least and most of each day, in the simulator's 64-bit
 MicroPython with what the simulator itself holds more than at the start. Ten seconds a day.
-Exit code 1 when the last day's least is more than the second day's most.
+Exit code 1 when the least of the last three days is more than 4,000 bytes above the second day's.
 """
 
 import sys
@@ -22,6 +22,8 @@ FILE = Path(__file__).resolve().parents[1] / "sim" / "scenarios" / "lettuce-35-d
 DAY_MS = 86_400_000
 EVERY_MS = 3_600_000
 HEAP = "4M"
+# A day's doses in the ledger, a few names that come up for the first time.
+MAY_GROW_BYTES = 4_000
 
 
 def main() -> int:
@@ -30,7 +32,8 @@ def main() -> int:
     held = held_bytes(days)
     for day in sorted(held):
         print(f"day {day + 1}: {min(held[day])} to {max(held[day])} bytes")
-    grows = min(held[days - 1]) > max(held[1])
+    last = min(min(held[day]) for day in sorted(held)[-3:])
+    grows = last > min(held[1]) + MAY_GROW_BYTES
     print("it grows" if grows else "it does not grow")
     return int(grows)
 

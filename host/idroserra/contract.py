@@ -30,7 +30,6 @@ from idro.protocol.messages import (
     MAX_RECORDS,
     MAX_UP_BYTES,
     OUTCOMES,
-    VERBS,
     Ack,
     Batch,
     Command,
@@ -42,6 +41,7 @@ from idro.protocol.messages import (
     Running,
     Stored,
 )
+from idro.protocol.messages_host import VERBS
 from idro.protocol.quantities import QUANTITIES, Quantity
 from idro.protocol.settings_table import SETTINGS
 from idro.protocol.topics import PREFIX

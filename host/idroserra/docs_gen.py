@@ -10,7 +10,7 @@ use, and a field table that is not the message's is refused.
 import json
 from pathlib import Path
 
-from idro.protocol import messages, topics, update_messages
+from idro.protocol import messages, messages_host, topics, update_messages
 from idro.protocol.quantities import QUANTITIES
 from idro.protocol.settings_table import SETTINGS
 from idro.protocol.texts import EVENT_TEXTS, FAULT_TEXTS, QUANTITY_TEXTS, SETTING_TEXTS
@@ -105,7 +105,7 @@ def _check_fields(message: Message) -> None:
 
 def _verb_table() -> str:
     rows = []
-    for verb, arguments in messages.VERBS.items():
+    for verb, arguments in messages_host.VERBS.items():
         shown = []
         for name, bounds in arguments.items():
             span = "a name" if bounds is None else f"{bounds[0]} to {bounds[1]}"

@@ -311,9 +311,9 @@ def without_contradictions(values):
 
 @st.composite
 def commands(draw):
-    verb = draw(st.sampled_from(sorted(messages.VERBS)))
+    verb = draw(st.sampled_from(sorted(messages_host.VERBS)))
     args = {}
-    for entry, bounds in messages.VERBS[verb].items():
+    for entry, bounds in messages_host.VERBS[verb].items():
         if entry.startswith("[") and draw(st.booleans()):
             continue
         args[entry.strip("[]")] = draw(names if bounds is None else st.integers(*bounds))

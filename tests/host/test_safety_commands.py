@@ -47,7 +47,7 @@ class World:
         self.boot()
 
     def boot(self):
-        actions = {verb: self.action(verb) for verb in messages.VERBS}
+        actions = {verb: self.action(verb) for verb in messages_host.VERBS}
         self.seen = SeenIds(str(self.folder / "ids"))
         self.commands = Commands(
             (NODE, KEY, BOOT), self.clock, self.seen, actions,

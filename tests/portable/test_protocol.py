@@ -218,7 +218,7 @@ def test_scaled_values_are_exact():
         assert quantities.format_scaled(row, scaled) == text
         assert quantities.from_scaled(row, scaled) == value
         channel = "tank." + row.key
-        assert quantities.member(channel, value) == f'"{channel}":{text}'.encode()
+        assert messages_host.member(channel, value) == f'"{channel}":{text}'.encode()
 
 
 def test_every_code_has_a_sentence_for_the_host():

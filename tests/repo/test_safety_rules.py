@@ -6,7 +6,7 @@ from source_tree import calls, name_of, python_files, report, strings, tree
 
 from idro.protocol.events import EVENTS
 from idro.protocol.faults import FAULTS
-from idro.protocol.messages import VERBS
+from idro.protocol.messages_host import VERBS
 from idro.protocol.settings_table import SETTINGS
 
 # These record and make safe what nobody expected, then go on. Nothing else catches everything.

@@ -26,13 +26,11 @@ _MAX_LENGTH_BYTES = 4
 _TOPICS: dict[bytes, str] = {}
 _MAX_TOPICS = 4
 _MAX_TOPIC_BYTES = 80
-_REFUSALS = {
-    1: "unacceptable protocol version",
-    2: "client id refused",
-    3: "server unavailable",
-    4: "bad user name or password",
-    5: "not authorised",
-}
+# By the return code of CONNACK, from 1.
+_REFUSALS = (
+    "unacceptable protocol version", "client id refused", "server unavailable",
+    "bad user name or password", "not authorised",
+)
 
 
 def connect(options):
@@ -83,7 +81,8 @@ def read_connack(body):
     if len(body) != 2:
         raise LinkError("broker: CONNACK of a wrong length")
     if body[1]:
-        why = _REFUSALS.get(body[1], f"code {body[1]}")
+        code = body[1]
+        why = _REFUSALS[code - 1] if code <= len(_REFUSALS) else f"code {code}"
         raise LinkError(f"broker: refused the connection, {why}")
 
 

@@ -48,7 +48,7 @@ Running = namedtuple(
     "Running", ("slot", "state", "release", "security_counter", "kernel", "is_frozen"))
 AS_FLASHED = Running("", "base", "", 0, 0, False)
 Ack = namedtuple("Ack", ("id", "outcome", "reason", "boot_id", "at_ms"))
-# args by verb: see VERBS. A command is for one boot and one moment of it.
+# args by verb: see COMMANDS. A command is for one boot and one moment of it.
 Command = namedtuple("Command", ("id", "verb", "args", "boot_id", "not_after_at_ms", "by"))
 Config = namedtuple("Config", ("rev", "by", "values"))
 ConfigReport = namedtuple("ConfigReport", ("rev", "error", "values"))
@@ -57,18 +57,18 @@ Stored = namedtuple("Stored", ("boot_id", "seq_upto", "unix_ms"))
 # A message with its authentication: signed is what the MAC covers, auth its 64 hex digits.
 Signed = namedtuple("Signed", ("message", "signed", "auth"))
 
-# verb: {argument: (low, high)}; an actuator is a name; an argument in brackets may be missing.
-VERBS: dict = {
-    "dose": {"actuator": None, "volume_ul": (1, 20_000)},
-    "run": {"actuator": None, "for_ms": (100, 14_400_000), "[duty_pct]": (0, 100)},
-    "correct": {
-        "actuator": None, "target_milli_ph": (4_500, 7_500), "volume_ul": (1_000, 8_000_000),
-    },
-    "end_correction": {},
-    "hold": {"for_ms": (0, 3_600_000)},
-    "stop": {},
-    "resume": {},
-}
+# (verb, ((argument, (low, high)), ...)); an actuator is a name; an argument in brackets may be
+# missing. Plain tuples, which stay in flash where the firmware is frozen; messages_host has VERBS.
+COMMANDS = (
+    ("dose", (("actuator", None), ("volume_ul", (1, 20_000)))),
+    ("run", (("actuator", None), ("for_ms", (100, 14_400_000)), ("[duty_pct]", (0, 100)))),
+    ("correct", (("actuator", None), ("target_milli_ph", (4_500, 7_500)),
+                 ("volume_ul", (1_000, 8_000_000)))),
+    ("end_correction", ()),
+    ("hold", (("for_ms", (0, 3_600_000)),)),
+    ("stop", ()),
+    ("resume", ()),
+)
 
 
 def pack_status(online):
@@ -169,7 +169,7 @@ def unpack_command(node, data):
     obj, signed, auth = signing.unsign(node, "command", data, MAX_COMMAND_BYTES)
     fields.only(obj, ("v", "id", "verb", "args", "boot_id", "not_after_at_ms", "by", "auth"),
                 "command")
-    verb = fields.choice(obj, "verb", tuple(VERBS))
+    verb = fields.choice(obj, "verb", [row[0] for row in COMMANDS])
     args = fields.mapping(obj, "args", 8)
     check_args(verb, args)
     command = Command(
@@ -181,9 +181,12 @@ def unpack_command(node, data):
 
 def check_args(verb, args):
     """Refuse arguments that `verb` does not take, or out of their range. Raises ProtocolError."""
-    spec = VERBS[verb]
-    fields.only(args, [name.strip("[]") for name in spec], f"args of {verb}")
-    for entry, bounds in spec.items():
+    spec = ()
+    for name, arguments in COMMANDS:
+        if name == verb:
+            spec = arguments
+    fields.only(args, [entry.strip("[]") for entry, _ in spec], f"args of {verb}")
+    for entry, bounds in spec:
         name = entry.strip("[]")
         if name != entry and name not in args:
             continue

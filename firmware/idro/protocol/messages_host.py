@@ -12,6 +12,7 @@ from idro.protocol.faults import FAULTS
 from idro.protocol.messages import (
     AS_FLASHED,
     CLOCKS,
+    COMMANDS,
     MAX_CHANNELS,
     MAX_DETAIL_KEYS,
     MAX_RECORDS,
@@ -32,7 +33,13 @@ from idro.protocol.messages import (
     event_json,
     pack_batch,
 )
-from idro.protocol.quantities import is_name, member, split_channel
+from idro.protocol.quantities import is_name, layout_of, split_channel
+
+# {verb: {argument: (low, high)}}, see messages.COMMANDS.
+VERBS: dict = {verb: dict(arguments) for verb, arguments in COMMANDS}
+
+_LAYOUTS: dict = {}  # channel: (10^decimals, JSON member of a value, of a negative one)
+_MAX_LAYOUTS = 256
 
 
 def unpack_status(data):
@@ -50,6 +57,32 @@ def telemetry_json(record):
     head = b'{"seq":%d,"at_ms":%d,"values":{' % (record.seq, record.at_ms)
     faults = json.dumps(record.faults).encode() if record.faults else b"{}"
     return head + b",".join(members) + b'},"faults":' + faults + b"}"
+
+
+def member(channel, value):
+    """Return `"channel":value` as JSON bytes, exact. Raises ProtocolError for an unknown channel.
+
+    Bytes, because MicroPython looks every new text up among all names it knows.
+    """
+    scale, plain, negative = member_layout(channel)
+    scaled = int(round(value * scale))
+    if scale == 1:
+        return plain % scaled
+    return negative % divmod(-scaled, scale) if scaled < 0 else plain % divmod(scaled, scale)
+
+
+def member_layout(channel):
+    """Return (10^decimals, template of the JSON member, template of a negative one or None).
+
+    A template takes the scaled integer, with decimals its divmod. Raises ProtocolError.
+    """
+    layout = _LAYOUTS.get(channel)
+    if layout is None:
+        scale, name, digits = layout_of(channel, split_channel(channel)[1])
+        layout = scale, name + digits, None if scale == 1 else name + b"-" + digits
+        if len(_LAYOUTS) < _MAX_LAYOUTS:
+            _LAYOUTS[channel] = layout
+    return layout
 
 
 def pack_telemetry(batch):

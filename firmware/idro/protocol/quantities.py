@@ -42,7 +42,6 @@ _NAME_BYTES = _LETTERS + b"0123456789_"
 # Channels already split: a node has a few dozen, and asks for them ten thousand times a day.
 _SPLIT: dict = {}
 _MAX_SPLIT = 256
-_LAYOUTS: dict = {}  # channel: (10^decimals, JSON member of a value, of a negative one)
 _DIGITS = ("", "%s%d.%01d", "%s%d.%02d", "%s%d.%03d")
 
 
@@ -98,32 +97,6 @@ def format_scaled(quantity, scaled):
     sign = "-" if scaled < 0 else ""
     whole, part = divmod(abs(scaled), 10**quantity.decimals)
     return _DIGITS[quantity.decimals] % (sign, whole, part)
-
-
-def member(channel, value):
-    """Return `"channel":value` as JSON bytes, exact. Raises ProtocolError for an unknown channel.
-
-    Bytes, because MicroPython looks every new text up among all names it knows.
-    """
-    scale, plain, negative = member_layout(channel)
-    scaled = int(round(value * scale))
-    if scale == 1:
-        return plain % scaled
-    return negative % divmod(-scaled, scale) if scaled < 0 else plain % divmod(scaled, scale)
-
-
-def member_layout(channel):
-    """Return (10^decimals, template of the JSON member, template of a negative one or None).
-
-    A template takes the scaled integer, with decimals its divmod. Raises ProtocolError.
-    """
-    layout = _LAYOUTS.get(channel)
-    if layout is None:
-        scale, name, digits = layout_of(channel, split_channel(channel)[1])
-        layout = scale, name + digits, None if scale == 1 else name + b"-" + digits
-        if len(_LAYOUTS) < _MAX_SPLIT:
-            _LAYOUTS[channel] = layout
-    return layout
 
 
 def layout_of(channel, quantity):
