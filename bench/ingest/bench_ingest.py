@@ -172,7 +172,8 @@ def run_all(who_runs: list[Contestant], rates: list[int], rounds: int,
             for who in who_runs:
                 if who.most_per_s is None or rate in range(1, who.most_per_s + 1):
                     one = run(who, rate, seconds)
-                    print(f"round {number + 1}: {one}", file=sys.stderr, flush=True)
+                    print(f"round {number + 1}: {rate}/s, {one.name}: {one.per_s:,.0f}/s,"
+                          f" {one.cpu_us:.1f} us, {one.lost:,} lost", file=sys.stderr, flush=True)
                     outcomes.append(one)
     return outcomes
 

@@ -6,7 +6,7 @@ at whether the alarm stands already.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Container, Iterable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 
 from idroserra.alarms import conditions_node
 from idroserra.alarms.conditions_level import CHANNEL_WATCHES, meant
@@ -24,15 +24,15 @@ Host = tuple[str, bool | None, str]
 
 
 def judged(
-    rules: Mapping[str, Rule], facts: Facts, is_active: IsActive, standing: Container[str]
+    rules: Mapping[str, Rule], facts: Facts, is_active: IsActive, standing: Collection[str]
 ) -> dict[str, tuple[Rule, Finding]]:
     """Return what every rule found that is so, or whose alarm stands, by the alarm's key."""
     found: dict[str, tuple[Rule, Finding]] = {}
-    for rule in rules.values():
+    stand = {key.partition("/")[0] for key in standing}
+    for name, rule in rules.items():
         for finding in _judge(rule, rules, facts, is_active):
-            key = finding.key
-            if finding.is_present or key in standing:
-                found[key] = (rule, finding)
+            if finding.is_present or (name in stand and finding.key in standing):
+                found[finding.key] = (rule, finding)
     return found
 
 
@@ -49,7 +49,7 @@ def _judge(
         for node in facts.nodes:
             for finding in conditions_node.NODE_WATCHES[rule.watch](rule, facts, node, is_active):
                 is_known = finding.is_present or node.is_past_read or not is_told
-                yield finding if is_known else finding._replace(is_present=None)
+                yield finding if is_known else Finding(*finding[:4], None, *finding[5:])
     elif rule.watch in DOSER:
         for node in facts.nodes:
             yield from conditions_node.bottle(rule, node)
