@@ -3,9 +3,10 @@
     python bench/bench_store.py [--days 30] [--nodes 20] [--channels 1] [--every-s 10]
     python bench/bench_store.py --influx          # the same in a real InfluxDB 1.x of its own
 
-Fills a store in a folder of its own with what nodes measure: probes with drift and noise, packed
-as the host packs them. Charts are the best of five: ms that passed, and ms of CPU of this process.
-The last column is how many times longer the raw points of the same span take to read.
+Fills a store in a folder of its own with what nodes measured until now: probes with drift and
+noise, packed as the host packs them, in InfluxDB rolled up by `store init`. Charts are the best of
+five: ms that passed, and ms of CPU of this process. The last column is how many times longer the
+raw points of the same span take to read.
 """
 
 from __future__ import annotations
@@ -27,7 +28,6 @@ from idroserra.store.sqlite import SqliteStore
 
 CHANNELS = ("reservoir.ph", "reservoir.ec_us_cm", "reservoir.temp_c", "air.rh_pct",
             "reservoir.level_mm", "air.temp_c", "air.co2_ppm", "air.vpd_pa")
-START_MS = 20_000 * 86_400_000
 DAY_MS = 86_400_000
 HOUR_MS = 3_600_000
 COLUMNS = 800
@@ -62,12 +62,13 @@ def measure(store: Store, given: argparse.Namespace) -> None:
     """Fill the store and print what it is like."""
     nodes = [f"bench-{number:02}" for number in range(given.nodes)]
     channels = list(CHANNELS[: given.channels])
-    count, busy_s, tend_s = fill(store, nodes, channels, given.days, given.every_s * 1_000)
-    end_ms = START_MS + given.days * DAY_MS
+    end_ms = time.time_ns() // 1_000_000 // HOUR_MS * HOUR_MS
+    count, busy_s, tend_s = fill(store, nodes, channels, given.days, given.every_s * 1_000,
+                                 end_ms - given.days * DAY_MS)
     print(f"{count:,} points of {given.nodes} nodes, {given.channels} channels, every"
           f" {given.every_s} s, {given.days} days")
     print(f"written       {count / busy_s:>10,.0f} points/s of this process's CPU")
-    print(f"tended        {count / tend_s:>10,.0f} points/s")
+    print(f"tended        {count / tend_s:>10,.0f} points/s of this process's CPU")
     size_bytes = store.info().size_bytes
     if size_bytes:
         print(f"on disk       {size_bytes / count:>10.2f} bytes a point as the host leaves it")
@@ -109,8 +110,7 @@ def chart(
 
 
 def fill(
-    store: Store, nodes: list[str], channels: list[str], days: int, every_ms: int,
-    begin_ms: int = START_MS,
+    store: Store, nodes: list[str], channels: list[str], days: int, every_ms: int, begin_ms: int,
 ) -> tuple[int, float, float]:
     """Write the past hour by hour, tending as it goes; return (points, CPU s of each)."""
     rng = random.Random(1)
@@ -132,6 +132,7 @@ def fill(
             pass
         tend_s += time.process_time() - began_s
     began_s = time.process_time()
+    store.init(lambda *_: None)
     while store.tend(begin_ms + days * DAY_MS + HOUR_MS):
         pass
     return count, busy_s, tend_s + time.process_time() - began_s

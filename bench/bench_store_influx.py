@@ -1,4 +1,4 @@
-"""The InfluxDB of bench_store.py --influx: an influxd of its own, with retention and downsampling.
+"""The InfluxDB of bench_store.py --influx: an influxd of its own.
 
 Needs influxd (`apt install influxdb`).
 """
@@ -17,12 +17,11 @@ from idroserra.store.influx import InfluxStore
 
 @contextmanager
 def influx_store(folder: Path) -> Iterator[InfluxStore]:
-    """Give a store that is set up, in a server that ends with it."""
+    """Give a store in a server that ends with it."""
     for_ever = KeepConfig(**dict.fromkeys(KeepConfig.model_fields, 0))
     with Influxd(folder / "influxd") as server:
         config = StoreConfig(kind="influx", url=server.url, database="bench", write_api="v1",
                              timeout_ms=120_000, keep=for_ever)
         store = InfluxStore(config, site="bench")
-        store.init(lambda *_: None)
         yield store
         store.close()

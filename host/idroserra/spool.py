@@ -151,14 +151,16 @@ class Spool:
             self._arrived.set()
         return committed
 
-    def pending(self, max_records: int) -> list[Pending]:
-        """Return the oldest rows that wait, up to about max_records. Raises SpoolError."""
+    def pending(self, max_records: int, after: int = 0) -> list[Pending]:
+        """Return the oldest rows that wait, up to about max_records, of those after an id.
+
+        Raises SpoolError."""
         rows: list[Pending] = []
         total = 0
-        query = "SELECT * FROM pending ORDER BY id LIMIT ?"
+        query = "SELECT * FROM pending WHERE id > ? ORDER BY id LIMIT ?"
         try:
             with self._read_lock:
-                cursor = self._reader.execute(query, (max_records,))
+                cursor = self._reader.execute(query, (after, max_records))
                 while total < max_records and (row := cursor.fetchone()) is not None:
                     rows.append(Pending(*row))
                     total += rows[-1].record_count

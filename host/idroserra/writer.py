@@ -9,15 +9,17 @@ from __future__ import annotations
 import logging
 import threading
 import time
+from collections import deque
 from collections.abc import Callable, Sequence
 from functools import partial
+from typing import NamedTuple
 
 import msgspec
 
 from idroserra.errors import SpoolError, StoreRejected, StoreUnavailable
 from idroserra.receipts import Rejected
 from idroserra.spool import Pending, Spool
-from idroserra.store import EventPoint, Instant, SamplePoint, Store
+from idroserra.store import EventPoint, Instant, Receipt, SamplePoint, Saved, Store
 
 BLOCK_RECORDS = 3_000  # about 10,000 lines of InfluxDB, in two bodies
 LINGER_S = 0.5
@@ -29,6 +31,16 @@ HOPELESS_POINTS = 64
 _log = logging.getLogger("idroserra")
 
 Point = SamplePoint | EventPoint
+
+
+class _Unsaved(NamedTuple):
+    """A block that the store has taken and may still lose. Its rows are without their bodies."""
+
+    rows: list[Pending]
+    refused: list[Rejected]
+    receipts: list[Receipt]
+
+
 _instant = partial(tuple.__new__, Instant)  # half the time: there are millions
 
 
@@ -42,6 +54,7 @@ class Writer:
         self._stopping = threading.Event()
         self._has_accepted = False
         self._block_accepted = False
+        self._unsaved: deque[_Unsaved] = deque()
         self._state = "ok"
 
     @property
@@ -82,7 +95,8 @@ class Writer:
         deadline = time.monotonic() + timeout_s
         while self._spool.depth and time.monotonic() < deadline:
             try:
-                self.move_block()
+                if self.move_block() == 0:  # what is left is with the store, which may lose it
+                    return False
             except (StoreUnavailable, SpoolError) as error:
                 self._state = error.why
                 return False
@@ -90,7 +104,9 @@ class Writer:
 
     def move_block(self) -> int:
         """Move one block and return its number of records. Raises StoreUnavailable, SpoolError."""
-        rows = self._spool.pending(BLOCK_RECORDS)
+        self._forget_saved()
+        after = self._unsaved[-1].rows[-1].id if self._unsaved else 0
+        rows = self._spool.pending(BLOCK_RECORDS, after)
         if not rows:
             return 0
         instants: list[Instant] = []
@@ -100,27 +116,49 @@ class Writer:
                 events += events_of(row)
             else:
                 instants += instants_of(row)
-        refused = self._write(instants, events)
-        self._spool.done(rows, refused)
+        refused, receipts = self._write(instants, events)
+        if receipts:
+            bare = [row._replace(body=b"") for row in rows]
+            self._unsaved.append(_Unsaved(bare, refused, receipts))
+        else:
+            self._spool.done(rows, refused)
         return sum(row.record_count for row in rows)
 
     def _write(
         self, instants: Sequence[Instant], events: Sequence[EventPoint]
-    ) -> list[Rejected]:
-        """Write the points and return those the store refuses for good."""
+    ) -> tuple[list[Rejected], list[Receipt]]:
+        """Write the points; return those the store refuses for good, and what it gave for the
+        others where it may still lose them."""
         self._block_accepted = False
         refused: list[Rejected] = []
-        self._write_part(instants, events, refused)
+        receipts: list[Receipt] = []
+        self._write_part(instants, events, refused, receipts)
         if refused and not self._has_accepted:
             raise StoreUnavailable(f"the store has taken nothing so far: {refused[0].reason}")
-        return refused
+        return refused, receipts
+
+    def _forget_saved(self) -> None:
+        """Take out of the spool what the store has saved. Where it lost something, all that it
+        may have lost is written again. Raises StoreUnavailable, SpoolError."""
+        while self._unsaved:
+            block = self._unsaved[0]
+            states = {receipt.saved() for receipt in block.receipts}
+            if Saved.NO in states:
+                count = sum(row.record_count for each in self._unsaved for row in each.rows)
+                _log.warning("the store was started anew: %d records are written again", count)
+                self._unsaved.clear()
+            elif Saved.NOT_YET in states:
+                return
+            else:
+                self._spool.done(block.rows, block.refused)
+                self._unsaved.popleft()
 
     def _write_part(
         self, instants: Sequence[Instant], events: Sequence[EventPoint],
-        refused: list[Rejected],
+        refused: list[Rejected], receipts: list[Receipt],
     ) -> None:
         try:
-            self._store.take(instants, events)
+            receipt = self._store.take(instants, events)
         except StoreRejected as error:
             if len(instants) == 1 and not events and len(instants[0].values) > 1:
                 instants = _each_alone(instants[0])
@@ -129,12 +167,14 @@ class Writer:
                 refused.append(self._rejected(instants[0] if instants else events[0], error.why))
             else:
                 of_events = max(0, half - len(instants))
-                self._write_part(instants[:half], events[:of_events], refused)
-                self._write_part(instants[half:], events[of_events:], refused)
+                self._write_part(instants[:half], events[:of_events], refused, receipts)
+                self._write_part(instants[half:], events[of_events:], refused, receipts)
             if len(refused) >= HOPELESS_POINTS and not self._block_accepted:
                 raise StoreUnavailable(f"the store refuses everything: {error.why}") from error
         else:
             self._block_accepted = self._has_accepted = True
+            if receipt is not None:
+                receipts.append(receipt)
 
     def _rejected(self, one: Instant | EventPoint, why: str) -> Rejected:
         point: Point

@@ -161,6 +161,7 @@ class VictoriaMetrics(HttpServer):
             program("victoria-metrics"), f"-storageDataPath={self.folder}/data",
             f"-httpListenAddr=127.0.0.1:{self.port}", "-retentionPeriod=100y",
             "-search.latencyOffset=0s", "-loggerLevel=ERROR",
+            "-dedup.minScrapeInterval=1ms",  # docs/store.md asks for it
         ]
 
     def export(self, match: str) -> list[dict[str, Any]]:

@@ -8,6 +8,8 @@ from databases import Influxd
 from idroserra.config import KeepConfig, StoreConfig
 from idroserra.store import EventPoint, SamplePoint
 from idroserra.store.influx import InfluxStore
+from idroserra.store.influx_columns import cut_of
+from idroserra.store.influx_rolls import HOURS, ROLLED
 from idroserra.store.sqlite import SqliteStore
 
 NODE = "idro-a1"
@@ -51,14 +53,15 @@ def value(channel, at):
 
 
 def charts(store, start=T0, days=6):
-    """Charts of columns of a minute, 2 minutes, a quarter, an hour, a day."""
+    """Charts of columns of a minute to a day: of each roll-up, read and computed."""
     return [{channel: [(c.unix_ms, c.min, pytest.approx(c.mean), c.max) for c in of]
              for channel, of in store.series(
                  NODE, CHANNELS, start, start + span_ms, span_ms // width_ms + 1).items()}
             for span_ms, width_ms in (
                 (DAY_MS // 4, MINUTE_MS), (DAY_MS // 4, 2 * MINUTE_MS),
-                (days * DAY_MS, 15 * MINUTE_MS), (days * DAY_MS, 60 * MINUTE_MS),
-                (days * DAY_MS, DAY_MS))]
+                (DAY_MS // 4, 7 * MINUTE_MS), *(
+                    (days * DAY_MS, width_min * MINUTE_MS)
+                    for width_min in (15, 54, 60, 75, 105, 360, 480, 1_440)))]
 
 
 def is_from(store, query):
@@ -90,6 +93,20 @@ def test_charts_from_roll_ups_are_those_of_the_embedded_store(store, tmp_path):
     embedded.close()
 
 
+@pytest.mark.parametrize(("asked_min", "width_min", "of"), [
+    (1, 1, "1m"), (14.9, 15, "15m"), (16, 30, "15m"), (31, 45, "15m"), (54, 60, "1h"),
+    (72, 75, "15m"), (241, 300, "1h"), (700, 720, "1h"), (1_430, 1_440, "1d"),
+    (1_500, 2_880, "1d"),
+])
+def test_a_chart_is_drawn_of_the_coarsest_that_fits(asked_min, width_min, of):
+    policies = {rolled.policy for rolled in ROLLED}
+    cut = cut_of(int(asked_min * MINUTE_MS), policies)
+    assert (cut.width_ms, cut.rolled.name) == (width_min * MINUTE_MS, of)
+    before = cut_of(int(asked_min * MINUTE_MS), policies - {HOURS.policy})  # of a former version
+    assert asked_min * MINUTE_MS <= before.width_ms
+    assert before.rolled.name != "1h"
+
+
 def test_the_newest_columns_are_there_before_they_are_rolled_up(store):
     init(store)
     now = time.time_ns() // 1_000_000
@@ -116,15 +133,17 @@ def test_continuous_queries_roll_up_what_comes_in_time(store, eventually):
 def test_policies_follow_the_configuration_and_init_may_be_repeated(influxd):
     store = open_store(influxd, "policies")
     for _ in range(2):
-        assert len(init(store)) == 7
+        assert len(init(store)) == 9
     other = open_store(influxd, "policies", raw_days=30, minutes_days=90, daily_days=0)
     init(other)
     rows = influxd.rows('SHOW RETENTION POLICIES ON "policies"', "policies")
     assert {row[0]: row[1] for row in rows} == {
-        "autogen": "720h0m0s", "minutes": "2160h0m0s", "quarters": "87600h0m0s", "daily": "0s"}
+        "autogen": "720h0m0s", "minutes": "2160h0m0s", "quarters": "87600h0m0s",
+        "hours": "87600h0m0s", "daily": "0s"}
     queries = [row[0] for row in influxd.rows("SHOW CONTINUOUS QUERIES", "policies")]
     assert sorted(name for name in queries if name.startswith("idroserra_policies_")) == [
-        "idroserra_policies_15m", "idroserra_policies_1d", "idroserra_policies_1m"]
+        "idroserra_policies_15m", "idroserra_policies_1d", "idroserra_policies_1h",
+        "idroserra_policies_1m"]
     for each in (store, other):
         each.close()
 

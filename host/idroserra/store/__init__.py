@@ -7,6 +7,7 @@ after a crash. Order of arrival does not matter.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from enum import Enum
 from typing import NamedTuple, Protocol
 
 from idroserra.config import Config
@@ -80,14 +81,31 @@ class StoreInfo(NamedTuple):
     events_days: int | None
 
 
+class Saved(Enum):
+    """Whether what a store has taken is durable: not yet, or no more, where it was killed."""
+
+    YES = "yes"
+    NOT_YET = "not yet"
+    NO = "no"
+
+
+class Receipt(Protocol):
+    """What a store gives for points that it took and may still lose."""
+
+    def saved(self) -> Saved:
+        """Say whether they are durable. Raises StoreUnavailable."""
+
+
 class Store(Protocol):
     """What every store can do. All methods may be called from any thread."""
 
     def write(self, samples: Sequence[SamplePoint], events: Sequence[EventPoint]) -> None:
         """Make the points durable, or raise StoreUnavailable or StoreRejected."""
 
-    def take(self, instants: Sequence[Instant], events: Sequence[EventPoint]) -> None:
-        """As write(), for what comes from the nodes."""
+    def take(
+        self, instants: Sequence[Instant], events: Sequence[EventPoint]
+    ) -> Receipt | None:
+        """As write(), for what comes from the nodes. With a receipt it is not durable yet."""
 
     def series(
         self,

@@ -21,6 +21,7 @@ from idroserra.config import StoreConfig
 from idroserra.errors import ConfigError, StoreError, StoreRejected, StoreUnavailable
 
 Send = Callable[[bytes], None]
+Answer = tuple[int, http.client.HTTPMessage, bytes]  # status, headers, body
 
 _REJECTING = (400, 413, 422)
 _GZIP_LEVEL = 1
@@ -47,31 +48,15 @@ class Http:
         self, method: str, path: str, body: bytes | None, headers: Mapping[str, str]
     ) -> bytes:
         """Return the body of the answer. Raises StoreUnavailable, StoreRejected."""
-        with self._lock:
-            was_open = self._connection.sock is not None
-            try:
-                status, answer = self._ask(method, path, body, headers)
-            except (OSError, http.client.HTTPException) as error:
-                self._connection.close()
-                if not was_open:
-                    raise StoreUnavailable(f"{self._url}: {error}") from error
-                # A kept connection may have been closed at the other end: once more, afresh.
-                status, answer = self._ask_again(method, path, body, headers)
+        status, _, answer = self._answer(method, path, body, headers)
         if status // 100 != 2:
             raise refusal(self._url, status, answer)
         return answer
 
     def version(self) -> str:
         """Return the version the server tells at /ping, such as 1.6.7. Raises StoreUnavailable."""
-        with self._lock:
-            try:
-                self._connection.request("GET", self._base + "/ping", None, self._authorization)
-                response = self._connection.getresponse()
-                answer = response.read()
-            except (OSError, http.client.HTTPException) as error:
-                self._connection.close()
-                raise StoreUnavailable(f"{self._url}: {error}") from error
-        told = response.getheader("X-Influxdb-Version")
+        _, headers, answer = self.look("/ping")
+        told = headers.get("X-Influxdb-Version")
         if told is None:
             try:
                 told = str(json.loads(answer)["version"])
@@ -80,28 +65,40 @@ class Http:
                     f"{self._url}: /ping does not tell a version of InfluxDB") from None
         return told.lstrip("v")
 
+    def look(self, path: str) -> Answer:
+        """Return status, headers and body of what is there. Raises StoreUnavailable."""
+        return self._answer("GET", path, None, {})
+
     def close(self) -> None:
         """Close the connection."""
         with self._lock:
             self._connection.close()
 
+    def _answer(
+        self, method: str, path: str, body: bytes | None, headers: Mapping[str, str]
+    ) -> Answer:
+        with self._lock:
+            was_open = self._connection.sock is not None
+            try:
+                return self._ask(method, path, body, headers)
+            except (OSError, http.client.HTTPException) as error:
+                self._connection.close()
+                if not was_open:
+                    raise StoreUnavailable(f"{self._url}: {error}") from error
+            try:  # A kept connection may have been closed at the other end: once more, afresh.
+                return self._ask(method, path, body, headers)
+            except (OSError, http.client.HTTPException) as error:
+                self._connection.close()
+                raise StoreUnavailable(f"{self._url}: {error}") from error
+
     def _ask(
         self, method: str, path: str, body: bytes | None, headers: Mapping[str, str]
-    ) -> tuple[int, bytes]:
+    ) -> Answer:
         self._connection.request(
             method, self._base + path, body, {**self._authorization, **headers}
         )
         response = self._connection.getresponse()
-        return response.status, response.read()
-
-    def _ask_again(
-        self, method: str, path: str, body: bytes | None, headers: Mapping[str, str]
-    ) -> tuple[int, bytes]:
-        try:
-            return self._ask(method, path, body, headers)
-        except (OSError, http.client.HTTPException) as error:
-            self._connection.close()
-            raise StoreUnavailable(f"{self._url}: {error}") from error
+        return response.status, response.headers, response.read()
 
 
 def sender(config: StoreConfig, connection: Http) -> Send:

@@ -15,6 +15,8 @@ from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 from urllib.parse import urlencode
 
+import msgspec
+
 from idroserra import contract
 from idroserra.config import StoreConfig
 from idroserra.errors import StoreRejected, StoreUnavailable
@@ -22,20 +24,24 @@ from idroserra.store import (
     Column,
     EventPoint,
     Instant,
+    Receipt,
     SamplePoint,
     StoreInfo,
     Tell,
     column_width_ms,
+    influx_columns,
     influx_rolls,
     influx_three,
     influx_two,
 )
 from idroserra.store.http import Http, client_v2, sender
+from idroserra.store.influx_columns import where
 from idroserra.store.influx_info import info, spans_of
 from idroserra.store.lines import event_line, instant_lines, instants_of, query_text
+from idroserra.store.victoria import VictoriaWatch
 
 MAX_TEXTS = 1_500  # instants and events in one body: about 5,000 lines
-MEASUREMENTS = ("sample", "event", "late", "sample_1m", "sample_15m", "sample_1d")
+MEASUREMENTS = ("sample", "event", "late", "sample_1m", "sample_15m", "sample_1h", "sample_1d")
 TOO_OLD = "points beyond retention policy"
 POLICIES_FOR_S = 300.0  # asked again after so long: `store init` may have come
 
@@ -60,6 +66,7 @@ class InfluxStore:
         self._lock = threading.Lock()
         self._http = Http(config)
         self._query_http = Http(config)
+        self._watch = VictoriaWatch(config.url, Http(config))
         self._is_created = False
         self._send = sender(config, self._http)
 
@@ -67,17 +74,23 @@ class InfluxStore:
         """Make the points durable. Raises StoreUnavailable, StoreRejected."""
         self.take(instants_of(samples), events)
 
-    def take(self, instants: Sequence[Instant], events: Sequence[EventPoint]) -> None:
-        """Make what nodes measured durable. Raises StoreUnavailable, StoreRejected."""
+    def take(
+        self, instants: Sequence[Instant], events: Sequence[EventPoint]
+    ) -> Receipt | None:
+        """Write what nodes measured. With a receipt it is not durable yet.
+
+        Raises StoreUnavailable, StoreRejected."""
         texts = instant_lines(self._site, instants)
         texts += [event_line(self._site, event) for event in events]
         with self._lock:
+            before = self._watch.before()
             self._create_database()
             if instants and self._rolled_policies():
                 # Last: if we do not get so far, all of this is written again.
                 texts += influx_rolls.late_lines(instants, self._now_unix_ms())
             for at in range(0, len(texts), MAX_TEXTS):
                 self._send_lines(texts[at : at + MAX_TEXTS])
+        return None if before is None else self._watch.receipt(before)
 
     def series(
         self,
@@ -92,19 +105,15 @@ class InfluxStore:
         width_ms = column_width_ms(from_unix_ms, to_unix_ms, columns)
         if width_ms == 0:
             return found
-        rolled = self._rolled(width_ms)
-        if rolled is None:
-            self._draw(found, node, from_unix_ms, to_unix_ms, width_ms)
-            return found
-        width_ms = -(-width_ms // rolled.bucket_ms) * rolled.bucket_ms
-        # What is newer may not be rolled up yet; what came late for more than that has its mark.
-        newest_ms = self._now_unix_ms() - influx_rolls.LATE_MS - 2 * rolled.bucket_ms
-        edge = newest_ms // width_ms * width_ms
-        start = from_unix_ms // rolled.bucket_ms * rolled.bucket_ms
-        if start < edge:
-            self._draw_rolled(found, node, start, min(edge, to_unix_ms), width_ms, rolled)
-        if edge < to_unix_ms:
-            self._draw(found, node, max(edge, start), to_unix_ms, width_ms)
+        may_be_rolled = width_ms >= influx_rolls.MINUTES.bucket_ms
+        cut = influx_columns.cut_of(width_ms, self._rolled_policies() if may_be_rolled else ())
+        for source, keys in _by_source(channels).items():
+            parts = influx_columns.parts(
+                node, source, keys, (from_unix_ms, to_unix_ms), cut, self._now_unix_ms())
+            answers = self._query_all([part.statement for part in parts], "ms")
+            for part, rows in zip(parts, answers, strict=True):
+                for key, drawn in part.columns_of(rows).items():
+                    found[f"{source}.{key}"] += drawn
         return found
 
     def points(
@@ -115,50 +124,13 @@ class InfluxStore:
         for source, keys in _by_source(channels).items():
             drawn = ",".join(f'"{key}"' for key in keys)
             rows = self._query(
-                f"SELECT {drawn} FROM sample WHERE {_where(node, from_unix_ms, to_unix_ms)}"
+                f"SELECT {drawn} FROM sample WHERE {where(node, from_unix_ms, to_unix_ms)}"
                 f" AND source={query_text(source)}", "ms")
             for row in rows:
                 for key, value in zip(keys, row[1:], strict=True):
                     if value is not None:
                         found[f"{source}.{key}"].append((row[0], value))
         return found
-
-    def _draw(
-        self, found: dict[str, list[Column]], node: str, start: int, end: int, width_ms: int
-    ) -> None:
-        """Add the columns of [start, end), made of raw points."""
-        for source, keys in _by_source(found).items():
-            drawn = ",".join(f'min("{key}"),mean("{key}"),max("{key}")' for key in keys)
-            rows = self._query(
-                f"SELECT {drawn} FROM sample WHERE {_where(node, start, end)}"
-                f" AND source={query_text(source)} GROUP BY time({width_ms}ms) fill(none)", "ms")
-            for row in rows:
-                for number, key in enumerate(keys):
-                    low, mean, high = row[1 + 3 * number : 4 + 3 * number]
-                    if low is not None:
-                        found[f"{source}.{key}"].append(Column(row[0], low, mean, high))
-
-    def _draw_rolled(
-        self, found: dict[str, list[Column]], node: str, start: int, end: int, width_ms: int,
-        rolled: influx_rolls.Rolled,
-    ) -> None:
-        """Add the columns of [start, end), made of roll-ups."""
-        for source, keys in _by_source(found).items():
-            rows = self._query(
-                f"SELECT {influx_rolls.fields_of(keys)}"
-                f' FROM "{rolled.policy}"."sample_{rolled.name}" WHERE {_where(node, start, end)}'
-                f" AND source={query_text(source)} GROUP BY time({width_ms}ms) fill(none)", "ms")
-            for row in rows:
-                for number, key in enumerate(keys):
-                    low, total, count, high = row[1 + 4 * number : 5 + 4 * number]
-                    if low is not None and count:
-                        found[f"{source}.{key}"].append(Column(row[0], low, total / count, high))
-
-    def _rolled(self, width_ms: int) -> influx_rolls.Rolled | None:
-        """Return the coarsest roll-up there is that gives columns of `width_ms`."""
-        fit = [each for each in influx_rolls.ROLLED if each.bucket_ms <= width_ms]
-        policies = self._rolled_policies() if fit else set()
-        return next((each for each in reversed(fit) if each.policy in policies), None)
 
     def _rolled_policies(self) -> set[str]:
         """Return the policies of the roll-ups that `store init` has made."""
@@ -177,7 +149,7 @@ class InfluxStore:
         """Return the events of [from, to), oldest first, of all kinds or of `kinds`."""
         rows = self._query(
             "SELECT seq, boot_id, kind, detail FROM event"
-            f" WHERE {_where(node, from_unix_ms, to_unix_ms)}",
+            f" WHERE {where(node, from_unix_ms, to_unix_ms)}",
             "u",
         )
         wanted = None if kinds is None else set(kinds)
@@ -240,6 +212,7 @@ class InfluxStore:
         """Close the connections."""
         self._http.close()
         self._query_http.close()
+        self._watch.close()
 
     def _send_lines(self, texts: list[str]) -> None:
         try:
@@ -275,28 +248,40 @@ class InfluxStore:
 
     def _run(self, text: str) -> list[list[Any]]:
         """Run a statement that may change something; return its rows, times in ns."""
-        return [row for _, rows in self._ask("POST", text, "ns") for row in rows]
+        return [row for _, rows in self._ask("POST", [text], "ns")[0] for row in rows]
 
-    def _ask(self, method: str, text: str, epoch: str) -> list[tuple[str, list[list[Any]]]]:
-        query = urlencode({"db": self._config.database, "q": text, "epoch": epoch})
+    def _ask(
+        self, method: str, texts: Sequence[str], epoch: str
+    ) -> list[list[tuple[str, list[list[Any]]]]]:
+        """Return what each of the statements gave: tables, by the name of their measurement."""
+        query = urlencode({"db": self._config.database, "q": ";".join(texts), "epoch": epoch})
         body = self._query_http.request(method, f"/query?{query}", None, {})
         try:
-            result = json.loads(body)["results"][0]
-            tables = [(str(of.get("name", "")), of.get("values", []))
-                      for of in result.get("series", ())]
-        except (ValueError, KeyError, IndexError, TypeError, AttributeError):
+            results = msgspec.json.decode(body)["results"]
+            tables = [[(str(of.get("name", "")), of.get("values", []))
+                       for of in result.get("series", ())] for result in results]
+        except (ValueError, KeyError, TypeError, AttributeError):
             raise StoreUnavailable(f"{self._config.url}: /query gave no InfluxQL answer") from None
-        if "error" in result:
-            if "database not found" in str(result["error"]):
-                return []  # nothing was written yet
-            raise StoreRejected(f"{self._config.url}: {result['error']}")
+        error = next((str(each["error"]) for each in results if "error" in each), None)
+        if error is None and len(tables) != len(texts):
+            raise StoreUnavailable(f"{self._config.url}: /query gave no InfluxQL answer")
+        if error is not None:
+            if "database not found" in error:
+                return [[] for _ in texts]  # nothing was written yet
+            raise StoreRejected(f"{self._config.url}: {error}")
         return tables
 
     def _query(self, text: str, epoch: str) -> list[list[Any]]:
-        tables = self._ask("GET", text, epoch)
-        if any(name not in MEASUREMENTS for name, _ in tables):  # VictoriaMetrics makes one up
-            raise StoreUnavailable(f"{self._config.url}: /query gave no InfluxQL answer")
-        return [row for _, rows in tables for row in rows]
+        return self._query_all([text], epoch)[0]
+
+    def _query_all(self, texts: Sequence[str], epoch: str) -> list[list[list[Any]]]:
+        """Return the rows of each of the statements, asked at once."""
+        found = []
+        for tables in self._ask("GET", texts, epoch):
+            if any(name not in MEASUREMENTS for name, _ in tables):  # VictoriaMetrics: made up
+                raise StoreUnavailable(f"{self._config.url}: /query gave no InfluxQL answer")
+            found.append([row for _, rows in tables for row in rows])
+        return found
 
 
 def _by_source(channels: Iterable[str]) -> dict[str, list[str]]:
@@ -306,9 +291,3 @@ def _by_source(channels: Iterable[str]) -> dict[str, list[str]]:
         source, quantity = contract.split_channel(channel)
         found.setdefault(source, []).append(quantity.key)
     return found
-
-
-def _where(node: str, from_unix_ms: int, to_unix_ms: int) -> str:
-    return (
-        f"node={query_text(node)} AND time >= {from_unix_ms}000000 AND time < {to_unix_ms}000000"
-    )

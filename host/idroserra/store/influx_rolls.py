@@ -1,10 +1,10 @@
 """Downsampling in InfluxDB 1.x: retention policies, continuous queries, and what comes late.
 
-Roll-ups lie in policies of their own, as measurements `sample_1m`, `sample_15m` and `sample_1d`
-with the fields min_, max_, sum_, count_ and last_<quantity>. A continuous query makes those of the
-last hour again and again. For a point that is later than that the write leaves a mark in the
-measurement `late`; the upkeep makes the roll-ups of its hour again and takes the mark away. Each
-step may be repeated: the same measurement, tags and time overwrite.
+Roll-ups lie in policies of their own, as measurements `sample_1m`, `sample_15m`, `sample_1h` and
+`sample_1d` with the fields min_, max_, sum_, count_ and last_<quantity>. A continuous query makes
+those of the last hours again and again. For a point that is later than that the write leaves a
+mark in the measurement `late`; the upkeep makes the roll-ups of its hour again and takes the mark
+away. Each step may be repeated: the same measurement, tags and time overwrite.
 """
 
 from __future__ import annotations
@@ -28,18 +28,29 @@ Statement = Callable[[str], list[list[Any]]]
 
 
 class Rolled(NamedTuple):
-    """A resolution: its name, its retention policy, and the query that makes it."""
+    """A resolution: its name, its retention policy, and the query that makes it.
+
+    Columns of from_width_ms and more are multiples of it: an hour would widen one of 61 minutes
+    to two."""
 
     name: str
     bucket_ms: int
     policy: str
     resample: str
+    from_width_ms: int
 
 
-MINUTES = Rolled("1m", 60_000, "minutes", "EVERY 1m FOR 1h")
-QUARTERS = Rolled("15m", 900_000, "quarters", "EVERY 15m FOR 1h")
-DAYS = Rolled("1d", DAY_MS, "daily", "EVERY 1h FOR 2d")
-ROLLED = (MINUTES, QUARTERS, DAYS)
+MINUTES = Rolled("1m", 60_000, "minutes", "EVERY 1m FOR 1h", 60_000)
+QUARTERS = Rolled("15m", 900_000, "quarters", "EVERY 15m FOR 1h", 900_000)
+HOURS = Rolled("1h", HOUR_MS, "hours", "EVERY 15m FOR 3h", 4 * HOUR_MS)
+DAYS = Rolled("1d", DAY_MS, "daily", "EVERY 1h FOR 2d", DAY_MS)
+ROLLED = (MINUTES, QUARTERS, HOURS, DAYS)
+OF_QUARTERS = (HOURS, DAYS)  # made of those, not of points
+
+
+def kept_days(keep: KeepConfig) -> tuple[int, ...]:
+    """Return for how long each of ROLLED is kept. The hours are kept like the quarters."""
+    return keep.minutes_days, keep.quarters_days, keep.quarters_days, keep.daily_days
 
 
 def set_up(run: Statement, database: str, keep: KeepConfig) -> list[str]:
@@ -52,8 +63,7 @@ def set_up(run: Statement, database: str, keep: KeepConfig) -> list[str]:
     raw = next((name for name, is_default in policies.items() if is_default), "autogen")
     done = []
     for policy, days in ((raw, keep.raw_days), *zip(
-            (rolled.policy for rolled in ROLLED),
-            (keep.minutes_days, keep.quarters_days, keep.daily_days), strict=True)):
+            (rolled.policy for rolled in ROLLED), kept_days(keep), strict=True)):
         verb = "ALTER" if policy in policies else "CREATE"
         more = "" if policy in policies else " REPLICATION 1"
         run(f'{verb} RETENTION POLICY "{policy}" ON "{database}"'
@@ -101,16 +111,10 @@ def roll_late(run: Statement, roll: Callable[[int, int], None]) -> bool:
 
 def roll_up(run: Statement, database: str, start_ms: int, end_ms: int) -> None:
     """Make all roll-ups of [start, end), whole hours, again."""
-    for rolled in (MINUTES, QUARTERS):
+    for rolled in (MINUTES, QUARTERS, HOURS):
         run(_rolling(database, rolled, _within(start_ms, end_ms)))
     day_ms, until_ms = start_ms // DAY_MS * DAY_MS, -(-end_ms // DAY_MS) * DAY_MS
     run(_rolling(database, DAYS, _within(day_ms, until_ms)))
-
-
-def fields_of(keys: Iterable[str]) -> str:
-    """Return what a chart selects of a roll-up: min, sum, count, max of each quantity."""
-    return ",".join(f'min("min_{key}"),sum("sum_{key}"),sum("count_{key}"),max("max_{key}")'
-                    for key in keys)
 
 
 def roll_past(
@@ -127,8 +131,8 @@ def roll_past(
 
 
 def _rolling(database: str, rolled: Rolled, where: str) -> str:
-    """Return the query that makes a resolution; that of days is made of quarters."""
-    if rolled is DAYS:
+    """Return the query that makes a resolution; those of hours and days are made of quarters."""
+    if rolled in OF_QUARTERS:
         taken = ",".join(
             f'min("min_{key}") AS "min_{key}",max("max_{key}") AS "max_{key}",'
             f'sum("sum_{key}") AS "sum_{key}",sum("count_{key}") AS "count_{key}",'

@@ -13,11 +13,21 @@ from typing import Any
 
 from idroserra.config import StoreConfig
 from idroserra.errors import StoreUnavailable
-from idroserra.store.influx_rolls import DAY_MS, DAYS, MINUTES, QUARTERS, ROLLED, Rolled
+from idroserra.store.influx_rolls import (
+    DAY_MS,
+    DAYS,
+    HOURS,
+    MINUTES,
+    OF_QUARTERS,
+    QUARTERS,
+    ROLLED,
+    Rolled,
+    kept_days,
+)
 
 _FUNCTIONS = ("min", "max", "sum", "count", "last")
-_EVERY = {MINUTES: "1m", QUARTERS: "15m", DAYS: "1h"}
-_BACK = {MINUTES: "-1h", QUARTERS: "-1h", DAYS: "-2d"}
+_EVERY = {MINUTES: "1m", QUARTERS: "15m", HOURS: "15m", DAYS: "1h"}
+_BACK = {MINUTES: "-1h", QUARTERS: "-1h", HOURS: "-3h", DAYS: "-2d"}
 
 
 def set_up(client: Any, config: StoreConfig) -> list[str]:
@@ -31,8 +41,8 @@ def set_up(client: Any, config: StoreConfig) -> list[str]:
         if org is None:
             raise StoreUnavailable(f"{config.url}: no organisation {config.org!r} (store.org)")
         for name, days in ((config.database, keep.raw_days), *zip(
-                (bucket_of(config.database, rolled) for rolled in ROLLED),
-                (keep.minutes_days, keep.quarters_days, keep.daily_days), strict=True)):
+                (bucket_of(config.database, rolled) for rolled in ROLLED), kept_days(keep),
+                strict=True)):
             rules = [{"type": "expire", "everySeconds": days * 86_400}]
             known = buckets.find_bucket_by_name(name)
             if known is None:
@@ -58,7 +68,7 @@ def roll_up(client: Any, config: StoreConfig, start_ms: int, end_ms: int) -> Non
     query = client.query_api()
     with _refusals(config):
         for rolled, first, last in ((MINUTES, start_ms, end_ms), (QUARTERS, start_ms, end_ms),
-                                    (DAYS, day_ms, until_ms)):
+                                    (HOURS, start_ms, end_ms), (DAYS, day_ms, until_ms)):
             flux = rolling(config.database, rolled, f"time(v: {first}000000)",
                            f"time(v: {last}000000)")
             query.query(flux, org=config.org)
@@ -70,10 +80,10 @@ def bucket_of(database: str, rolled: Rolled) -> str:
 
 
 def rolling(database: str, rolled: Rolled, start: str, stop: str) -> str:
-    """Return the Flux that makes a resolution within a range; that of days is made of quarters."""
+    """Return the Flux that makes a resolution of a range; of quarters, where it is of those."""
     parts = ['import "date"']
     for function in _FUNCTIONS:
-        if rolled is DAYS:
+        if rolled in OF_QUARTERS:
             source = f'from(bucket: "{bucket_of(database, QUARTERS)}")'
             wanted = (f'r._measurement == "sample_{QUARTERS.name}" and'
                       f" r._field =~ /^{function}_/")
