@@ -5,13 +5,14 @@
 
 Fills a store in a folder of its own with what nodes measured until now: probes with drift and
 noise, packed as the host packs them, in InfluxDB rolled up by `store init`. Charts are the best of
-five: ms that passed, and ms of CPU of this process. The last column is how many times longer the
-raw points of the same span take to read.
+five: ms that passed, ms of CPU of this process, and those of the server on average. The last
+column is how many times longer the raw points of the same span take to read.
 """
 
 from __future__ import annotations
 
 import argparse
+import os
 import random
 import sys
 import tempfile
@@ -49,8 +50,8 @@ def main() -> None:
             sys.path.insert(0, str(Path(__file__).parents[1] / "tests" / "host"))
             from bench_store_influx import influx_store
 
-            with influx_store(Path(folder)) as store:
-                measure(store, given)
+            with influx_store(Path(folder)) as (store, server_pid):
+                measure(store, given, server_pid)
         else:
             store = SqliteStore(Path(folder) / "store.db",
                                 KeepConfig(**dict.fromkeys(KeepConfig.model_fields, 0)))
@@ -58,7 +59,7 @@ def main() -> None:
             store.close()
 
 
-def measure(store: Store, given: argparse.Namespace) -> None:
+def measure(store: Store, given: argparse.Namespace, server_pid: int | None = None) -> None:
     """Fill the store and print what it is like."""
     nodes = [f"bench-{number:02}" for number in range(given.nodes)]
     channels = list(CHANNELS[: given.channels])
@@ -74,7 +75,8 @@ def measure(store: Store, given: argparse.Namespace) -> None:
         print(f"on disk       {size_bytes / count:>10.2f} bytes a point as the host leaves it")
         store.compact()
         print(f"compacted     {(store.info().size_bytes or 0) / count:>10.2f} bytes a point")
-    print(f"\n{'chart':<34}{'ms':>8}{'CPU ms':>8}{'columns':>9}{'raw / this':>12}")
+    print(f"\n{'chart':<34}{'ms':>8}{'CPU ms':>8}{'server, ms':>11}{'columns':>9}"
+          f"{'raw / this':>12}")
     for name, asked_nodes, asked, span_ms in (
         (f"{given.days} days, {given.nodes} nodes, 1 channel", nodes, channels[:1],
          given.days * DAY_MS),
@@ -85,11 +87,12 @@ def measure(store: Store, given: argparse.Namespace) -> None:
         ("6 h, 1 node, 1 channel", nodes[:1], channels[:1], 6 * HOUR_MS),
     ):
         if span_ms <= given.days * DAY_MS:
-            chart(store, name, asked_nodes, asked, (end_ms - span_ms, end_ms))
+            chart(store, name, asked_nodes, asked, (end_ms - span_ms, end_ms), server_pid)
 
 
 def chart(
-    store: Store, name: str, nodes: list[str], channels: list[str], span: tuple[int, int]
+    store: Store, name: str, nodes: list[str], channels: list[str], span: tuple[int, int],
+    server_pid: int | None,
 ) -> None:
     """Print how long a chart takes, and the same from raw points."""
     drawn = 0
@@ -103,10 +106,20 @@ def chart(
         for node in nodes:
             store.points(node, channels, *span)
 
+    began_ms = cpu_of_ms(server_pid)
     took_ms, cpu_ms = best_ms(draw)
+    server_ms = (cpu_of_ms(server_pid) - began_ms) / ROUNDS
     raw_ms, _ = best_ms(draw_raw, 1)
-    print(f"{name:<34}{took_ms:>8.1f}{cpu_ms:>8.1f}{drawn:>9,}{raw_ms / took_ms:>12.1f}",
-          flush=True)
+    print(f"{name:<34}{took_ms:>8.1f}{cpu_ms:>8.1f}{server_ms:>11.1f}{drawn:>9,}"
+          f"{raw_ms / took_ms:>12.1f}", flush=True)
+
+
+def cpu_of_ms(pid: int | None) -> float:
+    """Return the ms of CPU a server has taken so far; 0 where there is none."""
+    if pid is None:
+        return 0.0
+    fields = Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()
+    return (int(fields[11]) + int(fields[12])) * 1_000 / os.sysconf("SC_CLK_TCK")
 
 
 def fill(

@@ -16,12 +16,12 @@ from idroserra.store.influx import InfluxStore
 
 
 @contextmanager
-def influx_store(folder: Path) -> Iterator[InfluxStore]:
-    """Give a store in a server that ends with it."""
+def influx_store(folder: Path) -> Iterator[tuple[InfluxStore, int]]:
+    """Give a store and the process of its server, which ends with it."""
     for_ever = KeepConfig(**dict.fromkeys(KeepConfig.model_fields, 0))
     with Influxd(folder / "influxd") as server:
         config = StoreConfig(kind="influx", url=server.url, database="bench", write_api="v1",
                              timeout_ms=120_000, keep=for_ever)
         store = InfluxStore(config, site="bench")
-        yield store
+        yield store, server.pid
         store.close()

@@ -48,6 +48,11 @@ class Server(ABC):
     def url(self) -> str:
         return f"http://127.0.0.1:{self.port}"
 
+    @property
+    def pid(self) -> int:
+        assert self._process is not None
+        return self._process.pid
+
     @abstractmethod
     def command(self) -> list[str]:
         """Return the command line, having written what it reads."""

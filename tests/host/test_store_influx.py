@@ -19,6 +19,7 @@ from idroserra.errors import StoreRejected, StoreUnavailable
 from idroserra.store import EventPoint, SamplePoint
 from idroserra.store.http import Http
 from idroserra.store.influx import InfluxStore
+from waiting import wait_until
 
 NODE = "idro-a1"
 T0 = 1_767_225_600_000  # 2026-01-01: VictoriaMetrics takes no future
@@ -34,6 +35,8 @@ def influxd(tmp_path_factory):
 @pytest.fixture(scope="module")
 def victoria(tmp_path_factory):
     with VictoriaMetrics(tmp_path_factory.mktemp("victoria")) as server:
+        wait_until(lambda: b"vm_app_uptime_seconds 0" not in (said := server.get("/metrics", {}))
+                   and b"vm_app_uptime_seconds 1\n" not in said, 20, "it is not new any more")
         yield server
 
 
@@ -137,6 +140,39 @@ def test_points_and_spans_are_what_was_written(store):
 def test_nothing_was_written_yet_is_empty_not_an_error(store):
     assert store.series(NODE, ["reservoir.ph"], T0, T0 + 1000, 10) == {"reservoir.ph": []}
     assert store.events(NODE, T0, T0 + 1000) == []
+
+
+class NoDatabase(BaseHTTPRequestHandler):
+    """What InfluxDB 3 Core says before anything was written: 404, where a 1.x says 200."""
+
+    def do_GET(self):
+        body = b'{"error": "query error: database not found: idroserra"}'
+        self.send_response(404)
+        self.send_header("Content-Length", str(len(body)))
+        self.end_headers()
+        self.wfile.write(body)
+
+    def log_message(self, *_):
+        pass
+
+
+def test_a_404_for_the_database_is_empty_and_any_other_is_not(monkeypatch):
+    with HTTPServer(("127.0.0.1", 0), NoDatabase) as server:
+        thread = threading.Thread(target=server.serve_forever)
+        thread.start()
+        try:
+            config = StoreConfig(kind="influx", url=f"http://127.0.0.1:{server.server_port}")
+            store = InfluxStore(config, site=SITE)
+            day = ["reservoir.ph"], T0, T0 + 86_400_000, 10
+            assert store.series(NODE, *day) == {"reservoir.ph": []}
+            monkeypatch.setattr(NoDatabase, "do_GET",
+                                lambda self: self.send_error(404, "no such page"))
+            with pytest.raises(StoreUnavailable, match="HTTP 404"):
+                store.series(NODE, *day)
+            store.close()
+        finally:
+            server.shutdown()
+            thread.join()
 
 
 def test_a_field_keeps_its_type_whatever_the_value(own_store, influxd):

@@ -42,6 +42,7 @@ from idroserra.store.victoria import VictoriaWatch
 
 MAX_TEXTS = 1_500  # instants and events in one body: about 5,000 lines
 MEASUREMENTS = ("sample", "event", "late", "sample_1m", "sample_15m", "sample_1h", "sample_1d")
+NO_DATABASE = "database not found"  # nothing was written yet
 TOO_OLD = "points beyond retention policy"
 POLICIES_FOR_S = 300.0  # asked again after so long: `store init` may have come
 
@@ -135,7 +136,7 @@ class InfluxStore:
     def _rolled_policies(self) -> set[str]:
         """Return the policies of the roll-ups that `store init` has made."""
         if time.monotonic() - self._policies_at_s >= POLICIES_FOR_S:
-            self._policies = influx_rolls.policies_of(self._run, self._config.database)
+            self._policies = influx_rolls.policies_of(self._show, self._config.database)
             self._policies_at_s = time.monotonic()
         return self._policies
 
@@ -250,12 +251,21 @@ class InfluxStore:
         """Run a statement that may change something; return its rows, times in ns."""
         return [row for _, rows in self._ask("POST", [text], "ns")[0] for row in rows]
 
+    def _show(self, text: str) -> list[list[Any]]:
+        """Return the rows of a statement that changes nothing, whatever they are called."""
+        return [row for _, rows in self._ask("GET", [text], "ns")[0] for row in rows]
+
     def _ask(
         self, method: str, texts: Sequence[str], epoch: str
     ) -> list[list[tuple[str, list[list[Any]]]]]:
         """Return what each of the statements gave: tables, by the name of their measurement."""
         query = urlencode({"db": self._config.database, "q": ";".join(texts), "epoch": epoch})
-        body = self._query_http.request(method, f"/query?{query}", None, {})
+        try:
+            body = self._query_http.request(method, f"/query?{query}", None, {})
+        except StoreUnavailable as refused:
+            if NO_DATABASE in refused.why:  # 3 Core answers 404
+                return [[] for _ in texts]
+            raise
         try:
             results = msgspec.json.decode(body)["results"]
             tables = [[(str(of.get("name", "")), of.get("values", []))
@@ -266,8 +276,8 @@ class InfluxStore:
         if error is None and len(tables) != len(texts):
             raise StoreUnavailable(f"{self._config.url}: /query gave no InfluxQL answer")
         if error is not None:
-            if "database not found" in error:
-                return [[] for _ in texts]  # nothing was written yet
+            if NO_DATABASE in error:
+                return [[] for _ in texts]
             raise StoreRejected(f"{self._config.url}: {error}")
         return tables
 

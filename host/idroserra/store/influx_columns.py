@@ -8,6 +8,7 @@ as they are and put together here.
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Sequence
+from functools import partial
 from typing import Any, NamedTuple
 
 from idroserra.store import Column
@@ -105,15 +106,22 @@ def _rolled(
     cut = "" if is_read else f" GROUP BY time({width_ms}ms) fill(none)"
 
     def columns_of(rows: Rows) -> Columns:
-        return {key: _joined(rows, 1 + 4 * number, width_ms) for number, key in enumerate(keys)}
+        joined = _each if width_ms == rolled.bucket_ms else partial(_joined, width_ms)
+        return {key: joined(rows, 1 + 4 * number) for number, key in enumerate(keys)}
 
     return Part(
         f'SELECT {fields} FROM "{rolled.policy}"."sample_{rolled.name}"'
         f" WHERE {where(node, start, end)} AND source={query_text(source)}{cut}", columns_of)
 
 
-def _joined(rows: Rows, at: int, width_ms: int) -> list[Column]:
-    """Return the columns of roll-ups: min, sum, count and max from place `at` of each row."""
+def _each(rows: Rows, at: int) -> list[Column]:
+    """Return a column of each roll-up: min, sum, count and max from place `at` of a row."""
+    return [Column(row[0], row[at], row[at + 1] / row[at + 2], row[at + 3])
+            for row in rows if row[at] is not None and row[at + 2]]
+
+
+def _joined(width_ms: int, rows: Rows, at: int) -> list[Column]:
+    """As _each(), of several roll-ups a column."""
     found: list[Column] = []
     column_ms, low, total, count, high = -1, 0.0, 0.0, 0, 0.0
     for row in rows:
