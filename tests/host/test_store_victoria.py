@@ -58,14 +58,14 @@ def values(server):
 
 
 def test_what_was_not_saved_at_a_kill_is_written_again(spool, server, writer, eventually):
-    eventually(lambda: moved(writer) == COUNT, 20, "it was written")
+    eventually(lambda: moved(writer) == COUNT, 60, "it was written")
     assert moved(writer) == 0  # once
     server.kill()
     server.start()
     assert values(server) == []  # that is what VictoriaMetrics promises, and no more
     assert spool.depth == COUNT
-    eventually(lambda: moved(writer) == COUNT, 20, "it was written again")
-    eventually(lambda: moved(writer) == 0 and spool.depth == 0, 30, "it was saved")
+    eventually(lambda: moved(writer) == COUNT, 60, "it was written again")
+    eventually(lambda: moved(writer) == 0 and spool.depth == 0, 60, "it was saved")
     server.kill()
     server.start()
     assert values(server) == [6.0] * COUNT
@@ -73,7 +73,7 @@ def test_what_was_not_saved_at_a_kill_is_written_again(spool, server, writer, ev
 
 
 def test_a_host_that_ends_before_it_was_saved_writes_it_again(spool, server, writer, eventually):
-    eventually(lambda: moved(writer) == COUNT, 20, "it was written")
+    eventually(lambda: moved(writer) == COUNT, 60, "it was written")
     assert not writer.drain(20)
     assert spool.depth == COUNT
     again = InfluxStore(StoreConfig(kind="influx", url=server.url, write_api="v2"), "farm")

@@ -19,9 +19,10 @@ from idroserra.store.http import Http
 
 FRESH_S = 2.0  # two processes that start in the same second could not be told apart
 LOOK_EVERY_S = 1.0
-# Its threads look at what is due as often as that becomes due, with jitter; and points wait for a
-# second or two before they count as taken.
-INTERVALS, SLACK_S = 3.0, 3.0
+# Points wait for up to 2 s before they are a part in memory, whatever the interval; a part is due
+# after an interval, of 2 s at least; its threads look at what is due once an interval, with jitter.
+# The rest is for a machine that has other work.
+LEAST_INTERVAL_S, INTERVALS, SLACK_S = 2.0, 3.0, 10.0
 
 _STARTED = re.compile(rb"^vm_app_start_timestamp (\d+)", re.MULTILINE)
 _UPTIME = re.compile(rb"^vm_app_uptime_seconds (\d+)", re.MULTILINE)
@@ -111,8 +112,9 @@ class VictoriaWatch:
             raise StoreUnavailable(
                 f"{self._url}: VictoriaMetrics does not say at /metrics (HTTP {status}) when it"
                 " started and how often it saves: without that points could be lost")
-        self._seen = Seen(int(started[1]), float(uptime[1]),
-                          INTERVALS * _seconds_of(interval[1].decode()) + SLACK_S, at_s)
+        interval_s = max(LEAST_INTERVAL_S, _seconds_of(interval[1].decode()))
+        self._seen = Seen(int(started[1]), float(uptime[1]), INTERVALS * interval_s + SLACK_S,
+                          at_s)
 
 
 def _seconds_of(duration: str) -> float:
