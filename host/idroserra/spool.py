@@ -152,9 +152,7 @@ class Spool:
         return committed
 
     def pending(self, max_records: int, after: int = 0) -> list[Pending]:
-        """Return the oldest rows that wait, up to about max_records, of those after an id.
-
-        Raises SpoolError."""
+        """Return the oldest that wait after an id, up to about max_records. Raises SpoolError."""
         rows: list[Pending] = []
         total = 0
         query = "SELECT * FROM pending WHERE id > ? ORDER BY id LIMIT ?"

@@ -242,6 +242,8 @@ def test_api_v2_write_names_bucket_and_organisation_and_shows_its_token(who, tol
             self.end_headers()
             self.wfile.write(answer)
 
+        do_GET = do_POST
+
         def log_message(self, *_args):
             pass
 

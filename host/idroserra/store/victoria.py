@@ -20,8 +20,8 @@ from idroserra.store.http import Http
 FRESH_S = 2.0  # two processes that start in the same second could not be told apart
 LOOK_EVERY_S = 1.0
 # Points wait for up to 2 s before they are a part in memory, whatever the interval; a part is due
-# after an interval, of 2 s at least; its threads look at what is due once an interval, with jitter.
-# The rest is for a machine that has other work.
+# after an interval, of 2 s at least; what is due is looked for once an interval, with jitter. The
+# rest is for a machine that has other work.
 LEAST_INTERVAL_S, INTERVALS, SLACK_S = 2.0, 3.0, 10.0
 
 _STARTED = re.compile(rb"^vm_app_start_timestamp (\d+)", re.MULTILINE)
