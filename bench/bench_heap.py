@@ -23,7 +23,8 @@ from pathlib import Path
 from rich.console import Console
 from rich.progress import track
 
-from idroserra import boards, image
+from idroserra import boards, image, micropython_board
+from idroserra import frozen as described
 
 ROOT = Path(__file__).resolve().parents[1]
 WORK = ROOT / "build" / "heap"
@@ -113,12 +114,17 @@ def frozen(name: str, built: Path, source: Path) -> Path:
     folder = WORK / name
     shutil.rmtree(folder / "image", ignore_errors=True)
     folder.mkdir(parents=True, exist_ok=True)
-    shutil.copytree(built / "idro", folder / "image" / "idro")
+    micropython_board.write(folder / "board", built, image.read_manifest(built),
+                            boards.load(name))
+    shutil.copytree(folder / "board" / "image" / "idro", folder / "image" / "idro")
     manifest = folder / "manifest.py"
     manifest.write_text('include("$(MPY_DIR)/extmod/asyncio")\nfreeze("image")\n')
     make(source / "ports" / "unix", f"BUILD={folder / 'build'}", f"FROZEN_MANIFEST={manifest}",
          *OPTIONS)
-    return folder / "build" / "micropython"
+    made = folder / "build" / "micropython"
+    if len(described.find(made.read_bytes())) != 1:
+        raise BenchError(f"{made}: `update build --firmware` would not find what is frozen in")
+    return made
 
 
 def fetched_source() -> Path:
