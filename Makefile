@@ -99,8 +99,14 @@ cover-safety: venv
 	@$(PY) -m coverage report
 .PHONY: cover-safety
 
+# pytest rewrites every test file before it runs it: here once, not in all workers at the same time.
+collect: venv web
+	@mkdir -p build
+	@$(VENV)/bin/pytest --collect-only -qq > build/collected || { cat build/collected; exit 1; }
+.PHONY: collect
+
 # Many tests wait for real servers and browsers: four workers more than a small machine has cores.
-pytest: venv web cover-safety
+pytest: venv web cover-safety collect
 	$(VENV)/bin/pytest -n $(WORKERS) --dist worksteal $(addprefix --ignore=,$(SAFETY_TESTS))
 
 # The long figures, run before they are claimed. Each says how long it takes.
