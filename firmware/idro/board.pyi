@@ -5,3 +5,5 @@ from typing import Any
 BOARD: dict[str, Any]
 VERSION: str
 SECURITY_COUNTER: int
+
+def wiring() -> dict[str, Any]: ...

@@ -121,6 +121,6 @@ class _Outage:
     def __init__(self):
         self.since_ms = None
         self.ended_ms = None
-        self.fault = None
+        self.fault: str | None = None
         self.bad_count = 0
         self.good_count = 0

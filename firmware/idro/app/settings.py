@@ -22,7 +22,7 @@ class Settings:
 
     def __init__(self, paths):
         self._paths = paths
-        self.values = table.defaults()
+        self.values: dict = table.defaults()
         self.rev = 0
         self.by = ""
         self.error = None
