@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from idrosim.chemistry import AIR_CO2_ATM, IONS, Solution
@@ -29,6 +29,7 @@ def random_totals(seed):
 
 @settings(max_examples=12, deadline=None)
 @given(st.integers(0, 10_000), st.booleans())
+@example(9577, False)
 def test_fleet_has_the_chemistry_of_one(seed, is_open):
     totals, temps_c = random_totals(seed)
     fleet = FleetSolution(temps_c)
@@ -47,7 +48,8 @@ def test_fleet_has_the_chemistry_of_one(seed, is_open):
         assert ec == pytest.approx(ecs[one], rel=1e-9)
         assert solution.co2 == pytest.approx(fleet.co2[one], rel=1e-7, abs=1e-15)
         if solution.si_brushite() > -90.0:
-            assert solution.si_brushite() == pytest.approx(brushite[one], abs=1e-8)
+            # A pH that is right to 1e-10 leaves up to 1.3e-8 here where phosphate is scarce.
+            assert solution.si_brushite() == pytest.approx(brushite[one], abs=1e-7)
 
 
 def test_temperatures_may_move_between_solves():
