@@ -109,9 +109,9 @@ def smallest_heap_kb(micropython: Path, root: Path) -> int:
     return enough_kb
 
 
-def frozen(name: str, built: Path, source: Path) -> Path:
+def frozen(name: str, built: Path, source: Path, *options: str) -> Path:
     """Return MicroPython for this machine, of 32 bits, with the image frozen in."""
-    folder = WORK / name
+    folder = source.parent / name
     shutil.rmtree(folder / "image", ignore_errors=True)
     folder.mkdir(parents=True, exist_ok=True)
     micropython_board.write(folder / "board", built, image.read_manifest(built),
@@ -120,7 +120,7 @@ def frozen(name: str, built: Path, source: Path) -> Path:
     manifest = folder / "manifest.py"
     manifest.write_text('include("$(MPY_DIR)/extmod/asyncio")\nfreeze("image")\n')
     make(source / "ports" / "unix", f"BUILD={folder / 'build'}", f"FROZEN_MANIFEST={manifest}",
-         *OPTIONS)
+         *OPTIONS, *options)
     made = folder / "build" / "micropython"
     if len(described.find(made.read_bytes())) != 1:
         raise BenchError(f"{made}: `update build --firmware` would not find what is frozen in")
