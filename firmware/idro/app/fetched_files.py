@@ -3,6 +3,7 @@ a file is `.part` until its hash is right."""
 
 import os
 
+from idro.app.fetching import remove, size_of
 from idro.errors import UpdateError
 from idro.protocol.kernel import MANIFEST
 from idro.update import slots
@@ -58,7 +59,7 @@ class FetchedFiles:
         if is_file(path, entry, buffer):
             await self._fetch.rest()
             return
-        _remove(path)
+        remove(path)
         self._fetch.make_folder(f"{self._fetch.slot}/{entry.path}")
         part = path + _PART
         runs = slots.running.slot
@@ -73,17 +74,17 @@ class FetchedFiles:
             if is_file(part, entry, buffer):
                 os.rename(part, path)
                 return
-            _remove(part)
+            remove(part)
         raise UpdateError(f"{entry.path} does not read back as its manifest says")
 
     def _there(self, path):
-        size = _size(f"{self._root}/{path}")
-        return size if size is not None else _size(f"{self._root}/{path}{_PART}") or 0
+        size = size_of(f"{self._root}/{path}")
+        return size if size is not None else size_of(f"{self._root}/{path}{_PART}") or 0
 
     async def _download(self, entry, part):
-        at = _size(part) or 0
+        at = size_of(part) or 0
         if at > entry.size:
-            _remove(part)
+            remove(part)
             at = 0
         is_new = at == 0
         while at < entry.size or is_new:
@@ -104,16 +105,3 @@ class FetchedFiles:
                     break
                 new.write(view[:count])
                 await self._fetch.rest()
-
-
-def _size(path):
-    """Return the bytes of a file, None where there is none."""
-    try:
-        return os.stat(path)[6]
-    except OSError:
-        return None
-
-
-def _remove(path):
-    if _size(path) is not None:
-        os.remove(path)

@@ -137,10 +137,10 @@ class Fetch:
         path = f"{self._root}/{MANIFEST}"
         if memory.manifest_sha256(self.slot) != binascii.unhexlify(offer.sha256):
             fetched.forget()
-            _remove(path)
+            remove(path)
             await self.small_file(MANIFEST, offer.size)
         if memory.manifest_sha256(self.slot) != binascii.unhexlify(offer.sha256):
-            _remove(path)
+            remove(path)
             raise UpdateError("its manifest is not the one that was offered")
         with open(f"{self._root}/{verify.SIGNATURE}", "wb") as file:
             file.write(offer.signature)
@@ -208,12 +208,12 @@ class Fetch:
         made = ""
         for part in folder.split("/"):
             made += "/" + part
-            if _size(made) is None:
+            if size_of(made) is None:
                 os.mkdir(made)
         self._made = folder
 
 
-def _size(path):
+def size_of(path):
     """Return the bytes of a file, None where there is none."""
     try:
         return os.stat(path)[6]
@@ -221,6 +221,7 @@ def _size(path):
         return None
 
 
-def _remove(path):
-    if _size(path) is not None:
+def remove(path):
+    """Take a file away, where there is one."""
+    if size_of(path) is not None:
         os.remove(path)
