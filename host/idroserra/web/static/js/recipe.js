@@ -106,11 +106,14 @@ export class RecipePanel {
 
   async send(verb) {
     const [path, body] = verb === "start" ? [this.path, { recipe: this.select.value }] : [`${this.path}/${verb}`, {}];
+    const before = state.nodes.get(this.node).recipe;
     this.busy(true);
     try {
       const { run } = await request(path, { method: "POST", body });
-      state.nodes.get(this.node).recipe = run;
-      this.render(state.nodes.get(this.node));
+      const node = state.nodes.get(this.node);
+      // What the live stream said since stands: this answer may be older than that.
+      if (node.recipe === before) node.recipe = run;
+      this.render(node);
       this.say("");
     } catch (error) {
       this.say(error.message);
