@@ -4,13 +4,17 @@ judge notices firmware that is broken on purpose.
 The whole of it, 3,150 cases and 500 seeds, is `make campaign-safety`.
 """
 
+import itertools
 import json
+import random
+import statistics
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
 from typer.testing import CliRunner
 
+from idro.control import plausibility
 from idroserra import boards, image
 from idroserra.cli import main
 from idroserra.cli_sim import app
@@ -32,6 +36,8 @@ def number(sensor, actuator, network, reset):
         found = found * len(choices) + list(choices).index(name)
     return found
 
+
+UV_PER_PH = 177_000  # of the front end of an analogue probe
 
 # Each actuator, network and reset is in one of them, and twelve sensor faults.
 SPREAD = (
@@ -243,6 +249,35 @@ def test_only_what_scatters_enough_to_be_called_noisy_forbids_doses(seed, forbid
     case = campaign_random.case(seed)
     assert "reservoir.ph noisy" in case.text
     assert any(one.text == "reservoir.ph is noisy" for one in case.terms.silences) == forbids
+
+
+def test_who_doses_by_hand_before_noise_can_be_known_breaks_nothing():
+    """0.18 pH of noise read each 20 s, and a dose by hand after seven samples of it."""
+    at_ms = 53_334_843
+    case = campaign_random.case(2002, 60.0)
+    noisy, = (one for one in case.terms.silences
+              if one.text == "reservoir.ph is noisy" and one.from_ms < at_ms < one.until_ms)
+    assert noisy.from_ms + noisy.detect_ms > at_ms
+    assert (noisy.detect_ms, noisy.most) == (140 * 20_000 + 40_000, 2)
+
+
+def samples_until_noisy(noise_ph, rng):
+    """Return after how many samples the firmware calls a probe of that noise noisy."""
+    track = plausibility.Track("ph")
+    for count in itertools.count(1):
+        burst = [rng.gauss(6.0, noise_ph) for _ in range(3)]
+        spread_uv = (max(burst) - min(burst)) * UV_PER_PH
+        value = statistics.median(burst)
+        if track.check(value, spread_uv, count * 20_000, plausibility.CALM) == "noisy":
+            return count
+    raise AssertionError("itertools.count never ends")
+
+
+@pytest.mark.parametrize("noise_ph", [0.151, 0.2, 0.3, 0.6])
+def test_noise_is_known_within_the_samples_that_the_judge_gives_it(noise_ph):
+    rng = random.Random(17)
+    worst = max(samples_until_noisy(noise_ph, rng) for _ in range(1_000))
+    assert worst <= campaign_random.noisy_samples(noise_ph) <= 4 * worst
 
 
 def test_a_file_that_is_none_of_ours_is_refused(tmp_path):
