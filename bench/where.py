@@ -6,6 +6,8 @@ Every seam (a task of the firmware, a call into a bus, the plant, the network) i
 between two switches goes to the part that was running. The harness line {"t": "where", "us":
 {part: microseconds}} tells before the end. Garbage is collected here before the heap is full, so
 that it can be timed. The stop-watch costs time itself: the shares are what counts.
+
+A seam that is not there any more ends the run: its time would go to whatever ran before it.
 """
 
 import gc
@@ -19,12 +21,42 @@ SHIM = SIM + "/idrosim/shim"
 PARTS = (
     "firmware sampling", "firmware control", "firmware records, network", "shim and devices",
     "broker and host end", "plant and probes", "scheduling", "garbage collection",
-    "lines of the trace", "outside",
+    "lines of the trace", "start of the firmware", "outside",
 )
-(SAMPLING, CONTROL, RECORDS, DEVICES, FAR_END, PLANT, SCHEDULING, GC, TRACE,
+(SAMPLING, CONTROL, RECORDS, DEVICES, FAR_END, PLANT, SCHEDULING, GC, TRACE, START,
  OUTSIDE) = range(len(PARTS))
 _LOW_FREE_B = 500_000
 _LOOK_EVERY = 100
+_EXIT_NO_SEAM = 5
+
+# module, class, method, part, arguments with its self. Those of the simulator are wrapped when the
+# board powers up, those of the firmware when it starts its first task: all of it is imported then.
+SIMULATOR_SEAMS = (
+    ("idrosim.world", "World", "_step_to", PLANT, 2),
+    ("idrosim.world", "World", "truth", PLANT, 1),
+    ("idrosim.shim.rig", "Rig", "emit_bytes", TRACE, 2),  # waits while its reader is behind
+    ("idrosim.shim.host_end", "HostEnd", "received", FAR_END, 3),
+    ("idrosim.shim.broker", "_Peer", "received", FAR_END, 2),
+    ("idrosim.shim.buses", "I2C", "_transfer", DEVICES, 4),
+    ("idrosim.shim.onewire_shim", "OneWire", "reset", DEVICES, 1),
+    ("idrosim.shim.onewire_shim", "OneWire", "readbit", DEVICES, 1),
+    ("idrosim.shim.onewire_shim", "OneWire", "writebyte", DEVICES, 2),
+    ("idrosim.shim.onewire_shim", "OneWire", "readinto", DEVICES, 2),
+    ("idrosim.shim.pins", "Pin", "value", DEVICES, 2),
+    ("idrosim.shim.virtual_net", "Socket", "read", DEVICES, 2),
+    ("idrosim.shim.virtual_net", "Socket", "write", DEVICES, 2),
+    ("idrosim.shim.virtual_net", "Poll", "wait", SCHEDULING, 2),
+)
+FIRMWARE_SEAMS = (
+    ("idro.safety.gate", "Gate", "observe", CONTROL, 2),
+    ("idro.app.loops", "Loops", "cycle", CONTROL, 1),
+    ("idro.app.node", "Node", "_keep_record", RECORDS, 1),
+)
+_TASKS = {"control": SAMPLING, "dosing": CONTROL}  # the others are records and the network
+
+
+class NoSeam(Exception):
+    """The code has changed: there is nothing to wrap at this place."""
 
 
 class Watch:
@@ -46,9 +78,15 @@ class Watch:
         self._part = part
         return before
 
-    def wrap(self, owner, name, part, args=2):
-        """Time every call of `owner.name`, which takes `args` arguments with its self."""
-        inner = getattr(owner, name)
+    def wrap(self, module, class_name, name, part, args):
+        """Time every call of a method that takes `args` arguments with its self.
+
+        Raises NoSeam.
+        """
+        owner = getattr(sys.modules.get(module), class_name, None)
+        inner = getattr(owner, name, None)
+        if inner is None:
+            raise NoSeam(f"{module}.{class_name}.{name}")
         turn = self.turn
 
         # Small frames on purpose: one too large for the stack, as *args makes it, lives in the
@@ -121,56 +159,24 @@ class Timed:
         self._coro.close()
 
 
-def wrap_parts(watch):
-    """Time the calls into the shim, the far end and the plant."""
-    from idrosim import world
-    from idrosim.shim import broker, buses, host_end, onewire_shim, pins, rig, virtual_net
+def wrap_simulator(watch, rig):
+    """Time the parts of the simulator, and have the firmware wrapped when it starts."""
+    from idrosim.shim import virtual_tasks
 
-    watch.wrap(world.World, "_step_to", PLANT)
-    watch.wrap(world.World, "truth", PLANT, 1)
-    watch.wrap(rig.Rig, "emit_bytes", TRACE)  # waits while its reader is behind
-    watch.wrap(host_end.HostEnd, "received", FAR_END, 3)
-    watch.wrap(broker._Peer, "received", FAR_END)
-    watch.wrap(buses.I2C, "_transfer", DEVICES, 4)
-    for name, args in (("reset", 1), ("readbit", 1), ("writebyte", 2), ("readinto", 2)):
-        watch.wrap(onewire_shim.OneWire, name, DEVICES, args)
-    watch.wrap(pins.Pin, "value", DEVICES)
-    for name in ("read", "write"):
-        watch.wrap(virtual_net.Socket, name, DEVICES)
-    watch.wrap(virtual_net.Poll, "ipoll", DEVICES)
-    ipoll = virtual_net.Poll.ipoll
-
-    def watched(self, timeout_ms=-1, flags=0):
-        watch.turn(SCHEDULING)  # whatever ended with an exception before
-        watch.look_after_heap()
-        return ipoll(self, timeout_ms)
-
-    virtual_net.Poll.ipoll = watched
-
-
-def wrap_simulator(watch):
-    """Time the parts, and every task of the firmware."""
-    from idrosim.shim import esp32_shim, rig, virtual_tasks
-
-    wrap_parts(watch)
+    for seam in SIMULATOR_SEAMS:
+        watch.wrap(*seam)
+    look_after_heap(watch)
     start_task = virtual_tasks.Task.__init__
+    watch.is_wrapped = False
 
     def init(self, coro, globals=None):
+        if not watch.is_wrapped:
+            watch.is_wrapped = True
+            or_end(rig, wrap_firmware, watch)
         start_task(self, Timed(watch, coro, RECORDS), globals)
 
     virtual_tasks.Task.__init__ = init
-    open_nvs = esp32_shim.NVS.__init__
-
-    def opened(self, namespace):
-        # The node opens its store first of all: everything is imported, nothing is built.
-        if not watch.is_wrapped:
-            watch.is_wrapped = True
-            wrap_firmware(watch)
-        open_nvs(self, namespace)
-
-    watch.is_wrapped = False
-    esp32_shim.NVS.__init__ = opened
-    stop = rig.Rig.stop
+    stop = type(rig).stop
 
     def told(self, exit_code):
         watch.turn(OUTSIDE)
@@ -178,26 +184,48 @@ def wrap_simulator(watch):
         self.emit({"t": "where", "us": us})
         stop(self, exit_code)
 
-    rig.Rig.stop = told
+    type(rig).stop = told
+
+
+def look_after_heap(watch):
+    """Look at the heap at every wait."""
+    from idrosim.shim import virtual_net
+
+    wait = virtual_net.Poll.wait
+
+    def watched(self, timeout_ms):
+        watch.turn(SCHEDULING)  # whatever ended with an exception before
+        watch.look_after_heap()
+        return wait(self, timeout_ms)
+
+    virtual_net.Poll.wait = watched
 
 
 def wrap_firmware(watch):
-    """Time what the firmware's tasks do, now that all of it is imported."""
-    modules = sys.modules
-    supervisor = modules["idro.safety.supervisor"].Supervisor
-    add = supervisor.add
-    parts = {"control": SAMPLING, "dosing": CONTROL}
+    """Time what the firmware's tasks do, now that all of it is imported. Raises NoSeam."""
+    for seam in FIRMWARE_SEAMS:
+        watch.wrap(*seam)
+    supervisor = getattr(sys.modules.get("idro.safety.supervisor"), "Supervisor", None)
+    keep = getattr(supervisor, "_keep", None)
+    if keep is None:
+        raise NoSeam("idro.safety.supervisor.Supervisor._keep")
 
-    def added(self, name, start, **more):
+    def kept(self, name, start, is_critical):
         def started():
-            return Timed(watch, start(), parts.get(name, RECORDS))
+            return Timed(watch, start(), _TASKS.get(name, RECORDS))
 
-        add(self, name, started, **more)
+        return keep(self, name, started, is_critical)
 
-    supervisor.add = added
-    watch.wrap(modules["idro.app.loops"].Loops, "cycle", CONTROL, 1)
-    watch.wrap(modules["idro.safety.gate"].Gate, "observe", CONTROL)
-    watch.wrap(modules["idro.app.node"].Node, "_keep_record", RECORDS, 1)
+    supervisor._keep = kept
+
+
+def or_end(rig, wrap, *args):
+    """Wrap, or name the seam that is not there and end the process."""
+    try:
+        wrap(*args)
+    except NoSeam as missing:
+        print("where.py: no seam", missing)
+        rig.stop(_EXIT_NO_SEAM)
 
 
 def main():
@@ -210,8 +238,8 @@ def main():
 
     def put_in_and_wrap(rig, network):
         put_in(rig, network)
-        wrap_simulator(watch)
-        watch.turn(SCHEDULING)
+        or_end(rig, wrap_simulator, watch, rig)
+        watch.turn(START)
 
     install.modules = put_in_and_wrap
     sys.path[0] = SHIM
