@@ -9,7 +9,7 @@ from idroserra.config import KeepConfig, StoreConfig
 from idroserra.store import EventPoint, SamplePoint
 from idroserra.store.influx import InfluxStore
 from idroserra.store.influx_columns import cut_of
-from idroserra.store.influx_rolls import HOURS, ROLLED
+from idroserra.store.influx_rolls import HOURS, LATE_MS, ROLLED
 from idroserra.store.sqlite import SqliteStore
 
 NODE = "idro-a1"
@@ -101,10 +101,10 @@ def test_charts_from_roll_ups_are_those_of_the_embedded_store(store, tmp_path):
 def test_a_chart_is_drawn_of_the_coarsest_that_fits(asked_min, width_min, of):
     policies = {rolled.policy for rolled in ROLLED}
     cut = cut_of(int(asked_min * MINUTE_MS), policies)
-    assert (cut.width_ms, cut.rolled.name) == (width_min * MINUTE_MS, of)
+    assert (cut.width_ms, cut.rolled[0].name) == (width_min * MINUTE_MS, of)
     before = cut_of(int(asked_min * MINUTE_MS), policies - {HOURS.policy})  # of a former version
     assert asked_min * MINUTE_MS <= before.width_ms
-    assert before.rolled.name != "1h"
+    assert "1h" not in {rolled.name for rolled in before.rolled}
 
 
 def test_the_newest_columns_are_there_before_they_are_rolled_up(store):
@@ -118,6 +118,26 @@ def test_the_newest_columns_are_there_before_they_are_rolled_up(store):
         assert len(times) >= least
         assert times == sorted(set(times))
         assert {column.mean for column in drawn["reservoir.ph"]} == {6}
+
+
+@pytest.mark.parametrize("width_min", [60, 360, 1_440])
+def test_what_is_too_new_for_hours_is_drawn_of_minutes(store, tmp_path, width_min):
+    init(store)
+    now = time.time_ns() // 1_000_000
+    embedded = SqliteStore(tmp_path / "store.db")
+    for kept in (store, embedded):
+        kept.write(points(now - 4 * DAY_MS, 4 * 24 * 60, MINUTE_MS), [])
+    init(store)  # rolls up what is there
+    start = (now - 5 * DAY_MS) // DAY_MS * DAY_MS
+    store._run(f"DELETE FROM sample WHERE time < {now - LATE_MS - 3 * MINUTE_MS}000000")
+    drawn, wanted = ({channel: [(c.unix_ms, c.min, pytest.approx(c.mean), c.max) for c in of]
+                      for channel, of in each.series(
+                          NODE, CHANNELS, start, start + 6 * DAY_MS, 6 * 1_440 // width_min + 1
+                      ).items()}
+                     for each in (store, embedded))
+    assert drawn == wanted
+    assert len(drawn["reservoir.ph"]) >= 4
+    embedded.close()
 
 
 def test_continuous_queries_roll_up_what_comes_in_time(store, eventually):

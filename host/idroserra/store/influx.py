@@ -109,12 +109,12 @@ class InfluxStore:
         may_be_rolled = width_ms >= influx_rolls.MINUTES.bucket_ms
         cut = influx_columns.cut_of(width_ms, self._rolled_policies() if may_be_rolled else ())
         for source, keys in _by_source(channels).items():
-            parts = influx_columns.parts(
+            asked = influx_columns.statements(
                 node, source, keys, (from_unix_ms, to_unix_ms), cut, self._now_unix_ms())
-            answers = self._query_all([part.statement for part in parts], "ms")
-            for part, rows in zip(parts, answers, strict=True):
-                for key, drawn in part.columns_of(rows).items():
-                    found[f"{source}.{key}"] += drawn
+            rows = [row for part in self._query_all(asked, "ms") for row in part]
+            for number, key in enumerate(keys):
+                found[f"{source}.{key}"] = influx_columns.columns(
+                    rows, 1 + 4 * number, cut.width_ms)
         return found
 
     def points(

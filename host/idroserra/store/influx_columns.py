@@ -7,65 +7,61 @@ as they are and put together here.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Sequence
-from functools import partial
+from collections.abc import Collection, Iterable, Sequence
 from typing import Any, NamedTuple
 
 from idroserra.store import Column
-from idroserra.store.influx_rolls import LATE_MS, ROLLED, Rolled
+from idroserra.store.influx_rolls import DAYS, HOURS, LATE_MS, MINUTES, ROLLED, Rolled
 from idroserra.store.lines import query_text
 
 MOST_READ = 6  # roll-ups a column that are read, not computed
 
-Rows = Sequence[Sequence[Any]]
-Columns = dict[str, list[Column]]
-
-
-class Part(NamedTuple):
-    """A statement, and what makes columns of its rows, by the key of the quantity."""
-
-    statement: str
-    columns_of: Callable[[Rows], Columns]
+Rows = Sequence[Sequence[Any]]  # a time, then min, sum, count and max of each quantity
 
 
 class Cut(NamedTuple):
-    """How a chart is cut into columns, and what it is drawn of; None: of raw points."""
+    """How a chart is cut into columns, and what it is drawn of: coarse first; none: raw points."""
 
     width_ms: int
-    rolled: Rolled | None
+    rolled: tuple[Rolled, ...]
 
 
 def cut_of(width_ms: int, policies: Collection[str]) -> Cut:
     """Return the cut for columns of at least `width_ms`, of the roll-ups that there are.
 
     The width is a multiple of the coarsest one that does not widen it by much; of all those that
-    it is a multiple of, the coarsest is read."""
+    it is a multiple of, the coarsest is read, and hours and minutes for what is too new for it."""
     there = [each for each in ROLLED if each.policy in policies]
     fit = [each for each in there if each.from_width_ms <= width_ms]
     if not fit:
-        return Cut(width_ms, None)
+        return Cut(width_ms, ())
     bucket_ms = fit[-1].bucket_ms
     width_ms = -(-width_ms // bucket_ms) * bucket_ms
-    return Cut(width_ms, [each for each in there if width_ms % each.bucket_ms == 0][-1])
+    coarsest = [each for each in there if width_ms % each.bucket_ms == 0][-1]
+    newer = [HOURS, MINUTES] if coarsest is DAYS else [MINUTES]
+    return Cut(width_ms, (coarsest, *(
+        each for each in newer if each in there and each is not coarsest)))
 
 
-def parts(
+def statements(
     node: str, source: str, keys: Sequence[str], span: tuple[int, int], cut: Cut, now_unix_ms: int
-) -> list[Part]:
-    """Return what draws the quantities of one source of a node over [from, to), in order."""
+) -> list[str]:
+    """Return what gives the Rows of one source of a node over [from, to), in order."""
     start, end = span
-    if cut.rolled is None:
-        return [_raw(node, source, keys, start, end, cut.width_ms)]
-    bucket_ms = cut.rolled.bucket_ms
-    # What is newer may not be rolled up yet; what came late for more than that has its mark. The
-    # hours are made of quarters, which are up to date by then.
-    edge = (now_unix_ms - LATE_MS - 2 * bucket_ms) // cut.width_ms * cut.width_ms
-    start = start // bucket_ms * bucket_ms
     found = []
-    if start < edge:
-        found.append(_rolled(node, source, keys, start, min(edge, end), cut.width_ms, cut.rolled))
-    if edge < end:
-        found.append(_raw(node, source, keys, max(edge, start), end, cut.width_ms))
+    if cut.rolled:
+        start = start // cut.rolled[0].bucket_ms * cut.rolled[0].bucket_ms
+    for rolled in cut.rolled:
+        # What is newer may not be rolled up yet; what came late for more than that has its mark.
+        # The hours are made of quarters, which are up to date by then.
+        edge = now_unix_ms - LATE_MS - 2 * rolled.bucket_ms
+        edge = min(end, edge // rolled.bucket_ms * rolled.bucket_ms)
+        if start < edge:
+            found.append(_of_rolled(node, source, keys, (start, edge), cut.width_ms, rolled,
+                                    is_newer=rolled is not cut.rolled[0]))
+            start = edge
+    if start < end:
+        found.append(_of_points(node, source, keys, (start, end), cut.width_ms))
     return found
 
 
@@ -76,52 +72,8 @@ def where(node: str, from_unix_ms: int, to_unix_ms: int) -> str:
     )
 
 
-def _raw(
-    node: str, source: str, keys: Sequence[str], start: int, end: int, width_ms: int
-) -> Part:
-    drawn = ",".join(f'min("{key}"),mean("{key}"),max("{key}")' for key in keys)
-
-    def columns_of(rows: Rows) -> Columns:
-        found: Columns = {key: [] for key in keys}
-        for row in rows:
-            for number, key in enumerate(keys):
-                low, mean, high = row[1 + 3 * number : 4 + 3 * number]
-                if low is not None:
-                    found[key].append(Column(row[0], low, mean, high))
-        return found
-
-    return Part(
-        f"SELECT {drawn} FROM sample WHERE {where(node, start, end)}"
-        f" AND source={query_text(source)} GROUP BY time({width_ms}ms) fill(none)", columns_of)
-
-
-def _rolled(
-    node: str, source: str, keys: Sequence[str], start: int, end: int, width_ms: int,
-    rolled: Rolled,
-) -> Part:
-    is_read = width_ms <= MOST_READ * rolled.bucket_ms
-    fields = ",".join(
-        f'"min_{key}","sum_{key}","count_{key}","max_{key}"' if is_read else
-        f'min("min_{key}"),sum("sum_{key}"),sum("count_{key}"),max("max_{key}")' for key in keys)
-    cut = "" if is_read else f" GROUP BY time({width_ms}ms) fill(none)"
-
-    def columns_of(rows: Rows) -> Columns:
-        joined = _each if width_ms == rolled.bucket_ms else partial(_joined, width_ms)
-        return {key: joined(rows, 1 + 4 * number) for number, key in enumerate(keys)}
-
-    return Part(
-        f'SELECT {fields} FROM "{rolled.policy}"."sample_{rolled.name}"'
-        f" WHERE {where(node, start, end)} AND source={query_text(source)}{cut}", columns_of)
-
-
-def _each(rows: Rows, at: int) -> list[Column]:
-    """Return a column of each roll-up: min, sum, count and max from place `at` of a row."""
-    return [Column(row[0], row[at], row[at + 1] / row[at + 2], row[at + 3])
-            for row in rows if row[at] is not None and row[at + 2]]
-
-
-def _joined(width_ms: int, rows: Rows, at: int) -> list[Column]:
-    """As _each(), of several roll-ups a column."""
+def columns(rows: Iterable[Sequence[Any]], at: int, width_ms: int) -> list[Column]:
+    """Return the columns of the quantity whose min, sum, count and max are from place `at` on."""
     found: list[Column] = []
     column_ms, low, total, count, high = -1, 0.0, 0.0, 0, 0.0
     for row in rows:
@@ -139,3 +91,24 @@ def _joined(width_ms: int, rows: Rows, at: int) -> list[Column]:
     if count:
         found.append(Column(column_ms, low, total / count, high))
     return found
+
+
+def _of_points(
+    node: str, source: str, keys: Sequence[str], span: tuple[int, int], width_ms: int
+) -> str:
+    drawn = ",".join(f'min("{key}"),sum("{key}"),count("{key}"),max("{key}")' for key in keys)
+    return (f"SELECT {drawn} FROM sample WHERE {where(node, *span)}"
+            f" AND source={query_text(source)} GROUP BY time({width_ms}ms) fill(none)")
+
+
+def _of_rolled(
+    node: str, source: str, keys: Sequence[str], span: tuple[int, int], width_ms: int,
+    rolled: Rolled, is_newer: bool,
+) -> str:
+    is_read = is_newer or width_ms <= MOST_READ * rolled.bucket_ms
+    fields = ",".join(
+        f'"min_{key}","sum_{key}","count_{key}","max_{key}"' if is_read else
+        f'min("min_{key}"),sum("sum_{key}"),sum("count_{key}"),max("max_{key}")' for key in keys)
+    cut = "" if is_read else f" GROUP BY time({width_ms}ms) fill(none)"
+    return (f'SELECT {fields} FROM "{rolled.policy}"."sample_{rolled.name}"'
+            f" WHERE {where(node, *span)} AND source={query_text(source)}{cut}")
