@@ -131,6 +131,18 @@ def test_what_one_node_gave_up_no_other_is_offered_and_the_page_says_so(host, si
     assert "idro-a went back" in rollout(host, of)["reason"]
 
 
+def test_a_file_that_is_changed_on_the_disk_of_the_host_stops_the_roll_out(host, signed):
+    node = node_at(host, "idro-a")
+    host.service.updates.library.add(release.pack(signed[1]))
+    path = "idro/app/part_c.mpy"
+    kept = host.service.config.data_dir / "releases" / signed[1].sha256 / path
+    kept.write_bytes(b"?" + kept.read_bytes()[1:])
+    of = begin(host, signed[1])
+    assert ends(host, of, "stopped")["idro-a"]["state"] == "cancelled"
+    assert "part_c.mpy: was changed since the release was taken in" in rollout(host, of)["reason"]
+    assert path not in node.received
+
+
 def test_a_node_is_asked_again_after_a_break_and_asks_on_where_it_was(tmp_path, mosquitto, signed):
     host = open_host(tmp_path, mosquitto.port, signed)
     try:

@@ -6,6 +6,7 @@ from __future__ import annotations
 import shutil
 import threading
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 from idroserra.errors import ConfigError, StoreUnavailable
@@ -13,13 +14,15 @@ from idroserra.update import release
 from idroserra.update.errors import BadRelease, UnknownRelease
 from idroserra.update.keys import PublicKey
 from idroserra.update.release import Release
+from idroserra.update.shelf import Shelf
 
 FOLDER = "releases"
 MOST_KEPT = 50
 
 
 class Library:
-    """All releases, in memory once read. Any thread may call."""
+    """All releases; their files stay on the disk until they are asked for. Any thread may call.
+    """
 
     def __init__(self, data_dir: Path, trusted: Sequence[PublicKey]) -> None:
         """Read what is kept; what no longer checks is passed over: `refused` says why."""
@@ -27,6 +30,7 @@ class Library:
         self.trusted = tuple(trusted)
         self._lock = threading.Lock()
         self._releases: dict[str, Release] = {}
+        self.shelf = Shelf()
         self.refused: dict[str, str] = {}
         for path in sorted(self._folder.glob("*")) if self._folder.is_dir() else ():
             self._take(path)
@@ -65,7 +69,7 @@ class Library:
     def _keep(self, found: Release) -> Release:
         with self._lock:
             if found.sha256 in self._releases:
-                return found
+                return self._releases[found.sha256]
             if len(self._releases) >= MOST_KEPT:
                 raise BadRelease(f"{MOST_KEPT} releases are kept already: remove one with "
                                  "`idroserra update remove`")
@@ -76,8 +80,7 @@ class Library:
                 half.rename(self._folder / found.sha256)
             except (OSError, ConfigError) as error:
                 raise StoreUnavailable(f"releases: {error}") from error
-            self._releases[found.sha256] = found
-            return found
+            return self._shelved(found)
 
     def _take(self, path: Path) -> None:
         if path.name.startswith("."):  # half written when the host ended
@@ -89,4 +92,10 @@ class Library:
             self.refused[path.name] = str(error)
             return
         if found.sha256 == path.name:
-            self._releases[found.sha256] = found
+            self._shelved(found)
+
+    def _shelved(self, found: Release) -> Release:
+        folder = self._folder / found.sha256
+        kept = replace(found, content=self.shelf.of(folder, found.manifest))
+        self._releases[found.sha256] = kept
+        return kept

@@ -27,7 +27,7 @@ from idroserra.update import book as books
 from idroserra.update import obstacles, rules, steps
 from idroserra.update.book import Book, NodeUpdate, Rollout
 from idroserra.update.choice import Wish, fitting
-from idroserra.update.errors import CannotOffer, UnknownRelease
+from idroserra.update.errors import BadRelease, CannotOffer, UnknownRelease
 from idroserra.update.keys import load_trusted
 from idroserra.update.library import Library
 from idroserra.update.release import Release
@@ -360,8 +360,13 @@ class Updates:
             update = self._under_way(node, ask.sha256)
             if update is None:
                 return
-            found = self.library.get(ask.sha256)
-            piece = piece_of(found, ask)
+            try:
+                found = self.library.get(ask.sha256)
+                piece = piece_of(found, ask)
+            except (UnknownRelease, BadRelease) as error:
+                with self._lock:
+                    self._end(self._rollouts[update.rollout], books.STOPPED, str(error), "host")
+                return
             if piece is not None:
                 self._parts.link.publish(contract.down_topic(node, "update_data"), piece)
             with self._lock:
