@@ -172,12 +172,12 @@ def pack_stored(boot_id: str, seq_upto: int, unix_ms: int) -> bytes:
 
 def pack_info(info: Info) -> bytes:
     """Return up/info."""
-    return bytes(messages.pack_info(info))
+    return bytes(messages_host.pack_info(info))
 
 
 def pack_config_report(report: ConfigReport) -> bytes:
     """Return up/config."""
-    return bytes(messages.pack_config_report(report))
+    return bytes(messages_host.pack_config_report(report))
 
 
 def pack_command(node: str, command: Command, mac: Mac) -> bytes:

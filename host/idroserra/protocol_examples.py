@@ -146,7 +146,7 @@ def up_messages() -> list[Message]:
         ),
         Message(
             "config", "The settings in force.", REPORT,
-            messages.pack_config_report(messages.ConfigReport(4, None, {"ph.target": 5.9})),
+            messages_host.pack_config_report(messages.ConfigReport(4, None, {"ph.target": 5.9})),
         ),
         Message(
             "update", "During an update: which bytes of the release the node wants next. It asks "
@@ -171,7 +171,8 @@ def down_messages() -> list[Message]:
             messages_host.pack_command(NODE, command, mac),
         ),
         Message(
-            "config", "The settings wanted, whole: one that is missing goes to its default.",
+            "config", "The settings wanted, whole: one that is missing goes to its default. "
+            "ASCII, nothing around the object.",
             CONFIG, messages_host.pack_config(NODE, config, mac),
         ),
         Message(
@@ -196,7 +197,7 @@ def down_messages() -> list[Message]:
 
 
 def _info() -> bytes:
-    packed: bytes = messages.pack_info(messages.Info(
+    packed: bytes = messages_host.pack_info(messages.Info(
         "0.1.0", "esp32-reservoir", "esp32", BOOT, 900, None, "none", "power_on", "9" * 64,
         ["reservoir.ph", "air.temp_c"], {"ph_down": "doser", "light": "dimmer"},
         [("0c41d977", 86_400_000)], True, 25, 183_600_000,

@@ -43,7 +43,7 @@ def events() -> Iterator[bytes]:
 
 
 def info() -> Iterator[bytes]:
-    yield messages.pack_info(messages.Info(
+    yield messages_host.pack_info(messages.Info(
         "1", "b", "esp32", BOOT, 1, 2, "host", "wdt", "", CHANNELS,
         {"ph_up": "doser", "circulation": "switch", "light": "dimmer"}, (("b-0", 7),), False, 25,
         9, messages.AS_FLASHED))
@@ -52,7 +52,7 @@ def info() -> Iterator[bytes]:
 def up() -> Iterator[bytes]:
     yield from info()
     yield messages.pack_ack(messages.Ack("c", "done", "", BOOT, 1))
-    yield messages.pack_config_report(messages.ConfigReport(1, "no", {"ph.target": 5.9}))
+    yield messages_host.pack_config_report(messages.ConfigReport(1, "no", {"ph.target": 5.9}))
     yield messages.pack_status(True)
 
 
@@ -104,7 +104,7 @@ def ha_values() -> Iterator[bytes]:
 
 
 def mqtt() -> Iterator[bytes]:
-    publish = bytes(mqtt_packets.publish(f"idro/v1/{NODE}/up/ack", b"hello", 1, True, 7))
+    publish = b"".join(mqtt_packets.publish(f"idro/v1/{NODE}/up/ack", [b"hello"], 1, True, 7))
     connack, suback = b"\x20\x02\0\0", b"\x90\x03\0\1\1"
     yield connack + suback + publish
     yield b"\x20\x03\0\x87\0" + mqtt_wire.pubacks((1, 2)) + b"\xe0\x01\x8e"

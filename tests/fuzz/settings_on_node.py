@@ -25,7 +25,7 @@ def take(kind, data, folder):
     if kind == "slot":
         return settings.values, settings.rev > 0
     try:
-        message = messages.unpack_config(NODE, data).message
+        message = messages.unpack_config(NODE, [data]).message
         settings.apply(message.rev, message.by, message.values)
     except (ProtocolError, SettingsError) as error:
         if not str(error):

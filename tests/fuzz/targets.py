@@ -14,6 +14,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any, NamedTuple
 
+import down_target
 import line_protocol
 import update_targets
 from mutated_boards import check_by_itself
@@ -112,19 +113,6 @@ def up(data: bytes) -> None:
             json.dumps(unpack(data)).encode()
 
 
-def down(data: bytes) -> None:
-    """What a node takes: it must be checked in form before it is believed."""
-    from idro.protocol import messages
-
-    with suppress(ProtocolError):
-        messages.unpack_stored(data)
-    for leaf, unpack in (("command", messages.unpack_command), ("config", messages.unpack_config)):
-        with suppress(ProtocolError):
-            signed = unpack(NODE, data)
-            assert signed.signed.startswith(f"idro/v1/{NODE}/down/{leaf}\n".encode())
-            assert len(signed.auth) == 64
-
-
 def release_manifest(data: bytes) -> None:
     """The manifest of a release, on host and node."""
     update_targets.release_manifest(data, _folder() / "manifest")
@@ -185,7 +173,13 @@ def mqtt_node(data: bytes) -> None:
     with suppress(LinkError):
         for at in range(0, len(data), 7):
             for first, body, whole in decoder.feed(data[at:at + 7]):
-                assert len(body) <= mqtt_packets.MAX_INBOUND_BYTES or not whole
+                if isinstance(body, list):
+                    assert whole
+                    assert mqtt_packets.size_of(body) <= mqtt_packets.MAX_INBOUND_BYTES
+                    with suppress(LinkError):
+                        mqtt_packets.read_publish(first, body)
+                    continue
+                assert len(body) <= mqtt_packets.WHOLE_BYTES
                 for read in (lambda f, b: mqtt_packets.read_publish(f, b),
                              lambda f, b: mqtt_packets.read_connack(b),
                              lambda f, b: mqtt_packets.read_packet_id(b, "PUBACK")):
@@ -368,7 +362,7 @@ TARGETS: dict[str, Target] = {
     "events": Target(events, _seeds("events"), (*_JSON, *_LINES)),
     "info": Target(info, _seeds("info"), _JSON),
     "up": Target(up, _seeds("up"), _JSON),
-    "down": Target(down, _seeds("down"), _JSON),
+    "down": Target(down_target.down, _seeds("down"), _JSON),
     "update": Target(update_targets.update, _seeds("updates"), (*_JSON, "../", "/")),
     "release-manifest": Target(release_manifest, _seeds("manifests"), (
         "\n", "end\n", "files 1 10", "../", "idro/app/", "kernel 1", "security_counter 1")),

@@ -95,7 +95,7 @@ class NodeClient:
 
     def report(self) -> None:
         report = ConfigReport(self.in_force[0], self.refusal, self.in_force[1])
-        self.publish("config", messages.pack_config_report(report), retain=True)
+        self.publish("config", messages_host.pack_config_report(report), retain=True)
 
     def info(self) -> Info:
         return Info("0.1.0", "esp32-reservoir", "esp32", self.boot_id, self.now_ms(),
@@ -117,7 +117,7 @@ class NodeClient:
         for leaf in ("command", "config", "stored"):
             client.subscribe(topics.down(self.node, leaf), qos=1)
         self.publish("status", messages.pack_status(True), retain=True)
-        self.publish("info", messages.pack_info(self.info()), retain=True)
+        self.publish("info", messages_host.pack_info(self.info()), retain=True)
         with self._changed:
             self._sent_upto = self.stored_upto
             self._changed.notify_all()
@@ -132,7 +132,7 @@ class NodeClient:
         if leaf == "stored":
             self._on_stored(messages.unpack_stored(message.payload))
         elif leaf == "config":
-            signed = messages.unpack_config(self.node, message.payload)
+            signed = messages.unpack_config(self.node, [message.payload])
             if self._is_authentic(signed):
                 self.configs.append(signed.message)
                 if self.refusal is None:
@@ -163,7 +163,9 @@ class NodeClient:
         self.publish("ack", messages.pack_ack(ack))
 
     def _is_authentic(self, signed: Any) -> bool:
-        mac = hmac.new(self.key, signed.signed, hashlib.sha256).hexdigest()
+        data = signed.signed
+        data = b"".join(data) if isinstance(data, list) else data
+        mac = hmac.new(self.key, data, hashlib.sha256).hexdigest()
         return hmac.compare_digest(mac, signed.auth)
 
     def _send_all(self) -> None:

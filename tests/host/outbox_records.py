@@ -1,7 +1,7 @@
 """An outbox for the tests: channels, records by number, and a host that stores what it gets."""
 
 from idro.net.outbox import MAX_BYTES, Outbox
-from idro.protocol import messages, messages_host
+from idro.protocol import messages_host
 
 CHANNELS = (
     "reservoir.ph", "reservoir.ec_us_cm", "reservoir.temp_c", "reservoir.level_mm",
@@ -62,7 +62,7 @@ def drain(outbox, limit=100_000, waits=None):
 def unpacked(found):
     """Return (leaf, Batch, position) of what next_batch() found, as the host reads it."""
     leaf, wired, position = found
-    payload = messages.pack_batch(wired)
+    payload = messages_host.pack_batch(wired)
     assert len(payload) <= 1_400 or len(wired.records) == 1
     unpack = messages_host.unpack_telemetry if leaf == "telemetry" else messages_host.unpack_event
     batch = unpack(payload)

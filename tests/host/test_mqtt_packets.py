@@ -28,7 +28,7 @@ def test_the_decoder_takes_any_bytes(pieces):
 )
 def test_the_decoder_finds_every_packet_however_the_stream_is_cut(sizes, cuts, qos):
     stream = b"".join(
-        bytes(packets.publish("t/ü", bytes((7,)) * size, qos, True, 9)) for size in sizes
+        b"".join(packets.publish("t/ü", [bytes((7,)) * size], qos, True, 9)) for size in sizes
     )
     decoder = packets.Decoder()
     found = []
@@ -44,5 +44,10 @@ def test_the_decoder_finds_every_packet_however_the_stream_is_cut(sizes, cuts, q
         assert (topic, got_qos, retain) == ("t/ü", qos, True)
         assert packet_id == (9 if qos else None)
         assert whole == (size + 6 + 2 * qos <= packets.MAX_INBOUND_BYTES)
+        is_in_pieces = isinstance(payload, list)
+        assert is_in_pieces == (size + 6 + 2 * qos > packets.WHOLE_BYTES and whole)
+        if is_in_pieces:
+            assert max(map(len, payload)) <= 700
+            assert len(payload) <= 2 + size // 512
         if whole:
-            assert payload == bytes((7,)) * size
+            assert (b"".join(payload) if is_in_pieces else payload) == bytes((7,)) * size

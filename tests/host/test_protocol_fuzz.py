@@ -37,7 +37,7 @@ def unpack_command(data):
 
 
 def unpack_config(data):
-    return messages.unpack_config(NODE, data).message
+    return messages.unpack_config(NODE, [data]).message
 
 
 def pack_command(message):
@@ -60,14 +60,14 @@ CODECS = {
         messages.Batch("b-1", 5, None, 1, [EVENT]),
     ),
     "info": (
-        messages.pack_info, messages_host.unpack_info,
+        messages_host.pack_info, messages_host.unpack_info,
         messages.Info("1", "b", "esp32", "b-1", 1, 2, "host", "wdt", "", ("reservoir.ph",),
                       {"ph_up": "doser"}, (("b-0", 7),), False, 25, 9, messages.AS_FLASHED),
     ),
     "ack": (messages.pack_ack, messages_host.unpack_ack, messages.Ack("c", "done", "", "b-1", 1)),
     "stored": (messages_host.pack_stored, messages.unpack_stored, messages.Stored("b-1", 1, 2)),
     "config_report": (
-        messages.pack_config_report, messages_host.unpack_config_report,
+        messages_host.pack_config_report, messages_host.unpack_config_report,
         messages.ConfigReport(1, "no", node_settings.defaults()),
     ),
     "command": (

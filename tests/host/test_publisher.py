@@ -27,23 +27,28 @@ SPEED = 4  # the node's time runs so much faster than ours
 class Node:
     """Outbox and publisher of a node, on a thread with its own event loop."""
 
-    def __init__(self, folder, port, boot_id="0000b001"):
+    def __init__(self, folder, port, boot_id="0000b001", has_memory=True):
         self.clock = NodeClock(SPEED)
         self.boot_id = boot_id
         self.outbox = Outbox(str(folder), boot_id, CHANNELS, self.clock)
         self.commands, self.configs, self.stored = [], [], []
+        self.has_memory = has_memory  # for what it says of itself
+        self.refusals = []
         handlers = Handlers(
             self.info, self.report, self.commands.append, self.configs.append, self.stored.append,
             lambda leaf, payload: None,
         )
         broker = Broker("127.0.0.1", port, NODE, None, asyncio.open_connection)
         self.publisher = Publisher(broker, self.outbox, self.clock, handlers, random.randint)
+        self.publisher.on_no_memory = lambda: self.refusals.append(self.clock.now_ms())
         self._loop = asyncio.new_event_loop()
         self._task = None
         self._thread = threading.Thread(target=self._run)
         self._thread.start()
 
     def info(self):
+        if not self.has_memory:
+            raise MemoryError
         return messages.Info(
             "0.1.0", "test", "esp32", self.boot_id, self.clock.now_ms(), None, "none",
             "power_on", "", CHANNELS, {"ph_down": "doser"}, self.outbox.boots(), False, 100, 0,
@@ -102,8 +107,8 @@ def nodes(tmp_path, mosquitto):
     """nodes(boot_id) starts a node on one flash; all are stopped at the end."""
     started = []
 
-    def start(boot_id="0000b001"):
-        started.append(Node(tmp_path / "flash", mosquitto.port, boot_id))
+    def start(boot_id="0000b001", **more):
+        started.append(Node(tmp_path / "flash", mosquitto.port, boot_id, **more))
         return started[-1]
 
     yield start
@@ -221,7 +226,7 @@ def test_takes_commands_settings_and_acks_and_refuses_what_is_none_of_ours(
     host.keep(NODE, "command", b"kept by the broker")
     host.keep(NODE, "config", b"wanted settings")
     node = nodes()
-    eventually(lambda: node.configs == [b"wanted settings"], 10, "settings")
+    eventually(lambda: node.configs == [[b"wanted settings"]], 10, "settings")
     host.send(NODE, "stored", b"{}")
     host.send(NODE, "command", b"x" * 5_000)
     host.send(NODE, "command", b"a command")
@@ -236,6 +241,40 @@ def test_takes_commands_settings_and_acks_and_refuses_what_is_none_of_ours(
     node.call(node.publisher.tell_config)
     eventually(lambda: host.topics.count("config") > told_count, 10, "the report again")
     assert node.publisher.lost_acks_count == 0
+
+
+def test_where_memory_is_refused_records_go_on_and_the_rest_is_told_later(
+    nodes, hosts, eventually
+):
+    host = hosts()
+    node = nodes(has_memory=False)
+    node.append(30)
+    eventually(lambda: node.call(lambda: node.outbox.count) == 0, 20, "an empty outbox")
+    assert "info" not in host.told
+    assert node.refusals
+    assert node.publisher.connected
+    node.has_memory = True
+    eventually(lambda: "info" in host.told, 30, "who it is")
+    assert node.publisher.starved_ms == 0
+
+
+def test_a_line_that_never_gets_memory_is_seen_to_starve(nodes, hosts, eventually):
+    host = hosts()
+    node = nodes()
+    eventually(lambda: "info" in host.told, 20, "a link")
+    node.call(setattr, node.outbox, "next_batch", refuse)
+    for _ in range(20):
+        count = len(node.refusals)
+        node.append(1)
+        eventually(lambda count=count: len(node.refusals) > count or node.publisher.starved_ms,
+                   10, "a refusal")
+    eventually(lambda: node.call(lambda: node.publisher.starved_ms) > 0, 10, "it to starve")
+    assert node.publisher.connected
+    assert node.call(lambda: node.outbox.count) == 20
+
+
+def refuse(*_):
+    raise MemoryError
 
 
 SCRIPT = """

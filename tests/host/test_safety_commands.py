@@ -212,7 +212,12 @@ def test_seen_ids_stay_few(tmp_path):
 
 
 def config_payload(rev, values, key=KEY):
-    return messages_host.pack_config(NODE, Config(rev, "ann", values), lambda data: mac(data, key))
+    data = messages_host.pack_config(NODE, Config(rev, "ann", values), lambda data: mac(data, key))
+    return in_pieces(data)
+
+
+def in_pieces(data, size=50):
+    return [data[at:at + size] for at in range(0, len(data), size)]
 
 
 def test_a_config_is_taken_once_and_only_with_a_higher_rev(world, tmp_path):
@@ -238,7 +243,7 @@ def test_config_mutations_never_leave_the_ranges(world, tmp_path):
         body = json.dumps({"v": 1, "rev": rev, "by": "ann", "values": values})[:-1]
         auth = mac(f"idro/v1/{NODE}/down/config\n{body}".encode())
         payload = f'{body},"auth":"{auth}"}}'.encode()
-        world.commands.receive_config(payload, settings)
+        world.commands.receive_config(in_pieces(payload), settings)
         for key, value in settings.values.items():
             messages.settings.check_value(key, value)
         settings_again = messages.settings.check(settings.values)

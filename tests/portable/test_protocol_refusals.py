@@ -104,7 +104,7 @@ def test_wrong_info_is_refused_by_its_field():
         ("outputs", {"PH": "doser"}), ("boots", [["a"]]), ("boots", [["a", -1]]),
         ("at_ms", None), ("image_sha256", "a" * 65), ("version", 3),
     ):
-        obj = json.loads(messages.pack_info(INFO))
+        obj = json.loads(messages_host.pack_info(INFO))
         obj[field] = value
         refused(messages_host.unpack_info, json.dumps(obj).encode(), "")
 
@@ -118,7 +118,7 @@ def test_wrong_settings_are_refused_by_their_key():
         ('{"level.low_mm":220}', ("level.target_mm",)),
     ):
         data = sealed(f'{{"v":1,"rev":1,"by":"anna","values":{values}')
-        refused(lambda data: messages.unpack_config(NODE, data), data, "values", *words)
+        refused(lambda data: messages.unpack_config(NODE, [data]), data, "values", *words)
 
 
 def test_what_is_no_message_is_refused():
@@ -141,7 +141,7 @@ def test_deep_nesting_is_refused():
                 refused(unpack, data, "")
         values = '{"ph.target":' + str(deep, "utf-8") + "}"
         data = sealed('{"v":1,"rev":1,"by":"anna","values":' + values)
-        refused(lambda data: messages.unpack_config(NODE, data), data, "")
+        refused(lambda data: messages.unpack_config(NODE, [data]), data, "")
 
 
 def test_half_characters_are_refused():

@@ -33,7 +33,7 @@ CONTRACT = ("idro.errors", "idro.protocol")
 # The most specific package first.
 LAYERS = (
     Layer("idro.errors", (), frozenset()),
-    Layer("idro.protocol", CONTRACT, frozenset({"binascii", "collections", "json",
+    Layer("idro.protocol", CONTRACT, frozenset({"binascii", "collections", "io", "json",
                                                     "math", "struct"})),
     Layer("idro.control", ("idro.control", "idro.protocol"), frozenset({"collections", "math"})),
     Layer("idro.drivers", ("idro.drivers", "idro.errors", "idro.protocol.faults"),

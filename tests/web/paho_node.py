@@ -72,7 +72,7 @@ class PahoNode:
     def announce(self):
         """Say what a node says on connecting."""
         self._publish("status", messages.pack_status(True))
-        self._publish("info", messages.pack_info(messages.Info(
+        self._publish("info", messages_host.pack_info(messages.Info(
             "0.1.0", "esp32-reservoir", "esp32", BOOT_ID, self.at_ms, self._boot_unix_ms, "host",
             "power_on", "ab" * 32, CHANNELS, OUTPUTS, (), self.has_button,
             self.granted_pct, self.earn_left_ms, messages.AS_FLASHED)))
@@ -80,7 +80,7 @@ class PahoNode:
 
     def report(self, rev, error=None):
         """Say which settings are in force."""
-        self._publish("config", messages.pack_config_report(
+        self._publish("config", messages_host.pack_config_report(
             messages.ConfigReport(rev, error, self.values)))
 
     def read(self, values=None, faults=None, ago_ms=0, at_ms=None):
@@ -142,14 +142,16 @@ class PahoNode:
                     signed.message.id, self.answer, self.reason, BOOT_ID, self.at_ms)
                 client.publish(topics.up(self.node, "ack"), messages.pack_ack(ack), qos=1)
         elif leaf == "config" and message.payload:
-            signed = messages.unpack_config(self.node, message.payload)
+            signed = messages.unpack_config(self.node, [message.payload])
             self._check(signed)
             if self.refuse_config is None:
                 self.values = signed.message.values
             report = messages.ConfigReport(signed.message.rev, self.refuse_config, self.values)
             client.publish(topics.up(self.node, "config"),
-                           messages.pack_config_report(report), qos=1, retain=True)
+                           messages_host.pack_config_report(report), qos=1, retain=True)
 
     def _check(self, signed):
-        wanted = hmac.new(self.key, signed.signed, hashlib.sha256).hexdigest()
+        data = signed.signed
+        data = b"".join(data) if isinstance(data, list) else data
+        wanted = hmac.new(self.key, data, hashlib.sha256).hexdigest()
         assert hmac.compare_digest(wanted, signed.auth), "the host's signature is wrong"

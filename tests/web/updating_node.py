@@ -7,7 +7,7 @@ import threading
 
 from paho_node import BOOT_ID, CHANNELS, OUTPUTS, PahoNode
 
-from idro.protocol import messages, topics, update_messages
+from idro.protocol import messages, messages_host, topics, update_messages
 from idro.protocol.kernel import KERNEL
 
 AGAIN_S = 0.5
@@ -43,7 +43,7 @@ class UpdatingNode(PahoNode):
         self.report(0)
 
     def say_what_runs(self):
-        self._publish("info", messages.pack_info(messages.Info(
+        self._publish("info", messages_host.pack_info(messages.Info(
             "0.1.0", "esp32-reservoir", "esp32", BOOT_ID, self.at_ms, self._boot_unix_ms, "host",
             "power_on", "ab" * 32, CHANNELS, OUTPUTS, (), True, 100, 0, self.running)))
 

@@ -49,6 +49,7 @@ class Link:
         commands.send_ack = self._publisher.send_ack
         node.updates.ask = self._publisher.ask
         self._publisher.on_alive = self._publisher_lives
+        self._publisher.on_no_memory = self._no_memory
         self.wifi.on_alive = self._wifi_lives
         node.supervisor.add("wifi", self.wifi.run, silent_ms=_SILENT_MS)
         node.supervisor.add("link", self._publisher.run, silent_ms=_SILENT_MS)
@@ -67,10 +68,18 @@ class Link:
         """True while an answer to a command waits for the line."""
         return self._publisher is not None and self._publisher.has_unsent_ack
 
+    @property
+    def starved_ms(self):
+        """For how long every attempt to say something was refused memory."""
+        return 0 if self._publisher is None else self._publisher.starved_ms
+
     def tell_info(self):
         """Publish up/info anew."""
         if self._publisher is not None:
             self._publisher.tell_info()
+
+    def _no_memory(self):
+        self._node.no_memory("line")
 
     def _publisher_lives(self):
         self._node.supervisor.beat("link")
@@ -93,9 +102,9 @@ class Link:
         settings = self._node.settings
         return ConfigReport(settings.rev, self._config_error, settings.values)
 
-    def _on_config(self, payload):
+    def _on_config(self, pieces):
         settings = self._node.settings
-        changed, error = self._commands.receive_config(payload, settings)
+        changed, error = self._commands.receive_config(pieces, settings)
         if changed is None and error is None:
             return
         self._config_error = error

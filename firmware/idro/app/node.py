@@ -44,6 +44,9 @@ _GRACE_MS = 10_000
 _HOUSEKEEPING_MS = 60_000
 # While a person calibrates, who watches the reading settle.
 _CALIBRATING_EVERY_MS = 2_000
+# Refused memory is told of that often at most; the line may be without for so long.
+_TELL_MEMORY_MS = 600_000
+_STARVED_MS = 900_000
 # Before a reset after a failure: half a minute, all off, so that a crash loop wears no flash out.
 _PAUSES = 10
 _PAUSE_MS = 3_000
@@ -84,6 +87,8 @@ class Node:
         self.link = Link(self, commands)
         self._housekeeping_due_ms = 0
         self._heap_free_b = 0
+        self._refused_part, self._refused_count = "", 0  # since it was told last
+        self._refused_told_ms = -_TELL_MEMORY_MS
         if not self.kept.has_day:
             # A board that never knew the time begins its first day when it is switched on.
             self.clock.start_day_at(self.settings.values["light.on_minute"] * 60)
@@ -96,6 +101,13 @@ class Node:
             self.outbox.append_event(self.clock.now_ms(), kind, detail)
         except (OSError, ProtocolError) as error:
             print("event lost:", kind, error)
+        except MemoryError:
+            self.no_memory("events")
+
+    def no_memory(self, part):
+        """Memory was refused to a part that goes on without what it was for."""
+        self._refused_part = part
+        self._refused_count += 1
 
     async def run(self):
         """Run for ever. Ends only by an exception, and then the board is to be reset."""
@@ -200,17 +212,31 @@ class Node:
             self._housekeeping_due_ms = now_ms + _HOUSEKEEPING_MS
             self._watch_flash()
             self._watch_authority()
-            gc.collect()
-            self._heap_free_b = gc.mem_free()
-        at_ms, numbers, faults = self.telemetry.record(
-            values["reservoir.area_cm2"], self._heap_free_b, self.outbox.count,
-            self.link.wifi.rssi_dbm(),
-        )
+            self._watch_memory()
         try:
+            at_ms, numbers, faults = self.telemetry.record(
+                values["reservoir.area_cm2"], self._heap_free_b, self.outbox.count,
+                self.link.wifi.rssi_dbm(),
+            )
             self.outbox.append_telemetry(at_ms, numbers, faults)
             self.kept.save(self.clock.second_of_day(values["clock.utc_offset_min"]))
         except (OSError, ProtocolError) as error:
             print("record lost:", error)
+        except MemoryError:
+            self.no_memory("records")
+
+    def _watch_memory(self):
+        """Tell of memory that was refused; where the line got none for long, begin anew."""
+        gc.collect()
+        self._heap_free_b = gc.mem_free()
+        now_ms = self.clock.now_ms()
+        if self._refused_count and now_ms - self._refused_told_ms >= _TELL_MEMORY_MS:
+            detail = {"part": self._refused_part, "count": self._refused_count}
+            self._refused_count = 0
+            self._refused_told_ms = now_ms
+            self.record("memory_refused", detail)
+        if self.link.starved_ms > _STARVED_MS and not self.doses.is_busy:
+            self.restart("no memory for the line")
 
     def take_settings(self, by, changed):
         """Put changed settings in force; drivers and loops read the very same dict."""

@@ -1,20 +1,22 @@
 """The settings in force, in two slots on flash: each write leaves the last good copy alone.
 
-A slot is one line "idro1 <bytes> <crc32>" and the JSON of {rev, by, values}. A damaged slot is
-passed over; with none left the defaults hold, and they do not dose.
+A slot is one line "idro1 <bytes> <crc32>" and the JSON of {rev, by, values}, written and read in
+pieces: a crowded heap has no room for it in one. A damaged slot is passed over; with none left the
+defaults hold, and they do not dose.
 """
 
-import binascii
 import errno
-import json
 import os
+from binascii import crc32
 
-from idro.errors import SettingsError
+from idro.errors import ProtocolError, SettingsError
 from idro.protocol import settings as table
-from idro.protocol.fields import is_integer
+from idro.protocol.fields import is_integer, load_object
+from idro.protocol.pieces import PIECE_BYTES, dumped
 
 _MAGIC = b"idro1"
 _MAX_BYTES = 8_192
+_MAX_HEAD_BYTES = 32
 
 
 class Settings:
@@ -33,13 +35,15 @@ class Settings:
         """Check, write and put in force. Raises SettingsError; then the old ones stay."""
         if rev <= self.rev:
             raise SettingsError("rev", f"{rev} is not above {self.rev}")
-        checked = table.check(values)
-        changed = {key: value for key, value in checked.items() if value != self.values[key]}
         slot = 0 if self._newest == 1 else 1
         try:
-            self._write(self._paths[slot], {"rev": rev, "by": by, "values": values})
+            checked = table.check(values)
+            changed = {key: value for key, value in checked.items() if value != self.values[key]}
+            _write(self._paths[slot], {"rev": rev, "by": by, "values": values})
         except OSError as error:
             raise SettingsError("rev", f"cannot be written: {error}") from None
+        except MemoryError:
+            raise SettingsError("rev", "no memory was left: send it again") from None
         self._newest = slot
         self.rev = rev
         self.by = by
@@ -52,15 +56,12 @@ class Settings:
         is_damaged = False
         for slot, path in enumerate(self._paths):
             try:
-                with open(path, "rb") as file:
-                    data = file.read()
+                rev, by, values = _read(path)
             except OSError as error:
                 if error.errno != errno.ENOENT:
                     self.error = f"settings cannot be read: {error!r}"
                 continue
-            try:
-                rev, by, values = _decode(data)
-            except SettingsError:
+            except (SettingsError, ProtocolError):
                 is_damaged = True
                 continue
             if self._newest is None or rev > self.rev:
@@ -71,28 +72,52 @@ class Settings:
         if is_damaged:
             self.error = "a settings slot was damaged: the last good one is in force"
 
-    def _write(self, path, stored):
-        text = json.dumps(stored).encode()
-        head = b"%s %d %08x\n" % (_MAGIC, len(text), binascii.crc32(text) & 0xFFFFFFFF)
-        with open(path + ".new", "wb") as file:
-            file.write(head)
-            file.write(text)
-        os.rename(path + ".new", path)
+
+def _write(path, stored):
+    """Put `stored` into a slot; until it is whole the old content stays. Raises OSError."""
+    size, crc = _sum(dumped(stored))
+    with open(path + ".new", "wb") as file:
+        file.write(_head(size, crc))
+        for piece in dumped(stored):
+            file.write(piece)
+    os.rename(path + ".new", path)
 
 
-def _decode(data):
-    """Return (rev, by, values) of a slot. Raises SettingsError."""
-    head, newline, text = data[:_MAX_BYTES].partition(b"\n")
-    parts = head.split(b" ")
-    if not newline or len(parts) != 3 or parts[0] != _MAGIC or parts[1] != b"%d" % len(text):
-        raise SettingsError("slot", "damaged head")
-    if parts[2] != b"%08x" % (binascii.crc32(text) & 0xFFFFFFFF):
-        raise SettingsError("slot", "damaged text")
+def _read(path):
+    """Return (rev, by, values) of a slot. Raises SettingsError, ProtocolError and OSError."""
+    with open(path, "rb") as file:
+        head = file.readline(_MAX_HEAD_BYTES)
+        if head != _head(*_sum(_pieces(file))):
+            raise SettingsError("slot", "damaged")
+        file.seek(len(head))
+        stored = load_object(_pieces(file), "slot")
     try:
-        stored = json.loads(str(text, "utf-8"))
         rev, by, values = stored["rev"], stored["by"], stored["values"]
-    except (ValueError, KeyError, TypeError):
+    except KeyError:
         raise SettingsError("slot", "not the settings of a node") from None
     if not is_integer(rev) or not isinstance(values, dict):
         raise SettingsError("slot", "not the settings of a node")
     return rev, by, table.check(values)
+
+
+def _head(size, crc):
+    return b"%s %d %08x\n" % (_MAGIC, size, crc)
+
+
+def _sum(pieces):
+    """Return (bytes, CRC-32) of what the pieces are together."""
+    size = crc = 0
+    for piece in pieces:
+        size += len(piece)
+        crc = crc32(piece, crc) & 0xFFFF_FFFF
+    return size, crc
+
+
+def _pieces(file):
+    """Yield the rest of a slot's file. Raises SettingsError for one that is too large."""
+    for _ in range(_MAX_BYTES // PIECE_BYTES):
+        piece = file.read(PIECE_BYTES)
+        if not piece:
+            return
+        yield piece
+    raise SettingsError("slot", "damaged")

@@ -114,6 +114,8 @@ class Updates:
             self._tell("update_refused", offer, reason=error.why[:200])
         except OSError as error:
             self._tell("update_refused", offer, reason=f"flash failed: {error!r}"[:200])
+        except MemoryError:
+            self._tell("update_refused", offer, reason="no memory was left: send it again")
 
     async def _watch_trial(self):
         from idro.app.trial import watch

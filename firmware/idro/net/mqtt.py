@@ -21,10 +21,11 @@ Options = namedtuple(
     "Options",
     ("client_id", "user", "password", "will_topic", "will_payload", "keepalive_s", "response_ms"),
 )
+# payload: bytes, a large one (mqtt_packets.WHOLE_BYTES) a list of them.
 Message = namedtuple("Message", ("topic", "payload", "retain"))
 
 MAX_IN_FLIGHT = 4
-MAX_IN_FLIGHT_BYTES = 6_000  # copies kept in RAM until PUBACK
+MAX_IN_FLIGHT_BYTES = 3_000  # in RAM until PUBACK: from there on publishing waits
 MAX_INBOX = 8
 _CROWDED = 12  # packets not yet handed to the stream: publishing waits
 _MAX_OUTGOING = 24
@@ -63,6 +64,7 @@ class Client:
         self.error = None  # the LinkError that ended the link
         self.is_connected = False
         self.oversized_count = 0
+        self._starved_count = 0
 
     async def connect(self, host, port):
         """Open the stream and log in. Raises LinkError."""
@@ -93,7 +95,8 @@ class Client:
             raise LinkError(f"broker: refused to subscribe to {', '.join(topics)}")
 
     async def publish(self, topic, payload, qos=1, retain=False):
-        """Hand a message to the link as soon as the window has room. Raises LinkError.
+        """Hand a message, bytes or a list of them, to the link as soon as the window has room.
+        Raises LinkError.
 
         Returning does not mean that it arrived: PUBACK only paces (see `until_acknowledged`).
         """
@@ -101,6 +104,7 @@ class Client:
         if not self.has_room:
             await self._until(lambda: self.has_room)
         packet_id = self._next_packet_id() if qos else None
+        payload = payload if isinstance(payload, list) else [payload]
         packet = packets.publish(topic, payload, qos, retain, packet_id)
         if qos:
             due_ms = self._clock.now_ms() + self._options.response_ms
@@ -125,13 +129,18 @@ class Client:
             raise self.error
 
     @property
+    def refused_count(self):
+        """How many times memory was refused for a message, or for the link."""
+        return self._decoder.refused_count + self._starved_count
+
+    @property
     def has_room(self):
         """True when publish() would not wait."""
         if len(self._in_flight) >= MAX_IN_FLIGHT or len(self._outgoing) >= _CROWDED:
             return False
         in_flight_bytes = 0
         for entry in self._in_flight.values():
-            in_flight_bytes += len(entry[0])
+            in_flight_bytes += packets.size_of(entry[0])
         return in_flight_bytes < MAX_IN_FLIGHT_BYTES
 
     async def close(self, *, politely=False):
@@ -177,6 +186,8 @@ class Client:
             self._end(error.why)
         except OSError as error:
             self._end(f"broker: read {error!r}")
+        except MemoryError:
+            self._end_starved("read")
         finally:
             self._end("reading ended")  # nothing else may leave a link without a reader
 
@@ -190,11 +201,12 @@ class Client:
                     packet = self._outgoing.pop(0)
                     self._sent_ms = self._clock.now_ms()
                     self._due_ms["write"] = self._sent_ms + self._options.response_ms
-                    self._writer.write(packet)
-                    undrained_bytes += len(packet)
-                    if undrained_bytes > _UNDRAINED_BYTES:
-                        undrained_bytes = 0
-                        await self._writer.drain()
+                    for piece in packet if isinstance(packet, list) else (packet,):
+                        self._writer.write(piece)
+                        undrained_bytes += len(piece)
+                        if undrained_bytes > _UNDRAINED_BYTES:
+                            undrained_bytes = 0
+                            await self._writer.drain()
                     del self._due_ms["write"]
                 self._changed.set()
                 if is_crowded:
@@ -203,6 +215,8 @@ class Client:
                 await self._queued.wait()
         except OSError as error:
             self._end(f"broker: write {error!r}")
+        except MemoryError:
+            self._end_starved("write")
         finally:
             self._end("writing ended")
 
@@ -215,6 +229,8 @@ class Client:
                 self._signal()
         except LinkError as error:
             self._end(error.why)
+        except MemoryError:
+            self._end_starved("keep the deadlines")
         finally:
             self._end("keeping ended")
 
@@ -249,7 +265,7 @@ class Client:
             if entry[2]:
                 self._end(f"broker: no PUBACK {packet_id} for two sendings")
                 return
-            entry[0][0] |= packets.DUP
+            entry[0][0][0] |= packets.DUP
             entry[1] = now_ms + self._options.response_ms
             entry[2] = True
             self._queue(entry[0])
@@ -309,6 +325,11 @@ class Client:
     def _signal(self):
         self._changed.set()
         self._on_change()
+
+    def _end_starved(self, what):
+        """End the link: memory was refused. A new one begins with empty hands."""
+        self._starved_count += 1
+        self._end(f"no memory to {what}")
 
     def _end(self, why):
         if self.error is None:

@@ -21,7 +21,9 @@ PINGREQ_PACKET = b"\xc0\x00"
 DISCONNECT_PACKET = b"\xe0\x00"
 
 MAX_INBOUND_BYTES = 4_352  # a down/config of 4,096 bytes with topic and packet id
-_PREFIX_BYTES = 260  # what is kept of a larger packet: enough for its topic and packet id
+WHOLE_BYTES = 1_152  # a larger packet stays in the pieces in which it came
+_PIECE_BYTES = 512
+_PREFIX_BYTES = 260  # what is kept of a packet that is too large: enough for its topic and id
 _MAX_LENGTH_BYTES = 4
 _TOPICS: dict[bytes, str] = {}
 _MAX_TOPICS = 4
@@ -51,16 +53,22 @@ def connect(options):
 
 
 def publish(topic, payload, qos, retain, packet_id):
-    """Return PUBLISH as a bytearray, so that DUP can be set in place (3.3)."""
+    """Return PUBLISH (3.3) as a list of pieces, the first a bytearray, so that DUP can be set in
+    place. `payload` is a list of bytes."""
     name = topic.encode()
     first = PUBLISH | qos << 1 | (1 if retain else 0)
-    packet = bytearray(_header(first, 2 + len(name) + (2 if qos else 0) + len(payload)))
-    packet += struct.pack(">H", len(name))
-    packet += name
+    length = 2 + len(name) + (2 if qos else 0) + size_of(payload)
+    head = _header(first, length) + struct.pack(">H", len(name)) + name
     if qos:
-        packet += struct.pack(">H", packet_id)
-    packet += payload
+        head += struct.pack(">H", packet_id)
+    packet = [bytearray(head)]
+    packet.extend(payload)
     return packet
+
+
+def size_of(pieces):
+    """Return how many bytes a list of pieces has."""
+    return sum([len(piece) for piece in pieces])
 
 
 def subscribe(packet_id, topics, qos):
@@ -94,7 +102,13 @@ def read_packet_id(body, name):
 
 
 def read_publish(first, body):
-    """Return (topic, payload, qos, retain, packet_id or None) of a PUBLISH. Raises LinkError."""
+    """Return (topic, payload, qos, retain, packet_id or None) of a PUBLISH. Raises LinkError.
+
+    The payload of a packet in pieces is a list of bytes, as is its body.
+    """
+    pieces = None
+    if isinstance(body, list):
+        body, *pieces = body
     qos = first >> 1 & 3
     if qos > 1:
         raise LinkError(f"broker: PUBLISH at QoS {qos}, asked for at most 1")
@@ -106,7 +120,12 @@ def read_publish(first, body):
         raise LinkError("broker: PUBLISH of a wrong length")
     topic = _topic(body[2:end])
     packet_id = body[end] << 8 | body[end + 1] if qos else None
-    return topic, body[start:], qos, bool(first & 1), packet_id
+    payload = body[start:]
+    if pieces is not None:
+        if payload:
+            pieces.insert(0, payload)
+        payload = pieces
+    return topic, payload, qos, bool(first & 1), packet_id
 
 
 def _topic(name):
@@ -126,51 +145,95 @@ class Decoder:
     """Cuts a byte stream into packets. Holds at most one packet of MAX_INBOUND_BYTES."""
 
     def __init__(self):
-        self._buffer = b""
-        self._skip_bytes = 0
+        self._head = b""  # of a packet whose length is not known yet
+        self._pieces = []  # of the body under way
+        self._missing_bytes = 0  # of it
+        self._skip_bytes = 0  # behind it, of a packet that is too large
+        self._is_open = False  # a body is under way
+        self._is_whole = True  # and all of it is kept
+        self.refused_count = 0  # packets that there was no memory for
 
     def feed(self, data):
         """Return [(first byte, body, whole)] of the packets that `data` completes.
 
-        Of a packet larger than MAX_INBOUND_BYTES only a prefix comes, with whole = False; the
-        rest is drained. Raises LinkError for a length no broker may send (2.2.3).
+        A body is bytes, that of a PUBLISH of more than WHOLE_BYTES a list of them, the first of
+        _PREFIX_BYTES at least. Of a packet larger than MAX_INBOUND_BYTES, or than memory has room
+        for, only a prefix comes, with whole = False; the rest is drained. Raises LinkError for a
+        length no broker may send (2.2.3).
         """
-        if self._skip_bytes:
-            skipped = min(self._skip_bytes, len(data))
-            self._skip_bytes -= skipped
-            data = data[skipped:]
-        buffer = self._buffer + data if self._buffer else data
         packets = []
         position = 0
         while True:
-            header = _read_header(buffer, position)
-            if header is None:
+            if self._is_open:
+                end = min(len(data), position + self._missing_bytes)
+                self._missing_bytes -= end - position
+                if end > position:
+                    self._add(data[position:end])
+                position = end
+                if self._missing_bytes:
+                    break
+                packets.append(self._packet())
+            elif self._skip_bytes:
+                skipped = min(self._skip_bytes, len(data) - position)
+                self._skip_bytes -= skipped
+                position += skipped
+            if position == len(data):
                 break
-            start, length = header
-            whole = length <= MAX_INBOUND_BYTES
-            end = start + (length if whole else _PREFIX_BYTES)
-            if end > len(buffer):
-                break
-            packets.append((buffer[position], buffer[start:end], whole))
-            position = start + length
-            if position > len(buffer):
-                self._skip_bytes = position - len(buffer)
-                position = len(buffer)
-        self._buffer = buffer[position:]
+            if not self._skip_bytes:
+                position = self._begin(data, position)
         return packets
 
+    def _begin(self, data, position):
+        """Take what there is of a header; return where it ends."""
+        while position < len(data) and not self._is_open:
+            self._head += data[position : position + 1]
+            position += 1
+            length = _length(self._head)
+            if length is not None:
+                self._is_open = True
+                is_message = self._head[0] & 0xF0 == PUBLISH
+                self._is_whole = length <= (MAX_INBOUND_BYTES if is_message else _PREFIX_BYTES)
+                self._missing_bytes = length if self._is_whole else _PREFIX_BYTES
+                self._skip_bytes = length - self._missing_bytes
+        return position
 
-def _read_header(buffer, position):
-    """Return (start of the body, its length), or None where bytes are missing."""
+    def _add(self, data):
+        """Keep bytes of a body, in pieces that are neither small nor large."""
+        pieces = self._pieces
+        try:
+            if pieces and len(pieces[-1]) < _PIECE_BYTES:
+                room = _PIECE_BYTES - len(pieces[-1])
+                pieces[-1] += data[:room]
+                data = data[room:]
+            if data:
+                pieces.append(data)
+        except MemoryError:
+            if not pieces or len(pieces[0]) < _PREFIX_BYTES:
+                raise
+            del pieces[1:]
+            self._skip_bytes, self._missing_bytes = self._missing_bytes, 0
+            self._is_whole = False
+            self.refused_count += 1
+
+    def _packet(self):
+        pieces, first = self._pieces, self._head[0]
+        self._head, self._pieces, self._is_open = b"", [], False
+        body = pieces
+        if size_of(pieces) <= WHOLE_BYTES:
+            body = pieces[0] if len(pieces) == 1 else b"".join(pieces)
+        return first, body, self._is_whole
+
+
+def _length(head):
+    """Return how long the body behind the header `head` is, None where bytes are missing."""
     length = 0
-    for index in range(_MAX_LENGTH_BYTES):
-        at = position + 1 + index
-        if at >= len(buffer):
-            return None
-        length |= (buffer[at] & 0x7F) << 7 * index
-        if not buffer[at] & 0x80:
-            return at + 1, length
-    raise LinkError("broker: packet length of more than four bytes")
+    for index in range(len(head) - 1):
+        length |= (head[1 + index] & 0x7F) << 7 * index
+        if not head[1 + index] & 0x80:
+            return length
+    if len(head) > _MAX_LENGTH_BYTES:
+        raise LinkError("broker: packet length of more than four bytes")
+    return None
 
 
 def _header(first, length):

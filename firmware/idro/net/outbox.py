@@ -75,7 +75,7 @@ class Outbox:
                 self._boot_id, self._schema.id, self._pending, self._boot_unix_ms
             )
             self.error = ""
-        except OSError as error:
+        except (OSError, MemoryError) as error:
             self.error = f"{error!r}"
             self._refused_at_ms = self._pending[-1].at_ms
             self.write_failures_count += 1
@@ -141,18 +141,18 @@ class Outbox:
             return self._pending[0].seq
         return self._last_seq + 1
 
-    def next_batch(self, after):
+    def next_batch(self, after, most_records=MAX_RECORDS):
         """Return (leaf, Batch of Wire, position) of the records after position `after`, or None.
 
         leaf is "telemetry" or "event". Begin with after = None and pass the last position on. A
-        message holds up to 20 records and about 1,400 bytes of one leaf and one boot, without a
-        hole. None also where a hole follows and what is before it is not stored yet.
+        message holds up to `most_records` and about 1,400 bytes of one leaf and one boot, no hole
+        in it. None also where a hole follows and what is before it is not stored yet.
         """
         boot_ids = self._boot_ids()
         start = boot_ids.index(after[0]) if after and after[0] in boot_ids else 0
         for boot_id in boot_ids[start:]:
             last_seq = after[1] if after and after[0] == boot_id else 0
-            kind, records, oldest_seq = self._run(boot_id, last_seq)
+            kind, records, oldest_seq = self._run(boot_id, last_seq, most_records)
             if kind is not None and not records:
                 return None
             if records:
@@ -166,7 +166,7 @@ class Outbox:
 
     # Reading.
 
-    def _run(self, boot_id, last_seq):
+    def _run(self, boot_id, last_seq, most_records):
         """Return (kind, records, oldest_seq): records of one kind after last_seq, no hole.
 
         No kind: nothing follows. A kind and no records: a hole comes first.
@@ -185,7 +185,7 @@ class Outbox:
                 run_kind = run_kind or kind
                 break
             if records and (
-                kind != run_kind or len(records) == MAX_RECORDS or size > MAX_MESSAGE_BYTES
+                kind != run_kind or len(records) == most_records or size > MAX_MESSAGE_BYTES
             ):
                 break
             run_kind = kind

@@ -4,9 +4,13 @@ Connect, subscribe, say who we are, then records in ascending order. A PUBACK on
 go from the outbox on `down/stored` alone, and what brings no progress for 30 s is sent again. At
 most MAX_UNSTORED messages are on their way to the host, so a host that is down costs no flood.
 Sampling never waits for any of this.
+
+Where memory is refused, what wanted it waits or is given up, which `on_no_memory` is told each
+time, and the rest goes on: records before what the node says of itself.
 """
 
 import asyncio
+import gc
 from collections import namedtuple
 
 from idro.errors import LinkError, ProtocolError
@@ -16,8 +20,8 @@ from idro.protocol import messages, topics
 # open: coroutine (host, port) -> (reader, writer), raising LinkError or OSError.
 Broker = namedtuple("Broker", ("host", "port", "node", "password", "open"))
 # info() and config_report() return the messages of protocol.messages to publish;
-# on_command(payload) and on_config(payload) get raw bytes, on_stored(stored) a Stored,
-# on_update(leaf, payload) those of an update. All of them are plain functions that return at once.
+# on_command(payload) gets raw bytes, on_config(pieces) a list of them, on_stored(stored) a Stored,
+# on_update(leaf, payload) bytes of an update. All of them are plain functions that return at once.
 Handlers = namedtuple(
     "Handlers", ("info", "config_report", "on_command", "on_config", "on_stored", "on_update")
 )
@@ -30,6 +34,8 @@ _TOLD_AGAIN = ("stored", "update_data")
 KEEPALIVE_S = 30
 RESPONSE_MS = 10_000
 RESEND_MS = 30_000
+_TELL_AGAIN_MS = 30_000  # what memory was refused for
+_STARVED_AFTER = 20
 MAX_UNSTORED = 8
 MAX_ACKS = 8
 MIN_BACK_OFF_MS = 1_000
@@ -52,10 +58,14 @@ class Publisher:
         self._acks = []
         self._question = None
         self._must_tell = []  # leaves to publish before anything else: info, config
+        self._tell_at_ms = 0
         self._position = None  # of the outbox, up to where this link has published
         self._sent = []  # (boot_id, last seq) of messages that are not yet stored
         self._progress_ms = 0
         self.on_alive = _nobody  # called in every turn, at least once in a few minutes
+        self.on_no_memory = _nobody
+        self._refused_in_a_row = 0  # times that memory was refused since something was published
+        self._starved_since_ms = 0  # the first of them
         self.connected = False
         self.last_stored_ms = None  # uptime at the newest down/stored
         self.last_error = ""  # why the last link ended
@@ -70,6 +80,13 @@ class Publisher:
             self.lost_acks_count += 1
         self._acks.append(ack)
         self._wake.set()
+
+    @property
+    def starved_ms(self):
+        """For how long memory was refused at every attempt to publish; 0 for a few of them."""
+        if self._refused_in_a_row < _STARVED_AFTER:
+            return 0
+        return self._clock.now_ms() - self._starved_since_ms
 
     @property
     def has_unsent_ack(self):
@@ -99,6 +116,9 @@ class Publisher:
                 await self._session()
             except LinkError as error:
                 self.last_error = error.why
+            except MemoryError:
+                self.last_error = "no memory"
+                self._no_memory()
             if self._clock.now_ms() - started_ms >= MAX_BACK_OFF_MS:
                 back_off_ms = MIN_BACK_OFF_MS
             half_ms = back_off_ms // 2
@@ -124,10 +144,12 @@ class Publisher:
                 self.on_alive()
                 client.check()
                 self._take_messages(client)
-                if not (client.has_room and await self._send_next(client)):
+                if not (client.has_room and await self._send_what_fits(client)):
                     await self._wake.wait()
         finally:
             self.connected = False
+            for _ in range(client.refused_count):
+                self._no_memory()
             await client.close()
 
     def _options(self):
@@ -140,9 +162,30 @@ class Publisher:
 
     # Up.
 
-    async def _send_next(self, client):
+    async def _send_what_fits(self, client):
+        """Publish the next message there is and memory for it; False where there is none."""
+        is_telling = bool(self._must_tell) and self._clock.now_ms() >= self._tell_at_ms
+        try:
+            is_sent = await self._send_next(client, is_telling)
+        except MemoryError:
+            if is_telling:
+                self._tell_at_ms = self._clock.now_ms() + _TELL_AGAIN_MS
+            self._no_memory()
+            return is_telling  # and then records
+        if is_sent:
+            self._refused_in_a_row = 0
+        return is_sent
+
+    def _no_memory(self):
+        if not self._refused_in_a_row:
+            self._starved_since_ms = self._clock.now_ms()
+        self._refused_in_a_row += 1
+        gc.collect()
+        self.on_no_memory()
+
+    async def _send_next(self, client, is_telling):
         """Publish the next message there is; False where there is none."""
-        if self._must_tell:
+        if is_telling:
             leaf = self._must_tell[0]
             payload = self._told(leaf)
             await client.publish(self._up(leaf), payload, retain=True)
@@ -168,15 +211,16 @@ class Publisher:
         if len(self._sent) >= MAX_UNSTORED:
             return False
         is_all_sent = self._position == self._outbox.newest
-        found = None if is_all_sent else self._outbox.next_batch(self._position)
+        most = 1 if self._refused_in_a_row else messages.MAX_RECORDS
+        found = None if is_all_sent else self._outbox.next_batch(self._position, most)
         if found is None:
             return False
         leaf, batch, position = found
         if not self._sent:
             self._progress_ms = now_ms
+        await client.publish(self._up(leaf), messages.batch_pieces(batch))
         self._sent.append((batch.boot_id, batch.records[-1].seq))
         self._position = position
-        await client.publish(self._up(leaf), messages.pack_batch(batch))
         return True
 
     def _up(self, leaf):
@@ -184,8 +228,8 @@ class Publisher:
 
     def _told(self, leaf):
         if leaf == "info":
-            return messages.pack_info(self._handlers.info())
-        return messages.pack_config_report(self._handlers.config_report())
+            return messages.info_pieces(self._handlers.info())
+        return messages.config_report_pieces(self._handlers.config_report())
 
     def _tell(self, leaf):
         if leaf not in self._must_tell:
@@ -208,21 +252,26 @@ class Publisher:
                 self._take(message)
             except ProtocolError:
                 self.refused_count += 1
+            except MemoryError:
+                self._no_memory()
 
     def _take(self, message):
         node, direction, leaf = topics.parse(message.topic)
         if node != self._broker.node or direction != "down":
             raise ProtocolError("topic: not for this node")
+        payload = message.payload
         if leaf == "config":
-            self._handlers.on_config(message.payload)
+            self._handlers.on_config(payload if isinstance(payload, list) else [payload])
         elif message.retain:
             raise ProtocolError(f"{leaf}: never retained")
+        elif isinstance(payload, list):
+            raise ProtocolError(f"{leaf}: too large")
         elif leaf == "command":
-            self._handlers.on_command(message.payload)
+            self._handlers.on_command(payload)
         elif leaf == "stored":
-            self._take_stored(messages.unpack_stored(message.payload))
+            self._take_stored(messages.unpack_stored(payload))
         else:
-            self._handlers.on_update(leaf, message.payload)
+            self._handlers.on_update(leaf, payload)
 
     def _take_stored(self, stored):
         self._outbox.stored(stored.boot_id, stored.seq_upto)

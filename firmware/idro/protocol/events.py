@@ -23,6 +23,7 @@ EVENTS = (
     "gap",
     "flash_failed",
     "restarted",
+    "memory_refused",
     "water",
     "irrigation_no_flow",
     "irrigation_stuck_on",

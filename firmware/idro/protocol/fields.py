@@ -5,9 +5,11 @@ import json
 import math
 
 from idro.errors import ProtocolError
+from idro.protocol.pieces import Stream
 
 MAX_INT = 2**53 - 1
 MAX_TEXT_CHARS = 200
+_NOT_JSON = (ValueError, RuntimeError, OverflowError, TypeError, IndexError)
 _ID_BYTES = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_"
 
 
@@ -27,7 +29,19 @@ def parse_object(data, max_bytes, what):
         raise ProtocolError(f"{what}: not a whole JSON object")
     try:
         value = json.loads(text)
-    except (ValueError, RuntimeError, OverflowError, TypeError, IndexError):
+    except _NOT_JSON:
+        raise ProtocolError(f"{what}: not JSON") from None
+    if not isinstance(value, dict):
+        raise ProtocolError(f"{what}: not a JSON object")
+    return value
+
+
+def load_object(pieces, what):
+    """Return the JSON object in `pieces`, an iterable of bytes that are never one text. Raises
+    ProtocolError. A cut off end may go unseen: who hands it in knows its length."""
+    try:
+        value = json.load(Stream(pieces))
+    except _NOT_JSON:
         raise ProtocolError(f"{what}: not JSON") from None
     if not isinstance(value, dict):
         raise ProtocolError(f"{what}: not a JSON object")

@@ -1,7 +1,8 @@
 """Every message on the wire, as a node makes and takes it; the host's ends are in `messages_host`.
 
 unpack_* takes the payload as bytes and returns a namedtuple, or raises ProtocolError: nothing
-else, whatever the bytes are. Telemetry and events are records with the identity
+else, whatever the bytes are. *_pieces return a list of bytes, for a message that is more than a
+crowded heap has in one place. Telemetry and events are records with the identity
 (node, boot_id, seq), delivered at least once and stored exactly once.
 """
 
@@ -10,6 +11,7 @@ from collections import namedtuple
 
 from idro.errors import ProtocolError, SettingsError
 from idro.protocol import fields, settings, signing
+from idro.protocol.pieces import dumped
 from idro.protocol.quantities import is_name, layout_of
 
 STORED_BOOT, STORED_SEQ = b'{"v":1,"boot_id":"', b'","seq_upto":'
@@ -76,9 +78,18 @@ def pack_status(online):
     return b"online" if online else b"offline"
 
 
-def pack_batch(batch):
+def batch_pieces(batch):
     """Return up/telemetry or up/event of a Batch of Wire."""
-    return _packed(batch, [record.json for record in batch.records])
+    pieces = [
+        b'{"v":1,"boot_id":"%s","boot_unix_ms":%s,"sent_at_ms":%s,"oldest_seq":%d,"records":[' % (
+            batch.boot_id.encode(), _number_or_null(batch.boot_unix_ms),
+            _number_or_null(batch.sent_at_ms), batch.oldest_seq,
+        ),
+    ]
+    for record in batch.records:
+        pieces.append(record.json if len(pieces) == 1 else b"," + record.json)
+    pieces.append(b"]}")
+    return pieces
 
 
 def telemetry_template(channels, channel_quantities):
@@ -102,20 +113,20 @@ def event_json(record):
     }).encode()
 
 
-def pack_info(info):
+def info_pieces(info):
     """Return up/info."""
     running = info.update
-    obj = {
+    return list(dumped({
         "v": 1, "version": info.version, "board": info.board, "chip": info.chip,
         "boot_id": info.boot_id, "at_ms": info.at_ms, "boot_unix_ms": info.boot_unix_ms,
         "clock": info.clock, "reset": info.reset, "image_sha256": info.image_sha256,
-        "channels": list(info.channels), "outputs": info.outputs,
-        "boots": [list(boot) for boot in info.boots], "has_button": info.has_button,
+        "channels": info.channels, "outputs": info.outputs,
+        "boots": info.boots, "has_button": info.has_button,
         "granted_pct": info.granted_pct, "earn_left_ms": info.earn_left_ms,
         "update": {"slot": running.slot, "state": running.state, "release": running.release,
                    "security_counter": running.security_counter, "kernel": running.kernel,
-                   "frozen": running.is_frozen}}
-    return json.dumps(obj).encode()
+                   "frozen": running.is_frozen},
+    }))
 
 
 def pack_ack(ack):
@@ -126,11 +137,11 @@ def pack_ack(ack):
     ).encode()
 
 
-def pack_config_report(report):
+def config_report_pieces(report):
     """Return up/config: the settings in force, and why the last rev was refused, if it was."""
-    return json.dumps(
+    return list(dumped(
         {"v": 1, "rev": report.rev, "error": report.error, "values": report.values}
-    ).encode()
+    ))
 
 
 def unpack_stored(data):
@@ -197,9 +208,10 @@ def check_args(verb, args):
             fields.integer(args, name, bounds[0], bounds[1])
 
 
-def unpack_config(node, data):
-    """Return Signed(Config): every value in its range. Raises ProtocolError."""
-    obj, signed, auth = signing.unsign(node, "config", data, MAX_CONFIG_BYTES)
+def unpack_config(node, pieces):
+    """Return Signed(Config): every value in its range. `pieces` is a list of bytes, and so is what
+    is signed. Raises ProtocolError."""
+    obj, signed, auth = signing.unsign_pieces(node, "config", pieces, MAX_CONFIG_BYTES)
     fields.only(obj, ("v", "rev", "by", "values", "auth"), "config")
     values = fields.mapping(obj, "values", len(settings.ROWS))
     config = Config(
@@ -218,14 +230,3 @@ def checked_settings(values):
         return settings.check(values)
     except SettingsError as error:
         raise ProtocolError(f"values: {error}") from None
-
-
-def _packed(batch, records):
-    head = (
-        b'{"v":1,"boot_id":"', batch.boot_id.encode(), b'","boot_unix_ms":',
-        _number_or_null(batch.boot_unix_ms), b',"sent_at_ms":', _number_or_null(batch.sent_at_ms),
-        b',"oldest_seq":%d,"records":[' % batch.oldest_seq,
-    )
-    return b"".join(head) + b",".join(records) + b"]}"
-
-

@@ -29,9 +29,11 @@ from idro.protocol.messages import (
     Record,
     Running,
     Wire,
+    batch_pieces,
     checked_settings,
+    config_report_pieces,
     event_json,
-    pack_batch,
+    info_pieces,
 )
 from idro.protocol.quantities import is_name, layout_of, split_channel
 
@@ -105,6 +107,21 @@ def unpack_event(data):
     """Return a Batch of EventRecord. Raises ProtocolError."""
     obj = fields.parse_object(data, MAX_UP_BYTES, "event")
     return _unpack_batch(obj, _read_event)
+
+
+def pack_batch(batch):
+    """Return up/telemetry or up/event of a Batch of Wire."""
+    return b"".join(batch_pieces(batch))
+
+
+def pack_info(info):
+    """Return up/info."""
+    return b"".join(info_pieces(info))
+
+
+def pack_config_report(report):
+    """Return up/config."""
+    return b"".join(config_report_pieces(report))
 
 
 def unpack_info(data):

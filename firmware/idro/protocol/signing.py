@@ -9,20 +9,72 @@ from idro.protocol import fields
 def sign(node, leaf, obj, mac):
     """Return `obj` as bytes, with a MAC over node, leaf and all before it as the last field."""
     body = json.dumps(obj)[:-1]
-    return f'{body},"auth":"{mac(_signed_bytes(node, leaf, body))}"}}'.encode()
+    return f'{body},"auth":"{mac(_head(node, leaf) + body.encode())}"}}'.encode()
 
 
 def unsign(node, leaf, data, max_bytes):
     """Return (object, signed bytes, MAC), the MAC not checked. Raises ProtocolError."""
     obj = fields.parse_object(data, max_bytes, leaf)
+    auth = _auth(obj)
+    whole = str(data, "utf-8").strip()
+    tail = _tail(auth)
+    if not whole.endswith(tail):
+        raise ProtocolError("auth: not 64 hex digits as the last field")
+    return obj, _head(node, leaf) + whole[: -len(tail)].encode(), auth
+
+
+def unsign_pieces(node, leaf, pieces, max_bytes):
+    """Return (object, signed pieces, MAC) of a message that came in pieces, as a list: never one
+    text of it all. Like `unsign`, and without white space around; ASCII. Raises ProtocolError."""
+    size = sum([len(piece) for piece in pieces])
+    if size > max_bytes:
+        raise ProtocolError(f"{leaf}: {size} bytes, at most {max_bytes}")
+    before = b""
+    for piece in pieces:
+        if not piece or max(piece) > 127:
+            raise ProtocolError(f"{leaf}: not ASCII")
+        before += piece
+        if b"\\" in before and _has_surrogate(before):
+            raise ProtocolError(f"{leaf}: escaped surrogate")
+        before = before[-3:]
+    if not pieces or not pieces[0].startswith(b"{"):
+        raise ProtocolError(f"{leaf}: not a whole JSON object")
+    obj = fields.load_object(pieces, leaf)
+    auth = _auth(obj)
+    signed = _without(pieces, _tail(auth).encode())
+    signed.insert(0, _head(node, leaf))
+    return obj, signed, auth
+
+
+def _auth(obj):
     fields.check_version(obj)
     auth = fields.identifier(obj, "auth", 64)
-    whole = str(data, "utf-8").strip()
-    tail = f',"auth":"{auth}"}}'
-    if len(auth) != 64 or not whole.endswith(tail):
+    if len(auth) != 64:
         raise ProtocolError("auth: not 64 hex digits as the last field")
-    return obj, _signed_bytes(node, leaf, whole[: -len(tail)]), auth
+    return auth
 
 
-def _signed_bytes(node, leaf, body):
-    return f"idro/v1/{node}/down/{leaf}\n{body}".encode()
+def _tail(auth):
+    return f',"auth":"{auth}"}}'
+
+
+def _without(pieces, tail):
+    """Return the list without `tail` at its end. Raises ProtocolError where it has none."""
+    left = list(pieces)
+    while tail:
+        last = left.pop()
+        cut = max(0, len(last) - len(tail))
+        if not tail.endswith(last[cut:]):
+            raise ProtocolError("auth: not 64 hex digits as the last field")
+        tail = tail[: len(tail) - len(last) + cut]
+        if cut:
+            left.append(last[:cut])
+    return left
+
+
+def _has_surrogate(data):
+    return any([part and part[0] in b"89abcdef" for part in data.lower().split(b"\\ud")[1:]])
+
+
+def _head(node, leaf):
+    return f"idro/v1/{node}/down/{leaf}\n".encode()

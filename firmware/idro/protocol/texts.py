@@ -41,6 +41,8 @@ EVENT_TEXTS = {
     "gap": "Records were thinned because the outbox was full: seq_from, seq_to, count.",
     "flash_failed": "The flash refused to be read or written: part, error.",
     "restarted": "A task of the node failed and was started again: task, error.",
+    "memory_refused": "Memory was refused to a part that goes on without: part, count (since "
+        "it was told last).",
     "water": "The level moves by itself, or no more: state (rises: though the valve is shut; "
         "falls: faster than plants drink, in an hour; steady), moved_mm.",
     "irrigation_no_flow": "The irrigation pump is on and nothing flows: roots dry out: state "

@@ -37,8 +37,9 @@ MOST_DAYS = 8
 MOST_GAPS, MOST_EVENTS = 3, 6
 IN_BAND_PCT, HARDLY_PCT = 95, 80
 READ = ("reservoir.ph", "reservoir.ec_us_cm", "reservoir.temp_c", "air.temp_c")
-_TOLD = ("stopped", "resumed", "latched", "restarted", "flash_failed", "water", "correction",
-         "irrigation_no_flow", "irrigation_stuck_on", "air_too_hot", "boot", "fault_began")
+_TOLD = ("stopped", "resumed", "latched", "restarted", "memory_refused", "flash_failed", "water",
+         "correction", "irrigation_no_flow", "irrigation_stuck_on", "air_too_hot", "boot",
+         "fault_began")
 
 
 class Sentence(NamedTuple):

@@ -55,13 +55,15 @@ TEMPLATES = Path(__file__).resolve().parent / "templates"
 # The filter of the "why" list.
 EVENT_KINDS = {
     "all": "decided,refused,dosed,ran,stopped,resumed,latched,armed,correction,authority,boot,"
-           "configured,fault_began,fault_ended,restarted,flash_failed,gap,clock_set,water,"
+           "configured,fault_began,fault_ended,restarted,memory_refused,flash_failed,gap,"
+           "clock_set,water,"
            "irrigation_no_flow,irrigation_stuck_on,air_too_hot,air_warms,update_offered,"
            "update_refused,update_downloaded,update_trial,update_confirmed,update_reverted",
     "decisions": "decided,refused,stopped,resumed,latched,armed,correction,authority,water,"
                  "irrigation_no_flow,irrigation_stuck_on,air_too_hot,air_warms",
     "doses": "dosed,ran,correction",
-    "faults": "fault_began,fault_ended,restarted,flash_failed,latched,water,gap,boot,"
+    "faults": "fault_began,fault_ended,restarted,memory_refused,flash_failed,latched,water,gap,"
+              "boot,"
               "irrigation_no_flow,irrigation_stuck_on,air_too_hot,air_warms",
 }
 

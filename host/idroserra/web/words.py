@@ -19,8 +19,9 @@ _CHANNEL = re.compile(r"\b[a-z][a-z0-9_]*\.[a-z][a-z0-9_]*\b")
 _ACTUATOR = re.compile(r"\b(ph_down|ph_up|nutrient_[a-d]|top_off)\b")
 
 _BAD = ("latched", "irrigation_no_flow")
-_WARN = ("refused", "stopped", "fault_began", "gap", "restarted", "flash_failed", "water",
-         "irrigation_stuck_on", "air_too_hot", "air_warms", "update_refused", "update_reverted")
+_WARN = ("refused", "stopped", "fault_began", "gap", "restarted", "memory_refused", "flash_failed",
+         "water", "irrigation_stuck_on", "air_too_hot", "air_warms", "update_refused",
+         "update_reverted")
 _OK = ("dosed", "ran", "update_confirmed")
 _NOTE = ("boot", "armed", "resumed", "configured", "clock_set", "fault_ended", "correction",
          "authority", "update_offered", "update_downloaded", "update_trial")
@@ -156,6 +157,11 @@ def _restarted(detail: Detail) -> str:
         task=task, error=detail["error"])
 
 
+def _memory_refused(detail: Detail) -> str:
+    return _("The node had no memory left for its {part}, {count} times.").format(
+        part=plain_name(str(detail.get("part", "?"))), count=detail.get("count", "?"))
+
+
 def _flash_failed(detail: Detail) -> str:
     part = plain_name(str(detail.get("part", "files")))
     if not detail.get("error"):
@@ -269,6 +275,7 @@ _SENTENCES: dict[str, Callable[[Detail], str]] = {
     "clock_set": _clock_set,
     "gap": _gap,
     "restarted": _restarted,
+    "memory_refused": _memory_refused,
     "flash_failed": _flash_failed,
     "water": _water,
     "irrigation_no_flow": _irrigation_no_flow,

@@ -1,0 +1,32 @@
+"""What a node takes of commands and settings, whatever the bytes are and however they were cut."""
+
+from contextlib import suppress
+
+from idro.errors import ProtocolError
+from idro.protocol import messages
+
+NODE = "idro-one"
+
+
+def down(data: bytes) -> None:
+    """What a node takes: it must be checked in form before it is believed."""
+    with suppress(ProtocolError):
+        messages.unpack_stored(data)
+    with suppress(ProtocolError):
+        command = messages.unpack_command(NODE, data)
+        assert command.signed.startswith(f"idro/v1/{NODE}/down/command\n".encode())
+        assert len(command.auth) == 64
+    found = {_config_of(data, size) for size in (len(data) + 1, 7, 1)}
+    assert len(found) == 1, "it depends on how it was cut"
+
+
+def _config_of(data: bytes, size: int) -> str | None:
+    """Return what a node reads of a down/config in pieces of `size`, None where it refuses."""
+    pieces = [data[at:at + size] for at in range(0, len(data), size)]
+    with suppress(ProtocolError):
+        config = messages.unpack_config(NODE, pieces)
+        head = f"idro/v1/{NODE}/down/config\n".encode()
+        assert b"".join(config.signed) == head + data[: -len(f',"auth":"{config.auth}"}}')]
+        assert len(config.auth) == 64
+        return repr(config.message)
+    return None
