@@ -9,6 +9,8 @@ import json
 from collections.abc import Mapping
 from typing import Any, TextIO
 
+import msgspec
+
 from idrosim.promises import Evidence
 
 Line = dict[str, Any]
@@ -90,7 +92,7 @@ class Observer:
         if leaf == "status":
             self._write({"at_ms": line["at_ms"], "status": line["payload"]})
             return
-        message = json.loads(line["payload"])
+        message = msgspec.json.decode(line["payload"])
         if leaf == "info":
             self._boot_ids[message["boot_id"]] = line["at_ms"] - message["at_ms"]
         elif leaf == "config":

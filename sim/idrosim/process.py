@@ -15,14 +15,23 @@ from collections import deque
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import cache
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
+
+import msgspec
+
+from idrosim import precompiled
 
 Line = dict[str, Any]
 OnLine = Callable[[Line], None]
 
-START = Path(__file__).resolve().parent / "shim" / "start.py"
+START = precompiled.START
 HEAP = "16M"  # the fuller, the more often it is searched for garbage
+_OF_WHEEL = (
+    "import sys; sys.path.append(sys.argv.pop(1)); "
+    "from micropython_run import run_main; sys.exit(run_main(sys.argv))"
+)
 MACHINE_CODE = ("-X", "emit=native")
 EXIT_RESET = 3
 CONSOLE_LINES = 40
@@ -66,6 +75,20 @@ def find_micropython() -> Path:
 
 
 @cache
+def starter(micropython: Path) -> tuple[str, ...]:
+    """Return the words that start an interpreter.
+
+    The wheel's is a Python program around a library. It is started without what Python looks for
+    at its own start, which would take longer than to start MicroPython.
+    """
+    library = find_spec("micropython_run")
+    is_wheel = micropython.parent == Path(sys.executable).parent
+    if library is None or library.origin is None or not is_wheel:
+        return (str(micropython),)
+    return (sys.executable, "-I", "-S", "-c", _OF_WHEEL, str(Path(library.origin).parent))
+
+
+@cache
 def emitter(micropython: Path) -> tuple[str, ...]:
     """Return the options that have an interpreter compile the simulator to machine code.
 
@@ -73,7 +96,7 @@ def emitter(micropython: Path) -> tuple[str, ...]:
     firmware stays the bytecode that a board gets.
     """
     try:
-        command = [str(micropython), *MACHINE_CODE, "-c", "pass"]
+        command = [*starter(micropython), *MACHINE_CODE, "-c", "pass"]
         found = subprocess.run(command, capture_output=True, check=False)
     except OSError as error:
         raise SimulatorError(f"{micropython} does not start: {error}") from error
@@ -122,7 +145,9 @@ def _address_of(host: str) -> str:
 
 def install_image(job: Mapping[str, Any], image_dir: Path) -> None:
     """Put a built image on the flash of `job`, beside the data that is there."""
-    shutil.copytree(image_dir, job["flash_dir"], dirs_exist_ok=True)
+    shutil.copytree(
+        image_dir, job["flash_dir"], copy_function=shutil.copyfile, dirs_exist_ok=True
+    )
 
 
 def run_lockstep(
@@ -164,7 +189,7 @@ class LiveNode:
         self._on_line = on_line
         self._sent: dict[str, tuple[int, int]] = {}
         self._is_stopping = False
-        self._process: subprocess.Popen[str] | None = None
+        self._process: subprocess.Popen[bytes] | None = None
         self._thread: threading.Thread | None = None
         self._run = Run()
         self.error: SimulatorError | None = None
@@ -216,7 +241,7 @@ class LiveNode:
         process = self._process
         if process is None or process.stdin is None:
             raise SimulatorError(f"{self._job['node']} does not run")
-        process.stdin.write(json.dumps(event) + "\n")
+        process.stdin.write(json.dumps(event).encode() + b"\n")
         process.stdin.flush()
 
     def sent(self) -> dict[str, tuple[int, int]]:
@@ -269,40 +294,44 @@ class _JobFile:
 
 def _start(
     job: Mapping[str, Any], path: Path, micropython: Path | None, stdin: int
-) -> subprocess.Popen[str]:
+) -> subprocess.Popen[bytes]:
     program = micropython or find_micropython()
     heap = f"heapsize={job.get('heap', HEAP)}"
-    command = [str(program), "-X", heap, *emitter(program), str(START), str(path)]
+    options = emitter(program)
+    command = [*starter(program), "-X", heap, *options, str(START), str(path)]
+    modules = precompiled.modules(program, starter(program), options)
+    if modules is not None:
+        command.append(str(modules))
     try:
         return subprocess.Popen(
-            command, stdin=stdin, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
-            encoding="utf-8", errors="replace",
+            command, stdin=stdin, stdout=subprocess.PIPE, stderr=subprocess.STDOUT
         )
     except OSError as error:
         raise SimulatorError(f"{program} does not start: {error}") from error
 
 
 def _lines(
-    process: subprocess.Popen[str], run: Run, on_console: Callable[[str], None] | None
+    process: subprocess.Popen[bytes], run: Run, on_console: Callable[[str], None] | None
 ) -> Iterator[Line]:
     """Yield the harness's lines; what is not one of them is the board's console."""
     if process.stdout is None:
         return
-    for text in process.stdout:
-        line = _harness_line(text)
+    for printed in process.stdout:
+        line = _harness_line(printed)
         if line is not None:
             yield line
             continue
-        run.console.append(text.rstrip("\n"))
+        text = printed.decode(errors="replace").rstrip("\n")
+        run.console.append(text)
         if on_console is not None:
-            on_console(text.rstrip("\n"))
+            on_console(text)
 
 
-def _harness_line(text: str) -> Line | None:
-    if not text.startswith("@{"):
+def _harness_line(printed: bytes) -> Line | None:
+    if not printed.startswith(b"@{"):
         return None
     try:
-        line = json.loads(text[1:])
+        line = msgspec.json.decode(printed[1:])
     except ValueError:
         return None  # cut short by the end of the process
     return line if isinstance(line, dict) and "t" in line else None

@@ -43,6 +43,10 @@ class Broker:
         """A PUBLISH of the node."""
         self._host.received(topic, payload)
 
+    def refused(self, error):
+        """A connection ends because what came on it is no MQTT."""
+        self._host.refused(error)
+
     def subscribed(self, topic):
         """The node may now be told on `topic`."""
         self._host.subscribed(topic)
@@ -70,7 +74,7 @@ class _Peer:
             for first, body in self._reader.feed(data):
                 self._packet(first >> 4, first, body)
         except ValueError as error:
-            print("@" + f'{{"t":"broker","error":"{error}"}}')
+            self._broker.refused(error)
             self.closed()
             self._socket.reset_by_peer()
 

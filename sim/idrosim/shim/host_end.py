@@ -138,6 +138,10 @@ class HostEnd:
         elif topic.endswith("/ack"):
             self.updates.answered(payload)
 
+    def refused(self, error):
+        """The broker understood the node no more."""
+        self._rig.emit({"t": "broker", "error": str(error)})
+
     def subscribed(self, topic):
         """The node listens on `topic` from now on."""
         if topic.endswith("/down/config") and self._settings:

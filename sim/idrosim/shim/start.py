@@ -1,5 +1,6 @@
-"""Boots a simulated board: `micropython -X heapsize=512K start.py JOB.json`.
+"""Boots a simulated board: `micropython -X heapsize=512K start.py JOB.json [MODULES]`.
 
+MODULES is a folder with the simulator as compiled before; without it the sources are compiled.
 Everything of the simulator is imported and put into sys.modules before the flash directory becomes
 the root of the file system; from then on this process holds what a board would: boot.py, main.py
 and what they import. Exit code 0 is the end of the scenario, 3 a reset (start again), 4 a board
@@ -9,7 +10,7 @@ that can do nothing any more.
 import sys
 
 # The script's folder must not be searched: its modules are no top-level modules.
-sys.path[0] = "/".join(sys.path[0].split("/")[:-2]) or "."
+sys.path[0] = sys.argv[2] if sys.argv[2:] else "/".join(sys.path[0].split("/")[:-2]) or "."
 
 import builtins  # noqa: E402
 import gc  # noqa: E402
