@@ -74,7 +74,7 @@ class VirtualBoard:
     def close(self) -> None:
         """Take the board away, as pulling its plug does."""
         os.write(self._waker, b"x")
-        self._thread.join(30)
+        self._thread.join(120)
         if self._rom is not None and self._loader is not None:
             self._rom.close()
             self._loader.stop()
@@ -212,7 +212,7 @@ class _Loader:
 
     def stop(self) -> None:
         self._process.send_signal(signal.SIGTERM)
-        self._process.wait(30)
+        self._process.wait(120)
 
 
 class _MicroPython:
@@ -250,6 +250,6 @@ class _MicroPython:
             return self._process.wait(0.5)
         except subprocess.TimeoutExpired:
             self._process.kill()
-            return self._process.wait(30)
+            return self._process.wait(120)
         finally:
             os.close(self._master)

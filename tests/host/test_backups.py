@@ -142,7 +142,7 @@ def test_a_copy_is_of_one_instant_while_somebody_writes(tmp_path):
     thread = threading.Thread(target=write)
     thread.start()
     try:
-        assert written.wait(30)
+        assert written.wait(120)
         back_up(folder, tmp_path / "a.backup")
     finally:
         ended.set()

@@ -189,7 +189,7 @@ def test_an_answer_that_breaks_off_is_not_taken_for_whole():
         assert next(lines) == "time,ph\r\n"
         with pytest.raises(HostUnreachable, match="broke off"):
             list(lines)
-        thread.join(20)
+        thread.join()
 
 
 def test_spans_and_moments_are_what_people_type():

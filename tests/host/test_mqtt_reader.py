@@ -205,22 +205,22 @@ def test_a_line_that_naps_brings_the_first_at_once_the_rest_when_asked_or_much(
     assert not link.hasten()
     link.start()
     wait_until(lambda: link.is_connected, 20, "the line stands")
-    while not isinstance(link.inbox.get(timeout=20), Piece):
+    while not isinstance(link.inbox.get(timeout=120), Piece):
         pass  # the status of this host itself
     assert link.hasten()
-    assert link.inbox.get(timeout=20).data == b""  # so it does not nap any more
+    assert link.inbox.get(timeout=120).data == b""  # so it does not nap any more
     publish = publisher(mosquitto.port)
     publish(1)
-    assert len(link.unpack(link.inbox.get(timeout=20))) == 1
+    assert len(link.unpack(link.inbox.get(timeout=120))) == 1
     publish(5)
     assert link.inbox.empty()
     assert link.hasten()
-    assert len(link.unpack(link.inbox.get(timeout=20))) == 5
+    assert len(link.unpack(link.inbox.get(timeout=120))) == 5
     assert link.hasten()
-    assert link.inbox.get(timeout=20).data == b""
+    assert link.inbox.get(timeout=120).data == b""
     publish(1)  # at once again
-    assert len(link.unpack(link.inbox.get(timeout=20))) == 1
+    assert len(link.unpack(link.inbox.get(timeout=120))) == 1
     publish(40, size=10_000)
-    assert len(link.unpack(link.inbox.get(timeout=20))) > 10
+    assert len(link.unpack(link.inbox.get(timeout=120))) > 10
     publish.client.loop_stop()
     link.stop()

@@ -82,7 +82,7 @@ class Node:
 
     def stop(self):
         # CPython's wait_for may swallow a cancellation that comes as its own wait ends.
-        for _ in range(20):
+        for _ in range(120):
             self._loop.call_soon_threadsafe(self._task.cancel)
             self._thread.join(1)
             if not self._thread.is_alive():
