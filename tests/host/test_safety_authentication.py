@@ -4,6 +4,8 @@ import hashlib
 import hmac
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from idro.safety.authentication import SeenIds, hmac_sha256_hex, is_authentic
 
@@ -26,6 +28,13 @@ def test_only_the_very_signature_is_authentic():
     for index in range(64):
         other = "0" if good[index] != "0" else "1"
         assert is_authentic(KEY, b"dose", good[:index] + other + good[index + 1 :]) is False
+
+
+@given(st.lists(st.binary(max_size=80), max_size=6))
+def test_a_message_in_pieces_is_signed_as_the_whole_of_it(pieces):
+    assert hmac_sha256_hex(KEY, pieces) == mac(KEY, b"".join(pieces))
+    assert is_authentic(KEY, pieces, mac(KEY, b"".join(pieces))) is True
+    assert is_authentic(KEY, [*pieces, b"x"], mac(KEY, b"".join(pieces))) is False
 
 
 @pytest.mark.parametrize("auth", [None, 5, b"x" * 64, "", "0" * 63, "0" * 65])

@@ -4,12 +4,9 @@ Whatever was asked, one Ack says what became of it. A message that is not ours, 
 this node's key, gets no answer: an answer would serve whoever sent it.
 """
 
-import binascii
-import hashlib
-
 from idro.errors import ProtocolError, SettingsError
 from idro.protocol import messages
-from idro.safety.authentication import hmac_sha256_hex, is_authentic
+from idro.safety.authentication import is_authentic
 from idro.safety.outputs import Refused
 
 # A command may not lie in the future by more than this: it could be kept back and sent later.
@@ -17,7 +14,6 @@ MAX_TTL_MS = 60_000
 _TOKENS = 10
 _TOKEN_MS = 200
 _COMPLAIN_EVERY_MS = 600_000
-_BLOCK_BYTES = 64  # of SHA-256
 _UNDER_WAY = ("", "")  # received again before it is over: the answer is still to come
 
 
@@ -93,20 +89,10 @@ class Commands:
         except ProtocolError as error:
             self._complain(error.why)
             return None
-        if not self._is_authentic(signed.signed, signed.auth):
+        if not is_authentic(self._key, signed.signed, signed.auth):
             self._complain("not signed with this node's key")
             return None
         return signed.message
-
-    def _is_authentic(self, signed, auth):
-        """True where `auth` is the MAC of `signed`, bytes or a list of them.
-
-        Of a list the MACs of both MACs are compared: the time it takes tells nothing.
-        """
-        key = self._key
-        if not key or not isinstance(signed, list):
-            return is_authentic(key, signed, auth)
-        return is_authentic(key, _mac_of(key, signed), hmac_sha256_hex(key, auth.encode()))
 
     def _refusal(self, command):
         """Return (outcome, reason) of a command that must not run, else None."""
@@ -150,15 +136,3 @@ class Commands:
             self._complained_ms = now_ms
             reason = f"a message was ignored: {why}"[:200]
             self._record_event("refused", {"actuator": "", "reason": reason, "by": ""})
-
-
-def _mac_of(key, pieces):
-    """Return HMAC-SHA256 (RFC 2104) of one message in pieces, as 64 hex digits in bytes."""
-    block = key if len(key) <= _BLOCK_BYTES else hashlib.sha256(key).digest()
-    block += bytes(_BLOCK_BYTES - len(block))
-    inner = hashlib.sha256(bytes([byte ^ 0x36 for byte in block]))
-    for piece in pieces:
-        inner.update(piece)
-    outer = hashlib.sha256(bytes([byte ^ 0x5C for byte in block]))
-    outer.update(inner.digest())
-    return binascii.hexlify(outer.digest())

@@ -12,12 +12,15 @@ _KEPT_IDS = 200
 
 
 def hmac_sha256_hex(key, message):
-    """Return the HMAC-SHA256 of `message` (bytes) under `key` (bytes) as 64 hex digits."""
+    """Return the HMAC-SHA256 of `message` under `key` (bytes) as 64 hex digits.
+
+    A message is bytes, or a list of them: a crowded heap may have no room for it in one."""
     if len(key) > _BLOCK_BYTES:
         key = hashlib.sha256(key).digest()
     block = key + bytes(_BLOCK_BYTES - len(key))
     inner = hashlib.sha256(bytes(byte ^ 0x36 for byte in block))
-    inner.update(message)
+    for piece in message if isinstance(message, list) else (message,):
+        inner.update(piece)
     outer = hashlib.sha256(bytes(byte ^ 0x5C for byte in block))
     outer.update(inner.digest())
     return str(binascii.hexlify(outer.digest()), "ascii")
