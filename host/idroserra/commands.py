@@ -79,6 +79,10 @@ class CommandState:
     reason: str
 
 
+class IdTaken(HostError):
+    """Another command was sent under this id."""
+
+
 class Commands:
     """Sends commands and settings, and keeps what became of them. Any thread may call."""
 
@@ -100,16 +104,36 @@ class Commands:
         self._signed_with: dict[str, str] = {}  # id: key, while a node may have one of two
 
     def send(
-        self, node: str, verb: str, args: Mapping[str, Any], by: str, ttl_ms: int = TTL_MS
+        self, node: str, verb: str, args: Mapping[str, Any], by: str, ttl_ms: int = TTL_MS,
+        *, command_id: str | None = None, until_unix_ms: int | None = None,
     ) -> str:
         """Send a command and return its id; state(id) tells what became of it.
 
-        Raises UnknownNode, and ProtocolError for a verb or argument that is no command. A node
-        that is offline, not adopted or without a known uptime gives a command that has already
-        failed or been refused, with the reason.
+        A `command_id` that was sent already is not sent again: somebody asks twice where no
+        answer came. What is asked for after `until_unix_ms` has expired.
+
+        Raises UnknownNode, IdTaken, and ProtocolError for a verb or argument that is no command.
+        A node that is offline, not adopted or without a known uptime gives a command that has
+        already failed or been refused, with the reason.
         """
         contract.check_args(verb, args)
-        return self._begin(node, verb, args, by, ttl_ms, None)
+        with self._lock:
+            if command_id is not None and self._is_sent(command_id, node, verb, args, by):
+                return command_id
+            return self._begin(
+                node, verb, args, by, ttl_ms, None, command_id, until_unix_ms)
+
+    def _is_sent(
+        self, command_id: str, node: str, verb: str, args: Mapping[str, Any], by: str
+    ) -> bool:
+        """Return whether this very command was sent before. Raises IdTaken for another one."""
+        try:
+            found = self.state(command_id)
+        except KeyError:
+            return False
+        if (found.node, found.verb, dict(found.args), found.by) != (node, verb, dict(args), by):
+            raise IdTaken(f"id: another command was sent as {command_id}")
+        return True
 
     def send_update(self, node: str, offer: contract.Offer | None, by: str) -> str:
         """Offer a release to a node, or with None take the offer back; return the id as send().
@@ -122,21 +146,24 @@ class Commands:
 
     def _begin(
         self, node: str, verb: str, args: Mapping[str, Any], by: str, ttl_ms: int,
-        offer: contract.Offer | None,
+        offer: contract.Offer | None, command_id: str | None = None,
+        until_unix_ms: int | None = None,
     ) -> str:
         known = self._nodes.get(node)
         contract.check_by(by)
         now_unix_ms = self._link.now_unix_ms()
         ends_unix_ms = now_unix_ms + min(ttl_ms, HIGHEST_TTL_MS)
         command = CommandState(
-            secrets.token_hex(12), node, verb, dict(args), by, now_unix_ms, ends_unix_ms,
-            "pending", "",
+            command_id or secrets.token_hex(12), node, verb, dict(args), by, now_unix_ms,
+            ends_unix_ms, "pending", "",
         )
         if asking() is None:
             self._note(by, "command", target=node, result="asked",
                        detail={"id": command.id, "verb": verb, "args": dict(args)})
         with self._lock:
             state, reason = self._obstacle(known)
+            if not state and until_unix_ms is not None and now_unix_ms > until_unix_ms:
+                state, reason = "expired", "it reached the host too late"
             if not state:
                 self._keep(command)  # before it is sent: the answer may be quick
                 if self._publish(known, command, offer):

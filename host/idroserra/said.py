@@ -128,6 +128,10 @@ _NODE = (
     marked("a settings slot was damaged: the last good one is in force"),
     marked("dosing failed and was started again"), marked("three days without a latch"),
     marked("dosing was latched"), marked("flash is full or refuses"),
+    # Why a command ended before it was sent: idroserra.commands.
+    marked("not adopted"), marked("the broker is not reachable"), marked("the node is offline"),
+    marked("the node has not said yet which boot it runs"), marked("the node did not answer"),
+    marked("it reached the host too late"),
     marked("power on"), marked("brownout"), marked("watchdog"), marked("hard reset"),
     marked("soft reset"), marked("deep sleep"),
 )

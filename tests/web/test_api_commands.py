@@ -1,5 +1,7 @@
 """Commands and settings through the API, answered by a node on the other side of the broker."""
 
+import time
+
 PATH = "/api/nodes/idro-a/commands"
 
 
@@ -115,3 +117,23 @@ def test_a_stop_told_late_counts_as_well(host, node, eventually):
     assert host.view("idro-a")["dosing"]["state"] == "on"
     node.tell("stopped", {"by": "anna"}, ago_ms=86_400_000)  # while it was without a network
     eventually(lambda: host.view("idro-a")["dosing"]["state"] == "stopped", 20, "stopped")
+
+
+def test_who_asks_again_under_the_same_id_is_not_obeyed_twice(host, node, eventually):
+    body = {"verb": "dose", "args": {"actuator": "ph_down", "volume_ul": 2_000}, "id": "0b" * 12}
+    assert sent(host, body).json()["id"] == "0b" * 12
+    assert ended(host, "0b" * 12, eventually)["state"] == "done"
+    again = sent(host, body)
+    assert (again.status_code, again.json()["state"]) == (202, "done")
+    assert len(node.commands) == 1
+    other = sent(host, body | {"args": {"actuator": "ph_up", "volume_ul": 2_000}})
+    assert (other.status_code, other.json()["error"]) == (
+        409, f"id: another command was sent as {'0b' * 12}")
+    assert len(node.commands) == 1
+
+
+def test_what_reaches_the_host_too_late_has_expired(host, node):
+    answer = sent(host, {"verb": "resume", "until_unix_ms": time.time_ns() // 1_000_000 - 1})
+    assert (answer.json()["state"], answer.json()["reason"]) == (
+        "expired", "it reached the host too late")
+    assert node.commands == []

@@ -160,7 +160,9 @@ def _add_asking(router: APIRouter, service: Service) -> None:
         """Ask a node for something. The answer is its id; GET /api/commands/{id} for the end."""
         if body.verb in FRESH_VERBS:
             check_fresh()
-        command_id = service.commands.send(node, body.verb, body.args, body.by, body.ttl_ms)
+        command_id = service.commands.send(
+            node, body.verb, body.args, body.by, body.ttl_ms, command_id=body.id,
+            until_unix_ms=body.until_unix_ms)
         return _command_json(service.commands.state(command_id))
 
     @router.get("/commands/{command_id}", response_model=CommandOut)

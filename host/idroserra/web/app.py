@@ -23,6 +23,7 @@ from idroserra import contract
 from idroserra.access.errors import NotFresh, Refused, TooMany, Unknown, WrongPassword
 from idroserra.alarms.alarms import AlarmRefused, UnknownAlarm
 from idroserra.alarms.bottles import NoBottle
+from idroserra.commands import IdTaken
 from idroserra.errors import (
     ConfigError,
     HostError,
@@ -72,7 +73,7 @@ _STATUS: tuple[tuple[type[Exception], int], ...] = (
     (UnknownNode, 404), (UnknownCommand, 404), (UnknownAlarm, 404), (Unknown, 404),
     (UnknownSite, 404), (BadSite, 422),
     (WrongPassword, 403), (NotFresh, 403), (TooMany, 429), (Refused, 422), (NotAdopted, 409),
-    (OtherKey, 409), (UnknownRelease, 404), (BadRelease, 422), (CannotOffer, 409),
+    (OtherKey, 409), (UnknownRelease, 404), (BadRelease, 422), (CannotOffer, 409), (IdTaken, 409),
     (AlarmRefused, 409), (NoBottle, 409), (BadRequest, 422), (UnknownNote, 404), (NotYours, 403),
     (JournalFull, 409), (BadNote, 422), (PhotoRefused, 422), (BadRange, 422), (NoPdf, 501),
     (contract.ProtocolError, 422), (contract.SettingsError, 422), (StoreError, 503),

@@ -29,6 +29,11 @@ class CommandIn(BaseModel):
     by: WHO = "api"
     ttl_ms: int = Field(30_000, ge=1_000, le=60_000,
                         description="The node does not act on it any later than this, in ms.")
+    id: str | None = Field(None, pattern=r"^[0-9a-f]{24}$", description=
+                           "Its id, made up by who asks: a second request with it sends nothing "
+                           "again, for who got no answer to the first.")
+    until_unix_ms: int | None = Field(None, ge=0, description=
+                                      "Reaching the host later than this, it has expired.")
 
 
 class CommandOut(BaseModel):
