@@ -3,6 +3,8 @@
 import json
 import threading
 
+from idroserra.i18n import PLAIN
+
 
 def events_of(host, headers, wanted, collected):
     with host.client.stream("GET", "/api/live", headers=headers) as answer:
@@ -54,11 +56,29 @@ def test_a_reader_that_was_away_gets_what_it_missed(host, eventually):
     assert missed[-1][1]["text"] == "All dosing stopped by anna."
 
 
-def test_a_reader_from_another_life_is_told_to_ask_again(host):
+def test_a_reader_from_another_life_is_told_to_ask_again(host, eventually):
+    eventually(lambda: host.app.state.feeds.of(PLAIN)._host is not None, 10, "the first look")
     for last_id in ("nonsense", "deadbeef-5", "-1", "x" * 300):
         thread, messages = follow(host, "hello", {"Last-Event-ID": last_id})
         thread.join(60)
         assert messages[0][1]["missed"] is True
+        assert "count" in messages[0][1]["alarms"]  # which no snapshot of the nodes has
+        assert messages[0][1]["host"] == []
+
+
+def test_a_node_that_comes_back_under_its_name_is_told_as_a_whole(host, eventually):
+    node = host.node("idro-a")
+    thread, messages = follow(host, "gone")
+    eventually(lambda: messages, 10, "the hello")
+    eventually(lambda: "idro-a" in host.app.state.feeds.of(PLAIN)._shape, 10, "the first look")
+    node.close()
+    host.service.commands.forget("idro-a")
+    thread.join(60)
+    assert messages[-1][1] == {"type": "gone", "node": "idro-a"}
+    thread, messages = follow(host, "node", {"Last-Event-ID": messages[-1][0]})
+    host.node("idro-a")
+    thread.join(60)
+    assert {"verdict", "channels", "dosing"} <= messages[-1][1]["changes"].keys()
 
 
 def test_an_open_stream_does_not_hold_up_the_end(host, eventually):

@@ -1,10 +1,13 @@
 """The alarm page: worst first, consequences folded, and nothing confirmed before it is kept."""
 
 import pytest
+from held import Held, hide, show
 from notice_receiver import NoticeReceiver
 from pages import DESKTOP, PHONE
 from playwright.sync_api import expect
 from real_host import Host
+
+from waiting import wait_until
 
 PROBES = ("reservoir.ph", "reservoir.ec_us_cm", "reservoir.level_mm")
 # Delays are for people who sleep; here nobody waits for them.
@@ -75,6 +78,34 @@ def test_acknowledge_is_confirmed_by_the_journal(sick, host, tab):
     assert [c["state"] for c in changes if c["rule"] == "water_hot"] == [
         "unacknowledged", "acknowledged"]
     watched.check()
+
+
+def test_a_list_that_comes_late_does_not_take_it_back(sick, tab):
+    page = tab(PHONE).open("/alarms")
+    hot = card(page, "water_hot/idro-a/reservoir.temp_c")
+    expect(hot).to_have_attribute("data-state", "unacknowledged")
+    lists = Held(page, "**/api/alarms?*")
+    hide(page)
+    show(page)
+    lists.wait()
+    hot.get_by_role("button", name="Acknowledge").click()
+    expect(hot.locator(".outcome")).to_have_text("Confirmed: acknowledged.")
+    lists.let_go()
+    assert hot.get_attribute("data-state") == "acknowledged"
+
+
+def test_a_test_that_nobody_heard_of_is_not_confirmed(receiver, tab):
+    page = tab(PHONE).open("/alarms")
+    expect(page.locator("#delivery .targets li")).to_have_count(2)
+    page.clock.install()
+    page.route("**/api/alarms?*", lambda route: route.abort())
+    page.get_by_role("button", name="Send a test").click()
+    wait_until(lambda: page.evaluate("0") or receiver.messages, 15, "the test")
+    page.clock.run_for(1_000)
+    expect(page.locator("#delivery .outcome")).to_have_attribute("data-state", "pending")
+    page.clock.run_for(60_000)
+    expect(page.locator("#delivery .outcome")).to_have_text(
+        "Not confirmed: The host does not answer: check the network.")
 
 
 def test_what_is_over_waits_for_somebody_to_have_seen_it(sick, tab):

@@ -90,3 +90,30 @@ def test_who_only_looks_sees_notes_and_no_form(host, node, tab):
     expect(notes(page)).to_contain_text("a draught")
     expect(page.locator("#write")).to_be_hidden()
     expect(notes(page).get_by_role("button")).to_have_count(0)
+
+
+def test_older_notes_come_with_the_button(host, node, tab):
+    for number in range(52):
+        host.client.post("/api/journal", json={
+            "kind": "note", "unix_ms": 1_700_000_000_000 + number, "text": f"note {number}"})
+    page = tab(DESKTOP).open("/journal")
+    expect(notes(page)).to_have_count(50)
+    page.get_by_role("button", name="Older notes").evaluate("it => { it.click(); it.click(); }")
+    expect(notes(page)).to_have_count(52)
+    expect(notes(page).last).to_contain_text("note 0")
+    expect(page.get_by_role("button", name="Older notes")).to_be_hidden()
+
+
+def test_a_photo_that_was_not_taken_waits_in_the_form(host, node, tab, leaf):
+    page = tab(PHONE).open("/journal?node=idro-a")
+    page.fill("#note [name=text]", "a draught")
+    page.set_input_files("#note [name=files]", [str(leaf)])
+    page.route("**/photos", lambda route: route.abort())
+    page.click("#note [type=submit]")
+    expect(page.locator("#note .outcome")).to_contain_text(
+        "The note is saved, but leaf.jpg was not taken")
+    page.unroute("**/photos")
+    page.click("#note [type=submit]")
+    expect(page.locator("#note .outcome")).to_have_text("Saved.")
+    expect(notes(page)).to_have_count(1)
+    expect(notes(page).locator("img")).to_have_count(1)

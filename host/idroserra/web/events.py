@@ -50,7 +50,7 @@ class Feed:
         self._messages: deque[tuple[int, bytes]] = deque(maxlen=KEPT_COUNT)
         self._number = 0
         self._shape: dict[str, dict[str, Any]] = {}
-        self._host: list[dict[str, str]] = []
+        self._host: list[dict[str, str]] | None = None
         self._alarms: dict[str, Any] = {}
         self._sites: list[dict[str, Any]] = []
         self._more = asyncio.Event()
@@ -119,9 +119,7 @@ class Feed:
         missed = place is None and last_event_id is not None
         if place is None:
             place = self._number
-        yield self._encoded(place, json.dumps({
-            "type": "hello", "digest": self._digest, "missed": missed,
-            "unix_ms_now": wall_unix_ms()}))
+        yield self._encoded(place, self._hello(missed))
         while not self._is_ended:
             if loop.time() >= due:
                 due = loop.time() + HEARTBEAT_S
@@ -131,9 +129,8 @@ class Feed:
             more = self._more
             waiting = self._behind(place)
             if waiting and waiting[0][0] > place + 1:  # it was too slow: part is gone
-                yield self._encoded(self._number, json.dumps({
-                    "type": "hello", "digest": self._digest, "missed": True}))
                 place = self._number
+                yield self._encoded(place, self._hello(True))
                 continue
             if waiting:
                 yield b"".join(message for _number, message in waiting)
@@ -144,6 +141,14 @@ class Feed:
             except TimeoutError:
                 text = json.dumps({"type": "heartbeat", "unix_ms_now": wall_unix_ms()})
                 yield self._encoded(place, text)
+
+    def _hello(self, missed: bool) -> str:
+        """Return the first message; to who missed some with what no snapshot of nodes has."""
+        hello = {"type": "hello", "digest": self._digest, "missed": missed,
+                 "unix_ms_now": wall_unix_ms()}
+        if missed and self._host is not None:  # else the first look tells it
+            hello |= {"alarms": self._alarms, "host": self._host}
+        return json.dumps(hello)
 
     def _behind(self, place: int) -> list[tuple[int, bytes]]:
         """Return the kept messages after number `place`."""
@@ -194,7 +199,7 @@ class Feed:
         return message
 
     def _changes(self) -> list[Message]:
-        """What changed since the last call, as `node`, `sites`, `alarms` and `host` messages."""
+        """What changed since the last call: `node`, `gone`, `sites`, `alarms` and `host`."""
         try:
             nodes, host = self._views.all(), host_reasons(self._service.counts())
         except HostError:
@@ -207,6 +212,9 @@ class Feed:
             changed = {key: node[key] for key in shape if old is None or old[key] != shape[key]}
             if changed:
                 changes.append({"type": "node", "node": name, "changes": changed})
+        for name in self._shape.keys() - {node["node"] for node in nodes}:
+            del self._shape[name]  # a node that comes back under this name is told as a whole
+            changes.append({"type": "gone", "node": name})
         sites = sites_of(nodes)
         if sites != self._sites:
             self._sites = sites

@@ -3,6 +3,7 @@
 import { renderBell } from "./bell.js";
 import { t } from "./i18n.js";
 import { request } from "./link.js";
+import { alone } from "./sure.js";
 
 renderBell();
 
@@ -11,17 +12,17 @@ function say(outcome, state, text) {
   outcome.textContent = text;
 }
 
-async function leave(path) {
+async function leave(path, button) {
   try {
-    await request(path, { method: "DELETE", body: {} });
+    await alone([button], () => request(path, { method: "DELETE", body: {} }));
     location.replace("/login");
   } catch (error) {
     say(document.getElementById("out-outcome"), "failed", error.message);
   }
 }
 
-document.getElementById("out").addEventListener("click", () => leave("/api/session"));
-document.getElementById("out-all").addEventListener("click", () => leave("/api/session/all"));
+document.getElementById("out").addEventListener("click", ({ currentTarget }) => leave("/api/session", currentTarget));
+document.getElementById("out-all").addEventListener("click", ({ currentTarget }) => leave("/api/session/all", currentTarget));
 
 const form = document.getElementById("password");
 const outcome = form.querySelector(".outcome");
@@ -31,7 +32,8 @@ form.addEventListener("submit", async (event) => {
   if (wanted.value !== again.value) return say(outcome, "failed", t("The two new passwords differ."));
   say(outcome, "pending", t("One moment\u2026"));
   try {
-    await request("/api/account/password", { method: "PUT", body: { password: password.value, new_password: wanted.value } });
+    const body = { password: password.value, new_password: wanted.value };
+    await alone(form.elements, () => request("/api/account/password", { method: "PUT", body }));
     form.reset();
     say(outcome, "done", t("Changed. You are logged out everywhere else."));
   } catch (error) {
@@ -43,7 +45,8 @@ const speech = document.getElementById("speech");
 speech.addEventListener("submit", async (event) => {
   event.preventDefault();
   try {
-    await request("/api/account/preferences", { method: "PUT", body: Object.fromEntries(new FormData(speech)) });
+    const body = Object.fromEntries(new FormData(speech));
+    await alone(speech.elements, () => request("/api/account/preferences", { method: "PUT", body }));
     location.reload(); // every text of the page changes
   } catch (error) {
     say(speech.querySelector(".outcome"), "failed", error.message);

@@ -1,6 +1,7 @@
 // The password once more, for what needs one given in the last minutes.
 
 import { t } from "./i18n.js";
+import { alone } from "./sure.js";
 
 let open = null;
 
@@ -23,7 +24,7 @@ function ask(send) {
     form.onsubmit = async (event) => {
       event.preventDefault();
       try {
-        await send(form.elements.password.value);
+        await alone([form.querySelector("[type=submit]")], () => send(form.elements.password.value));
         resolve();
         dialog.close();
       } catch (error) {

@@ -69,17 +69,18 @@ async function test(reload) {
   try {
     const { id } = await request("/api/alarms/test", { method: "POST", body: {} });
     const deadline = Date.now() + TEST_MS;
-    let deliveries = [];
+    let deliveries = null; // until the host has told of it
     do {
       await new Promise((resolve) => setTimeout(resolve, POLL_MS));
       const { delivery } = await reload();
-      deliveries = (delivery.notices.find((notice) => notice.id === id) || { deliveries: [] }).deliveries;
-    } while (deliveries.some((one) => one.state === "waiting") && Date.now() < deadline);
+      deliveries = delivery?.notices.find((notice) => notice.id === id)?.deliveries || deliveries;
+    } while ((!deliveries || deliveries.some((one) => one.state === "waiting")) && Date.now() < deadline);
+    if (!deliveries) throw new Error(t("The host does not answer: check the network."));
     const missed = deliveries.filter((one) => one.state !== "sent");
     if (!missed.length) say("done", t("Confirmed: taken by {names}.", { names: deliveries.map((one) => one.target).join(", ") }));
     else say("failed", missed.map((one) => `${one.target}: ${one.error || t("no answer yet")}`).join(" "));
   } catch (error) {
-    say("failed", t("Not sent: {reason}", { reason: error.message }));
+    say("failed", t("Not confirmed: {reason}", { reason: error.message }));
   }
 }
 

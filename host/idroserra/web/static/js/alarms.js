@@ -8,6 +8,8 @@ import { renderLink, renderStrip, verdictOf } from "./strip.js";
 import { AlarmCard, isAside } from "./alarm_card.js";
 import { renderDelivery, wireTest } from "./alarm_delivery.js";
 import { renderKpis } from "./alarm_kpis.js";
+import { Newest, oneAtATime } from "./newest.js";
+import { alone } from "./sure.js";
 import { fullTime } from "./words.js";
 
 const byId = (id) => document.getElementById(id);
@@ -21,12 +23,17 @@ const cards = new Map();
 const ofSite = byId("of-site");
 let shown = { alarms: [], health: { text: "" } };
 let askedMs = 0;
+const lists = new Newest();
+const summaries = new Newest(); // the stream tells them, too
+const figures = new Newest();
+const histories = new Newest();
 
 /** Do something to an alarm: pending until the host has written it down. */
 async function act(card, verb, body) {
   card.say("pending", t("Asking the host\u2026"));
   try {
-    await changed(request(`/api/alarms/${verb}`, { method: "POST", body }));
+    await lists.change(request(`/api/alarms/${verb}`, { method: "POST", body }));
+    await load();
     card.say("done", card.doneWords(verb));
     loadHistory();
   } catch (error) {
@@ -37,33 +44,26 @@ async function act(card, verb, body) {
 /** "site=Nord", or nothing: what of the alarms is asked for. */
 const filter = () => (ofSite && ofSite.value ? `site=${encodeURIComponent(ofSite.value)}` : "");
 
-/** The answer to a change is about all sites. */
-async function changed(asked) {
-  const answer = await asked;
-  if (filter()) await load();
-  else take(answer);
-}
-
-function take(answer) {
-  shown = answer;
-  state.alarms = answer.summary;
-  render();
-}
-
+/** Ask again; what does not come leaves what is there, and the strip says that the host is away. */
 async function load() {
   askedMs = Date.now();
-  const answer = await request(`/api/alarms?${filter()}`).catch(() => null);
-  if (answer) take(answer);
-  return answer || shown;
+  const asking = request(`/api/alarms?${filter()}`);
+  const [list, told] = await Promise.all([lists.of(asking), summaries.of(asking)].map(orNothing));
+  if (told) state.alarms = told.summary;
+  if (list) shown = list;
+  if (list || told) render();
+  return shown;
 }
 
+const orNothing = (asking) => asking.catch(() => undefined);
+
 async function loadKpis() {
-  const answer = await request("/api/alarms/kpis").catch(() => null);
+  const answer = await orNothing(figures.of(request("/api/alarms/kpis")));
   if (answer) renderKpis(answer.sites.filter((one) => !filter() || one.site === ofSite.value));
 }
 
 async function loadHistory() {
-  const answer = await request(`/api/alarms/history?limit=100&${filter()}`).catch(() => null);
+  const answer = await orNothing(histories.of(request(`/api/alarms/history?limit=100&${filter()}`)));
   if (answer) renderHistory(answer.changes);
 }
 
@@ -136,7 +136,7 @@ function renderFrame() {
 
 const waiting = () => shown.alarms.filter((alarm) => ["unacknowledged", "returned"].includes(alarm.state)).map((alarm) => alarm.key);
 
-async function acknowledgeAll() {
+async function acknowledgeAll({ currentTarget: button }) {
   const outcome = byId("all-outcome");
   const say = (how, text) => {
     outcome.hidden = false;
@@ -146,7 +146,8 @@ async function acknowledgeAll() {
   const keys = waiting();
   say("pending", t("Asking the host\u2026"));
   try {
-    await changed(request("/api/alarms/acknowledge", { method: "POST", body: { keys } }));
+    await alone([button], () => lists.change(request("/api/alarms/acknowledge", { method: "POST", body: { keys } })));
+    await load();
     say("done", t("Confirmed: {count} acknowledged.", { count: keys.length }));
     loadHistory();
   } catch (error) {
@@ -155,21 +156,21 @@ async function acknowledgeAll() {
 }
 
 const renderSoon = once(renderFrame);
+const loadSoon = oneAtATime(loadAll);
 
 listen((message) => {
   if (message.type === "outdated") byId("outdated").hidden = false;
   if (message.type === "alarms" || message.type === "nodes") {
-    loadAll();
+    if (message.type === "alarms") summaries.restart();
+    loadSoon();
   } else if (message.type === "tick") {
-    if (Date.now() - askedMs > POLL_MS) load();
+    if (Date.now() - askedMs > POLL_MS) loadSoon();
     for (const card of cards.values()) card.tick(nowUnixMs());
   }
   renderSoon();
 });
 function loadAll() {
-  load();
-  loadHistory();
-  loadKpis();
+  return Promise.all([load(), loadHistory(), loadKpis()]);
 }
 
 byId("ack-all").addEventListener("click", acknowledgeAll);
@@ -178,6 +179,7 @@ if (ofSite) {
   if (ofSite.selectedIndex < 0) ofSite.value = "";
   ofSite.addEventListener("change", () => {
     history.replaceState(null, "", `?${filter()}`);
+    for (const one of [lists, figures, histories]) one.restart();
     loadAll();
   });
 }

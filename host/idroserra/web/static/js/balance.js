@@ -2,6 +2,7 @@
 
 import { t } from "./i18n.js";
 import { request } from "./link.js";
+import { Newest } from "./newest.js";
 import { nowUnixMs } from "./state.js";
 import { dayText, number, plainName, waterText } from "./words.js";
 
@@ -47,7 +48,7 @@ export class BalancePanel {
     this.unit = JSON.parse(root.dataset.volume);
     this.days = 7;
     this.back = 0; // ranges of so many days, back from today
-    this.asked = 0;
+    this.newest = new Newest();
     root.querySelector(".ranges").addEventListener("click", ({ target }) => target.dataset.days && this.move(Number(target.dataset.days), 0));
     for (const button of root.querySelectorAll("[data-step]")) {
       button.addEventListener("click", () => this.move(this.days, Math.max(0, this.back - Number(button.dataset.step))));
@@ -57,6 +58,7 @@ export class BalancePanel {
   move(days, back) {
     this.days = days;
     this.back = back;
+    this.newest.restart();
     return this.load();
   }
 
@@ -73,15 +75,14 @@ export class BalancePanel {
   async load() {
     const [from, to] = this.span;
     const query = new URLSearchParams({ from_unix_ms: from, to_unix_ms: to, time_zone: ZONE });
-    const asked = (this.asked += 1);
     for (const button of this.root.querySelectorAll("[data-days]")) button.setAttribute("aria-pressed", String(Number(button.dataset.days) === this.days));
     this.root.querySelector("[data-step='1']").disabled = this.back === 0;
     this.root.querySelector(".span").textContent = this.days === 1 ? dayText(from) : `${dayText(from)} \u2013 ${dayText(to - 1)}`;
     this.root.querySelector(".file").href = `${this.path}/export?what=balance&${query}`;
     const outcome = this.root.querySelector(".outcome");
     try {
-      const answer = await request(`${this.path}/balance?${query}`);
-      if (asked !== this.asked) return;
+      const answer = await this.newest.of(request(`${this.path}/balance?${query}`));
+      if (!answer) return;
       outcome.hidden = true;
       this.render(answer);
     } catch (error) {

@@ -3,6 +3,8 @@
 import { parsed, put, watchNumbers } from "./fields.js";
 import { t, tn } from "./i18n.js";
 import { request } from "./link.js";
+import { Newest } from "./newest.js";
+import { alone, openSure } from "./sure.js";
 import { fullTime, number, plainName } from "./words.js";
 
 const EVERY_MS = 60_000;
@@ -52,6 +54,7 @@ export class BottlesPanel {
     this.outcome = root.querySelector(":scope > .outcome");
     this.text = "";
     this.loadedMs = 0;
+    this.newest = new Newest();
     dialog.addEventListener("close", () => dialog.returnValue === "yes" && this.fill());
     this.form.elements.stock.addEventListener("change", () => this.offer());
   }
@@ -63,7 +66,7 @@ export class BottlesPanel {
 
   async load() {
     this.loadedMs = Date.now();
-    const answer = await request(this.path).catch(() => null);
+    const answer = await this.newest.of(request(this.path)).catch(() => null);
     if (answer) this.render(answer.bottles);
   }
 
@@ -113,8 +116,7 @@ export class BottlesPanel {
     stock.value = bottle.stock;
     if (bottle.meq_per_ml !== null && !bottle.stock) put(meq, bottle.meq_per_ml);
     this.offer();
-    this.dialog.returnValue = "";
-    this.dialog.showModal();
+    openSure(this.dialog);
   }
 
   offer() {
@@ -132,12 +134,17 @@ export class BottlesPanel {
 
   async change(method, doser, body, done) {
     try {
-      this.render((await request(`${this.path}/${doser}`, { method, body })).bottles);
-      this.outcome.dataset.state = "done";
-      this.outcome.textContent = done;
+      const asking = () => this.newest.change(request(`${this.path}/${doser}`, { method, body }));
+      this.render((await alone(this.root.querySelectorAll("ul button"), asking)).bottles);
+      this.say("done", done);
     } catch (error) {
-      this.outcome.dataset.state = "failed";
-      this.outcome.textContent = error.message;
+      this.say("failed", error.message);
+      this.load();
     }
+  }
+
+  say(how, text) {
+    this.outcome.dataset.state = how;
+    this.outcome.textContent = text;
   }
 }

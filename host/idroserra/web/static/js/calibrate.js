@@ -8,6 +8,7 @@ import { ENDED, KINDS, titleOf } from "./calibrate_steps.js";
 import { t } from "./i18n.js";
 import { request, start } from "./link.js";
 import { listen, nowUnixMs, once, state } from "./state.js";
+import { alone, openSure } from "./sure.js";
 import { newestOf, renderLink, renderStrip, verdictOf } from "./strip.js";
 import { fullTime, plainName } from "./words.js";
 
@@ -27,8 +28,7 @@ function sure(title, text, yes) {
   dialog.querySelector("h2").textContent = title;
   dialog.querySelector("p").textContent = text;
   dialog.querySelector("button").textContent = yes;
-  dialog.returnValue = "";
-  dialog.showModal();
+  openSure(dialog);
   return new Promise((resolve) => {
     dialog.addEventListener("close", () => resolve(dialog.returnValue === "yes"), { once: true });
   });
@@ -43,7 +43,8 @@ function trouble(text) {
 async function load() {
   polledMs = Date.now();
   try {
-    const found = await request(path);
+    const found = await walk.newest.of(request(path));
+    if (!found) return;
     trouble("");
     past.render(found);
     show(found.open);
@@ -71,7 +72,8 @@ function showBusy(open) {
   byId("busy").querySelector("button").onclick = async () => {
     const isSure = await sure(t("End the calibration of {who}?", { who: open.by }), t("Nothing is changed. Is the probe back in the tank? Dosing goes on in two minutes."), t("End it"));
     if (!isSure) return;
-    await request(`${path}/${open.id}/cancel`, { method: "POST", body: {} }).catch((error) => trouble(error.message));
+    const asking = () => walk.newest.change(request(`${path}/${open.id}/cancel`, { method: "POST", body: {} }));
+    await alone(byId("busy").querySelectorAll("button"), asking).catch((error) => trouble(error.message));
     load();
   };
 }
@@ -101,7 +103,8 @@ function renderChoices(node) {
 async function begin(body) {
   trouble("");
   try {
-    walk.begin(await request(path, { method: "POST", body }));
+    const asking = () => walk.newest.change(request(path, { method: "POST", body }));
+    walk.begin(await alone(byId("choose").querySelectorAll("button"), asking));
   } catch (error) {
     trouble(error.message);
   }
@@ -120,6 +123,7 @@ async function poll() {
 
 function render() {
   const node = state.nodes.get(name);
+  if (!node) return;
   renderStrip(byId("strip"), verdictOf(node), newestOf([node]));
   renderLink(byId("link"));
   renderBell();
@@ -131,6 +135,10 @@ function render() {
 const renderSoon = once(render);
 
 listen((message) => {
+  if (!state.nodes.has(name)) { // somebody forgot it: the host says so
+    if (["gone", "nodes"].includes(message.type)) location.reload();
+    return;
+  }
   if (message.type === "outdated") byId("outdated").hidden = false;
   renderSoon();
 });

@@ -5,6 +5,7 @@ import { pastText, referenceText, titleOf } from "./calibrate_steps.js";
 import { trendOf } from "./calibrate_trend.js";
 import { t } from "./i18n.js";
 import { request } from "./link.js";
+import { alone } from "./sure.js";
 import { fullTime } from "./words.js";
 
 const TREND_COUNT = 30;
@@ -78,7 +79,8 @@ export class Past {
     const isSure = await this.sure(t("Go back to the {what} calibration before?", { what: titleOf(one) }), t("The settings from before {when} are put in force again. A share of the budgets that was taken back stays so.", { when: fullTime(one.unix_ms) }), t("Go back"));
     if (!isSure) return;
     try {
-      const { rev } = await request(`${this.path}/back`, { method: "POST", body: { kind: one.kind } });
+      const asking = () => request(`${this.path}/back`, { method: "POST", body: { kind: one.kind } });
+      const { rev } = await alone(this.root.querySelectorAll("button"), asking);
       this.rev = rev;
       this.say("pending", t("Sent. Waiting for the node to confirm it\u2026"));
     } catch (error) {

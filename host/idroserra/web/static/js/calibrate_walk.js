@@ -4,6 +4,7 @@ import { ENDED, nextReference, pointsText, readingOf, referenceText, resultRows,
 import { parsed, watchNumbers } from "./fields.js";
 import { t } from "./i18n.js";
 import { request } from "./link.js";
+import { Newest } from "./newest.js";
 import { nowUnixMs } from "./state.js";
 
 const REFERENCES = JSON.parse(document.getElementById("references").textContent);
@@ -24,6 +25,7 @@ export class Walk {
     this.path = path;
     this.sure = sure;
     this.onEnd = onEnd;
+    this.newest = new Newest(); // of all that is asked on this page about where it stands
     this.form = root.querySelector("form");
     watchNumbers(this.form);
     this.form.addEventListener("submit", (event) => event.preventDefault());
@@ -57,8 +59,8 @@ export class Walk {
 
   async refresh() {
     const { id } = this.state;
-    const state = await request(`${this.path}/${id}`);
-    if (this.state && this.state.id === id) this.take(state);
+    const state = await this.newest.of(request(`${this.path}/${id}`));
+    if (state && this.state && this.state.id === id) this.take(state);
   }
 
   /** Ask the host for something; a refusal stays on the page until the next one. */
@@ -67,7 +69,7 @@ export class Walk {
     this.refusal = "";
     this.render();
     try {
-      this.take(await request(`${this.path}/${this.state.id}/${what}`, { method, body }));
+      this.take(await this.newest.change(request(`${this.path}/${this.state.id}/${what}`, { method, body })));
       return true;
     } catch (error) {
       this.refusal = error.message;

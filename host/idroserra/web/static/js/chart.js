@@ -10,6 +10,7 @@ import { fullTime, number, plainName, scaled, shortTime, dayText } from "./words
 const SVG = "http://www.w3.org/2000/svg";
 const SLOWEST_MS = 60_000;
 const FASTEST_MS = 5_000;
+const KEPT_DOSES = 100;
 const KEPT_MS = [60_000, 900_000, 86_400_000]; // columns that the store has ready
 
 /** What to ask for: as many columns as pixels. Where less than twice as wide ones are ready, just
@@ -35,6 +36,7 @@ export class Stack {
     this.node = node;
     this.range = range;
     this.doses = [];
+    this.heard = []; // by the stream: the store has them some seconds later
     this.notes = [];
     this.series = {};
     this.panels = [];
@@ -141,7 +143,7 @@ export class Stack {
   }
 
   tick() {
-    if (document.hidden || !this.range.follows || this.dragging()) return;
+    if (document.hidden || !this.range.follows || this.dragging() || this.isLoading) return;
     const [from, to] = this.range.bounds;
     const every = this.node.history_progress ? FASTEST_MS : (to - from) / this.width;
     if (Date.now() - this.loadedMs > Math.min(SLOWEST_MS, Math.max(FASTEST_MS, every))) this.load();
@@ -161,6 +163,7 @@ export class Stack {
     if (this.abort) this.abort.abort();
     this.abort = new AbortController();
     const { signal } = this.abort;
+    this.isLoading = true;
     this.loadedMs = Date.now();
     const [from, to] = this.range.bounds;
     const base = `/api/nodes/${encodeURIComponent(this.node.node)}`;
@@ -176,22 +179,32 @@ export class Stack {
       this.series = series.series;
       this.columnMs = (asked.to - asked.from) / asked.columns;
       this.doses = events.events.map(doseOf);
+      for (const dose of this.heard) this.add(dose);
       this.notes = notes;
       this.shownBounds = [from, to];
       this.fail("");
       this.show();
     } catch (error) {
-      if (error.name !== "AbortError") this.fail(error.message);
+      if (!signal.aborted) this.fail(error.message);
     }
+    if (!signal.aborted) this.isLoading = false;
   }
 
   fail(text) {
     this.root.dispatchEvent(new CustomEvent("trouble", { detail: text }));
   }
 
+  /** Add a dose where it is not there yet; returns whether it was not. */
+  add(dose) {
+    const isNew = !this.doses.some((one) => one.unixMs === dose.unixMs && one.actuator === dose.actuator);
+    if (isNew) this.doses.push(dose);
+    return isNew;
+  }
+
   addDose(event) {
-    this.doses.push(doseOf(event));
-    if (this.redrawing) return; // many may come at once
+    const dose = doseOf(event);
+    this.heard = [...this.heard, dose].slice(-KEPT_DOSES);
+    if (!this.add(dose) || this.redrawing) return; // many may come at once
     this.redrawing = requestAnimationFrame(() => {
       this.redrawing = 0;
       for (const panel of this.panels) panel.plot.redraw(false, false);

@@ -4,6 +4,7 @@ import { command, follow } from "./commands.js";
 import { valueOf, watchNumbers } from "./fields.js";
 import { t } from "./i18n.js";
 import { nowUnixMs, state } from "./state.js";
+import { alone, openSure } from "./sure.js";
 import { fullTime, millilitres, number, plainName } from "./words.js";
 
 const RESULT_SHOWN_MS = 86400e3;
@@ -63,8 +64,7 @@ export class CorrectionPanel {
     const { actuator, target_milli_ph: target, volume_ul: volume } = this.args;
     this.dialog.querySelector("h2").textContent =
       t("Bring the pH to {ph} with at most {volume} of {what}?", { ph: number(target / 1000, 2), volume: millilitres(volume), what: plainName(actuator) });
-    this.dialog.returnValue = "";
-    this.dialog.showModal();
+    openSure(this.dialog);
   }
 
   async send(verb, args) {
@@ -72,11 +72,8 @@ export class CorrectionPanel {
       correct: [t("Asking the node to open the correction\u2026"), t("Confirmed: the correction is open")],
       end_correction: [t("Asking the node to end the correction\u2026"), t("Confirmed: the correction is over")],
     }[verb];
-    const buttons = [this.end, this.form.querySelector("button")];
-    for (const button of buttons) button.disabled = true;
-    const isDone = await follow(this.outcome, ...words, () => command(this.node, verb, args));
+    const isDone = await alone([this.end, this.form.querySelector("button")], () => follow(this.outcome, ...words, () => command(this.node, verb, args)));
     this.isOurs = isDone && verb === "correct";
-    for (const button of buttons) button.disabled = false;
   }
 
   render(node) {

@@ -3,6 +3,7 @@
 import { setSpan } from "./exports.js";
 import { t } from "./i18n.js";
 import { request } from "./link.js";
+import { Newest } from "./newest.js";
 import { nowUnixMs } from "./state.js";
 import { ICONS } from "./strip.js";
 import { dayText, shortTime } from "./words.js";
@@ -27,9 +28,11 @@ export class Happened {
     this.root = root;
     this.path = `/api/nodes/${encodeURIComponent(node)}/happened`;
     this.time = "night";
+    this.newest = new Newest();
     root.querySelector(".ranges").addEventListener("click", ({ target }) => {
       if (!target.dataset.time) return;
       this.time = target.dataset.time;
+      this.newest.restart();
       this.load();
     });
     root.querySelector(".show").addEventListener("click", () => show(...this.span));
@@ -50,7 +53,8 @@ export class Happened {
     this.root.querySelector(".span").textContent = `${when(from)} \u2013 ${when(to)}`;
     const query = new URLSearchParams({ from_unix_ms: from, to_unix_ms: to, time_zone: ZONE });
     try {
-      this.render(await request(`${this.path}?${query}`));
+      const answer = await this.newest.of(request(`${this.path}?${query}`));
+      if (answer) this.render(answer);
     } catch (error) {
       this.render({ level: "warn", summary: t("Not known now: {reason}", { reason: error.message }), sentences: [] });
     }

@@ -1,5 +1,6 @@
 // Texts in the language of the page. English is the key; what has no translation stays English.
 
+const WAIT_MS = 15_000;
 const tag = document.documentElement.lang;
 export const language = tag.split("-")[0];
 
@@ -12,7 +13,7 @@ const plural = new Intl.PluralRules(tag);
 
 async function load() {
   try {
-    const answer = await fetch(new URL(`../words/${language}.json`, import.meta.url));
+    const answer = await fetch(new URL(`../words/${language}.json`, import.meta.url), { signal: AbortSignal.timeout?.(WAIT_MS) });
     return answer.ok ? await answer.json() : {};
   } catch {
     return {};

@@ -1,6 +1,7 @@
 // The newest notes on the page of a node.
 
 import { request } from "./link.js";
+import { oneAtATime } from "./newest.js";
 import { briefly, whenText } from "./notes.js";
 import { listen } from "./state.js";
 
@@ -11,11 +12,12 @@ export class Jotted {
     this.node = node;
     this.list = root.querySelector("ol");
     this.empty = root.querySelector(".none");
+    const loadSoon = oneAtATime(() => this.load());
     listen((message) => {
       const mine = message.type === "journal" && (!message.node || message.node === node);
-      if (mine || message.type === "nodes") this.load();
+      if (mine || message.type === "nodes") loadSoon();
     });
-    this.load();
+    loadSoon();
   }
 
   async load() {

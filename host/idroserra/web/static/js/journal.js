@@ -3,9 +3,11 @@
 import { keepFrame } from "./frame.js";
 import { t } from "./i18n.js";
 import { request, start } from "./link.js";
+import { Newest, oneAtATime } from "./newest.js";
 import { NoteForm } from "./note_form.js";
 import { aboutText, headline, photoAlt, photoPath, whenText } from "./notes.js";
 import { state } from "./state.js";
+import { alone, openSure } from "./sure.js";
 import { number } from "./words.js";
 
 const byId = (id) => document.getElementById(id);
@@ -13,9 +15,8 @@ const SHOWN = 50;
 const selects = ["of-site", "of-node", "of-kind"].map(byId).filter(Boolean);
 const asked = new URLSearchParams(location.search);
 let shown = [];
-// An answer is shown only where nothing was asked since.
-let asks = 0;
-let yieldAsks = 0;
+const lists = new Newest();
+const yields = new Newest();
 
 function make(tag, className, text) {
   const element = document.createElement(tag);
@@ -34,17 +35,16 @@ async function load({ older = false } = {}) {
   const query = filter();
   query.set("limit", SHOWN);
   if (older && shown.length) query.set("to_unix_ms", shown[shown.length - 1].unix_ms + 1);
-  const ask = ++asks;
+  if (!older) lists.restart(); // older ones of the list before do not belong to this one
   try {
-    const answer = await request(`/api/journal?${query}`);
-    if (ask !== asks) return;
+    const answer = await lists.of(request(`/api/journal?${query}`));
+    if (!answer) return;
     const known = new Set(older ? shown.map((note) => note.id) : []);
     shown = [...(older ? shown : []), ...answer.notes.filter((note) => !known.has(note.id))];
     byId("older").hidden = !answer.is_more;
     byId("trouble").hidden = true;
     render();
   } catch (error) {
-    if (ask !== asks) return;
     byId("trouble").textContent = error.message;
     byId("trouble").hidden = false;
   }
@@ -53,9 +53,8 @@ async function load({ older = false } = {}) {
 async function loadYields() {
   const query = filter();
   query.delete("kind");
-  const ask = ++yieldAsks;
-  const answer = await request(`/api/journal/yields?${query}`).catch(() => null);
-  if (!answer || ask !== yieldAsks) return;
+  const answer = await yields.of(request(`/api/journal/yields?${query}`)).catch(() => null);
+  if (!answer) return;
   const several = new Set(answer.yields.map(aboutText)).size > 1;
   byId("yields").hidden = answer.yields.length === 0;
   byId("no-yields").hidden = answer.yields.length > 0;
@@ -133,20 +132,19 @@ function buttons(note) {
   const remove = row.appendChild(make("button", "", t("Delete\u2026")));
   change.type = remove.type = "button";
   change.addEventListener("click", () => form.change(note));
-  remove.addEventListener("click", () => askAndDelete(note));
+  remove.addEventListener("click", () => askAndDelete(note, [change, remove]));
   return row;
 }
 
-function askAndDelete(note) {
+function askAndDelete(note, buttons) {
   const dialog = byId("delete-sure");
-  dialog.returnValue = "";
   dialog.querySelector("p").textContent = note.photos.length
     ? t("{what}, with its photos ({count}). It cannot be undone.", { what: headline(note), count: note.photos.length })
     : t("{what}. It cannot be undone.", { what: headline(note) });
   dialog.onclose = async () => {
     if (dialog.returnValue !== "yes") return;
     try {
-      await request(`/api/journal/${note.id}`, { method: "DELETE", body: {} });
+      await alone(buttons, () => request(`/api/journal/${note.id}`, { method: "DELETE", body: {} }));
       if (form.note && form.note.id === note.id) form.clear();
       reload();
     } catch (error) {
@@ -154,7 +152,7 @@ function askAndDelete(note) {
       byId("trouble").hidden = false;
     }
   };
-  dialog.showModal();
+  openSure(dialog);
 }
 
 function render() {
@@ -163,9 +161,12 @@ function render() {
 }
 
 function reload() {
-  load();
-  loadYields();
+  return Promise.all([load(), loadYields()]);
 }
+
+const reloadSoon = oneAtATime(reload);
+
+byId("older").addEventListener("click", ({ currentTarget }) => alone([currentTarget], () => load({ older: true })));
 
 const form = new NoteForm(byId("note"), reload);
 
@@ -183,12 +184,13 @@ for (const select of selects) {
     history.replaceState(null, "", `?${filter()}`);
     form.form.elements.node.value = byId("of-node").value || form.form.elements.node.value;
     renderFiles();
+    yields.restart();
     reload();
   });
 }
 if (state.nodes.has(asked.get("node"))) form.clear(asked.get("node"));
 else if (state.nodes.size === 1) form.clear([...state.nodes.keys()][0]);
-keepFrame((message) => message.type === "journal" && reload());
+keepFrame((message) => message.type === "journal" && reloadSoon());
 renderFiles();
 reload();
 start();

@@ -4,9 +4,14 @@ import { confirmPassword } from "./again.js";
 import "./exports.js";
 import { t } from "./i18n.js";
 import { install, noteSeen } from "./installed.js";
-import { apply, replaceNodes, setClock, setLink, state, tell } from "./state.js";
+import { Newest } from "./newest.js";
+import { apply, nowUnixMs, replaceNodes, setClock, setLink, state, tell } from "./state.js";
 
-/** Fetch JSON. Rejects with an Error whose message can be shown as it is. */
+const READ_MS = 30_000;
+const CHANGE_MS = 20_000;
+
+/** Fetch JSON. Rejects with an Error whose message can be shown as it is. `body` may be a function,
+ * which is called each time it is sent. */
 export async function request(path, options = {}) {
   const { answer, content } = await asked(path, options);
   if (answer.ok) return content;
@@ -18,20 +23,46 @@ export async function request(path, options = {}) {
   throw new Error(content.words || content.error || t("The host answered {status}.", { status: answer.status }));
 }
 
-async function asked(path, { method = "GET", body, signal }) {
-  let answer;
+/** No answer came, or not all of it. */
+export class Unanswered extends Error {}
+
+async function asked(path, { method = "GET", body, signal, timeoutMs = method === "GET" ? READ_MS : CHANGE_MS }) {
+  const words = unansweredWords(method);
+  const ending = new AbortController();
+  const end = () => ending.abort();
+  const timer = setTimeout(end, timeoutMs);
+  if (signal) signal.addEventListener("abort", end);
   try {
-    answer = await fetch(path, {
+    const answer = await fetch(path, {
       method,
-      signal,
+      signal: ending.signal,
+      priority: method === "GET" ? "auto" : "high", // what hangs does not hold up a stop
       headers: method === "GET" ? {} : { "Content-Type": "application/json" },
-      body: body === undefined ? undefined : JSON.stringify(body),
+      body: body === undefined ? undefined : JSON.stringify(typeof body === "function" ? body() : body),
     });
+    return { answer, content: parsedOr(await answer.text(), {}) };
   } catch (error) {
-    if (error.name === "AbortError") throw error;
-    throw new Error(t("The host does not answer: check the network, nothing was sent."));
+    if (signal && signal.aborted) throw error;
+    throw new Unanswered(words);
+  } finally {
+    clearTimeout(timer);
+    if (signal) signal.removeEventListener("abort", end);
   }
-  return { answer, content: await answer.json().catch(() => ({})) };
+}
+
+/** What to say where no answer comes to what is asked now. */
+function unansweredWords(method) {
+  if (method === "GET") return t("The host does not answer: check the network.");
+  if (!navigator.onLine) return t("The host does not answer: check the network, nothing was sent.");
+  return t("No answer came from the host: whether it was done is not known. Look before you ask again.");
+}
+
+function parsedOr(text, otherwise) {
+  try {
+    return JSON.parse(text);
+  } catch {
+    return otherwise;
+  }
 }
 
 /** The session has ended: log in, and come back here. */
@@ -40,8 +71,14 @@ function toLogin() {
 }
 
 const SILENCE_MS = 12_000;
+const AGAIN_MS = 5_000;
+const snapshots = new Newest();
+const keeping = new Set(); // lists of messages, each of those since a snapshot was asked for
 let source = null;
 let heardMs = 0;
+let trueMs = Date.now(); // when what is shown was the newest there was
+let askedMs = 0;
+let hole = null; // since when something was missed that no snapshot has brought yet
 
 function open() {
   if (source) return;
@@ -52,7 +89,7 @@ function open() {
     hear(JSON.parse(event.data));
   };
   source.onerror = () => {
-    setLink("lost");
+    lose();
     if (source && source.readyState === EventSource.CLOSED) {
       close();
       request("/api/session").then(({ user }) => user || toLogin(), () => {});
@@ -65,25 +102,53 @@ function close() {
   source = null;
 }
 
-function hear(message) {
-  heardMs = Date.now();
-  noteSeen(heardMs);
-  if (message.unix_ms_now) setClock(message.unix_ms_now);
-  if (state.link !== "live") setLink("live");
-  if (message.type === "logged_out") return toLogin();
-  if (message.type === "hello") {
-    if (message.digest !== state.digest) tell({ type: "outdated" });
-    if (message.missed) refresh();
-    return;
-  }
-  if (message.type === "missed") refresh();
-  else if (message.type !== "heartbeat") apply(message);
+function lose() {
+  setLink("lost", nowUnixMs() - (Date.now() - trueMs));
 }
 
+function hear(message) {
+  heardMs = Date.now();
+  if (message.type === "logged_out") return toLogin();
+  if (message.unix_ms_now) setClock(message.unix_ms_now);
+  if (message.type === "hello" && message.digest !== state.digest) tell({ type: "outdated" });
+  if (message.missed || message.type === "missed") {
+    hole = { sinceMs: Date.now() };
+    if (message.alarms) take({ type: "alarms", summary: message.alarms });
+    if (message.host) take({ type: "host", reasons: message.host });
+    refresh();
+  }
+  if (!hole) isTrue();
+  if (!["hello", "missed", "heartbeat"].includes(message.type)) take(message);
+}
+
+function isTrue() {
+  trueMs = Date.now();
+  noteSeen(trueMs);
+  if (state.link !== "live") setLink("live");
+}
+
+function take(message) {
+  for (const messages of keeping) messages.push(message);
+  apply(message);
+}
+
+/** Ask for everything. What the stream tells meanwhile may be newer, and is told again. */
 async function refresh() {
-  const asked = [request("/api/nodes"), request("/api/sites")];
-  const [nodes, sites] = await Promise.all(asked).catch(() => []);
-  if (nodes) replaceNodes(nodes.nodes, sites.sites);
+  const [mends, messages] = [hole, []];
+  askedMs = Date.now();
+  keeping.add(messages);
+  try {
+    const found = await snapshots.of(Promise.all([request("/api/nodes"), request("/api/sites")]));
+    if (!found) return;
+    replaceNodes(found[0].nodes, found[1].sites, messages);
+    if (hole !== mends) return;
+    hole = null;
+    if (mends) isTrue();
+  } catch {
+    // What was missed is asked for again by watch().
+  } finally {
+    keeping.delete(messages);
+  }
 }
 
 /** One EventSource a tab, closed while the tab is hidden: a browser allows six per host. */
@@ -91,6 +156,7 @@ export function start() {
   install();
   document.addEventListener("visibilitychange", () => {
     if (document.hidden) return close();
+    if (Date.now() - trueMs > SILENCE_MS) lose();
     open();
     return refresh();
   });
@@ -103,9 +169,12 @@ export function start() {
 }
 
 function watch() {
-  if (source && Date.now() - heardMs > SILENCE_MS) {
-    setLink("lost");
+  const now = Date.now();
+  if (source && now - heardMs > SILENCE_MS) {
+    lose();
     close();
   }
   if (!source) open();
+  if (hole && now - hole.sinceMs > SILENCE_MS) lose();
+  if (hole && !keeping.size && now - askedMs > AGAIN_MS) refresh();
 }

@@ -3,6 +3,7 @@
 import { command, follow } from "./commands.js";
 import { t } from "./i18n.js";
 import { valueOf, watchNumbers } from "./fields.js";
+import { alone, openSure } from "./sure.js";
 import { number, plainName } from "./words.js";
 
 export class RunForm {
@@ -51,17 +52,14 @@ export class RunForm {
   ask() {
     const question = this.isDimmer ? t("Run {what} at {level} % for {minutes} min?", this.words) : t("Run {what} for {minutes} min?", this.words);
     this.dialog.querySelector("h2").textContent = question;
-    this.dialog.returnValue = "";
-    this.dialog.showModal();
+    openSure(this.dialog);
   }
 
   async send() {
     const { actuator, minutes, duty_pct: duty } = this.form.elements;
     const args = { actuator: actuator.value, for_ms: Math.round(valueOf(minutes) * 60_000) };
     if (this.isDimmer) args.duty_pct = Math.round(valueOf(duty));
-    const button = this.form.querySelector("button");
-    button.disabled = true;
-    await follow(this.outcome, t("Asking for {what}\u2026", this.words), t("Confirmed: {what} runs for {minutes} min", this.words), () => command(this.node, "run", args));
-    button.disabled = false;
+    const texts = [t("Asking for {what}\u2026", this.words), t("Confirmed: {what} runs for {minutes} min", this.words)];
+    await alone([this.form.querySelector("button")], () => follow(this.outcome, ...texts, () => command(this.node, "run", args)));
   }
 }

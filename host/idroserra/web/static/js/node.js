@@ -20,7 +20,7 @@ import { SetpointForm } from "./setpoints.js";
 import { wireMove } from "./site_form.js";
 import { listen, nowUnixMs, once, state } from "./state.js";
 import { newestOf, renderLink, renderStrip, verdictOf } from "./strip.js";
-import { renderSmall, seedSparks, syncTiles, tileKeys } from "./tiles.js";
+import { endedKeys, renderSmall, seedSparks, syncTiles, tileKeys } from "./tiles.js";
 import { WhyList } from "./why.js";
 import { number } from "./words.js";
 
@@ -57,7 +57,7 @@ function renderTiles(node) {
   const fresh = keys.filter((key) => !seeded.has(key));
   if (!fresh.length) return;
   for (const key of fresh) seeded.add(key);
-  seedSparks(node, fresh, tiles).then(() => renderTiles(state.nodes.get(name)));
+  seedSparks(node, fresh, tiles).then(renderSoon);
 }
 
 function renderImport(progress) {
@@ -82,6 +82,7 @@ function renderSettings(node) {
 
 function render() {
   const node = state.nodes.get(name);
+  if (!node) return;
   renderStrip(byId("strip"), verdictOf(node), newestOf([node]));
   renderLink(byId("link"));
   renderBell();
@@ -135,10 +136,17 @@ function renderSlow() {
 const renderSoon = once(render);
 
 listen((message) => {
+  if (!state.nodes.has(name)) { // somebody forgot it: the host says so
+    if (["gone", "nodes"].includes(message.type)) location.reload();
+    return;
+  }
   if (message.type === "record" && message.node === name) for (const tile of tiles.values()) tile.record(message);
   if (message.type === "outdated") byId("outdated").hidden = false;
   if (message.type === "nodes" || (message.type === "node" && message.node === name)) renderSlow();
-  if (message.type === "nodes") happened.load();
+  if (message.type === "nodes") {
+    for (const key of endedKeys(tiles)) seeded.delete(key);
+    happened.load();
+  }
   if (message.type === "tick") bottles.tick();
   renderSoon();
 });

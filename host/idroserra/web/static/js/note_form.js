@@ -4,6 +4,7 @@ import { t } from "./i18n.js";
 import { request } from "./link.js";
 import { photoAlt, photoPath, sendPhoto } from "./notes.js";
 import { nowUnixMs } from "./state.js";
+import { alone } from "./sure.js";
 
 const TYPES = ["image/jpeg", "image/png", "image/webp"];
 const MOST_BYTES = 20 * 1024 * 1024;
@@ -58,11 +59,12 @@ export class NoteForm {
     this.showPhotos();
   }
 
-  /** Fill in a note that is to be changed. */
-  change(note) {
+  /** Fill in a note that is to be changed; `files`: photos that wait to be sent. */
+  change(note, files = []) {
     const { elements } = this.form;
     this.clear(note.node || (note.site ? `@${note.site}` : ""));
     this.note = note;
+    this.files = files;
     elements.kind.value = note.kind;
     for (const name of ["crop", "weight_g", "count", "text"]) elements[name].value = note[name] ?? "";
     this.setTime(note.unix_ms);
@@ -140,7 +142,8 @@ export class NoteForm {
 
   async dropKept(photo) {
     try {
-      this.note = await request(`/api/journal/${this.note.id}/photos/${photo.id}`, { method: "DELETE", body: {} });
+      const asking = () => request(`/api/journal/${this.note.id}/photos/${photo.id}`, { method: "DELETE", body: {} });
+      this.note = await alone(this.form.querySelectorAll("button"), asking);
       this.showPhotos();
       this.onSaved();
     } catch (error) {
@@ -165,15 +168,10 @@ export class NoteForm {
 
   async save() {
     this.say("pending", t("Saving\u2026"));
-    const submit = this.form.querySelector("[type=submit]");
-    submit.disabled = true;
     try {
-      const [method, path] = this.note ? ["PUT", `/api/journal/${this.note.id}`] : ["POST", "/api/journal"];
-      const note = await request(path, { method, body: this.body() });
-      const refused = await this.send(note.id);
-      this.onSaved();
+      const refused = await alone(this.form.elements, () => this.keep());
       if (refused) {
-        this.change(await request(`/api/journal/${note.id}`));
+        this.change(this.note, this.files);
         this.say("failed", refused);
       } else {
         this.clear();
@@ -181,21 +179,23 @@ export class NoteForm {
       }
     } catch (error) {
       this.say("failed", t("Not saved: {why}", { why: error.message }));
-    } finally {
-      submit.disabled = false;
-      this.progress.hidden = true;
     }
+    this.progress.hidden = true;
+    this.onSaved();
   }
 
-  /** Send the photos one by one; returns why some were not taken, "" where all were. */
-  async send(noteId) {
+  /** Keep the note and its photos; returns why some were not taken, "" where all were. */
+  async keep() {
+    const [method, path] = this.note ? ["PUT", `/api/journal/${this.note.id}`] : ["POST", "/api/journal"];
+    this.note = await request(path, { method, body: this.body() }); // which is not written twice
     const { files } = this;
     let refused = "";
     for (const [index, file] of files.entries()) {
       this.progress.hidden = false;
       this.say("pending", t("Photo {number} of {count}\u2026", { number: index + 1, count: files.length }));
       try {
-        await sendPhoto(noteId, file, (share) => (this.progress.value = (index + share) / files.length));
+        this.note = await sendPhoto(this.note.id, file, (share) => (this.progress.value = (index + share) / files.length));
+        this.files = this.files.filter((one) => one !== file);
       } catch (error) {
         refused = t("The note is saved, but {name} was not taken: {why}", { name: file.name, why: error.message });
       }

@@ -4,6 +4,7 @@ import { t } from "./i18n.js";
 import { state } from "./state.js";
 import { dayText, fullTime, number, shortTime } from "./words.js";
 
+const STALLED_MS = 60_000;
 const WORDS = {
   note: t("Note"), water_change: t("Water change"), planting: t("Planting"),
   harvest: t("Harvest"), pest: t("Pest or disease"), maintenance: t("Maintenance"),
@@ -43,16 +44,27 @@ export function photoAlt(note, index) {
 export function sendPhoto(noteId, file, onShare) {
   return new Promise((resolve, reject) => {
     const asked = new XMLHttpRequest();
+    let timer = null;
+    const wait = () => {
+      clearTimeout(timer);
+      timer = setTimeout(() => asked.abort(), STALLED_MS);
+    };
     asked.open("POST", `/api/journal/${noteId}/photos`);
     asked.setRequestHeader("Content-Type", file.type);
     asked.responseType = "json";
-    asked.upload.onprogress = (event) => onShare(event.total ? event.loaded / event.total : 0);
+    asked.upload.onprogress = (event) => {
+      wait();
+      onShare(event.total ? event.loaded / event.total : 0);
+    };
+    asked.onloadend = () => clearTimeout(timer);
     asked.onload = () => {
       const answer = asked.response || {};
       if (asked.status < 300) resolve(answer);
       else reject(new Error(answer.error || t("The host answered {status}.", { status: asked.status })));
     };
-    asked.onerror = () => reject(new Error(t("The host does not answer: check the network, this photo was not sent.")));
+    const fail = () => reject(new Error(t("The host does not answer: check the network, this photo was not sent.")));
+    asked.onerror = asked.onabort = fail;
+    wait();
     asked.send(file);
   });
 }

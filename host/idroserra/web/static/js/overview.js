@@ -8,7 +8,7 @@ import { start } from "./link.js";
 import { wireRename } from "./site_form.js";
 import { overallSites, renderSites, say } from "./sites.js";
 import { newestOf, renderLink, renderStrip, verdictOf, withHost, worstFirst } from "./strip.js";
-import { seedSparks, syncTiles, tileKeys } from "./tiles.js";
+import { endedKeys, seedSparks, syncTiles, tileKeys } from "./tiles.js";
 
 const root = document.getElementById("nodes");
 const { site: shownSite } = document.getElementById("main").dataset;
@@ -40,11 +40,17 @@ class Card {
     this.seed(node, keys.filter((key) => !this.seeded.has(key)));
   }
 
+  /** The page was away: lines that ended are filled again. */
+  wake() {
+    for (const key of endedKeys(this.tiles)) this.seeded.delete(key);
+  }
+
   async seed(node, keys) {
     if (!keys.length) return;
     for (const key of keys) this.seeded.add(key);
     await seedSparks(node, keys, this.tiles);
-    this.render(state.nodes.get(node.node));
+    const known = state.nodes.get(node.node);
+    if (known) this.render(known);
   }
 }
 
@@ -111,6 +117,7 @@ if (root) {
     const card = cards.get(message.node);
     if (message.type === "record" && card) for (const tile of card.tiles.values()) tile.record(message);
     if (message.type === "outdated") document.getElementById("outdated").hidden = false;
+    if (message.type === "nodes") for (const one of cards.values()) one.wake();
     renderSoon();
   });
   wireRename(document.getElementById("rename-site"), shownSite);

@@ -3,8 +3,10 @@
 import { t } from "./i18n.js";
 import { request } from "./link.js";
 import { drawBand } from "./marks.js";
+import { Newest } from "./newest.js";
 import { colour, uPlot } from "./panels.js";
 import { state } from "./state.js";
+import { alone } from "./sure.js";
 import { dayText, fullTime, number, plainName, scaled, shortTime } from "./words.js";
 
 const POLL_MS = 1000;
@@ -38,11 +40,12 @@ export class PreviewPanel {
     this.running = root.querySelector("[data-part=running]");
     this.shown = root.querySelector("[data-part=outcome]");
     this.plots = [];
+    this.newest = new Newest();
     this.form.addEventListener("submit", (event) => {
       event.preventDefault();
       this.begin();
     });
-    this.running.querySelector("button").addEventListener("click", () => this.ask({ method: "DELETE", body: {} }));
+    this.running.querySelector("button").addEventListener("click", () => this.change({ method: "DELETE", body: {} }));
     for (const kind of ["input", "reset"]) setpoints.form.addEventListener(kind, () => this.render());
     root.addEventListener("toggle", () => root.open && this.look());
     new ResizeObserver(() => this.resize()).observe(root.querySelector(".plots"));
@@ -69,22 +72,36 @@ export class PreviewPanel {
   begin() {
     const body = this.body();
     if (body.values === null) return;
-    this.ask({ method: "POST", body });
+    this.change({ method: "POST", body });
   }
 
   look() {
-    this.ask({});
+    return this.ask(this.newest.of(request(this.path)));
   }
 
-  async ask(options) {
+  change(options) {
+    const buttons = [this.running, this.form].map((one) => one.querySelector("button"));
+    return alone(buttons, () => this.ask(this.newest.change(request(this.path, options))));
+  }
+
+  async ask(asking) {
     clearTimeout(this.timer);
     try {
-      const { preview } = await request(this.path, options);
+      const answer = await asking;
+      if (!answer) return;
       this.say("");
-      this.take(preview);
+      this.take(answer.preview);
     } catch (error) {
       this.say(error.message);
+      this.lookAgain();
     }
+  }
+
+  /** A run goes on whether or not an answer came. */
+  lookAgain() {
+    clearTimeout(this.timer);
+    const isRunning = Boolean(this.preview) && this.preview.state === "running";
+    if (isRunning && this.root.open) this.timer = setTimeout(() => this.look(), POLL_MS);
   }
 
   say(text) {
@@ -103,7 +120,7 @@ export class PreviewPanel {
       const percent = Math.floor(preview.done_ratio * 100);
       put(this.running.querySelector("p"), t("Living through the days: {percent} %", { percent }));
       this.running.querySelector("progress").value = preview.done_ratio;
-      if (this.root.open) this.timer = setTimeout(() => this.look(), POLL_MS);
+      this.lookAgain();
     } else if (preview && preview.state === "failed") {
       this.say(t("It failed: {why}", { why: preview.error }));
     } else if (preview && preview.state === "cancelled") {

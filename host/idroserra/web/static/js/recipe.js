@@ -3,6 +3,7 @@
 import { mark, t } from "./i18n.js";
 import { request } from "./link.js";
 import { state } from "./state.js";
+import { alone, openSure } from "./sure.js";
 import { dayText, fullTime } from "./words.js";
 
 const STATES = { running: mark("running"), held: mark("held"), finished: mark("over"), stopped: mark("stopped") };
@@ -87,7 +88,8 @@ export class RecipePanel {
     let notes = [];
     if (verb === "start") {
       try {
-        ({ notes } = await request(`${this.path}/notes?recipe=${encodeURIComponent(name)}`));
+        const asking = () => request(`${this.path}/notes?recipe=${encodeURIComponent(name)}`);
+        ({ notes } = await alone(this.parts.start.elements, asking));
       } catch (error) {
         this.say(error.message);
         return;
@@ -100,16 +102,15 @@ export class RecipePanel {
     put(this.dialog.querySelector("button"), yes);
     this.dialog.querySelector(".notes").replaceChildren(...notes.map((note) => Object.assign(
       document.createElement("li"), { textContent: `${note.stage}: ${note.text}` })));
-    this.dialog.returnValue = "";
-    this.dialog.showModal();
+    openSure(this.dialog);
   }
 
   async send(verb) {
     const [path, body] = verb === "start" ? [this.path, { recipe: this.select.value }] : [`${this.path}/${verb}`, {}];
     const before = state.nodes.get(this.node).recipe;
-    this.busy(true);
     try {
-      const { run } = await request(path, { method: "POST", body });
+      const asking = () => request(path, { method: "POST", body });
+      const { run } = await alone(this.root.querySelectorAll("[data-part] button"), asking);
       const node = state.nodes.get(this.node);
       // What the live stream said since stands: this answer may be older than that.
       if (node.recipe === before) node.recipe = run;
@@ -118,11 +119,6 @@ export class RecipePanel {
     } catch (error) {
       this.say(error.message);
     }
-    this.busy(false);
-  }
-
-  busy(isBusy) {
-    for (const button of this.root.querySelectorAll("[data-part] button")) button.disabled = isBusy;
   }
 
   say(text) {

@@ -89,14 +89,15 @@ export class SetpointForm {
     if (!changes || Object.keys(changes).length === 0) return;
     this.busy = true;
     this.mark();
-    this.say("pending", t("Saved at the host; waiting for the node to confirm\u2026"));
+    this.say("pending", t("Asking the host\u2026"));
     try {
       const path = `/api/nodes/${encodeURIComponent(this.node)}/config`;
       const { rev } = await request(path, { method: "PUT", body: { values: changes } });
+      this.say("pending", t("Saved at the host; waiting for the node to confirm\u2026"));
       const error = await this.confirmed(rev);
       if (error) this.say("failed", error);
       else {
-        this.touched.clear();
+        this.forget(changes);
         this.say("done", t("Confirmed: revision {rev} is in force.", { rev }));
       }
     } catch (error) {
@@ -104,6 +105,11 @@ export class SetpointForm {
     }
     this.busy = false;
     this.render(state.nodes.get(this.node));
+  }
+
+  /** Fields as they were sent show what is in force again; what was typed since stays. */
+  forget(changes) {
+    for (const input of this.inputs) if (input.name in changes && read(input) === changes[input.name]) this.touched.delete(input.name);
   }
 
   say(look, text) {
@@ -115,15 +121,18 @@ export class SetpointForm {
   /** Resolves with null once the node reports `rev`, else with what is wrong. */
   confirmed(rev) {
     return new Promise((resolve) => {
-      const timer = setTimeout(
-        () => resolve(t("Not confirmed yet: the node will get it as soon as it is back.")), WAIT_MS);
-      const look = () => {
-        const { reported_rev: reported, error } = state.nodes.get(this.node).config;
-        if (reported < rev || reported === null) return;
+      const end = (error) => {
         clearTimeout(timer);
-        resolve(error ? t("Refused by the node: {reason}", { reason: error }) : null);
+        unlisten();
+        resolve(error);
       };
-      listen(look);
+      const look = () => {
+        const { reported_rev: reported = null, error } = state.nodes.get(this.node)?.config || {};
+        if (reported < rev || reported === null) return;
+        end(error ? t("Refused by the node: {reason}", { reason: error }) : null);
+      };
+      const timer = setTimeout(() => end(t("Not confirmed yet: the node will get it as soon as it is back.")), WAIT_MS);
+      const unlisten = listen(look);
       look();
     });
   }

@@ -3,6 +3,7 @@
 import { t } from "./i18n.js";
 import { request } from "./link.js";
 import { siteLink } from "./sites.js";
+import { alone } from "./sure.js";
 
 /** `act(value)` asks the host; it resolves with what to say, or leads elsewhere. */
 function wire(form, act) {
@@ -16,7 +17,7 @@ function wire(form, act) {
     event.preventDefault();
     say("pending", t("Asking the host\u2026"));
     try {
-      say("done", await act(form.elements.site.value.trim()));
+      say("done", await alone(form.elements, () => act(form.elements.site.value.trim())));
     } catch (error) {
       say("failed", t("Not done: {reason}", { reason: error.message }));
     }

@@ -2,6 +2,7 @@
 
 const HOUR_MS = 3600e3;
 const TREND_MS = 15 * 60e3;
+const GAP_MS = 5 * 60e3;
 const SVG = "http://www.w3.org/2000/svg";
 
 export class Spark {
@@ -26,6 +27,12 @@ export class Spark {
   add(unixMs, value) {
     const last = this.points[this.points.length - 1];
     if (!last || unixMs > last[0]) this.points.push([unixMs, value]);
+  }
+
+  /** Whether the line ended a while ago: the page slept, or the node does. */
+  hasEnded(now) {
+    const last = this.points[this.points.length - 1];
+    return !last || now - last[0] > GAP_MS;
   }
 
   draw(now, band) {
@@ -59,7 +66,7 @@ export class Spark {
     return this.points
       .map(([at, value]) => {
         const x = 100 - (100 * (now - at)) / HOUR_MS;
-        const step = last === null || at - last > 5 * 60e3 ? "M" : "L";
+        const step = last === null || at - last > GAP_MS ? "M" : "L";
         last = at;
         return `${step}${x.toFixed(2)} ${y(value).toFixed(2)}`;
       })

@@ -21,9 +21,11 @@ export function nowUnixMs() {
   return Date.now() + offsetMs;
 }
 
-/** Call `listener(message)` after every message; `{type: "tick"}` once a second. */
+/** Call `listener(message)` after every message; `{type: "tick"}` once a second. Returns what ends
+ * it. */
 export function listen(listener) {
   listeners.add(listener);
+  return () => listeners.delete(listener);
 }
 
 export function tell(message) {
@@ -43,8 +45,9 @@ export function once(work) {
   };
 }
 
-export function setLink(link) {
-  if (link === "lost" && state.link !== "lost") state.lostUnixMs = nowUnixMs();
+/** `sinceUnixMs`: when the host was last heard, where it no longer is. */
+export function setLink(link, sinceUnixMs = null) {
+  if (link === "lost" && state.link !== "lost") state.lostUnixMs = sinceUnixMs;
   state.link = link;
   tell({ type: "link" });
 }
@@ -53,14 +56,21 @@ export function setClock(unixMs) {
   offsetMs = unixMs - Date.now();
 }
 
-export function replaceNodes(nodes, sites) {
+/** Take a snapshot of everything; `messages` of the stream came since it was asked for. */
+export function replaceNodes(nodes, sites, messages) {
   state.nodes = new Map(nodes.map((node) => [node.node, node]));
   state.sites = sites;
+  for (const message of messages) fold(message);
   tell({ type: "nodes" });
 }
 
 /** Fold one message of the live stream into the state, then tell everyone. */
 export function apply(message) {
+  fold(message);
+  tell(message);
+}
+
+function fold(message) {
   const node = state.nodes.get(message.node);
   if (message.type === "record" && node) applyRecord(node, message);
   if (message.type === "node") {
@@ -70,7 +80,7 @@ export function apply(message) {
   if (message.type === "sites") state.sites = message.sites;
   if (message.type === "alarms") state.alarms = message.summary;
   if (message.type === "host") state.hostReasons = message.reasons;
-  tell(message);
+  if (message.type === "gone") state.nodes.delete(message.node);
 }
 
 function applyRecord(node, record) {

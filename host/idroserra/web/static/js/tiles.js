@@ -134,6 +134,12 @@ export function renderSmall(parent, node) {
   }
 }
 
+/** Which of the tiles' lines are to be filled again, after the page was away. */
+export function endedKeys(tiles) {
+  const now = nowUnixMs();
+  return [...tiles].filter(([, tile]) => tile.spark.hasEnded(now)).map(([key]) => key);
+}
+
 /** Fill the tiles' lines with the last hour. A store that is away leaves them empty. */
 export async function seedSparks(node, keys, tiles) {
   const to = Math.round(nowUnixMs()) + 1000;

@@ -2,10 +2,15 @@
 
 import { keepFrame } from "./frame.js";
 import { request, start } from "./link.js";
+import { Newest, oneAtATime } from "./newest.js";
+import { alone, openSure } from "./sure.js";
 
 const AGAIN_MS = 4_000;
+const READ_MS = 30_000;
+const pictures = new Newest();
 const byId = (id) => document.getElementById(id);
 const shown = byId("updates");
+let isAsking = false;
 
 function say(text) {
   byId("trouble").textContent = text;
@@ -13,22 +18,28 @@ function say(text) {
   byId("trouble").hidden = !text;
 }
 
+async function picture() {
+  const answer = await fetch(location.pathname, { headers: { Accept: "text/html" }, signal: AbortSignal.timeout(READ_MS) });
+  return answer.ok ? answer.text() : "";
+}
+
 /** Put the host's newest picture in place of this one. */
 async function reload() {
-  const answer = await fetch(location.pathname, { headers: { Accept: "text/html" } }).catch(() => null);
-  if (!answer || !answer.ok) return; // the strip says that the host is away
-  const newest = new DOMParser().parseFromString(await answer.text(), "text/html").getElementById("updates");
-  if (newest && newest.innerHTML !== shown.innerHTML) shown.replaceChildren(...newest.childNodes);
+  const text = await pictures.of(picture()).catch(() => ""); // the strip says that the host is away
+  const newest = text && new DOMParser().parseFromString(text, "text/html").getElementById("updates");
+  if (newest && !isAsking && newest.innerHTML !== shown.innerHTML) shown.replaceChildren(...newest.childNodes);
 }
 
 async function cancel(button) {
-  button.disabled = true;
+  const path = `/api/updates/rollouts/${button.dataset.cancel}/cancel`;
+  isAsking = true;
   try {
-    await request(`/api/updates/rollouts/${button.dataset.cancel}/cancel`, { method: "POST", body: {} });
+    await alone(shown.querySelectorAll("button"), () => pictures.change(request(path, { method: "POST", body: {} })));
     say("");
   } catch (error) {
     say(error.message);
   }
+  isAsking = false;
   await reload();
 }
 
@@ -60,7 +71,7 @@ class Begin {
     this.first.value = "";
     this.offerFirsts();
     this.outcome.textContent = "";
-    this.dialog.showModal();
+    openSure(this.dialog);
   }
 
   get nodes() {
@@ -75,10 +86,9 @@ class Begin {
   }
 
   async send() {
-    this.yes.disabled = true;
     try {
       const body = { release: this.release, nodes: this.nodes, canary: this.first.value || null };
-      await request("/api/updates/rollouts", { method: "POST", body });
+      await alone([this.yes], () => pictures.change(request("/api/updates/rollouts", { method: "POST", body })));
       this.dialog.close();
       say("");
       reload();
@@ -86,7 +96,6 @@ class Begin {
       this.outcome.dataset.state = "failed";
       this.outcome.textContent = error.message;
     }
-    this.yes.disabled = false;
   }
 }
 
@@ -98,6 +107,7 @@ shown.addEventListener("click", (event) => {
   if (button?.dataset.begin) begin.ask(button.dataset);
 });
 
-setInterval(() => document.visibilityState === "visible" && reload(), AGAIN_MS);
+const reloadSoon = oneAtATime(reload);
+setInterval(() => document.visibilityState === "visible" && reloadSoon(), AGAIN_MS);
 keepFrame();
 start();

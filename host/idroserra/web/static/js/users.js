@@ -4,11 +4,16 @@ import { auditWord } from "./audit_words.js";
 import { renderBell } from "./bell.js";
 import { dateLocale, mark, t, tn } from "./i18n.js";
 import { request } from "./link.js";
+import { Newest } from "./newest.js";
+import { alone, openSure } from "./sure.js";
 
 const ROLES = [mark("viewer"), mark("operator"), mark("admin")];
 const ROWS = 100;
 const byId = (id) => document.getElementById(id);
 const sure = byId("sure");
+const people = new Newest();
+const programs = new Newest();
+const audits = new Newest();
 
 function make(tag, more = {}, ...children) {
   const element = Object.assign(document.createElement(tag), more);
@@ -32,21 +37,23 @@ function askSure(title, text, withPassword) {
   label.hidden = !withPassword;
   input.required = withPassword;
   input.value = "";
-  sure.returnValue = "";
-  sure.showModal();
+  openSure(sure);
   return new Promise((resolve) => {
     sure.addEventListener("close", () => resolve(sure.returnValue === "yes" ? input.value : null), { once: true });
   });
 }
 
-async function change(outcome, path, options, done, render) {
+/** Ask for a change with every row of its list off, and draw what there is then. */
+async function change(outcome, path, options, done) {
+  const isOfUsers = outcome.id === "users-outcome";
+  const asking = () => (isOfUsers ? people : programs).change(request(path, options));
   try {
-    render(await request(path, options));
+    await alone(byId(isOfUsers ? "users" : "tokens").querySelectorAll("button, select"), asking);
     say(outcome, "done", done);
   } catch (error) {
     say(outcome, "failed", error.message);
   }
-  loadAudit();
+  loadAll();
 }
 
 function renderUsers({ users }) {
@@ -58,19 +65,18 @@ function userRow(user) {
   const outcome = byId("users-outcome");
   const open = user.sessions ? tn("logged in", "logged in {count} times", user.sessions) : t("not logged in");
   const role = make("select", { ariaLabel: t("Role of {name}", { name: user.name }) }, ...ROLES.map((name) => new Option(t(name), name, false, name === user.role)));
-  role.addEventListener("change", async () => {
-    await change(outcome, `${path}/role`, { method: "PUT", body: { role: role.value } }, t("{name} is {role} now.", { name: user.name, role: t(role.value) }), renderUsers);
-    load();
+  role.addEventListener("change", () => {
+    change(outcome, `${path}/role`, { method: "PUT", body: { role: role.value } }, t("{name} is {role} now.", { name: user.name, role: t(role.value) }));
   });
   const password = make("button", { type: "button", textContent: t("New password\u2026") });
   password.addEventListener("click", async () => {
     const wanted = await askSure(t("A new password for {name}?", { name: user.name }), t("It ends their sessions."), true);
-    if (wanted) change(outcome, `${path}/password`, { method: "PUT", body: { password: wanted } }, t("{name} has a new password.", { name: user.name }), renderUsers);
+    if (wanted) change(outcome, `${path}/password`, { method: "PUT", body: { password: wanted } }, t("{name} has a new password.", { name: user.name }));
   });
   const remove = make("button", { type: "button", textContent: t("Remove\u2026") });
   remove.addEventListener("click", async () => {
     const yes = await askSure(t("Remove {name}?", { name: user.name }), t("They can no longer log in. What they did stays in the audit log."), false);
-    if (yes !== null) change(outcome, path, { method: "DELETE", body: {} }, t("{name} was removed.", { name: user.name }), renderUsers);
+    if (yes !== null) change(outcome, path, { method: "DELETE", body: {} }, t("{name} was removed.", { name: user.name }));
   });
   const about = t("since {day}, {state}", { day: day(user.made_unix_ms), state: open });
   return make("li", {}, make("b", { textContent: user.name }, make("small", { textContent: about })), role, password, remove);
@@ -86,7 +92,7 @@ function tokenRow(token) {
   const revoke = make("button", { type: "button", textContent: t("Revoke\u2026") });
   revoke.addEventListener("click", async () => {
     const yes = await askSure(t("Revoke {name}?", { name: token.name }), t("What asks with it is refused from then on."), false);
-    if (yes !== null) change(byId("tokens-outcome"), `/api/tokens/${encodeURIComponent(token.name)}`, { method: "DELETE", body: {} }, t("{name} was revoked.", { name: token.name }), renderTokens);
+    if (yes !== null) change(byId("tokens-outcome"), `/api/tokens/${encodeURIComponent(token.name)}`, { method: "DELETE", body: {} }, t("{name} was revoked.", { name: token.name }));
   });
   const about = t("made {day} by {who}, {used}", { day: day(token.made_unix_ms), who: token.by, used });
   return make("li", {}, make("b", { textContent: token.name }, make("small", { textContent: about })), make("span", { className: "chip", textContent: t(token.role) }), revoke);
@@ -104,33 +110,33 @@ let oldest = null;
 
 async function loadAudit(beforeSeq = null) {
   const older = beforeSeq === null ? "" : `&before_seq=${beforeSeq}`;
-  const { rows } = await request(`/api/audit?limit=${ROWS}${older}`).catch(() => ({ rows: [] }));
-  if (beforeSeq === null) byId("audit").replaceChildren();
+  if (!older) audits.restart(); // older rows than those of before do not belong to these
+  const answer = await audits.of(request(`/api/audit?limit=${ROWS}${older}`));
+  if (!answer) return;
+  const { rows } = answer;
+  if (!older) byId("audit").replaceChildren();
   byId("audit").append(...rows.map(auditRow));
   oldest = rows.length ? rows[rows.length - 1].seq : oldest;
   byId("older").hidden = rows.length < ROWS;
 }
 
-byId("older").addEventListener("click", () => loadAudit(oldest));
+byId("older").addEventListener("click", ({ currentTarget }) => alone([currentTarget], () => loadAudit(oldest)).catch(fail));
 
 async function submit(form, path, then) {
   const outcome = form.querySelector(".outcome");
   const body = Object.fromEntries(new FormData(form));
   try {
-    then(await request(path, { method: "POST", body }), outcome);
+    then(await alone(form.querySelectorAll("button"), () => request(path, { method: "POST", body })), outcome);
     form.reset();
   } catch (error) {
     say(outcome, "failed", error.message);
   }
-  loadAudit();
+  loadAll();
 }
 
 byId("add-user").addEventListener("submit", (event) => {
   event.preventDefault();
-  submit(event.target, "/api/users", (found, outcome) => {
-    renderUsers(found);
-    say(outcome, "done", t("Added."));
-  });
+  submit(event.target, "/api/users", (_, outcome) => say(outcome, "done", t("Added.")));
 });
 
 byId("make-token").addEventListener("submit", (event) => {
@@ -140,15 +146,21 @@ byId("make-token").addEventListener("submit", (event) => {
     const shown = event.target.querySelector(".secret");
     shown.hidden = false;
     shown.querySelector("code").textContent = made.secret;
-    load();
   });
 });
 
-async function load() {
-  renderUsers(await request("/api/users"));
-  renderTokens(await request("/api/tokens"));
+function fail(error) {
+  say(byId("users-outcome"), "failed", error.message);
+}
+
+/** Draw everything as it is now. */
+async function loadAll() {
+  const asked = [[people, "/api/users", renderUsers], [programs, "/api/tokens", renderTokens]];
+  await Promise.all([loadAudit(), ...asked.map(async ([newest, path, render]) => {
+    const answer = await newest.of(request(path));
+    if (answer) render(answer);
+  })]).catch(fail);
 }
 
 renderBell();
-load().catch((error) => say(byId("users-outcome"), "failed", error.message));
-loadAudit();
+loadAll();

@@ -3,6 +3,7 @@
 import { t } from "./i18n.js";
 import { nowUnixMs, listen } from "./state.js";
 import { request } from "./link.js";
+import { Newest } from "./newest.js";
 import { fullTime, timeText } from "./words.js";
 
 const SHOWN = 60;
@@ -15,7 +16,14 @@ export class WhyList {
     this.empty = root.querySelector(".empty");
     this.select = root.querySelector("select");
     this.events = [];
-    this.select.addEventListener("change", () => this.load());
+    this.heard = []; // by the stream: the store has them some seconds later
+    this.newest = new Newest();
+    this.select.addEventListener("change", () => {
+      this.newest.restart();
+      this.events = this.events.filter((event) => this.kinds.includes(event.kind));
+      this.render();
+      this.load();
+    });
     listen((message) => {
       if (message.type === "event" && message.node === node) this.take(message);
       if (message.type === "nodes") this.load();
@@ -31,7 +39,10 @@ export class WhyList {
     const path = `/api/nodes/${encodeURIComponent(this.node)}/events`;
     const query = `from_unix_ms=${to - WINDOW_MS}&to_unix_ms=${to}&kinds=${this.kinds}&limit=${SHOWN}`;
     try {
-      this.events = (await request(`${path}?${query}`)).events.reverse();
+      const answer = await this.newest.of(request(`${path}?${query}`));
+      if (!answer) return;
+      this.events = answer.events.reverse();
+      for (const event of this.heard) this.add(event);
       this.empty.textContent = t("Nothing in the last seven days.");
     } catch (error) {
       this.empty.textContent = error.message;
@@ -40,13 +51,19 @@ export class WhyList {
   }
 
   take(event) {
-    if (!this.kinds.includes(event.kind)) return;
+    this.heard = [event, ...this.heard].slice(0, SHOWN);
+    if (this.add(event)) this.render();
+  }
+
+  /** Put an event where it belongs; false where it is no news here. */
+  add(event) {
+    if (!this.kinds.includes(event.kind)) return false;
     const same = (other) => other.unix_us === event.unix_us && other.kind === event.kind;
-    if (this.events.some(same)) return;
+    if (this.events.some(same)) return false;
     this.events.unshift(event);
     this.events.sort((a, b) => b.unix_us - a.unix_us);
     this.events.length = Math.min(this.events.length, SHOWN);
-    this.render();
+    return true;
   }
 
   render() {
