@@ -173,6 +173,15 @@ def test_copies_that_differ_are_made_the_same(node):
     assert node.flash()[2:] == [GOOD[2], more]
 
 
+def test_copies_of_one_length_that_differ_are_made_the_same(node):
+    other = record(SETTLE, 1, 4, 950, 7, 7)
+    node.put(*GOOD, other=[*GOOD[:2], other])
+    node.open()
+    assert node.ledger.spent("ph_down", DAY_MS) == (5, 5)
+    assert node.ledger.spent("ph_up", DAY_MS) == (7, 7)
+    assert sorted(node.flash()[2:]) == sorted([GOOD[2], other])
+
+
 def test_two_sound_copies_are_left_as_they_are(node):
     node.put(*GOOD)
     node.open()
