@@ -37,10 +37,14 @@ def test_a_short_demo_loses_nothing_and_ran_the_firmware_of_this_tree(
     broker: str, tmp_path: Path
 ) -> None:
     port = free_port()
-    demo = start_demo(
-        "--duration", "25", "--history", "0.05", "--port", str(port), "--broker", broker, "--json"
-    )
-    out, err = demo.communicate(timeout=300)
+    demo = start_demo("--duration", "3600", "--history", "0.05", "--port", str(port), "--broker",
+                      broker, "--json")
+    try:
+        wait_until(lambda: _nodes_alive(port) == 2, 60, "two greenhouses alive on the page")
+        wait_until(lambda: _is_past_sent(port), 60, "their past in the store")
+    finally:
+        demo.terminate()
+        out, err = demo.communicate(timeout=300)
     assert demo.returncode == 0, err
     report = json.loads(out)
     built = image.build_image("esp32-reservoir", tmp_path)
@@ -74,6 +78,15 @@ def _nodes_alive(port: int) -> int:
     except HostError:
         return 0
     return sum(node["online"] and bool(node["channels"]) for node in nodes)
+
+
+def _is_past_sent(port: int) -> bool:
+    """True once no history is on its way any more, and 400 records of each node are stored."""
+    stored = ask(port, "/api/health")["nodes"]
+    nodes = ask(port, "/api/nodes")["nodes"]
+    return all(
+        node["history_progress"] is None and stored[node["node"]]["stored"] > 400 for node in nodes
+    )
 
 
 def _past_hours(port: int) -> float:

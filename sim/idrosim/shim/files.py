@@ -11,6 +11,8 @@ BLOCK_BYTES = 4_096
 BLOCK_COUNT = 512  # 2 MB, the stock layout on 4 MB of flash
 _MULTIPLIER = 6_364_136_223_846_793_005
 _MASK = (1 << 64) - 1
+_READS = ("r", "rb", "rt")
+_FOLDER = 0x4000
 
 
 class Flash:
@@ -23,6 +25,8 @@ class Flash:
         identity = f"{rig.job['node']} {rig.job['seed']} {rig.boot_count}"
         digest = hashlib.sha256(identity.encode()).digest()
         self._random = int.from_bytes(digest[:8], "little")
+        self._touched = set()  # folders of the root that may have changed in this boot
+        self._counted = {}  # folder of the root: its blocks, as long as it is not touched
 
     def ilistdir(self, path="/"):
         """Yield (name, type, inode, size) in the order of the names."""
@@ -35,19 +39,19 @@ class Flash:
 
     def mkdir(self, path):
         """Make a directory."""
-        self._disk.mkdir(self._place(path))
+        self._disk.mkdir(self._touch(path))
 
     def remove(self, path):
         """Remove a file."""
-        self._disk.remove(self._place(path))
+        self._disk.remove(self._touch(path))
 
     def rmdir(self, path):
         """Remove an empty directory."""
-        self._disk.rmdir(self._place(path))
+        self._disk.rmdir(self._touch(path))
 
     def rename(self, old_path, new_path):
         """Rename, replacing what was there."""
-        self._disk.rename(self._place(old_path), self._place(new_path))
+        self._disk.rename(self._touch(old_path), self._touch(new_path))
 
     def stat(self, path):
         """Return type and size in the usual tuple."""
@@ -56,7 +60,7 @@ class Flash:
 
     def statvfs(self, path):
         """Return the size and the free space of the flash in the usual tuple."""
-        free = max(0, BLOCK_COUNT - _blocks(self._disk, self._root))
+        free = max(0, BLOCK_COUNT - self._blocks())
         return (BLOCK_BYTES, BLOCK_BYTES, BLOCK_COUNT, free, free, 0, 0, 0, 0, 255)
 
     def chdir(self, path):
@@ -76,7 +80,34 @@ class Flash:
 
     def open(self, path, mode):
         """Open a file."""
-        return self._disk.open(self._place(path), mode)
+        return self._disk.open(self._place(path) if mode in _READS else self._touch(path), mode)
+
+    def watched(self, real_open):
+        """Return the built-in `real_open`, such that a folder that is written to is known."""
+        def open(path, mode="r", **more):
+            if mode not in _READS:
+                self._touch(path)
+            return real_open(path, mode, **more)
+
+        return open
+
+    def _blocks(self):
+        """Return how many blocks are taken. A folder that nobody writes to is counted once."""
+        count = 0
+        for name, kind, size in _entries(self._disk, self._root):
+            if kind != _FOLDER:
+                count += (size + BLOCK_BYTES - 1) // BLOCK_BYTES
+                continue
+            if name in self._touched or name not in self._counted:
+                self._counted[name] = 2 + _blocks(self._disk, self._root + "/" + name)
+            count += self._counted[name]
+        return count
+
+    def _touch(self, path):
+        """Return the place of what is about to be changed."""
+        place = self._place(path)
+        self._touched.add(place[len(self._root) + 1 :].split("/")[0])
+        return place
 
     def _place(self, path):
         parts = []
@@ -118,7 +149,7 @@ def _entries(disk, path):
         name = entry[0]
         if name in (".", ".."):
             continue
-        is_directory = entry[1] == 0x4000
+        is_directory = entry[1] == _FOLDER
         size = 0 if is_directory else disk.stat(path + "/" + name)[6]
         found.append((name, entry[1], size))
     return sorted(found)
@@ -128,7 +159,7 @@ def _blocks(disk, path):
     """Return how many flash blocks the tree under `path` takes."""
     count = 0
     for name, kind, size in _entries(disk, path):
-        if kind == 0x4000:
+        if kind == _FOLDER:
             count += 2 + _blocks(disk, path + "/" + name)
         else:
             count += (size + BLOCK_BYTES - 1) // BLOCK_BYTES

@@ -1,5 +1,6 @@
 """Puts the simulated modules into sys.modules, for either clock."""
 
+import builtins
 import gc
 import os
 import select
@@ -61,6 +62,7 @@ def modules(rig, network):
         "OneWire": onewire_shim.OneWire, "OneWireError": onewire_shim.OneWireError,
     })
     modules["os"] = rig.flash_faults.module = Module(files.functions(rig.flash))
+    builtins.open = rig.flash.watched(builtins.open)
     rig.flash_faults.arm()
     modules["micropython"] = Module(_micropython())
     if rig.clock.is_live:
