@@ -367,3 +367,24 @@ def refuse_writes(patched):
         return real(path, mode, *more, **options)
 
     patched.setattr("builtins.open", guarded)
+
+
+def test_records_that_memory_is_refused_for_on_their_way_to_flash_fill_no_ram(tmp_path):
+    outbox = new_outbox(tmp_path)
+    append = outbox._ring.append
+
+    def refuse(*_):
+        raise MemoryError
+
+    outbox._ring.append = refuse
+    for seq in range(1, 201):
+        outbox.append_telemetry(seq * 10_000, values_at(seq), FAULTS)
+    left = outbox.count
+    assert outbox.lost_count == 200 - left > 0
+    assert outbox._pending_bytes <= 2_048 + 7 * len(outbox._pending[0].frame)
+    outbox._ring.append = append
+    outbox.append_event(2_010_000, "stopped", {"by": "test"})
+    assert outbox.error == ""
+    leaf, batch, _ = unpacked(outbox.next_batch(None))
+    assert leaf == "telemetry"
+    assert batch.records[0].seq == outbox.lost_count + 1

@@ -14,6 +14,7 @@ MAX_TTL_MS = 60_000
 _TOKENS = 10
 _TOKEN_MS = 200
 _COMPLAIN_EVERY_MS = 600_000
+_MAX_ANSWERS = 8  # that may be given again
 _UNDER_WAY = ("", "")  # received again before it is over: the answer is still to come
 
 
@@ -113,7 +114,7 @@ class Commands:
         self.send_ack(messages.Ack(command.id, outcome, reason[:200], self._boot_id, now_ms))
 
     def _forget_old_answers(self):
-        if len(self._answers) > 32:
+        if len(self._answers) > _MAX_ANSWERS:
             self._answers = {
                 key: value for key, value in self._answers.items() if value == _UNDER_WAY
             }

@@ -1,4 +1,4 @@
-"""Folder: the files under the outbox, segments and schemas, and the one buffer they are read into.
+"""Folder: the files under the outbox, segments and schemas, and the one buffer that is read into.
 
 A segment file is `<number>-<schema>-<boot>.seg`: what must not be lost with a damaged byte is in
 its name. A schema file `<schema>.map` says what the telemetry of such segments means.
@@ -12,6 +12,7 @@ from idro.errors import ProtocolError
 from idro.net import frames
 
 SEGMENT_BYTES = 4_096  # one erase block
+_WINDOW_BYTES = 1_024  # of it in RAM: any frame fits
 _TEMPORARY = "new.tmp"
 # What a segment still holds: all, telemetry once a minute, events only. See thinning.
 RAW = 0
@@ -28,7 +29,8 @@ Segment = namedtuple(
 
 
 class Folder:
-    """Reads and writes whole segments by blocking calls. `buffer` holds the one read last."""
+    """Reads and writes segments by blocking calls. `buffer` holds a part of the one read last,
+    from `base` on."""
 
     def __init__(self, path, schema):
         """Open `path`, made where missing, and keep `schema` in it.
@@ -38,9 +40,11 @@ class Folder:
         """
         self._path = path
         self._schema = schema
-        self.buffer = bytearray(SEGMENT_BYTES)
+        self.buffer = bytearray(_WINDOW_BYTES)
+        self.base = 0
         self._loaded = None  # the Segment in `buffer`
-        self._size = 0
+        self._size = 0  # of what is in it
+        self._is_last = True  # nothing of the segment follows that
         self.erase_failures_count = 0
         self.error = ""
         self.schemas = {schema.id: schema}
@@ -65,17 +69,26 @@ class Folder:
         segments = [_read_name(name) for name in names]
         return [segment for segment in segments if segment is not None]
 
-    def read(self, segment):
-        """Load a segment into `buffer` and return its size in bytes. Unreadable is empty."""
-        if not self._is_loaded(segment):
-            self._loaded = None
-            try:
-                with open(self._name(segment), "rb") as file:
-                    self._size = file.readinto(self.buffer) or 0
-            except OSError:
-                self._size = 0
-            self._loaded = segment
-        return self._size
+    def size_of(self, segment):
+        """Return how many bytes of a segment there are to read."""
+        try:
+            return min(SEGMENT_BYTES, os.stat(self._name(segment))[6])
+        except OSError:
+            return 0
+
+    def _load(self, segment, position):
+        """Load what `buffer` takes of a segment from `position` on. Unreadable is empty."""
+        self._loaded = None
+        room = min(_WINDOW_BYTES, SEGMENT_BYTES - position)
+        try:
+            with open(self._name(segment), "rb") as file:
+                file.seek(position)
+                self._size = file.readinto(memoryview(self.buffer)[:room]) or 0
+        except OSError:
+            self._size = 0
+        self._is_last = self._size < _WINDOW_BYTES
+        self._loaded = segment
+        self.base = position
 
     def _is_loaded(self, segment):
         """True where `buffer` holds this file: numbers are compared, no name is made for it."""
@@ -86,21 +99,30 @@ class Folder:
         )
 
     def frames_of(self, segment, position=0):
-        """Yield (kind, start, end) in `buffer` of every intact frame from `position` on.
+        """Yield (kind, start, end) in `buffer` of every intact frame from `position` on, which
+        counts from the beginning of the segment.
 
         Telemetry whose schema is lost counts as damaged.
         """
         crc_seed = frames.seed(segment.boot_id, segment.schema_id)
         is_known = segment.schema_id in self.schemas
         while True:
-            size = self.read(segment)  # again: who iterates may have read another one
-            found = frames.find(self.buffer, position, size, crc_seed)
+            at = position - self.base
+            if not self._is_loaded(segment) or not 0 <= at <= self._size:
+                self._load(segment, position)  # who iterates may have read another one
+                at = 0
+            found = frames.find(self.buffer, at, self._size, crc_seed, is_last=self._is_last)
             if found is None:
                 return
-            start, position = found
+            start, end = found
+            if not end:
+                self._load(segment, self.base + start)
+                position = self.base
+                continue
+            position = self.base + end
             kind = frames.kind_of(self.buffer, start)
             if is_known or kind != frames.TELEMETRY:
-                yield kind, start, position
+                yield kind, start, end
 
     def create(self, segment, lead):
         """Begin the file of a segment with the bytes `lead`. Raises OSError."""

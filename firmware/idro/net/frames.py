@@ -21,7 +21,7 @@ EPOCH = 3  # wall time of at_ms 0 of this boot
 
 HEAD_BYTES = 4
 OVERHEAD_BYTES = 8
-MAX_PAYLOAD_BYTES = 1_500
+MAX_PAYLOAD_BYTES = 1_000
 _MAGIC = 0xD7
 STAMP_BYTES = 10
 _ABSENT = -0x8000_0000
@@ -40,8 +40,12 @@ def frame(kind, payload, crc_seed):
     return body + struct.pack("<I", crc32(body, crc_seed) & 0xFFFF_FFFF)
 
 
-def find(buffer, position, size, crc_seed):
-    """Return (start, end) of the next intact frame in buffer[position:size], or None."""
+def find(buffer, position, size, crc_seed, *, is_last=True):
+    """Return (start, end) of the next intact frame in buffer[position:size], or None.
+
+    Where more follows than buffer[:size], and a frame may lie across its end, it returns
+    (its start, 0): there to look again.
+    """
     view = memoryview(buffer)
     while position + OVERHEAD_BYTES <= size:
         if buffer[position] == _MAGIC:
@@ -51,8 +55,10 @@ def find(buffer, position, size, crc_seed):
                 crc = crc32(view[position : end - 4], crc_seed) & 0xFFFF_FFFF
                 if crc == struct.unpack_from("<I", buffer, end - 4)[0]:
                     return position, end
+            elif not is_last and length <= MAX_PAYLOAD_BYTES:
+                return position, 0
         position += 1
-    return None
+    return None if is_last else (position, 0)
 
 
 def kind_of(buffer, start):

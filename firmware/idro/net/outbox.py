@@ -17,6 +17,7 @@ FLUSH_MS = 60_000
 MAX_MESSAGE_BYTES = 1_400  # one TCP segment; a crowded heap has no larger hole to build it in
 _FLUSH_BYTES = 1_024
 _MAX_PENDING_BYTES = 8_192  # that RAM holds, and a minute of samples more, while flash refuses
+_STARVED_PENDING_BYTES = 2_048  # the same where memory for it is refused
 _HEAD_CHARS = 140
 
 
@@ -70,12 +71,15 @@ class Outbox:
         """Bring what waits in RAM to flash. Where flash fails it stays, up to a limit."""
         if not self._pending:
             return
+        most_bytes = _MAX_PENDING_BYTES
         try:
             self._ring.append(
                 self._boot_id, self._schema.id, self._pending, self._boot_unix_ms
             )
             self.error = ""
         except (OSError, MemoryError) as error:
+            if isinstance(error, MemoryError):
+                most_bytes = _STARVED_PENDING_BYTES
             self.error = f"{error!r}"
             self._refused_at_ms = self._pending[-1].at_ms
             self.write_failures_count += 1
@@ -83,7 +87,7 @@ class Outbox:
             while self._pending and self._pending[0].seq <= written_seq:
                 self._pending.pop(0)
         self._pending_bytes = sum(len(entry.frame) for entry in self._pending)
-        while self._pending_bytes > _MAX_PENDING_BYTES:
+        while self._pending_bytes > most_bytes:
             self._give_up_oldest()
 
     def hold(self, is_held):
@@ -209,7 +213,7 @@ class Outbox:
                 if kind == frames.EPOCH or seq <= after_seq or seq < segment.first_seq:
                     continue
                 record = Wire(seq, _json(schema, folder.buffer, kind, start, end))
-                yield kind, record, (segment.number, ring.generation, seq, end)
+                yield kind, record, (segment.number, ring.generation, seq, folder.base + end)
         if boot_id != self._boot_id:
             return
         for entry in self._pending:

@@ -110,7 +110,7 @@ class Ring:
 
     def _scan(self, segment):
         """Return `segment` with what is really in its file, or None for nothing."""
-        size = self.folder.read(segment)
+        size = self.folder.size_of(segment)
         first_seq = last_seq = count = intact_bytes = 0
         boot = self.boots.setdefault(segment.boot_id, [0, None])
         minute = None
