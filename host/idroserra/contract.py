@@ -108,14 +108,14 @@ def parse_object(data: bytes, most_bytes: int = MAX_UP_BYTES) -> dict[str, Any]:
 @lru_cache(maxsize=4_096)
 def channel_limits(channel: str) -> tuple[float, float, bool]:
     """Return (low, high, whole numbers only) of a channel's values. Raises ProtocolError."""
-    quantity = quantities.split_channel(channel)[1]
+    quantity = messages_host.split_channel(channel)[1]
     return quantity.low, quantity.high, quantity.decimals == 0
 
 
 @lru_cache(maxsize=4_096)
 def split_channel(channel: str) -> tuple[str, Quantity]:
     """Return (source, Quantity). Raises ProtocolError."""
-    source, quantity = quantities.split_channel(channel)
+    source, quantity = messages_host.split_channel(channel)
     return source, quantity
 
 

@@ -14,7 +14,7 @@ from idrosim.process import find_micropython
 
 BARE_NODE = Path(__file__).with_name("bare_node.py")
 # Raise them with a reason, and docs/memory.md with them.
-MOST_IMPORTED_BYTES = 231_000
+MOST_IMPORTED_BYTES = 235_000
 MOST_BYTES = 306_000
 HEAP = "384K"
 # What a ledger of five weeks, eight doses a day, may hold more than a new one: a day's doses.

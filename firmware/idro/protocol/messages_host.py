@@ -35,13 +35,27 @@ from idro.protocol.messages import (
     event_json,
     info_pieces,
 )
-from idro.protocol.quantities import is_name, layout_of, split_channel
+from idro.protocol.quantities import is_name, layout_of, split
 
 # {verb: {argument: (low, high)}}, see messages.COMMANDS.
 VERBS: dict = {verb: dict(arguments) for verb, arguments in COMMANDS}
 
+_SPLIT: dict = {}  # channel: (source, Quantity)
+_MAX_SPLIT = 256
 _LAYOUTS: dict = {}  # channel: (10^decimals, JSON member of a value, of a negative one)
 _MAX_LAYOUTS = 256
+
+
+def split_channel(channel):
+    """Return (source, Quantity) of a channel name. Raises ProtocolError."""
+    if not isinstance(channel, str):
+        raise ProtocolError("channel: not text")
+    known = _SPLIT.get(channel)
+    if known is None:
+        known = split(channel)
+        if len(_SPLIT) < _MAX_SPLIT:
+            _SPLIT[channel] = known
+    return known
 
 
 def unpack_status(data):

@@ -39,9 +39,6 @@ QUANTITIES = {row.key: row for row in _ROWS}
 MAX_NAME_CHARS = 24
 _LETTERS = b"abcdefghijklmnopqrstuvwxyz"
 _NAME_BYTES = _LETTERS + b"0123456789_"
-# Channels already split: a node has a few dozen, and asks for them ten thousand times a day.
-_SPLIT: dict = {}
-_MAX_SPLIT = 256
 _DIGITS = ("", "%s%d.%01d", "%s%d.%02d", "%s%d.%03d")
 
 
@@ -52,24 +49,13 @@ def is_name(text):
     return only_bytes(text[0], _LETTERS) and only_bytes(text, _NAME_BYTES)
 
 
-def split_channel(channel):
-    """Return (source, Quantity) of a channel name. Raises ProtocolError."""
-    if not isinstance(channel, str):
-        raise ProtocolError("channel: not text")
-    known = _SPLIT.get(channel)
-    if known is None:
-        known = _split(channel)
-        if len(_SPLIT) < _MAX_SPLIT:
-            _SPLIT[channel] = known
-    return known
-
-
 def quantity_of(channel):
-    """Return the Quantity of a channel name, for a node, which asks once. Raises ProtocolError."""
-    return _split(channel)[1]
+    """Return the Quantity of a channel name. Raises ProtocolError."""
+    return split(channel)[1]
 
 
-def _split(channel):
+def split(channel):
+    """Return (source, Quantity) of a channel name, a text. Raises ProtocolError."""
     source, dot, key = channel.partition(".")
     if not dot or not is_name(source):
         raise ProtocolError(f"channel {channel[:60]}: not <source>.<quantity>")
