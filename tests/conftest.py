@@ -11,6 +11,7 @@ from pathlib import Path
 import hypothesis
 import pytest
 
+from dealing import dealt, is_long
 from idroserra.broker import free_port as new_free_port
 from waiting import wait_until
 
@@ -21,6 +22,14 @@ hypothesis.settings.load_profile("patient")
 # What a shell starts in the background ignores Ctrl-C, with all its children. Some tests press it.
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
     signal.signal(signal.SIGINT, signal.default_int_handler)
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Deal the tests to the workers, long ones first. Every worker comes to the same order."""
+    workers = int(os.environ.get("PYTEST_XDIST_WORKER_COUNT", "0"))
+    if workers:
+        items[:] = dealt(items, [is_long(item.nodeid) for item in items], workers)
 
 
 @pytest.fixture(scope="session", autouse=True)
