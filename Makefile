@@ -105,8 +105,8 @@ collect: venv web
 	@$(VENV)/bin/pytest --collect-only -qq > build/collected || { cat build/collected; exit 1; }
 .PHONY: collect
 
-# Many tests wait for real servers, browsers and what the product itself waits for: with six workers
-# two cores had nothing to do for a quarter of the time.
+# Many tests wait for real servers, for browsers, and for what the product itself waits for: six
+# workers more than a small machine has cores.
 pytest: venv web cover-safety collect
 	$(VENV)/bin/pytest -n $(WORKERS) --dist worksteal $(addprefix --ignore=,$(SAFETY_TESTS))
 
