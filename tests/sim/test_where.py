@@ -10,9 +10,9 @@ from idroserra import image
 from idrosim import process, scenario
 
 ROOT = Path(__file__).resolve().parents[2]
-DAYS = 0.01
-# What a run of that length spends at most outside of firmware, devices and plant.
-MOST = {"scheduling": 0.4, "start of the firmware": 0.5}
+DAYS = 0.03
+# Where no seam is found, all but a hundredth goes to one of these; a busy machine blurs the shares.
+MOST = {"scheduling": 0.9, "start of the firmware": 0.9}
 
 
 @pytest.fixture
