@@ -11,7 +11,7 @@ from idrosim import process, scenario
 
 ROOT = Path(__file__).resolve().parents[2]
 DAYS = 0.03
-# Where no seam is found, all but a hundredth goes to one of these; a busy machine blurs the shares.
+# Without seams all but a hundredth goes to one of these; a busy machine blurs the shares.
 MOST = {"scheduling": 0.9, "start of the firmware": 0.9}
 
 
