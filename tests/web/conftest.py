@@ -30,12 +30,14 @@ def browser():
 
 @pytest.fixture
 def tab(browser, host):
-    """tab(size, scheme) returns a Watched tab on the host, logged in; closed at the end."""
+    """tab(size, scheme) returns a Watched tab on the host, logged in; closed at the end.
+
+    worker=False for who holds answers back (pages.py)."""
     tabs = []
 
-    def new_tab(size=DESKTOP, scheme="light", role=Role.OPERATOR):
+    def new_tab(size=DESKTOP, scheme="light", role=Role.OPERATOR, worker=True):
         session = None if role is None else host.session_of(role, NAMES.get(role))
-        tabs.append(Watched(browser, host.url, size, scheme, session))
+        tabs.append(Watched(browser, host.url, size, scheme, session, worker=worker))
         return tabs[-1]
 
     yield new_tab

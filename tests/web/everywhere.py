@@ -69,7 +69,8 @@ class Walk:
         self._tabs = {
             Role.ADMIN: Watched(browser, host.url, DESKTOP, "light",
                                 host.session_of(Role.ADMIN, "ada"), LOCALES[language]),
-            Role.ANYONE: Watched(browser, host.url, DESKTOP, "light", None, LOCALES[language]),
+            Role.ANYONE: Watched(browser, host.url, DESKTOP, "light", None, LOCALES[language],
+                                 worker=False),
         }
         self._url = host.url
         self._language = language

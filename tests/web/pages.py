@@ -16,6 +16,8 @@ SMALLEST = {"width": 360, "height": 740}
 PATIENCE_MS = 60_000
 expect.set_options(timeout=PATIENCE_MS)
 
+# What playwright says where a page may not install its worker.
+_BLOCKED = "Service Worker registration blocked by Playwright"
 # Every visible text with less contrast than WCAG AA asks for, as "text ratio".
 _LOW_CONTRAST = """() => {
   const canvas = document.createElement("canvas").getContext("2d", {willReadFrequently: true});
@@ -60,14 +62,17 @@ def launch(playwright):
 
 
 class Watched:
-    """One tab. check() fails on console errors, requests elsewhere, overflow and low contrast."""
+    """One tab. check() fails on console errors, requests elsewhere, overflow and low contrast.
 
-    def __init__(self, browser, url, size, scheme, session=None, locale="en-GB"):
+    `worker`: whether the page may install its service worker. Where it is there, playwright's
+    route() sees some requests and others not: who holds answers back does without it."""
+
+    def __init__(self, browser, url, size, scheme, session=None, locale="en-GB", worker=True):
         self._host = urlsplit(url).netloc
         self._url = url
         self._context = browser.new_context(
             viewport=size, color_scheme=scheme, locale=locale, timezone_id="Europe/Rome",
-            has_touch=size["width"] < 500)
+            has_touch=size["width"] < 500, service_workers="allow" if worker else "block")
         if session is not None:
             name, value = session
             self._context.add_cookies([{
@@ -97,7 +102,7 @@ class Watched:
         self._context.close()
 
     def _on_console(self, message):
-        if message.type in ("error", "warning"):
+        if message.type in ("error", "warning") and _BLOCKED not in message.text:
             self.troubles.append(f"{message.type}: {message.text}")
 
     def _on_request(self, request):

@@ -2,6 +2,7 @@
 
 import re
 
+from held import hide, show
 from pages import DESKTOP, PHONE
 from playwright.sync_api import expect
 
@@ -145,15 +146,11 @@ def test_the_tooltip_of_a_mark_tells_volume_and_reason(node, host, tab):
 
 
 def test_a_tab_in_the_background_keeps_no_stream_open(node, tab):
-    page = tab().open("/nodes/idro-a")
-    hide = """(hidden) => {
-      Object.defineProperty(document, "hidden", {value: hidden, configurable: true});
-      document.dispatchEvent(new Event("visibilitychange"));
-    }"""
+    page = tab(worker=False).open("/nodes/idro-a")
     with page.expect_event("requestfailed", lambda r: "/api/live" in r.url):
-        page.evaluate(hide, True)
+        hide(page)
     with page.expect_request(lambda r: "/api/live" in r.url):
-        page.evaluate(hide, False)
+        show(page)
 
 
 def test_a_run_by_hand_has_an_end_before_it_begins(node, tab):

@@ -81,7 +81,7 @@ def test_acknowledge_is_confirmed_by_the_journal(sick, host, tab):
 
 
 def test_a_list_that_comes_late_does_not_take_it_back(sick, tab):
-    page = tab(PHONE).open("/alarms")
+    page = tab(PHONE, worker=False).open("/alarms")
     hot = card(page, "water_hot/idro-a/reservoir.temp_c")
     expect(hot).to_have_attribute("data-state", "unacknowledged")
     lists = Held(page, "**/api/alarms?*")
@@ -95,7 +95,7 @@ def test_a_list_that_comes_late_does_not_take_it_back(sick, tab):
 
 
 def test_a_test_that_nobody_heard_of_is_not_confirmed(receiver, tab):
-    page = tab(PHONE).open("/alarms")
+    page = tab(PHONE, worker=False).open("/alarms")
     expect(page.locator("#delivery .targets li")).to_have_count(2)
     page.clock.install()
     page.route("**/api/alarms?*", lambda route: route.abort())

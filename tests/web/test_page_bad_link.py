@@ -8,6 +8,7 @@ from playwright.sync_api import expect
 from real_host import standing_host
 
 from idroserra.access.roles import Role
+from waiting import wait_until
 
 UNKNOWN = ("No answer came from the host: whether it was done is not known."
            " Look before you ask again.")
@@ -32,7 +33,7 @@ def outcome(page, where):
 
 
 def test_a_stop_whose_answer_is_lost_is_confirmed_all_the_same(node, tab):
-    page = tab(PHONE).open(f"/nodes/{node.node}")
+    page = tab(PHONE, worker=False).open(f"/nodes/{node.node}")
 
     def loses_the_answer(route):
         route.fetch()
@@ -46,7 +47,7 @@ def test_a_stop_whose_answer_is_lost_is_confirmed_all_the_same(node, tab):
 
 
 def test_a_dose_that_never_left_is_told_so(node, tab):
-    page = tab(PHONE).open(f"/nodes/{node.node}")
+    page = tab(PHONE, worker=False).open(f"/nodes/{node.node}")
     page.route("**/commands", lambda route: route.abort())
     page.get_by_role("button", name="Dose…").click()
     page.get_by_role("button", name="Dose now").click()
@@ -57,7 +58,7 @@ def test_a_dose_that_never_left_is_told_so(node, tab):
 
 def test_what_cannot_be_known_is_told_so_and_mended_later(node, tab):
     """The host is out of reach after a dose was asked for; then the stream tells of it."""
-    page = tab(PHONE).open(f"/nodes/{node.node}")
+    page = tab(PHONE, worker=False).open(f"/nodes/{node.node}")
     asked = []
     page.route("**/commands", lambda route: asked.append(route))
     page.route("**/api/commands/*", lambda route: route.abort())
@@ -86,7 +87,7 @@ def post_again(page, request):
 
 
 def test_setpoints_without_an_answer_are_not_said_to_be_saved(node, tab):
-    page = tab(DESKTOP).open(f"/nodes/{node.node}")
+    page = tab(DESKTOP, worker=False).open(f"/nodes/{node.node}")
     page.route("**/config", lambda route: None)
     page.clock.install()
     page.fill("[name='ph.target']", "6.05")
@@ -104,7 +105,7 @@ def test_setpoints_without_an_answer_are_not_said_to_be_saved(node, tab):
 
 
 def test_a_double_tap_on_dose_asks_and_does_not_answer(node, tab):
-    page = tab(PHONE).open(f"/nodes/{node.node}")
+    page = tab(PHONE, worker=False).open(f"/nodes/{node.node}")
     page.evaluate("""() => {
       document.querySelector("#dose").requestSubmit();
       document.querySelector("#dose-sure [value=yes]").click();
@@ -119,7 +120,7 @@ def test_a_double_tap_takes_back_one_filling(host, node, tab):
     path = f"/api/nodes/{node.node}/bottles/ph_down"
     for volume_ml in (500, 600, 700):
         assert host.client.put(path, json={"volume_ml": volume_ml}).status_code == 200
-    page = tab(PHONE).open(f"/nodes/{node.node}")
+    page = tab(PHONE, worker=False).open(f"/nodes/{node.node}")
     acid = page.locator("#bottles li[data-doser=ph_down]")
     expect(acid).to_contain_text("700 of 700 ml")
     acid.get_by_role("button", name="Take it back").evaluate("it => { it.click(); it.click(); }")
@@ -130,7 +131,7 @@ def test_a_double_tap_takes_back_one_filling(host, node, tab):
 
 
 def test_a_double_tap_makes_one_token_and_says_so(host, tab):
-    page = tab(DESKTOP, role=Role.ADMIN).page
+    page = tab(DESKTOP, role=Role.ADMIN, worker=False).page
     page.goto(f"{host.url}/users")
     page.locator("#make-token").evaluate("it => { it.parentElement.open = true; }")
     page.fill("#make-token [name=name]", "grafana")
@@ -141,7 +142,7 @@ def test_a_double_tap_makes_one_token_and_says_so(host, tab):
 
 
 def test_a_double_tap_begins_one_calibration(node, tab):
-    page = tab(PHONE).open(f"/nodes/{node.node}/calibrate")
+    page = tab(PHONE, worker=False).open(f"/nodes/{node.node}/calibrate")
     page.locator("#choose button", has_text="pH").first.evaluate(
         "it => { it.click(); it.click(); }")
     expect(page.locator("#walk .do")).to_be_visible()
@@ -149,10 +150,31 @@ def test_a_double_tap_begins_one_calibration(node, tab):
 
 
 def test_a_tap_on_the_next_stage_is_taken_once(host, node, tab):
-    page = tab(PHONE).open(f"/nodes/{node.node}")
+    page = tab(PHONE, worker=False).open(f"/nodes/{node.node}")
     path = f"/api/nodes/{node.node}/recipe"
     assert host.client.post(path, json={"recipe": "lettuce"}).status_code in (200, 201)
     page.get_by_role("button", name="Next stage…").dblclick()
     page.get_by_role("button", name="Next stage now").dblclick()
     expect(page.locator("#recipe .where")).to_contain_text("Stage 2 of 3")
     is_live(page)
+
+
+def test_a_stop_does_not_wait_behind_charts(node, tab):
+    page = tab(PHONE, worker=False).open(f"/nodes/{node.node}")
+    held = []
+
+    def under_way():
+        page.evaluate("0")  # lets playwright bring what was asked
+        return [one for one in held if not one.request.failure]
+
+    page.route("**/api/nodes/*/**", lambda route: held.append(route)
+               if route.request.method == "GET" else route.continue_())
+    for name in ("Last night", "Last 24 hours", "7 d", "24 h", "1 h"):
+        page.get_by_role("button", name=name, exact=True).first.click()
+    page.locator("#why select").select_option(label="Doses and runs")
+    page.get_by_role("button", name="Stop all dosing").click()
+    expect(page.locator("#control .outcome")).to_contain_text(
+        "Confirmed: the node stopped all dosing")
+    wait_until(lambda: len(under_way()) >= 4, 10, "four questions at a time")
+    assert len(under_way()) == 4
+    page.unroute_all(behavior="ignoreErrors")

@@ -69,7 +69,7 @@ def test_from_the_phone_to_the_chart_and_away_again(host, node, tab, leaf, size,
 def test_an_answer_that_comes_late_does_not_undo_a_choice(host, node, tab):
     host.client.post("/api/journal", json={
         "kind": "note", "unix_ms": time.time_ns() // 1_000_000, "text": "a draught"})
-    page = tab(DESKTOP).open("/journal")
+    page = tab(DESKTOP, worker=False).open("/journal")
     expect(notes(page)).to_have_count(1)
     late = []
     page.route("**/api/journal?kind=note*", lambda route: late.append(route))
@@ -105,7 +105,7 @@ def test_older_notes_come_with_the_button(host, node, tab):
 
 
 def test_a_photo_that_was_not_taken_waits_in_the_form(host, node, tab, leaf):
-    page = tab(PHONE).open("/journal?node=idro-a")
+    page = tab(PHONE, worker=False).open("/journal?node=idro-a")
     page.fill("#note [name=text]", "a draught")
     page.set_input_files("#note [name=files]", [str(leaf)])
     page.route("**/photos", lambda route: route.abort())

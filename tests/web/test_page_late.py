@@ -26,7 +26,7 @@ def node(host, request):
 
 
 def test_a_snapshot_that_comes_late_undoes_no_message(node, tab):
-    page = tab(PHONE).open(f"/nodes/{node.node}")
+    page = tab(PHONE, worker=False).open(f"/nodes/{node.node}")
     expect(page.locator("#strip strong")).to_contain_text("All is well")
     snapshots = Held(page, "**/api/nodes")
     hide(page)
@@ -41,7 +41,7 @@ def test_a_snapshot_that_comes_late_undoes_no_message(node, tab):
 
 def test_what_is_missed_is_asked_for_until_it_is_there(host, node, tab):
     """A day in a pocket: nothing of yesterday looks alive, and the bell is of today."""
-    page = tab(PHONE).open(f"/nodes/{node.node}")
+    page = tab(PHONE, worker=False).open(f"/nodes/{node.node}")
     expect(page.locator("#strip strong")).to_contain_text("All is well")
     page.clock.install()
     hide(page)
@@ -67,7 +67,7 @@ def test_what_is_missed_is_asked_for_until_it_is_there(host, node, tab):
 
 
 def test_a_dose_that_was_heard_stays_in_the_list(node, tab):
-    page = tab(DESKTOP).open(f"/nodes/{node.node}")
+    page = tab(DESKTOP, worker=False).open(f"/nodes/{node.node}")
     expect(page.locator("#why .empty")).not_to_have_text("Loading…")
     lists = Held(page, "**/events?*limit=60*")
     page.locator("#why select").select_option(label="Doses and runs")
@@ -80,7 +80,7 @@ def test_a_dose_that_was_heard_stays_in_the_list(node, tab):
 
 
 def test_the_time_that_was_chosen_last_is_the_one_told(node, tab):
-    page = tab(PHONE).open(f"/nodes/{node.node}")
+    page = tab(PHONE, worker=False).open(f"/nodes/{node.node}")
     told = page.locator("#happened .said span")
     expect(told).not_to_have_text("Looking…")
     nights = Held(page, "**/happened?*")
@@ -96,7 +96,7 @@ def test_the_time_that_was_chosen_last_is_the_one_told(node, tab):
 
 def test_a_point_that_was_taken_is_not_asked_for_again(host, node, tab):
     cups = Cups(node)
-    page = tab(PHONE).open(f"/nodes/{node.node}/calibrate")
+    page = tab(PHONE, worker=False).open(f"/nodes/{node.node}/calibrate")
     page.locator("#choose").get_by_role("button", name="pH", exact=True).click()
     todo = page.locator("#walk .do")
     expect(todo).to_be_visible()
@@ -113,8 +113,8 @@ def test_a_point_that_was_taken_is_not_asked_for_again(host, node, tab):
 
 
 def test_a_greenhouse_that_is_forgotten_is_gone_from_every_page(host, node, tab):
-    overview = tab(PHONE).open("/")
-    page = tab(PHONE).open(f"/nodes/{node.node}")
+    overview = tab(PHONE, worker=False).open("/")
+    page = tab(PHONE, worker=False).open(f"/nodes/{node.node}")
     card = overview.locator(f".node-card[data-node='{node.node}']")
     expect(card).to_be_visible()
     node.close()

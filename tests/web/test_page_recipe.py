@@ -95,7 +95,7 @@ def test_what_is_set_by_hand_is_told_beside_it(node, host, tab):
 
 
 def test_an_answer_that_comes_late_does_not_undo_what_the_node_said_since(node, tab):
-    page = tab(DESKTOP).open("/nodes/idro-a")
+    page = tab(DESKTOP, worker=False).open("/nodes/idro-a")
     late = []
     page.route("**/api/nodes/idro-a/recipe", lambda route: late.append((route, route.fetch())))
     start(page)

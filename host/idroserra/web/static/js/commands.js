@@ -49,7 +49,7 @@ async function lookFor(id, unanswered) {
   await pause();
   if (!waiting.has(id)) return; // the stream told how it ended
   try {
-    await request(`/api/commands/${id}`, { timeoutMs: LOOK_MS });
+    await request(`/api/commands/${id}`, { timeoutMs: LOOK_MS, isUrgent: true });
   } catch (error) {
     if (error instanceof Unanswered) throw Object.assign(unanswered, { later: laterOf(id) });
     forget(id, new Error(t("The host does not answer: check the network, nothing was sent.")));
@@ -77,7 +77,7 @@ function laterOf(id) {
 
 async function poll(id, deadline) {
   while (waiting.has(id) && !waiting.get(id).isLate) {
-    const answer = await request(`/api/commands/${id}`, { timeoutMs: LOOK_MS }).catch(() => ({ state: "pending" }));
+    const answer = await request(`/api/commands/${id}`, { timeoutMs: LOOK_MS, isUrgent: true }).catch(() => ({ state: "pending" }));
     if (FINAL.includes(answer.state)) finish(id, answer);
     else if (Date.now() > deadline) finish(id, { state: "timeout", reason: "" });
     else await pause();

@@ -7,6 +7,8 @@ const setup = document.getElementById("setup");
 const form = login || setup;
 const outcome = form.querySelector(".outcome");
 
+const WAIT_MS = 20_000;
+
 async function ask(path, body) {
   let answer;
   try {
@@ -14,6 +16,7 @@ async function ask(path, body) {
       method: body ? "POST" : "GET",
       headers: body ? { "Content-Type": "application/json" } : {},
       body: body ? JSON.stringify(body) : undefined,
+      signal: AbortSignal.timeout?.(WAIT_MS),
     });
   } catch {
     throw new Error(t("The host does not answer: check the network."));

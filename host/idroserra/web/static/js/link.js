@@ -9,9 +9,14 @@ import { apply, nowUnixMs, replaceNodes, setClock, setLink, state, tell } from "
 
 const READ_MS = 30_000;
 const CHANGE_MS = 20_000;
+// A browser has six connections to a host: one is the stream's, one is left for what is to be done.
+const MOST_READS = 4;
+let reads = 0;
+const waiting = [];
 
 /** Fetch JSON. Rejects with an Error whose message can be shown as it is. `body` may be a function,
- * which is called each time it is sent. */
+ * which is called each time it is sent. Charts and lists wait their turn, so that none of them holds
+ * up a stop; what is to be done, and what `isUrgent`, does not. */
 export async function request(path, options = {}) {
   const { answer, content } = await asked(path, options);
   if (answer.ok) return content;
@@ -26,17 +31,31 @@ export async function request(path, options = {}) {
 /** No answer came, or not all of it. */
 export class Unanswered extends Error {}
 
-async function asked(path, { method = "GET", body, signal, timeoutMs = method === "GET" ? READ_MS : CHANGE_MS }) {
+async function asked(path, options) {
+  const { method = "GET", isUrgent = method !== "GET" } = options;
+  if (isUrgent) return sent(path, options);
+  if (reads < MOST_READS) reads += 1;
+  else await new Promise((resolve) => waiting.push(resolve));
+  try {
+    return await sent(path, options);
+  } finally {
+    const next = waiting.shift();
+    if (next) next();
+    else reads -= 1;
+  }
+}
+
+async function sent(path, { method = "GET", body, signal, timeoutMs = method === "GET" ? READ_MS : CHANGE_MS }) {
   const words = unansweredWords(method);
   const ending = new AbortController();
   const end = () => ending.abort();
   const timer = setTimeout(end, timeoutMs);
+  if (signal && signal.aborted) end();
   if (signal) signal.addEventListener("abort", end);
   try {
     const answer = await fetch(path, {
       method,
       signal: ending.signal,
-      priority: method === "GET" ? "auto" : "high", // what hangs does not hold up a stop
       headers: method === "GET" ? {} : { "Content-Type": "application/json" },
       body: body === undefined ? undefined : JSON.stringify(typeof body === "function" ? body() : body),
     });
@@ -92,7 +111,7 @@ function open() {
     lose();
     if (source && source.readyState === EventSource.CLOSED) {
       close();
-      request("/api/session").then(({ user }) => user || toLogin(), () => {});
+      request("/api/session", { isUrgent: true }).then(({ user }) => user || toLogin(), () => {});
     }
   };
 }
@@ -138,7 +157,7 @@ async function refresh() {
   askedMs = Date.now();
   keeping.add(messages);
   try {
-    const found = await snapshots.of(Promise.all([request("/api/nodes"), request("/api/sites")]));
+    const found = await snapshots.of(Promise.all(["/api/nodes", "/api/sites"].map((path) => request(path, { isUrgent: true }))));
     if (!found) return;
     replaceNodes(found[0].nodes, found[1].sites, messages);
     if (hole !== mends) return;
