@@ -208,7 +208,7 @@ def smallest_heap_kb(name: str, flashed: Path, program: Path, seen: Counter[str]
             enough_kb = heap_kb
         else:
             too_small_kb = heap_kb
-        print(f"{name} in {heap_kb} kB: {'goes by' if is_enough else why}", file=sys.stderr)
+        print(f"{name}, {heap_kb} kB: {'the day goes by' if is_enough else why}", file=sys.stderr)
         heap_kb = (too_small_kb + enough_kb) // 2
     return enough_kb
 

@@ -134,3 +134,26 @@ def test_a_board_without_a_link_controls_all_the_same(tmp_path, image_dir, hook,
     ran, on = pins_on(tmp_path, image_dir, hook, **more)
     assert ran.resets == []
     assert {"circulation", "light"} <= on
+
+
+STARVED = """
+    import os
+    from idro.net.outbox import Outbox
+    def refuse(self, *_):
+        raise MemoryError
+    if "starved" not in os.listdir("/"):
+        open("/starved", "w").close()
+        Outbox.next_batch = refuse
+"""
+
+
+def test_a_line_without_memory_for_long_starts_the_board_anew(tmp_path, image_dir):
+    ran, events, records = run(tmp_path, image_dir, 40 * MINUTE_MS, STARVED)
+    assert ran.resets == ["reset"]
+    boots = [event.detail for event in events if event.kind == "boot"]
+    assert [boot["last_error"] for boot in boots] == ["", "no memory for the line"]
+    refused = [event.detail for event in events if event.kind == "memory_refused"]
+    assert refused[0]["part"] == "line"
+    assert not restarted(events)
+    # Sampled all along, and brought once there was memory.
+    assert len(records) > 200
