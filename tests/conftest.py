@@ -1,5 +1,6 @@
 """What all tests share: a real broker on loopback, free ports, and waiting for a condition."""
 
+import gc
 import os
 import shutil
 import signal
@@ -30,6 +31,13 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     workers = int(os.environ.get("PYTEST_XDIST_WORKER_COUNT", "0"))
     if workers:
         items[:] = dealt(items, [is_long(item.nodeid) for item in items], workers)
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_collection_finish() -> None:
+    """What was collected is there to the end: no collection of garbage has to look at it."""
+    gc.collect()
+    gc.freeze()
 
 
 @pytest.fixture(scope="session", autouse=True)
