@@ -156,21 +156,28 @@ async function acknowledgeAll({ currentTarget: button }) {
 }
 
 const renderSoon = once(renderFrame);
-const loadSoon = oneAtATime(loadAll);
+const loadSoon = oneAtATime(load);
+const lookBackSoon = oneAtATime(lookBack);
 
 listen((message) => {
   if (message.type === "outdated") byId("outdated").hidden = false;
   if (message.type === "alarms" || message.type === "nodes") {
     if (message.type === "alarms") summaries.restart();
     loadSoon();
+    lookBackSoon();
   } else if (message.type === "tick") {
     if (Date.now() - askedMs > POLL_MS) loadSoon();
     for (const card of cards.values()) card.tick(nowUnixMs());
   }
   renderSoon();
 });
+function lookBack() {
+  return Promise.all([loadHistory(), loadKpis()]);
+}
+
 function loadAll() {
-  return Promise.all([load(), loadHistory(), loadKpis()]);
+  load();
+  lookBack();
 }
 
 byId("ack-all").addEventListener("click", acknowledgeAll);
