@@ -54,7 +54,7 @@ def main() -> None:
                 measure(store, given, server_pid)
         else:
             store = SqliteStore(Path(folder) / "store.db",
-                                KeepConfig(**dict.fromkeys(KeepConfig.model_fields, 0)))
+                                KeepConfig(**dict.fromkeys(KeepConfig.__struct_fields__, 0)))
             measure(store, given)
             store.close()
 

@@ -18,7 +18,7 @@ from idroserra.store.influx import InfluxStore
 @contextmanager
 def influx_store(folder: Path) -> Iterator[tuple[InfluxStore, int]]:
     """Give a store and the process of its server, which ends with it."""
-    for_ever = KeepConfig(**dict.fromkeys(KeepConfig.model_fields, 0))
+    for_ever = KeepConfig(**dict.fromkeys(KeepConfig.__struct_fields__, 0))
     with Influxd(folder / "influxd") as server:
         config = StoreConfig(kind="influx", url=server.url, database="bench", write_api="v1",
                              timeout_ms=120_000, keep=for_ever)

@@ -37,8 +37,6 @@ LAYERS = (
     ("msgspec, paho, argon2", "msgspec, paho.mqtt.client, argon2, platformdirs"),
     ("Starlette, uvicorn, Jinja",
      "starlette.applications, starlette.staticfiles, jinja2, uvicorn.server, h11"),
-    ("pydantic", "pydantic, pydantic_settings"),
-    ("FastAPI", "fastapi"),
     ("the host's own modules",
      "idroserra.serving, idroserra.service, idroserra.web.app, idroserra.web.server"),
 )
@@ -67,7 +65,7 @@ def memory_of(pid: int) -> Memory:
 
 def tell_layers() -> None:
     """Print what each layer adds in a process of its own."""
-    lines = ["import sys", 'sys.modules["pydantic.v1"] = None']  # as idroserra.serving does
+    lines = []
     for _, modules in LAYERS:
         lines += [f"import {modules}", "print(open('/proc/self/smaps_rollup').read()"
                   ".partition('\\nRss:')[2].split()[0])"]

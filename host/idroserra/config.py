@@ -7,68 +7,98 @@ is an error. Every refusal is a ConfigError that names where it came from and th
 from __future__ import annotations
 
 import ipaddress
+import os
 import re
 import tomllib
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Any, Literal
+from typing import Annotated, Any, Literal, TypeVar, get_origin, get_type_hints
 from urllib.parse import urlsplit
 
+import msgspec
 import platformdirs
-from pydantic import (
-    BaseModel,
-    ConfigDict,
-    Field,
-    SecretStr,
-    ValidationError,
-    field_validator,
-    model_validator,
-)
-from pydantic_settings import (
-    BaseSettings,
-    InitSettingsSource,
-    PydanticBaseSettingsSource,
-    SettingsConfigDict,
-)
+from msgspec import Meta, field
+from msgspec.structs import force_setattr
 
 from idroserra.errors import ConfigError
 from idroserra.lan.names import check_name
+from idroserra.shapes import Misfit, Secret, matching, shaped
 from idroserra.sites import BadSite, check_site
 
 ENV_PREFIX = "IDROSERRA_"
 SHARED_EXPIRY_S = 60
+_T = TypeVar("_T")
 _TIME = re.compile(r"([01]\d|2[0-3]):[0-5]\d")
 
 
-class _Section(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True)
+def _checked(name: str, check: Callable[..., _T], *values: Any) -> _T:
+    """Return what a check gives. Raises Misfit with the key's name where it raises ValueError."""
+    try:
+        return check(*values)
+    except ValueError as error:
+        why = str(error)
+        raise Misfit([name], f"{why[:1].lower()}{why[1:]}") from None
 
 
-class MqttConfig(_Section):
+def _public(url: str) -> str:
+    """Return where people reach the page, in its one spelling. Raises ValueError."""
+    parts = split_url(url, ("https", "http"))
+    if parts.path.strip("/") or parts.query or parts.fragment:
+        raise ValueError("a URL without a path needed, such as https://farm.example")
+    if parts.scheme == "http" and not is_loopback(parts.hostname):
+        raise ValueError("beyond this machine https:// is needed")
+    return f"{parts.scheme}://{parts.netloc}".lower()
+
+
+def split_url(url: str, schemes: tuple[str, ...]) -> Any:
+    """Return the parts of a URL with one of `schemes` and a host. Raises ValueError."""
+    parts = urlsplit(url)
+    if parts.scheme not in schemes or not parts.hostname:
+        raise ValueError(f"a URL such as {schemes[0]}://127.0.0.1 is needed")
+    if parts.username or parts.password:
+        raise ValueError("user and password have keys of their own")
+    _ = parts.port  # raises ValueError where it is no port
+    return parts
+
+
+def is_loopback(host: str) -> bool:
+    """True for localhost and loopback addresses."""
+    if host == "localhost":
+        return True
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return False
+
+
+class Section(msgspec.Struct, kw_only=True, frozen=True, forbid_unknown_fields=True):
+    """A table of the file. Whoever makes one of Python's own values is believed as to the types:
+    shaped() checks them, and __post_init__ what depends on more than one value's type."""
+
+
+class MqttConfig(Section, frozen=True):
     """The broker. Plain mqtt:// is for this machine only; mqtts:// checks the certificate."""
 
     url: str = "mqtt://127.0.0.1:1883"
-    client_id: str = Field(default="idroserra-host", pattern=r"^[A-Za-z0-9_-]{1,64}$")
+    client_id: Annotated[str, matching(r"^[A-Za-z0-9_-]{1,64}$")] = "idroserra-host"
     username: str | None = "host"  # the reserved node id: the ACL knows it
-    password: SecretStr | None = None
+    password: Secret | None = None
     ca_file: Path | None = None
     cert_file: Path | None = None
     key_file: Path | None = None
     # 3.1.1 only for a broker that cannot do 5: no Receive Maximum, so bursts may be dropped there
     # and come again from the node's outbox.
     protocol: Literal["5", "3.1.1"] = "5"
-    receive_maximum: int = Field(default=65_535, ge=1, le=65_535)
-    session_expiry_s: int = Field(default=7 * 86_400, ge=0, le=0xFFFF_FFFE)
+    receive_maximum: Annotated[int, Meta(ge=1, le=65_535)] = 65_535
+    session_expiry_s: Annotated[int, Meta(ge=0, le=0xFFFF_FFFE)] = 7 * 86_400
     # The group whose members share the records: the host and `idroserra ingest`. docs/workers.md
-    share: str | None = Field(default=None, pattern=r"^[A-Za-z0-9_-]{1,32}$")
+    share: Annotated[str, matching(r"^[A-Za-z0-9_-]{1,32}$")] | None = None
 
-    @field_validator("url")
-    @classmethod
-    def _check_url(cls, url: str) -> str:
-        parts = split_url(url, ("mqtt", "mqtts"))
+    def __post_init__(self) -> None:
+        """Raises Misfit for an address that is none, or plain beyond this machine."""
+        parts = _checked("url", split_url, self.url, ("mqtt", "mqtts"))
         if parts.scheme == "mqtt" and not is_loopback(parts.hostname or ""):
-            raise ValueError("beyond this machine mqtts:// is needed")
-        return url
+            raise Misfit(["url"], "beyond this machine mqtts:// is needed")
 
     @property
     def host(self) -> str:
@@ -93,198 +123,167 @@ class MqttConfig(_Section):
         return urlsplit(self.url).scheme == "mqtts"
 
 
-class HttpConfig(_Section):
+class HttpConfig(Section, frozen=True):
     """The page and its API. Plain HTTP is for this machine only."""
 
     host: str = "127.0.0.1"
-    port: int = Field(default=8080, ge=0, le=65_535)
+    port: Annotated[int, Meta(ge=0, le=65_535)] = 8080
     # Where people reach the page through a proxy on this machine, such as https://farm.example.
     public_url: str | None = None
 
-    @field_validator("public_url")
-    @classmethod
-    def _check_public_url(cls, url: str | None) -> str | None:
-        if url is None:
-            return None
-        parts = split_url(url, ("https", "http"))
-        if parts.path.strip("/") or parts.query or parts.fragment:
-            raise ValueError("a URL without a path needed, such as https://farm.example")
-        if parts.scheme == "http" and not is_loopback(parts.hostname):
-            raise ValueError("beyond this machine https:// is needed")
-        return f"{parts.scheme}://{parts.netloc}".lower()
-
-    @field_validator("host")
-    @classmethod
-    def _check_host(cls, host: str) -> str:
-        if not is_loopback(host):
-            raise ValueError("loopback only: for the network of the site there is [lan]")
-        return host
+    def __post_init__(self) -> None:
+        """Raises Misfit for an address of others; puts the public one into its one spelling."""
+        if not is_loopback(self.host):
+            raise Misfit(["host"], "loopback only: for the network of the site there is [lan]")
+        if self.public_url is not None:
+            force_setattr(self, "public_url", _checked("public_url", _public, self.public_url))
 
 
-class KeepConfig(_Section):
+class KeepConfig(Section, frozen=True):
     """For how many days history is kept, by resolution; 0 is for ever. See docs/store.md."""
 
-    raw_days: int = Field(default=400, ge=0, le=36_500)
-    minutes_days: int = Field(default=800, ge=0, le=36_500)
-    quarters_days: int = Field(default=3_650, ge=0, le=36_500)
-    daily_days: int = Field(default=0, ge=0, le=36_500)
-    events_days: int = Field(default=0, ge=0, le=36_500)
+    raw_days: Annotated[int, Meta(ge=0, le=36_500)] = 400
+    minutes_days: Annotated[int, Meta(ge=0, le=36_500)] = 800
+    quarters_days: Annotated[int, Meta(ge=0, le=36_500)] = 3_650
+    daily_days: Annotated[int, Meta(ge=0, le=36_500)] = 0
+    events_days: Annotated[int, Meta(ge=0, le=36_500)] = 0
 
-    @model_validator(mode="after")
-    def _check_order(self) -> KeepConfig:
+    def __post_init__(self) -> None:
+        """Raises Misfit where what is coarser is forgotten first."""
         names = ("raw_days", "minutes_days", "quarters_days", "daily_days")
         days = [getattr(self, name) or 10**9 for name in names]
         for at in range(1, len(names)):
             if days[at] < days[at - 1]:
-                raise ValueError(f"{names[at]} must be at least {names[at - 1]}: what is coarser"
+                raise Misfit([], f"{names[at]} must be at least {names[at - 1]}: what is coarser"
                                  " stands for what is finer once that is forgotten")
-        return self
 
 
-class LanConfig(_Section):
+class LanConfig(Section, frozen=True):
     """The page on the site's own network, over HTTPS only: docs/phone.md."""
 
     enabled: bool = False
     host: str = "0.0.0.0"  # noqa: S104  the point of it
-    port: int = Field(default=8443, ge=0, le=65_535)
+    port: Annotated[int, Meta(ge=0, le=65_535)] = 8443
     # How people reach this host, the first as it is told them. The machine's name in .local and
     # its private addresses are added where the certificate is of our own authority.
     names: tuple[str, ...] = ()
     cert_file: Path | None = None
     key_file: Path | None = None
 
-    @field_validator("names")
-    @classmethod
-    def _check_names(cls, names: tuple[str, ...]) -> tuple[str, ...]:
-        return tuple(check_name(name) for name in names)
-
-    @model_validator(mode="after")
-    def _check_files(self) -> LanConfig:
+    def __post_init__(self) -> None:
+        """Raises Misfit for a name that is none, or half a certificate."""
+        force_setattr(self, "names", tuple(
+            _checked("names", check_name, name) for name in self.names))
         if (self.cert_file is None) != (self.key_file is None):
-            raise ValueError("cert_file and key_file go together")
-        return self
+            raise Misfit([], "cert_file and key_file go together")
 
 
-class StoreConfig(_Section):
+class StoreConfig(Section, frozen=True):
     """Where history lives: a SQLite file under data_dir, or a database that speaks InfluxQL."""
 
     kind: Literal["sqlite", "influx"] = "sqlite"
     url: str = "http://127.0.0.1:8086"
-    database: str = Field(default="idroserra", pattern=r"^[A-Za-z0-9_-]{1,64}$")
+    database: Annotated[str, matching(r"^[A-Za-z0-9_-]{1,64}$")] = "idroserra"
     # v2: /api/v2/write of InfluxDB 1.8+, 2, 3 and VictoriaMetrics; v1: /write of every 1.x.
     write_api: Literal["v2", "v1"] = "v2"
     org: str = ""
     user: str | None = None
-    password: SecretStr | None = None
-    token: SecretStr | None = None
-    timeout_ms: int = Field(default=10_000, ge=100, le=120_000)
+    password: Secret | None = None
+    token: Secret | None = None
+    timeout_ms: Annotated[int, Meta(ge=100, le=120_000)] = 10_000
     keep: KeepConfig = KeepConfig()
 
-    @field_validator("url")
-    @classmethod
-    def _check_url(cls, url: str) -> str:
-        split_url(url, ("http", "https"))
-        return url
+    def __post_init__(self) -> None:
+        """Raises Misfit for an address that is none."""
+        _checked("url", split_url, self.url, ("http", "https"))
 
 
-class SpoolConfig(_Section):
+class SpoolConfig(Section, frozen=True):
     """The durable queue between broker and store. Full: the host stops acknowledging."""
 
-    max_mb: int = Field(default=4_096, ge=1)
-    max_rejected: int = Field(default=1_000, ge=1, le=100_000)
-    max_unread: int = Field(default=100_000, ge=1, le=10_000_000)
+    max_mb: Annotated[int, Meta(ge=1)] = 4_096
+    max_rejected: Annotated[int, Meta(ge=1, le=100_000)] = 1_000
+    max_unread: Annotated[int, Meta(ge=1, le=10_000_000)] = 100_000
 
 
-class HomeAssistantConfig(_Section):
+class HomeAssistantConfig(Section, frozen=True):
     """Home Assistant: docs/homeassistant.md. It finds the nodes by itself over the broker."""
 
     enabled: bool = False
     # As in Home Assistant's own MQTT settings.
-    prefix: str = Field(default="homeassistant", pattern=r"^[A-Za-z0-9_-]+(/[A-Za-z0-9_-]+)*$")
+    prefix: Annotated[str, matching(r"^[A-Za-z0-9_-]+(/[A-Za-z0-9_-]+)*$")] = "homeassistant"
 
 
-class AlarmTarget(_Section):
+class AlarmTarget(Section, frozen=True):
     """Where people are told: an apprise address, which is a secret; and in which language."""
 
-    name: str = Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9 _.-]{0,39}$")
-    url: SecretStr
+    name: Annotated[str, matching(r"^[A-Za-z0-9][A-Za-z0-9 _.-]{0,39}$")]
+    url: Secret
     from_priority: Literal["low", "medium", "high", "urgent"] = "low"
     escalation_only: bool = False
     language: Literal["en", "it", "zh"] = "en"  # those of idroserra.i18n.LANGUAGES
 
 
-class AlarmsConfig(_Section):
+class AlarmsConfig(Section, frozen=True):
     """Alarms. `rules` changes single keys of the shipped rules, or adds rules: docs/alarms.md."""
 
     rules: dict[str, dict[str, Any]] = {}
     targets: tuple[AlarmTarget, ...] = ()
     notify_from: Literal["low", "medium", "high", "urgent"] = "medium"
-    gather_s: int = Field(default=20, ge=0, le=600)
+    gather_s: Annotated[int, Meta(ge=0, le=600)] = 20
     # Local time of the host; within, only what is urgent is told.
     quiet_from: str | None = None
     quiet_until: str | None = None
     # A word every day that alarms work, and an address that is asked every few minutes while they
     # do: a dead-man's switch such as healthchecks.io tells you when it no longer is.
     daily_at: str | None = None
-    heartbeat_url: SecretStr | None = None
-    heartbeat_every_min: int = Field(default=5, ge=1, le=1_440)
+    heartbeat_url: Secret | None = None
+    heartbeat_every_min: Annotated[int, Meta(ge=1, le=1_440)] = 5
 
-    @field_validator("quiet_from", "quiet_until", "daily_at")
-    @classmethod
-    def _check_time(cls, text: str | None) -> str | None:
-        if text is not None and not _TIME.fullmatch(text):
-            raise ValueError("a time of day such as 22:30 needed")
-        return text
-
-    @field_validator("heartbeat_url")
-    @classmethod
-    def _check_heartbeat(cls, url: SecretStr | None) -> SecretStr | None:
-        if url is not None:
-            parts = urlsplit(url.get_secret_value())
+    def __post_init__(self) -> None:
+        """Raises Misfit for a time or an address that is none, or half a quiet time."""
+        for name in ("quiet_from", "quiet_until", "daily_at"):
+            text = getattr(self, name)
+            if text is not None and not _TIME.fullmatch(text):
+                raise Misfit([name], "a time of day such as 22:30 needed")
+        if self.heartbeat_url is not None:
+            parts = _checked("heartbeat_url", urlsplit, self.heartbeat_url.get_secret_value())
             if parts.scheme not in ("http", "https") or not parts.hostname:
-                raise ValueError("a URL of http or https needed")
-        return url
-
-    @model_validator(mode="after")
-    def _check_quiet(self) -> AlarmsConfig:
+                raise Misfit(["heartbeat_url"], "a URL of http or https needed")
         if (self.quiet_from is None) != (self.quiet_until is None):
-            raise ValueError("quiet_from and quiet_until go together")
-        return self
+            raise Misfit([], "quiet_from and quiet_until go together")
 
 
-class AccessConfig(_Section):
+class AccessConfig(Section, frozen=True):
     """How long people at the page stay logged in: without use, and in all."""
 
-    idle_min: int = Field(default=30, ge=1, le=1_440)
-    absolute_h: int = Field(default=12, ge=1, le=720)
+    idle_min: Annotated[int, Meta(ge=1, le=1_440)] = 30
+    absolute_h: Annotated[int, Meta(ge=1, le=720)] = 12
 
 
-class JournalConfig(_Section):
+class JournalConfig(Section, frozen=True):
     """What the photos of the journal may take on the disk, all of them together."""
 
-    photos_max_mb: int = Field(default=2_000, ge=1, le=1_000_000)
+    photos_max_mb: Annotated[int, Meta(ge=1, le=1_000_000)] = 2_000
 
 
-class UpdateConfig(_Section):
+class UpdateConfig(Section, frozen=True):
     """Updates of nodes over the air: docs/update.md. How a release goes through a fleet."""
 
     # Of those who make releases: the current key, and a spare. Without one nothing is taken.
-    public_keys: tuple[Path, ...] = Field(default=(), max_length=2)
-    wave_nodes: int = Field(default=5, ge=1, le=1_000)  # after the canary, so many at once
-    watch_min: int = Field(default=60, ge=0, le=10_080)  # and no new alarm on them for that long
-    per_site: int = Field(default=1, ge=1, le=1_000)  # of one site at once
-    rest_after_dose_min: int = Field(default=15, ge=0, le=1_440)
+    public_keys: Annotated[tuple[Path, ...], Meta(max_length=2)] = ()
+    wave_nodes: Annotated[int, Meta(ge=1, le=1_000)] = 5  # after the canary, so many at once
+    watch_min: Annotated[int, Meta(ge=0, le=10_080)] = 60  # and no new alarm on them for that long
+    per_site: Annotated[int, Meta(ge=1, le=1_000)] = 1  # of one site at once
+    rest_after_dose_min: Annotated[int, Meta(ge=0, le=1_440)] = 15
 
 
-class Config(BaseSettings):
+class Config(Section, frozen=True):
     """Everything the host needs to know before it starts. Built by load_config()."""
 
-    model_config = SettingsConfigDict(
-        env_prefix=ENV_PREFIX, env_nested_delimiter="__", extra="forbid", frozen=True
-    )
-
     site: str = "greenhouse"
-    data_dir: Path = Field(default_factory=lambda: platformdirs.user_data_path("idroserra"))
+    data_dir: Path = field(
+        default_factory=lambda: platformdirs.user_data_path("idroserra"))
     mqtt: MqttConfig = MqttConfig()
     http: HttpConfig = HttpConfig()
     lan: LanConfig = LanConfig()
@@ -296,19 +295,14 @@ class Config(BaseSettings):
     journal: JournalConfig = JournalConfig()
     update: UpdateConfig = UpdateConfig()
 
-    @field_validator("site")
-    @classmethod
-    def _check_site(cls, site: str) -> str:
+    def __post_init__(self) -> None:
+        """Raises Misfit for a site's name that is none, or half a certificate."""
         try:
-            return check_site(site)
+            force_setattr(self, "site", check_site(self.site))
         except BadSite as error:
-            raise ValueError(str(error).removeprefix("site: ")) from None
-
-    @model_validator(mode="after")
-    def _check_whole(self) -> Config:
+            raise Misfit(["site"], str(error).removeprefix("site: ")) from None
         if (self.mqtt.cert_file is None) != (self.mqtt.key_file is None):
-            raise ValueError("mqtt.cert_file and mqtt.key_file go together")
-        return self
+            raise Misfit([], "mqtt.cert_file and mqtt.key_file go together")
 
 
 def load_config(
@@ -316,49 +310,53 @@ def load_config(
 ) -> Config:
     """Return the configuration of `overrides` (nested dicts, as from the command line), the
     environment, the TOML `file` and the defaults, in this order. Raises ConfigError."""
-    table = {} if file is None else _read_toml(file)
-
-    class _Loaded(Config):
-        @classmethod
-        def settings_customise_sources(
-            cls,
-            settings_cls: type[BaseSettings],
-            init_settings: PydanticBaseSettingsSource,
-            env_settings: PydanticBaseSettingsSource,
-            dotenv_settings: PydanticBaseSettingsSource,
-            file_secret_settings: PydanticBaseSettingsSource,
-        ) -> tuple[PydanticBaseSettingsSource, ...]:
-            return init_settings, env_settings, InitSettingsSource(settings_cls, table)
-
-    given = dict(overrides or {})
+    sources = {"command line": dict(overrides or {}), "environment": _environment(),
+               str(file): {} if file is None else _read_toml(file)}
+    whole: dict[str, Any] = {}
+    for table in reversed(sources.values()):
+        whole = _laid_over(whole, table)
     try:
-        return _Loaded(**given)
-    except ValidationError as error:
-        first = error.errors(include_url=False)[0]
-        location = [str(part) for part in first["loc"]]
-        source = _source_of(location, given, table, file)
-        raise ConfigError(source, ".".join(location), _why(dict(first))) from None
+        return shaped(whole, Config)
+    except Misfit as error:
+        raise ConfigError(_source_of(error.path, sources), ".".join(error.path),
+                          error.why) from None
 
 
-def split_url(url: str, schemes: tuple[str, ...]) -> Any:
-    """Return the parts of a URL with one of `schemes` and a host. Raises ValueError."""
-    parts = urlsplit(url)
-    if parts.scheme not in schemes or not parts.hostname:
-        raise ValueError(f"a URL such as {schemes[0]}://127.0.0.1 is needed")
-    if parts.username or parts.password:
-        raise ValueError("user and password have keys of their own")
-    _ = parts.port  # raises ValueError where it is no port
-    return parts
+def _environment() -> dict[str, Any]:
+    """Return what the environment says: tables and lists as JSON. Raises ConfigError."""
+    found: dict[str, Any] = {}
+    for name, text in os.environ.items():
+        keys = name.lower().removeprefix(ENV_PREFIX.lower()).split("__")
+        if not name.upper().startswith(ENV_PREFIX) or keys[0] not in kinds_of(Config):
+            continue  # another program's, or one of ours that is no key
+        kind: Any = Config
+        for key in keys:
+            kind = kinds_of(kind).get(key, Any)
+        value: Any = text
+        if get_origin(kind) in (tuple, dict) or kinds_of(kind):
+            try:
+                value = msgspec.json.decode(text)
+            except ValueError:
+                raise ConfigError("environment", ".".join(keys), "not JSON") from None
+        for key in reversed(keys):
+            value = {key: value}
+        found = _laid_over(found, value)
+    return found
 
 
-def is_loopback(host: str) -> bool:
-    """True for localhost and loopback addresses."""
-    if host == "localhost":
-        return True
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return False
+def kinds_of(kind: Any) -> dict[str, Any]:
+    """Return the keys of a section with their types, without what limits them."""
+    if not (isinstance(kind, type) and issubclass(kind, msgspec.Struct)):
+        return {}
+    return get_type_hints(kind)
+
+
+def _laid_over(below: Mapping[str, Any], above: Mapping[str, Any]) -> dict[str, Any]:
+    """Return both tables as one; where both have a key that of `above` counts."""
+    return {**below, **{
+        key: _laid_over(below[key], value)
+        if isinstance(value, Mapping) and isinstance(below.get(key), Mapping) else value
+        for key, value in above.items()}}
 
 
 def _read_toml(file: Path) -> dict[str, Any]:
@@ -372,27 +370,22 @@ def _read_toml(file: Path) -> dict[str, Any]:
         raise ConfigError(str(file), "", f"not TOML: {error}") from None
 
 
-def _source_of(
-    location: list[str], given: Mapping[str, Any], table: Mapping[str, Any], file: Path | None
-) -> str:
-    if _holds(given, location):
-        return "command line"
-    if file is not None and _holds(table, location):
-        return str(file)
-    return "environment"
+def _source_of(path: list[str], sources: Mapping[str, Mapping[str, Any]]) -> str:
+    """Return which source has the key, or the table that it is missing in."""
+    for end in range(len(path), 0, -1):
+        for name, table in sources.items():
+            if _holds(table, path[:end]):
+                return name
+    return list(sources)[-1]
 
 
-def _holds(table: Mapping[str, Any], location: list[str]) -> bool:
-    here: Any = table
-    for part in location:
-        if not isinstance(here, Mapping) or part not in here:
+def _holds(table: Any, path: list[str]) -> bool:
+    here = table
+    for part in path:
+        if isinstance(here, list) and part.isdecimal() and int(part) < len(here):
+            here = here[int(part)]
+        elif isinstance(here, Mapping) and part in here:
+            here = here[part]
+        else:
             return False
-        here = here[part]
     return True
-
-
-def _why(error: Mapping[str, Any]) -> str:
-    if error["type"] == "extra_forbidden":
-        return "unknown key"
-    why = str(error["msg"]).removeprefix("Value error, ")
-    return why[:1].lower() + why[1:]

@@ -14,7 +14,7 @@ from idroserra.docs_tables import anchor, span, table
 from idroserra.metrics.host import host_series
 from idroserra.metrics.nodes import NodeSeries
 from idroserra.service import Service
-from idroserra.web.app import create_app
+from idroserra.web.app import described_api
 
 _API = """# HTTP API
 
@@ -46,7 +46,7 @@ def pages() -> dict[str, str]:
     with tempfile.TemporaryDirectory() as folder:
         service = Service(load_config(overrides={"data_dir": folder}))
         try:
-            described = create_app(service).openapi()
+            described = described_api(service)
             host = list(host_series(service))
         finally:
             service.stop()
@@ -118,7 +118,7 @@ def _field(
     name: str, schema: dict[str, Any], where: str, *, is_needed: bool
 ) -> tuple[str, str, str, str, str]:
     default = schema.get("default")
-    shown = "needed" if is_needed else "" if default is None else f"`{default}`"
+    shown = "needed" if is_needed else "" if default in (None, {}, []) else f"`{default}`"
     return f"`{name}`", where, _takes(schema), shown, str(schema.get("description", ""))
 
 

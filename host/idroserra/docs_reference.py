@@ -11,17 +11,17 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import typer
-from pydantic import BaseModel, SecretStr
-from pydantic_core import PydanticUndefined
 
 from idro.protocol.quantities import QUANTITIES
 from idro.protocol.settings_table import SETTINGS
 from idro.protocol.texts import QUANTITY_TEXTS, SETTING_TEXTS
 from idroserra import boards
-from idroserra.config import Config
+from idroserra.config import Config, kinds_of
 from idroserra.config_texts import SECTIONS, TEXTS
 from idroserra.docs_tables import anchor, span, table
+from idroserra.shapes import Secret
 
 _BY = "by `make docs`; do not edit."
 _CLI = f"""# Command line
@@ -131,7 +131,7 @@ def _kind(annotation: Any) -> str:
     if inner:
         return _kind(inner[0])
     words = {str: "text", int: "a whole number", float: "a number", bool: "true or false",
-             Path: "a file", SecretStr: "text", dict: "tables"}
+             Path: "a file", Secret: "text", dict: "tables"}
     return words.get(annotation, getattr(annotation, "__name__", str(annotation)).lower())
 
 
@@ -155,28 +155,34 @@ def _configuration() -> str:
     return "\n".join(parts)
 
 
-def _keys(prefix: str, model: type[BaseModel]) -> Iterator[tuple[str, tuple[str, str, str, str]]]:
+def _keys(
+    prefix: str, section: type[msgspec.Struct]
+) -> Iterator[tuple[str, tuple[str, str, str, str]]]:
     """Yield (key with its sections, row) of a section and those within it."""
-    for name, field in model.model_fields.items():
-        key = f"{prefix}{name}"
-        inner = [part for part in (field.annotation, *typing.get_args(field.annotation))
-                 if isinstance(part, type) and issubclass(part, BaseModel)]
-        if inner and field.annotation is inner[0]:
+    kinds = kinds_of(section)
+    for field in msgspec.structs.fields(section):
+        key, kind = f"{prefix}{field.name}", kinds[field.name]
+        inner = [part for part in (kind, *typing.get_args(kind)) if kinds_of(part)]
+        if inner and kind is inner[0]:
             yield from _keys(f"{key}.", inner[0])
             continue
-        takes = _kind(field.annotation)
-        limits = span(_bound(field, "ge"), _bound(field, "le"))
-        default = "needed" if field.is_required() else ""
-        if field.default not in (PydanticUndefined, None, ()):
+        takes = _kind(kind)
+        limits = span(_bound(field.type, "ge"), _bound(field.type, "le"))
+        default = "needed" if field.required else ""
+        if field.default not in (msgspec.NODEFAULT, None, ()):
             default = "" if isinstance(field.default, dict) else f"`{json.dumps(field.default)}`"
-        yield key, (f"`{name}`", f"{takes}, {limits}" if limits else takes, default,
+        yield key, (f"`{field.name}`", f"{takes}, {limits}" if limits else takes, default,
                     TEXTS.get(key, ""))
         if inner:
             yield from _keys(f"{key}[].", inner[0])
 
 
-def _bound(field: Any, name: str) -> Any:
-    return next((getattr(one, name) for one in field.metadata if hasattr(one, name)), None)
+def _bound(kind: Any, name: str) -> Any:
+    """Return a limit of a type, None where it has none; or of what it is if not null."""
+    if typing.get_origin(kind) is typing.Annotated:
+        return next((getattr(one, name) for one in kind.__metadata__), None)
+    inner = [one for one in typing.get_args(kind) if typing.get_origin(one) is typing.Annotated]
+    return _bound(inner[0], name) if inner else None
 
 
 def _settings() -> str:

@@ -19,8 +19,8 @@ from idroserra.ending import ended_by
 from idroserra.errors import ConfigError
 
 # glibc gives each thread an area of its own, and each keeps what it once needed; and the more a
-# page took once, the more it keeps.
-ALLOCATOR = {"MALLOC_ARENA_MAX": "2", "MALLOC_MMAP_THRESHOLD_": "65536",
+# page took once, the more it keeps. What is larger than 16 kB is given back at once.
+ALLOCATOR = {"MALLOC_ARENA_MAX": "2", "MALLOC_MMAP_THRESHOLD_": "16384",
              "MALLOC_TRIM_THRESHOLD_": "65536"}
 
 
@@ -36,8 +36,6 @@ def become_host(config: Path | None, port: int | None, *, simulated: bool) -> No
 
 def run(config: Path | None, port: int | None, *, simulated: bool) -> None:
     """Run the host until a signal ends it. Raises ConfigError, SpoolError, StoreUnavailable."""
-    # FastAPI looks whether a model is one of pydantic 1, if that is there. Ours are not.
-    sys.modules["pydantic.v1"] = None  # type: ignore[assignment]
     from idroserra.config import load_config
     from idroserra.service import Service, spare_collector
     from idroserra.web.app import create_app

@@ -13,6 +13,7 @@ from idroserra.alarms.rule import load_rules
 from idroserra.alarms.targets import open_targets
 from idroserra.alarms.teller import Teller
 from idroserra.config import AlarmsConfig
+from idroserra.shapes import shaped
 
 T0 = 1_795_507_200_000
 MINUTE_MS = 60_000
@@ -31,7 +32,7 @@ class AlarmRig:
 
     def __init__(self, folder, count=1, rules=None, config=None, midnight_unix_ms=T0):
         self.folder = folder
-        self.config = AlarmsConfig(**(config or {}))
+        self.config = shaped(config or {}, AlarmsConfig)
         self.midnight_unix_ms = midnight_unix_ms
         self.now_unix_ms = T0
         self.rules = load_rules(rules)

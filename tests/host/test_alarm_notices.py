@@ -9,6 +9,7 @@ from notice_receiver import NoticeReceiver
 from idroserra.alarms.outbox import Delivery
 from idroserra.config import AlarmsConfig, load_config
 from idroserra.errors import ConfigError
+from idroserra.shapes import Misfit, shaped
 
 HOUR_MS = 60 * MINUTE_MS
 HOT = "reservoir.temp_c"
@@ -259,8 +260,8 @@ def test_an_address_that_is_none_is_refused_without_saying_it(rig_of, tmp_path):
 
 def test_half_a_quiet_time_is_refused():
     for wrong in ({"quiet_from": "22:00"}, {"daily_at": "25:00"}, {"heartbeat_url": "ftp://x"}):
-        with pytest.raises(ValueError):  # noqa: PT011  pydantic's own words
-            AlarmsConfig(**wrong)
+        with pytest.raises(Misfit):
+            shaped(wrong, AlarmsConfig)
 
 
 def test_an_address_taken_out_of_the_configuration_holds_nothing_up(rig_of, receiver):

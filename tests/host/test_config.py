@@ -5,6 +5,7 @@ import sys
 
 import pytest
 
+from idroserra.alarms.rule import load_rules
 from idroserra.config import load_config
 from idroserra.errors import ConfigError
 
@@ -77,6 +78,41 @@ def test_the_source_of_the_fault_is_named(tmp_path, monkeypatch):
         load_config()
 
 
+def test_the_environment_holds_tables_and_lists_as_json(monkeypatch):
+    monkeypatch.setenv("IDROSERRA_LAN__NAMES", '["farm.local"]')
+    monkeypatch.setenv("IDROSERRA_LAN__ENABLED", "true")
+    monkeypatch.setenv("IDROSERRA_STORE", '{"kind": "influx", "keep": {"raw_days": 5}}')
+    monkeypatch.setenv("IDROSERRA_STORE__KEEP__MINUTES_DAYS", "7")
+    monkeypatch.setenv("IDROSERRA_ALARMS__RULES__PH_HIGH__LIMIT", "7.5")
+    monkeypatch.setenv("IDROSERRA_URL", "http://127.0.0.1:1")  # of the command line, no key
+    config = load_config()
+    assert (config.lan.names, config.lan.enabled) == (("farm.local",), True)
+    assert (config.store.kind, config.store.keep.raw_days) == ("influx", 5)
+    assert config.store.keep.minutes_days == 7
+    assert config.alarms.rules == {"ph_high": {"limit": "7.5"}}
+    assert load_rules(config.alarms.rules)["ph_high"].limit == 7.5
+
+
+@pytest.mark.parametrize(("name", "text", "why"), [
+    ("IDROSERRA_LAN__NAMES", "farm.local", "environment: lan.names: not JSON"),
+    ("IDROSERRA_LAN__NAMES", '"farm.local"', "environment: lan.names: input should be a valid"),
+    ("IDROSERRA_LAN__ENABLED", "yes", "environment: lan.enabled: input should be a valid"),
+    ("IDROSERRA_MQTT__URLL", "x", "environment: mqtt.urll: unknown key"),
+])
+def test_a_fault_of_the_environment_is_named(monkeypatch, name, text, why):
+    monkeypatch.setenv(name, text)
+    with pytest.raises(ConfigError) as caught:
+        load_config()
+    assert str(caught.value).startswith(why)
+
+
+def test_a_key_that_is_missing_in_a_list_is_the_files_fault(tmp_path):
+    path = toml(tmp_path, '[[alarms.targets]]\nname = "phone"\n')
+    with pytest.raises(ConfigError) as caught:
+        load_config(path)
+    assert (caught.value.file, caught.value.key) == (str(path), "alarms.targets.0.url")
+
+
 def test_a_missing_file_is_named(tmp_path):
     with pytest.raises(ConfigError, match="none.toml: No such file"):
         load_config(tmp_path / "none.toml")
@@ -94,6 +130,6 @@ def test_secrets_are_not_shown():
 
 def test_heavy_packages_load_only_when_used():
     code = ("import sys, idroserra.service;"
-            "print([m for m in ('influxdb_client', 'fastapi') if m in sys.modules])")
+            "print([m for m in ('influxdb_client', 'uvicorn') if m in sys.modules])")
     said = subprocess.run([sys.executable, "-c", code], capture_output=True, check=True)
     assert said.stdout.strip() == b"[]"

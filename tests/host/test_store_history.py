@@ -228,7 +228,7 @@ def test_what_is_no_time_is_refused(store, at_ms):
 
 
 def test_the_least_and_the_most_that_is_taken_comes_back(tmp_path):
-    for_ever = dict.fromkeys(KeepConfig.model_fields, 0)
+    for_ever = dict.fromkeys(KeepConfig.__struct_fields__, 0)
     store = SqliteStore(tmp_path / "store.db", KeepConfig(**for_ever))
     points = [ph(0, -0.0), SamplePoint(NODE, PH, 0, 14), SamplePoint(NODE, PH, 2**53, 7.125)]
     event = EventPoint(NODE, 2**53 * 1_000 + 991, 2**53 - 1, "b1", "boot", {})

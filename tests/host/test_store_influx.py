@@ -16,6 +16,7 @@ from databases import Influxd, VictoriaMetrics, free_port
 
 from idroserra.config import StoreConfig
 from idroserra.errors import StoreRejected, StoreUnavailable
+from idroserra.shapes import shaped
 from idroserra.store import EventPoint, SamplePoint
 from idroserra.store.http import Http
 from idroserra.store.influx import InfluxStore
@@ -52,9 +53,10 @@ def named_store():
     """Return the store of the server that the environment names."""
     told = {key: os.environ.get(f"IDROSERRA_TEST_INFLUX_{key.upper()}", "")
             for key in ("token", "org", "bucket", "write_api")}
-    config = StoreConfig(kind="influx", url=NAMED, database=told["bucket"] or "idroserra",
-                         write_api=told["write_api"] or "v2", token=told["token"] or None,
-                         org=told["org"])
+    config = shaped({
+        "kind": "influx", "url": NAMED, "database": told["bucket"] or "idroserra",
+        "write_api": told["write_api"] or "v2", "token": told["token"] or None,
+        "org": told["org"]}, StoreConfig)
     return InfluxStore(config, site=SITE)
 
 
@@ -250,8 +252,9 @@ def test_api_v2_write_names_bucket_and_organisation_and_shows_its_token(who, tol
     with HTTPServer(("127.0.0.1", 0), Database) as server:
         thread = threading.Thread(target=server.serve_forever)
         thread.start()
-        config = StoreConfig(kind="influx", url=f"http://127.0.0.1:{server.server_port}/at",
-                             write_api="v2", org="our farm", database="green", **who)
+        config = shaped({"kind": "influx", "url": f"http://127.0.0.1:{server.server_port}/at",
+                         "write_api": "v2", "org": "our farm", "database": "green", **who},
+                        StoreConfig)
         store = InfluxStore(config, site="farm")
         store.write([ph(0, 6)], [])
         store.close()

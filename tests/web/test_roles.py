@@ -7,8 +7,8 @@ fails here, and is refused by the host.
 import re
 
 import pytest
-from fastapi.routing import iter_route_contexts
 from real_host import PASSWORD, Host
+from starlette.routing import Mount
 
 from idroserra.access.roles import MATRIX, Role, rule_of
 from idroserra.broker import Broker
@@ -42,9 +42,10 @@ def host(tmp_path_factory):
 
 def test_every_route_has_its_own_row(host):
     routes = set()
-    for route in iter_route_contexts(host.app.routes):
+    for route in host.app.routes:
+        is_mount = isinstance(route, Mount)
         path = re.sub(r"^/static/\w+$", "/static/{path:path}", route.path)
-        routes |= {(method, path) for method in (route.methods or {"GET"}) - {"HEAD"}}
+        routes |= {(method, path) for method in ({"GET"} if is_mount else route.methods)}
     assert routes == {(rule.method, rule.path) for rule in MATRIX}
     for rule in MATRIX:
         assert rule_of(rule.method, sample(rule.path)) is rule, rule

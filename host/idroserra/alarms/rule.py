@@ -10,12 +10,14 @@ import tomllib
 from collections.abc import Mapping
 from graphlib import CycleError, TopologicalSorter
 from pathlib import Path
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+import msgspec
+from msgspec import Meta
 
 from idroserra import contract
 from idroserra.errors import ConfigError
+from idroserra.shapes import Misfit, matching, shaped
 
 FOLDER = Path(__file__).resolve().parent / "rules"
 
@@ -38,46 +40,43 @@ _NEED_WINDOW = ("thread_failed", "rejected", "reset_loop", "flash_failed", "thin
 _LEVELS = ("above", "below", "above_band", "below_band")
 
 
-class Rule(BaseModel):
+class Rule(msgspec.Struct, kw_only=True, frozen=True, forbid_unknown_fields=True):
     """One rule. limit, deadband: in the unit of what is watched (its file says which)."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-    name: str = Field(pattern=r"^[a-z][a-z0-9_]{1,31}$")
-    title: str = Field(min_length=3, max_length=80)
+    name: Annotated[str, matching(r"^[a-z][a-z0-9_]{1,31}$")]
+    title: Annotated[str, Meta(min_length=3, max_length=80)]
     watch: str
     priority: Priority
-    consequence: str = Field(min_length=3, max_length=300)
-    action: str = Field(min_length=3, max_length=300)
-    respond_min: int = Field(ge=1, le=10_080, description="time to respond, minutes")
-    on_delay_s: int = Field(default=0, ge=0, le=86_400)
-    off_delay_s: int = Field(default=0, ge=0, le=86_400)
+    consequence: Annotated[str, Meta(min_length=3, max_length=300)]
+    action: Annotated[str, Meta(min_length=3, max_length=300)]
+    respond_min: Annotated[int, Meta(ge=1, le=10_080)]  # time to respond
+    on_delay_s: Annotated[int, Meta(ge=0, le=86_400)] = 0
+    off_delay_s: Annotated[int, Meta(ge=0, le=86_400)] = 0
     quantities: tuple[str, ...] = ()
     source: str | None = None
     state: str | None = None
     limit: float | None = None
-    deadband: float = Field(default=0, ge=0)
-    window_s: int | None = Field(default=None, ge=1, le=86_400)
+    deadband: Annotated[float, Meta(ge=0)] = 0
+    window_s: Annotated[int, Meta(ge=1, le=86_400)] | None = None
     caused_by: tuple[str, ...] = ()
     auto_ack: bool = False  # back to normal by itself, without an acknowledgement
     enabled: bool = True
 
-    @model_validator(mode="after")
-    def _check_whole(self) -> Rule:
+    def __post_init__(self) -> None:
+        """Raises Misfit for a rule that is not whole."""
         if self.watch not in WATCHES:
-            raise ValueError(f"watch: {self.watch} is none of {', '.join(WATCHES)}")
+            raise Misfit(["watch"], f"{self.watch} is none of {', '.join(WATCHES)}")
         if self.watch in _NEED_LIMIT and self.limit is None:
-            raise ValueError(f"limit: {self.watch} needs one")
+            raise Misfit(["limit"], f"{self.watch} needs one")
         if self.watch in _NEED_WINDOW and self.window_s is None:
-            raise ValueError(f"window_s: {self.watch} needs one")
+            raise Misfit(["window_s"], f"{self.watch} needs one")
         if self.watch in _LEVELS and not self.quantities:
-            raise ValueError(f"quantities: {self.watch} needs some")
+            raise Misfit(["quantities"], f"{self.watch} needs some")
         if self.watch == "water" and self.state not in ("rises", "falls"):
-            raise ValueError("state: rises or falls needed")
+            raise Misfit(["state"], "rises or falls needed")
         for quantity in self.quantities:
             if quantity not in contract.QUANTITIES:
-                raise ValueError(f"quantities: unknown quantity {quantity}")
-        return self
+                raise Misfit(["quantities"], f"unknown quantity {quantity}")
 
     @property
     def rank(self) -> int:
@@ -103,11 +102,10 @@ def load_rules(
 
 def _rule(name: str, body: Mapping[str, Any]) -> Rule:
     try:
-        return Rule.model_validate({**body, "name": name})
-    except ValidationError as error:
-        first = error.errors(include_url=False)[0]
-        where = ".".join(["alarms.rules", name, *(str(part) for part in first["loc"])])
-        raise ConfigError("alarm rules", where, str(first["msg"])) from None
+        return shaped({**body, "name": name}, Rule)
+    except Misfit as error:
+        where = ".".join(["alarms.rules", name, *error.path])
+        raise ConfigError("alarm rules", where, error.why) from None
 
 
 def _check_causes(rules: Mapping[str, Rule]) -> None:

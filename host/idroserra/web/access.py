@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from typing import Annotated, Any, Literal
 
-from fastapi import APIRouter, Query, Request
-from fastapi.responses import JSONResponse, Response
-from pydantic import BaseModel, ConfigDict, Field
+from msgspec import Meta
+from msgspec.structs import asdict
+from starlette.requests import Request
+from starlette.responses import JSONResponse, Response
 
 from idroserra.access.access import Access, Visitor
 from idroserra.access.errors import Refused
@@ -14,15 +15,16 @@ from idroserra.access.roles import role_of
 from idroserra.access.who import Who, asking, check_fresh
 from idroserra.i18n import Speech
 from idroserra.web.gate import address_of, cookie_name, session_of
-from idroserra.web.models import refused
+from idroserra.web.models import In, Out, refused
+from idroserra.web.routes import Replies, Routes
 
 MOST_ROWS = 1_000
 
-Name = Annotated[str, Field(max_length=64, description="a-z, 0-9, . _ and -, a letter first.")]
-Password = Annotated[str, Field(max_length=200, description="12 to 200 characters.")]
+Name = Annotated[str, Meta(max_length=64, description="a-z, 0-9, . _ and -, a letter first.")]
+Password = Annotated[str, Meta(max_length=200, description="12 to 200 characters.")]
 RoleWord = Literal["viewer", "operator", "admin"]
 
-_REFUSALS: dict[int | str, dict[str, Any]] = {
+_REFUSALS: Replies = {
     403: refused("Wrong password, or it must be given again."),
     404: refused("No such user or token."),
     422: refused("A field is wrong; the message names it."),
@@ -30,30 +32,26 @@ _REFUSALS: dict[int | str, dict[str, Any]] = {
 }
 
 
-class _In(BaseModel):
-    model_config = ConfigDict(extra="forbid")
-
-
-class LogIn(_In):
+class LogIn(In):
     """A name and its password."""
 
     name: Name
     password: Password
 
 
-class LinkIn(_In):
+class LinkIn(In):
     """The token of a link that a demo prints."""
 
-    token: str = Field(max_length=200)
+    token: Annotated[str, Meta(max_length=200)]
 
 
 class SetUpIn(LogIn):
     """The host's setup token, and who becomes its first admin."""
 
-    token: str = Field(max_length=200)
+    token: Annotated[str, Meta(max_length=200)]
 
 
-class PasswordIn(_In):
+class PasswordIn(In):
     """A password."""
 
     password: Password
@@ -65,13 +63,14 @@ class OwnPasswordIn(PasswordIn):
     new_password: Password
 
 
-class PreferencesIn(_In):
+class PreferencesIn(In):
     """How to be spoken to."""
 
-    language: str = Field(max_length=20, description="en, it, zh, or empty: as the browser says.")
-    ec: str = Field(max_length=20, description="mS/cm, uS/cm, ppm500 or ppm700.")
-    temperature: str = Field(max_length=20, description="C or F.")
-    volume: str = Field(max_length=20, description="L or gal (US); doses stay in ml.")
+    language: Annotated[str, Meta(
+        max_length=20, description="en, it, zh, or empty: as the browser says.")]
+    ec: Annotated[str, Meta(max_length=20, description="mS/cm, uS/cm, ppm500 or ppm700.")]
+    temperature: Annotated[str, Meta(max_length=20, description="C or F.")]
+    volume: Annotated[str, Meta(max_length=20, description="L or gal (US); doses stay in ml.")]
 
 
 class UserIn(LogIn):
@@ -80,7 +79,7 @@ class UserIn(LogIn):
     role: RoleWord
 
 
-class RoleIn(_In):
+class RoleIn(In):
     """A role."""
 
     role: RoleWord
@@ -92,7 +91,7 @@ class TokenIn(RoleIn):
     name: Name
 
 
-class SessionOut(BaseModel):
+class SessionOut(Out):
     """Who is logged in; nulls for nobody. needs_setup: there is no admin yet."""
 
     user: str | None
@@ -100,38 +99,38 @@ class SessionOut(BaseModel):
     needs_setup: bool
 
 
-class UserOut(BaseModel):
+class UserOut(Out):
     """One user."""
 
     name: str
     role: str
     made_unix_ms: int
-    sessions: int = Field(description="Open sessions.")
+    sessions: Annotated[int, Meta(description="Open sessions.")]
 
 
-class UsersOut(BaseModel):
+class UsersOut(Out):
     """Every user, by name."""
 
     users: list[UserOut]
 
 
-class TokenOut(BaseModel):
+class TokenOut(Out):
     """One token, without its secret."""
 
     name: str
     role: str
     by: str
     made_unix_ms: int
-    used_unix_ms: int | None = Field(description="Last use, to the hour; null: never.")
+    used_unix_ms: Annotated[int | None, Meta(description="Last use, to the hour; null: never.")]
 
 
-class TokensOut(BaseModel):
+class TokensOut(Out):
     """Every token, by name."""
 
     tokens: list[TokenOut]
 
 
-class NewTokenOut(BaseModel):
+class NewTokenOut(Out):
     """The secret of a new token. It is told this once."""
 
     name: str
@@ -139,16 +138,16 @@ class NewTokenOut(BaseModel):
     secret: str
 
 
-class AuditOut(BaseModel):
+class AuditOut(Out):
     """Rows of the audit log, newest first. `failure`: why the newest could not be written."""
 
     rows: list[dict[str, Any]]
     failure: str
 
 
-def access_router(access: Access) -> APIRouter:
+def access_router(access: Access) -> Routes:
     """Return the routes of users, sessions and tokens."""
-    router = APIRouter(prefix="/api", responses=_REFUSALS)
+    router = Routes("/api", _REFUSALS)
     _add_doors(router, access)
     _add_own(router, access)
     _add_users(router, access)
@@ -156,68 +155,68 @@ def access_router(access: Access) -> APIRouter:
     return router
 
 
-def _add_doors(router: APIRouter, access: Access) -> None:
-    @router.get("/session", response_model=SessionOut)
+def _add_doors(router: Routes, access: Access) -> None:
+    @router.get("/session", answer=SessionOut)
     def session() -> dict[str, Any]:
         """Who is logged in."""
         return _session_json(access, asking())
 
-    @router.post("/session", response_model=SessionOut)
+    @router.post("/session", answer=SessionOut)
     def log_in(request: Request, body: LogIn) -> Response:
         """Log in. The answer sets the cookie of a new session."""
         return _let_in(request, access, access.log_in(body.name, body.password, _visitor(request)))
 
-    @router.post("/session/link", response_model=SessionOut)
+    @router.post("/session/link", answer=SessionOut)
     def log_in_by_link(request: Request, body: LinkIn) -> Response:
         """Log in by the link of a demo."""
         return _let_in(request, access, access.log_in_by_link(body.token, _visitor(request)))
 
-    @router.post("/setup", response_model=SessionOut)
+    @router.post("/setup", answer=SessionOut)
     def set_up(request: Request, body: SetUpIn) -> Response:
         """Make the first admin, and log in as that one."""
         return _let_in(request, access, access.set_up(
             body.token, body.name, body.password, _visitor(request)))
 
 
-def _add_own(router: APIRouter, access: Access) -> None:
-    @router.delete("/session", response_model=SessionOut)
+def _add_own(router: Routes, access: Access) -> None:
+    @router.delete("/session", answer=SessionOut)
     def log_out(request: Request) -> Response:
         """Log out here."""
         access.sessions.end(_person().session)
         return _let_out(request, access)
 
-    @router.delete("/session/all", response_model=SessionOut)
+    @router.delete("/session/all", answer=SessionOut)
     def log_out_everywhere(request: Request) -> Response:
         """Log out here and everywhere else."""
         access.sessions.end_all(_person().name)
         return _let_out(request, access)
 
-    @router.post("/session/confirm", response_model=SessionOut)
+    @router.post("/session/confirm", answer=SessionOut)
     def confirm(body: PasswordIn) -> dict[str, Any]:
         """Give the password again, for what needs one given in the last five minutes."""
         access.confirm(_person(), body.password)
         return _session_json(access, asking())
 
-    @router.put("/account/password", response_model=SessionOut)
+    @router.put("/account/password", answer=SessionOut)
     def change_password(body: OwnPasswordIn) -> dict[str, Any]:
         """Change one's own password. It ends one's other sessions."""
         access.change_password(_person(), body.password, body.new_password)
         return _session_json(access, asking())
 
-    @router.get("/account/preferences", response_model=PreferencesIn)
+    @router.get("/account/preferences", answer=PreferencesIn)
     def preferences() -> dict[str, Any]:
         """One's own language and units."""
         return access.preferences.of(_person().name)._asdict()
 
-    @router.put("/account/preferences", response_model=PreferencesIn)
+    @router.put("/account/preferences", answer=PreferencesIn)
     def choose(body: PreferencesIn) -> dict[str, Any]:
         """Choose one's own language and units. What is measured and stored stays as it is."""
         person = _person()
-        access.preferences.choose(person.name, Speech(**body.model_dump()))
+        access.preferences.choose(person.name, Speech(**asdict(body)))
         return access.preferences.of(person.name)._asdict()
 
 
-def _add_users(router: APIRouter, access: Access) -> None:
+def _add_users(router: Routes, access: Access) -> None:
     users = access.users
 
     def answer() -> dict[str, Any]:
@@ -225,33 +224,33 @@ def _add_users(router: APIRouter, access: Access) -> None:
             {"name": user.name, "role": user.role.word, "made_unix_ms": user.made_unix_ms,
              "sessions": access.sessions.count(user.name)} for user in users.all()]}
 
-    @router.get("/users", response_model=UsersOut)
+    @router.get("/users", answer=UsersOut)
     def list_users() -> dict[str, Any]:
         """Who may log in."""
         return answer()
 
-    @router.post("/users", status_code=201, response_model=UsersOut)
+    @router.post("/users", status=201, answer=UsersOut)
     def add_user(body: UserIn) -> dict[str, Any]:
         """Add a user."""
         check_fresh()
         users.add(body.name, role_of(body.role), body.password)
         return answer()
 
-    @router.put("/users/{name}/role", response_model=UsersOut)
+    @router.put("/users/{name}/role", answer=UsersOut)
     def change_role(name: str, body: RoleIn) -> dict[str, Any]:
         """Change a role. It holds at once, for open pages too."""
         check_fresh()
         users.set_role(name, role_of(body.role))
         return answer()
 
-    @router.put("/users/{name}/password", response_model=UsersOut)
+    @router.put("/users/{name}/password", answer=UsersOut)
     def set_password(name: str, body: PasswordIn) -> dict[str, Any]:
         """Give a user a new password. It ends their sessions."""
         check_fresh()
         users.set_password(name, body.password)
         return answer()
 
-    @router.delete("/users/{name}", response_model=UsersOut)
+    @router.delete("/users/{name}", answer=UsersOut)
     def remove_user(name: str) -> dict[str, Any]:
         """Remove a user and end their sessions."""
         check_fresh()
@@ -259,7 +258,7 @@ def _add_users(router: APIRouter, access: Access) -> None:
         return answer()
 
 
-def _add_tokens(router: APIRouter, access: Access) -> None:
+def _add_tokens(router: Routes, access: Access) -> None:
     tokens = access.tokens
 
     def answer() -> dict[str, Any]:
@@ -268,12 +267,12 @@ def _add_tokens(router: APIRouter, access: Access) -> None:
              "made_unix_ms": one.made_unix_ms, "used_unix_ms": one.used_unix_ms}
             for one in tokens.all()]}
 
-    @router.get("/tokens", response_model=TokensOut)
+    @router.get("/tokens", answer=TokensOut)
     def list_tokens() -> dict[str, Any]:
         """The tokens of programs, without their secrets."""
         return answer()
 
-    @router.post("/tokens", status_code=201, response_model=NewTokenOut)
+    @router.post("/tokens", status=201, answer=NewTokenOut)
     def make_token(body: TokenIn) -> dict[str, Any]:
         """Make a token for a program. Its secret is told this once."""
         check_fresh()
@@ -281,16 +280,16 @@ def _add_tokens(router: APIRouter, access: Access) -> None:
         secret = tokens.make(body.name, role_of(body.role), "" if who is None else who.name)
         return {"name": body.name.strip().lower(), "role": body.role, "secret": secret}
 
-    @router.delete("/tokens/{name}", response_model=TokensOut)
+    @router.delete("/tokens/{name}", answer=TokensOut)
     def revoke_token(name: str) -> dict[str, Any]:
         """End a token."""
         tokens.revoke(name)
         return answer()
 
-    @router.get("/audit", response_model=AuditOut)
+    @router.get("/audit", answer=AuditOut)
     def audit(
-        limit: Annotated[int, Query(ge=1, le=MOST_ROWS, description="Newest so many.")] = 100,
-        before_seq: Annotated[int | None, Query(ge=1, le=2**53, description="Older ones.")] = None,
+        limit: Annotated[int, Meta(ge=1, le=MOST_ROWS, description="Newest so many.")] = 100,
+        before_seq: Annotated[int, Meta(ge=1, le=2**53, description="Older ones.")] | None = None,
     ) -> dict[str, Any]:
         """Who did what, when, from where, and what became of it. Newest first."""
         return {"rows": [row._asdict() for row in access.audit.newest(limit, before_seq)],

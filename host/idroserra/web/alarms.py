@@ -4,29 +4,29 @@ from __future__ import annotations
 
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Query
-from pydantic import BaseModel, ConfigDict, Field
+from msgspec import Meta
 
 from idroserra.alarms.alarms import MOST_SHELVED_MS
 from idroserra.alarms.panel import panel, summary
 from idroserra.i18n import gettext, said
 from idroserra.service import Service
+from idroserra.shapes import matching
 from idroserra.sites import MOST_CHARS
 from idroserra.web.api import LATEST_UNIX_MS
-from idroserra.web.models import WHO, refused
+from idroserra.web.models import AskedBy, Out, refused
+from idroserra.web.routes import Replies, Routes
 from idroserra.web.views import wall_unix_ms
 
 MOST_CHANGES = 2_000
 DAY_MS = 86_400_000
 
-Key = Annotated[str, Field(min_length=1, max_length=160, description="As GET /api/alarms tells.")]
-Comment = Annotated[str, Field(
-    default="", max_length=200, pattern=r"^[^\x00-\x1f\x7f]*$",
-    description="Kept in the journal.")]
-OfSite = Annotated[str | None, Query(
-    max_length=MOST_CHARS, description="Of this site, with those of the host itself.")]
+Key = Annotated[str, Meta(min_length=1, max_length=160, description="As GET /api/alarms tells.")]
+Comment = Annotated[str, matching(
+    r"^[^\x00-\x1f\x7f]*$", max_length=200, description="Kept in the journal.")]
+OfSite = Annotated[str, Meta(
+    max_length=MOST_CHARS, description="Of this site, with those of the host itself.")] | None
 
-_REFUSALS: dict[int | str, dict[str, Any]] = {
+_REFUSALS: Replies = {
     404: refused("No such alarm stands."),
     409: refused("The alarm is in another state."),
     422: refused("A field is wrong; the message names it."),
@@ -34,61 +34,54 @@ _REFUSALS: dict[int | str, dict[str, Any]] = {
 }
 
 
-class AlarmsIn(BaseModel):
+class AlarmsIn(AskedBy):
     """What to say about some alarms."""
 
-    model_config = ConfigDict(extra="forbid")
-
-    keys: list[Key] = Field(min_length=1, max_length=1_000)
-    by: WHO = "api"
-    comment: Comment
+    keys: Annotated[list[Key], Meta(min_length=1, max_length=1_000)]
+    comment: Comment = ""
 
 
-class AlarmIn(BaseModel):
+class AlarmIn(AskedBy):
     """What to say about one alarm."""
 
-    model_config = ConfigDict(extra="forbid")
-
     key: Key
-    by: WHO = "api"
-    comment: Comment
+    comment: Comment = ""
 
 
-class ShelveIn(AlarmIn):
+class ShelveIn(AlarmIn, kw_only=True):
     """Put an alarm aside; it comes back by itself."""
 
-    for_ms: int = Field(ge=1_000, le=MOST_SHELVED_MS, description="How long, in ms.")
+    for_ms: Annotated[int, Meta(ge=1_000, le=MOST_SHELVED_MS, description="How long, in ms.")]
 
 
-class AlarmOut(BaseModel):
+class AlarmOut(Out):
     """One alarm. key names it; state is one of ISA-18.2's, in words too."""
-
-    model_config = ConfigDict(extra="allow")
 
     key: str
     title: str
     text: str
-    priority: str = Field(description="low, medium, high or urgent.")
-    state: str = Field(description="unacknowledged, acknowledged, returned, suppressed, shelved, "
-                                   "out_of_service, or pending: its delay is running.")
+    priority: Annotated[str, Meta(description="low, medium, high or urgent.")]
+    state: Annotated[str, Meta(
+        description="unacknowledged, acknowledged, returned, suppressed, shelved, "
+                    "out_of_service, or pending: its delay is running.")]
     consequence: str
     action: str
     respond_min: int
 
 
-class AlarmsOut(BaseModel):
+class AlarmsOut(Out):
     """What stands, worst first; `consequences` of each are what it explains."""
 
     unix_ms: int
     summary: dict[str, Any]
-    delivery: dict[str, Any] = Field(
+    delivery: Annotated[dict[str, Any], Meta(
         description="targets by name with their last error, the heartbeat, the newest notices. "
-                    "Addresses are secrets: they are never told.")
-    health: dict[str, Any] = Field(description="Whether the alarms themselves work.")
+                    "Addresses are secrets: they are never told.")]
+    health: Annotated[dict[str, Any], Meta(description="Whether the alarms themselves work.")]
     alarms: list[AlarmOut]
 
 
-class KpisOut(BaseModel):
+class KpisOut(Out):
     """How the alarms themselves do, each site; the limits are those of ISA-18.2."""
 
     from_unix_ms: int
@@ -96,21 +89,13 @@ class KpisOut(BaseModel):
     sites: list[dict[str, Any]]
 
 
-class TestIn(BaseModel):
-    """A test of the notifications."""
-
-    model_config = ConfigDict(extra="forbid")
-
-    by: WHO = "api"
-
-
-class TestOut(BaseModel):
+class TestOut(Out):
     """The test's id: what became of it is in `delivery.notices` of GET /api/alarms."""
 
     id: int
 
 
-class HistoryOut(BaseModel):
+class HistoryOut(Out):
     """Changes of alarms, oldest first."""
 
     changes: list[dict[str, Any]]
@@ -145,29 +130,29 @@ def _health(service: Service) -> dict[str, Any]:
     return {**health, "text": said(health["text"])}
 
 
-def alarms_router(service: Service) -> APIRouter:
+def alarms_router(service: Service) -> Routes:
     """Return the routes under /api/alarms."""
-    router = APIRouter(prefix="/api/alarms", responses=_REFUSALS)
+    router = Routes("/api/alarms", _REFUSALS)
     _add_reading(router, service)
     _add_acting(router, service)
     return router
 
 
-def _add_reading(router: APIRouter, service: Service) -> None:
-    @router.get("", response_model=AlarmsOut)
+def _add_reading(router: Routes, service: Service) -> None:
+    @router.get("", answer=AlarmsOut)
     def list_alarms(site: OfSite = None) -> dict[str, Any]:
         """What stands now: causes, worst first, each with its consequences."""
         return alarms_json(service, site)
 
-    @router.get("/history", response_model=HistoryOut)
+    @router.get("/history", answer=HistoryOut)
     def history(
         from_unix_ms: Annotated[
-            int | None, Query(ge=0, le=LATEST_UNIX_MS, description="UTC, in ms.")] = None,
+            int, Meta(ge=0, le=LATEST_UNIX_MS, description="UTC, in ms.")] | None = None,
         to_unix_ms: Annotated[
-            int | None, Query(ge=0, le=LATEST_UNIX_MS, description="Not included.")] = None,
-        node: Annotated[str | None, Query(max_length=40)] = None,
+            int, Meta(ge=0, le=LATEST_UNIX_MS, description="Not included.")] | None = None,
+        node: Annotated[str, Meta(max_length=40)] | None = None,
         site: OfSite = None,
-        limit: Annotated[int, Query(ge=1, le=MOST_CHANGES, description="Newest so many.")] = 200,
+        limit: Annotated[int, Meta(ge=1, le=MOST_CHANGES, description="Newest so many.")] = 200,
     ) -> dict[str, Any]:
         """The journal: every change of every alarm, and who asked for it."""
         to = wall_unix_ms() + 60_000 if to_unix_ms is None else to_unix_ms
@@ -178,48 +163,48 @@ def _add_reading(router: APIRouter, service: Service) -> None:
                             for change in found]}
 
 
-    @router.get("/kpis", response_model=KpisOut)
+    @router.get("/kpis", answer=KpisOut)
     def kpis(
-        days: Annotated[float, Query(gt=0, le=400, description="How far back.")] = 7,
+        days: Annotated[float, Meta(gt=0, le=400, description="How far back.")] = 7,
     ) -> dict[str, Any]:
         """How many alarms a site's people are told of, floods, standing, stale, chattering."""
         to = wall_unix_ms()
         return kpis_json(service, to - round(days * DAY_MS), to)
 
 
-def _add_acting(router: APIRouter, service: Service) -> None:
+def _add_acting(router: Routes, service: Service) -> None:
     alarms = service.alarms.alarms
 
-    @router.post("/acknowledge", response_model=AlarmsOut)
+    @router.post("/acknowledge", answer=AlarmsOut)
     def acknowledge(body: AlarmsIn) -> dict[str, Any]:
         """Say that somebody knows of these alarms."""
         alarms.acknowledge(body.keys, body.by, body.comment, wall_unix_ms())
         return alarms_json(service)
 
-    @router.post("/shelve", response_model=AlarmsOut)
+    @router.post("/shelve", answer=AlarmsOut)
     def shelve(body: ShelveIn) -> dict[str, Any]:
         """Put an alarm aside for a time. What it explains stays folded into it."""
         alarms.shelve(body.key, body.for_ms, body.by, body.comment, wall_unix_ms())
         return alarms_json(service)
 
-    @router.post("/unshelve", response_model=AlarmsOut)
+    @router.post("/unshelve", answer=AlarmsOut)
     def unshelve(body: AlarmIn) -> dict[str, Any]:
         """Take an alarm back before its time; told anew where it is still so."""
         alarms.unshelve(body.key, body.by, body.comment, wall_unix_ms())
         return alarms_json(service)
 
-    @router.post("/test", status_code=202, response_model=TestOut)
-    def test(body: TestIn) -> dict[str, Any]:
+    @router.post("/test", status=202, answer=TestOut)
+    def test(body: AskedBy) -> dict[str, Any]:
         """Send a test to every address. Each is tried once."""
         return {"id": service.alarms.teller.test(body.by, wall_unix_ms())}
 
-    @router.post("/take-out", response_model=AlarmsOut)
+    @router.post("/take-out", answer=AlarmsOut)
     def take_out(body: AlarmIn) -> dict[str, Any]:
         """Take an alarm out of service until somebody puts it back."""
         alarms.take_out(body.key, body.by, body.comment, wall_unix_ms())
         return alarms_json(service)
 
-    @router.post("/put-back", response_model=AlarmsOut)
+    @router.post("/put-back", answer=AlarmsOut)
     def put_back(body: AlarmIn) -> dict[str, Any]:
         """Put an alarm back into service."""
         alarms.put_back(body.key, body.by, body.comment, wall_unix_ms())

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Header, Query, Request
-from fastapi.responses import StreamingResponse
+from msgspec import Meta
+from starlette.requests import Request
+from starlette.responses import StreamingResponse
 
 from idro.protocol.events import EVENTS
 from idroserra import contract
@@ -21,7 +22,6 @@ from idroserra.web.models import (
     CommandOut,
     ConfigIn,
     ConfigOut,
-    ErrorOut,
     EventsOut,
     NodeOut,
     NodesOut,
@@ -29,6 +29,7 @@ from idroserra.web.models import (
     SeriesOut,
     refused,
 )
+from idroserra.web.routes import BadRequest, Named, Replies, Routes
 from idroserra.web.views import Views, config_json, event_json
 from idroserra.web.words import reason_text
 
@@ -48,24 +49,19 @@ FRESH_SETTINGS = frozenset({
     "ph.slope_uv_per_ph", "ec.cell_milli", "climate.max_c",
 })
 
-FromMs = Annotated[int, Query(ge=0, le=LATEST_UNIX_MS, description="Start, UTC, in ms.")]
-ToMs = Annotated[int, Query(ge=0, le=LATEST_UNIX_MS, description="End (not included), in ms.")]
+FromMs = Annotated[int, Meta(ge=0, le=LATEST_UNIX_MS, description="Start, UTC, in ms.")]
+ToMs = Annotated[int, Meta(ge=0, le=LATEST_UNIX_MS, description="End (not included), in ms.")]
 
-_REFUSALS: dict[int | str, dict[str, Any]] = {
-    # The model itself, so that the description holds what refused() names.
-    404: {"model": ErrorOut, "description": "No such node or command."},
+_REFUSALS: Replies = {
+    404: refused("No such node or command."),
     422: refused("A field is wrong; the message names it."),
     503: refused("The store does not answer."),
 }
 
 
-class BadRequest(HostError):
-    """A request that means nothing. The message names the field."""
-
-
-def api_router(service: Service, views: Views) -> APIRouter:
+def api_router(service: Service, views: Views) -> Routes:
     """Return the routes under /api."""
-    router = APIRouter(prefix="/api", responses=_REFUSALS)
+    router = Routes("/api", _REFUSALS)
     _add_nodes(router, service, views)
     _add_history(router, service)
     _add_live(router)
@@ -73,25 +69,25 @@ def api_router(service: Service, views: Views) -> APIRouter:
     return router
 
 
-def _add_nodes(router: APIRouter, service: Service, views: Views) -> None:
-    @router.get("/nodes", response_model=NodesOut)
+def _add_nodes(router: Routes, service: Service, views: Views) -> None:
+    @router.get("/nodes", answer=NodesOut)
     def list_nodes() -> dict[str, Any]:
         """Every node the host ever heard of, by name."""
         return {"nodes": views.all()}
 
-    @router.get("/nodes/{node}", response_model=NodeOut)
+    @router.get("/nodes/{node}", answer=NodeOut)
     def show_node(node: str) -> dict[str, Any]:
         """One node."""
         return views.get(node)
 
-    @router.get("/health")
+    @router.get("/health", answer=dict[str, Any])
     def health() -> dict[str, Any]:
         """Counters per node (received, stored, duplicates, lost, rejected), spool and store."""
         return service.counts()
 
-    @router.get("/rejected", response_model=RejectedOut)
+    @router.get("/rejected", answer=RejectedOut)
     def rejected(
-        limit: Annotated[int, Query(ge=1, le=MOST_REJECTED, description="Newest so many.")] = 100,
+        limit: Annotated[int, Meta(ge=1, le=MOST_REJECTED, description="Newest so many.")] = 100,
     ) -> dict[str, Any]:
         """Messages and records that were not understood, newest first, each with the reason."""
         kept = [one._asdict() | {"payload": one.payload.decode("utf-8", "backslashreplace")}
@@ -99,14 +95,14 @@ def _add_nodes(router: APIRouter, service: Service, views: Views) -> None:
         return {"rejected": kept, "count": service.counts()["rejected"]}
 
 
-def _add_history(router: APIRouter, service: Service) -> None:
-    @router.get("/nodes/{node}/series", response_model=SeriesOut)
+def _add_history(router: Routes, service: Service) -> None:
+    @router.get("/nodes/{node}/series", answer=SeriesOut)
     def series(
         node: str,
-        channels: Annotated[str, Query(max_length=2_000, description="Comma-separated.")],
+        channels: Annotated[str, Meta(max_length=2_000, description="Comma-separated.")],
         from_unix_ms: FromMs,
         to_unix_ms: ToMs,
-        columns: Annotated[int, Query(ge=1, le=MOST_COLUMNS, description="Pixels across.")] = 600,
+        columns: Annotated[int, Meta(ge=1, le=MOST_COLUMNS, description="Pixels across.")] = 600,
     ) -> dict[str, Any]:
         """History for a chart: least, mean and most a pixel column."""
         service.nodes.get(node)
@@ -116,13 +112,13 @@ def _add_history(router: APIRouter, service: Service) -> None:
         return {"node": node, "from_unix_ms": from_unix_ms, "to_unix_ms": to_unix_ms,
                 "columns": columns, "series": found}
 
-    @router.get("/nodes/{node}/events", response_model=EventsOut)
+    @router.get("/nodes/{node}/events", answer=EventsOut)
     def events(
         node: str,
         from_unix_ms: FromMs,
         to_unix_ms: ToMs,
-        kinds: Annotated[str | None, Query(max_length=400, description="Comma-separated.")] = None,
-        limit: Annotated[int, Query(ge=1, le=MOST_EVENTS, description="Newest so many.")] = 1_000,
+        kinds: Annotated[str, Meta(max_length=400, description="Comma-separated.")] | None = None,
+        limit: Annotated[int, Meta(ge=1, le=MOST_EVENTS, description="Newest so many.")] = 1_000,
     ) -> dict[str, Any]:
         """What the node did, decided and refused, oldest first, each in a sentence."""
         service.nodes.get(node)
@@ -133,15 +129,15 @@ def _add_history(router: APIRouter, service: Service) -> None:
                 "left_out": len(found) - len(newest)}
 
 
-def _add_live(router: APIRouter) -> None:
-    @router.get("/live", response_class=StreamingResponse, responses={
+def _add_live(router: Routes) -> None:
+    @router.get("/live", replies={
         200: {"content": {"text/event-stream": {}}, "description": "Messages as JSON."}})
     async def live(
         request: Request,
         after: Annotated[
-            str | None, Query(max_length=80, description="As Last-Event-ID, for the first time.")
-        ] = None,
-        last_event_id: Annotated[str | None, Header()] = None,
+            str, Meta(max_length=80, description="As Last-Event-ID, for the first time.")
+        ] | None = None,
+        last_event_id: Annotated[str | None, Named("last-event-id", "header")] = None,
     ) -> StreamingResponse:
         """Server-sent events: hello, record, event, command, node, sites, host, heartbeat,
         logged_out."""
@@ -154,8 +150,8 @@ def _add_live(router: APIRouter) -> None:
                                  headers={"X-Accel-Buffering": "no"})
 
 
-def _add_asking(router: APIRouter, service: Service) -> None:
-    @router.post("/nodes/{node}/commands", status_code=202, response_model=CommandOut)
+def _add_asking(router: Routes, service: Service) -> None:
+    @router.post("/nodes/{node}/commands", status=202, answer=CommandOut)
     def send(node: str, body: CommandIn) -> dict[str, Any]:
         """Ask a node for something. The answer is its id; GET /api/commands/{id} for the end."""
         if body.verb in FRESH_VERBS:
@@ -165,7 +161,7 @@ def _add_asking(router: APIRouter, service: Service) -> None:
             until_unix_ms=body.until_unix_ms)
         return _command_json(service.commands.state(command_id))
 
-    @router.get("/commands/{command_id}", response_model=CommandOut)
+    @router.get("/commands/{command_id}", answer=CommandOut)
     def command(command_id: str) -> dict[str, Any]:
         """What became of a command."""
         try:
@@ -173,7 +169,7 @@ def _add_asking(router: APIRouter, service: Service) -> None:
         except KeyError:
             raise UnknownCommand(f"command: nobody sent {command_id[:40]}") from None
 
-    @router.put("/nodes/{node}/config", response_model=ConfigOut)
+    @router.put("/nodes/{node}/config", answer=ConfigOut)
     def set_config(node: str, body: ConfigIn) -> dict[str, Any]:
         """Change settings. They are in force once reported_rev has reached rev."""
         if FRESH_SETTINGS & body.values.keys():

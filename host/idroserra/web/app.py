@@ -5,18 +5,18 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import sqlite3
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterable
 from contextlib import asynccontextmanager, suppress
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
-from fastapi import FastAPI, Request
-from fastapi.exceptions import RequestValidationError
-from fastapi.responses import JSONResponse, Response
-from fastapi.staticfiles import StaticFiles
+from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
 from starlette.middleware.gzip import GZipMiddleware
+from starlette.requests import Request
+from starlette.responses import JSONResponse, Response
+from starlette.staticfiles import StaticFiles
 from starlette.types import Scope
 
 from idroserra import contract
@@ -42,7 +42,7 @@ from idroserra.sites import BadSite, UnknownSite
 from idroserra.update.errors import BadRelease, CannotOffer, UnknownRelease
 from idroserra.web.access import access_router
 from idroserra.web.alarms import alarms_router
-from idroserra.web.api import BadRequest, UnknownCommand, api_router
+from idroserra.web.api import UnknownCommand, api_router
 from idroserra.web.balance import balance_router
 from idroserra.web.bottles import bottles_router
 from idroserra.web.calibrations import calibrations_router
@@ -50,15 +50,18 @@ from idroserra.web.export import export_router
 from idroserra.web.feeds import Feeds
 from idroserra.web.gate import Gate
 from idroserra.web.guard import Guard
-from idroserra.web.help import add_help, howtos
-from idroserra.web.installed import add_installed
+from idroserra.web.help import help_routes, howtos
+from idroserra.web.installed import installed_routes
 from idroserra.web.journal import journal_router
 from idroserra.web.keys import keys_router
 from idroserra.web.metrics import metrics_router
-from idroserra.web.pages import Pages, add_pages
+from idroserra.web.models import ErrorOut
+from idroserra.web.openapi import described
+from idroserra.web.pages import Pages, pages_routes
 from idroserra.web.previews import previews_router
 from idroserra.web.recipes import recipes_router
 from idroserra.web.reports import reports_router
+from idroserra.web.routes import BadRequest, Routes
 from idroserra.web.sites import sites_router
 from idroserra.web.tables import tables_router
 from idroserra.web.updates import updates_router
@@ -82,7 +85,7 @@ _STATUS: tuple[tuple[type[Exception], int], ...] = (
 
 def create_app(
     service: Service, *, simulated: bool = False, help_site: Path | None = None
-) -> FastAPI:
+) -> Starlette:
     """Return the application over a started service. `simulated` puts a banner on every page;
     `help_site` is the folder of the built documentation, shown under /docs.
 
@@ -93,7 +96,7 @@ def create_app(
     views = Views(service)
 
     @asynccontextmanager
-    async def lifespan(app: FastAPI) -> AsyncIterator[None]:
+    async def lifespan(app: Starlette) -> AsyncIterator[None]:
         app.state.feeds = Feeds(service, views, digest)
         task = asyncio.create_task(app.state.feeds.run())
         yield
@@ -102,41 +105,56 @@ def create_app(
         with suppress(asyncio.CancelledError):
             await task
 
-    app = FastAPI(
-        title="Idroserra", version=version("idroserra"), lifespan=lifespan,
-        openapi_url="/api/openapi.json", docs_url=None, redoc_url=None,
-        description="Read and operate hydroponic greenhouses. Times are UTC in ms unless the "
-                    "name says otherwise; EC is in uS/cm at 25 C.",
-    )
+    app = Starlette(lifespan=lifespan)
     app.state.access = service.access
-    app.include_router(access_router(service.access))
     app.state.lan = service.lan
     app.state.is_well = lambda: service.alarms.is_alive
-    app.include_router(api_router(service, views))
-    app.include_router(keys_router(service))
-    app.include_router(sites_router(service, views))
-    app.include_router(tables_router(service, views))
-    app.include_router(calibrations_router(service))
-    app.include_router(alarms_router(service))
-    app.include_router(bottles_router(service))
-    app.include_router(balance_router(service))
-    app.include_router(recipes_router(service))
-    app.include_router(previews_router(service, views))
-    app.include_router(updates_router(service))
-    app.include_router(export_router(service))
-    app.include_router(journal_router(service))
-    app.include_router(reports_router(service))
-    app.include_router(metrics_router(service))
-    app.mount(f"/static/{digest}", _Static(directory=STATIC), name="static")
+    api = _api(service, views)
     pages = Pages(app, service, views, digest, simulated=simulated, howtos=howtos(help_site))
-    add_pages(app, pages)
-    add_installed(app, pages, f"/static/{digest}")
-    add_help(app, help_site)
+    shown = (_description(api), pages_routes(pages), help_routes(help_site),
+             installed_routes(pages, f"/static/{digest}"))
+    app.router.routes += [route for group in (*api, *shown) for route in group.served()]
+    app.mount(f"/static/{digest}", _Static(directory=STATIC), name="static")
     _add_errors(app)
     app.add_middleware(Gate, access=service.access)
     app.add_middleware(GZipMiddleware, minimum_size=2_000, compresslevel=5)
     app.add_middleware(Guard, public_url=service.config.http.public_url, lan=service.lan)
     return app
+
+
+def _api(service: Service, views: Views) -> list[Routes]:
+    return [
+        access_router(service.access), api_router(service, views), keys_router(service),
+        sites_router(service, views), tables_router(service, views),
+        calibrations_router(service), alarms_router(service), bottles_router(service),
+        balance_router(service), recipes_router(service), previews_router(service, views),
+        updates_router(service), export_router(service), journal_router(service),
+        reports_router(service), metrics_router(service),
+    ]
+
+
+def described_api(service: Service) -> dict[str, Any]:
+    """Return the OpenAPI description of the API of a service."""
+    return _described(_api(service, Views(service)))
+
+
+def _described(groups: Iterable[Routes]) -> dict[str, Any]:
+    return described(
+        [one for group in groups for one in group.operations], also=(ErrorOut,),
+        title="Idroserra", version=version("idroserra"),
+        description="Read and operate hydroponic greenhouses. Times are UTC in ms unless the "
+                    "name says otherwise; EC is in uS/cm at 25 C.")
+
+
+def _description(api: list[Routes]) -> Routes:
+    routes = Routes()
+
+    @routes.get("/api/openapi.json")
+    def openapi() -> dict[str, Any]:
+        """The description itself. It is made anew each time: few ask, and it is large."""
+        return _described(api)
+
+    return routes
 
 
 def static_digest() -> str:
@@ -166,7 +184,7 @@ class _Static(StaticFiles):
         return response
 
 
-def _add_errors(app: FastAPI) -> None:
+def _add_errors(app: Starlette) -> None:
     def on_host_error(_request: Request, error: Exception) -> Response:
         status = next((code for kind, code in _STATUS if isinstance(error, kind)), 500)
         answer: dict[str, Any] = _told(str(error))
@@ -174,10 +192,6 @@ def _add_errors(app: FastAPI) -> None:
             answer["needs_password"] = True
         headers = {"Retry-After": str(error.wait_s)} if isinstance(error, TooMany) else None
         return JSONResponse(answer, status, headers)
-
-    def on_invalid(_request: Request, error: Exception) -> Response:
-        found = error.errors() if isinstance(error, RequestValidationError) else []
-        return JSONResponse(_told(_first(found)), 422)
 
     def on_http(_request: Request, error: Exception) -> Response:
         status, detail = (error.status_code, error.detail) if isinstance(
@@ -190,7 +204,6 @@ def _add_errors(app: FastAPI) -> None:
     app.add_exception_handler(sqlite3.Error, on_file)
     for kind in (HostError, contract.ProtocolError, contract.SettingsError):
         app.add_exception_handler(kind, on_host_error)
-    app.add_exception_handler(RequestValidationError, on_invalid)
     app.add_exception_handler(HTTPException, on_http)
 
 
@@ -198,13 +211,3 @@ def _told(error: str) -> dict[str, Any]:
     """Return the body of a refusal: in English, and in words where the person reads others."""
     words = said(error)
     return {"error": error} if words == error else {"error": error, "words": words}
-
-
-def _first(errors: Any) -> str:
-    """Return one line for the first thing wrong with a request, with the field's name."""
-    first = dict(errors[0])
-    if first["type"] == "json_invalid":
-        return "body: not JSON"
-    where = [str(part) for part in first["loc"] if part not in ("body", "query", "path")]
-    message = str(first["msg"]).removeprefix("Value error, ")
-    return f"{'.'.join(where) or 'body'}: {message[:1].lower()}{message[1:]}"

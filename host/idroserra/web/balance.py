@@ -5,23 +5,23 @@ from __future__ import annotations
 from typing import Annotated, Any
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
-from fastapi import APIRouter, Query
-from pydantic import BaseModel, Field
+from msgspec import Meta
 
 from idroserra.balance import Balance, Day, balance_of
 from idroserra.service import Service
-from idroserra.web.api import BadRequest, FromMs, ToMs
-from idroserra.web.models import refused
+from idroserra.web.api import FromMs, ToMs
+from idroserra.web.models import Out, refused
+from idroserra.web.routes import BadRequest, Routes
 from idroserra.web.views import wall_unix_ms
 
 MOST_DAYS = 100
 DAY_MS = 86_400_000
 
-TimeZone = Annotated[str, Query(max_length=60, description="Whose midnights end a day, such as "
+TimeZone = Annotated[str, Meta(max_length=60, description="Whose midnights end a day, such as "
                                 "Europe/Rome.")]
 
 
-class WaterOut(BaseModel):
+class WaterOut(Out):
     """Water in ml, off the level. unseen_ml moved while the level had no reading."""
 
     topped_up_ml: float
@@ -31,19 +31,19 @@ class WaterOut(BaseModel):
     unread_ms: int
 
 
-class DayOut(BaseModel):
+class DayOut(Out):
     """One day, or the whole range."""
 
     from_unix_ms: int
     to_unix_ms: int
-    dosed_ml: dict[str, float] = Field(description="By doser.")
-    dosed_meq: dict[str, float | None] = Field(
-        description="Of acid and base; null where the strength of a dose was never told.")
-    water: WaterOut | None = Field(description="null where no level was read.")
-    valve_ms: int = Field(description="How long the filling valve was open.")
+    dosed_ml: Annotated[dict[str, float], Meta(description="By doser.")]
+    dosed_meq: Annotated[dict[str, float | None], Meta(
+        description="Of acid and base; null where the strength of a dose was never told.")]
+    water: Annotated[WaterOut | None, Meta(description="null where no level was read.")]
+    valve_ms: Annotated[int, Meta(description="How long the filling valve was open.")]
 
 
-class BalanceOut(BaseModel):
+class BalanceOut(Out):
     """The days, oldest first, their total, and what is not known, in sentences."""
 
     node: str
@@ -52,15 +52,15 @@ class BalanceOut(BaseModel):
     unknown: list[str]
 
 
-def balance_router(service: Service) -> APIRouter:
+def balance_router(service: Service) -> Routes:
     """Return the route of the balance."""
-    router = APIRouter(prefix="/api", responses={
+    router = Routes("/api", replies={
         404: refused("No such node."),
         422: refused("A field is wrong; the message names it."),
         503: refused("The store does not answer."),
     })
 
-    @router.get("/nodes/{node}/balance", response_model=BalanceOut)
+    @router.get("/nodes/{node}/balance", answer=BalanceOut)
     def balance(
         node: str, from_unix_ms: FromMs, to_unix_ms: ToMs, time_zone: TimeZone = "UTC"
     ) -> dict[str, Any]:

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated, Any
 
-from fastapi import APIRouter
-from pydantic import BaseModel, ConfigDict, Field
+from msgspec import Meta
 
 from idroserra.alarms.book import Bottle
 from idroserra.alarms.bottles import Use
@@ -14,11 +13,11 @@ from idroserra.errors import StoreError
 from idroserra.nodes import Node
 from idroserra.service import Service
 from idroserra.stocks import STOCKS
-from idroserra.web.api import BadRequest
-from idroserra.web.models import WHO, refused
+from idroserra.web.models import AskedBy, Out, refused
+from idroserra.web.routes import BadRequest, Replies, Routes
 from idroserra.web.views import wall_unix_ms
 
-_REFUSALS: dict[int | str, dict[str, Any]] = {
+_REFUSALS: Replies = {
     404: refused("No such node."),
     409: refused("Nobody told of a bottle there."),
     422: refused("A field is wrong; the message names it."),
@@ -26,53 +25,52 @@ _REFUSALS: dict[int | str, dict[str, Any]] = {
 }
 
 
-class FillIn(BaseModel):
+class FillIn(AskedBy):
     """A bottle that was filled. Of acid and base the strength may be said, for meq."""
 
-    model_config = ConfigDict(extra="forbid")
-
-    volume_ml: float = Field(ge=1, le=1_000_000, allow_inf_nan=False,
-                             description="What is in it now, in ml.")
-    stock: str = Field("", max_length=20, description="h3po4_10pct, hno3_10pct, koh_10pct, "
-                       "k2co3_10pct or khco3_1M; empty where it is none of them.")
-    meq_per_ml: float | None = Field(
-        None, gt=0, le=30, allow_inf_nan=False, description="Of another stock of acid or base.")
-    by: WHO = "api"
+    volume_ml: Annotated[float, Meta(ge=1, le=1_000_000, description="What is in it now, in ml.")]
+    stock: Annotated[str, Meta(
+        max_length=20,
+        description="h3po4_10pct, hno3_10pct, koh_10pct, k2co3_10pct or khco3_1M; empty "
+                    "where it is none of them.")] = ""
+    meq_per_ml: Annotated[float, Meta(
+        gt=0, le=30, description="Of another stock of acid or base.")] | None = None
 
 
-class BottleOut(BaseModel):
+class BottleOut(Out):
     """The bottle of one doser. What nobody told, or the store cannot tell now, is null."""
 
     doser: str
-    volume_ml: float | None = Field(description="When it was filled; null: nobody told.")
+    volume_ml: Annotated[float | None, Meta(description="When it was filled; null: nobody told.")]
     left_ml: float | None
     left_pct: float | None
-    used_ml_per_day: float | None = Field(description="By the doses of the last days.")
-    used_days: float = Field(description="Over how many days that is, 7 at most.")
-    days_left: float | None = Field(description="By that use; null where nothing was used.")
+    used_ml_per_day: Annotated[float | None, Meta(description="By the doses of the last days.")]
+    used_days: Annotated[float, Meta(description="Over how many days that is, 7 at most.")]
+    days_left: Annotated[float | None, Meta(
+        description="By that use; null where nothing was used.")]
     stock: str
     meq_per_ml: float | None
-    has_strength: bool = Field(description="Whether it is acid or base, which have one.")
+    has_strength: Annotated[bool, Meta(description="Whether it is acid or base, which have one.")]
     filled_unix_ms: int | None
     by: str | None
 
 
-class BottlesOut(BaseModel):
+class BottlesOut(Out):
     """One for each doser of the node, those of pH first."""
 
     bottles: list[BottleOut]
 
 
-def bottles_router(service: Service) -> APIRouter:
+def bottles_router(service: Service) -> Routes:
     """Return the routes under /api/nodes/{node}/bottles."""
-    router = APIRouter(prefix="/api/nodes/{node}/bottles", responses=_REFUSALS)
+    router = Routes("/api/nodes/{node}/bottles", _REFUSALS)
 
-    @router.get("", response_model=BottlesOut)
+    @router.get("", answer=BottlesOut)
     def bottles(node: str) -> dict[str, Any]:
         """What is left in each bottle, by what was dosed since somebody filled it."""
         return bottles_json(service, service.nodes.get(node))
 
-    @router.put("/{doser}", response_model=BottlesOut)
+    @router.put("/{doser}", answer=BottlesOut)
     def fill(node: str, doser: Doser, body: FillIn) -> dict[str, Any]:
         """Say that a bottle was filled. From then on the host counts what is dosed from it."""
         found = _checked(service, node, doser)
@@ -82,7 +80,7 @@ def bottles_router(service: Service) -> APIRouter:
             meq_per_ml))
         return bottles_json(service, found)
 
-    @router.delete("/{doser}", response_model=BottlesOut)
+    @router.delete("/{doser}", answer=BottlesOut)
     def unfill(node: str, doser: Doser) -> dict[str, Any]:
         """Take the newest filling back: the bottle before it counts again."""
         found = _checked(service, node, doser)
@@ -92,7 +90,7 @@ def bottles_router(service: Service) -> APIRouter:
     return router
 
 
-Doser = Annotated[str, Field(max_length=40, description="Such as ph_down.")]
+Doser = Annotated[str, Meta(max_length=40, description="Such as ph_down.")]
 
 
 def _checked(service: Service, node: str, doser: str) -> Node:

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Annotated, Any, Literal
 
-from fastapi import APIRouter, HTTPException, Query
-from pydantic import BaseModel, ConfigDict, Field
+from msgspec import Meta
+from starlette.exceptions import HTTPException
 
 from idroserra.access.who import check_fresh
 from idroserra.calibration import health
@@ -14,10 +14,12 @@ from idroserra.calibration.errors import BadPoint, CannotCalibrate, UnknownCalib
 from idroserra.calibration.history import Past
 from idroserra.calibration.kinds import KINDS, Asked
 from idroserra.service import Service
-from idroserra.web.models import WHO, refused
+from idroserra.shapes import matching
+from idroserra.web.models import AskedBy, In, Out, refused
+from idroserra.web.routes import Replies, Routes
 from idroserra.web.views import wall_unix_ms
 
-_REFUSALS: dict[int | str, dict[str, Any]] = {
+_REFUSALS: Replies = {
     404: refused("No such node or calibration."),
     409: refused("Refused, with what to do about it."),
     422: refused("A field is wrong; the message names it."),
@@ -26,42 +28,37 @@ _REFUSALS: dict[int | str, dict[str, Any]] = {
 _NAME = r"^[a-z][a-z0-9_]{0,23}$"
 
 
-class StartIn(BaseModel):
+class StartIn(AskedBy):
     """Which probe or pump."""
 
-    model_config = ConfigDict(extra="forbid")
-
     kind: Literal["ph", "ec", "level", "pump"]
-    actuator: str | None = Field(None, pattern=_NAME, description="Of a pump: which doser.")
-    part: str | None = Field(
-        None, pattern=_NAME, description="What measures it, for a board the host does not know.")
-    by: WHO = "api"
+    actuator: Annotated[str, matching(_NAME, description="Of a pump: which doser.")] | None = None
+    part: Annotated[str, matching(
+        _NAME, description="What measures it, for a board the host does not know.")] | None = None
 
 
-class PointIn(BaseModel):
+class PointIn(In):
     """A point: what of this is needed depends on the kind."""
 
-    model_config = ConfigDict(extra="forbid")
+    reference: Annotated[str, Meta(
+        max_length=20,
+        description="pH: 4.01, 6.86, 7.00, 9.18 or 10.01; EC: dry, 1413, 2760 or 12880.")] = ""
+    temp_c: Annotated[float, Meta(
+        ge=0, le=60,
+        description="Of the cup; without it the node's thermometer counts.")] | None = None
+    depth_mm: Annotated[int, Meta(
+        ge=0, le=5_000, description="Level: depth of the water.")] | None = None
+    measured_ml: Annotated[float, Meta(
+        ge=0, le=1_000, description="Pump: what the last run gave.")] | None = None
 
-    reference: str = Field("", max_length=20, description="pH: 4.01, 6.86, 7.00, 9.18 or 10.01; "
-                           "EC: dry, 1413, 2760 or 12880.")
-    temp_c: float | None = Field(
-        None, ge=0, le=60, allow_inf_nan=False,
-        description="Of the cup; without it the node's thermometer counts.")
-    depth_mm: int | None = Field(None, ge=0, le=5_000, description="Level: depth of the water.")
-    measured_ml: float | None = Field(
-        None, ge=0, le=1_000, allow_inf_nan=False, description="Pump: what the last run gave.")
 
-
-class RunIn(BaseModel):
+class RunIn(In):
     """A run of the pump, as a dose by hand: the limits of the gate hold, and it is charged."""
 
-    model_config = ConfigDict(extra="forbid")
-
-    volume_ml: float = Field(ge=0.1, le=20, allow_inf_nan=False)
+    volume_ml: Annotated[float, Meta(ge=0.1, le=20)]
 
 
-class CalibrationOut(BaseModel):
+class CalibrationOut(Out):
     """A calibration as it stands; look at it now and then, for it expires after 15 minutes."""
 
     id: str
@@ -69,21 +66,21 @@ class CalibrationOut(BaseModel):
     kind: str
     actuator: str | None
     by: str
-    state: str = Field(
-        description="open, applying, done, unconfirmed, failed, cancelled or expired")
+    state: Annotated[str, Meta(
+        description="open, applying, done, unconfirmed, failed, cancelled or expired")]
     reason: str
-    hold: dict[str, Any] = Field(description="is_held, until_unix_ms, reason")
-    reading: dict[str, Any] | None = Field(
+    hold: Annotated[dict[str, Any], Meta(description="is_held, until_unix_ms, reason")]
+    reading: Annotated[dict[str, Any] | None, Meta(
         description="value or fault, fault_text, temp_c, unix_ms, is_stable, text, per_minute, "
-                    "is_overdue, progress (0 to 1, towards stable)")
+                    "is_overdue, progress (0 to 1, towards stable)")]
     advice: str | None
     points: list[dict[str, Any]]
-    run: dict[str, Any] | None = Field(description="Of a pump: state, reason, on_ms")
-    proposal: dict[str, Any] | None = Field(
-        description="settings, results, notes, health; or error and code")
+    run: Annotated[dict[str, Any] | None, Meta(description="Of a pump: state, reason, on_ms")]
+    proposal: Annotated[dict[str, Any] | None, Meta(
+        description="settings, results, notes, health; or error and code")]
 
 
-class PastOut(BaseModel):
+class PastOut(Out):
     """A calibration that was put in force."""
 
     id: str
@@ -96,26 +93,23 @@ class PastOut(BaseModel):
     results: dict[str, float]
     points: list[dict[str, Any]]
     settings: dict[str, dict[str, Any]]
-    undone_unix_ms: int | None = Field(description="When somebody went back from it.")
+    undone_unix_ms: Annotated[int | None, Meta(description="When somebody went back from it.")]
     undone_by: str | None
 
 
-class BackIn(BaseModel):
+class BackIn(AskedBy):
     """Whose newest calibration is taken back."""
 
-    model_config = ConfigDict(extra="forbid")
-
     kind: Literal["ph", "ec", "level", "pump"]
-    by: WHO = "api"
 
 
-class BackOut(BaseModel):
+class BackOut(Out):
     """The revision of the settings that are to be in force; the node confirms it."""
 
     rev: int
 
 
-class HistoryOut(BaseModel):
+class HistoryOut(Out):
     """Newest first; health_now is that of the pH probe today, warning what its age says.
 
     due_in_days: of pH, negative where it is overdue, null where none is known. back: kinds whose
@@ -129,22 +123,22 @@ class HistoryOut(BaseModel):
     calibrations: list[PastOut]
 
 
-def calibrations_router(service: Service) -> APIRouter:
+def calibrations_router(service: Service) -> Routes:
     """Return the routes under /api/nodes/{node}/calibrations."""
-    router = APIRouter(prefix="/api/nodes/{node}/calibrations", responses=_REFUSALS)
+    router = Routes("/api/nodes/{node}/calibrations", _REFUSALS)
     _add_looking(router, service)
     _add_asking(router, service)
     return router
 
 
-def _add_looking(router: APIRouter, service: Service) -> None:
+def _add_looking(router: Routes, service: Service) -> None:
     calibrations = service.calibrations
 
-    @router.get("", response_model=HistoryOut)
+    @router.get("", answer=HistoryOut)
     def history(
         node: str,
-        kind: Annotated[Literal["ph", "ec", "level", "pump"] | None, Query()] = None,
-        limit: Annotated[int, Query(ge=1, le=1_000)] = 100,
+        kind: Literal["ph", "ec", "level", "pump"] | None = None,
+        limit: Annotated[int, Meta(ge=1, le=1_000)] = 100,
     ) -> dict[str, Any]:
         """What was calibrated, and the calibration that is open."""
         known = service.nodes.get(node)
@@ -161,56 +155,56 @@ def _add_looking(router: APIRouter, service: Service) -> None:
                 past_json(one) for one in calibrations.history.of(node, kind, limit)],
         }
 
-    @router.get("/{calibration}", response_model=CalibrationOut)
+    @router.get("/{calibration}", answer=CalibrationOut)
     def state(node: str, calibration: str) -> dict[str, Any]:
         """Where a calibration stands."""
         return _asked(lambda: calibrations.state(node, calibration))
 
 
-def _add_asking(router: APIRouter, service: Service) -> None:
+def _add_asking(router: Routes, service: Service) -> None:
     calibrations = service.calibrations
 
-    @router.post("", status_code=201, response_model=CalibrationOut)
+    @router.post("", status=201, answer=CalibrationOut)
     def start(node: str, body: StartIn) -> dict[str, Any]:
         """Begin: the node keeps automatic dosing and filling off meanwhile."""
         return _asked(lambda: calibrations.start(
             node, body.kind, body.by, actuator=body.actuator, part=body.part))
 
-    @router.post("/back", response_model=BackOut)
+    @router.post("/back", answer=BackOut)
     def back(node: str, body: BackIn) -> dict[str, Any]:
         """Put in force again what was before the newest calibration of a kind."""
         return _asked(lambda: {"rev": calibrations.go_back(node, body.kind, body.by)})
 
-    @router.post("/{calibration}/points", response_model=CalibrationOut)
+    @router.post("/{calibration}/points", answer=CalibrationOut)
     def take(node: str, calibration: str, body: PointIn) -> dict[str, Any]:
         """Take a point, once the reading is stable."""
         measured_ul = None if body.measured_ml is None else round(body.measured_ml * 1_000)
         asked = Asked(body.reference, body.temp_c, body.depth_mm, measured_ul)
         return _asked(lambda: calibrations.take(node, calibration, asked))
 
-    @router.delete("/{calibration}/points/last", response_model=CalibrationOut)
+    @router.delete("/{calibration}/points/last", answer=CalibrationOut)
     def drop(node: str, calibration: str) -> dict[str, Any]:
         """Take the last point back."""
         return _asked(lambda: calibrations.drop_point(node, calibration))
 
-    @router.post("/{calibration}/runs", response_model=CalibrationOut)
+    @router.post("/{calibration}/runs", answer=CalibrationOut)
     def run(node: str, calibration: str, body: RunIn) -> dict[str, Any]:
         """Run the pump; `run` of the state tells what became of it."""
         check_fresh()
         volume_ul = round(body.volume_ml * 1_000)
         return _asked(lambda: calibrations.run_pump(node, calibration, volume_ul))
 
-    @router.post("/{calibration}/factory", response_model=CalibrationOut)
+    @router.post("/{calibration}/factory", answer=CalibrationOut)
     def factory(node: str, calibration: str) -> dict[str, Any]:
         """Put the factory values in force, and begin anew."""
         return _asked(lambda: calibrations.go_to_factory(node, calibration))
 
-    @router.post("/{calibration}/finish", response_model=CalibrationOut)
+    @router.post("/{calibration}/finish", answer=CalibrationOut)
     def finish(node: str, calibration: str) -> dict[str, Any]:
         """Put the proposal in force. Dosing goes on two minutes after it is done."""
         return _asked(lambda: calibrations.finish(node, calibration))
 
-    @router.post("/{calibration}/cancel", response_model=CalibrationOut)
+    @router.post("/{calibration}/cancel", answer=CalibrationOut)
     def cancel(node: str, calibration: str) -> dict[str, Any]:
         """End it with nothing changed. Dosing goes on two minutes later."""
         return _asked(lambda: calibrations.cancel(node, calibration))

@@ -3,38 +3,40 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
-from fastapi import APIRouter, Query
-from fastapi.responses import StreamingResponse
+from msgspec import Meta
+from starlette.responses import StreamingResponse
 
 from idroserra.export.csv_text import balance_csv, events_csv, iso_utc, readings_csv
 from idroserra.export.instants import events, instants
-from idroserra.export.line_text import events_lines, readings_lines
 from idroserra.nodes import Node
 from idroserra.service import Service
-from idroserra.web.api import MOST_SPAN_MS, BadRequest, FromMs, ToMs
+from idroserra.web.api import MOST_SPAN_MS, FromMs, ToMs
 from idroserra.web.balance import read_balance
 from idroserra.web.display import screen_order
 from idroserra.web.models import refused
+from idroserra.web.routes import BadRequest, Named, Replies, Routes
 
 What = Literal["readings", "events", "balance"]
 Form = Literal["csv", "line"]
+LocalTime = Annotated[str, Meta(
+    max_length=60, description="Adds local time to CSV, such as Europe/Rome.")] | None
 _TYPES = {"csv": "text/csv; charset=utf-8; header=present", "line": "text/plain; charset=utf-8"}
 
-_REFUSALS: dict[int | str, dict[str, Any]] = {
+_REFUSALS: Replies = {
     404: refused("No such node."),
     422: refused("A field is wrong; the message names it."),
     503: refused("The store does not answer."),
 }
 
 
-def export_router(service: Service) -> APIRouter:
+def export_router(service: Service) -> Routes:
     """Return the route of the export."""
-    router = APIRouter(prefix="/api", responses=_REFUSALS)
+    router = Routes("/api", _REFUSALS)
 
-    @router.get("/nodes/{node}/export", response_class=StreamingResponse, responses={
+    @router.get("/nodes/{node}/export", replies={
         200: {"content": {"text/csv": {"schema": {"type": "string"}},
                           "text/plain": {"schema": {"type": "string"}}},
               "description": "The whole file; an answer that breaks off is not whole."}})
@@ -42,11 +44,10 @@ def export_router(service: Service) -> APIRouter:
         node: str,
         from_unix_ms: FromMs,
         to_unix_ms: ToMs,
-        what: Annotated[What, Query(
+        what: Annotated[What, Meta(
             description="Readings, what happened, or the balance of each day.")] = "readings",
-        form: Annotated[Form, Query(alias="format", description="CSV or line protocol.")] = "csv",
-        time_zone: Annotated[str | None, Query(
-            max_length=60, description="Adds local time to CSV, such as Europe/Rome.")] = None,
+        form: Annotated[Form, Meta(description="CSV or line protocol."), Named("format")] = "csv",
+        time_zone: LocalTime = None,
     ) -> StreamingResponse:
         """History as a file of any length: every reading and fault, or every event."""
         found = service.nodes.get(node)
@@ -85,6 +86,8 @@ def _pieces(
     service: Service, node: str, channels: list[str], what: What, form: Form,
     zone: ZoneInfo | None, span: tuple[int, int],
 ) -> Iterator[str]:
+    from idroserra.export.line_text import events_lines, readings_lines  # half a MiB, seldom asked
+
     if what == "events":
         happened = events(service.store, node, *span)
         if form == "csv":

@@ -8,11 +8,12 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from fastapi import FastAPI, Request
-from fastapi.responses import JSONResponse, RedirectResponse, Response
-from fastapi.staticfiles import StaticFiles
+from starlette.requests import Request
+from starlette.responses import JSONResponse, RedirectResponse, Response
+from starlette.staticfiles import StaticFiles
 
 from idroserra.alarms.rule import load_rules
+from idroserra.web.routes import Routes
 
 # The page with a section for every alarm, whose anchor is the name of its rule.
 ALARMS = "/docs/alarm-howto/"
@@ -34,16 +35,17 @@ def howtos(site: Path | None) -> dict[str, str]:
     return {} if site is None else {name: f"{ALARMS}#{name}" for name in load_rules()}
 
 
-def add_help(app: FastAPI, site: Path | None) -> None:
-    """Add the routes of the site. Without one they say how to get it."""
+def help_routes(site: Path | None) -> Routes:
+    """Return the routes of the site. Without one they say how to get it."""
+    routes = Routes()
     files = None if site is None else StaticFiles(directory=site, html=True)
 
-    @app.get("/docs", include_in_schema=False)
+    @routes.get("/docs")
     def front() -> RedirectResponse:
         """The front page, for who types the address."""
         return RedirectResponse("/docs/", 307)
 
-    @app.get("/docs/{path:path}", include_in_schema=False)
+    @routes.get("/docs/{path:path}")
     async def page(request: Request, path: str) -> Response:
         """A file of the site."""
         if files is None:
@@ -51,3 +53,5 @@ def add_help(app: FastAPI, site: Path | None) -> None:
         answer = await files.get_response(path or ".", request.scope)
         answer.headers["Cache-Control"] = "no-cache"  # asked again each time, sent if it changed
         return answer
+
+    return routes

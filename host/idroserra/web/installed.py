@@ -9,11 +9,12 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
-from fastapi import FastAPI, Request
-from fastapi.responses import HTMLResponse, Response
+from starlette.requests import Request
+from starlette.responses import HTMLResponse, Response
 
 from idroserra.i18n import TAGS, gettext, speaking
 from idroserra.web.pages import Pages
+from idroserra.web.routes import Routes
 
 WORKER = Path(__file__).resolve().parent / "static" / "worker.js"
 GROUND, ACCENT = "#f4f5f1", "#0f6a53"
@@ -39,21 +40,24 @@ def manifest(static: str) -> bytes:
     }).encode()
 
 
-def add_installed(app: FastAPI, pages: Pages, static: str) -> None:
-    """Add the routes of the installed page."""
+def installed_routes(pages: Pages, static: str) -> Routes:
+    """Return the routes of the installed page."""
+    routes = Routes()
     worker = f'const STATIC = "{static}";\n{WORKER.read_text("utf-8")}'
 
-    @app.get("/manifest.webmanifest", include_in_schema=False)
+    @routes.get("/manifest.webmanifest")
     def web_manifest() -> Response:
         """What a phone reads to install the page."""
         return Response(manifest(static), media_type="application/manifest+json")
 
-    @app.get("/worker.js", include_in_schema=False)
+    @routes.get("/worker.js")
     def service_worker() -> Response:
         """The service worker."""
         return Response(worker, media_type="text/javascript; charset=utf-8")
 
-    @app.get("/offline", include_in_schema=False)
+    @routes.get("/offline")
     def offline(request: Request) -> HTMLResponse:
         """What the worker shows while the host cannot be reached."""
         return pages.door(request, "offline.html")
+
+    return routes

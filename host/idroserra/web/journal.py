@@ -8,12 +8,11 @@ from pathlib import Path
 from typing import Annotated, Any, Literal
 from zoneinfo import ZoneInfo
 
-from fastapi import APIRouter, Query, Request
-from fastapi import Path as InPath
-from fastapi.concurrency import run_in_threadpool
-from fastapi.responses import FileResponse, StreamingResponse
-from pydantic import BaseModel, ConfigDict, Field
+from msgspec import Meta
+from starlette.concurrency import run_in_threadpool
 from starlette.exceptions import HTTPException
+from starlette.requests import Request
+from starlette.responses import FileResponse, StreamingResponse
 
 from idroserra.access.roles import Role
 from idroserra.access.who import asking
@@ -35,52 +34,56 @@ from idroserra.journal.notes import (
 )
 from idroserra.journal.photos import MOST_UPLOAD_BYTES, TYPE, UPLOAD_TYPES
 from idroserra.service import Service
+from idroserra.shapes import matching
 from idroserra.sites import MOST_CHARS
 from idroserra.web.api import LATEST_UNIX_MS
-from idroserra.web.export import zone_of
-from idroserra.web.models import WHO, refused
+from idroserra.web.export import LocalTime, zone_of
+from idroserra.web.models import AskedBy, Out, refused
+from idroserra.web.routes import Named, Replies, Routes
 
 MOST_NOTES = 500
 YEAR_S = 31_536_000
-_REFUSALS: dict[int | str, dict[str, Any]] = {
+_REFUSALS: Replies = {
     403: refused("Another's note."),
     404: refused("No such node, note or photo."),
     409: refused("No more photos fit."),
     422: refused("A field is wrong; the message names it."),
     503: refused("The host's file does not answer."),
 }
-NoteId = Annotated[str, InPath(pattern=r"^[0-9a-f]{16}$", description="Of the note.")]
-PhotoId = Annotated[str, InPath(pattern=r"^[0-9a-f]{32}$", description="Of the photo.")]
-Node = Annotated[str | None, Query(
-    max_length=40, description="Notes about it and about its whole site.")]
-Site = Annotated[str | None, Query(
-    max_length=MOST_CHARS, description="Notes about it and about its nodes.")]
-OfKind = Annotated[Kind | None, Query(description="Only these.")]
-From = Annotated[int, Query(ge=0, le=LATEST_UNIX_MS, description="Start, UTC, in ms.")]
-To = Annotated[int, Query(ge=0, le=LATEST_UNIX_MS, description="End (not included), in ms.")]
+NoteId = Annotated[str, matching(r"^[0-9a-f]{16}$", description="Of the note.")]
+PhotoId = Annotated[str, matching(r"^[0-9a-f]{32}$", description="Of the photo.")]
+Node = Annotated[str, Meta(
+    max_length=40, description="Notes about it and about its whole site.")] | None
+Site = Annotated[str, Meta(
+    max_length=MOST_CHARS, description="Notes about it and about its nodes.")] | None
+OfKind = Annotated[Kind | None, Meta(description="Only these.")]
+From = Annotated[int, Meta(ge=0, le=LATEST_UNIX_MS, description="Start, UTC, in ms.")]
+To = Annotated[int, Meta(ge=0, le=LATEST_UNIX_MS, description="End (not included), in ms.")]
 Form = Literal["csv", "json", "zip"]
 _TYPES = {"csv": "text/csv; charset=utf-8; header=present", "json": "application/json",
           "zip": "application/zip"}
 
 
-class NoteIn(BaseModel):
+class NoteIn(AskedBy, kw_only=True):
     """What somebody writes, whole: a change puts it in place of what was there."""
 
-    model_config = ConfigDict(extra="forbid")
-
-    node: str | None = Field(None, max_length=40, description="A node; null: a whole site.")
-    site: str | None = Field(
-        None, max_length=MOST_CHARS, description="Where node is null: the site; null: all sites.")
+    node: Annotated[str, Meta(
+        max_length=40, description="A node; null: a whole site.")] | None = None
+    site: Annotated[str, Meta(
+        max_length=MOST_CHARS,
+        description="Where node is null: the site; null: all sites.")] | None = None
     kind: Kind
-    unix_ms: int = Field(ge=0, le=LATEST_UNIX_MS, description="When it was: now or earlier.")
-    text: str = Field("", max_length=MOST_TEXT_CHARS)
-    crop: str | None = Field(None, min_length=1, max_length=MOST_CROP_CHARS,
-                             description="Of a planting or a harvest.")
-    weight_g: float | None = Field(None, gt=0, le=MOST_WEIGHT_G, allow_inf_nan=False,
-                                   description="Of a harvest, in g.")
-    count: int | None = Field(None, ge=1, le=MOST_COUNT,
-                              description="Plants or pieces of a planting or a harvest.")
-    by: WHO = "api"
+    unix_ms: Annotated[int, Meta(
+        ge=0, le=LATEST_UNIX_MS, description="When it was: now or earlier.")]
+    text: Annotated[str, Meta(max_length=MOST_TEXT_CHARS)] = ""
+    crop: Annotated[str, Meta(
+        min_length=1, max_length=MOST_CROP_CHARS,
+        description="Of a planting or a harvest.")] | None = None
+    weight_g: Annotated[float, Meta(
+        gt=0, le=MOST_WEIGHT_G, description="Of a harvest, in g.")] | None = None
+    count: Annotated[int, Meta(
+        ge=1, le=MOST_COUNT,
+        description="Plants or pieces of a planting or a harvest.")] | None = None
 
     def draft(self) -> Draft:
         """Return it without who asks."""
@@ -88,7 +91,7 @@ class NoteIn(BaseModel):
                      self.weight_g, self.count, self.site)
 
 
-class PhotoOut(BaseModel):
+class PhotoOut(Out):
     """A photo; GET .../photos/{id} has it, with ?size=small for a list."""
 
     id: str
@@ -97,7 +100,7 @@ class PhotoOut(BaseModel):
     size_bytes: int
 
 
-class NoteOut(BaseModel):
+class NoteOut(Out):
     """A note. may_change: whether who asks may change and delete it."""
 
     id: str
@@ -117,36 +120,36 @@ class NoteOut(BaseModel):
     photos: list[PhotoOut]
 
 
-class NotesOut(BaseModel):
+class NotesOut(Out):
     """Notes, newest first; is_more: older ones of the span were left out."""
 
     notes: list[NoteOut]
     is_more: bool
 
 
-class YieldOut(BaseModel):
+class YieldOut(Out):
     """What a crop gave in all; null is what nobody weighed or counted."""
 
     node: str | None
     site: str | None
     crop: str
     harvests: int
-    weighed: int = Field(description="So many of the harvests say a weight.")
+    weighed: Annotated[int, Meta(description="So many of the harvests say a weight.")]
     weight_g: float | None
     count: int | None
     first_unix_ms: int
     last_unix_ms: int
 
 
-class YieldsOut(BaseModel):
+class YieldsOut(Out):
     """The yields by node and crop."""
 
     yields: list[YieldOut]
 
 
-def journal_router(service: Service) -> APIRouter:
+def journal_router(service: Service) -> Routes:
     """Return the routes under /api/journal."""
-    router = APIRouter(prefix="/api/journal", responses=_REFUSALS)
+    router = Routes("/api/journal", _REFUSALS)
     _add_looking(router, service)
     _add_export(router, service)
     _add_writing(router, service)
@@ -176,12 +179,12 @@ def _asker() -> tuple[Author, str, bool]:
     return Author(who.kind, who.name), who.name, who.role >= Role.ADMIN
 
 
-def _add_looking(router: APIRouter, service: Service) -> None:
-    @router.get("", response_model=NotesOut)
+def _add_looking(router: Routes, service: Service) -> None:
+    @router.get("", answer=NotesOut)
     def notes(
         node: Node = None, site: Site = None, kind: OfKind = None, from_unix_ms: From = 0,
         to_unix_ms: To = LATEST_UNIX_MS,
-        limit: Annotated[int, Query(ge=1, le=MOST_NOTES, description="Newest so many.")] = 100,
+        limit: Annotated[int, Meta(ge=1, le=MOST_NOTES, description="Newest so many.")] = 100,
     ) -> dict[str, Any]:
         """Notes, newest first."""
         found = service.journal.newest(
@@ -190,7 +193,7 @@ def _add_looking(router: APIRouter, service: Service) -> None:
         return {"notes": [note_json(note) for note in found[:limit]],
                 "is_more": len(found) > limit}
 
-    @router.get("/yields", response_model=YieldsOut)
+    @router.get("/yields", answer=YieldsOut)
     def yields(
         node: Node = None, site: Site = None, from_unix_ms: From = 0,
         to_unix_ms: To = LATEST_UNIX_MS,
@@ -202,16 +205,15 @@ def _add_looking(router: APIRouter, service: Service) -> None:
         return {"yields": [vars(one) for one in yields_of(harvests)]}
 
 
-def _add_export(router: APIRouter, service: Service) -> None:
-    @router.get("/export", response_class=StreamingResponse, responses={
+def _add_export(router: Routes, service: Service) -> None:
+    @router.get("/export", replies={
         200: {"content": {"text/csv": {}, "application/json": {}, "application/zip": {}},
               "description": "The whole file; a ZIP has the notes and their photos."}})
     def export(
-        form: Annotated[Form, Query(alias="format", description="Of the file.")] = "csv",
+        form: Annotated[Form, Meta(description="Of the file."), Named("format")] = "csv",
         node: Node = None, site: Site = None, kind: OfKind = None, from_unix_ms: From = 0,
         to_unix_ms: To = LATEST_UNIX_MS,
-        time_zone: Annotated[str | None, Query(
-            max_length=60, description="Adds local time to CSV, such as Europe/Rome.")] = None,
+        time_zone: LocalTime = None,
     ) -> StreamingResponse:
         """The journal as a file, oldest note first."""
         zone = zone_of(time_zone)
@@ -251,7 +253,7 @@ def _pieces(
     return journal_zip(notes, zone, lambda photo: service.journal.photos.path(photo, small=False))
 
 
-def _add_writing(router: APIRouter, service: Service) -> None:
+def _add_writing(router: Routes, service: Service) -> None:
     def checked(body: NoteIn) -> Draft:
         if body.node is not None:
             service.nodes.get(body.node)
@@ -259,37 +261,36 @@ def _add_writing(router: APIRouter, service: Service) -> None:
             service.nodes.at(body.site)
         return body.draft()
 
-    @router.post("", status_code=201, response_model=NoteOut)
+    @router.post("", status=201, answer=NoteOut)
     def write(body: NoteIn) -> dict[str, Any]:
         """Write a note. Photos are added to it afterwards, one by one."""
         return note_json(service.journal.add(checked(body), _asker()[0], body.by))
 
-    @router.get("/{note}", response_model=NoteOut)
+    @router.get("/{note}", answer=NoteOut)
     def show(note: NoteId) -> dict[str, Any]:
         """One note."""
         return note_json(service.journal.get(note))
 
-    @router.put("/{note}", response_model=NoteOut)
+    @router.put("/{note}", answer=NoteOut)
     def change(note: NoteId, body: NoteIn) -> dict[str, Any]:
         """Change a note; its author and admins may."""
         author, _, is_admin = _asker()
         return note_json(service.journal.change(
             note, checked(body), author, body.by, is_admin=is_admin))
 
-    @router.delete("/{note}", response_model=NoteOut)
+    @router.delete("/{note}", answer=NoteOut)
     def delete(note: NoteId) -> dict[str, Any]:
         """Delete a note with its photos; its author and admins may. Returns what it was."""
         author, _, is_admin = _asker()
         return note_json(service.journal.remove(note, author, is_admin=is_admin))
 
 
-def _add_photos(router: APIRouter, service: Service) -> None:
+def _add_photos(router: Routes, service: Service) -> None:
     journal = service.journal
     images: dict[str, Any] = {kind: {"schema": {"type": "string", "format": "binary"}}
                               for kind in UPLOAD_TYPES}
 
-    @router.post("/{note}/photos", status_code=201, response_model=NoteOut, openapi_extra={
-        "requestBody": {"required": True, "content": images}})
+    @router.post("/{note}/photos", status=201, answer=NoteOut, takes=images)
     async def add_photo(note: NoteId, request: Request) -> dict[str, Any]:
         """Add a photo: the file itself is the body. It is made smaller, and what the camera
         wrote into it (place, time) is left out."""
@@ -307,12 +308,12 @@ def _add_photos(router: APIRouter, service: Service) -> None:
             await run_in_threadpool(part.unlink, missing_ok=True)
         return note_json(found)
 
-    @router.get("/{note}/photos/{photo}", response_class=FileResponse, responses={
+    @router.get("/{note}/photos/{photo}", replies={
         200: {"content": {TYPE: {}}, "description": "The photo, a JPEG."}})
     def photo(
         note: NoteId, photo: PhotoId,
         size: Annotated[
-            Literal["full", "small"], Query(description="small: for a list.")] = "full",
+            Literal["full", "small"], Meta(description="small: for a list.")] = "full",
     ) -> FileResponse:
         """A photo, for who is logged in."""
         path = journal.photo_path(note, photo, small=size == "small")
@@ -320,7 +321,7 @@ def _add_photos(router: APIRouter, service: Service) -> None:
             "Cache-Control": f"private, max-age={YEAR_S}, immutable",
             "Content-Disposition": f'inline; filename="{photo}.jpg"'})
 
-    @router.delete("/{note}/photos/{photo}", response_model=NoteOut)
+    @router.delete("/{note}/photos/{photo}", answer=NoteOut)
     def delete_photo(note: NoteId, photo: PhotoId) -> dict[str, Any]:
         """Delete a photo; the author of the note and admins may."""
         author, _, is_admin = _asker()

@@ -5,18 +5,19 @@ A key goes in and never comes out: what is told of one is its fingerprint.
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Annotated, Any
 
-from fastapi import APIRouter
-from pydantic import BaseModel, ConfigDict, Field
+from msgspec import Meta
 
 from idroserra import contract
 from idroserra.access.who import check_fresh
 from idroserra.service import Service
-from idroserra.web.models import refused
+from idroserra.shapes import matching
+from idroserra.web.models import In, Out, refused
+from idroserra.web.routes import Replies, Routes
 
 _HEX = r"^[0-9a-f]{64}$"
-_REFUSALS: dict[int | str, dict[str, Any]] = {
+_REFUSALS: Replies = {
     403: refused("The password must be given again."),
     404: refused("No such node."),
     409: refused("The board has a key that the host does not hold."),
@@ -24,50 +25,48 @@ _REFUSALS: dict[int | str, dict[str, Any]] = {
 }
 
 
-class KeyIn(BaseModel):
+class KeyIn(In):
     """The key a node shares with the host."""
 
-    model_config = ConfigDict(extra="forbid")
-
-    key: str = Field(pattern=_HEX, description="32 bytes, as 64 hex digits.")
+    key: Annotated[str, matching(_HEX, description="32 bytes, as 64 hex digits.")]
 
 
-class FingerprintIn(BaseModel):
+class FingerprintIn(In):
     """Which key the board has."""
 
-    model_config = ConfigDict(extra="forbid")
-
-    fingerprint: str = Field(pattern=_HEX, description="SHA-256 of the key, in hex.")
+    fingerprint: Annotated[str, matching(_HEX, description="SHA-256 of the key, in hex.")]
 
 
-class KeyOut(BaseModel):
+class KeyOut(Out):
     """What the host holds of a node's key."""
 
     node: str
-    fingerprints: list[str] = Field(
-        description="SHA-256 of the key in use, then of a newer one the node may have already.")
-    was_heard: bool = Field(description="True when the node has announced itself to this host.")
-    board: str | None = Field(description="The board it said it is.")
+    fingerprints: Annotated[list[str], Meta(
+        description="SHA-256 of the key in use, then of a newer one the node may have already.")]
+    was_heard: Annotated[bool, Meta(
+        description="True when the node has announced itself to this host.")]
+    board: Annotated[str | None, Meta(description="The board it said it is.")]
 
 
-class ForgottenOut(BaseModel):
+class ForgottenOut(Out):
     """The node that the host knows no more."""
 
     node: str
-    certificate: str = Field(description="none: it had none of this host. refused: the broker was "
-                             "seen to refuse it. refused at its start: no broker runs here")
+    certificate: Annotated[str, Meta(
+        description="none: it had none of this host. refused: the broker was seen to refuse it. "
+                    "refused at its start: no broker runs here")]
 
 
-def keys_router(service: Service) -> APIRouter:
+def keys_router(service: Service) -> Routes:
     """Return the routes."""
-    router = APIRouter(prefix="/api/nodes", responses=_REFUSALS)
+    router = Routes("/api/nodes", _REFUSALS)
 
-    @router.get("/{node}/key", response_model=KeyOut)
+    @router.get("/{node}/key", answer=KeyOut)
     def show_key(node: str) -> dict[str, Any]:
         """The fingerprint of a node's key, to compare with that of a board."""
         return _key_json(service, node)
 
-    @router.put("/{node}/key", response_model=KeyOut)
+    @router.put("/{node}/key", answer=KeyOut)
     def adopt(node: str, body: KeyIn) -> dict[str, Any]:
         """Adopt a node. Where it has a key, the new one counts once the node answers to it."""
         check_fresh()
@@ -77,7 +76,7 @@ def keys_router(service: Service) -> APIRouter:
         service.commands.send_configs()
         return _key_json(service, node)
 
-    @router.post("/{node}/key/settle", response_model=KeyOut)
+    @router.post("/{node}/key/settle", answer=KeyOut)
     def settle(node: str, body: FingerprintIn) -> dict[str, Any]:
         """Keep the one key that the board was seen to have."""
         check_fresh()
@@ -85,7 +84,7 @@ def keys_router(service: Service) -> APIRouter:
         service.commands.send_configs()
         return _key_json(service, node)
 
-    @router.delete("/{node}", response_model=ForgottenOut)
+    @router.delete("/{node}", answer=ForgottenOut)
     def forget(node: str) -> dict[str, Any]:
         """Give up a node: its key, settings, certificate and place; its history stays."""
         from idroserra.line.line import give_up  # certificates are 8 MiB

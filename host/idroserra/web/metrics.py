@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
-from fastapi import APIRouter, Request
-from fastapi.responses import Response
+from starlette.requests import Request
+from starlette.responses import Response
 
 from idroserra.service import Service
+from idroserra.web.routes import Routes
 from idroserra.web.views import wall_unix_ms
 
 
-def metrics_router(service: Service) -> APIRouter:
+def metrics_router(service: Service) -> Routes:
     """Return the route /metrics."""
-    router = APIRouter()
+    router = Routes()
 
-    @router.get("/metrics", response_class=Response, responses={
+    @router.get("/metrics", replies={
         200: {"content": {"text/plain": {"schema": {"type": "string"}}},
               "description": "Prometheus text, or OpenMetrics where Accept asks for it."}})
     def metrics(request: Request) -> Response:

@@ -4,39 +4,59 @@ from __future__ import annotations
 
 from typing import Annotated, Any
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field
+import msgspec
+from msgspec import Meta
 
 from idroserra.access.who import true_name
+from idroserra.shapes import matching
 
 # Whoever logged in acts in their own name, whatever the request says.
-WHO = Annotated[str, Field(
-    min_length=1, max_length=40, pattern=r"^[^\x00-\x1f\x7f]+$", validate_default=True,
+WHO = Annotated[str, matching(
+    r"^[^\x00-\x1f\x7f]+$", min_length=1, max_length=40,
     description="Who asks, for a program that asks for somebody; kept with the event on the "
-                "node. Of a person it is the name of the log-in."), AfterValidator(true_name)]
+                "node. Of a person it is the name of the log-in.")]
 
 
-class CommandIn(BaseModel):
+class In(msgspec.Struct, forbid_unknown_fields=True):
+    """What a request brings: a key that is not declared is refused."""
+
+
+class AskedBy(In, kw_only=True):
+    """Who asks."""
+
+    by: WHO = "api"
+
+    def __post_init__(self) -> None:
+        """Put the true name of who asks in place of what the request claims."""
+        self.by = true_name(self.by)
+
+
+class Out(msgspec.Struct):
+    """What an answer holds at least."""
+
+
+class CommandIn(AskedBy):
     """A request to a node. It is a request: the node's safety gate decides."""
 
-    model_config = ConfigDict(extra="forbid")
+    verb: Annotated[str, Meta(
+        max_length=40, description="dose, run, correct, end_correction, hold, stop or resume")]
+    args: Annotated[dict[str, Any], Meta(
+        max_length=8,
+        description="dose: actuator, volume_ul; run: actuator, for_ms, duty_pct (dimmers "
+                    "only); correct: actuator, target_milli_ph, volume_ul; hold: for_ms, 0 "
+                    "to release")] = {}
+    ttl_ms: Annotated[int, Meta(
+        ge=1_000, le=60_000,
+        description="The node does not act on it any later than this, in ms.")] = 30_000
+    id: Annotated[str, matching(
+        r"^[0-9a-f]{24}$",
+        description="Its id, made up by who asks: a second request with it sends nothing again, "
+                    "for who got no answer to the first.")] | None = None
+    until_unix_ms: Annotated[int, Meta(
+        ge=0, description="Reaching the host later than this, it has expired.")] | None = None
 
-    verb: str = Field(
-        max_length=40, description="dose, run, correct, end_correction, hold, stop or resume")
-    args: dict[str, Any] = Field(
-        default_factory=dict, max_length=8,
-        description="dose: actuator, volume_ul; run: actuator, for_ms, duty_pct (dimmers only); "
-                    "correct: actuator, target_milli_ph, volume_ul; hold: for_ms, 0 to release")
-    by: WHO = "api"
-    ttl_ms: int = Field(30_000, ge=1_000, le=60_000,
-                        description="The node does not act on it any later than this, in ms.")
-    id: str | None = Field(None, pattern=r"^[0-9a-f]{24}$", description=
-                           "Its id, made up by who asks: a second request with it sends nothing "
-                           "again, for who got no answer to the first.")
-    until_unix_ms: int | None = Field(None, ge=0, description=
-                                      "Reaching the host later than this, it has expired.")
 
-
-class CommandOut(BaseModel):
+class CommandOut(Out):
     """A command and what became of it."""
 
     id: str
@@ -44,23 +64,21 @@ class CommandOut(BaseModel):
     verb: str
     args: dict[str, Any]
     by: str
-    state: str = Field(description="pending, done, refused, expired, failed or timeout")
-    reason: str = Field(description="Why, in words; empty where there is nothing to say.")
+    state: Annotated[str, Meta(description="pending, done, refused, expired, failed or timeout")]
+    reason: Annotated[str, Meta(description="Why, in words; empty where there is nothing to say.")]
     sent_unix_ms: int
     ends_unix_ms: int
 
 
-class ConfigIn(BaseModel):
+class ConfigIn(AskedBy):
     """Settings to change; the others stay."""
 
-    model_config = ConfigDict(extra="forbid")
-
-    values: dict[str, Any] = Field(min_length=1, max_length=100,
-                                   description="Setting keys and values, as in docs/protocol.md.")
-    by: WHO = "api"
+    values: Annotated[dict[str, Any], Meta(
+        min_length=1, max_length=100,
+        description="Setting keys and values, as in docs/protocol.md.")]
 
 
-class ConfigOut(BaseModel):
+class ConfigOut(Out):
     """`rev` is what the host wants, `values` what the node says is in force."""
 
     rev: int
@@ -69,56 +87,56 @@ class ConfigOut(BaseModel):
     values: dict[str, Any]
 
 
-class NodeOut(BaseModel):
+class NodeOut(Out):
     """One node: contact, newest reading of each channel, outputs, settings and a verdict."""
-
-    model_config = ConfigDict(extra="allow")
 
     node: str
     site: str
     online: bool
-    adopted: bool = Field(description="True when the host may command it.")
+    adopted: Annotated[bool, Meta(description="True when the host may command it.")]
     last_seen_unix_ms: int | None
     board: str | None
     version: str | None
     boot_id: str | None
     clock: str | None
     image_sha256: str | None
-    stale_after_ms: int = Field(description="A reading older than this is no news, in ms.")
-    channels: dict[str, dict[str, Any]] = Field(
-        description="By channel: unit, decimals, value or fault (never both), unix_ms, band.")
-    outputs: dict[str, str] = Field(description="Actuator: doser, switch or dimmer.")
+    stale_after_ms: Annotated[int, Meta(
+        description="A reading older than this is no news, in ms.")]
+    channels: Annotated[dict[str, dict[str, Any]], Meta(
+        description="By channel: unit, decimals, value or fault (never both), unix_ms, band.")]
+    outputs: Annotated[dict[str, str], Meta(description="Actuator: doser, switch or dimmer.")]
     config: ConfigOut
     history_progress: dict[str, Any] | None
-    dosing: dict[str, Any] = Field(
+    dosing: Annotated[dict[str, Any], Meta(
         description="state: on, advise, off (only watching), stopped, latched or unknown; in "
-                    "words too.")
-    has_button: bool | None = Field(
-        description="Whether steps of a correction can be released at the board; null: unknown.")
-    authority: dict[str, Any] | None = Field(
-        description="granted_pct and asked_pct of the budgets; full_from_unix_ms: when it may get "
-                    "what is asked for, at the earliest; in words too.")
-    advice: list[str] = Field(description="What a node that only advises would give.")
-    decisions: list[dict[str, Any]] = Field(
-        description="What pH and EC control decided last, and why: loop, text, unix_ms; none of a "
-                    "node out of contact.")
-    correction: dict[str, Any] | None = Field(
+                    "words too.")]
+    has_button: Annotated[bool | None, Meta(
+        description="Whether steps of a correction can be released at the board; null: unknown.")]
+    authority: Annotated[dict[str, Any] | None, Meta(
+        description="granted_pct and asked_pct of the budgets; full_from_unix_ms: when it may "
+                    "get what is asked for, at the earliest; in words too.")]
+    advice: Annotated[list[str], Meta(description="What a node that only advises would give.")]
+    decisions: Annotated[list[dict[str, Any]], Meta(
+        description="What pH and EC control decided last, and why: loop, text, unix_ms; none of "
+                    "a node out of contact.")]
+    correction: Annotated[dict[str, Any] | None, Meta(
         description="The newest correction of a fresh fill, open or over: state, volumes in ul, "
-                    "target_ph, wait_until_unix_ms; in words too.")
-    calibration_due_days: int | None = Field(
-        description="In how many days pH is due, negative: since when; null where none is known.")
-    recipe: dict[str, Any] | None = Field(
-        description="The newest recipe, as GET /api/nodes/{node}/recipe gives it.")
-    verdict: dict[str, Any] = Field(description="level: ok, note, warn or bad; and sentences.")
+                    "target_ph, wait_until_unix_ms; in words too.")]
+    calibration_due_days: Annotated[int | None, Meta(
+        description="In how many days pH is due, negative: since when; null where none is known.")]
+    recipe: Annotated[dict[str, Any] | None, Meta(
+        description="The newest recipe, as GET /api/nodes/{node}/recipe gives it.")]
+    verdict: Annotated[dict[str, Any], Meta(
+        description="level: ok, note, warn or bad; and sentences.")]
 
 
-class NodesOut(BaseModel):
+class NodesOut(Out):
     """Every node the host ever heard of."""
 
     nodes: list[NodeOut]
 
 
-class SeriesOut(BaseModel):
+class SeriesOut(Out):
     """Columns of a chart: per channel [unix_ms, min, mean, max], empty columns left out."""
 
     node: str
@@ -128,7 +146,7 @@ class SeriesOut(BaseModel):
     series: dict[str, list[tuple[int, float, float, float]]]
 
 
-class EventOut(BaseModel):
+class EventOut(Out):
     """One event, with its sentence."""
 
     node: str
@@ -142,7 +160,7 @@ class EventOut(BaseModel):
     level: str
 
 
-class EventsOut(BaseModel):
+class EventsOut(Out):
     """Events, oldest first; `left_out` counts older ones beyond the limit."""
 
     node: str
@@ -150,7 +168,7 @@ class EventsOut(BaseModel):
     left_out: int
 
 
-class RejectedMessageOut(BaseModel):
+class RejectedMessageOut(Out):
     """A message, or a record of one, that was not understood; `payload` is its text as it came."""
 
     node: str
@@ -160,23 +178,20 @@ class RejectedMessageOut(BaseModel):
     payload: str
 
 
-class RejectedOut(BaseModel):
+class RejectedOut(Out):
     """What was rejected, newest first; `count` is how many ever were."""
 
     rejected: list[RejectedMessageOut]
     count: int
 
 
-class ErrorOut(BaseModel):
+class ErrorOut(Out):
     """Why a request was refused, in one line that names the field."""
 
     error: str
 
 
 def refused(description: str) -> dict[str, Any]:
-    """Return what a route says of a status with an ErrorOut.
-
-    By its name: with the model itself each status of each route has a validator of its own made,
-    which is half of what the application takes to start. The routes of api.py bring the model."""
+    """Return what a route says of a status with an ErrorOut."""
     schema = {"$ref": f"#/components/schemas/{ErrorOut.__name__}"}
     return {"description": description, "content": {"application/json": {"schema": schema}}}

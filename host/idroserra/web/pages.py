@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import gc
+from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
-from fastapi import FastAPI, Request
-from fastapi.responses import HTMLResponse, JSONResponse, Response
-from fastapi.templating import Jinja2Templates
+import msgspec
+from jinja2 import Environment, FileSystemLoader
 from markupsafe import Markup
+from starlette.applications import Starlette
+from starlette.requests import Request
+from starlette.responses import HTMLResponse, JSONResponse, Response
 
 from idro.protocol.texts import SETTING_TEXTS
 from idroserra import contract, recipe
@@ -32,6 +36,7 @@ from idroserra.journal.notes import KINDS as JOURNAL_KINDS
 from idroserra.recipes.view import summary_json
 from idroserra.report.build import Range, report_of
 from idroserra.service import Service
+from idroserra.shapes import plain
 from idroserra.sites import MOST_CHARS, UnknownSite
 from idroserra.stocks import STOCKS
 from idroserra.units import KINDS
@@ -45,6 +50,7 @@ from idroserra.web.reports import (
     choices_of,
     span_of,
 )
+from idroserra.web.routes import Routes
 from idroserra.web.sites import sites_of
 from idroserra.web.updates import updates_json
 from idroserra.web.verdict import host_reasons
@@ -77,11 +83,19 @@ def html(text: str, **values: Any) -> Markup:
 REFERENCES = {"ph": list(BUFFERS), "ec": [DRY, *STANDARDS]}
 
 
+def _in_script(value: Any) -> Markup:
+    """Return a value as JSON that may stand within <script>."""
+    text = msgspec.json.encode(value, enc_hook=plain).decode()
+    for char in "<>&'":
+        text = text.replace(char, f"\\u{ord(char):04x}")
+    return Markup(text)
+
+
 class Pages:
     """Renders the templates for whoever asks."""
 
     def __init__(
-        self, app: FastAPI, service: Service, views: Views, digest: str, *, simulated: bool,
+        self, app: Starlette, service: Service, views: Views, digest: str, *, simulated: bool,
         howtos: dict[str, str],
     ) -> None:
         self._app = app
@@ -90,12 +104,12 @@ class Pages:
         self._digest = digest
         self._recipes = [summary_json(recipe.load(name)) for name in recipe.names()]
         self._always = {
-            "static": f"/static/{digest}", "simulated": simulated, "version": app.version,
+            "static": f"/static/{digest}", "simulated": simulated, "version": version("idroserra"),
             "howtos": howtos}
-        self._templates = Jinja2Templates(directory=TEMPLATES)
+        self._templates = Environment(autoescape=True, loader=FileSystemLoader(TEMPLATES))
         # Channels have an order.
-        self._templates.env.policies["json.dumps_kwargs"] = {"sort_keys": False}
-        self._templates.env.globals |= {
+        self._templates.policies["json.dumps_kwargs"] = {"sort_keys": False}
+        self._templates.globals |= {
             "_": gettext, "ngettext": ngettext, "said": said, "html": html, "tags": TAGS,
             "languages": LANGUAGES, "speaking": speaking, "kinds_of_units": KINDS,
             "chosen_units": chosen_units, "plain": plain_figure,
@@ -103,13 +117,13 @@ class Pages:
 
     def door(self, request: Request, name: str) -> HTMLResponse:
         """Return a page for somebody who is not let in: it tells nothing of the greenhouse."""
-        return self._templates.TemplateResponse(request, name, context=self._always)
+        return self._shown(request, name, self._always)
 
     def trust(self, request: Request) -> HTMLResponse:
         """Return the page that lets a phone trust the host's certificate."""
         lan = self._service.lan
         authority = None if lan is None else lan.authority
-        return self._templates.TemplateResponse(request, "trust.html", context=self._always | {
+        return self._shown(request, "trust.html", self._always | {
             "url": None if lan is None else lan.url,
             "name": None if authority is None else authority.name,
             "fingerprint": None if authority is None else authority.fingerprint,
@@ -156,16 +170,19 @@ class Pages:
         feed = self._app.state.feeds.of(speaking())
         newest_id = feed.newest_id  # first: what comes later is replayed
         nodes = views.all()
-        boot = {"event_id": newest_id, "nodes": nodes, "sites": sites_of(nodes),
+        sites = sites_of(nodes)
+        boot = {"event_id": newest_id, "nodes": nodes, "sites": sites,
                 "now_unix_ms": wall_unix_ms(), "digest": self._digest,
                 "host_reasons": host_reasons(service.counts()),
                 "alarms": alarms_summary(service)}
         who = asking()
         role = Role.ANYONE if who is None else who.role
         status = 404 if name == "missing.html" else 200
-        return self._templates.TemplateResponse(request, name, status_code=status, context={
-            **self._always, "preferences": self._preferences(), "boot": boot, "node": node,
-            "site": service.config.site,
+        return self._shown(request, name, {
+            **self._always, "preferences": self._preferences(), "boot": _in_script(boot),
+            "all_sites": sites,
+            "all_nodes": [{"node": one["node"], "site": one["site"]} for one in nodes],
+            "node": node, "site": service.config.site,
             "place": name.removesuffix(".html"), "kinds": EVENT_KINDS, "recipes": self._recipes,
             "references": REFERENCES, "stocks": list(STOCKS.values()),
             "who": "" if who is None else who.name, "role": role.word,
@@ -176,8 +193,17 @@ class Pages:
                 key: row._asdict() | {"text": SETTING_TEXTS[key]}
                 for key, row in contract.SETTINGS.items()
             },
-        })
+        }, status)
 
+    def _shown(
+        self, request: Request, name: str, values: dict[str, Any], status: int = 200
+    ) -> HTMLResponse:
+        """Return a page. What it was made of is let go before it is sent: a page of many nodes is
+        some megabytes until Python looks for cycles, and a template makes some."""
+        template = self._templates.get_template(name)
+        page = HTMLResponse(template.render(request=request, **values), status)
+        gc.collect(0)
+        return page
 
     def _preferences(self) -> Speech:
         """Return what who asks has chosen; language "" where that is the browser's."""
@@ -187,83 +213,85 @@ class Pages:
         return self._service.access.preferences.of(who.name)
 
 
-def add_pages(app: FastAPI, pages: Pages) -> None:
-    """Add the routes of the pages."""
-    _add_report(app, pages)
+def pages_routes(pages: Pages) -> Routes:
+    """Return the routes of the pages."""
+    routes = Routes()
+    _add_report(routes, pages)
 
-    @app.get("/", include_in_schema=False)
+    @routes.get("/")
     def overview(request: Request) -> HTMLResponse:
         """The page over all nodes."""
         return pages.page(request, "overview.html")
 
-    @app.get("/sites/{site}", include_in_schema=False)
+    @routes.get("/sites/{site}")
     def site_page(request: Request, site: str) -> HTMLResponse:
         """The page of one site."""
         return pages.site(request, site)
 
-    @app.get("/alarms", include_in_schema=False)
+    @routes.get("/alarms")
     def alarms(request: Request) -> HTMLResponse:
         """The page of the alarms."""
         return pages.page(request, "alarms.html")
 
-    @app.get("/journal", include_in_schema=False)
+    @routes.get("/journal")
     def journal(request: Request) -> HTMLResponse:
         """The page of the journal."""
         return pages.page(request, "journal.html")
 
-    @app.get("/updates", include_in_schema=False)
+    @routes.get("/updates")
     def updates(request: Request) -> HTMLResponse:
         """The page of updates over the air."""
         more = {"updates": updates_json(pages.service)}
         return pages.page(request, "updates.html", None, more)
 
-    @app.get("/nodes/{node}", include_in_schema=False)
+    @routes.get("/nodes/{node}")
     def node_page(request: Request, node: str) -> HTMLResponse:
         """The page of one node."""
         return pages.node(request, node)
 
-    @app.get("/nodes/{node}/calibrate", include_in_schema=False)
+    @routes.get("/nodes/{node}/calibrate")
     def calibrate(request: Request, node: str) -> HTMLResponse:
         """The page that calibrates probes and pumps of a node."""
         return pages.node(request, node, "calibrate.html")
 
-    @app.get("/account", include_in_schema=False)
+    @routes.get("/account")
     def account(request: Request) -> HTMLResponse:
         """One's own page."""
         return pages.page(request, "account.html")
 
-    @app.get("/users", include_in_schema=False)
+    @routes.get("/users")
     def users(request: Request) -> HTMLResponse:
         """The page of users, tokens and the audit log."""
         return pages.page(request, "users.html")
 
-    _add_doors(app, pages)
+    _add_doors(routes, pages)
+    return routes
 
 
-def _add_doors(app: FastAPI, pages: Pages) -> None:
-    @app.get("/login", include_in_schema=False)
+def _add_doors(routes: Routes, pages: Pages) -> None:
+    @routes.get("/login")
     def login(request: Request) -> HTMLResponse:
         """Where people log in."""
         return pages.door(request, "login.html")
 
-    @app.get("/trust", include_in_schema=False)
+    @routes.get("/trust")
     def trust(request: Request) -> HTMLResponse:
         """How a phone comes to trust the host."""
         return pages.trust(request)
 
-    @app.get("/authority.crt", include_in_schema=False)
+    @routes.get("/authority.crt")
     def authority() -> Response:
         """The certificate a phone installs."""
         return pages.authority()
 
-    @app.get("/setup", include_in_schema=False)
+    @routes.get("/setup")
     def setup(request: Request) -> HTMLResponse:
         """Where the first admin is made."""
         return pages.door(request, "setup.html")
 
 
-def _add_report(app: FastAPI, pages: Pages) -> None:
-    @app.get("/nodes/{node}/report", include_in_schema=False)
+def _add_report(routes: Routes, pages: Pages) -> None:
+    @routes.get("/nodes/{node}/report")
     def report(
         request: Request, node: str, since: Since = None, from_unix_ms: FromMs = None,
         to_unix_ms: ToMs = None, time_zone: TimeZone = None,

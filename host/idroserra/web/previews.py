@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
-from fastapi import APIRouter, HTTPException
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from msgspec import Meta
+from starlette.exceptions import HTTPException
 
 from idroserra import recipe
 from idroserra.errors import RecipeError
@@ -15,12 +15,14 @@ from idroserra.preview.previews import DONE, Busy, Preview
 from idroserra.preview.request import MOST_DAYS
 from idroserra.recipe import MAX_FILE_BYTES, Recipe
 from idroserra.service import Service
+from idroserra.shapes import Misfit
 from idroserra.web.display import display_of
-from idroserra.web.models import WHO, refused
+from idroserra.web.models import AskedBy, Out, refused
+from idroserra.web.routes import Replies, Routes
 from idroserra.web.views import Views, wall_unix_ms
 from idroserra.web.words import event_text, level_of
 
-_REFUSALS: dict[int | str, dict[str, Any]] = {
+_REFUSALS: Replies = {
     404: refused("No such node or recipe."),
     409: refused("Refused, with what to do about it."),
     422: refused("A field is wrong; the message names it."),
@@ -28,53 +30,52 @@ _REFUSALS: dict[int | str, dict[str, Any]] = {
 }
 
 
-class PreviewIn(BaseModel):
+class PreviewIn(AskedBy):
     """What to look ahead at. Without recipe and values: what is set and runs now."""
 
-    model_config = ConfigDict(extra="forbid")
+    recipe: Annotated[str, Meta(
+        max_length=20,
+        description="One that comes with the host, as if it began today.")] | None = None
+    toml: Annotated[str, Meta(
+        max_length=MAX_FILE_BYTES,
+        description="The same with a recipe file of one's own.")] | None = None
+    values: Annotated[dict[str, Any], Meta(
+        max_length=40, description="Settings, as if they were changed now.")] = {}
+    days: Annotated[int, Meta(ge=1, le=MOST_DAYS)] = 7
+    water: Annotated[Literal["ro", "soft", "medium", "hard"], Meta(
+        description="What fills the tank: reverse osmosis, or tap water with 0.5, 2.5 "
+                    "or 6.4 meq/L of alkalinity.")] = "soft"
 
-    recipe: str | None = Field(None, max_length=20, description="One that comes with the host, "
-                               "as if it began today.")
-    toml: str | None = Field(None, max_length=MAX_FILE_BYTES,
-                             description="The same with a recipe file of one's own.")
-    values: dict[str, Any] = Field(default_factory=dict, max_length=40,
-                                   description="Settings, as if they were changed now.")
-    days: int = Field(7, ge=1, le=MOST_DAYS)
-    water: Literal["ro", "soft", "medium", "hard"] = Field(
-        "soft", description="What fills the tank: reverse osmosis, or tap water with 0.5, 2.5 "
-                            "or 6.4 meq/L of alkalinity.")
-    by: WHO = "api"
-
-    @model_validator(mode="after")
-    def _is_one(self) -> PreviewIn:
+    def __post_init__(self) -> None:
+        """Raises Misfit where it is both."""
+        super().__post_init__()
         if self.recipe is not None and self.toml is not None:
-            raise ValueError("either recipe or toml, not both")
-        return self
+            raise Misfit([], "either recipe or toml, not both")
 
 
-class PreviewOut(BaseModel):
+class PreviewOut(Out):
     """The newest preview of a node, as it stands; null where there is none."""
 
     node: str
-    preview: dict[str, Any] | None = Field(
+    preview: Annotated[dict[str, Any] | None, Meta(
         description="asked; state: running, done, failed or cancelled; done_ratio; error; "
                     "outcome: series of pH, EC, level and temperature every step_ms, the bands "
                     "they are kept in, in_band, by_day with ml of each bottle, of top-off and "
-                    "transpired, told: what would call for somebody, assumed: what is not known")
+                    "transpired, told: what would call for somebody, assumed: what is not known")]
 
 
-def previews_router(service: Service, views: Views) -> APIRouter:
+def previews_router(service: Service, views: Views) -> Routes:
     """Return the routes under /api/nodes/{node}/preview."""
-    router = APIRouter(prefix="/api", responses=_REFUSALS)
+    router = Routes("/api", _REFUSALS)
     previews = service.previews
 
-    @router.get("/nodes/{node}/preview", response_model=PreviewOut)
+    @router.get("/nodes/{node}/preview", answer=PreviewOut)
     def show(node: str) -> dict[str, Any]:
         """How far the newest preview is, and what came of it."""
         service.nodes.get(node)
         return {"node": node, "preview": _json(previews.of(node))}
 
-    @router.post("/nodes/{node}/preview", status_code=202, response_model=PreviewOut)
+    @router.post("/nodes/{node}/preview", status=202, answer=PreviewOut)
     def begin(node: str, body: PreviewIn) -> dict[str, Any]:
         """Let the twin live through the next days. One preview runs at a time."""
         known = service.nodes.get(node)
@@ -90,7 +91,7 @@ def previews_router(service: Service, views: Views) -> APIRouter:
         except (Busy, NotKnown) as error:
             raise HTTPException(409, str(error)) from None
 
-    @router.delete("/nodes/{node}/preview", response_model=PreviewOut)
+    @router.delete("/nodes/{node}/preview", answer=PreviewOut)
     def cancel(node: str) -> dict[str, Any]:
         """End the preview of a node, if one is running."""
         service.nodes.get(node)

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Annotated, Any, TypeVar
 
-from fastapi import APIRouter, HTTPException, Query
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from msgspec import Meta
+from starlette.exceptions import HTTPException
 
 from idroserra import recipe
 from idroserra.errors import RecipeError
@@ -16,45 +16,36 @@ from idroserra.recipes.budget import REFUSED
 from idroserra.recipes.runner import CannotRun
 from idroserra.recipes.runs import Run
 from idroserra.service import Service
-from idroserra.web.models import WHO, refused
+from idroserra.shapes import Misfit
+from idroserra.web.models import AskedBy, Out, refused
+from idroserra.web.routes import Replies, Routes
 from idroserra.web.views import wall_unix_ms
 
-_REFUSALS: dict[int | str, dict[str, Any]] = {
+_REFUSALS: Replies = {
     404: refused("No such node or recipe."),
     409: refused("Refused, with what to do about it."),
     422: refused("A field is wrong; the message names it."),
     503: refused("The host's file does not answer."),
 }
 _T = TypeVar("_T")
-_RecipeName = Annotated[str, Query(max_length=20, description="One that comes with the host.")]
+_RecipeName = Annotated[str, Meta(max_length=20, description="One that comes with the host.")]
 
 
-class StartIn(BaseModel):
+class StartIn(AskedBy):
     """Which recipe: one that comes with the host by its name, or the text of one's own."""
 
-    model_config = ConfigDict(extra="forbid")
+    recipe: Annotated[str, Meta(max_length=20, description="Its name.")] | None = None
+    toml: Annotated[str, Meta(
+        max_length=MAX_FILE_BYTES, description="A recipe file (docs/recipes.md).")] | None = None
 
-    recipe: str | None = Field(None, max_length=20, description="Its name.")
-    toml: str | None = Field(None, max_length=MAX_FILE_BYTES,
-                             description="A recipe file (docs/recipes.md).")
-    by: WHO = "api"
-
-    @model_validator(mode="after")
-    def _is_one(self) -> StartIn:
+    def __post_init__(self) -> None:
+        """Raises Misfit where it is not one of both."""
+        super().__post_init__()
         if (self.recipe is None) == (self.toml is None):
-            raise ValueError("either recipe or toml is needed")
-        return self
+            raise Misfit([], "either recipe or toml is needed")
 
 
-class ByIn(BaseModel):
-    """Who asks."""
-
-    model_config = ConfigDict(extra="forbid")
-
-    by: WHO = "api"
-
-
-class SummaryOut(BaseModel):
+class SummaryOut(Out):
     """A recipe, in short."""
 
     name: str
@@ -64,13 +55,13 @@ class SummaryOut(BaseModel):
     stages: list[str]
 
 
-class ListOut(BaseModel):
+class ListOut(Out):
     """The recipes that come with the host."""
 
     recipes: list[SummaryOut]
 
 
-class RecipeOut(BaseModel):
+class RecipeOut(Out):
     """A whole recipe: its sources, and each stage with its settings and setpoints in words."""
 
     name: str
@@ -83,29 +74,30 @@ class RecipeOut(BaseModel):
     toml: str
 
 
-class NotesOut(BaseModel):
+class NotesOut(Out):
     """What a node's gate says to a recipe; `is_refused`: it could not be started there."""
 
     node: str
     recipe: str
     is_refused: bool
-    notes: list[dict[str, Any]] = Field(description="level (refused, warning), stage, text")
+    notes: Annotated[list[dict[str, Any]], Meta(
+        description="level (refused, warning), stage, text")]
 
 
-class RunOut(BaseModel):
+class RunOut(Out):
     """The newest recipe of a node, as it stands; null where there never was one."""
 
     node: str
-    run: dict[str, Any] | None = Field(
-        description="recipe; state: running, held, finished or stopped, with reason; at: day and "
-                    "stage, from 1; told: what the node made of the last setpoints (pending, "
-                    "confirmed, refused); setpoints, each with what is in force where it differs; "
-                    "next: when which change; level and text: in words.")
+    run: Annotated[dict[str, Any] | None, Meta(
+        description="recipe; state: running, held, finished or stopped, with reason; at: day "
+                    "and stage, from 1; told: what the node made of the last setpoints "
+                    "(pending, confirmed, refused); setpoints, each with what is in force where "
+                    "it differs; next: when which change; level and text: in words.")]
 
 
-def recipes_router(service: Service) -> APIRouter:
+def recipes_router(service: Service) -> Routes:
     """Return the routes under /api/recipes and /api/nodes/{node}/recipe."""
-    router = APIRouter(prefix="/api", responses=_REFUSALS)
+    router = Routes("/api", _REFUSALS)
     _add_looking(router, service)
     _add_asking(router, service)
     return router
@@ -120,23 +112,23 @@ def node_run_json(service: Service, node: str) -> dict[str, Any] | None:
     return view.run_json(run, known, wall_unix_ms())
 
 
-def _add_looking(router: APIRouter, service: Service) -> None:
-    @router.get("/recipes", response_model=ListOut)
+def _add_looking(router: Routes, service: Service) -> None:
+    @router.get("/recipes", answer=ListOut)
     def list_recipes() -> dict[str, Any]:
         """The recipes that come with the host."""
         return {"recipes": [view.summary_json(recipe.load(name)) for name in recipe.names()]}
 
-    @router.get("/recipes/{name}", response_model=RecipeOut)
+    @router.get("/recipes/{name}", answer=RecipeOut)
     def show_recipe(name: str) -> dict[str, Any]:
         """A recipe with its stages and sources."""
         return view.recipe_json(_known(name))
 
-    @router.get("/nodes/{node}/recipe", response_model=RunOut)
+    @router.get("/nodes/{node}/recipe", answer=RunOut)
     def status(node: str) -> dict[str, Any]:
         """Where the recipe of a node stands."""
         return {"node": node, "run": node_run_json(service, node)}
 
-    @router.get("/nodes/{node}/recipe/notes", response_model=NotesOut)
+    @router.get("/nodes/{node}/recipe/notes", answer=NotesOut)
     def notes(node: str, recipe: _RecipeName) -> dict[str, Any]:
         """What the node's settings and the gate's budgets say to a recipe, before it starts."""
         service.nodes.get(node)
@@ -147,32 +139,32 @@ def _add_looking(router: APIRouter, service: Service) -> None:
                 "notes": [view.note_json(wanted, note) for note in found]}
 
 
-def _add_asking(router: APIRouter, service: Service) -> None:
+def _add_asking(router: Routes, service: Service) -> None:
     recipes = service.recipes
 
     def answer(node: str, call: Callable[[], Run]) -> dict[str, Any]:
         _asked(call)
         return {"node": node, "run": node_run_json(service, node)}
 
-    @router.post("/nodes/{node}/recipe", status_code=201, response_model=RunOut)
+    @router.post("/nodes/{node}/recipe", status=201, answer=RunOut)
     def start(node: str, body: StartIn) -> dict[str, Any]:
         """Begin a recipe today. Its setpoints are in force once `told` is confirmed."""
         service.nodes.get(node)
         wanted = _known(body.recipe) if body.toml is None else _own(body.toml)
         return answer(node, lambda: recipes.start(node, wanted, body.by))
 
-    @router.post("/nodes/{node}/recipe/skip", response_model=RunOut)
-    def skip(node: str, body: ByIn) -> dict[str, Any]:
+    @router.post("/nodes/{node}/recipe/skip", answer=RunOut)
+    def skip(node: str, body: AskedBy) -> dict[str, Any]:
         """Go on with the first day of the next stage, today."""
         return answer(node, lambda: recipes.next_stage(node, body.by))
 
-    @router.post("/nodes/{node}/recipe/resume", response_model=RunOut)
-    def resume(node: str, body: ByIn) -> dict[str, Any]:
+    @router.post("/nodes/{node}/recipe/resume", answer=RunOut)
+    def resume(node: str, body: AskedBy) -> dict[str, Any]:
         """Send today's setpoints again to a node that refused some."""
         return answer(node, lambda: recipes.resume(node, body.by))
 
-    @router.post("/nodes/{node}/recipe/stop", response_model=RunOut)
-    def stop(node: str, body: ByIn) -> dict[str, Any]:
+    @router.post("/nodes/{node}/recipe/stop", answer=RunOut)
+    def stop(node: str, body: AskedBy) -> dict[str, Any]:
         """End the recipe. The setpoints stay as they are."""
         return answer(node, lambda: recipes.stop(node, body.by))
 

@@ -6,9 +6,8 @@ from dataclasses import asdict
 from datetime import UTC, timedelta, timezone, tzinfo
 from typing import Annotated, Any, Literal, NamedTuple
 
-from fastapi import APIRouter, Query
-from fastapi.responses import Response
-from pydantic import BaseModel
+from msgspec import Meta
+from starlette.responses import Response
 
 from idroserra.i18n import gettext as _
 from idroserra.journal.notes import About
@@ -18,18 +17,20 @@ from idroserra.report.pdf import pdf_of
 from idroserra.service import Service
 from idroserra.web.api import LATEST_UNIX_MS
 from idroserra.web.export import zone_of
-from idroserra.web.models import refused
+from idroserra.web.models import Out, refused
+from idroserra.web.routes import Replies, Routes
 from idroserra.web.views import wall_unix_ms
 
-Since = Annotated[Literal["week", "planting", "recipe"] | None, Query(
+Since = Annotated[Literal["week", "planting", "recipe"] | None, Meta(
     description="week: the last seven days; planting, recipe: since the newest one.")]
-FromMs = Annotated[int | None, Query(ge=0, le=LATEST_UNIX_MS, description="Start, UTC, in ms.")]
-ToMs = Annotated[int | None, Query(
-    ge=0, le=LATEST_UNIX_MS, description="End (not included), in ms; without it, now.")]
-TimeZone = Annotated[str | None, Query(
-    max_length=60, description="Of the days, such as Europe/Rome; without it, the node's own.")]
+FromMs = Annotated[int, Meta(ge=0, le=LATEST_UNIX_MS, description="Start, UTC, in ms.")] | None
+ToMs = Annotated[int, Meta(
+    ge=0, le=LATEST_UNIX_MS, description="End (not included), in ms; without it, now.")] | None
+TimeZone = Annotated[str, Meta(
+    max_length=60,
+    description="Of the days, such as Europe/Rome; without it, the node's own.")] | None
 
-_REFUSALS: dict[int | str, dict[str, Any]] = {
+_REFUSALS: Replies = {
     404: refused("No such node."),
     422: refused("A field is wrong; the message names it."),
     501: refused("This host cannot make PDFs; the message says why."),
@@ -44,14 +45,14 @@ class Choice(NamedTuple):
     text: str
 
 
-class SentenceOut(BaseModel):
+class SentenceOut(Out):
     """One sentence; level: ok, note, warn or bad."""
 
     level: str
     text: str
 
 
-class HappenedOut(BaseModel):
+class HappenedOut(Out):
     """What happened in a time: its sum in one sentence, then sentences, worst first."""
 
     node: str
@@ -62,11 +63,11 @@ class HappenedOut(BaseModel):
     sentences: list[SentenceOut]
 
 
-def reports_router(service: Service) -> APIRouter:
+def reports_router(service: Service) -> Routes:
     """Return the routes of the report."""
-    router = APIRouter(prefix="/api/nodes/{node}", responses=_REFUSALS)
+    router = Routes("/api/nodes/{node}", _REFUSALS)
 
-    @router.get("/report")
+    @router.get("/report", answer=dict[str, Any])
     def report(
         node: str, since: Since = None, from_unix_ms: FromMs = None, to_unix_ms: ToMs = None,
         time_zone: TimeZone = None,
@@ -75,7 +76,7 @@ def reports_router(service: Service) -> APIRouter:
         span = span_of(service, node, since, from_unix_ms, to_unix_ms, time_zone)
         return asdict(report_of(service, service.nodes.get(node), span))
 
-    @router.get("/report.pdf", response_class=Response, responses={
+    @router.get("/report.pdf", replies={
         200: {"content": {"application/pdf": {}}, "description": "The report as PDF."}})
     def report_pdf(
         node: str, since: Since = None, from_unix_ms: FromMs = None, to_unix_ms: ToMs = None,
@@ -90,7 +91,7 @@ def reports_router(service: Service) -> APIRouter:
         return Response(made, media_type="application/pdf", headers={
             "Content-Disposition": f'attachment; filename="{name}"'})
 
-    @router.get("/happened", response_model=HappenedOut)
+    @router.get("/happened", answer=HappenedOut)
     def happened(
         node: str, from_unix_ms: FromMs = None, to_unix_ms: ToMs = None,
         time_zone: TimeZone = None,

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
 import uvicorn
-from fastapi import FastAPI
+from starlette.applications import Starlette
 
 from idroserra import systemd
 from idroserra.errors import ConfigError
@@ -33,7 +33,7 @@ class WebServer(uvicorn.Server):
     """run() serves until a signal or should_exit; a page that is open holds nothing up."""
 
     def __init__(
-        self, app: FastAPI, host: str, port: int,
+        self, app: Starlette, host: str, port: int,
         on_started: Callable[[str], None] = lambda url: None,
     ) -> None:
         super().__init__(uvicorn.Config(

@@ -5,64 +5,59 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import Annotated, Any
 
-from fastapi import APIRouter
-from fastapi import Path as InPath
-from pydantic import BaseModel, ConfigDict, Field
+from msgspec import Meta
 
 from idroserra.i18n import gettext as _
 from idroserra.i18n import ngettext
 from idroserra.service import Service
 from idroserra.sites import MOST_CHARS
-from idroserra.web.models import refused
+from idroserra.web.models import In, Out, refused
+from idroserra.web.routes import Replies, Routes
 from idroserra.web.verdict import LEVELS
 from idroserra.web.views import Views
 
 Node = Mapping[str, Any]
-Name = Annotated[str, Field(min_length=1, max_length=MOST_CHARS,
+Name = Annotated[str, Meta(min_length=1, max_length=MOST_CHARS,
                             description="Letters of any language, digits, spaces, _ . or -.")]
-SitePath = Annotated[str, InPath(max_length=MOST_CHARS, description="The site's name.")]
+SitePath = Annotated[str, Meta(max_length=MOST_CHARS, description="The site's name.")]
 
-_REFUSALS: dict[int | str, dict[str, Any]] = {
+_REFUSALS: Replies = {
     404: refused("No such node or site."),
     422: refused("A field is wrong; the message names it."),
     503: refused("It could not be written down."),
 }
 
 
-class SiteIn(BaseModel):
+class SiteIn(In):
     """Where a node stands. A site that is new is there with its first node."""
-
-    model_config = ConfigDict(extra="forbid")
 
     site: Name
 
 
-class SiteNameIn(BaseModel):
+class SiteNameIn(In):
     """What a site is called from now on."""
-
-    model_config = ConfigDict(extra="forbid")
 
     name: Name
 
 
-class NodeSiteOut(BaseModel):
+class NodeSiteOut(Out):
     """Where a node stands."""
 
     node: str
     site: str
 
 
-class SiteOut(BaseModel):
+class SiteOut(Out):
     """One site in one line."""
 
     site: str
-    level: str = Field(description="That of its worst node: ok, note, warn or bad.")
-    text: str = Field(description="How it is, in words.")
-    nodes: list[str] = Field(description="Its nodes, worst first.")
-    troubled: int = Field(description="So many of them need somebody.")
+    level: Annotated[str, Meta(description="That of its worst node: ok, note, warn or bad.")]
+    text: Annotated[str, Meta(description="How it is, in words.")]
+    nodes: Annotated[list[str], Meta(description="Its nodes, worst first.")]
+    troubled: Annotated[int, Meta(description="So many of them need somebody.")]
 
 
-class SitesOut(BaseModel):
+class SitesOut(Out):
     """Every site that has a node, worst first."""
 
     sites: list[SiteOut]
@@ -98,16 +93,16 @@ def _site(name: str, nodes: list[Node]) -> dict[str, Any]:
             "nodes": [node["node"] for node in nodes], "troubled": len(troubled)}
 
 
-def sites_router(service: Service, views: Views) -> APIRouter:
+def sites_router(service: Service, views: Views) -> Routes:
     """Return the routes."""
-    router = APIRouter(prefix="/api", responses=_REFUSALS)
+    router = Routes("/api", _REFUSALS)
 
-    @router.get("/sites", response_model=SitesOut)
+    @router.get("/sites", answer=SitesOut)
     def list_sites() -> dict[str, Any]:
         """Every site that has a node, worst first, each in one line."""
         return {"sites": sites_of(views.all())}
 
-    @router.put("/sites/{site}", response_model=SiteOut)
+    @router.put("/sites/{site}", answer=SiteOut)
     def rename(site: SitePath, body: SiteNameIn) -> dict[str, Any]:
         """Call a site otherwise: its nodes, its notes and its alarms of the past go along.
 
@@ -118,7 +113,7 @@ def sites_router(service: Service, views: Views) -> APIRouter:
         [found] = [one for one in sites_of(views.all()) if one["site"] == body.name]
         return found
 
-    @router.put("/nodes/{node}/site", response_model=NodeSiteOut)
+    @router.put("/nodes/{node}/site", answer=NodeSiteOut)
     def move(node: str, body: SiteIn) -> dict[str, Any]:
         """Say at which site a node stands. A site whose last node goes is gone with it."""
         moved = service.nodes.move(node, body.site)

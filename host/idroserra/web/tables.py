@@ -6,8 +6,8 @@ from collections.abc import Callable, Iterable, Mapping
 from datetime import UTC
 from typing import Annotated, Any, Literal, NamedTuple
 
-from fastapi import APIRouter, Query
-from fastapi.responses import StreamingResponse
+from msgspec import Meta
+from starlette.responses import StreamingResponse
 
 from idroserra.alarms.panel import panel
 from idroserra.export.table_csv import table_csv
@@ -18,11 +18,12 @@ from idroserra.report.happened import happened_of
 from idroserra.service import Service
 from idroserra.sites import MOST_CHARS
 from idroserra.web.alarms import kpis_json
-from idroserra.web.api import LATEST_UNIX_MS, MOST_SPAN_MS, BadRequest
+from idroserra.web.api import LATEST_UNIX_MS, MOST_SPAN_MS
 from idroserra.web.bottles import bottles_json
 from idroserra.web.calibrations import past_json
 from idroserra.web.export import zone_of
 from idroserra.web.models import refused
+from idroserra.web.routes import BadRequest, Replies, Routes
 from idroserra.web.sites import sites_of
 from idroserra.web.views import Views, event_json, wall_unix_ms
 
@@ -30,20 +31,20 @@ Row = Mapping[str, Any]
 DAY_MS = 86_400_000
 MOST_AUDIT_ROWS = 1_000_000
 MOST_CALIBRATIONS = 10_000
-_REFUSALS: dict[int | str, dict[str, Any]] = {
+_REFUSALS: Replies = {
     404: refused("No such node."),
     422: refused("A field is wrong; the message names it."),
     503: refused("The store or a file of the host does not answer."),
 }
-_FILE: dict[int | str, dict[str, Any]] = {
+_FILE: Replies = {
     200: {"content": {"text/csv": {"schema": {"type": "string"}}}, "description": "The table."}}
 
-From = Annotated[int | None, Query(ge=0, le=LATEST_UNIX_MS, description="Start, UTC, in ms, of a "
-                                   "table with times; without it, seven days back.")]
-To = Annotated[int | None, Query(ge=0, le=LATEST_UNIX_MS, description="End (not included).")]
-Site = Annotated[str | None, Query(max_length=MOST_CHARS, description="Of this site only.")]
-TimeZone = Annotated[str | None, Query(
-    max_length=60, description="Adds local time, such as Europe/Rome.")]
+From = Annotated[int, Meta(ge=0, le=LATEST_UNIX_MS, description="Start, UTC, in ms, of a "
+                                   "table with times; without it, seven days back.")] | None
+To = Annotated[int, Meta(ge=0, le=LATEST_UNIX_MS, description="End (not included).")] | None
+Site = Annotated[str, Meta(max_length=MOST_CHARS, description="Of this site only.")] | None
+TimeZone = Annotated[str, Meta(
+    max_length=60, description="Adds local time, such as Europe/Rome.")] | None
 Name = Literal["sites", "nodes", "readings", "alarms", "alarm-history", "alarm-kpis", "notices",
                "yields"]
 NodeName = Literal["readings", "decisions", "happened", "settings", "bottles", "calibrations",
@@ -235,9 +236,9 @@ ADMIN_TABLES: dict[str, Table] = {
 }
 
 
-def tables_router(service: Service, views: Views) -> APIRouter:
+def tables_router(service: Service, views: Views) -> Routes:
     """Return the routes."""
-    router = APIRouter(prefix="/api", responses=_REFUSALS)
+    router = Routes("/api", _REFUSALS)
 
     def answer(
         table: Table, name: str, site: str | None, node: str, span: tuple[int | None, int | None],
@@ -254,7 +255,7 @@ def tables_router(service: Service, views: Views) -> APIRouter:
             table_csv(table.columns, rows, zone), media_type="text/csv; charset=utf-8",
             headers={"Content-Disposition": f'attachment; filename="{name}.csv"'})
 
-    @router.get("/export/{name}", response_class=StreamingResponse, responses=_FILE)
+    @router.get("/export/{name}", replies=_FILE)
     def host_table(
         name: Name, site: Site = None, from_unix_ms: From = None, to_unix_ms: To = None,
         time_zone: TimeZone = None,
@@ -262,8 +263,8 @@ def tables_router(service: Service, views: Views) -> APIRouter:
         """A table of the host as CSV: what the overview, the alarms and the journal show."""
         return answer(HOST_TABLES[name], name, site, "", (from_unix_ms, to_unix_ms), time_zone)
 
-    @router.get("/nodes/{node}/export/{name}", response_class=StreamingResponse,
-                responses=_FILE)
+    @router.get("/nodes/{node}/export/{name}",
+                replies=_FILE)
     def node_table(
         node: str, name: NodeName, from_unix_ms: From = None, to_unix_ms: To = None,
         time_zone: TimeZone = None,
@@ -273,7 +274,7 @@ def tables_router(service: Service, views: Views) -> APIRouter:
         return answer(NODE_TABLES[name], f"{node}_{name}", None, node,
                       (from_unix_ms, to_unix_ms), time_zone)
 
-    @router.get("/admin/export/{name}", response_class=StreamingResponse, responses=_FILE)
+    @router.get("/admin/export/{name}", replies=_FILE)
     def admin_table(name: AdminName, time_zone: TimeZone = None) -> StreamingResponse:
         """Users, tokens without their secrets, or the whole audit log, as CSV."""
         return answer(ADMIN_TABLES[name], name, None, "", (None, None), time_zone)

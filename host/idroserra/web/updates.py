@@ -4,10 +4,9 @@ from __future__ import annotations
 
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Request
-from fastapi import Path as InPath
-from fastapi.concurrency import run_in_threadpool
-from pydantic import BaseModel, ConfigDict, Field
+from msgspec import Meta
+from starlette.concurrency import run_in_threadpool
+from starlette.requests import Request
 
 from idroserra.access.who import check_fresh
 from idroserra.errors import UnknownNode
@@ -15,54 +14,47 @@ from idroserra.i18n import gettext as _
 from idroserra.i18n import said
 from idroserra.nodes import Node
 from idroserra.service import Service
+from idroserra.shapes import matching
 from idroserra.update.book import NodeUpdate, Rollout
 from idroserra.update.choice import Wish, open_to
 from idroserra.update.errors import BadRelease
 from idroserra.update.release import MOST_PACKED_BYTES, PACKED_TYPE, Release
 from idroserra.update.rules import Decision
-from idroserra.web.models import WHO, refused
+from idroserra.web.models import AskedBy, Out, refused
+from idroserra.web.routes import Replies, Routes
 from idroserra.web.update_words import rollout_words, state_words
 
 MOST_ROLLOUTS = 20
-_REFUSALS: dict[int | str, dict[str, Any]] = {
+_REFUSALS: Replies = {
     404: refused("No such release, roll-out or node."),
     409: refused("It cannot be done now; the message says why."),
     422: refused("A field is wrong, or it is no release."),
     503: refused("It could not be written down."),
 }
-ReleaseId = Annotated[str, InPath(pattern=r"^[0-9a-f]{6,64}$",
-                                  description="Its hash, or how that begins.")]
-RolloutId = Annotated[str, InPath(pattern=r"^[0-9a-f]{12}$", description="Of the roll-out.")]
-NodeId = Annotated[str, Field(min_length=3, max_length=32)]
+ReleaseId = Annotated[str, matching(
+    r"^[0-9a-f]{6,64}$", description="Its hash, or how that begins.")]
+RolloutId = Annotated[str, matching(r"^[0-9a-f]{12}$", description="Of the roll-out.")]
+NodeId = Annotated[str, Meta(min_length=3, max_length=32)]
 
 
-class OfferIn(BaseModel):
+class OfferIn(AskedBy):
     """Which release goes to which nodes, and how."""
 
-    model_config = ConfigDict(extra="forbid")
-
-    release: str = Field(pattern=r"^[0-9a-f]{6,64}$", description="Its hash, or how that begins.")
-    nodes: list[NodeId] = Field(
-        default_factory=list, max_length=10_000,
-        description="Empty: every node it fits that does not run it.")
-    canary: NodeId | None = Field(None, description="Which node is first; without it, the first "
-                                  "that is ready.")
-    wave_nodes: int | None = Field(None, ge=1, le=1_000, description="So many at once after it.")
-    watch_min: int | None = Field(None, ge=0, le=10_080, description="So many minutes without a "
-                                  "new alarm before the next wave.")
-    per_site: int | None = Field(None, ge=1, le=1_000, description="So many of a site at once.")
-    by: WHO = "api"
-
-
-class EndIn(BaseModel):
-    """Who asks."""
-
-    model_config = ConfigDict(extra="forbid")
-
-    by: WHO = "api"
+    release: ReleaseId
+    nodes: Annotated[list[NodeId], Meta(
+        max_length=10_000, description="Empty: every node it fits that does not run it.")] = []
+    canary: Annotated[NodeId | None, Meta(
+        description="Which node is first; without it, the first that is ready.")] = None
+    wave_nodes: Annotated[int, Meta(
+        ge=1, le=1_000, description="So many at once after it.")] | None = None
+    watch_min: Annotated[int, Meta(
+        ge=0, le=10_080,
+        description="So many minutes without a new alarm before the next wave.")] | None = None
+    per_site: Annotated[int, Meta(
+        ge=1, le=1_000, description="So many of a site at once.")] | None = None
 
 
-class ReleaseOut(BaseModel):
+class ReleaseOut(Out):
     """A release that is kept."""
 
     release: str
@@ -73,17 +65,19 @@ class ReleaseOut(BaseModel):
     files: int
     bytes: int
     key_id: str
-    is_frozen: bool = Field(description="Frozen into MicroPython, for boards without PSRAM.")
-    open_to: list[str] = Field(description="Nodes that it fits and that do not run it.")
+    is_frozen: Annotated[bool, Meta(
+        description="Frozen into MicroPython, for boards without PSRAM.")]
+    open_to: Annotated[list[str], Meta(description="Nodes that it fits and that do not run it.")]
 
 
-class NodeUpdateOut(BaseModel):
+class NodeUpdateOut(Out):
     """A node in a roll-out."""
 
     node: str
     site: str
-    state: str = Field(description="waiting, offered, downloading, downloaded, trial, confirmed, "
-                       "refused, reverted, lost or cancelled")
+    state: Annotated[str, Meta(
+        description="waiting, offered, downloading, downloaded, trial, confirmed, refused, "
+                    "reverted, lost or cancelled")]
     text: str
     level: str
     reason: str
@@ -91,14 +85,14 @@ class NodeUpdateOut(BaseModel):
     state_unix_ms: int
 
 
-class RolloutOut(BaseModel):
+class RolloutOut(Out):
     """One release on its way."""
 
     id: str
     release: str
     version: str
     board_class: str
-    state: str = Field(description="running, stopped, finished or cancelled")
+    state: Annotated[str, Meta(description="running, stopped, finished or cancelled")]
     text: str
     level: str
     reason: str
@@ -113,7 +107,7 @@ class RolloutOut(BaseModel):
     nodes: list[NodeUpdateOut]
 
 
-class RunsOut(BaseModel):
+class RunsOut(Out):
     """What a node runs."""
 
     node: str
@@ -122,13 +116,13 @@ class RunsOut(BaseModel):
     board: str
     version: str
     slot: str
-    state: str = Field(description="base (as flashed), trial, ok; unknown before it said")
+    state: Annotated[str, Meta(description="base (as flashed), trial, ok; unknown before it said")]
     release: str
     security_counter: int
     text: str
 
 
-class UpdatesOut(BaseModel):
+class UpdatesOut(Out):
     """All of it: what nodes run, what is kept, what is under way and was."""
 
     nodes: list[RunsOut]
@@ -156,38 +150,37 @@ def _release_json(service: Service, found: Release) -> dict[str, Any]:
             "is_frozen": told.is_frozen, "open_to": open_to(service.nodes, found)}
 
 
-def updates_router(service: Service) -> APIRouter:
+def updates_router(service: Service) -> Routes:
     """Return the routes."""
-    router = APIRouter(prefix="/api/updates", responses=_REFUSALS)
+    router = Routes("/api/updates", _REFUSALS)
     updates = service.updates
 
-    @router.get("", response_model=UpdatesOut)
+    @router.get("", answer=UpdatesOut)
     def show() -> dict[str, Any]:
         """Which node runs which version, what is under way, what failed and why."""
         return updates_json(service)
 
-    @router.post("/releases", status_code=201, response_model=ReleaseOut, openapi_extra={
-        "requestBody": {"required": True, "content": {
-            PACKED_TYPE: {"schema": {"type": "string", "format": "binary"}}}}})
+    @router.post("/releases", status=201, answer=ReleaseOut, takes={
+        PACKED_TYPE: {"schema": {"type": "string", "format": "binary"}}})
     async def add(request: Request) -> dict[str, Any]:
         """Keep a release, packed as `idroserra update offer` does; its signature is checked."""
         packed = await _received(request)
         return _release_json(service, await run_in_threadpool(updates.library.add, packed))
 
-    @router.delete("/releases/{release}", response_model=ReleaseOut)
+    @router.delete("/releases/{release}", answer=ReleaseOut)
     def remove(release: ReleaseId) -> dict[str, Any]:
         """Give up a release that is not being rolled out."""
         return _release_json(service, updates.remove(release))
 
-    @router.post("/rollouts", status_code=201, response_model=RolloutOut)
+    @router.post("/rollouts", status=201, answer=RolloutOut)
     def begin(body: OfferIn) -> dict[str, Any]:
         """Roll a release out: one canary first, then waves."""
         check_fresh()
         rollout = updates.begin(_wish(body), body.by)
         return _one(service, rollout.id)
 
-    @router.post("/rollouts/{rollout}/cancel", response_model=RolloutOut)
-    def cancel(rollout: RolloutId, body: EndIn) -> dict[str, Any]:
+    @router.post("/rollouts/{rollout}/cancel", answer=RolloutOut)
+    def cancel(rollout: RolloutId, body: AskedBy) -> dict[str, Any]:
         """End a roll-out, or put away one that stopped by itself. A node on trial goes on."""
         updates.cancel(rollout, body.by)
         return _one(service, rollout)
