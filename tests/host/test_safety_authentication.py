@@ -2,14 +2,18 @@
 
 import hashlib
 import hmac
+import subprocess
+from pathlib import Path
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from micropython_program import micropython
 
 from idro.safety.authentication import SeenIds, hmac_sha256_hex, is_authentic
 
 KEY = bytes(range(32))
+ROOT = Path(__file__).resolve().parents[2]
 
 
 def mac(key, message):
@@ -82,3 +86,15 @@ def test_an_id_that_cannot_be_written_is_not_taken_for_seen(tmp_path):
     with pytest.raises(OSError, match="missing"):
         seen.add("c1")
     assert not seen.has("c1")
+
+
+def test_the_ids_of_a_thousand_commands_take_little_of_a_heap(tmp_path):
+    done = subprocess.run(
+        [micropython(), Path(__file__).with_name("seen_ids_heap.py"), tmp_path],
+        capture_output=True, text=True, timeout=120, check=False,
+        env={"MICROPYPATH": f"{ROOT / 'firmware'}:.frozen"},
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    told = dict(line.split(": ", 1) for line in done.stdout.splitlines())
+    assert int(told.pop("held kB")) <= 4
+    assert told == {"kept": "[True, True]", "lines": "397", "read back": "[True, True, False]"}

@@ -38,28 +38,48 @@ def is_authentic(key, message, auth_hex):
 
 
 class SeenIds:
-    """Ids of commands, on flash before each runs, so that none runs twice. Keeps the last 200."""
+    """Ids of commands, on flash before each runs, so that none runs twice. Keeps the last 200.
+
+    In memory each is 30 bits of its hash, which takes no room on the heap: an id that was never
+    seen is taken for one that was once in some 3 million times, and then it does not run."""
 
     def __init__(self, path):
         self._path = path
-        self._ids = []
+        self._marks = []
         try:
             with open(path) as file:
-                self._ids = [line for line in file.read().split("\n") if line][-_KEPT_IDS:]
+                for line in file:
+                    if line != "\n":
+                        self._marks.append(_mark(line.rstrip("\n")))
+                        del self._marks[:-_KEPT_IDS]
         except (OSError, ValueError):
-            self._ids = []  # commands are bound to a boot: those of earlier ones never run
+            self._marks = []  # commands are bound to a boot: those of earlier ones never run
 
     def has(self, command_id):
         """True when `command_id` was added before."""
-        return command_id in self._ids
+        return _mark(command_id) in self._marks
 
     def add(self, command_id):
         """Write `command_id` down. Raises OSError; then it must not run."""
         with open(self._path, "a") as file:
             file.write(command_id + "\n")
-        self._ids.append(command_id)
-        if len(self._ids) > 2 * _KEPT_IDS:
-            self._ids = self._ids[-_KEPT_IDS:]
-            with open(self._path + ".new", "w") as file:
-                file.write("\n".join(self._ids) + "\n")
-            os.rename(self._path + ".new", self._path)
+        self._marks.append(_mark(command_id))
+        if len(self._marks) > 2 * _KEPT_IDS:
+            del self._marks[:-_KEPT_IDS]
+            self._shorten()
+
+    def _shorten(self):
+        """Leave the last 200 lines of the file."""
+        with open(self._path) as file:
+            left = sum(1 for _ in file)
+        with open(self._path) as file, open(self._path + ".new", "w") as newer:
+            for line in file:
+                if left <= _KEPT_IDS:
+                    newer.write(line)
+                left -= 1
+        os.rename(self._path + ".new", self._path)
+
+
+def _mark(command_id):
+    digest = hashlib.sha256(command_id.encode()).digest()
+    return int.from_bytes(digest[:4], "little") & 0x3FFF_FFFF
