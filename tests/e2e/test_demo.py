@@ -40,7 +40,7 @@ def test_a_short_demo_loses_nothing_and_ran_the_firmware_of_this_tree(
     demo = start_demo("--duration", "3600", "--history", "0.05", "--port", str(port), "--broker",
                       broker, "--json")
     try:
-        wait_until(lambda: _nodes_alive(port) == 2, 60, "two greenhouses alive on the page")
+        wait_until(lambda: _nodes_alive(demo, port) == 2, 60, "two greenhouses alive on the page")
         wait_until(lambda: _is_past_sent(port), 60, "their past in the store")
     finally:
         demo.terminate()
@@ -62,7 +62,7 @@ def test_both_greenhouses_are_alive_with_their_past(tmp_path: Path) -> None:
     port = free_port()
     demo = start_demo("--history", "0.1", "--port", str(port), "--keep", str(tmp_path / "kept"))
     try:
-        wait_until(lambda: _nodes_alive(port) == 2, 60, "two greenhouses alive on the page")
+        wait_until(lambda: _nodes_alive(demo, port) == 2, 60, "two greenhouses alive on the page")
         wait_until(lambda: _past_hours(port) > 2.2, 90, "their past in the charts")
         names = [node["node"] for node in ask(port, "/api/nodes")["nodes"]]
         assert names == sorted(names) == ["serra-basil", "serra-lettuce"]
@@ -72,7 +72,8 @@ def test_both_greenhouses_are_alive_with_their_past(tmp_path: Path) -> None:
     assert demo.returncode == 0, err
 
 
-def _nodes_alive(port: int) -> int:
+def _nodes_alive(demo: subprocess.Popen[str], port: int) -> int:
+    assert demo.poll() is None, demo.communicate()[1]  # it ended by itself: this is why
     try:
         nodes = ask(port, "/api/nodes")["nodes"]
     except HostError:

