@@ -49,9 +49,8 @@ class SeenIds:
         try:
             with open(path) as file:
                 for line in file:
-                    if line != "\n":
-                        self._marks.append(_mark(line.rstrip("\n")))
-                        del self._marks[:-_KEPT_IDS]
+                    self._marks.append(_mark(line.rstrip("\n")))
+                    del self._marks[:-_KEPT_IDS]
         except (OSError, ValueError):
             self._marks = []  # commands are bound to a boot: those of earlier ones never run
 
