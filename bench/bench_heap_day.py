@@ -40,14 +40,13 @@ TOO_SMALL_KB, CHIP_KB, AMPLE_KB, STEP_KB = 80, 110, 400, 2
 PLANT = {"reservoir.volume_ml": 57_000, "reservoir.strength": 0.6}
 SETTINGS = {"dosing.enabled": True, "reservoir.area_cm2": 3_000}
 
-# Ahead of boot.py: where the modules are, and a gc.collect() that collects, which the simulator's
-# does not.
+# Ahead of boot.py: where the modules are, and MicroPython's own gc in place of the simulator's,
+# which does nothing.
 BEGIN = """import sys
 sys.path.append(".frozen")
-shim = sys.modules.pop("gc")
+del sys.modules["gc"]
 import gc
-shim.collect = gc.collect
-sys.modules["gc"] = shim
+sys.modules["gc"] = gc
 """
 
 
@@ -172,7 +171,8 @@ def count(seen: Counter[str], line: process.Line) -> None:
 def timeline(board: dict[str, Any], duration_ms: int) -> list[dict[str, Any]]:
     """Return what people and the network do, hour by hour of each day."""
     outputs = [found["name"] for found in board["actuators"]]
-    doser = next(name for name in outputs if name.startswith("nutrient"))
+    dosers = [found["name"] for found in board["actuators"] if found["part"] == "doser"]
+    by_hand = [name for name in dosers if name.startswith("nutrient")] or dosers
     events: list[dict[str, Any]] = []
     for hour in range(duration_ms // HOUR_MS):
         asked = {
@@ -183,10 +183,11 @@ def timeline(board: dict[str, Any], duration_ms: int) -> list[dict[str, Any]]:
         }.get(hour % 24, [])
         asked.append((15, {"settings": {
             "ec.target_us_cm": 1_600 + 10 * (hour % 2), "sample.every_ms": 10_000}}))
-        asked.append((40, {"command": {
-            "verb": "dose", "args": {"actuator": doser, "volume_ul": 1_000 + hour}}}))
+        asked += [(40, {"command": {
+            "verb": "dose", "args": {"actuator": doser, "volume_ul": 1_000 + hour}}})
+            for doser in by_hand[:1]]
         for output in outputs:
-            if output in ("circulation", "light", "top_off") and hour % 6 == 3:
+            if output not in dosers and hour % 6 == 3:
                 asked.append((50, {"command": {
                     "verb": "run", "args": {"actuator": output, "for_ms": 20_000}}}))
         events += [{"at_ms": hour * HOUR_MS + minute * MINUTE_MS, **what}

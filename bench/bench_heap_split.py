@@ -15,7 +15,8 @@ from pathlib import Path
 
 OTHERS_BYTES = 64_000_000
 # Machine code does not always say whose it is: bytecode does.
-OPTIONS = ("CFLAGS_EXTRA=-DMICROPY_GC_SPLIT_HEAP=1 -DMICROPY_EMIT_X86=0",)
+OPTIONS = ("CFLAGS_EXTRA=-DMICROPY_GC_SPLIT_HEAP=1 -DMICROPY_EMIT_X86=0 "
+           "-DMICROPY_ALLOC_GC_STACK_SIZE=8192",)
 
 _HEAD = """
 #include <stdio.h>
@@ -109,6 +110,9 @@ _CHANGES = (
      "        if (is_simulator()) {\n            area = area->next;\n        }\n"),
     ("gc.c", "void *gc_alloc(", "        for (; area != NULL; area = NEXT_AREA(area), i = 0) {",
      "        for (int tries = 1; tries > 0; tries--) {"),
+    ("gc.c", "void *gc_alloc(", "    MP_STATE_MEM(gc_alloc_amount) += n_blocks;\n",
+     "    if (area == &MP_STATE_MEM(area)) {\n"
+     "        MP_STATE_MEM(gc_alloc_amount) += n_blocks;\n    }\n"),
     ("qstr.c", "", _FEW_NAMES, _FEW_NAMES.replace("(10)", "(8000)")),
     ("runtime.c", "", "NORETURN " + _FAIL, _TOLD_FAIL.replace(_FAIL, "NORETURN " + _FAIL)),
 )

@@ -131,6 +131,21 @@ def report(name, before, start):
     return used()
 
 
+def largest_piece():
+    """Return the bytes of the largest piece of what is free after a collection."""
+    gc.collect()
+    fits, too_large = 0, gc.mem_free()
+    while too_large - fits > 64:
+        size = (fits + too_large) // 2
+        try:
+            bytearray(size)
+            fits = size
+        except MemoryError:
+            too_large = size
+        gc.collect()
+    return fits
+
+
 async def cycles(node, count):
     for _ in range(count):
         await node.sampler.cycle(False)
@@ -166,6 +181,7 @@ def main():
     last = report("built", last, start)
     asyncio.run(cycles(built, 20))
     report("cycles", last, start)
+    print("piece", largest_piece(), gc.mem_free())
 
 
 if __name__ == "__main__":

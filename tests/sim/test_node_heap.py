@@ -20,6 +20,8 @@ HEAP = "384K"
 # What a ledger of five weeks, eight doses a day, may hold more than a new one: a day's doses.
 MOST_LEDGER_BYTES = 6_000
 DOSE_EVERY_MS = 10_800_000
+# Of what is free, in one piece. 20 % were, when nothing was collected before the heap was full.
+LEAST_IN_ONE_PCT = 75
 
 
 @pytest.fixture(scope="module")
@@ -32,7 +34,7 @@ def folder(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def steps(folder):
-    """Return {step: (bytes added, bytes in all)}."""
+    """Return {step: (bytes added, bytes in all)}, and of "piece": (largest free, all free)."""
     return started(folder)
 
 
@@ -53,10 +55,17 @@ def started(folder):
 def test_the_node_fits_its_share_of_the_heap(steps):
     for step in ("imports", "built", "cycles"):
         print(f"{step}: {steps[step][1]} bytes in all, 64 bit")
-    dearest = sorted(steps.items(), key=lambda step: -step[1][0])[:8]
+    modules = [step for step in steps.items() if step[0].startswith("idro.")]
+    dearest = sorted(modules, key=lambda step: -step[1][0])[:8]
     print("dearest: " + ", ".join(f"{name} {added}" for name, (added, _) in dearest))
     assert steps["imports"][1] <= MOST_IMPORTED_BYTES
     assert steps["cycles"][1] <= MOST_BYTES
+
+
+def test_what_is_free_is_in_one_piece(steps):
+    piece, free = steps["piece"]
+    print(f"{piece} of {free} bytes")
+    assert piece * 100 >= LEAST_IN_ONE_PCT * free
 
 
 def test_a_full_ledger_takes_no_more_than_its_last_day(folder, steps):

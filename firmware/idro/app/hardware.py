@@ -20,7 +20,15 @@ Gpio = namedtuple("Gpio", ("Pin", "time_pulse_us", "sleep_us"))
 _KINDS = {"doser": "doser", "switch": "switch", "dimmer": "dimmer"}
 
 
-def build_sensors(board, clock, values):
+def build(board, clock, values):
+    """Return (outputs, sensors, button) of the board; `values` are the settings in force."""
+    return (
+        _build_outputs(board, clock), _build_sensors(board, clock, values),
+        _build_button(board, clock),
+    )
+
+
+def _build_sensors(board, clock, values):
     """Return [(spec, sensor)] in the board's order. Raises NodeError for a bus that is missing."""
     buses = _build_buses(board, clock)
     gpio = Gpio(machine.Pin, machine.time_pulse_us, time.sleep_us)
@@ -33,7 +41,7 @@ def build_sensors(board, clock, values):
     return sensors
 
 
-def build_button(board, clock):
+def _build_button(board, clock):
     """Return the button of the board, or None where it has none."""
     spec = board["button"]
     if spec is None:
@@ -42,7 +50,7 @@ def build_button(board, clock):
     return _driver("button").build(spec, gpio, clock)
 
 
-def build_outputs(board, clock):
+def _build_outputs(board, clock):
     """Return {name: Output}. Dosers share one timer, for only one ever runs; raises NodeError."""
     outputs = {}
     expanders = _build_expanders(board)

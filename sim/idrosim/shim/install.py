@@ -125,6 +125,9 @@ def _gc():
     def collect():
         return 0  # unseen by the firmware, and the interpreter collects when it needs to
 
+    def threshold(*_):
+        return -1
+
     def mem_free():
         return _HEAP_FREE_B
 
@@ -133,6 +136,6 @@ def _gc():
 
     return {
         "collect": collect, "enable": gc.enable, "disable": gc.disable,
-        "isenabled": gc.isenabled, "threshold": gc.threshold, "mem_free": mem_free,
+        "isenabled": gc.isenabled, "threshold": threshold, "mem_free": mem_free,
         "mem_alloc": mem_alloc,
     }
