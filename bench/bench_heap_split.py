@@ -4,17 +4,18 @@ MicroPython can have more than one area of heap and takes from the first that ha
 one whose code asks decides, told by the module of the running function: what `idrosim` and
 start.py ask for comes from an area of its own, all else from the first, which is what
 `-X heapsize` gives. gc.mem_alloc() counts the first alone. The process prints what found no room,
-and at its end, over all collections, the most that was held of the first area and the most that
-objects of it name of the other.
+and at its end the most that was held of the first area over all collections, the most that objects
+of it name of the other, and how many collections there were.
 
     heap-split refused <bytes>
-    heap-split held <bytes> reached <bytes>
+    heap-split held <bytes> reached <bytes> collections <count>
 """
 
 from pathlib import Path
 
 OTHERS_BYTES = 64_000_000
-# Machine code does not always say whose it is: bytecode does.
+# Machine code does not always say whose it is: bytecode does. A collection that finds more to be
+# looked at than fits its stack searches all of the heap for it, again and again.
 OPTIONS = ("CFLAGS_EXTRA=-DMICROPY_GC_SPLIT_HEAP=1 -DMICROPY_EMIT_X86=0 "
            "-DMICROPY_ALLOC_GC_STACK_SIZE=8192",)
 
@@ -41,7 +42,7 @@ static bool is_simulator(void) {
     return strcmp(name, "__main__") != 0 && strncmp(name, "asyncio", 7) != 0;
 }
 
-static size_t most_held, most_reached;
+static size_t most_held, most_reached, collections;
 
 static size_t size_of(mp_state_mem_area_t *area, size_t block) {
     size_t first = block;
@@ -78,10 +79,12 @@ static void account(void) {
     }
     most_held = MAX(most_held, held);
     most_reached = MAX(most_reached, reached);
+    collections += 1;
 }
 
 static void __attribute__((destructor)) tell(void) {
-    dprintf(1, "heap-split held %u reached %u\\n", (unsigned)most_held, (unsigned)most_reached);
+    dprintf(1, "heap-split held %u reached %u collections %u\\n", (unsigned)most_held,
+        (unsigned)most_reached, (unsigned)collections);
 }
 
 void gc_collect_start(void) {"""
