@@ -111,6 +111,18 @@ def test_what_is_neither_file_nor_version_lists_the_versions():
         download.resolve("1.28.0", "esp32c3", known=known("https://example.org/x.bin", SHA256))
 
 
+@pytest.mark.parametrize("chip", ["esp32", "esp32s3", "esp32c3"])
+def test_a_release_of_each_chip_is_pinned(chip):
+    source = download.resolve("1.28.0", chip)
+    assert source.url.endswith("-20260406-v1.28.0.bin")
+    assert len(bytes.fromhex(source.sha256)) == 32
+
+
+def test_a_known_release_that_nobody_pinned_is_not_downloaded():
+    with pytest.raises(FlashError, match=r"SPIRAM.*: no SHA-256 is pinned for it\n.*give its path"):
+        download.resolve("1.28.0-SPIRAM", "esp32")
+
+
 def test_the_known_releases_are_well_formed():
     for chips in download.releases().values():
         for entry in chips.values():
