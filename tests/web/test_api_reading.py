@@ -52,6 +52,20 @@ def test_an_offline_node_is_bad_news_and_not_green(host, eventually):
     assert "when last heard" in view["dosing"]["text"]
 
 
+def test_a_node_that_may_dose_has_no_reason_of_before_it_might(host, eventually):
+    node = host.node("idro-a")
+    node.tell("decided", {"loop": "ph", "reason": "monitor only: dosing is switched off"})
+    node.tell("decided", {"loop": "ec", "reason": "in band: EC, 1590 at 1600"})
+    node.live()
+
+    def decided():
+        return [one["loop"] for one in host.view("idro-a")["decisions"]]
+
+    eventually(lambda: "ec" in decided(), 10, "what was decided")
+    assert host.view("idro-a")["dosing"]["state"] == "on"
+    assert decided() == ["ec"]
+
+
 def test_history_comes_in_columns_and_gaps_stay_gaps(host):
     node = host.node("idro-a")
     for minutes_ago in (50, 49, 48, 10, 9):

@@ -18,6 +18,7 @@ EARN_MS = 3 * 86_400_000  # as the firmware has it
 _LOOPS = ("ec", "ph")
 _ADVICE = "advice: "
 _HELD = "held: "
+_WATCHES = "monitor only"
 
 
 class DosingState(NamedTuple):
@@ -118,14 +119,23 @@ def advice_of(told: NewestEvents, node: str, dosing: DosingState) -> list[str]:
     return sentences
 
 
-def decisions_of(told: NewestEvents, node: str) -> list[dict[str, Any]]:
-    """Return what pH and EC control of the running boot decided last: loop, text, unix_ms."""
+def decisions_of(told: NewestEvents, node: str, dosing: DosingState) -> list[dict[str, Any]]:
+    """Return what pH and EC control of the running boot decided last: loop, text, unix_ms.
+
+    Where dosing is on in the setpoints, that it was off is no reason any more: the node decides
+    anew within its next cycles.
+    """
     boot = told.newest(node, "boot")
-    found = [(loop, told.decision(node, loop)) for loop in reversed(_LOOPS)]
-    return [{"loop": loop, "text": _decided_text(loop, str(one.detail.get("reason") or "")),
-             "unix_ms": one.unix_us // 1_000}
-            for loop, one in found
-            if one is not None and (boot is None or boot.unix_us <= one.unix_us)]
+    shown = []
+    for loop in reversed(_LOOPS):
+        one = told.decision(node, loop)
+        if one is None or (boot is not None and boot.unix_us > one.unix_us):
+            continue
+        reason = str(one.detail.get("reason") or "")
+        if dosing.state == "off" or not reason.startswith(_WATCHES):
+            shown.append({"loop": loop, "text": _decided_text(loop, reason),
+                          "unix_ms": one.unix_us // 1_000})
+    return shown
 
 
 def _decided_text(loop: str, reason: str) -> str:

@@ -81,7 +81,8 @@ class Views:
         if not is_in_contact(view, now):
             dosing = dosing.when_last_heard()
         view["dosing"] = dosing._asdict()
-        view["decisions"] = [] if dosing.is_old else decisions_of(self.told, node.node)
+        view["decisions"] = [] if dosing.is_old else decisions_of(
+            self.told, node.node, dosing)
         run = self._service.recipes.of(node.node)
         has_ph = "reservoir.ph" in view["channels"]
         view["calibration_due_days"] = days_left(
