@@ -4,6 +4,7 @@ A job is the JSON of one node: see `make_job`. `run_lockstep` runs it to its end
 `LiveNode` keeps it running on the wall clock until it is stopped.
 """
 
+import contextlib
 import json
 import shutil
 import socket
@@ -164,12 +165,18 @@ def run_lockstep(
     with _JobFile(job) as path:
         while True:
             before_ms = run.at_ms
-            with _start(job, path, micropython, subprocess.DEVNULL) as process:
+            # A group of its own: an interrupt at the terminal is none at the board's console.
+            with (
+                _start(job, path, micropython, subprocess.DEVNULL, group=0) as process,
+                contextlib.ExitStack() as if_broken_off,
+            ):
+                if_broken_off.callback(process.kill)
                 for line in _lines(process, run, on_console):
                     run.at_ms = max(run.at_ms, line.get("at_ms", line.get("at_us", 0) // 1_000))
                     if line["t"] == "reset":
                         run.resets.append(line["cause"])
                     on_line(line)
+                if_broken_off.pop_all()
             run.wall_ms = int((time.monotonic() - started) * 1_000)
             if process.returncode == 0:
                 return run
@@ -293,7 +300,8 @@ class _JobFile:
 
 
 def _start(
-    job: Mapping[str, Any], path: Path, micropython: Path | None, stdin: int
+    job: Mapping[str, Any], path: Path, micropython: Path | None, stdin: int,
+    group: int | None = None,
 ) -> subprocess.Popen[bytes]:
     program = micropython or find_micropython()
     heap = f"heapsize={job.get('heap', HEAP)}"
@@ -304,7 +312,8 @@ def _start(
         command.append(str(modules))
     try:
         return subprocess.Popen(
-            command, stdin=stdin, stdout=subprocess.PIPE, stderr=subprocess.STDOUT
+            command, stdin=stdin, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
+            process_group=group,
         )
     except OSError as error:
         raise SimulatorError(f"{program} does not start: {error}") from error

@@ -1,14 +1,36 @@
 """The real firmware, as built for the board, in lockstep: alive, exact and the same every time."""
 
 import json
+import subprocess
+import sys
 
 import pytest
-from simulated_board import KEY, START_UNIX_MS
+from simulated_board import KEY, START_UNIX_MS, make_job
 
 from idroserra import boards, image
 from idrosim import process
 
 BOARD = "esp32-reservoir"
+# More lines than a pipe holds: the board runs while the first of them is read.
+TICKING_MS = 2_000_000
+TICKING = """
+    import time
+    while True:
+        time.sleep_ms(100)
+        print("tick")
+    """
+INTERRUPTED = """
+import json, os, signal, sys
+from idrosim import process
+signal.signal(signal.SIGINT, signal.SIG_IGN)
+told = []
+def on_console(text):
+    told.append(text)
+    if len(told) == 1:
+        os.killpg(0, signal.SIGINT)
+process.run_lockstep(json.load(sys.stdin), lambda line: None, on_console=on_console)
+print(json.dumps(told))
+"""
 
 
 @pytest.fixture(scope="module")
@@ -49,6 +71,15 @@ def test_the_firmware_that_runs_is_the_image_that_was_built(tmp_path, built):
     assert last["reservoir.temp_c"] == pytest.approx(truth["reservoir.temp_c"], abs=0.3)
     assert last["reservoir.level_mm"] == pytest.approx(truth["reservoir.level_mm"], abs=2)
     assert not ended.resets
+
+
+def test_an_interrupt_at_the_terminal_is_none_at_the_console_of_the_board(tmp_path):
+    job = make_job(tmp_path, TICKING, duration_ms=TICKING_MS)
+    done = subprocess.run([sys.executable, "-c", INTERRUPTED], input=json.dumps(job), text=True,
+                          capture_output=True, check=True, timeout=120, start_new_session=True)
+    told = json.loads(done.stdout)
+    assert set(told) == {"tick"}
+    assert len(told) > 0.9 * TICKING_MS / 100
 
 
 def test_the_same_seed_gives_the_same_bytes(tmp_path, built):
