@@ -27,7 +27,7 @@
 #   make walk-page   every task of an operator's day, by clicks, in 12 looks: 25 minutes
 #   make bench-page  first paint, live update, a chart of 30 days, 50 open tabs: 6 minutes
 #   make campaign-files  10,000 changed settings and board files: one error, no limit passed
-#   make campaign-update  an update with every pair of power cuts, and the real image: 40 minutes
+#   make campaign-update  an update with every pair of power cuts, and the real image: an hour
 #   make fuzz    every parser against made-up inputs for an hour: FUZZ_S=3600
 #   make fuzz-api    requests made up from the API's description, with each role's token: 5 minutes
 #   make docs    write the generated pages under docs/
@@ -166,12 +166,13 @@ bench-memory: venv web  # exit code 3 above 60 MiB. ARGS="--nodes 200 --for-s 60
 	$(PY) bench/nodes/bench_memory.py $(ARGS)
 .PHONY: bench-memory
 
-# The whole safety campaign (docs/safety.md), about 8 hours of computing, so 4 hours on two cores.
-# Each part goes on where it was interrupted, unless the firmware has changed; -k runs all of them.
-campaign-update: venv  # every pair of cuts on a flash in memory, 999 of the real image: 40 minutes
+# The cuts are an hour of computing at most.
+campaign-update: venv  # every pair of cuts on a flash in memory, 999 of the real image
 	IDROSERRA_UPDATE_PAIRS=all $(VENV)/bin/pytest -q -n 2 tests/update
 .PHONY: campaign-update
 
+# The whole safety campaign (docs/safety.md), about 8 hours of computing, so 4 hours on two cores.
+# Each part goes on where it was interrupted, unless the firmware has changed; -k runs all of them.
 campaign-safety: campaign-matrix campaign-seeds campaign-evil
 
 campaign-matrix: venv  # 3,150 cases of six virtual hours: 4 hours of computing

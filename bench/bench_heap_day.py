@@ -111,7 +111,8 @@ def row(name: str, source: Path, duration_ms: int, is_smallest: bool) -> str:
         def goes_by(heap_kb: int) -> int:
             return collections_in(name, flashed, program, heap_kb, day.seen, duration_ms)
 
-        heap_kb, count = smallest(goes_by) if is_smallest else (AIM_KB, goes_by(AIM_KB))
+        heap_kb, count = (smallest(goes_by, day.collections) if is_smallest
+                          else (AIM_KB, goes_by(AIM_KB)))
     figures = [day.held[-1], max(day.held), day.most_held, day.most_reached]
     return (f"| `{name}` | " + " | ".join(f"{b / 1_000:.0f}" for b in figures)
             + f" | {'' if count else 'not '}{heap_kb} kB | {count} |")
@@ -223,10 +224,10 @@ def collections_in(name: str, flashed: Path, program: Path, heap_kb: int, seen: 
     return count
 
 
-def smallest(goes_by: Callable[[int], int]) -> tuple[int, int]:
+def smallest(goes_by: Callable[[int], int], in_ample: int) -> tuple[int, int]:
     """Return the smallest heap in which a day goes by, in kB, and its collections."""
     too_small_kb, heap_kb = TOO_SMALL_KB, AIM_KB
-    enough = (AMPLE_KB, 0)
+    enough = (AMPLE_KB, in_ample)
     while enough[0] - too_small_kb > STEP_KB:
         count = goes_by(heap_kb)
         if count:

@@ -4,7 +4,6 @@ A job is the JSON of one node: see `make_job`. `run_lockstep` runs it to its end
 `LiveNode` keeps it running on the wall clock until it is stopped.
 """
 
-import contextlib
 import json
 import shutil
 import socket
@@ -166,17 +165,17 @@ def run_lockstep(
         while True:
             before_ms = run.at_ms
             # A group of its own: an interrupt at the terminal is none at the board's console.
-            with (
-                _start(job, path, micropython, subprocess.DEVNULL, group=0) as process,
-                contextlib.ExitStack() as if_broken_off,
-            ):
-                if_broken_off.callback(process.kill)
-                for line in _lines(process, run, on_console):
-                    run.at_ms = max(run.at_ms, line.get("at_ms", line.get("at_us", 0) // 1_000))
-                    if line["t"] == "reset":
-                        run.resets.append(line["cause"])
-                    on_line(line)
-                if_broken_off.pop_all()
+            with _start(job, path, micropython, subprocess.DEVNULL, group=0) as process:
+                try:
+                    for line in _lines(process, run, on_console):
+                        at_ms = line.get("at_ms", line.get("at_us", 0) // 1_000)
+                        run.at_ms = max(run.at_ms, at_ms)
+                        if line["t"] == "reset":
+                            run.resets.append(line["cause"])
+                        on_line(line)
+                except BaseException:
+                    process.kill()
+                    raise
             run.wall_ms = int((time.monotonic() - started) * 1_000)
             if process.returncode == 0:
                 return run

@@ -119,10 +119,12 @@ def advice_of(told: NewestEvents, node: str, dosing: DosingState) -> list[str]:
     return sentences
 
 
-def decisions_of(told: NewestEvents, node: str, dosing: DosingState) -> list[dict[str, Any]]:
+def decisions_of(
+    told: NewestEvents, node: str, enabled: bool | None
+) -> list[dict[str, Any]]:
     """Return what pH and EC control of the running boot decided last: loop, text, unix_ms.
 
-    Where dosing is on in the setpoints, that it was off is no reason any more: the node decides
+    Where the setting dosing.enabled is on, that it was off is no reason any more: the node decides
     anew within its next cycles.
     """
     boot = told.newest(node, "boot")
@@ -132,7 +134,7 @@ def decisions_of(told: NewestEvents, node: str, dosing: DosingState) -> list[dic
         if one is None or (boot is not None and boot.unix_us > one.unix_us):
             continue
         reason = str(one.detail.get("reason") or "")
-        if dosing.state == "off" or not reason.startswith(_WATCHES):
+        if not (enabled and reason.startswith(_WATCHES)):
             shown.append({"loop": loop, "text": _decided_text(loop, reason),
                           "unix_ms": one.unix_us // 1_000})
     return shown

@@ -82,7 +82,7 @@ class Views:
             dosing = dosing.when_last_heard()
         view["dosing"] = dosing._asdict()
         view["decisions"] = [] if dosing.is_old else decisions_of(
-            self.told, node.node, dosing)
+            self.told, node.node, values.get("dosing.enabled"))
         run = self._service.recipes.of(node.node)
         has_ph = "reservoir.ph" in view["channels"]
         view["calibration_due_days"] = days_left(
