@@ -158,7 +158,7 @@ bench-ingest: venv  # four rates, five programs, mosquitto and victoria-metrics:
 	$(PY) bench/ingest/bench_ingest.py $(ARGS)
 .PHONY: bench-ingest
 
-bench-nodes: venv  # 1,000 nodes, broker killed, backlogs: 5 minutes. ARGS="--nodes 200 --workers 2"
+bench-nodes: venv  # 1,000 nodes, broker killed, backlogs: 5 minutes. ARGS="--nodes 200"
 	$(PY) bench/nodes/bench_nodes.py $(ARGS)
 .PHONY: bench-nodes
 

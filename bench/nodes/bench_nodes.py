@@ -47,7 +47,6 @@ class Plan(NamedTuple):
     live_s: float = 60.0
     backlog_nodes: int = 20
     backlog_records: int = 4_320  # of three days: one a minute, which an outbox has room for
-    workers: int = 0
 
 
 class Phase(NamedTuple):
@@ -58,7 +57,7 @@ class Phase(NamedTuple):
     p50_s: float
     p99_s: float
     records: int
-    cpu_us: float  # of host and workers, a record
+    cpu_us: float  # of the host, a record
     rss_mib: float  # of the host
     page_ms: float  # slowest answer of the overview meanwhile
 
@@ -156,34 +155,30 @@ class Page:
 
 
 class Host:
-    """`idroserra serve`, and workers of it."""
+    """`idroserra serve`."""
 
-    def __init__(self, folder: Path, mqtt_port: int, workers: int) -> None:
+    def __init__(self, folder: Path, mqtt_port: int) -> None:
         self.data_dir = folder / "host"
         self.url = f"http://127.0.0.1:{free_port()}"
         config = folder / "host.toml"
         config.write_text(
             f'data_dir = "{self.data_dir}"\n[http]\nport = {self.url.rpartition(":")[2]}\n[mqtt]\n'
-            f'url = "mqtt://127.0.0.1:{mqtt_port}"\n' + ('share = "bench"\n' if workers else ""))
-        commands = [["serve"], *(["ingest", f"w{i}"] for i in range(workers))]
+            f'url = "mqtt://127.0.0.1:{mqtt_port}"\n')
         with (folder / "host.log").open("w") as log:
-            self._processes = [subprocess.Popen(
-                [sys.executable, "-m", "idroserra.cli", *command, "--config", str(config)],
-                stdout=log, stderr=log) for command in commands]
+            self._process = subprocess.Popen(
+                [sys.executable, "-m", "idroserra.cli", "serve", "--config", str(config)],
+                stdout=log, stderr=log)
         wait_until(self._is_up, 60, "the host is up")
 
     def cpu_s(self) -> float:
-        """Return the CPU time so far, of all."""
-        total = 0
-        for process in self._processes:
-            fields = Path(f"/proc/{process.pid}/stat").read_text().rsplit(")", 1)[1].split()
-            total += int(fields[11]) + int(fields[12])
-        return total / TICKS
+        """Return the CPU time so far."""
+        fields = Path(f"/proc/{self.pid}/stat").read_text().rsplit(")", 1)[1].split()
+        return (int(fields[11]) + int(fields[12])) / TICKS
 
     @property
     def pid(self) -> int:
         """The process of the host."""
-        return self._processes[0].pid
+        return self._process.pid
 
     def rss_mib(self) -> float:
         """Return the memory of the host now."""
@@ -191,10 +186,9 @@ class Host:
         return int(status.partition("VmRSS:")[2].split()[0]) / 1_024
 
     def stop(self) -> None:
-        """End it, workers first."""
-        for process in reversed(self._processes):
-            process.send_signal(signal.SIGTERM)
-            process.wait(120)
+        """End it."""
+        self._process.send_signal(signal.SIGTERM)
+        self._process.wait(120)
 
     def _is_up(self) -> bool:
         try:
@@ -218,7 +212,7 @@ class Bench:
             self.broker = Mosquitto(self._folder)
             self.broker.start()
             opened.callback(self.broker.kill)
-            self.host = Host(self._folder, self.broker.port, self.plan.workers)
+            self.host = Host(self._folder, self.broker.port)
             opened.callback(self.host.stop)
             self.idle_mib = self.host.rss_mib()
             self.page = Page(self.host.url)

@@ -21,7 +21,6 @@ from idroserra.errors import ConfigError
 COMMANDS = {
     "demo": "idroserra.cli_demo:demo",
     "serve": "idroserra.cli_serve:serve",
-    "ingest": "idroserra.cli_ingest:ingest",
     "phone": "idroserra.cli_phone:phone",
     "watch": "idroserra.cli_watch:watch",
     "node": "idroserra.cli_node:app",

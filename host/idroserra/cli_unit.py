@@ -12,7 +12,6 @@ from idroserra.errors import ConfigError
 
 def unit(
     config: Annotated[Path, typer.Option("--config", "-c", help="TOML file of the host.")],
-    worker: Annotated[str | None, typer.Option(help="Name of a worker: its unit instead.")] = None,
 ) -> None:
     """Print a systemd unit that runs the host from boot on, and again whenever it ends.
 
@@ -29,4 +28,4 @@ def unit(
         raise ConfigError(str(config), "data_dir", f"{data_dir}: make it first: mkdir -p "
                           f"{data_dir}; the host may write nowhere else")
     state_dir = platformdirs.user_state_path("idroserra", ensure_exists=True)
-    typer.echo(unit_text(config.resolve(), (data_dir, state_dir), worker), nl=False)
+    typer.echo(unit_text(config.resolve(), (data_dir, state_dir)), nl=False)

@@ -26,7 +26,6 @@ from idroserra.shapes import Misfit, Secret, matching, shaped
 from idroserra.sites import BadSite, check_site
 
 ENV_PREFIX = "IDROSERRA_"
-SHARED_EXPIRY_S = 60
 _T = TypeVar("_T")
 _TIME = re.compile(r"([01]\d|2[0-3]):[0-5]\d")
 
@@ -91,8 +90,6 @@ class MqttConfig(Section, frozen=True):
     protocol: Literal["5", "3.1.1"] = "5"
     receive_maximum: Annotated[int, Meta(ge=1, le=65_535)] = 65_535
     session_expiry_s: Annotated[int, Meta(ge=0, le=0xFFFF_FFFE)] = 7 * 86_400
-    # The group whose members share the records: the host and `idroserra ingest`. docs/workers.md
-    share: Annotated[str, matching(r"^[A-Za-z0-9_-]{1,32}$")] | None = None
 
     def __post_init__(self) -> None:
         """Raises Misfit for an address that is none, or plain beyond this machine."""
@@ -109,13 +106,6 @@ class MqttConfig(Section, frozen=True):
     def port(self) -> int:
         """Return the broker's port."""
         return urlsplit(self.url).port or (8883 if self.is_tls else 1883)
-
-    @property
-    def kept_s(self) -> int:
-        """Return how long the broker keeps our session. Of a group: a minute, since a broker
-        such as mosquitto goes on giving one that is away its part."""
-        return self.session_expiry_s if self.share is None else min(
-            self.session_expiry_s, SHARED_EXPIRY_S)
 
     @property
     def is_tls(self) -> bool:

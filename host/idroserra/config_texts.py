@@ -32,8 +32,6 @@ TEXTS = {
                      "come again from the node.",
     "mqtt.receive_maximum": "Messages that may be on the way unacknowledged.",
     "mqtt.session_expiry_s": "How long the broker keeps messages for a host that is away.",
-    "mqtt.share": "Name of the group that shares the records: this host and its workers "
-                  "([workers](../workers.md)); without it the host takes all.",
     "http.host": "Address to listen at: loopback only.",
     "http.port": "Port of the page; 0 takes a free one.",
     "http.public_url": "Where people reach the page through a proxy on this machine, such as "

@@ -11,7 +11,6 @@ from io import FileIO
 from pathlib import Path
 
 PAGE_BYTES = 4_096
-WORKERS_LOCK = "workers.lock"  # shared by all workers, so that a restore knows of any
 WAL_LIMIT_BYTES = 16 * 1024 * 1024
 
 
@@ -44,16 +43,14 @@ def connect_reader(path: Path) -> sqlite3.Connection:
     return database
 
 
-def lock_folder(folder: Path, name: str = "lock", *, is_shared: bool = False) -> FileIO:
-    """Return a lock of a data folder, held until it is closed or the process ends: that of the
-    host, or another by its name.
+def lock_folder(folder: Path) -> FileIO:
+    """Return the host's lock of a data folder, held until it is closed or the process ends.
 
     Raises OSError: BlockingIOError where another process holds it."""
     folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-    lock = FileIO(folder / name, "w")
+    lock = FileIO(folder / "lock", "w")
     try:
-        how = fcntl.LOCK_SH if is_shared else fcntl.LOCK_EX
-        fcntl.flock(lock, how | fcntl.LOCK_NB)
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except OSError:
         lock.close()
         raise

@@ -23,7 +23,6 @@ from idroserra.doctor_check import Check
 from idroserra.doctor_journal import look_at_journal
 from idroserra.doctor_nodes import look_at_nodes
 from idroserra.doctor_store import look_at_influx
-from idroserra.doctor_workers import look_at_workers
 from idroserra.errors import ConfigError, HostError, StoreUnavailable
 from idroserra.host_client import HostClient, HostRefused
 
@@ -47,7 +46,6 @@ def examine(file: Path | None) -> Iterator[Check]:
         for check in (page_port, data_dir, store, spool, clock):
             yield check(config)
         yield from look_at_influx(config.store)
-        yield from look_at_workers(config)
         yield look_at_nodes(config.data_dir)
         yield look_at_alarms(config.alarms)
         yield look_at_users(config.data_dir)

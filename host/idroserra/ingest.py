@@ -96,7 +96,7 @@ class Ingest:
         if self._signs:
             self._hearing.signs(self._signs)
             self._signs = {}
-        self._hearing.tick(self._unacked[0].unix_ms if self._unacked else None)
+        self._hearing.tick()
         if self._unacked or self._unacked_bytes:
             self._commit()
 

@@ -22,13 +22,11 @@ from paho.mqtt.enums import CallbackAPIVersion, MQTTErrorCode
 
 from idroserra import contract
 from idroserra.config import MqttConfig
-from idroserra.decode import RECORD_LEAVES
 from idroserra.mqtt_reader import MAX_PACKET_BYTES, Reader
 from idroserra.mqtt_wire import DISCONNECT, Splitter, WireError, publish, refusal
 
 HOST_STATUS_TOPIC = f"{contract.PREFIX}/host/up/status"
 UP_FILTER = f"{contract.PREFIX}/+/up/#"
-OTHER_LEAVES = ("info", "status", "ack", "config", "update")
 KEEPALIVE_S = 15  # a line out that is dead is noticed within twice as long
 RECONNECT_S = (1, 30)
 MAX_INFLIGHT = 1_000
@@ -88,23 +86,11 @@ def wall_unix_ms() -> int:
     return time.time_ns() // 1_000_000
 
 
-def filters_of(share: str | None, is_worker: bool) -> tuple[str, ...]:
-    """Return what to subscribe to: all that nodes say, or one's part of the records of a group
-    and the rest whole. A worker wants of that only when boots began."""
-    if share is None:
-        return (UP_FILTER,)
-    shared = [f"$share/{share}/{contract.PREFIX}/+/up/{leaf}" for leaf in RECORD_LEAVES]
-    others = OTHER_LEAVES[:1] if is_worker else OTHER_LEAVES
-    # First what tells when boots began, so that no record of them comes before.
-    return (*(f"{contract.PREFIX}/+/up/{leaf}" for leaf in others), *shared)
-
-
 class Link:
-    """The connection, of the host or of a worker. Reconnects by itself until stop()."""
+    """The connection. Reconnects by itself until stop()."""
 
     def __init__(
-        self, config: MqttConfig, now_unix_ms: Callable[[], int] = wall_unix_ms,
-        worker: str | None = None,
+        self, config: MqttConfig, now_unix_ms: Callable[[], int] = wall_unix_ms
     ) -> None:
         self.inbox: queue.SimpleQueue[Arrived | Connected | Piece] = queue.SimpleQueue()
         self.now_unix_ms = now_unix_ms
@@ -115,13 +101,8 @@ class Link:
         self._came_bytes = self._released_bytes = 0  # each written by one thread
         self._splitter, self._split = Splitter(MAX_PACKET_BYTES), 0
         self._is_v5 = config.protocol == "5"
-        self._is_host = worker is None
-        # With and without a group: other sessions, so that no old subscription brings all twice.
-        self._client_id = config.client_id if config.share is None else (
-            f"{config.client_id}-{config.share}" + (f"-worker-{worker}" if worker else ""))
-        self._reader = Reader(
-            config, self._client_id, filters_of(config.share, worker is not None),
-            self._on_reading, self._on_piece, self._on_reader_lost, self._is_full)
+        self._reader = Reader(config, config.client_id, (UP_FILTER,), self._on_reading,
+                              self._on_piece, self._on_reader_lost, self._is_full)
         self._client = self._build()
 
     @property
@@ -144,7 +125,7 @@ class Link:
 
     def stop(self) -> None:
         """Say offline and disconnect; the broker keeps what is not acknowledged."""
-        if self._is_host and self._out_state == CONNECTED:
+        if self._out_state == CONNECTED:
             info = self._client.publish(HOST_STATUS_TOPIC, b"offline", qos=1, retain=True)
             try:
                 info.wait_for_publish(OFFLINE_WAIT_S)
@@ -208,12 +189,11 @@ class Link:
         config = self._config
         client = mqtt.Client(
             CallbackAPIVersion.VERSION2,
-            client_id=f"{self._client_id}-out",
+            client_id=f"{config.client_id}-out",
             protocol=mqtt.MQTTv5 if config.protocol == "5" else mqtt.MQTTv311,
         )
         identify(client, config)
-        if self._is_host:
-            client.will_set(HOST_STATUS_TOPIC, b"offline", qos=1, retain=True)
+        client.will_set(HOST_STATUS_TOPIC, b"offline", qos=1, retain=True)
         client.reconnect_delay_set(*RECONNECT_S)
         client.max_inflight_messages_set(MAX_INFLIGHT)
         client.on_connect = self._on_connect
@@ -245,8 +225,7 @@ class Link:
     def _on_both(self) -> None:
         """Say so once both lines are up: who hears it may send."""
         if self.is_connected:
-            if self._is_host:
-                self._client.publish(HOST_STATUS_TOPIC, b"online", qos=1, retain=True)
+            self._client.publish(HOST_STATUS_TOPIC, b"online", qos=1, retain=True)
             _log.info("connected to %s:%d", self._config.host, self._config.port)
             self.inbox.put(Connected(self._connection))
 

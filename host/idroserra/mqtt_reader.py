@@ -145,12 +145,10 @@ class Reader:
                 line = _tls(config).wrap_socket(line, server_hostname=config.host)
             password = None if config.password is None else config.password.get_secret_value()
             properties = mqtt_wire.connect_properties(
-                config.kept_s, config.receive_maximum, MAX_PACKET_BYTES
+                config.session_expiry_s, config.receive_maximum, MAX_PACKET_BYTES
             ) if self._is_v5 else None
             line.sendall(mqtt_wire.connect(
-                self._client_id, config.username, password, KEEPALIVE_S, properties,
-                # A session of 3.1.1 has no end: a member that is gone would get its part for ever.
-                is_clean=config.share is not None and not self._is_v5))
+                self._client_id, config.username, password, KEEPALIVE_S, properties))
         except (OSError, WireError):
             line.close()
             raise

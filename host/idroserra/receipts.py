@@ -138,7 +138,6 @@ class Taken(NamedTuple):
     epoch_unix_ms: int | None
     fresh: dict[str, Fresh]
     stored_upto: int
-    duplicates: int
 
 
 class Receipts:
@@ -154,7 +153,7 @@ class Receipts:
         self._counts: dict[str, dict[str, int]] | None = None  # None: to be read from disk
 
     def reload(self) -> None:
-        """Take the books from disk again: after a roll-back, and what another process wrote."""
+        """Take the books from disk again, after a roll-back."""
         self._boots.clear()
         self._touched.clear()
         self._added.clear()
@@ -212,7 +211,7 @@ class Receipts:
         self.count(node, "received", received)
         self.count(node, "duplicates", came - taken)
         self._touched[boot.number] = boot
-        return Taken(boot.epoch_unix_ms, fresh, seen.prefix(floor_seq), came - taken)
+        return Taken(boot.epoch_unix_ms, fresh, seen.prefix(floor_seq))
 
     def _decide_epoch(
         self, boot: _Boot, items: Sequence[Received], least_less_sent: LeastLessSent

@@ -7,7 +7,7 @@ import logging
 import sqlite3
 import threading
 from collections.abc import Callable
-from contextlib import ExitStack, suppress
+from contextlib import ExitStack
 from typing import TYPE_CHECKING, Any
 
 from idroserra.access.access import Access
@@ -19,8 +19,8 @@ from idroserra.calibration.calibrations import Calibrations
 from idroserra.commands import Commands
 from idroserra.config import Config
 from idroserra.database import lock_folder
-from idroserra.errors import ConfigError, SpoolError
-from idroserra.hearing import Follower, HostHearing
+from idroserra.errors import ConfigError
+from idroserra.hearing import HostHearing
 from idroserra.ingest import Ingest
 from idroserra.journal.journal import Journal
 from idroserra.journal.notes import Author, Draft
@@ -35,7 +35,6 @@ from idroserra.store import Store, open_store
 from idroserra.store.upkeep import Upkeep
 from idroserra.update.updates import Parts as UpdateParts
 from idroserra.update.updates import Updates
-from idroserra.worker_signs import WorkerSign
 from idroserra.writer import Writer
 
 if TYPE_CHECKING:
@@ -84,7 +83,6 @@ class Service:
         self._threads: list[threading.Thread] = []
         self._stopping = threading.Event()
         self._failures: dict[str, tuple[int, str]] = {}
-        self._signs: list[WorkerSign] = []
         folder = config.data_dir
         with ExitStack() as opened:
             try:
@@ -129,7 +127,6 @@ class Service:
             self.updates = self._open_updates(opened)
             hearing = HostHearing(self.nodes, self.commands, self.live, self.updates)
             self._ingest = Ingest(self._link, self.spool, hearing)
-            self._follower = None if config.mqtt.share is None else Follower(self.spool, hearing)
             self.alarms = self._open_alarms(opened)
             self._bridge = self._new_bridge() if config.homeassistant.enabled else None
             self._opened = opened.pop_all()
@@ -148,8 +145,6 @@ class Service:
         ]
         if self._bridge is not None:
             loops.append(("home assistant", self._bridge.run))
-        if self._follower is not None:
-            loops.append(("workers", self._follower.run))
         for name, run in loops:
             thread = threading.Thread(target=self._supervise, args=(name, run), name=name)
             self._threads.append(thread)
@@ -165,8 +160,6 @@ class Service:
         self._ingest.stop()
         self.recipes.end()
         self.updates.stop()
-        if self._follower is not None:
-            self._follower.stop()
         self._upkeep.stop()
         self._writer.stop()
         for thread in self._threads:
@@ -193,18 +186,6 @@ class Service:
             "broker": {"state": self._link.state},
             "failures": self._told_failures(),
         }
-
-    def workers(self) -> list[WorkerSign]:
-        """Return what the workers of the group say of themselves; none where none is named."""
-        if self.config.mqtt.share is not None:
-            with suppress(SpoolError):  # a spool that fails has an alarm of its own
-                self._signs = self.spool.workers()
-        return self._signs
-
-    def worker_troubles(self) -> dict[str, str | None]:
-        """Return {worker: what is wrong with it now, None for nothing}."""
-        now_unix_ms = self._link.now_unix_ms()
-        return {one.name: one.trouble(now_unix_ms) for one in self.workers()}
 
     def _told_failures(self) -> dict[str, str]:
         failures = {name: why for name, (_, why) in self._failures.items()}
@@ -266,8 +247,7 @@ class Service:
         parts = Parts(
             self.nodes, self.live, self.counts, lambda: dict(self._failures), self.spool.epoch,
             lambda: self.store, self.recipes.held_reason,
-            self.updates.failed, self.updates.stopped, self.worker_troubles,
-            self.config.data_dir, self.config.site,
+            self.updates.failed, self.updates.stopped, self.config.data_dir, self.config.site,
         )
         return open_chain(self.config.alarms, parts, self._link.now_unix_ms, opened)
 

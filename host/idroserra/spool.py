@@ -3,10 +3,6 @@
 One commit (SQLite, WAL, synchronous=FULL) takes many messages; what it returns may be
 acknowledged. Identity is (node, boot_id, seq): which numbers of a boot came is part of the same
 transaction, so a process killed at any instant neither loses nor doubles a record.
-
-Several processes may commit to one file (docs/adr/0016): each looks, in its transaction, whether
-another has written since, and then takes the books from disk again. One of them is the host, which
-alone moves records to the store.
 """
 
 from __future__ import annotations
@@ -14,7 +10,6 @@ from __future__ import annotations
 import sqlite3
 import threading
 from collections.abc import Callable, Iterable, Sequence
-from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from functools import cache, partial
 from pathlib import Path
@@ -22,11 +17,10 @@ from typing import Any, NamedTuple
 
 import msgspec
 
-from idroserra import contract, worker_signs
+from idroserra import contract
 from idroserra.database import PAGE_BYTES, connect, connect_reader
 from idroserra.decode import read_records
 from idroserra.errors import SpoolError
-from idroserra.news import NEWS_SCHEMA, News, news_of, read_news
 from idroserra.receipts import (
     SCHEMA,
     Announced,
@@ -36,12 +30,11 @@ from idroserra.receipts import (
     Rejected,
     least_arrived_less_sent,
 )
-from idroserra.worker_signs import WorkerSign
 
 SHRINK_PAGES = 1_024
 ROW_RECORDS = 200  # records that wait as one row; a message may bring more
 
-_SCHEMA = SCHEMA + NEWS_SCHEMA + worker_signs.SIGNS_SCHEMA + """
+_SCHEMA = SCHEMA + """
 CREATE TABLE IF NOT EXISTS pending (
     id INTEGER PRIMARY KEY, node TEXT NOT NULL, boot_id TEXT NOT NULL,
     epoch_unix_ms INTEGER NOT NULL, leaf TEXT NOT NULL, record_count INTEGER NOT NULL,
@@ -70,7 +63,6 @@ class Committed:
 
     accepted: list[Accepted] = field(default_factory=list)
     stored_upto: dict[tuple[str, str], int] = field(default_factory=dict)
-    duplicates: int = 0
 
 
 class Pending(NamedTuple):
@@ -90,11 +82,9 @@ class Spool:
 
     def __init__(
         self, path: Path, max_mb: int = 4_096, max_rejected: int = 1_000,
-        max_unread: int = 100_000, *, worker: str | None = None,
+        max_unread: int = 100_000,
     ) -> None:
-        """Open or create the file; it never grows past max_mb. What a worker commits is news()
-        for another process, and counted as its. Raises SpoolError."""
-        self._worker = worker
+        """Open or create the file; it never grows past max_mb. Raises SpoolError."""
         self._lock = threading.RLock()
         self._read_lock = threading.Lock()
         self._arrived = threading.Event()
@@ -105,8 +95,8 @@ class Spool:
             self._database.execute(f"PRAGMA max_page_count={max_mb * 1024 * 1024 // PAGE_BYTES}")
             self._reader = connect_reader(path)
             self._receipts = Receipts(self._database, max_rejected, max_unread)
-            self._depth = self._count_pending()
-            self._version = self._read_version()
+            (self._depth,) = self._database.execute(
+                "SELECT coalesce(sum(record_count), 0) FROM pending").fetchone()
         except (OSError, sqlite3.Error) as error:
             raise SpoolError(f"{path}: {error}") from error
 
@@ -114,7 +104,6 @@ class Spool:
     def depth(self) -> int:
         """Number of records that wait for the store."""
         with self._lock:
-            self._refresh()
             return self._depth
 
     @property
@@ -141,10 +130,6 @@ class Spool:
                 else:
                     self._receipts.reject(item)
             self._take(boots, least_less_sent, committed)
-            if self._worker is not None:
-                news_of(self._database, items, committed.accepted)
-                worker_signs.count(self._database, self._worker, sum(
-                    len(one.records) for one in committed.accepted), committed.duplicates)
 
         self._transact(run)
         if committed.accepted:
@@ -226,13 +211,11 @@ class Spool:
     def epoch(self, node: str, boot_id: str) -> int | None:
         """Return the wall time at the boot's at_ms 0 once it is decided, else None."""
         with self._lock:
-            self._refresh()
             return self._receipts.epoch(node, boot_id)
 
     def stored_upto(self, node: str, boot_id: str) -> int:
         """Return the highest seq up to which nothing of the boot is outstanding."""
         with self._lock:
-            self._refresh()
             return self._receipts.stored_upto(node, boot_id)
 
     def counts(self) -> dict[str, dict[str, int]]:
@@ -242,35 +225,7 @@ class Spool:
         passed over for good. rejected counts messages, records that could not be read, and points
         the store refused: those read later are received as well."""
         with self._lock:
-            self._refresh()
             return {node: dict(counts) for node, counts in self._receipts.counts.items()}
-
-    def news(self, after: int | None) -> tuple[int, list[News]]:
-        """Return what other processes have committed since number `after`, oldest first, and the
-        number of the last; with None only that. Raises SpoolError."""
-        try:
-            with self._read_lock:
-                return read_news(self._reader, after)
-        except sqlite3.Error as error:
-            raise SpoolError(f"spool: {error}") from error
-
-    def sign_worker(self, told: WorkerSign) -> None:
-        """Say of a worker that it is there. Raises SpoolError."""
-        self._transact(partial(worker_signs.sign, self._database, told))
-
-    def workers(self) -> list[WorkerSign]:
-        """Return the last sign of every worker. Raises SpoolError."""
-        try:
-            with self._read_lock:
-                return worker_signs.read_signs(self._reader)
-        except sqlite3.Error as error:
-            raise SpoolError(f"spool: {error}") from error
-
-    def forget_worker(self, name: str) -> bool:
-        """Give a worker up for good; False where there is none. Raises SpoolError."""
-        gone: list[bool] = []
-        self._transact(lambda: gone.append(worker_signs.forget(self._database, name)))
-        return gone[0]
 
     def rejected(self, count: int = 100) -> list[Rejected]:
         """Return the newest rejected messages and records, newest first."""
@@ -300,7 +255,6 @@ class Spool:
         for (node, boot_id), of_boot in boots.items():
             taken = self._receipts.take(of_boot, least_less_sent)
             committed.stored_upto[node, boot_id] = taken.stored_upto
-            committed.duplicates += taken.duplicates
             if taken.epoch_unix_ms is None:
                 continue
             for leaf, (records, news) in taken.fresh.items():
@@ -329,39 +283,12 @@ class Spool:
         self._kept.clear()
         self._receipts.flush()
 
-    def _read_version(self) -> int:
-        return int(self._database.execute("PRAGMA data_version").fetchone()[0])
-
-    def _count_pending(self) -> int:
-        return int(self._database.execute(
-            "SELECT coalesce(sum(record_count), 0) FROM pending").fetchone()[0])
-
-    def _notice_others(self) -> None:
-        """Forget what was in memory where another process has committed since. Not in the midst
-        of a transaction of ours."""
-        version = self._read_version()
-        if version == self._version:
-            return
-        self._receipts.reload()
-        received, stored = self._database.execute(
-            "SELECT coalesce(sum(count) FILTER (WHERE name='received'), 0),"
-            " coalesce(sum(count) FILTER (WHERE name='stored'), 0) FROM counters").fetchone()
-        self._depth = int(received - stored)
-        self._version = version
-
-    def _refresh(self) -> None:
-        """Notice others where that can be seen; a disk that fails is told by the next commit."""
-        with suppress(sqlite3.Error):
-            self._notice_others()
-
     def _transact(self, run: Callable[[], None]) -> None:
         with self._lock:
             depth = self._depth
             is_committed = False
             try:
                 self._database.execute("BEGIN IMMEDIATE")
-                self._notice_others()
-                depth = self._depth
                 run()
                 self._flush()
                 self._database.execute("COMMIT")

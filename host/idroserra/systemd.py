@@ -43,25 +43,21 @@ def beat_s() -> float | None:
     return max(LEAST_BEAT_S, int(usec) / 2_000_000)
 
 
-def unit(config: Path, writable: Sequence[Path], worker: str | None = None) -> str:
-    """Return the unit that runs this installation, or a worker of it, as the present user.
+def unit(config: Path, writable: Sequence[Path]) -> str:
+    """Return the unit that runs this installation as the present user.
 
     It may write the folders of `writable` and no others, has no privileges, and is started again
     whenever it ends or is silent for a minute.
     """
     folders = " ".join(shlex.quote(str(path)) for path in writable)
-    part = ["serve"] if worker is None else ["ingest", worker]
-    start = shlex.join([sys.executable, "-m", "idroserra.cli", *part, "--config", str(config)])
-    name = "idroserra" if worker is None else f"idroserra-worker-{worker}"
-    option = "" if worker is None else f" --worker {worker}"
-    what = "host of the greenhouse" if worker is None else f"worker {worker} of the host"
+    start = shlex.join([sys.executable, "-m", "idroserra.cli", "serve", "--config", str(config)])
     return f"""\
 # Idroserra, written by `idroserra unit`. Install it:
-#   idroserra unit --config {shlex.quote(str(config))}{option} >{name}.service
-#   sudo cp {name}.service /etc/systemd/system/
-#   sudo systemctl daemon-reload && sudo systemctl enable --now {name}
+#   idroserra unit --config {shlex.quote(str(config))} >idroserra.service
+#   sudo cp idroserra.service /etc/systemd/system/
+#   sudo systemctl daemon-reload && sudo systemctl enable --now idroserra
 [Unit]
-Description=Idroserra, {what}
+Description=Idroserra, host of the greenhouse
 Wants=network-online.target
 After=network-online.target mosquitto.service influxdb.service
 StartLimitIntervalSec=0
@@ -72,7 +68,7 @@ User={getpass.getuser()}
 ExecStart={start}
 Restart=always
 RestartSec=5
-{f"WatchdogSec={WATCHDOG_S}" if worker is None else "# No watchdog: the others do its part."}
+WatchdogSec={WATCHDOG_S}
 TimeoutStopSec=30
 UMask=0077
 OOMScoreAdjust=-500

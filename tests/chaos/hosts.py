@@ -21,15 +21,13 @@ _NO_LIMIT = resource.RLIM_INFINITY
 
 
 class HostProcess:
-    """One host on one data folder, or a worker of it. start() returns when the process is there,
-    not when it works.
+    """One host on one data folder. start() returns when the process is there, not when it works.
 
     A host that ends by itself is started again, as systemd would; `ends` says why each ended.
     """
 
-    def __init__(self, folder: Path, config: dict[str, Any], worker: str | None = None) -> None:
+    def __init__(self, folder: Path, config: dict[str, Any]) -> None:
         self.folder = folder
-        self._worker = worker
         self.ends: list[str] = []
         self._clock = folder / "clock"
         self._config = config
@@ -52,7 +50,7 @@ class HostProcess:
         assert not self.is_alive(), "it runs already"
         self._is_wanted = True
         job = {"config": self._config, "clock": str(self._clock),
-               "log": str(self.folder / "host.log"), "worker": self._worker}
+               "log": str(self.folder / "host.log")}
         assert self._nursery.stdin is not None
         self._nursery.stdin.write(json.dumps(job) + "\n")
         self._nursery.stdin.flush()

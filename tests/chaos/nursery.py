@@ -1,8 +1,8 @@
 """Hosts that start in milliseconds: the host's modules are imported once, each host is a fork.
 
-One line of JSON on stdin ({"config", "clock", "log", "worker"}) starts one; "born PID" and later
+One line of JSON on stdin ({"config", "clock", "log"}) starts one; "born PID" and later
 "started" or "ended WHY" come on stdout. The clock is a file with the offset of the host's clock in
-ms. `worker` is null for the host, else the name of a worker of it.
+ms.
 """
 
 import json
@@ -16,7 +16,6 @@ from idroserra.config import load_config
 from idroserra.mqtt_link import wall_unix_ms
 from idroserra.service import Service
 from idroserra.store import influx, sqlite  # noqa: F401
-from idroserra.worker import Worker
 
 OFFSET_BYTES = 8
 
@@ -32,8 +31,7 @@ def run_host(job: dict) -> None:
     ended = threading.Event()
     signal.signal(signal.SIGTERM, lambda *_: ended.set())
     signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
-    config, worker = load_config(None, job["config"]), job["worker"]
-    service = Service(config, now_unix_ms) if worker is None else Worker(config, worker)
+    service = Service(load_config(None, job["config"]), now_unix_ms)
     service.start()
     say("started")
     ended.wait()

@@ -28,7 +28,7 @@ class Rig:
     """Start with `with`. `settle()` ends it and returns the account."""
 
     def __init__(self, folder: Path, store: str = "sqlite", *, data_dir: Path | None = None,
-                 nodes: int = 4, per_s: float = 50, linked: bool = False, workers: int = 0,
+                 nodes: int = 4, per_s: float = 50, linked: bool = False,
                  more: dict[str, Any] | None = None, **load: Any) -> None:
         self.folder = folder
         self.data_dir = data_dir or folder / "host"
@@ -42,8 +42,6 @@ class Rig:
         self._linked = linked
         self.links: dict[str, TcpLink] = {}
         self._more = more or {}
-        self._worker_count = workers
-        self.workers: list[HostProcess] = []
         self._moment = threading.Event()
         self._load = {"count": nodes, "per_s": per_s, **load}
 
@@ -59,13 +57,6 @@ class Rig:
             self.host = HostProcess(self.folder, self._config(host_port, opened))
             opened.callback(self.host.close)
             self.host.start()
-            for i in range(self._worker_count):
-                folder = self.folder / f"worker-{i}"
-                folder.mkdir()
-                worker = HostProcess(folder, self._config(host_port, opened), f"w{i}")
-                opened.callback(worker.close)
-                worker.start()
-                self.workers.append(worker)
             self.load = Load(node_port, **self._load)
             opened.enter_context(self.load)
             self._opened = opened.pop_all()
@@ -88,8 +79,6 @@ class Rig:
             "data_dir": str(self.data_dir),
             "mqtt": {"url": f"mqtt://127.0.0.1:{broker_port}", "username": "host"}, **self._more,
         }
-        if self._worker_count:
-            config["mqtt"] |= {"share": "ingest"}
         if self.database is not None:
             port = self._port("database", self.database.port, opened)
             api = "v1" if isinstance(self.database, Influxd) else "v2"
@@ -142,16 +131,14 @@ class Rig:
         return waiting is None or waiting[0] > newest
 
     def _keep_alive(self) -> None:
-        for one in (self.host, *self.workers):
-            one.keep_alive()
+        self.host.keep_alive()
 
     def settle(self) -> tuple[account.Account, dict[str, int]]:
         """End the load, wait for all of it, and compare the store with what was taken."""
         self.load.end()
         self.recover()
         wait_until(lambda: self._books()["pending"] == 0, SETTLE_S, "the spool is empty")
-        for one in (*self.workers, self.host):
-            one.stop()
+        self.host.stop()
         told, expected = self._books(), self.load.expected()
         if isinstance(self.database, Influxd):
             read = account.influx_reader(self.database)

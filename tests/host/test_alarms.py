@@ -209,18 +209,11 @@ def test_water_on_the_floor_is_an_alarm_and_a_float_in_the_tank_is_none(rig):
                                             "host_failed/ingest"),
     ({"rejected": ((T0, 3), (T0 + 60_000, 9))}, "records_rejected"),
     ({"undelivered": {"phone": "refused"}}, "not_delivered/phone"),
-    ({"workers": {"one": None, "two": "silent for 3 min"}}, "worker_down/two"),
 ])
 def test_the_hosts_own_troubles(rig, host, key):
     rig.host = host
     rig.step(2 * MINUTE_MS)
     assert rig.states() == {key: "unacknowledged"}
-
-
-def test_a_worker_without_the_broker_is_folded_into_the_brokers_alarm(rig):
-    rig.host = {"workers": {"two": "not at the broker: refused"}, "broker": "refused"}
-    rig.step(2 * MINUTE_MS)
-    assert rig.states() == {"broker_down": "unacknowledged", "worker_down/two": "suppressed"}
 
 
 @pytest.mark.parametrize(("more", "key"), [

@@ -74,7 +74,7 @@ def contents(folder):
     """Return {path: bytes} of the files of a closed data folder, without what is of restores."""
     return {path.relative_to(folder).as_posix(): path.read_bytes()
             for path in sorted(folder.rglob("*"))
-            if path.is_file() and path.name not in ("lock", "workers.lock", JOURNAL)
+            if path.is_file() and path.name not in ("lock", JOURNAL)
             and not path.relative_to(folder).as_posix().startswith(("before-", STAGING))}
 
 
@@ -98,13 +98,13 @@ def test_what_goes_in_comes_out(tmp_path):
     assert (made, kept) == (manifest, None)
     assert sorted(path.name for path in (tmp_path / "new").iterdir()) == [
         "alarms.db", "broker.key", "journal-photos", "journal.db", "lock", "notes", "state.db",
-        "store.db", "workers.lock"]
+        "store.db"]
     assert ph_values(tmp_path / "new") == [6.0] * 100
     nodes = Nodes(tmp_path / "new" / "state.db", "farm")
     assert nodes.key(NODE) == KEY
     nodes.close()
     modes = {path.stat().st_mode & 0o777 for path in (tmp_path / "new").rglob("*")
-             if path.is_file() and path.name not in ("lock", "workers.lock")}
+             if path.is_file() and path.name != "lock"}
     assert modes == {0o600}
 
 
@@ -254,7 +254,7 @@ def test_no_tar_and_half_a_tar_are_refused(tmp_path):
         (tmp_path / "bad.backup").write_bytes(body)
         with pytest.raises(BackupError):
             put_back(tmp_path / "bad.backup", tmp_path / "new")
-    assert {path.name for path in (tmp_path / "new").iterdir()} == {"lock", "workers.lock"}
+    assert {path.name for path in (tmp_path / "new").iterdir()} == {"lock"}
 
 
 def killed_at(number, run):

@@ -90,6 +90,3 @@ def test_the_unit_runs_this_installation_and_may_write_its_data_alone(tmp_path, 
     assert (service["Type"], service["WatchdogSec"]) == ("notify", "60")
     assert service["NoNewPrivileges"] == "yes"
     assert service["CapabilityBoundingSet"] == ""
-    of_worker = CliRunner().invoke(app, ["unit", "--config", str(config), "--worker", "one"])
-    assert f"idroserra.cli ingest one --config {config}\n" in of_worker.stdout
-    assert "WatchdogSec" not in of_worker.stdout

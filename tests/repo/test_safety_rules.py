@@ -12,8 +12,7 @@ from idro.protocol.settings_table import SETTINGS
 # These record and make safe what nobody expected, then go on. Nothing else catches everything.
 SUPERVISORS = {
     "firmware/idro/safety/supervisor.py": "restarts a task of the node",
-    "host/idroserra/service.py": "restarts a worker of the host",
-    "host/idroserra/worker.py": "a message it failed on is rejected when it runs again",
+    "host/idroserra/service.py": "restarts a thread of the host",
 }
 # These stand where the interpreter stands, which prints any traceback and goes on.
 INTERPRETERS = {

@@ -5,7 +5,6 @@ import os
 import sqlite3
 import subprocess
 import sys
-import time
 
 import paho.mqtt.publish as publish
 import pytest
@@ -16,7 +15,6 @@ from idroserra.config import AccessConfig
 from idroserra.doctor_broker import is_junk
 from idroserra.nodes import Nodes
 from idroserra.spool import Spool
-from idroserra.worker_signs import WorkerSign
 
 
 @pytest.fixture
@@ -94,26 +92,6 @@ def test_records_that_wait_are_counted(examine, mosquitto, tmp_path):
     code, checks = examine(mosquitto.port)
     assert code == 0
     assert "0 records wait" in checks["spool"]["found"]
-
-
-def test_a_dead_worker_is_found_and_what_to_do(examine, mosquitto, tmp_path):
-    spool = Spool(tmp_path / "data" / "spool.db", worker="two")
-    group = 'share = "ingest"\n'
-    assert not [name for name in examine(mosquitto.port)[1] if name.startswith("worker")]
-    assert examine(mosquitto.port, group)[1]["workers"]["state"] == "ok"
-    now = time.time_ns() // 1_000_000
-    for name, ago_ms, state in (("one", 0, "connected"), ("three", 300_000, "stopped"),
-                                ("two", 300_000, "connected")):
-        spool.sign_worker(WorkerSign(name, now, now - ago_ms, state, 0))
-    code, checks = examine(mosquitto.port, group)
-    assert code == 0  # nothing is lost
-    assert checks["worker one"]["found"] == "takes records, 0 so far"
-    assert checks["worker three"]["found"] == "was stopped 5 min ago"
-    dead = checks["worker two"]
-    assert (dead["state"], dead["found"]) == (
-        "warn", "silent for 5 min: it was killed, or hangs")
-    assert "`idroserra ingest --config FILE two`" in dead["advice"]
-    spool.close()
 
 
 @pytest.mark.parametrize(("more", "state", "found"), [

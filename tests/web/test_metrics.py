@@ -14,7 +14,6 @@ from idroserra import contract
 from idroserra.metrics.names import SERIES
 from idroserra.metrics.nodes import NodeSeries
 from idroserra.nodes import Node
-from idroserra.worker_signs import WorkerSign
 
 NODE = {"site": "test", "node": "idro-a"}
 
@@ -105,31 +104,6 @@ def test_a_reading_that_is_too_old_has_an_age_and_no_number():
     assert found["idroserra_reading_stale", "reservoir", "temp_c"] == 0
     assert found["idroserra_temperature_celsius", "reservoir", None] == 20
     assert not {name for name, *_ in found} & {"idroserra_ph", "idroserra_reading_fault"}
-
-
-def test_workers_are_told_each(tmp_path, mosquitto, eventually):
-    host = Host(tmp_path / "host", mosquitto.port, eventually, more={
-        "mqtt": {"url": f"mqtt://127.0.0.1:{mosquitto.port}", "share": "ingest"},
-        "alarms": {"rules": {"worker_down": {"on_delay_s": 0}}}})
-    try:
-        now = time.time_ns() // 1_000_000
-        for name, ago_ms, state in (("one", 0, "connected"), ("three", 9_000, "stopped"),
-                                    ("two", 300_000, "connected")):
-            host.service.spool.sign_worker(WorkerSign(name, now, now - ago_ms, state, 1_500))
-        found = scraped(host)
-        up = {name: found[series("worker_up", worker=name)] for name in ("one", "two", "three")}
-        assert up == {"one": 1, "two": 0, "three": 0}
-        seen = found[series("worker_last_seen_timestamp_seconds", worker="two")]
-        assert seen == pytest.approx(now / 1_000 - 300, abs=0.01)
-        assert found[series("worker_behind_seconds", worker="one")] == 1.5
-        for result in ("received", "duplicate"):
-            assert found[series("worker_records_total", worker="one", result=result)] == 0
-        check_with_promtool(host.client.get("/metrics").content)
-        down = series("alarm", site="test", node="", part="two", rule="worker_down",
-                      priority="low", state="unacknowledged")
-        eventually(lambda: down in scraped(host), 30, "the alarm of the dead worker")
-    finally:
-        host.stop()
 
 
 def test_every_quantity_has_a_series_of_its_own():

@@ -137,14 +137,8 @@ def _update_stopped(_rule: Rule, facts: Facts, _is_active: IsActive) -> Iterator
         yield board_class, True, f"Of {board_class}: {why}."
 
 
-def _worker_down(_rule: Rule, facts: Facts, _is_active: IsActive) -> Iterator[Host]:
-    for name, trouble in facts.workers.items():
-        yield name, trouble is not None, f"Worker {name}: {trouble}."
-
-
 _HOST_WATCHES: dict[str, Callable[[Rule, Facts, IsActive], Iterable[Host]]] = {
     "broker_down": _broker_down, "store_down": _store_down, "spool_down": _spool_down,
     "thread_failed": _thread_failed, "disk_low": _disk_low, "rejected": _rejected,
-    "host_clock": _host_clock, "undelivered": _undelivered,
-    "update_stopped": _update_stopped, "worker_down": _worker_down,
+    "host_clock": _host_clock, "undelivered": _undelivered, "update_stopped": _update_stopped,
 }

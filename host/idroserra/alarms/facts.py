@@ -79,4 +79,3 @@ class Facts:
     undelivered: Mapping[str, str] = field(default_factory=dict)  # {target: why}
     nodes: tuple[NodeFacts, ...] = ()
     updates_stopped: Mapping[str, str] = field(default_factory=dict)  # {board class: why}
-    workers: Mapping[str, str | None] = field(default_factory=dict)  # {worker: what is wrong}

@@ -23,7 +23,7 @@ REJECTED_KEPT = 1_500
 class Parts(NamedTuple):
     """What the lookout asks. counts: Service.counts(); failures: {thread: (unix_ms, why)}; epoch:
     of a boot, None before it is decided; recipe_held: why a node's recipe is held; update_failed,
-    updates_stopped: Updates.failed() and stopped(); workers: {worker: what is wrong with it}."""
+    updates_stopped: Updates.failed() and stopped()."""
 
     nodes: Nodes
     live: Live
@@ -34,7 +34,6 @@ class Parts(NamedTuple):
     recipe_held: Callable[[str], str | None]
     update_failed: Callable[[str], str | None]
     updates_stopped: Callable[[], Mapping[str, str]]
-    workers: Callable[[], Mapping[str, str | None]]
     data_dir: Path
     site: str
 
@@ -72,7 +71,7 @@ class Lookout:
             parts.failures(), self._disk_mb(now_unix_ms), tuple(self._rejected),
             undelivered,
             tuple(self._node(node, now_unix_ms, left_pct(node.node)) for node in nodes),
-            parts.updates_stopped(), parts.workers(),
+            parts.updates_stopped(),
         )
 
     def _node(self, node: Node, now_unix_ms: int, left_pct: Mapping[str, float]) -> NodeFacts:

@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import Any
 
 from idroserra.backups.archive import BackupError, Manifest, read_manifest, unpack
-from idroserra.database import WORKERS_LOCK, lock_folder
+from idroserra.database import lock_folder
 
 JOURNAL = "restore.journal"
 STAGING = "restore.new"
@@ -32,15 +32,10 @@ def restore(
     """Put the archive into the data folder; return what it was and where the old files are.
 
     Raises BackupError; before it is sure of the archive nothing in the folder has changed."""
-    lock = None
     try:
         lock = lock_folder(folder)
-        workers = lock_folder(folder, WORKERS_LOCK)
     except BlockingIOError:
-        if lock is not None:
-            lock.close()
-        who = "a host is" if lock is None else "workers are"
-        raise BackupError(f"{folder}: {who} running on it; stop them first") from None
+        raise BackupError(f"{folder}: a host is running on it; stop it first") from None
     except OSError as error:
         raise BackupError(f"{folder}: {error.strerror or error}") from error
     try:
@@ -56,7 +51,6 @@ def restore(
     except OSError as error:
         raise BackupError(f"{error.filename or folder}: {error.strerror or error}") from error
     finally:
-        workers.close()
         lock.close()
     return manifest, kept if has_old else None
 

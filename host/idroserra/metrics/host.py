@@ -13,7 +13,6 @@ from idroserra.alarms.machine import STATES
 from idroserra.alarms.rule import PRIORITIES
 from idroserra.metrics.names import PREFIX
 from idroserra.service import Service
-from idroserra.worker_signs import STOPPED
 
 # Counters of the spool, as the label `result` says them; `rejected` counts messages, not records.
 RESULTS = {"received": "received", "stored": "stored", "duplicates": "duplicate", "lost": "lost"}
@@ -32,7 +31,6 @@ def host_series(service: Service) -> Iterator[Metric]:
     yield _one("failed_threads", "Threads of the host that failed and were started again.",
                len(counts["failures"]))
     yield from _ingest(counts)
-    yield from _workers(service)
     yield from _alarms(service)
 
 
@@ -52,31 +50,6 @@ def _ingest(counts: dict[str, Any]) -> Iterator[Metric]:
     rejected.add_metric(("",), counts["rejected"] - of_nodes)  # on topics that are no node's
     yield records
     yield rejected
-
-
-def _workers(service: Service) -> Iterator[Metric]:
-    labels = ("worker",)
-    up = GaugeMetricFamily(
-        f"{PREFIX}_worker_up", "1 while a worker takes records; 0 for a silent or stopped one, "
-        "one without the broker, or far behind.", labels=labels)
-    seen = GaugeMetricFamily(
-        f"{PREFIX}_worker_last_seen_timestamp_seconds", "When a worker last gave a sign of life.",
-        labels=labels)
-    behind = GaugeMetricFamily(
-        f"{PREFIX}_worker_behind_seconds", "How long the oldest message in its hand had waited.",
-        labels=labels)
-    records = CounterMetricFamily(
-        f"{PREFIX}_worker_records", "Records that a worker took: new ones, and ones that had come "
-        "before.", labels=("worker", "result"))
-    troubles = service.worker_troubles()
-    for one in service.workers():
-        label = (one.name,)
-        up.add_metric(label, one.state != STOPPED and troubles.get(one.name) is None)
-        seen.add_metric(label, one.seen_unix_ms / 1_000)
-        behind.add_metric(label, one.behind_ms / 1_000)
-        records.add_metric((one.name, "received"), one.records)
-        records.add_metric((one.name, "duplicate"), one.duplicates)
-    yield from (up, seen, behind, records)
 
 
 def _alarms(service: Service) -> Iterator[Metric]:
