@@ -95,8 +95,8 @@ class Spool:
             self._database.execute(f"PRAGMA max_page_count={max_mb * 1024 * 1024 // PAGE_BYTES}")
             self._reader = connect_reader(path)
             self._receipts = Receipts(self._database, max_rejected, max_unread)
-            (self._depth,) = self._database.execute(
-                "SELECT coalesce(sum(record_count), 0) FROM pending").fetchone()
+            self._depth = int(self._database.execute(
+                "SELECT coalesce(sum(record_count), 0) FROM pending").fetchone()[0])
         except (OSError, sqlite3.Error) as error:
             raise SpoolError(f"{path}: {error}") from error
 

@@ -1,6 +1,8 @@
 """The spool: exactly once, whatever comes twice, late, never, or on a full disk."""
 
 import random
+import sqlite3
+from contextlib import closing
 
 import pytest
 from hypothesis import given, settings
@@ -222,6 +224,23 @@ def test_a_full_spool_takes_nothing_says_so_and_resumes_alone(tmp_path):
     assert spool.state == "ok"
     assert spool.counts()[NODE]["received"] == taken + 20
     assert seqs_of(spool) == list(range(taken + 1, taken + 21))
+    spool.close()
+
+
+def test_the_spool_of_a_release_with_workers_opens(tmp_path):
+    path = tmp_path / "spool.db"
+    spool = Spool(path)
+    spool.commit([telemetry([1, 2])])
+    spool.close()
+    with closing(sqlite3.connect(path)) as older:
+        older.executescript(
+            "CREATE TABLE news (id INTEGER PRIMARY KEY AUTOINCREMENT, records BLOB NOT NULL);"
+            "CREATE TABLE workers (name TEXT PRIMARY KEY, seen_unix_ms INTEGER NOT NULL);"
+            "INSERT INTO news (records) VALUES ('[]'); INSERT INTO workers VALUES ('one', 1);")
+    spool = Spool(path)
+    assert spool.depth == 2
+    assert spool.commit([telemetry([2, 3])]).stored_upto == {(NODE, "b1"): 3}
+    assert seqs_of(spool) == [1, 2, 3]
     spool.close()
 
 
