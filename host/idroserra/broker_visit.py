@@ -12,6 +12,7 @@ from paho.mqtt.enums import CallbackAPIVersion
 
 from idroserra.config import MqttConfig
 from idroserra.mqtt_link import identify
+from idroserra.paho_client import stop_client
 
 CONNECT_S = 5.0
 LISTEN_S = 1.0
@@ -48,8 +49,7 @@ class Visit:
             for topic in sorted(filter(clears, self.retained)):
                 client.publish(topic, b"", qos=1, retain=True).wait_for_publish(CONNECT_S)
                 self.cleared.append(topic)
-        client.disconnect()
-        client.loop_stop()
+        stop_client(client)
 
     def _on_connect(
         self, client: mqtt.Client, userdata: Any, flags: Any, reason: Any, properties: Any

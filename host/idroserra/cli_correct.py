@@ -9,12 +9,11 @@ import typer
 
 from idroserra.cli_ask import AsJson, NodeName, Url, ask, check_done, litres_of
 from idroserra.cli_correct_board import correct_at_board
-from idroserra.cli_correct_hand import Pour, correct_by_hand
+from idroserra.cli_correct_hand import correct_by_hand
 from idroserra.errors import ConfigError
 from idroserra.host_client import DEFAULT_URL, HostClient
 from idroserra.web.display import plain_name
 
-DOSERS = ("ph_down", "ph_up")
 _STOCKS = {"ph_down": "h3po4_10pct", "ph_up": "khco3_1M"}
 # CO2 leaves while somebody pours, and no bottle is exactly what its label says.
 _SPARE = 1.15
@@ -50,21 +49,21 @@ def correct(
 
     Ends with 0 once the target is reached, else with 1 and the reason.
     """
-    if doser not in DOSERS:
-        raise ConfigError("command line", "--doser", f"{doser!r} is none of {', '.join(DOSERS)}")
+    if doser not in _STOCKS:
+        raise ConfigError("command line", "--doser", f"{doser!r} is none of {', '.join(_STOCKS)}")
     client = HostClient(url)
     found = client.node(node)
     if total_ml is None:
         total_ml = _computed_ml(found, doser, target, alkalinity_meq_l, stock)
         typer.echo(f"{node}: at most {total_ml:.0f} ml of {plain_name(doser)}", err=as_json)
+    args = {"actuator": doser, "target_milli_ph": round(target * 1_000),
+            "volume_ul": round(total_ml * 1_000)}
     if by_hand or found["has_button"] is False:
         if not by_hand:
             typer.echo(f"{node}: this board has no button, so the steps are poured by hand",
                        err=as_json)
-        correct_by_hand(client, found, Pour(doser, target, total_ml), mixing_s, as_json=as_json)
+        correct_by_hand(client, found, args, mixing_s, as_json=as_json)
         return
-    args = {"actuator": doser, "target_milli_ph": round(target * 1_000),
-            "volume_ul": round(total_ml * 1_000)}
     correct_at_board(client, found, args, as_json=as_json)
 
 

@@ -13,11 +13,13 @@ from typing import TypeVar
 
 import typer
 
-from idroserra.cli_provision_options import BROKER_VARIABLE, PASSWORD_VARIABLE
+from idroserra.cli_provision_options import BROKER_VARIABLE, PASSWORD_VARIABLE, ProvisionJob
 from idroserra.config import load_config
 from idroserra.errors import ConfigError
 from idroserra.lan.names import is_address, own_names
+from idroserra.line.line import Line
 from idroserra.provision import values
+from idroserra.provision.line_values import line_of, port_of
 from idroserra.provision.nvs import ID, UPDATE_KEYS, Stored, Value
 from idroserra.provision.session import Board
 
@@ -28,7 +30,7 @@ WIFI_PASSWORD = "--wifi-password-file or --wifi-open"
 
 @dataclass(frozen=True)
 class Given:
-    """What the command line says. None: not said."""
+    """What the command line and the host's configuration say, checked. None: not said."""
 
     node_id: str | None
     ssid: bytes | None
@@ -37,25 +39,28 @@ class Given:
     broker: values.Broker | None
     broker_password: bytes | None = field(repr=False)
     may_be_public: bool
-    tls_port: int | None = None  # of this host's line, where it has one
+    line: Line | None  # of this host, where it has one and the board shall use it
+    tls_port: int | None
+    update_keys: dict[str, Value]
 
 
-def take(
-    node_id: str | None, ssid: str | None, password_file: Path | None, broker: str | None,
-    broker_password_file: Path | None, *, is_open: bool, may_be_public: bool,
-    tls_port: int | None = None,
-) -> Given:
+def take(job: ProvisionJob) -> Given:
     """Return what the options and the environment say, checked. Raises ConfigError."""
+    line = None if job.plain else line_of(load_config(job.config).data_dir)
+    tls_port = None if line is None else port_of(line)
     return Given(
-        None if node_id is None else values.node_id(node_id),
-        None if ssid is None else values.ssid(ssid),
-        _secret_of(password_file, PASSWORD_VARIABLE, values.wifi_password),
-        is_open,
-        None if broker is None else values.broker(
-            broker, may_be_public=may_be_public, tls_port=tls_port),
-        _secret_of(broker_password_file, BROKER_VARIABLE, values.broker_password),
-        may_be_public,
-        tls_port,
+        node_id=None if job.node_id is None else values.node_id(job.node_id),
+        ssid=None if job.wifi_ssid is None else values.ssid(job.wifi_ssid),
+        wifi_password=_secret_of(job.wifi_password_file, PASSWORD_VARIABLE, values.wifi_password),
+        is_open=job.wifi_open,
+        broker=None if job.broker is None else values.broker(
+            job.broker, may_be_public=job.allow_public_broker, tls_port=tls_port),
+        broker_password=_secret_of(
+            job.broker_password_file, BROKER_VARIABLE, values.broker_password),
+        may_be_public=job.allow_public_broker,
+        line=line,
+        tls_port=tls_port,
+        update_keys=_update_keys(job.update_key, job.config),
     )
 
 
@@ -85,7 +90,7 @@ def _secret_of(
     return None if not text else check(text)
 
 
-def update_keys(paths: list[Path] | None, config: Path | None) -> dict[str, Value]:
+def _update_keys(paths: list[Path] | None, config: Path | None) -> dict[str, Value]:
     """Return the keys of releases that the board shall have, {} where nobody named any.
 
     Those of the host's configuration where there is no option. Raises ConfigError."""

@@ -19,6 +19,7 @@ from paho.mqtt.enums import CallbackAPIVersion
 from idro.protocol import messages_host
 from idroserra import contract
 from idroserra.errors import HostError
+from idroserra.paho_client import stop_client
 
 _FORMS: dict[str, tuple[Callable[[Any], bytes], Callable[[bytes], Any]]] = {
     "telemetry": (messages_host.pack_telemetry, messages_host.unpack_telemetry),
@@ -72,8 +73,7 @@ class HistorySender:
         self._flush()
         while not self._window.empty():
             self._await_oldest()
-        self._client.disconnect()
-        self._client.loop_stop()
+        stop_client(self._client)
 
     def _flush(self) -> None:
         waiting, self._waiting = self._waiting, None

@@ -24,6 +24,7 @@ from idroserra import contract
 from idroserra.config import MqttConfig
 from idroserra.mqtt_reader import MAX_PACKET_BYTES, Reader
 from idroserra.mqtt_wire import DISCONNECT, Splitter, WireError, publish, refusal
+from idroserra.paho_client import stop_client
 
 HOST_STATUS_TOPIC = f"{contract.PREFIX}/host/up/status"
 UP_FILTER = f"{contract.PREFIX}/+/up/#"
@@ -133,8 +134,7 @@ class Link:
                 self._out_state = "lost while stopping"
         self._out_state = "stopping"
         self._reader.stop()
-        self._client.disconnect()
-        self._client.loop_stop()
+        stop_client(self._client)
         self._in_state = self._out_state = "stopped"
 
     def ack(self, messages: Iterable[Arrived]) -> None:

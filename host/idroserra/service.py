@@ -108,8 +108,8 @@ class Service:
             self.access = self._open_access(opened)
             self.journal = self._open_journal(opened)
             self.commands = Commands(
-                folder / "state.db", self.nodes, self.live, self._link, self.spool.epoch,
-                self.access.audit.add,
+                folder / "state.db", nodes=self.nodes, live=self.live, link=self._link,
+                epoch_unix_ms=self.spool.epoch, note=self.access.audit.add,
             )
             opened.callback(self.commands.close)
             self.calibrations = Calibrations(
@@ -222,8 +222,9 @@ class Service:
             self.journal.add(draft, Author("host", "host"), "host")
 
         parts = UpdateParts(
-            self.nodes, self.commands, self._link, lambda: self.store,
-            lambda: self.alarms.alarms.all(), jot, self.access.audit.add)
+            nodes=self.nodes, commands=self.commands, link=self._link,
+            store=lambda: self.store, standing=lambda: self.alarms.alarms.all(), jot=jot,
+            note=self.access.audit.add)
         try:
             updates = Updates(self.config, parts)
         except (OSError, sqlite3.Error) as error:
@@ -235,8 +236,9 @@ class Service:
         """Return what tells Home Assistant."""
         from idroserra.homeassistant.bridge import Bridge
 
-        return Bridge(self.config, self.nodes, self.live, self.commands, self.alarms,
-                      self.access.audit.add, self._page_url)
+        return Bridge(
+            self.config, nodes=self.nodes, live=self.live, commands=self.commands,
+            alarms=self.alarms, note=self.access.audit.add, page_url=self._page_url)
 
     def _page_url(self) -> str | None:
         """Return where people reach the page from other machines, None where they do not."""
@@ -245,9 +247,11 @@ class Service:
     def _open_alarms(self, opened: ExitStack) -> AlarmChain:
         """Return the alarm chain over the parts of this host. Raises ConfigError."""
         parts = Parts(
-            self.nodes, self.live, self.counts, lambda: dict(self._failures), self.spool.epoch,
-            lambda: self.store, self.recipes.held_reason,
-            self.updates.failed, self.updates.stopped, self.config.data_dir, self.config.site,
+            nodes=self.nodes, live=self.live, counts=self.counts,
+            failures=lambda: dict(self._failures), epoch=self.spool.epoch,
+            store=lambda: self.store, recipe_held=self.recipes.held_reason,
+            update_failed=self.updates.failed, updates_stopped=self.updates.stopped,
+            data_dir=self.config.data_dir, site=self.config.site,
         )
         return open_chain(self.config.alarms, parts, self._link.now_unix_ms, opened)
 

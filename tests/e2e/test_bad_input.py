@@ -14,6 +14,7 @@ from paho.mqtt.enums import CallbackAPIVersion
 
 from idroserra.access.local import token_for
 from idroserra.host_client import HostClient
+from idroserra.paho_client import stop_client
 from waiting import wait_until
 
 NODE = "idro-one"
@@ -39,8 +40,7 @@ def test_a_malformed_message_is_kept_with_its_reason_and_holds_up_nobody(tmp_pat
             sent = client.publish(f"idro/v1/{NODE}/up/telemetry", payload, qos=1)
             sent.wait_for_publish(60)
             assert sent.is_published()
-        client.disconnect()
-        client.loop_stop()
+        stop_client(client)
         wait_until(lambda: len(house.rejected()) == len(BAD_TELEMETRY), 30, "all are refused")
         assert {topic for topic, _ in house.rejected()} == {f"idro/v1/{NODE}/up/telemetry"}
         for expected in BAD_TELEMETRY.values():

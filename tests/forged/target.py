@@ -17,6 +17,7 @@ from relay import Relay
 
 from idroserra import boards, image
 from idroserra.broker import Broker
+from idroserra.paho_client import stop_client
 from idrosim import process
 from waiting import wait_until
 
@@ -71,8 +72,7 @@ class Target:
 
     def __exit__(self, *_: object) -> None:
         self._node.stop()
-        self._client.disconnect()
-        self._client.loop_stop()
+        stop_client(self._client)
         self.relay.__exit__()
         self._broker.stop()
 

@@ -5,6 +5,7 @@ import threading
 import paho.mqtt.client as paho
 
 from idro.protocol import messages, messages_host, topics
+from idroserra.paho_client import stop_client
 
 
 class FarHost:
@@ -29,8 +30,7 @@ class FarHost:
         self._client.loop_start()
 
     def close(self):
-        self._client.disconnect()
-        self._client.loop_stop()
+        stop_client(self._client)
 
     def send(self, node, leaf, payload):
         self._client.publish(topics.down(node, leaf), payload, qos=1)

@@ -13,6 +13,7 @@ import paho.mqtt.client as mqtt
 
 from idroserra.broker import find_mosquitto, free_port
 from idroserra.line import line
+from idroserra.paho_client import stop_client
 from waiting import wait_until
 
 NODES = ("idro-one", "idro-two")
@@ -118,8 +119,7 @@ class Client:
         self._client.publish(topic, payload, qos=1, retain=retain)
 
     def close(self) -> None:
-        self._client.disconnect()
-        self._client.loop_stop()
+        stop_client(self._client)
 
 
 def trusting(

@@ -17,6 +17,7 @@ import paho.mqtt.client as mqtt
 
 from idro.protocol import messages, messages_host, topics
 from idro.protocol.messages import AS_FLASHED, Ack, Batch, ConfigReport, EventRecord, Info, Record
+from idroserra.paho_client import stop_client
 
 WINDOW = 4
 BATCH = 10
@@ -62,8 +63,7 @@ class NodeClient:
             self._stopping = True
             self._changed.notify_all()
         self._thread.join(60)
-        self._client.disconnect()
-        self._client.loop_stop()
+        stop_client(self._client)
 
     def taken_upto(self) -> int:
         """Return the highest seq the broker has taken."""

@@ -8,6 +8,7 @@ import paho.mqtt.client as mqtt
 import pytest
 
 from idroserra.broker import Broker, BrokerError, free_port
+from idroserra.paho_client import stop_client
 from waiting import wait_until
 
 WAIT_S = 60
@@ -40,8 +41,7 @@ class Client:
         assert sent.is_published()
 
     def close(self) -> None:
-        self._client.disconnect()
-        self._client.loop_stop()
+        stop_client(self._client)
 
 
 @pytest.fixture(params=["mosquitto", "amqtt"])

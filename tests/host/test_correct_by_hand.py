@@ -6,12 +6,12 @@ from hypothesis import strategies as st
 
 from idro.safety.correction import Correction
 from idroserra.cli_chem_fill import fill_ml
-from idroserra.cli_correct_hand import REACHED_PH, SMALLEST_ML, Pour
 from idroserra.errors import ConfigError
+from idroserra.manual_correction import REACHED_PH, SMALLEST_ML, ManualCorrection
 
 
 def pour(total_ml=400.0, ml_per_ph=330.0, doser="ph_down", target=5.9):
-    return Pour(doser, target, total_ml, ml_per_ph)
+    return ManualCorrection(doser, target, total_ml, ml_per_ph)
 
 
 def test_half_of_what_is_left_and_half_of_the_need():
@@ -68,6 +68,27 @@ def test_small_steps_that_cannot_be_felt_are_not_judged():
     for _ in range(3):
         one.poured(6.0, 5.0)
     assert one.verdict(6.0) is None
+
+
+def test_one_step_without_a_response_or_with_the_wrong_one_is_a_warning():
+    one = pour()
+    one.poured(7.8, 60.0)
+    assert one.warning(7.5) is None
+    assert one.warning(7.79) == "No response: 0.18 pH were expected, 0.01 seen"
+    assert "wrong way, from 7.80 to 8.00" in one.warning(8.0)
+    one.poured(6.0, 5.0)  # too small a step to be felt
+    assert one.warning(6.0) is None
+
+
+def test_it_ends_at_the_target_or_without_a_step_to_give():
+    one = pour(total_ml=10.0)
+    assert one.verdict(7.8) is None
+    assert not one.is_reached(7.8)
+    one.poured(7.8, 9.9)
+    assert one.step_ml(7.7) == 0
+    assert one.verdict(7.7) == "all of the volume was given, and the pH is 7.70"
+    assert one.is_reached(5.95)
+    assert one.verdict(5.95) is None
 
 
 def test_the_ml_are_those_of_the_chemistry():

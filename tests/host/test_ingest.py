@@ -17,6 +17,7 @@ from idroserra.ingest import Ingest
 from idroserra.live import Live
 from idroserra.mqtt_link import Arrived, Link
 from idroserra.nodes import Nodes
+from idroserra.paho_client import stop_client
 from idroserra.service import Service
 from idroserra.spool import Spool
 from idroserra.update.updates import Parts, Updates
@@ -236,5 +237,5 @@ def test_a_record_is_not_kept_waiting_by_a_line_that_naps(
     for seq in (1, 2, 3):
         node.publish(f"idro/v1/{NODE}/up/telemetry", telemetry(seq), qos=1)
         eventually(lambda seq=seq: service.spool.stored_upto(NODE, "b1") == seq, 10, "it is safe")
-    node.loop_stop()
+    stop_client(node)
     service.stop()

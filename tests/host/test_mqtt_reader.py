@@ -18,6 +18,7 @@ from idroserra import mqtt_link, mqtt_reader
 from idroserra.broker import find_mosquitto, free_port
 from idroserra.config import MqttConfig
 from idroserra.mqtt_link import Arrived, Link, Piece
+from idroserra.paho_client import stop_client
 from waiting import wait_until
 
 KEY = bytes(range(32))
@@ -179,7 +180,7 @@ def test_what_waits_is_bounded_in_bytes_too(mosquitto, monkeypatch):
             link.release(len(came.data))
     link.ack(found)
     assert link._connection == 1
-    sender.loop_stop()
+    stop_client(sender)
     link.stop()
 
 
@@ -222,5 +223,5 @@ def test_a_line_that_naps_brings_the_first_at_once_the_rest_when_asked_or_much(
     assert len(link.unpack(link.inbox.get(timeout=120))) == 1
     publish(40, size=10_000)
     assert len(link.unpack(link.inbox.get(timeout=120))) > 10
-    publish.client.loop_stop()
+    stop_client(publish.client)
     link.stop()

@@ -18,6 +18,7 @@ from node_client import NodeClient
 
 from idroserra.config import load_config
 from idroserra.errors import ConfigError
+from idroserra.paho_client import stop_client
 from idroserra.service import Service
 from idroserra.store.sqlite import SqliteStore
 
@@ -100,8 +101,7 @@ def test_the_host_says_online_and_offline(tmp_path, mosquitto, eventually):
     eventually(lambda: said[-1:] == [b"online"], 10, "the host says online")
     service.stop()
     eventually(lambda: said[-1:] == [b"offline"], 10, "the host says offline")
-    listener.disconnect()
-    listener.loop_stop()
+    stop_client(listener)
 
 
 def test_nonsense_is_counted_kept_and_holds_nothing_up(service, node, eventually):
@@ -129,8 +129,7 @@ def test_nonsense_is_counted_kept_and_holds_nothing_up(service, node, eventually
     eventually(lambda: {item.reason.split(":")[0] for item in service.spool.rejected()} == {
         "at_ms", "seq", "telemetry", "topic"}, 10, "each with its reason")
     assert counts(service)["rejected"] >= 3
-    stranger.disconnect()
-    stranger.loop_stop()
+    stop_client(stranger)
 
 
 def test_a_stranger_is_seen_but_not_adopted(service, mosquitto, eventually):

@@ -7,6 +7,7 @@ import pytest
 from simulated_board import START_UNIX_MS, make_job
 
 from idroserra import boards, image
+from idroserra.paho_client import stop_client
 from idrosim import process
 
 
@@ -107,7 +108,7 @@ def test_what_is_sent_is_counted_below_the_firmware(tmp_path, power, eventually,
     eventually(lambda: len(seen) == count(), 60, "what it sent until its end")
     assert {boot_id for boot_id, _ in seen} == set(node.sent())
     assert max(seq for _, seq in seen) == next(iter(node.sent().values()))[0]
-    client.loop_stop()
+    stop_client(client)
 
 
 def test_without_micropython_the_error_says_how_to_get_it(tmp_path, monkeypatch):

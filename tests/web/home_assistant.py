@@ -10,6 +10,8 @@ import threading
 import paho.mqtt.client as mqtt
 from paho.mqtt.enums import CallbackAPIVersion
 
+from idroserra.paho_client import stop_client
+
 UNITS = {
     "ph": {None}, "conductivity": {"S/cm", "mS/cm", "μS/cm"}, "temperature": {"°C", "°F", "K"},
     "humidity": {"%"}, "pressure": {"Pa", "hPa", "kPa", "bar"}, "carbon_dioxide": {"ppm"},
@@ -58,8 +60,7 @@ class HomeAssistant:
         self._client.publish("homeassistant/status", b"online", qos=1).wait_for_publish(60)
 
     def close(self):
-        self._client.disconnect()
-        self._client.loop_stop()
+        stop_client(self._client)
 
     def _on_message(self, client, userdata, message):
         if message.topic.endswith("/set") or message.topic == "homeassistant/status":

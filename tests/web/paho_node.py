@@ -14,6 +14,7 @@ import paho.mqtt.client as mqtt
 from paho.mqtt.enums import CallbackAPIVersion
 
 from idro.protocol import messages, messages_host, settings, topics
+from idroserra.paho_client import stop_client, stop_loop
 
 BOOT_ID = "7f3a11aa"
 UPTIME_MS = 2 * 86_400_000
@@ -111,13 +112,12 @@ class PahoNode:
 
     def leave(self):
         """Go away without a word, as a power cut would: the broker speaks the last will."""
-        self._client.loop_stop()
+        stop_loop(self._client)
         self._client.socket().close()
 
     def close(self):
         """Hang up."""
-        self._client.disconnect()
-        self._client.loop_stop()
+        stop_client(self._client)
 
     def _batch(self, records):
         return messages.Batch(BOOT_ID, self._boot_unix_ms, self.at_ms, 1, records)

@@ -41,6 +41,7 @@ from idroserra.homeassistant.discovery import (
 from idroserra.live import Live, Subscription
 from idroserra.mqtt_link import KEEPALIVE_S, RECONNECT_S, identify, wall_unix_ms
 from idroserra.nodes import Node, Nodes
+from idroserra.paho_client import stop_client
 from idroserra.web.words import event_text, reason_text
 
 SETTABLE = (DOSING, *(slider.key for slider in SLIDERS))
@@ -92,8 +93,7 @@ class Bridge:
                 self._step(heard)
         finally:
             self._live.unsubscribe(heard)
-            self._client.disconnect()
-            self._client.loop_stop()
+            stop_client(self._client)
 
     def stop(self) -> None:
         """End run() soon."""
