@@ -1,4 +1,4 @@
-"""What is made of what nodes say beside their records, and of records that are news.
+"""Dispatches non-record messages (info, status, ack) and publishes new records to live subscribers.
 
 The host keeps the registry, answers commands and shows; a worker that only helps with the records
 keeps when boots began, and leaves the rest to the host.
@@ -11,15 +11,15 @@ import threading
 import time
 from collections.abc import Mapping
 from contextlib import suppress
-from typing import Protocol
 
 from idroserra import contract
 from idroserra.commands import Commands
 from idroserra.errors import SpoolError
+from idroserra.ingest_handler import LastMessage
 from idroserra.live import Live
 from idroserra.mqtt_link import Arrived, Link
 from idroserra.news import NEWS_RECORDS
-from idroserra.nodes import Nodes, Sign
+from idroserra.nodes import Nodes
 from idroserra.receipts import Announced
 from idroserra.spool import Accepted, Item, Spool
 from idroserra.update.updates import Updates
@@ -31,27 +31,8 @@ FOLLOW_S = 0.25
 _log = logging.getLogger("idroserra")
 
 
-class Hearing(Protocol):
-    """What the ingest calls, in its thread."""
-
-    def connected(self) -> None:
-        """The line to the broker came up."""
-
-    def tick(self, oldest_unix_ms: int | None) -> None:
-        """Some time has passed; when the oldest message that is in hand came."""
-
-    def signs(self, signs: Mapping[str, Sign]) -> None:
-        """Nodes sent records: the last message of each."""
-
-    def word(self, node: str, leaf: str, message: Arrived) -> Item | None:
-        """A message without records came; return what is to be kept. Raises ProtocolError."""
-
-    def show(self, accepted: Accepted, now_unix_ms: int, most: int = NEWS_RECORDS) -> None:
-        """Records are durable; `most` of their news may be shown."""
-
-
-class HostHearing:
-    """That of the host."""
+class HostMessageHandler:
+    """The message handler of the host."""
 
     def __init__(self, nodes: Nodes, commands: Commands, live: Live, updates: Updates) -> None:
         self._nodes = nodes
@@ -67,11 +48,11 @@ class HostHearing:
         """Give up commands that nobody answered."""
         self._commands.end_overdue()
 
-    def signs(self, signs: Mapping[str, Sign]) -> None:
+    def on_heartbeats(self, last_messages: Mapping[str, LastMessage]) -> None:
         """Note when the nodes were there, and how long they have been running."""
-        self._nodes.heard(signs)
+        self._nodes.heard(last_messages)
 
-    def word(self, node: str, leaf: str, message: Arrived) -> Item | None:
+    def on_message(self, node: str, leaf: str, message: Arrived) -> Item | None:
         """Do at once what is of the moment; return an up/info to be kept. Raises ProtocolError."""
         arrived_unix_ms = _arrival(message)
         item: Item | None = None
@@ -97,7 +78,7 @@ class HostHearing:
             self._nodes.seen(node, arrived_unix_ms)
         return item
 
-    def show(self, accepted: Accepted, now_unix_ms: int, most: int = NEWS_RECORDS) -> None:
+    def on_records(self, accepted: Accepted, now_unix_ms: int, most: int = NEWS_RECORDS) -> None:
         """Give the newest record of each message, and events that are news, to the live view.
 
         Of very many messages the last: whoever calibrates counts readings, but not hundreds."""
@@ -155,21 +136,21 @@ class WorkerHearing:
         with suppress(SpoolError):  # then it is silent; the ingest says why in the log
             self._spool.sign_worker(told)
 
-    def signs(self, signs: Mapping[str, Sign]) -> None:
+    def on_heartbeats(self, last_messages: Mapping[str, LastMessage]) -> None:
         """Nothing: they are in the news."""
 
-    def word(self, node: str, leaf: str, message: Arrived) -> Item | None:
+    def on_message(self, node: str, leaf: str, message: Arrived) -> Item | None:
         """Return an up/info, which tells when boots began. Raises ProtocolError."""
         return read_info(node, message) if leaf == "info" else None
 
-    def show(self, accepted: Accepted, now_unix_ms: int, most: int = NEWS_RECORDS) -> None:
+    def on_records(self, accepted: Accepted, now_unix_ms: int, most: int = NEWS_RECORDS) -> None:
         """Nothing: it is in the news."""
 
 
 class Follower:
     """Shows what workers commit. run() is the loop of one thread."""
 
-    def __init__(self, spool: Spool, hearing: HostHearing) -> None:
+    def __init__(self, spool: Spool, hearing: HostMessageHandler) -> None:
         self._spool = spool
         self._hearing = hearing
         self._last: int | None = None
@@ -189,13 +170,13 @@ class Follower:
 
         Raises SpoolError."""
         self._last, news = self._spool.news(self._last)
-        self._hearing.signs(
-            {one.node: Sign(one.boot_id, one.sent_at_ms, one.unix_ms) for one in news})
+        self._hearing.on_heartbeats(
+            {one.node: LastMessage(one.boot_id, one.sent_at_ms, one.unix_ms) for one in news})
         for one in news:
             if one.epoch_unix_ms is not None:
                 accepted = Accepted(one.node, one.leaf, one.boot_id, one.epoch_unix_ms,
                                     one.records, one.records)
-                self._hearing.show(accepted, one.unix_ms)
+                self._hearing.on_records(accepted, one.unix_ms)
         if news:
             self._spool.wake()  # the writer, too, has something to do
 

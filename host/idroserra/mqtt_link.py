@@ -22,7 +22,6 @@ from paho.mqtt.enums import CallbackAPIVersion, MQTTErrorCode
 
 from idroserra import contract
 from idroserra.config import MqttConfig
-from idroserra.decode import RECORD_LEAVES
 from idroserra.mqtt_reader import MAX_PACKET_BYTES, Reader
 from idroserra.mqtt_wire import DISCONNECT, Splitter, WireError, publish, refusal
 
@@ -93,7 +92,7 @@ def filters_of(share: str | None, is_worker: bool) -> tuple[str, ...]:
     and the rest whole. A worker wants of that only when boots began."""
     if share is None:
         return (UP_FILTER,)
-    shared = [f"$share/{share}/{contract.PREFIX}/+/up/{leaf}" for leaf in RECORD_LEAVES]
+    shared = [f"$share/{share}/{contract.PREFIX}/+/up/{leaf}" for leaf in contract.RECORD_LEAVES]
     others = OTHER_LEAVES[:1] if is_worker else OTHER_LEAVES
     # First what tells when boots began, so that no record of them comes before.
     return (*(f"{contract.PREFIX}/+/up/{leaf}" for leaf in others), *shared)

@@ -20,7 +20,7 @@ from idroserra.commands import Commands
 from idroserra.config import Config
 from idroserra.database import lock_folder
 from idroserra.errors import ConfigError, SpoolError
-from idroserra.hearing import Follower, HostHearing
+from idroserra.hearing import Follower, HostMessageHandler
 from idroserra.ingest import Ingest
 from idroserra.journal.journal import Journal
 from idroserra.journal.notes import Author, Draft
@@ -31,7 +31,8 @@ from idroserra.preview.previews import Previews
 from idroserra.receipts import COUNTERS
 from idroserra.recipes.runner import Recipes
 from idroserra.spool import Spool
-from idroserra.store import Store, open_store
+from idroserra.store.factory import open_store
+from idroserra.store.models import Store
 from idroserra.store.upkeep import Upkeep
 from idroserra.update.updates import Parts as UpdateParts
 from idroserra.update.updates import Updates
@@ -127,9 +128,9 @@ class Service:
             self._writer = Writer(self.spool, self.store, self._link.now_unix_ms)
             self._upkeep = Upkeep(self.store, self._link.now_unix_ms)
             self.updates = self._open_updates(opened)
-            hearing = HostHearing(self.nodes, self.commands, self.live, self.updates)
-            self._ingest = Ingest(self._link, self.spool, hearing)
-            self._follower = None if config.mqtt.share is None else Follower(self.spool, hearing)
+            handler = HostMessageHandler(self.nodes, self.commands, self.live, self.updates)
+            self._ingest = Ingest(self._link, self.spool, handler)
+            self._follower = None if config.mqtt.share is None else Follower(self.spool, handler)
             self.alarms = self._open_alarms(opened)
             self._bridge = self._new_bridge() if config.homeassistant.enabled else None
             self._opened = opened.pop_all()

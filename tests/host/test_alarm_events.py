@@ -1,7 +1,7 @@
 """What nodes told, as the alarms know it: at once from the stream, late from the store."""
 
 from idroserra.alarms.told import ASK_EVERY_MS, RETRY_MS, TellTale
-from idroserra.store import EventPoint
+from idroserra.store.models import EventPoint
 from idroserra.store.sqlite import SqliteStore
 
 NOW = 1_795_507_200_000

@@ -12,7 +12,7 @@ from idro.protocol.messages import Batch, EventRecord, Record
 from idroserra import mqtt_reader
 from idroserra.commands import Commands
 from idroserra.config import MqttConfig, load_config
-from idroserra.hearing import HostHearing
+from idroserra.hearing import HostMessageHandler
 from idroserra.ingest import Ingest
 from idroserra.live import Live
 from idroserra.mqtt_link import Arrived, Link
@@ -38,7 +38,7 @@ class Host:
                                  self.spool.epoch)
         parts = Parts(self.nodes, self.commands, self.link, None, list, None, None)
         self.updates = Updates(load_config(overrides={"data_dir": str(folder)}), parts)
-        self.ingest = Ingest(self.link, self.spool, HostHearing(
+        self.ingest = Ingest(self.link, self.spool, HostMessageHandler(
             self.nodes, self.commands, self.live, self.updates))
 
     def arrive(self, leaf, payload, retained=False, node=NODE):

@@ -12,7 +12,7 @@ from typing import NamedTuple
 
 from idroserra.alarms.book import AlarmBook, Bottle
 from idroserra.errors import HostError, StoreError
-from idroserra.store import Store
+from idroserra.store.models import Store
 
 COUNT_EVERY_MS = 300_000
 DOSED = ("dosed",)

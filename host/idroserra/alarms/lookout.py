@@ -14,7 +14,7 @@ from idroserra.alarms.told import TellTale
 from idroserra.freshness import stale_after_ms
 from idroserra.live import Live
 from idroserra.nodes import Node, Nodes
-from idroserra.store import Store
+from idroserra.store.models import Store
 
 DISK_EVERY_MS = 60_000
 REJECTED_KEPT = 1_500

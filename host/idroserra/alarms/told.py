@@ -11,7 +11,7 @@ from typing import Any
 from idroserra.alarms.facts import Told
 from idroserra.errors import StoreError
 from idroserra.live import Message
-from idroserra.store import EventPoint, Store
+from idroserra.store.models import EventPoint, Store
 
 KINDS = ("latched", "resumed", "water", "flash_failed", "gap", "irrigation_no_flow",
          "irrigation_stuck_on", "air_too_hot", "air_warms")

@@ -22,7 +22,7 @@ from idroserra.config import Config
 from idroserra.errors import StoreUnavailable, UnknownNode
 from idroserra.mqtt_link import Link
 from idroserra.nodes import Node, Nodes
-from idroserra.store import Store
+from idroserra.store.models import Store
 from idroserra.update import book as books
 from idroserra.update import obstacles, rules, steps
 from idroserra.update.book import Book, NodeUpdate, Rollout

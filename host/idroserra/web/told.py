@@ -10,7 +10,7 @@ from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple
 
 from idroserra.errors import StoreError
-from idroserra.store import Store
+from idroserra.store.models import Store
 
 # What says how a node stands.
 KINDS = ("stopped", "resumed", "latched", "correction", "authority", "boot", "update_offered",

@@ -14,7 +14,7 @@ from idroserra.freshness import stale_after_ms
 from idroserra.nodes import Node
 from idroserra.recipes.view import run_json
 from idroserra.service import Service
-from idroserra.store import EventPoint
+from idroserra.store.models import EventPoint
 from idroserra.web.correction import correction_of
 from idroserra.web.display import display_of, screen_order
 from idroserra.web.dosing import advice_of, authority_of, decisions_of, dosing_of
