@@ -1,4 +1,4 @@
-"""Dispatches non-record messages (info, status, ack) and publishes new records to live subscribers.
+"""Dispatches non-record messages (info, status, ack), publishes new records to live subscribers.
 
 The host keeps the registry, answers commands and shows; a worker that only helps with the records
 keeps when boots began, and leaves the rest to the host.
@@ -16,6 +16,7 @@ from idroserra import contract
 from idroserra.commands import Commands
 from idroserra.errors import SpoolError
 from idroserra.ingest_handler import LastMessage
+from idroserra.latest_events import LatestEvents
 from idroserra.live import Live
 from idroserra.mqtt_link import Arrived, Link
 from idroserra.news import NEWS_RECORDS
@@ -34,11 +35,15 @@ _log = logging.getLogger("idroserra")
 class HostMessageHandler:
     """The message handler of the host."""
 
-    def __init__(self, nodes: Nodes, commands: Commands, live: Live, updates: Updates) -> None:
+    def __init__(
+        self, nodes: Nodes, commands: Commands, live: Live, updates: Updates,
+        events: LatestEvents,
+    ) -> None:
         self._nodes = nodes
         self._commands = commands
         self._live = live
         self._updates = updates
+        self._events = events
 
     def connected(self) -> None:
         """Tell every node its settings again."""
@@ -89,8 +94,8 @@ class HostMessageHandler:
             return
         for record in accepted.records:
             unix_ms = accepted.epoch_unix_ms + record.at_ms
-            self._updates.told(accepted.node, unix_ms * 1_000 + record.seq % 1_000, record.kind,
-                               record.detail)
+            self._events.take(accepted.node, unix_ms * 1_000 + record.seq % 1_000, record.kind,
+                              record.detail)
             if now_unix_ms - unix_ms < LIVE_EVENT_MS:
                 self._live.publish({
                     "type": "event", "node": accepted.node, "unix_ms": unix_ms,

@@ -24,6 +24,7 @@ from idroserra.hearing import Follower, HostMessageHandler
 from idroserra.ingest import Ingest
 from idroserra.journal.journal import Journal
 from idroserra.journal.notes import Author, Draft
+from idroserra.latest_events import LatestEvents
 from idroserra.live import Live
 from idroserra.mqtt_link import Link, wall_unix_ms
 from idroserra.nodes import Nodes
@@ -70,6 +71,7 @@ class Service:
     updates: Updates
     previews: Previews
     live: Live
+    latest_events: LatestEvents
     store: Store
     spool: Spool
     alarms: AlarmChain
@@ -108,6 +110,7 @@ class Service:
             opened.callback(self.store.close)
             self.live = Live()
             self._link = Link(config.mqtt, now_unix_ms)
+            self.latest_events = LatestEvents(lambda: self.store, self._link.now_unix_ms)
             self.access = self._open_access(opened)
             self.journal = self._open_journal(opened)
             self.commands = Commands(
@@ -128,7 +131,8 @@ class Service:
             self._writer = Writer(self.spool, self.store, self._link.now_unix_ms)
             self._upkeep = Upkeep(self.store, self._link.now_unix_ms)
             self.updates = self._open_updates(opened)
-            handler = HostMessageHandler(self.nodes, self.commands, self.live, self.updates)
+            handler = HostMessageHandler(
+                self.nodes, self.commands, self.live, self.updates, self.latest_events)
             self._ingest = Ingest(self._link, self.spool, handler)
             self._follower = None if config.mqtt.share is None else Follower(self.spool, handler)
             self.alarms = self._open_alarms(opened)
@@ -242,7 +246,7 @@ class Service:
             self.journal.add(draft, Author("host", "host"), "host")
 
         parts = UpdateParts(
-            self.nodes, self.commands, self._link, lambda: self.store,
+            self.nodes, self.commands, self._link, self.latest_events,
             lambda: self.alarms.alarms.all(), jot, self.access.audit.add)
         try:
             updates = Updates(self.config, parts)
@@ -265,10 +269,11 @@ class Service:
     def _open_alarms(self, opened: ExitStack) -> AlarmChain:
         """Return the alarm chain over the parts of this host. Raises ConfigError."""
         parts = Parts(
-            self.nodes, self.live, self.counts, lambda: dict(self._failures), self.spool.epoch,
-            lambda: self.store, self.recipes.held_reason,
-            self.updates.failed, self.updates.stopped, self.worker_troubles,
-            self.config.data_dir, self.config.site,
+            nodes=self.nodes, live=self.live, events=self.latest_events, counts=self.counts,
+            failures=lambda: dict(self._failures), epoch=self.spool.epoch,
+            store=lambda: self.store, recipe_held=self.recipes.held_reason,
+            update_failed=self.updates.failed, updates_stopped=self.updates.stopped,
+            workers=self.worker_troubles, data_dir=self.config.data_dir, site=self.config.site,
         )
         return open_chain(self.config.alarms, parts, self._link.now_unix_ms, opened)
 
