@@ -24,7 +24,7 @@ from rich.console import Console
 from rich.progress import track
 
 from idroserra.config import KeepConfig
-from idroserra.store import SamplePoint, Store
+from idroserra.store.models import SamplePoint, Store
 from idroserra.store.sqlite import SqliteStore
 
 CHANNELS = ("reservoir.ph", "reservoir.ec_us_cm", "reservoir.temp_c", "air.rh_pct",

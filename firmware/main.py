@@ -6,4 +6,12 @@ feed = chip.start_watchdog()
 
 from idro.update import select  # noqa: E402  what hangs or fails from here on is reset
 
-select.start(feed)
+
+def load_app():
+    """Return the main function of the application, from where imports point by then."""
+    from idro.app import node
+
+    return node.main
+
+
+select.start(feed, load_app)

@@ -17,7 +17,7 @@ from idroserra import water_steps
 from idroserra.i18n import figures
 from idroserra.i18n import gettext as _
 from idroserra.nodes import Node
-from idroserra.store import EventPoint, Store, column_width_ms
+from idroserra.store.models import EventPoint, Store, column_width_ms
 from idroserra.water_steps import Run, Steps
 from idroserra.web.display import duration_text, plain_name
 

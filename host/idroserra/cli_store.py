@@ -15,7 +15,8 @@ from idroserra.cli_ask import AsJson, now_unix_ms
 from idroserra.cli_backup import ConfigFile
 from idroserra.config import Config, load_config
 from idroserra.errors import HostError
-from idroserra.store import Store, StoreInfo, open_store
+from idroserra.store.factory import open_store
+from idroserra.store.models import Store, StoreInfo
 
 app = typer.Typer(
     no_args_is_help=True, add_completion=False,

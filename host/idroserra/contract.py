@@ -49,10 +49,10 @@ from idro.protocol.update_messages import Ask, Offer, Piece
 
 __all__ = [
     "AS_FLASHED", "FAULTS", "KERNEL", "MAX_CHANNELS", "MAX_INT", "MAX_RECORDS", "MAX_UP_BYTES",
-    "OUTCOMES", "PREFIX", "QUANTITIES", "SETTINGS", "VERBS",
-    "Ack", "Ask", "Batch", "Command", "Config", "ConfigReport", "EventRecord", "Info", "Mac",
-    "Offer", "Piece", "ProtocolError", "Quantity", "Record", "Running", "SettingsError", "Stored",
-    "Values",
+    "OUTCOMES", "PREFIX", "QUANTITIES", "RECORD_LEAVES", "SETTINGS", "VERBS",
+    "Ack", "Ask", "Batch", "Command", "Config", "ConfigReport", "Detail", "EventRecord", "Info",
+    "Mac", "Offer", "Piece", "ProtocolError", "Quantity", "Record", "Running", "SettingsError",
+    "Stored", "Values",
     "channel_limits", "check_args", "check_by", "check_setting", "check_settings", "down_topic",
     "from_scaled", "is_frozen_path", "is_id", "is_kernel", "is_node_id", "is_release_path",
     "pack_command", "pack_config", "pack_config_report", "pack_info", "pack_piece", "pack_stored",
@@ -64,6 +64,11 @@ __all__ = [
 
 Mac = Callable[[bytes], str]
 Values = dict[str, float]
+# The detail of an event: a flat object.
+Detail = Mapping[str, str | int | bool | None]
+
+# The leaves of up/ that carry records.
+RECORD_LEAVES = ("telemetry", "event")
 
 MAX_BY_CHARS = 40
 

@@ -21,7 +21,6 @@ from idroserra import contract
 from idroserra.epoch import HIGHEST_AT_MS
 
 _BY_LEAF = {"telemetry": contract.unpack_telemetry, "event": contract.unpack_event}
-RECORD_LEAVES = tuple(_BY_LEAF)
 # Longer than the contract's messages, as newer firmware may make them: what a broker of ours lets
 # through. They are taken apart, for a node would send what was not told as stored for ever.
 MOST_BYTES = 16_384

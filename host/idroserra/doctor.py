@@ -108,7 +108,7 @@ def store(config: Config) -> Check:
     """Does the database answer, and is it whole?"""
     if config.store.kind == "sqlite":
         return _whole("store", config.data_dir / "store.db")
-    from idroserra.store import open_store
+    from idroserra.store.factory import open_store
 
     where = f"{config.store.url}, database {config.store.database}"
     try:

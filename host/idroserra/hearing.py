@@ -1,15 +1,16 @@
-"""What is made of what nodes say beside their records, and of records that are news."""
+"""Dispatches non-record messages (info, status, ack) and publishes new records to the page."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Protocol
 
 from idroserra import contract
 from idroserra.commands import Commands
+from idroserra.ingest_handler import LastMessage
+from idroserra.latest_events import LatestEvents
 from idroserra.live import Live
 from idroserra.mqtt_link import Arrived
-from idroserra.nodes import Nodes, Sign
+from idroserra.nodes import Nodes
 from idroserra.receipts import Announced
 from idroserra.spool import Accepted, Item
 from idroserra.update.updates import Updates
@@ -18,33 +19,18 @@ LIVE_EVENT_MS = 900_000  # older events are history, not news
 NEWS_RECORDS = 30  # of one boot in one commit
 
 
-class Hearing(Protocol):
-    """What the ingest calls, in its thread."""
+class HostMessageHandler:
+    """The message handler of the host."""
 
-    def connected(self) -> None:
-        """The line to the broker came up."""
-
-    def tick(self) -> None:
-        """Some time has passed."""
-
-    def signs(self, signs: Mapping[str, Sign]) -> None:
-        """Nodes sent records: the last message of each."""
-
-    def word(self, node: str, leaf: str, message: Arrived) -> Item | None:
-        """A message without records came; return what is to be kept. Raises ProtocolError."""
-
-    def show(self, accepted: Accepted, now_unix_ms: int, most: int) -> None:
-        """Records are durable; `most` of their news may be shown."""
-
-
-class HostHearing:
-    """That of the host."""
-
-    def __init__(self, nodes: Nodes, commands: Commands, live: Live, updates: Updates) -> None:
+    def __init__(
+        self, nodes: Nodes, commands: Commands, live: Live, updates: Updates,
+        events: LatestEvents,
+    ) -> None:
         self._nodes = nodes
         self._commands = commands
         self._live = live
         self._updates = updates
+        self._events = events
 
     def connected(self) -> None:
         """Tell every node its settings again."""
@@ -54,11 +40,11 @@ class HostHearing:
         """Give up commands that nobody answered."""
         self._commands.end_overdue()
 
-    def signs(self, signs: Mapping[str, Sign]) -> None:
+    def on_heartbeats(self, last_messages: Mapping[str, LastMessage]) -> None:
         """Note when the nodes were there, and how long they have been running."""
-        self._nodes.heard(signs)
+        self._nodes.heard(last_messages)
 
-    def word(self, node: str, leaf: str, message: Arrived) -> Item | None:
+    def on_message(self, node: str, leaf: str, message: Arrived) -> Item | None:
         """Do at once what is of the moment; return an up/info to be kept. Raises ProtocolError."""
         arrived_unix_ms = None if message.retained else message.unix_ms
         item: Item | None = None
@@ -84,7 +70,7 @@ class HostHearing:
             self._nodes.seen(node, arrived_unix_ms)
         return item
 
-    def show(self, accepted: Accepted, now_unix_ms: int, most: int) -> None:
+    def on_records(self, accepted: Accepted, now_unix_ms: int, most: int) -> None:
         """Give the newest record of each message, and events that are news, to the live view.
 
         Of very many messages the last: whoever calibrates counts readings, but not hundreds."""
@@ -95,8 +81,8 @@ class HostHearing:
             return
         for record in accepted.records:
             unix_ms = accepted.epoch_unix_ms + record.at_ms
-            self._updates.told(accepted.node, unix_ms * 1_000 + record.seq % 1_000, record.kind,
-                               record.detail)
+            self._events.take(accepted.node, unix_ms * 1_000 + record.seq % 1_000, record.kind,
+                              record.detail)
             if now_unix_ms - unix_ms < LIVE_EVENT_MS:
                 self._live.publish({
                     "type": "event", "node": accepted.node, "unix_ms": unix_ms,

@@ -17,6 +17,7 @@ from io import BytesIO
 from pathlib import Path
 from typing import NamedTuple
 
+from idroserra.i18n_marker import marked as marked
 from idroserra.units import EC, TEMPERATURE, VOLUME, Unit
 
 FOLDER = Path(__file__).resolve().parent / "locales"
@@ -84,11 +85,6 @@ def gettext(text: str) -> str:
 def ngettext(one: str, many: str, count: int) -> str:
     """Return the translation of `one` or `many`, as the language wants it for `count`."""
     return translations(_now.get().language).ngettext(one, many, count)
-
-
-def marked(text: str) -> str:
-    """Return `text` as it is: it has a translation, which whoever shows it asks for."""
-    return text
 
 
 def catalog_file(language: str) -> Path:

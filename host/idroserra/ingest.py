@@ -18,11 +18,10 @@ from contextlib import suppress
 from functools import lru_cache, partial
 
 from idroserra import contract
-from idroserra.decode import RECORD_LEAVES, read_records
+from idroserra.decode import read_records
 from idroserra.errors import SpoolError
-from idroserra.hearing import Hearing
+from idroserra.ingest_handler import LastMessage, MessageHandler
 from idroserra.mqtt_link import Arrived, Connected, Link, Piece
-from idroserra.nodes import Sign
 from idroserra.receipts import Received, Rejected
 from idroserra.spool import Item, Spool
 
@@ -39,18 +38,18 @@ LIVE_RECORDS = 50  # messages of one group whose reading is shown, over all boot
 
 _log = logging.getLogger("idroserra")
 _down_topic = lru_cache(maxsize=16_384)(contract.down_topic)
-_sign = partial(tuple.__new__, Sign)  # half the time: there are millions
+_last_message = partial(tuple.__new__, LastMessage)  # half the time: there are millions
 _OUR_TOPICS = f"{contract.PREFIX}/host/"
 
 
 class Ingest:
-    """Takes what arrives. run() is the loop of one thread. What is no record, and what is news,
-    is for `hearing`."""
+    """Takes what arrives. run() is the loop of one thread. `handler` gets the messages that carry
+    no records, and the records that are new."""
 
-    def __init__(self, link: Link, spool: Spool, hearing: Hearing) -> None:
+    def __init__(self, link: Link, spool: Spool, handler: MessageHandler) -> None:
         self._link = link
         self._spool = spool
-        self._hearing = hearing
+        self._handler = handler
         self._stopping = threading.Event()
         self._waiting: deque[Arrived | Connected] = deque()
         self._in_hand: Arrived | None = None
@@ -60,7 +59,7 @@ class Ingest:
         self._runs: dict[tuple[str, str], Received] = {}
         self._is_starved = False
         self._committed_s = 0.0
-        self._signs: dict[str, Sign] = {}
+        self._last_messages: dict[str, LastMessage] = {}
 
     def run(self) -> None:
         """Take messages until stop(). Run again after a failure, it rejects what it failed on."""
@@ -84,7 +83,7 @@ class Ingest:
             while waiting:
                 message = waiting[0]
                 if isinstance(message, Connected):
-                    self._hearing.connected()
+                    self._handler.connected()
                 else:
                     item = self._read(message)
                     if item is not None:
@@ -93,10 +92,10 @@ class Ingest:
         except Exception:
             self._in_hand = message if isinstance(message, Arrived) else None
             raise
-        if self._signs:
-            self._hearing.signs(self._signs)
-            self._signs = {}
-        self._hearing.tick()
+        if self._last_messages:
+            self._handler.on_heartbeats(self._last_messages)
+            self._last_messages = {}
+        self._handler.tick()
         if self._unacked or self._unacked_bytes:
             self._commit()
 
@@ -173,18 +172,18 @@ class Ingest:
         shown = max(1, LIVE_RECORDS // max(1, len(committed.stored_upto)))
         for accepted in committed.accepted:
             # Of very many messages the last: whoever calibrates counts readings, not hundreds.
-            self._hearing.show(accepted, now_unix_ms, shown)
+            self._handler.on_records(accepted, now_unix_ms, shown)
 
     def _read(self, message: Arrived) -> Item | None:
         """Return what the spool must keep of a message; do at once what is of the moment."""
         node = ""
         try:
             node, leaf = _place(message.topic)
-            if leaf in RECORD_LEAVES:
+            if leaf in contract.RECORD_LEAVES:
                 return self._read_records(node, leaf, message)
             if not leaf or (not message.payload and leaf in ("status", "info", "config")):
                 return None  # what a host says; somebody cleared a retained message
-            return self._hearing.word(node, leaf, message)
+            return self._handler.on_message(node, leaf, message)
         except contract.ProtocolError as error:
             _log.info("rejected: %s: %s", message.topic, error.why)
             return Rejected(
@@ -195,7 +194,8 @@ class Ingest:
         batch, unread = read_records(leaf, message.payload)
         for one in unread:
             _log.info("rejected: %s: seq %d: %s", message.topic, one.seq, one.reason)
-        self._signs[node] = _sign((batch.boot_id, batch.sent_at_ms, message.unix_ms))
+        self._last_messages[node] = _last_message(
+            (batch.boot_id, batch.sent_at_ms, message.unix_ms))
         if not batch.records and not unread:
             return None
         run = self._runs.get((message.topic, batch.boot_id))

@@ -16,11 +16,12 @@ import threading
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any, NamedTuple, TypeVar
+from typing import Any, TypeVar
 
 from idroserra import contract
 from idroserra.database import connect
 from idroserra.errors import NotAdopted, OtherKey, StoreUnavailable, UnknownNode
+from idroserra.ingest_handler import LastMessage
 from idroserra.sites import BadSite, UnknownSite, check_site
 
 KEY_BYTES = 32
@@ -77,14 +78,6 @@ class Node:
         return self.key is not None
 
 
-class Sign(NamedTuple):
-    """Records of a node came at unix_ms, of a boot that was at sent_at_ms then."""
-
-    boot_id: str
-    sent_at_ms: int | None
-    unix_ms: int
-
-
 class Nodes:
     """All nodes. Every method may be called from any thread."""
 
@@ -97,18 +90,18 @@ class Nodes:
         for node, key in self._database.execute(_SELECT_NEXT):
             self._nodes[node] = replace(self._nodes[node], next_key=key)
         self._unsaved: dict[str, int] = {}  # node: when it was last written, or tried to be
-        self._signs: dict[str, Sign] = {}  # newest of each node, not in _nodes yet
+        self._last_messages: dict[str, LastMessage] = {}  # not in _nodes yet
 
     def all(self) -> list[Node]:
         """Return every node, by name."""
         with self._lock:
-            self._take_signs()
+            self._apply_last_messages()
             return [self._nodes[name] for name in sorted(self._nodes)]
 
     def get(self, node: str) -> Node:
         """Return one node. Raises UnknownNode."""
         with self._lock:
-            self._take_signs()
+            self._apply_last_messages()
             found = self._nodes.get(node)
         if found is None:
             raise UnknownNode(node)
@@ -166,7 +159,7 @@ class Nodes:
     def try_next_key(self, node: str) -> None:
         """Sign with the other of two keys from now on. Nothing where there is only one."""
         with self._lock:
-            self._take_signs()
+            self._apply_last_messages()
             known = self._nodes.get(node)
             if known is not None and known.next_key is not None:
                 self._note(replace(known, key=known.next_key, next_key=known.key))
@@ -214,14 +207,14 @@ class Nodes:
         with self._lock:
             return self._saw(replace(self._known(node), last_seen_unix_ms=unix_ms), unix_ms)
 
-    def heard(self, signs: Mapping[str, Sign]) -> None:
-        """Note the newest sign of each of many nodes, registering those that are new.
+    def heard(self, last_messages: Mapping[str, LastMessage]) -> None:
+        """Note the last message of each of many nodes, registering those that are new.
 
-        What is known of a node is made anew when somebody asks: they come many times a second."""
+        A node's entry is rebuilt only when it is read: messages come many times a second."""
         with self._lock:
-            for node in signs.keys() - self._nodes.keys():
-                self.seen(node, signs[node].unix_ms)
-            self._signs.update(signs)
+            for node in last_messages.keys() - self._nodes.keys():
+                self.seen(node, last_messages[node].unix_ms)
+            self._last_messages.update(last_messages)
 
     def set_online(self, node: str, online: bool) -> Node:
         """Note the node's status and return the node."""
@@ -286,7 +279,7 @@ class Nodes:
     def close(self) -> None:
         """Write what is unwritten and close the file."""
         with self._lock:
-            self._take_signs()
+            self._apply_last_messages()
             for node in list(self._unsaved):
                 self._note(self._nodes[node])
             self._database.close()
@@ -299,10 +292,10 @@ class Nodes:
             return self._note(node)
         return node
 
-    def _take_signs(self) -> None:
-        """Let what is known be what was heard."""
-        signs, self._signs = self._signs, {}
-        for node, (boot_id, sent_at_ms, unix_ms) in signs.items():
+    def _apply_last_messages(self) -> None:
+        """Update the entries of the nodes that sent messages since the last call."""
+        last_messages, self._last_messages = self._last_messages, {}
+        for node, (boot_id, sent_at_ms, unix_ms) in last_messages.items():
             known = self._nodes[node]
             epoch = known.boot_epoch_unix_ms
             is_running = known.info is not None and known.info.boot_id == boot_id
@@ -311,8 +304,8 @@ class Nodes:
             self._saw(replace(known, last_seen_unix_ms=unix_ms, boot_epoch_unix_ms=epoch), unix_ms)
 
     def _known(self, node: str) -> Node:
-        if self._signs:
-            self._take_signs()
+        if self._last_messages:
+            self._apply_last_messages()
         return self._nodes.get(node) or Node(node, self._site)
 
     def _keep(self, node: Node) -> Node:

@@ -7,7 +7,7 @@ A pattern's `{difference}` is a difference of two values, which an offset of a u
 
 from __future__ import annotations
 
-from idroserra.i18n import marked
+from idroserra.i18n_marker import marked
 
 # Why control did or did not: idro.control, idro.app.loops.
 _CONTROL = (

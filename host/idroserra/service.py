@@ -20,10 +20,11 @@ from idroserra.commands import Commands
 from idroserra.config import Config
 from idroserra.database import lock_folder
 from idroserra.errors import ConfigError
-from idroserra.hearing import HostHearing
+from idroserra.hearing import HostMessageHandler
 from idroserra.ingest import Ingest
 from idroserra.journal.journal import Journal
 from idroserra.journal.notes import Author, Draft
+from idroserra.latest_events import LatestEvents
 from idroserra.live import Live
 from idroserra.mqtt_link import Link, wall_unix_ms
 from idroserra.nodes import Nodes
@@ -31,7 +32,8 @@ from idroserra.preview.previews import Previews
 from idroserra.receipts import COUNTERS
 from idroserra.recipes.runner import Recipes
 from idroserra.spool import Spool
-from idroserra.store import Store, open_store
+from idroserra.store.factory import open_store
+from idroserra.store.models import Store
 from idroserra.store.upkeep import Upkeep
 from idroserra.update.updates import Parts as UpdateParts
 from idroserra.update.updates import Updates
@@ -68,6 +70,7 @@ class Service:
     updates: Updates
     previews: Previews
     live: Live
+    latest_events: LatestEvents
     store: Store
     spool: Spool
     alarms: AlarmChain
@@ -105,6 +108,7 @@ class Service:
             opened.callback(self.store.close)
             self.live = Live()
             self._link = Link(config.mqtt, now_unix_ms)
+            self.latest_events = LatestEvents(lambda: self.store, self._link.now_unix_ms)
             self.access = self._open_access(opened)
             self.journal = self._open_journal(opened)
             self.commands = Commands(
@@ -125,8 +129,9 @@ class Service:
             self._writer = Writer(self.spool, self.store, self._link.now_unix_ms)
             self._upkeep = Upkeep(self.store, self._link.now_unix_ms)
             self.updates = self._open_updates(opened)
-            hearing = HostHearing(self.nodes, self.commands, self.live, self.updates)
-            self._ingest = Ingest(self._link, self.spool, hearing)
+            handler = HostMessageHandler(
+                self.nodes, self.commands, self.live, self.updates, self.latest_events)
+            self._ingest = Ingest(self._link, self.spool, handler)
             self.alarms = self._open_alarms(opened)
             self._bridge = self._new_bridge() if config.homeassistant.enabled else None
             self._opened = opened.pop_all()
@@ -222,9 +227,8 @@ class Service:
             self.journal.add(draft, Author("host", "host"), "host")
 
         parts = UpdateParts(
-            nodes=self.nodes, commands=self.commands, link=self._link,
-            store=lambda: self.store, standing=lambda: self.alarms.alarms.all(), jot=jot,
-            note=self.access.audit.add)
+            nodes=self.nodes, commands=self.commands, link=self._link, events=self.latest_events,
+            standing=lambda: self.alarms.alarms.all(), jot=jot, note=self.access.audit.add)
         try:
             updates = Updates(self.config, parts)
         except (OSError, sqlite3.Error) as error:
@@ -247,7 +251,7 @@ class Service:
     def _open_alarms(self, opened: ExitStack) -> AlarmChain:
         """Return the alarm chain over the parts of this host. Raises ConfigError."""
         parts = Parts(
-            nodes=self.nodes, live=self.live, counts=self.counts,
+            nodes=self.nodes, live=self.live, events=self.latest_events, counts=self.counts,
             failures=lambda: dict(self._failures), epoch=self.spool.epoch,
             store=lambda: self.store, recipe_held=self.recipes.held_reason,
             update_failed=self.updates.failed, updates_stopped=self.updates.stopped,

@@ -19,7 +19,7 @@ import msgspec
 from idroserra.errors import SpoolError, StoreRejected, StoreUnavailable
 from idroserra.receipts import Rejected
 from idroserra.spool import Pending, Spool
-from idroserra.store import EventPoint, Instant, Receipt, SamplePoint, Saved, Store
+from idroserra.store.models import EventPoint, Instant, Receipt, SamplePoint, Saved, Store
 
 BLOCK_RECORDS = 3_000  # about 10,000 lines of InfluxDB, in two bodies
 LINGER_S = 0.5

@@ -37,8 +37,8 @@ from idroserra.nodes import Node
 from idroserra.provision import key_file
 from idroserra.provision.nvs import NodeNvs
 from idroserra.sites import BadSite, check_site
-from idroserra.store import EventPoint, SamplePoint
 from idroserra.store.lines import event_line, sample_lines
+from idroserra.store.models import EventPoint, SamplePoint
 
 NODE, SITE = "idro-one", "greenhouse one"
 CHANNELS = ("reservoir.ph", "reservoir.ec_us_cm")

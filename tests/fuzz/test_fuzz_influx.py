@@ -13,8 +13,8 @@ from targets import TARGETS
 from idro.errors import ProtocolError
 from idroserra.config import StoreConfig
 from idroserra.decode import read_records
-from idroserra.store import EventPoint, SamplePoint
 from idroserra.store.influx import InfluxStore
+from idroserra.store.models import EventPoint, SamplePoint
 
 COUNT = 15_000
 SITE = "serra 1"

@@ -5,7 +5,7 @@ from dataclasses import replace
 from idroserra.alarms.alarms import Alarms
 from idroserra.alarms.book import AlarmBook
 from idroserra.alarms.delivery import Deliveries
-from idroserra.alarms.facts import Facts, Group, NodeFacts, Reading, Told
+from idroserra.alarms.facts import Facts, Group, NodeFacts, Reading
 from idroserra.alarms.heartbeat import Heartbeat
 from idroserra.alarms.outbox import Outbox
 from idroserra.alarms.panel import panel
@@ -13,6 +13,7 @@ from idroserra.alarms.rule import load_rules
 from idroserra.alarms.targets import open_targets
 from idroserra.alarms.teller import Teller
 from idroserra.config import AlarmsConfig
+from idroserra.latest_events import Event
 from idroserra.shapes import shaped
 
 T0 = 1_795_507_200_000
@@ -85,7 +86,7 @@ class AlarmRig:
     def tell(self, node, kind, **detail):
         """An event of a node, now."""
         events = self.more.setdefault(node, {}).setdefault("events", {})
-        events[kind] = Told(self.now_unix_ms, kind, detail)
+        events[kind] = Event(self.now_unix_ms * 1_000, kind, detail)
 
     def facts(self):
         """Return the picture of now."""

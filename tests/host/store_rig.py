@@ -2,7 +2,7 @@
 
 import pytest
 
-from idroserra.store import SamplePoint
+from idroserra.store.models import SamplePoint
 
 NODE = "idro-a1"
 PH = "reservoir.ph"

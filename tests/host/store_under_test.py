@@ -7,7 +7,7 @@ import random
 import sys
 from pathlib import Path
 
-from idroserra.store import SamplePoint
+from idroserra.store.models import SamplePoint
 from idroserra.store.sqlite import SqliteStore
 
 NODE = "idro-a1"

@@ -23,7 +23,7 @@ from idroserra.errors import NotAdopted
 from idroserra.journal.journal import Journal
 from idroserra.journal.notes import Author, Draft
 from idroserra.nodes import Nodes
-from idroserra.store import SamplePoint
+from idroserra.store.models import SamplePoint
 from idroserra.store.sqlite import SqliteStore
 
 NODE = "idro-a"

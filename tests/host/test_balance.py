@@ -11,7 +11,7 @@ from idroserra import water_steps
 from idroserra.balance import balance_of, days_of
 from idroserra.nodes import Node
 from idroserra.stocks import STOCKS
-from idroserra.store import EventPoint, SamplePoint
+from idroserra.store.models import EventPoint, SamplePoint
 from idroserra.store.sqlite import SqliteStore
 from idrosim.water import STOCKS as SIMULATED
 

@@ -12,6 +12,7 @@ from idro.drivers.hydrostatic import level_mm
 from idro.drivers.sen0161 import ph_milli
 from idro.errors import SensorError
 from idro.protocol import settings
+from idroserra import calibration_age
 from idroserra.calibration import ec, health, level, ph, pump, signals
 from idroserra.calibration.errors import BadPoint
 from idroserra.calibration.references import BUFFERS, STANDARDS, buffer_ph, standard_us_cm
@@ -278,17 +279,18 @@ def test_health_as_documented():
     assert health.authority_pct(49, 100) == 25
     assert health.authority_pct(49, 10) == 10
     assert health.authority_pct(50, 100) == 100
-    days = [(0, 98.0), (30 * health.DAY_MS, 95.0), (31 * health.DAY_MS, 94.0)]
+    days = [(0, 98.0), (30 * calibration_age.DAY_MS, 95.0), (31 * calibration_age.DAY_MS, 94.0)]
     assert health.trend(days) == pytest.approx(4.0 * 30 / 31)
     assert health.trend(days[:1]) == 0
 
 
 def test_an_old_calibration_warns_and_then_says_what_it_blocks():
     def told(days):
-        return health.age_warning(9_000, (9_000 + days + health.DAYS_1970_TO_2000) * health.DAY_MS)
+        return calibration_age.age_warning(
+            9_000, (9_000 + days + calibration_age.DAYS_1970_TO_2000) * calibration_age.DAY_MS)
 
     assert told(30) is None
     assert told(31)[0] == "warn"
     assert told(60)[0] == "warn"
     assert told(61)[0] == "bad"
-    assert health.age_warning(0, 2**41) is None
+    assert calibration_age.age_warning(0, 2**41) is None

@@ -12,7 +12,7 @@ from databases import Influxd
 from typer.testing import CliRunner
 
 from idroserra.cli import app
-from idroserra.store import EventPoint, SamplePoint
+from idroserra.store.models import EventPoint, SamplePoint
 from idroserra.store.sqlite import SqliteStore
 
 DAY_MS = 86_400_000

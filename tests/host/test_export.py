@@ -17,7 +17,7 @@ from idroserra.export.instants import events, instants
 from idroserra.export.line_text import events_lines, readings_lines
 from idroserra.export.parquet import write_parquet
 from idroserra.host_client import HostClient, HostUnreachable
-from idroserra.store import EventPoint, SamplePoint
+from idroserra.store.models import EventPoint, SamplePoint
 from idroserra.store.sqlite import SqliteStore
 
 NODE = "idro-a"

@@ -15,8 +15,8 @@ from databases import Influxd
 from idroserra import contract
 from idroserra.config import StoreConfig
 from idroserra.grafana import CHARTS, INFLUX, PROMETHEUS, dashboards
-from idroserra.store import EventPoint, SamplePoint
 from idroserra.store.influx import InfluxStore
+from idroserra.store.models import EventPoint, SamplePoint
 
 ROOT = Path(__file__).resolve().parents[2]
 GRAFANA = ROOT / "host/deploy/grafana"

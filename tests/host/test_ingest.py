@@ -12,8 +12,9 @@ from idro.protocol.messages import Batch, EventRecord, Record
 from idroserra import mqtt_reader
 from idroserra.commands import Commands
 from idroserra.config import MqttConfig, load_config
-from idroserra.hearing import HostHearing
+from idroserra.hearing import HostMessageHandler
 from idroserra.ingest import Ingest
+from idroserra.latest_events import LatestEvents
 from idroserra.live import Live
 from idroserra.mqtt_link import Arrived, Link
 from idroserra.nodes import Nodes
@@ -37,10 +38,11 @@ class Host:
         self.live = Live()
         self.commands = Commands(folder / "state.db", self.nodes, self.live, self.link,
                                  self.spool.epoch)
-        parts = Parts(self.nodes, self.commands, self.link, None, list, None, None)
+        self.events = LatestEvents(None, lambda: NOW)
+        parts = Parts(self.nodes, self.commands, self.link, self.events, list, None, None)
         self.updates = Updates(load_config(overrides={"data_dir": str(folder)}), parts)
-        self.ingest = Ingest(self.link, self.spool, HostHearing(
-            self.nodes, self.commands, self.live, self.updates))
+        self.ingest = Ingest(self.link, self.spool, HostMessageHandler(
+            self.nodes, self.commands, self.live, self.updates, self.events))
 
     def arrive(self, leaf, payload, retained=False, node=NODE):
         self.link.inbox.put(

@@ -5,7 +5,8 @@ import pytest
 from idro.errors import SettingsError
 from idro.protocol.messages import AS_FLASHED, ConfigReport, Info
 from idroserra.errors import NotAdopted, OtherKey, UnknownNode
-from idroserra.nodes import Nodes, Sign, fingerprint
+from idroserra.ingest_handler import LastMessage
+from idroserra.nodes import Nodes, fingerprint
 
 NODE = "idro-a1"
 KEY = bytes(range(32))
@@ -114,20 +115,20 @@ def test_the_uptime_belongs_to_the_running_boot(nodes):
 def test_what_was_heard_is_known_whoever_asks_and_survives_a_restart(tmp_path):
     nodes = Nodes(tmp_path / "state.db", "farm")
     nodes.set_info(NODE, info("b1"))
-    nodes.heard({NODE: Sign("b1", 1_000, NOW), "idro-new": Sign("b9", None, NOW)})
+    nodes.heard({NODE: LastMessage("b1", 1_000, NOW), "idro-new": LastMessage("b9", None, NOW)})
     assert [node.node for node in nodes.all()] == sorted([NODE, "idro-new"])
     assert nodes.get(NODE).boot_epoch_unix_ms == NOW - 1_000
-    nodes.heard({NODE: Sign("b0", 5_000, NOW + 1)})  # late, of another boot
+    nodes.heard({NODE: LastMessage("b0", 5_000, NOW + 1)})  # late, of another boot
     assert nodes.set_online(NODE, True).last_seen_unix_ms == NOW + 1
     assert nodes.get(NODE).boot_epoch_unix_ms == NOW - 1_000
-    nodes.heard({NODE: Sign("b1", 7_000, NOW + 6_100)})
+    nodes.heard({NODE: LastMessage("b1", 7_000, NOW + 6_100)})
     nodes.set_info(NODE, info("b2"))  # comes after it, and it belongs to the boot before
     assert nodes.get(NODE).boot_epoch_unix_ms is None
-    nodes.heard({NODE: Sign("b2", 1, NOW + 7_000)})
+    nodes.heard({NODE: LastMessage("b2", 1, NOW + 7_000)})
     nodes.forget(NODE)
-    nodes.heard({NODE: Sign("b2", 2, NOW + 8_000)})
+    nodes.heard({NODE: LastMessage("b2", 2, NOW + 8_000)})
     assert nodes.get(NODE).info is None
-    nodes.heard({NODE: Sign("b2", 2, NOW + 9_000)})
+    nodes.heard({NODE: LastMessage("b2", 2, NOW + 9_000)})
     nodes.close()
     again = Nodes(tmp_path / "state.db", "farm")
     assert again.get(NODE).last_seen_unix_ms == NOW + 9_000

@@ -5,7 +5,7 @@ from dataclasses import astuple
 from idroserra.alarms.standing import Change
 from idroserra.report.alarms import told_of
 from idroserra.report.readings import readings_of
-from idroserra.store import SamplePoint
+from idroserra.store.models import SamplePoint
 from idroserra.store.sqlite import SqliteStore
 
 NODE, PH = "idro-a", "reservoir.ph"

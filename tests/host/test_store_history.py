@@ -16,7 +16,7 @@ from store_rig import DAY_MS, FAR, HOUR_MS, MINUTE_MS, NODE, PH, T0, count, ph, 
 
 from idroserra.config import KeepConfig
 from idroserra.errors import StoreRejected, StoreUnavailable
-from idroserra.store import EventPoint, SamplePoint
+from idroserra.store.models import EventPoint, SamplePoint
 from idroserra.store.sqlite import SqliteStore
 from idroserra.store.upkeep import Upkeep
 

@@ -17,9 +17,9 @@ from databases import Influxd, VictoriaMetrics, free_port
 from idroserra.config import StoreConfig
 from idroserra.errors import StoreRejected, StoreUnavailable
 from idroserra.shapes import shaped
-from idroserra.store import EventPoint, SamplePoint
 from idroserra.store.http import Http
 from idroserra.store.influx import InfluxStore
+from idroserra.store.models import EventPoint, SamplePoint
 from waiting import wait_until
 
 NODE = "idro-a1"

@@ -9,8 +9,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from idroserra.errors import StoreRejected
-from idroserra.store import EventPoint, SamplePoint
 from idroserra.store.lines import event_line, query_text, sample_lines, tag_value
+from idroserra.store.models import EventPoint, SamplePoint
 
 T0 = 1_795_507_200_123
 

@@ -6,10 +6,10 @@ import pytest
 from databases import Influxd
 
 from idroserra.config import KeepConfig, StoreConfig
-from idroserra.store import EventPoint, SamplePoint
 from idroserra.store.influx import InfluxStore
 from idroserra.store.influx_columns import cut_of
 from idroserra.store.influx_rolls import HOURS, LATE_MS, ROLLED
+from idroserra.store.models import EventPoint, SamplePoint
 from idroserra.store.sqlite import SqliteStore
 
 NODE = "idro-a1"

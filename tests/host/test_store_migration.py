@@ -7,7 +7,7 @@ import pytest
 from store_rig import DAY_MS, MINUTE_MS, NODE, PH, T0, count, raw, rolled, tend
 
 from idroserra.errors import StoreUnavailable
-from idroserra.store import EventPoint
+from idroserra.store.models import EventPoint
 from idroserra.store.sqlite import SqliteStore
 
 # The tables as version 1 made them.

@@ -7,7 +7,7 @@ import time
 import pytest
 
 from idroserra.errors import StoreRejected
-from idroserra.store import EventPoint, SamplePoint
+from idroserra.store.models import EventPoint, SamplePoint
 from idroserra.store.sqlite import SqliteStore
 
 NODE = "idro-a1"

@@ -5,11 +5,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from idroserra import contract
+from idroserra.latest_events import LatestEvents
 from idroserra.nodes import Node
 from idroserra.update import rules, steps
 from idroserra.update.book import NodeUpdate
 from idroserra.update.rules import Plan, Seen, decide
-from idroserra.web.told import NewestEvents
 
 NOW = 1_795_507_200_000
 WATCH_MS = 3_600_000
@@ -150,7 +150,7 @@ RELEASE = "ab" * 32
 
 def followed(state, *kinds, running=None, online=True, since_ms=0, **more):
     """Return the way of a node in `state` that has told these events since."""
-    told = NewestEvents(None, lambda: NOW)
+    told = LatestEvents(None, lambda: NOW)
     for index, kind in enumerate(kinds):
         told.take("a", (NOW + index) * 1_000, kind, {"release": RELEASE[:16], "reason": "why"})
     info = contract.Info("1", "b", "c", "d", 0, None, "none", "", "", (), {}, (), False, 100, 0,

@@ -10,7 +10,7 @@ from pages import DESKTOP, PHONE
 from photos import picture
 from playwright.sync_api import expect
 
-from idroserra.store import EventPoint, SamplePoint
+from idroserra.store.models import EventPoint, SamplePoint
 
 HOUR_MS, DAY_MS = 3_600_000, 86_400_000
 

@@ -8,11 +8,11 @@ from idro.protocol.quantities import QUANTITIES
 from idro.safety import correction as firmware_correction
 from idro.safety import interlocks, limits
 from idroserra.cli_tables import sparkline
+from idroserra.latest_events import LatestEvents
 from idroserra.nodes import Node
 from idroserra.web.correction import REACHED, described
 from idroserra.web.display import display_of, duration_text, plain_name, shown
 from idroserra.web.dosing import EARN_MS, DosingState, authority_of
-from idroserra.web.told import NewestEvents
 from idroserra.web.verdict import host_reasons, summed, verdict_of
 from idroserra.web.words import event_text, level_of, reason_text
 
@@ -211,7 +211,7 @@ def test_the_hosts_words_are_the_firmwares():
     (("latched", {"reason": "dosing had no effect"}), 25, "3 d"),
 ])
 def test_authority_is_what_the_node_said_last(event, granted_pct, left):
-    told = NewestEvents(EmptyStore, lambda: NOW)
+    told = LatestEvents(EmptyStore, lambda: NOW)
     info = Info("0.1.0", "b", "esp32", "b0", 5_000, None, "host", "power_on", "", (), {}, (),
                 True, 25, 51 * 3_600_000, AS_FLASHED)
     if event is not None:
@@ -224,7 +224,7 @@ def test_authority_is_what_the_node_said_last(event, granted_pct, left):
 
 
 def test_authority_is_not_guessed():
-    told = NewestEvents(EmptyStore, lambda: NOW)
+    told = LatestEvents(EmptyStore, lambda: NOW)
     assert authority_of(told, Node("idro-a", "farm"), 100, NOW) is None
 
 

@@ -3,7 +3,7 @@ a file is `.part` until its hash is right."""
 
 import os
 
-from idro.app.fetching import remove, size_of
+from idro.app.fetch_paths import remove, size_of
 from idro.errors import UpdateError
 from idro.protocol.kernel import MANIFEST
 from idro.update import slots

@@ -10,7 +10,8 @@ import binascii
 import gc
 import os
 
-from idro.app.updates import PLANNED
+from idro.app.fetch_paths import remove, size_of
+from idro.app.update_reasons import PLANNED
 from idro.errors import ProtocolError, UpdateError
 from idro.protocol import update_messages as messages
 from idro.protocol.kernel import MANIFEST
@@ -211,17 +212,3 @@ class Fetch:
             if size_of(made) is None:
                 os.mkdir(made)
         self._made = folder
-
-
-def size_of(path):
-    """Return the bytes of a file, None where there is none."""
-    try:
-        return os.stat(path)[6]
-    except OSError:
-        return None
-
-
-def remove(path):
-    """Take a file away, where there is one."""
-    if size_of(path) is not None:
-        os.remove(path)

@@ -25,7 +25,8 @@ from idro.app.overrides import Overrides, check_kind
 from idro.app.sampling import Sampler
 from idro.app.settings import Settings
 from idro.app.telemetry import Telemetry
-from idro.app.updates import PLANNED, Updates
+from idro.app.update_reasons import PLANNED
+from idro.app.updates import Updates
 from idro.board import BOARD, VERSION, wiring
 from idro.errors import ProtocolError
 from idro.net.outbox import Outbox

@@ -12,12 +12,10 @@ from idro.protocol.messages import Running
 from idro.safety.outputs import Refused
 from idro.update import slots
 
-# Why a restart that was asked for is no crash.
-PLANNED = "restarted into an update"
-_LOADED = ("idro.app.fetching", "idro.app.fetched_files", "idro.app.fetched_firmware",
-           "idro.app.trial", "idro.protocol.update_messages", "idro.update.verify",
-           "idro.update.files", "idro.update.partitions", "idro.update.memory",
-           "idro.update.manifest")
+_LOADED = ("idro.app.fetching", "idro.app.fetch_paths", "idro.app.fetched_files",
+           "idro.app.fetched_firmware", "idro.app.trial", "idro.protocol.update_messages",
+           "idro.update.verify", "idro.update.files", "idro.update.partitions",
+           "idro.update.memory", "idro.update.manifest")
 
 
 class Updates:

@@ -8,7 +8,7 @@ temperature the circuit compensates with is lost with its supply: each reading s
 from idro.drivers.retries import with_retries
 from idro.errors import SensorError
 
-SHORT_MS = 300
+_SHORT_MS = 300
 _CALIBRATE_MS = 900  # EC needs 600, its older firmware 800
 
 
@@ -33,7 +33,7 @@ class Ezo:
         """Return the numbers that answer the query `name`, in 1/1000. Raises SensorError."""
         return await with_retries(self._part, self._query, name, _milli_fields)
 
-    async def tell(self, command, wait_ms=SHORT_MS):
+    async def tell(self, command, wait_ms=_SHORT_MS):
         """Send a command that is only acknowledged. Raises SensorError."""
         await with_retries(self._part, self._once, command, wait_ms, _nothing)
 
@@ -48,11 +48,11 @@ class Ezo:
     async def _measure(self, centi_c):
         sign = "-" if centi_c < 0 else ""
         degrees, hundredths = divmod(abs(centi_c), 100)
-        await self._once(f"T,{sign}{degrees}.{hundredths:02d}", SHORT_MS, _nothing)
+        await self._once(f"T,{sign}{degrees}.{hundredths:02d}", _SHORT_MS, _nothing)
         return await self._once("R", self._read_ms, milli)
 
     async def _query(self, name, parse):
-        return await self._once(name + ",?", SHORT_MS, lambda text: parse(name, text))
+        return await self._once(name + ",?", _SHORT_MS, lambda text: parse(name, text))
 
     async def _once(self, command, wait_ms, parse):
         if not self._is_prepared:
@@ -75,7 +75,7 @@ def open_ezo(part, spec, bus, clock, read_ms):
         return Ezo(part, EzoI2c(part, bus, spec["address"], clock), read_ms)
     from idro.drivers.ezo_uart import EzoUart
 
-    return Ezo(part, EzoUart(part, bus, clock), read_ms)
+    return Ezo(part, EzoUart(part, bus, clock, _SHORT_MS), read_ms)
 
 
 def milli(text):

@@ -4,7 +4,6 @@ A fresh circuit speaks by itself once a second; that mode is switched off before
 asked. *RS and *RE tell of a restart, *OV and *UV of a bad supply: what was asked is asked again.
 """
 
-from idro.drivers.ezo import SHORT_MS
 from idro.errors import SensorError
 
 _CR = b"\r"
@@ -17,19 +16,21 @@ _POLL_MS = 20
 
 
 class EzoUart:
-    """The line to one circuit; `uart` is a machine.UART that never blocks (time-out 0)."""
+    """The line to one circuit; `uart` is a machine.UART that never blocks (time-out 0), `short_ms`
+    the circuit's wait for commands other than readings."""
 
-    def __init__(self, part, uart, clock):
+    def __init__(self, part, uart, clock, short_ms):
         self._part = part
         self._uart = uart
         self._clock = clock
+        self._short_ms = short_ms
 
     async def prepare(self):
         """Make the circuit close every answer, and speak only when asked. Raises SensorError."""
         self._uart.write(_CR)  # ends a line that was cut in half
-        await self._clock.sleep_ms(SHORT_MS + _REPLY_MS)
+        await self._clock.sleep_ms(self._short_ms + _REPLY_MS)
         for command in ("*OK,1", "C,0"):
-            await self._lines(command, SHORT_MS)
+            await self._lines(command, self._short_ms)
 
     async def exchange(self, command, wait_ms):
         """Return the text that answers `command`, ready after `wait_ms`. Raises SensorError."""

@@ -20,8 +20,10 @@ from idro.update import chip, slots
 _PACKAGES = ((idro, "/idro"), (idro.app, "/idro/app"), (idro.protocol, "/idro/protocol"))
 
 
-def start(feed):
-    """Run the application. `feed()` feeds the watchdog, which runs already."""
+def start(feed, load_app):
+    """Run the application: load_app() imports it and returns its main function.
+
+    `feed()` feeds the watchdog, which is already running."""
     slots.running.is_frozen = _is_frozen()
     try:
         slots.place().choose()
@@ -34,11 +36,11 @@ def start(feed):
     if slots.running.state == "trial":
         feed = _guarded(feed)
     try:
-        from idro.app import node
+        main = load_app()
     except Exception as failure:
         _doubt(failure)
         raise
-    node.main(feed)
+    main(feed)
 
 
 def _is_frozen():

@@ -1,4 +1,4 @@
-"""The alarms' own file, alarms.db: what stands, the journal of every change, and the bottles.
+"""The alarms' own file, alarms.db: what stands, and the journal of every change.
 
 What is normal is not kept as standing; the journal keeps it for a year and a bit.
 """
@@ -9,7 +9,7 @@ import sqlite3
 import threading
 from collections.abc import Iterable, Mapping
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 from idroserra.alarms.kpis import Raised
 from idroserra.alarms.machine import NORMAL, Alarm
@@ -35,35 +35,10 @@ CREATE TABLE IF NOT EXISTS journal (
     comment TEXT NOT NULL
 );
 CREATE INDEX IF NOT EXISTS journal_time ON journal (unix_ms);
-CREATE TABLE IF NOT EXISTS fillings (
-    id INTEGER PRIMARY KEY, node TEXT NOT NULL, doser TEXT NOT NULL, volume_ul INTEGER NOT NULL,
-    filled_unix_ms INTEGER NOT NULL, by TEXT NOT NULL, stock TEXT NOT NULL, meq_per_ml REAL
-);
-CREATE INDEX IF NOT EXISTS fillings_by_doser ON fillings (node, doser, id);
-"""
-# A file from before fillings were kept has one row a bottle: its newest filling.
-_MOVE_BOTTLES = """
-INSERT INTO fillings
-    SELECT NULL, node, doser, volume_ul, filled_unix_ms, by, '', NULL FROM bottles;
-DROP TABLE bottles;
 """
 # An alarm of the host itself has neither a node nor a site as its part.
 _OF_SITE = "(node != '' OR part LIKE '@%')"
 _JOURNAL = "unix_ms, key, rule, site, node, part, priority, was, state, text, by, comment"
-
-
-class Bottle(NamedTuple):
-    """A bottle somebody filled: what was in it, and when.
-
-    stock: a key of idroserra.stocks.STOCKS or ""; meq_per_ml: None where nobody said it."""
-
-    node: str
-    doser: str
-    volume_ul: int
-    filled_unix_ms: int
-    by: str
-    stock: str = ""
-    meq_per_ml: float | None = None
 
 
 class AlarmBook:
@@ -73,8 +48,6 @@ class AlarmBook:
         """Open or create the file. Raises OSError, sqlite3.Error."""
         self._lock = threading.Lock()
         self._database = connect(path, _SCHEMA)
-        if self._database.execute("SELECT 1 FROM sqlite_master WHERE name='bottles'").fetchone():
-            self._database.executescript(f"BEGIN;{_MOVE_BOTTLES}COMMIT;")
         self._written_count = 0
 
     def standing(self, rules: Mapping[str, Rule]) -> dict[str, Standing]:
@@ -125,21 +98,6 @@ class AlarmBook:
             "SELECT unix_ms, key, site, priority FROM journal WHERE unix_ms >= ? AND unix_ms < ?"
             " AND state = 'unacknowledged' AND was != 'unacknowledged' ORDER BY id",
             (from_unix_ms, to_unix_ms))]
-
-    def fill(self, bottle: Bottle) -> None:
-        """Note that somebody filled a bottle. Raises StoreUnavailable."""
-        self._ask("INSERT INTO fillings VALUES (NULL,?,?,?,?,?,?,?)", tuple(bottle))
-
-    def unfill(self, node: str, doser: str) -> None:
-        """Forget the newest filling of a bottle. Raises StoreUnavailable."""
-        self._ask("DELETE FROM fillings WHERE id = (SELECT max(id) FROM fillings"
-                  " WHERE node = ? AND doser = ?)", (node, doser))
-
-    def fillings(self) -> list[Bottle]:
-        """Return every filling somebody told of, oldest first. Raises StoreUnavailable."""
-        return [Bottle(*row) for row in self._ask(
-            "SELECT node, doser, volume_ul, filled_unix_ms, by, stock, meq_per_ml FROM fillings"
-            " ORDER BY id", ())]
 
     def close(self) -> None:
         """Close the file."""

@@ -10,9 +10,9 @@ import threading
 from collections.abc import Callable
 from typing import NamedTuple
 
-from idroserra.alarms.book import AlarmBook, Bottle
 from idroserra.errors import HostError, StoreError
-from idroserra.store import Store
+from idroserra.inventory_database import Bottle, InventoryDatabase
+from idroserra.store.models import Store
 
 COUNT_EVERY_MS = 300_000
 DOSED = ("dosed",)
@@ -48,19 +48,19 @@ class Use(NamedTuple):
 class Bottles:
     """All bottles. Every method may be called from any thread."""
 
-    def __init__(self, book: AlarmBook, store: Callable[[], Store]) -> None:
-        self._book = book
+    def __init__(self, database: InventoryDatabase, store: Callable[[], Store]) -> None:
+        self._database = database
         self._store = store
         self._lock = threading.Lock()
         self._fillings: dict[tuple[str, str], list[Bottle]] = {}
-        for bottle in book.fillings():
+        for bottle in database.fillings():
             self._fillings.setdefault((bottle.node, bottle.doser), []).append(bottle)
         self._dosed_ul: dict[tuple[str, str], int] = {}
         self._count_unix_ms: int | None = None
 
     def fill(self, bottle: Bottle) -> None:
         """Note that somebody filled a bottle. Raises StoreUnavailable."""
-        self._book.fill(bottle)
+        self._database.fill(bottle)
         key = (bottle.node, bottle.doser)
         with self._lock:
             self._fillings.setdefault(key, []).append(bottle)
@@ -74,7 +74,7 @@ class Bottles:
         with self._lock:
             if not self._fillings.get(key):
                 raise NoBottle(f"nobody told of a bottle of {doser} at {node}")
-        self._book.unfill(node, doser)
+        self._database.unfill(node, doser)
         with self._lock:
             self._fillings[key].pop()
             self._dosed_ul.pop(key, None)

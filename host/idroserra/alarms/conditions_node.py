@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator
 from idroserra.alarms.facts import Facts, NodeFacts
 from idroserra.alarms.finding import Finding
 from idroserra.alarms.rule import Rule
-from idroserra.calibration.health import day_of
+from idroserra.calibration_age import day_of
 from idroserra.web.display import display_of, duration_text, plain_name
 from idroserra.web.words import event_text, reason_text
 

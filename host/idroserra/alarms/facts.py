@@ -6,6 +6,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
+from idroserra.latest_events import Event
+
 
 class Reading(NamedTuple):
     """The newest of a channel: exactly one of value and fault; unix_ms of the record."""
@@ -13,14 +15,6 @@ class Reading(NamedTuple):
     value: float | None
     fault: str | None
     unix_ms: int
-
-
-class Told(NamedTuple):
-    """One event of a node."""
-
-    unix_ms: int
-    kind: str
-    detail: Mapping[str, Any]
 
 
 class Group(NamedTuple):
@@ -50,7 +44,7 @@ class NodeFacts:
     channels: tuple[str, ...] = ()
     readings: Mapping[str, Reading] = field(default_factory=dict)
     groups: tuple[Group, ...] = ()
-    events: Mapping[str, Told] = field(default_factory=dict)
+    events: Mapping[str, Event] = field(default_factory=dict)
     is_past_read: bool = True
     boots_unix_ms: tuple[int, ...] = ()
     clock_off_ms: int | None = None

@@ -10,11 +10,11 @@ from typing import Any, NamedTuple
 
 from idroserra.alarms.facts import Facts, NodeFacts, Reading
 from idroserra.alarms.groups import groups_of
-from idroserra.alarms.told import TellTale
 from idroserra.freshness import stale_after_ms
+from idroserra.latest_events import LatestEvents
 from idroserra.live import Live
 from idroserra.nodes import Node, Nodes
-from idroserra.store import Store
+from idroserra.store.models import Store
 
 DISK_EVERY_MS = 60_000
 REJECTED_KEPT = 1_500
@@ -27,6 +27,7 @@ class Parts(NamedTuple):
 
     nodes: Nodes
     live: Live
+    events: LatestEvents
     counts: Callable[[], Mapping[str, Any]]
     failures: Callable[[], Mapping[str, tuple[int, str]]]
     epoch: Callable[[str, str], int | None]
@@ -43,8 +44,6 @@ class Lookout:
 
     def __init__(self, parts: Parts) -> None:
         self._parts = parts
-        self._told = TellTale(parts.store)
-        self._stream = parts.live.subscribe({"event"})  # readings would push them out
         self._since_unix_ms: int | None = None
         self._rejected: deque[tuple[int, int]] = deque(maxlen=REJECTED_KEPT)
         self._disk_free_mb: float | None = None
@@ -57,8 +56,6 @@ class Lookout:
         """Return the picture of now. Raises nothing where a part of the host is broken."""
         parts, counts = self._parts, self._parts.counts()
         nodes = parts.nodes.all()
-        self._told.take(self._stream.take())
-        self._told.read((node.node for node in nodes), now_unix_ms)
         broker = str(counts["broker"]["state"])
         if broker != "connected":
             self._since_unix_ms = None
@@ -81,15 +78,16 @@ class Lookout:
         readings = {key: Reading(entry["value"], entry["fault"], entry["unix_ms"])
                     for key, entry in live.items()}
         channels = set(readings) | set(() if info is None else info.channels)
+        is_past_read = parts.events.is_read(node.node)  # before its events are copied
         return NodeFacts(
             node=node.node, site=node.site, is_online=node.online,
             last_seen_unix_ms=node.last_seen_unix_ms,
             stale_after_ms=stale_after_ms(settings),
             settings=settings, channels=tuple(sorted(channels)), readings=readings,
             groups=groups_of(None if info is None else info.board),
-            events=self._told.events(node.node),
-            is_past_read=self._told.is_read(node.node),
-            boots_unix_ms=self._told.boots_unix_ms(node.node, now_unix_ms),
+            events=parts.events.all(node.node),
+            is_past_read=is_past_read,
+            boots_unix_ms=parts.events.boots_unix_ms(node.node),
             clock_off_ms=self._clock_off_ms(node),
             settings_error=None if report is None else report.error,
             recipe_held=parts.recipe_held(node.node), left_pct=left_pct,

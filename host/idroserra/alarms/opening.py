@@ -19,6 +19,7 @@ from idroserra.alarms.targets import open_targets
 from idroserra.alarms.teller import Teller
 from idroserra.config import AlarmsConfig
 from idroserra.errors import ConfigError
+from idroserra.inventory_database import InventoryDatabase
 
 
 def open_chain(
@@ -33,7 +34,9 @@ def open_chain(
         opened.callback(book.close)
         outbox = Outbox(path)
         opened.callback(outbox.close)
-        bottles = Bottles(book, parts.store)
+        inventory = InventoryDatabase(path)
+        opened.callback(inventory.close)
+        bottles = Bottles(inventory, parts.store)
     except (OSError, sqlite3.Error) as error:
         raise ConfigError(str(path), "", str(error)) from error
     alarms = Alarms(rules, book)

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from idroserra.calibration import health
+from idroserra.calibration_age import DAY_MS
 from idroserra.database import connect
 from idroserra.errors import StoreUnavailable
 
@@ -133,7 +134,7 @@ class History:
         if newest is None:
             return None
         results = newest.results
-        age_days = (unix_ms - newest.unix_ms) / health.DAY_MS
+        age_days = (unix_ms - newest.unix_ms) / DAY_MS
         return health.score(results["slope_pct"], results["offset_mv"], age_days,
                             health.trend(self.slopes(node)))
 

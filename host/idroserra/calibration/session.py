@@ -14,6 +14,7 @@ from idroserra.calibration import health
 from idroserra.calibration.errors import CannotCalibrate
 from idroserra.calibration.kinds import Asked, Kind, Proposal, Seen, Taken
 from idroserra.calibration.stability import Reading, Settling, judge
+from idroserra.calibration_age import day_of
 from idroserra.commands import Commands
 from idroserra.live import Live
 from idroserra.nodes import Node, Nodes
@@ -287,7 +288,7 @@ def extra_settings(
     share of the budgets, downwards only."""
     if kind.name != "ph":
         return {}
-    extra: dict[str, Any] = {"ph.calibrated_day": health.day_of(unix_ms)}
+    extra: dict[str, Any] = {"ph.calibrated_day": day_of(unix_ms)}
     if probe_health is not None:
         granted_pct = health.authority_pct(probe_health, asked_pct)
         if granted_pct != asked_pct:

@@ -17,7 +17,7 @@ from idro.protocol.quantities import format_scaled
 from idroserra import contract
 from idroserra.balance import Balance, Day
 from idroserra.export.instants import Instant
-from idroserra.store import EventPoint
+from idroserra.store.models import EventPoint
 
 ROWS_A_PIECE = 500
 _WATER_ML = ("topped_up", "poured", "left", "unseen")

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from typing import NamedTuple
 
 from idroserra import contract
-from idroserra.store import EventPoint, Store
+from idroserra.store.models import EventPoint, Store
 
 HOUR_MS = 3_600_000
 DAY_MS = 24 * HOUR_MS

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 
 from idroserra.export.instants import Instant
-from idroserra.store import EventPoint, SamplePoint
 from idroserra.store.lines import event_line, sample_lines
+from idroserra.store.models import EventPoint, SamplePoint
 
 
 def readings_lines(site: str, node: str, instants: Iterable[Instant]) -> Iterator[str]:

@@ -28,7 +28,7 @@ from idroserra.report.build import (
 )
 from idroserra.report.readings import Readings, readings_of
 from idroserra.service import Service
-from idroserra.store import EventPoint
+from idroserra.store.models import EventPoint
 from idroserra.web.display import display_of, duration_text, plain_name, shown, volume_text
 from idroserra.web.verdict import LEVELS
 from idroserra.web.words import event_text, level_of, reason_text

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import NamedTuple
 
-from idroserra.store import Column, Store
+from idroserra.store.models import Column, Store
 
 MINUTE_MS = 60_000
 HOLD_MS = 15 * MINUTE_MS

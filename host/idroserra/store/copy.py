@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from idroserra.errors import HostError
-from idroserra.store import SamplePoint, Store
+from idroserra.store.models import SamplePoint, Store
 
 DAY_MS = 86_400_000
 BLOCK_POINTS = 5_000

@@ -20,7 +20,12 @@ import msgspec
 from idroserra import contract
 from idroserra.config import StoreConfig
 from idroserra.errors import StoreRejected, StoreUnavailable
-from idroserra.store import (
+from idroserra.store import influx_columns, influx_rolls, influx_three, influx_two
+from idroserra.store.http import Http, client_v2, sender
+from idroserra.store.influx_columns import where
+from idroserra.store.influx_info import info, spans_of
+from idroserra.store.lines import event_line, instant_lines, instants_of, query_text
+from idroserra.store.models import (
     Column,
     EventPoint,
     Instant,
@@ -29,15 +34,7 @@ from idroserra.store import (
     StoreInfo,
     Tell,
     column_width_ms,
-    influx_columns,
-    influx_rolls,
-    influx_three,
-    influx_two,
 )
-from idroserra.store.http import Http, client_v2, sender
-from idroserra.store.influx_columns import where
-from idroserra.store.influx_info import info, spans_of
-from idroserra.store.lines import event_line, instant_lines, instants_of, query_text
 from idroserra.store.victoria import VictoriaWatch
 
 MAX_TEXTS = 1_500  # instants and events in one body: about 5,000 lines

@@ -10,9 +10,9 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable, Sequence
 from typing import Any, NamedTuple
 
-from idroserra.store import Column
 from idroserra.store.influx_rolls import DAYS, HOURS, LATE_MS, MINUTES, ROLLED, Rolled
 from idroserra.store.lines import query_text
+from idroserra.store.models import Column
 
 MOST_READ = 6  # roll-ups a column that are read, not computed
 

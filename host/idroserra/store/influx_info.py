@@ -6,8 +6,8 @@ from collections.abc import Callable
 from typing import Any
 
 from idroserra.config import StoreConfig
-from idroserra.store import ResolutionInfo, StoreInfo
 from idroserra.store.lines import query_text
+from idroserra.store.models import ResolutionInfo, StoreInfo
 
 Query = Callable[[str, str], list[list[Any]]]
 

@@ -15,7 +15,7 @@ from typing import Any, NamedTuple
 
 from idroserra import contract
 from idroserra.config import KeepConfig
-from idroserra.store import Instant, Tell
+from idroserra.store.models import Instant, Tell
 
 HOUR_MS = 3_600_000
 DAY_MS = 86_400_000

@@ -18,7 +18,7 @@ from operator import itemgetter
 
 from idroserra import contract
 from idroserra.errors import StoreRejected
-from idroserra.store import EventPoint, Instant, SamplePoint
+from idroserra.store.models import EventPoint, Instant, SamplePoint
 
 _NUMBERS_OF_DETAIL = ("volume_ul", "on_ms")
 

@@ -18,7 +18,8 @@ from idroserra import contract
 from idroserra.config import KeepConfig
 from idroserra.database import connect_reader
 from idroserra.errors import StoreRejected, StoreUnavailable
-from idroserra.store import (
+from idroserra.store import sqlite_read, sqlite_upkeep
+from idroserra.store.models import (
     Column,
     EventPoint,
     Instant,
@@ -26,8 +27,6 @@ from idroserra.store import (
     StoreInfo,
     Tell,
     column_width_ms,
-    sqlite_read,
-    sqlite_upkeep,
 )
 from idroserra.store.packing import MAX_NUMBER, Damaged
 from idroserra.store.sqlite_info import info, spans_of

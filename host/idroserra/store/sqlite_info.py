@@ -6,7 +6,7 @@ import sqlite3
 from pathlib import Path
 
 from idroserra.config import KeepConfig
-from idroserra.store import ResolutionInfo, StoreInfo
+from idroserra.store.models import ResolutionInfo, StoreInfo
 from idroserra.store.packing import HOUR_MS
 from idroserra.store.sqlite_read import newest, oldest
 from idroserra.store.sqlite_schema import PLACE_BITS

@@ -11,7 +11,7 @@ import json
 import sqlite3
 from collections.abc import Iterable, Sequence
 
-from idroserra.store import EventPoint
+from idroserra.store.models import EventPoint
 from idroserra.store.packing import HOUR_MS, unpack_points
 from idroserra.store.sqlite_schema import PLACE_BITS
 

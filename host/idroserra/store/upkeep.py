@@ -8,7 +8,7 @@ import time
 from collections.abc import Callable
 
 from idroserra.errors import StoreError
-from idroserra.store import Store
+from idroserra.store.models import Store
 
 EVERY_S = 60.0
 # Between two pieces of work, at least: who writes, reads or receives has half of the time.

@@ -14,8 +14,8 @@ import time
 from typing import NamedTuple
 
 from idroserra.errors import StoreUnavailable
-from idroserra.store import Saved
 from idroserra.store.http import Http
+from idroserra.store.models import Saved
 
 FRESH_S = 2.0  # two processes that start in the same second could not be told apart
 LOOK_EVERY_S = 1.0

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+from idroserra.latest_events import LatestEvents
 from idroserra.nodes import Node
 from idroserra.update import rules
 from idroserra.update.book import NodeUpdate
 from idroserra.update.obstacles import runs
-from idroserra.web.told import NewestEvents
 
 # The events of an update, with the state each leads to.
 STATE_OF = {
@@ -32,15 +32,15 @@ def is_open(update: NodeUpdate, is_running: bool) -> bool:
 
 
 def followed(
-    update: NodeUpdate, release: str, node: Node, told: NewestEvents, now_unix_ms: int
+    update: NodeUpdate, release: str, node: Node, events: LatestEvents, now_unix_ms: int
 ) -> NodeUpdate:
     """Return the way after what the node told, in events and in up/info."""
     if update.state == rules.CONFIRMED or update.offered_unix_ms is None:
         return update
-    event = told.newest(node.node, *STATE_OF)
+    event = events.newest(node.node, *STATE_OF)
     newer_than_unix_ms = update.told_unix_ms or update.offered_unix_ms - SKEW_MS
-    if event is not None and event.unix_us // 1_000 > newer_than_unix_ms:
-        update = replace(update, told_unix_ms=event.unix_us // 1_000)
+    if event is not None and event.unix_ms > newer_than_unix_ms:
+        update = replace(update, told_unix_ms=event.unix_ms)
         is_its = str(event.detail.get("release") or "")[:RELEASE_CHARS] == release[:RELEASE_CHARS]
         reason = str(event.detail.get("reason") or "")
         if is_its and event.kind == "update_refused":

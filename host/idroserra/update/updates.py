@@ -11,18 +11,17 @@ import queue
 import secrets
 import sqlite3
 import threading
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
-from typing import Any
 
 from idroserra import contract
 from idroserra.alarms.standing import Standing
 from idroserra.commands import Commands, Note
 from idroserra.config import Config
 from idroserra.errors import StoreUnavailable, UnknownNode
+from idroserra.latest_events import LatestEvents
 from idroserra.mqtt_link import Link
 from idroserra.nodes import Node, Nodes
-from idroserra.store import Store
 from idroserra.update import book as books
 from idroserra.update import obstacles, rules, steps
 from idroserra.update.book import Book, NodeUpdate, Rollout
@@ -33,7 +32,6 @@ from idroserra.update.library import Library
 from idroserra.update.release import Release
 from idroserra.update.serving import Shares, piece_of, reached_bytes, whole_bytes
 from idroserra.web.correction import correction_of
-from idroserra.web.told import NewestEvents
 
 LOOK_EVERY_S = 1.0
 KEEP_EVERY_MS = 5_000
@@ -53,7 +51,7 @@ class Parts:
     nodes: Nodes
     commands: Commands
     link: Link
-    store: Callable[[], Store]
+    events: LatestEvents
     standing: Callable[[], Sequence[Standing]]
     jot: Callable[[str, str], None]
     note: Note
@@ -75,7 +73,6 @@ class Updates:
         self._updates = {one: self._book.nodes(one) for one in self._rollouts}
         self._unkept: set[tuple[str, str]] = set()
         self._kept_unix_ms = 0
-        self._told = NewestEvents(parts.store, self._now_unix_ms)
         self._offers: dict[str, str] = {}  # node: id of the command that offers it something
         self._asks: queue.SimpleQueue[tuple[str, contract.Ask] | None] = queue.SimpleQueue()
         self._shares = Shares()
@@ -111,10 +108,6 @@ class Updates:
         update = self._under_way(node, ask.sha256)
         if update is not None and self._shares.take(node, self._now_unix_ms()):
             self._asks.put((node, ask))
-
-    def told(self, node: str, unix_us: int, kind: str, detail: Mapping[str, Any]) -> None:
-        """Note what a node told, of whenever it is."""
-        self._told.take(node, unix_us, kind, detail)
 
     def begin(self, wish: Wish, by: str) -> Rollout:
         """Roll a release out; it begins with the next look.
@@ -218,8 +211,9 @@ class Updates:
             if not steps.is_open(update, rollout.state == books.RUNNING):
                 continue
             node = self._known(name)
-            self._told.is_read(name)
-            found = steps.followed(update, rollout.release, node, self._told, now)
+            self._parts.events.is_read(name)
+            found = steps.followed(
+                update, rollout.release, node, self._parts.events, now)
             found = steps.answered(found, self._answer_to_offer(name), now)
             found = steps.overdue(found, now, OFFERED_MS, SILENT_MS)
             found = steps.watched(found, obstacles.has_new_alarm(
@@ -258,13 +252,14 @@ class Updates:
             return Node(name, "")
 
     def _obstacle(self, node: Node, now_unix_ms: int) -> str:
-        is_known = self._told.is_read(node.node)
-        dosed = self._told.newest(node.node, "dosed")
-        correction = correction_of(self._told, node.node)
+        events = self._parts.events
+        is_known = events.is_read(node.node, with_doses=True)
+        dosed = events.newest(node.node, "dosed")
+        correction = correction_of(events, node.node)
         pending = any(one.state == "pending" and one.verb in ("dose", "correct")
                       for one in self._parts.commands.recent(node.node, 5))
         dosing = obstacles.Dosing(
-            is_known, None if dosed is None else dosed.unix_us // 1_000,
+            is_known, None if dosed is None else dosed.unix_ms,
             correction is not None and bool(correction["is_open"]), pending)
         return obstacles.obstacle(node, dosing, self._parts.standing(),
                                   self._config.rest_after_dose_min * 60_000, now_unix_ms)

@@ -6,10 +6,10 @@ from typing import Annotated, Any
 
 from msgspec import Meta
 
-from idroserra.alarms.book import Bottle
 from idroserra.alarms.bottles import Use
 from idroserra.balance import ACID, BASE, by_ph_first
 from idroserra.errors import StoreError
+from idroserra.inventory_database import Bottle
 from idroserra.nodes import Node
 from idroserra.service import Service
 from idroserra.stocks import STOCKS

@@ -9,10 +9,10 @@ from msgspec import Meta
 from starlette.exceptions import HTTPException
 
 from idroserra.access.who import check_fresh
-from idroserra.calibration import health
 from idroserra.calibration.errors import BadPoint, CannotCalibrate, UnknownCalibration
 from idroserra.calibration.history import Past
 from idroserra.calibration.kinds import KINDS, Asked
+from idroserra.calibration_age import age_warning, days_left
 from idroserra.service import Service
 from idroserra.shapes import matching
 from idroserra.web.models import AskedBy, In, Out, refused
@@ -144,12 +144,12 @@ def _add_looking(router: Routes, service: Service) -> None:
         known = service.nodes.get(node)
         now = wall_unix_ms()
         day = 0 if known.report is None else int(known.report.values["ph.calibrated_day"])
-        warning = health.age_warning(day, now)
+        warning = age_warning(day, now)
         return {
             "open": calibrations.open_of(node),
             "health_now": calibrations.history.health_now(node, now),
             "warning": None if warning is None else warning[1],
-            "due_in_days": health.days_left(day, now),
+            "due_in_days": days_left(day, now),
             "back": [kind for kind in KINDS if _may_go_back(service, node, kind)],
             "calibrations": [
                 past_json(one) for one in calibrations.history.of(node, kind, limit)],

@@ -9,8 +9,8 @@ import re
 from typing import Any
 
 from idroserra.i18n import gettext as _
+from idroserra.latest_events import LatestEvents
 from idroserra.web.display import plain_name, volume_text
-from idroserra.web.told import NewestEvents
 from idroserra.web.words import reason_text
 
 REACHED = "the target is reached"  # as the firmware says it
@@ -21,17 +21,17 @@ _UNIT_MS = {"s": 1_000, "min": 60_000}
 Correction = dict[str, Any]
 
 
-def correction_of(told: NewestEvents, node: str) -> Correction | None:
+def correction_of(events: LatestEvents, node: str) -> Correction | None:
     """Return the newest correction of a node, open or over, None where there never was one."""
-    told.is_read(node)
-    event = told.newest(node, "correction")
+    events.is_read(node)
+    event = events.newest(node, "correction")
     if event is None:
         return None
-    boot = told.newest(node, "boot")
+    boot = events.newest(node, "boot")
     detail = dict(event.detail)
     if detail.get("state") != "ended" and boot is not None and boot.unix_us > event.unix_us:
         detail.update(state="ended", reason=RESET)  # a reset forgets it
-    return described(detail, event.unix_us // 1_000)
+    return described(detail, event.unix_ms)
 
 
 def described(detail: dict[str, Any], unix_ms: int) -> Correction:

@@ -9,9 +9,9 @@ from __future__ import annotations
 from typing import Any, NamedTuple
 
 from idroserra.i18n import gettext as _
+from idroserra.latest_events import Event, LatestEvents
 from idroserra.nodes import Node
 from idroserra.web.display import duration_text, plain_name
-from idroserra.web.told import NewestEvents, Told
 from idroserra.web.words import reason_text
 
 EARN_MS = 3 * 86_400_000  # as the firmware has it
@@ -59,11 +59,11 @@ class Authority(NamedTuple):
 
 
 def dosing_of(
-    told: NewestEvents, node: str, enabled: bool | None, authority: Authority | None
+    events: LatestEvents, node: str, enabled: bool | None, authority: Authority | None
 ) -> DosingState:
     """Return the state; `enabled` is the setting dosing.enabled in force, None if unknown."""
-    known_all = told.is_read(node)
-    held = told.newest(node, "stopped", "resumed", "latched")
+    known_all = events.is_read(node, with_doses=True)
+    held = events.newest(node, "stopped", "resumed", "latched")
     if held is not None and held.kind != "resumed":
         return _held(held)
     if not known_all or enabled is None:
@@ -81,35 +81,35 @@ def dosing_of(
 
 
 def authority_of(
-    told: NewestEvents, node: Node, asked_pct: int | None, now_unix_ms: int
+    events: LatestEvents, node: Node, asked_pct: int | None, now_unix_ms: int
 ) -> Authority | None:
     """Return what the node may spend, None while it has not said so."""
     info = node.info
     if info is None or asked_pct is None or node.boot_epoch_unix_ms is None:
         return None
-    told.is_read(node.node)
+    events.is_read(node.node)
     info_unix_ms = info.at_ms + node.boot_epoch_unix_ms
     granted_pct, left_ms = info.granted_pct, info.earn_left_ms
-    change = told.newest(node.node, "authority")
-    if change is not None and change.unix_us // 1_000 > info_unix_ms:
+    change = events.newest(node.node, "authority")
+    if change is not None and change.unix_ms > info_unix_ms:
         granted_pct = int(change.detail.get("granted_pct") or 0)
     due_unix_ms = info_unix_ms + left_ms
-    latch = told.newest(node.node, "latched")
-    if latch is not None and latch.unix_us // 1_000 > info_unix_ms:
-        due_unix_ms = latch.unix_us // 1_000 + EARN_MS
+    latch = events.newest(node.node, "latched")
+    if latch is not None and latch.unix_ms > info_unix_ms:
+        due_unix_ms = latch.unix_ms + EARN_MS
     due = due_unix_ms if granted_pct < asked_pct else None
     return Authority(granted_pct, asked_pct, due,
                      _authority_text(granted_pct, asked_pct, due, now_unix_ms))
 
 
-def advice_of(told: NewestEvents, node: str, dosing: DosingState) -> list[str]:
+def advice_of(events: LatestEvents, node: str, dosing: DosingState) -> list[str]:
     """Return what a node that only advises would give, one sentence each."""
     if dosing.state != "advise":
         return []
-    boot = told.newest(node, "boot")
+    boot = events.newest(node, "boot")
     sentences = []
     for loop in _LOOPS:
-        decided = told.decision(node, loop)
+        decided = events.decision(node, loop)
         if decided is None or (boot is not None and boot.unix_us > decided.unix_us):
             continue
         reason = str(decided.detail.get("reason") or "")
@@ -120,23 +120,23 @@ def advice_of(told: NewestEvents, node: str, dosing: DosingState) -> list[str]:
 
 
 def decisions_of(
-    told: NewestEvents, node: str, enabled: bool | None
+    events: LatestEvents, node: str, enabled: bool | None
 ) -> list[dict[str, Any]]:
     """Return what pH and EC control of the running boot decided last: loop, text, unix_ms.
 
     Where the setting dosing.enabled is on, that it was off is no reason any more: the node decides
     anew within its next cycles.
     """
-    boot = told.newest(node, "boot")
+    boot = events.newest(node, "boot")
     shown = []
     for loop in reversed(_LOOPS):
-        one = told.decision(node, loop)
+        one = events.decision(node, loop)
         if one is None or (boot is not None and boot.unix_us > one.unix_us):
             continue
         reason = str(one.detail.get("reason") or "")
         if not (enabled and reason.startswith(_WATCHES)):
             shown.append({"loop": loop, "text": _decided_text(loop, reason),
-                          "unix_ms": one.unix_us // 1_000})
+                          "unix_ms": one.unix_ms})
     return shown
 
 
@@ -187,9 +187,9 @@ def _plain(state: str, level: str, label: str, text: str) -> DosingState:
     return DosingState(state, level, label, text, None, "", "")
 
 
-def _held(latest: Told) -> DosingState:
+def _held(latest: Event) -> DosingState:
     by, reason = str(latest.detail.get("by") or ""), reason_text(latest.detail.get("reason"))
-    since = latest.unix_us // 1000
+    since = latest.unix_ms
     if latest.kind == "stopped":
         who = _(" by {who}").format(who=by) if by else ""
         return DosingState("stopped", "warn", _("Dosing stopped"),

@@ -185,9 +185,8 @@ class Feed:
         """The message with what people read; None for an event of a backlog: no news."""
         kind = message.get("type")
         if kind == "event":
-            detail, seq = message["detail"], message["seq"]
-            unix_us = message["unix_ms"] * 1_000 + seq % 1_000
-            self._views.told.take(message["node"], unix_us, message["kind"], detail)
+            detail = message["detail"]
+            unix_us = message["unix_ms"] * 1_000 + message["seq"] % 1_000
             if message["unix_ms"] < wall_unix_ms() - NEWS_MS:
                 return None
             return message | {"unix_us": unix_us} | event_words(message["kind"], detail)

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from idroserra.calibration.health import age_warning
+from idroserra.calibration_age import age_warning
 from idroserra.i18n import gettext as _
 from idroserra.i18n import marked, said
 from idroserra.web.display import display_of, duration_text, shown

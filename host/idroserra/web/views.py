@@ -8,17 +8,16 @@ from collections.abc import Mapping
 from typing import Any
 
 from idroserra import contract
-from idroserra.calibration.health import days_left
+from idroserra.calibration_age import days_left
 from idroserra.errors import StoreError
 from idroserra.freshness import stale_after_ms
 from idroserra.nodes import Node
 from idroserra.recipes.view import run_json
 from idroserra.service import Service
-from idroserra.store import EventPoint
+from idroserra.store.models import EventPoint
 from idroserra.web.correction import correction_of
 from idroserra.web.display import display_of, screen_order
 from idroserra.web.dosing import advice_of, authority_of, decisions_of, dosing_of
-from idroserra.web.told import NewestEvents
 from idroserra.web.verdict import is_in_contact, verdict_of
 from idroserra.web.words import event_text, fault_text, level_of, reason_text
 
@@ -42,7 +41,7 @@ class Views:
         self._lock = threading.Lock()
         self._stored: dict[str, dict[str, tuple[int, float]]] = {}
         self._asked_unix_ms: dict[str, int] = {}
-        self.told = NewestEvents(lambda: service.store, wall_unix_ms)
+        self._events = service.latest_events
 
     def all(self) -> list[dict[str, Any]]:
         """Return the JSON of every node, by name."""
@@ -71,18 +70,18 @@ class Views:
             "history_progress": self._service.live.progress(node.node),
         }
         now = wall_unix_ms()
-        authority = authority_of(self.told, node, values.get("dosing.authority_pct"), now)
-        dosing = dosing_of(self.told, node.node, values.get("dosing.enabled"), authority)
-        correction = view["correction"] = correction_of(self.told, node.node)
+        authority = authority_of(self._events, node, values.get("dosing.authority_pct"), now)
+        dosing = dosing_of(self._events, node.node, values.get("dosing.enabled"), authority)
+        correction = view["correction"] = correction_of(self._events, node.node)
         if correction is not None and correction["is_open"]:
             dosing = dosing.while_corrected()
         view["authority"] = None if authority is None else authority._asdict()
-        view["advice"] = advice_of(self.told, node.node, dosing)
+        view["advice"] = advice_of(self._events, node.node, dosing)
         if not is_in_contact(view, now):
             dosing = dosing.when_last_heard()
         view["dosing"] = dosing._asdict()
         view["decisions"] = [] if dosing.is_old else decisions_of(
-            self.told, node.node, values.get("dosing.enabled"))
+            self._events, node.node, values.get("dosing.enabled"))
         run = self._service.recipes.of(node.node)
         has_ph = "reservoir.ph" in view["channels"]
         view["calibration_due_days"] = days_left(

@@ -8,9 +8,9 @@ from typing import Any
 
 from idro.errors import ProtocolError
 from idro.protocol.texts import FAULT_TEXTS
+from idroserra.contract import Detail
 from idroserra.i18n import figure, said
 from idroserra.i18n import gettext as _
-from idroserra.store import Detail
 from idroserra.web.display import display_of, duration_text, plain_name, volume_text
 
 _CHANNEL = re.compile(r"\b[a-z][a-z0-9_]*\.[a-z][a-z0-9_]*\b")
