@@ -145,7 +145,7 @@ bench-sim-crop: venv  # 35 days of lettuce with their promises: about 5 minutes
 bench-sim-week: venv  # seven days twice, bit for bit the same: a few minutes
 	$(PY) bench/bench_sim.py --days 7 --twice
 
-bench-heap: venv web  # all boards on 32 bits, from .mpy and frozen; needs gcc-multilib: some minutes
+bench-heap: venv web  # all boards on 32-bit objects, loaded from .mpy: a minute
 	$(PY) bench/bench_heap.py $(ARGS)
 .PHONY: bench-heap
 

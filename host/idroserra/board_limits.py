@@ -1,4 +1,5 @@
-"""What can be wired but not be trusted: analog probes on the chip's own converter, blind heat.
+"""What can be wired but not be trusted: analog probes on the chip's own converter, blind heat,
+a chip without PSRAM.
 
 The converter of an ESP32 is some tens of millivolts wrong after its calibration. That is a third
 of a pH, and more than most of a nutrient solution's tolerance. An output for the air needs to know
@@ -11,6 +12,8 @@ from idroserra.chips import CHIPS
 from idroserra.errors import BoardError
 
 OWN_CONVERTER = "esp32_adc"
+NEEDS_PSRAM = ("a board without PSRAM is not supported: use one with an ESP32-S3 N16R8 or an "
+               "ESP32-WROVER module")
 
 
 class Probe(NamedTuple):
@@ -74,7 +77,8 @@ def _check_air(file: str, board: dict[str, Any]) -> None:
 
 def warnings(board: dict[str, Any]) -> list[str]:
     """Return what the owner of a compiled board should know, a sentence each."""
-    return [
+    memory = [] if CHIPS[board["chip"]].may_have_psram else [f"board.chip: {NEEDS_PSRAM}"]
+    return memory + [
         f"sensor[{index}]: {_figures(board, sensor, probe)}; to look at, not to rely on"
         for index, sensor, probe in _on_own_converter(board)
     ]

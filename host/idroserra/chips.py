@@ -31,6 +31,7 @@ class Chip:
     timers: int
     uarts: int  # besides the console's
     i2cs: int
+    may_have_psram: bool  # some module with it has PSRAM, which a node needs
     radio_ma: int  # what the chip takes at 3.3 V while Wi-Fi sends at its loudest
 
     def output_refusal(self, pin: int) -> str | None:
@@ -89,6 +90,7 @@ _ESP32 = Chip(
     timers=4,
     uarts=2,
     i2cs=2,
+    may_have_psram=True,
     radio_ma=240,
 )
 
@@ -108,6 +110,7 @@ _ESP32S3 = Chip(
     timers=4,
     uarts=2,
     i2cs=2,
+    may_have_psram=True,
     radio_ma=340,
 )
 
@@ -129,6 +132,7 @@ _ESP32C3 = Chip(
     timers=2,
     uarts=1,
     i2cs=1,
+    may_have_psram=False,
     radio_ma=335,
 )
 

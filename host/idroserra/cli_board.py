@@ -9,15 +9,7 @@ from typing import Annotated, Any
 
 import typer
 
-from idroserra import (
-    board_limits,
-    board_pinout,
-    board_supply,
-    boards,
-    cli_board_new,
-    image,
-    micropython_board,
-)
+from idroserra import board_limits, board_pinout, board_supply, boards, cli_board_new, image
 from idroserra.errors import BoardError, HostError
 
 app = typer.Typer(help="Validate and build boards.", no_args_is_help=True)
@@ -89,20 +81,12 @@ def build(
     out: Annotated[Path, typer.Option(help="Folder the image is written to.")] = Path(
         "build/image"
     ),
-    micropython_board_dir: Annotated[
-        Path | None,
-        typer.Option("--micropython-board", help="Also write the files of a MicroPython with the "
-                     "image frozen in, for whoever has ESP-IDF, to this folder."),
-    ] = None,
     *,
     as_json: AsJson = False,
 ) -> None:
     """Build the image of a board: what is flashed and what the simulator runs."""
     try:
         manifest = image.build_image(board, out)
-        if micropython_board_dir is not None:
-            compiled = boards.load_file(boards.path_of(board))
-            micropython_board.write(micropython_board_dir, out, manifest, compiled)
     except HostError as error:
         typer.echo(str(error), err=True)
         raise typer.Exit(1) from error

@@ -12,6 +12,7 @@ from typing import Annotated
 import typer
 
 from idroserra import boards, image
+from idroserra.board_limits import NEEDS_PSRAM
 from idroserra.cli_ask import AsJson
 from idroserra.flash import binary, download, ports
 from idroserra.flash.bars import Bars
@@ -103,9 +104,8 @@ def describe(plan: Plan) -> str:
     else:
         lines.append(f"MicroPython  {now} and stays")
     if plan.about is not None and plan.about.heap_bytes < HEAP_BYTES:
-        lines.append(f"MEMORY       {plan.about.heap_bytes // 1_000} kB are free; by "
-                     f"docs/memory.md the node needs {HEAP_BYTES // 1_000}: take a board with "
-                     "PSRAM")
+        lines.append(f"MEMORY       {plan.about.heap_bytes // 1_000} kB are free, the node needs "
+                     f"{HEAP_BYTES // 1_000}: {NEEDS_PSRAM}")
     if plan.erases:
         lines.append("erase        ALL of the flash first: settings, records, Wi-Fi and key")
     if work.is_nothing:

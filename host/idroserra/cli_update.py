@@ -67,11 +67,6 @@ def build(
     security_counter: Annotated[int | None, typer.Option(
         min=0, help="No node that ran this goes back below it; without it, that of this "
         "software.")] = None,
-    firmware: Annotated[Path | None, typer.Option(
-        help="micropython.bin with the board's image frozen in, for a board without PSRAM: what "
-        "it says of itself is the version and the counter.")] = None,
-    slot_kb: Annotated[int, typer.Option(
-        "--slot-kb", min=1, help="With --firmware: the room of one application.")] = 1_536,
     passphrase_file: PassphraseFile = None,
     *,
     as_json: AsJson = False,
@@ -82,16 +77,9 @@ def build(
 
     phrase = (_passphrase(passphrase_file, is_new=False) if keys.needs_passphrase(key) else None)
     private = keys.load_private(key, phrase)
-    if firmware is not None and (version is not None or security_counter is not None):
-        raise ConfigError("command line", "--firmware", "says its version and security counter "
-                          "itself: leave --version and --security-counter out")
     with Bars(says=not as_json) as bars:
-        if firmware is not None:
-            made = release.build_frozen(board, private, firmware, slot_kb * 1_024)
-        else:
-            bars.say("compiling")
-            made = release.build(board, private, version=version,
-                                 security_counter=security_counter)
+        bars.say("compiling")
+        made = release.build(board, private, version=version, security_counter=security_counter)
         folder = out or Path(f"{made.manifest.board}-{made.manifest.version}")
         release.write(made, folder)
     _tell(made, folder, as_json=as_json)

@@ -54,7 +54,7 @@ __all__ = [
     "Mac", "Offer", "Piece", "ProtocolError", "Quantity", "Record", "Running", "SettingsError",
     "Stored", "Values",
     "channel_limits", "check_args", "check_by", "check_setting", "check_settings", "down_topic",
-    "from_scaled", "is_frozen_path", "is_id", "is_kernel", "is_node_id", "is_release_path",
+    "from_scaled", "is_id", "is_kernel", "is_node_id", "is_release_path",
     "pack_command", "pack_config", "pack_config_report", "pack_info", "pack_piece", "pack_stored",
     "pack_update",
     "parse_object", "parse_topic", "split_channel", "to_scaled", "unpack_ack", "unpack_ask",
@@ -221,12 +221,7 @@ def is_kernel(path: str) -> bool:
 
 def is_release_path(path: str) -> bool:
     """True for what a node takes as the path of a file of a release."""
-    return bool(kernel.is_path(path)) or is_frozen_path(path)
-
-
-def is_frozen_path(path: str) -> bool:
-    """True for the files of a release of an application that is frozen into MicroPython."""
-    return bool(kernel.is_frozen_path(path))
+    return bool(kernel.is_path(path))
 
 
 def check_args(verb: str, args: Mapping[str, Any]) -> None:

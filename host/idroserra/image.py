@@ -103,15 +103,6 @@ def image_sha256(hashes: dict[str, str]) -> str:
     return sha256(text.encode())
 
 
-def read_manifest(out_dir: Path) -> Manifest:
-    """Return the manifest in `out_dir`. Raises ImageError when there is none, or a broken one."""
-    path = out_dir / MANIFEST
-    try:
-        return Manifest(**json.loads(path.read_text(encoding="utf-8")))
-    except (OSError, ValueError, TypeError) as error:
-        raise ImageError(f"{path}: no manifest of an image, build it again: {error}") from error
-
-
 def security_counter(manifest: bytes) -> int:
     """Return the security counter of a board's manifest, 0 where it has none."""
     try:

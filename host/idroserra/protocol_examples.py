@@ -63,8 +63,7 @@ INFO = {
     "update": "the application that runs: `slot` (`a`, `b`, or empty: the one that was flashed), "
     f"`state` (`{'`, `'.join(messages.RUNNING)}`), `release` (SHA-256 of its manifest), "
     "`security_counter` (no release below it is taken), `kernel` (the interface a release must "
-    "be made for), `frozen` (true where the application is frozen into MicroPython: it takes "
-    "releases of that kind only)",
+    "be made for)",
 }
 ACK = {
     "v": "1",
@@ -201,7 +200,7 @@ def _info() -> bytes:
         "0.1.0", "esp32-reservoir", "esp32", BOOT, 900, None, "none", "power_on", "9" * 64,
         ["reservoir.ph", "air.temp_c"], {"ph_down": "doser", "light": "dimmer"},
         [("0c41d977", 86_400_000)], True, 25, 183_600_000,
-        messages.Running("a", "ok", "5" * 64, 1, 2, False),
+        messages.Running("a", "ok", "5" * 64, 1, 2),
     ))
     return packed
 

@@ -112,8 +112,7 @@ def make_job(
     `board` is the compiled board, `key` the HMAC key as 64 hex digits, `duration_ms` 0 for a
     live node without end. `more` replaces any other field: plant, settings, nvs (added to the
     node's own; full authority is earned already), network, timeline, trace_every_ms,
-    ticks_start_ms (of `time` at every boot), frozen (the file of an application of shim.frozen,
-    which runs in place of an image on the flash).
+    ticks_start_ms (of `time` at every boot).
     """
     nvs = {
         "node_id": node, "key": key, "wifi_ssid": "greenhouse", "wifi_pass": "greenhouse",
@@ -128,7 +127,6 @@ def make_job(
         "plant": {}, "settings": {}, "nvs": nvs, "start_unix_ms": start_unix_ms,
         "duration_ms": duration_ms, "network": {"latency_ms": 20}, "timeline": [],
         "trace_every_ms": 60_000, "ticks_start_ms": 0, "counts_flash": False,
-        "frozen": "",
     }
     unknown = set(more) - set(job)
     if unknown:

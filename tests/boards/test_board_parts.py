@@ -258,3 +258,9 @@ def test_says_how_wrong_a_probe_on_the_chips_own_converter_is():
     ph_only = compiled("esp32-classroom", 'part = "dfr0300"\nmeasures = ["ec_us_cm"]',
                        'part = "sen0161"\nmeasures = ["ph"]')
     assert "0.34 pH wrong" in board_limits.warnings(ph_only)[0]
+
+
+def test_says_that_a_chip_without_psram_is_not_supported():
+    [warning] = board_limits.warnings(compiled("esp32c3-nursery"))
+    assert warning.startswith("board.chip: a board without PSRAM is not supported")
+    assert "ESP32-S3 N16R8" in warning

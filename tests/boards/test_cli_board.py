@@ -46,11 +46,3 @@ def test_builds_into_a_folder(tmp_path):
     assert json.loads(done.stdout)["files"].keys() >= {"boot.py", "idro/board.mpy"}
     assert (tmp_path / "idro" / "board.mpy").is_file()
     assert run("build", "nowhere", "--out", str(tmp_path)).exit_code == 1
-
-
-def test_builds_the_files_of_a_micropython_of_our_own_too(tmp_path):
-    done = run("build", "esp32-reservoir", "--out", str(tmp_path / "image"),
-               "--micropython-board", str(tmp_path / "board"))
-    assert done.exit_code == 0
-    assert (tmp_path / "board" / "mpconfigboard.cmake").is_file()
-    assert (tmp_path / "board" / "image" / "idro" / "board.mpy").is_file()

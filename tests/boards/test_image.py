@@ -5,6 +5,7 @@ import json
 import os
 import subprocess
 import sys
+from dataclasses import asdict
 from pathlib import Path
 
 import pytest
@@ -91,7 +92,7 @@ def test_an_image_of_an_older_version_is_replaced(tmp_path):
 def test_manifest_tells_the_hash_of_every_file(tmp_path):
     built = image.build_image(NAME, tmp_path)
     written = json.loads((tmp_path / "manifest.json").read_text())
-    assert image.read_manifest(tmp_path) == built
+    assert written == asdict(built)
     digest = hashlib.sha256()
     for path in sorted(written["files"]):
         content = hashlib.sha256((tmp_path / path).read_bytes()).hexdigest()
@@ -140,5 +141,3 @@ def test_rebuild_removes_what_is_gone_and_leaves_data_alone(tmp_path):
 def test_failures_are_named(tmp_path):
     with pytest.raises(BoardError, match="no such board"):
         image.build_image("nowhere", tmp_path)
-    with pytest.raises(image.ImageError, match="build it again"):
-        image.read_manifest(tmp_path)

@@ -110,7 +110,7 @@ def test_a_board_without_the_memory_is_told_before_it_is_written(plug_in, run_cl
     board = plug_in(heap="192K")
     said = run_cli("flash", BOARD, "--port", board.port, "--dry-run")
     assert said.code == 0, said.err
-    assert "the node needs 245: take a board with PSRAM" in said.out
+    assert "the node needs 245: a board without PSRAM is not supported" in said.out
 
 
 def test_a_board_without_reset_circuit_goes_from_its_boot_loader_on(

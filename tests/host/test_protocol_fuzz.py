@@ -279,8 +279,7 @@ def runnings():
     """The application of a node that runs."""
     return st.builds(
         messages.Running, st.sampled_from(("", "a", "b")), st.sampled_from(messages.RUNNING),
-        st.just("") | st.text("0123456789abcdef", min_size=64, max_size=64), counts, counts,
-        st.booleans())
+        st.just("") | st.text("0123456789abcdef", min_size=64, max_size=64), counts, counts)
 
 
 @st.composite

@@ -171,7 +171,7 @@ def test_a_node_is_followed_by_what_it_tells():
 
 
 def test_what_a_node_says_it_runs_counts_where_no_event_came():
-    on_trial = contract.Running("a", "trial", RELEASE, 1, 1, False)
+    on_trial = contract.Running("a", "trial", RELEASE, 1, 1)
     assert followed(rules.DOWNLOADED, running=on_trial).state == rules.TRIAL
     assert followed(rules.LOST, running=on_trial._replace(state="ok")).state == rules.CONFIRMED
     assert followed(rules.TRIAL, since_ms=3_600_000).state == rules.REVERTED

@@ -4,7 +4,7 @@ import pytest
 
 from idroserra import image
 from idroserra.update.errors import BadRelease
-from idroserra.update.manifest import MOST_FROZEN_BYTES, File, Manifest
+from idroserra.update.manifest import MOST_TOTAL_BYTES, File, Manifest
 from idroserra.update.shelf import MOST_BYTES, Shelf
 
 
@@ -22,9 +22,9 @@ def of(shelf, folder, *files):
 
 def test_of_many_releases_the_last_files_are_held(tmp_path):
     shelf, releases = Shelf(), []
-    for number in range(6):
+    for number in range(25):
         folder = tmp_path / str(number)
-        file, data = kept(folder, f"firmware-{number}.bin", MOST_FROZEN_BYTES)
+        file, data = kept(folder, f"{number}.mpy", MOST_TOTAL_BYTES)
         releases.append((of(shelf, folder, file), file.path, data))
     assert shelf.held_bytes == 0
     for content, path, data in releases + releases[::-1]:

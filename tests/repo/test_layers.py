@@ -40,8 +40,8 @@ LAYERS = (
           frozenset({"struct"})),
     Layer("idro.safety", ("idro.safety", *CONTRACT), PORTABLE - {"socket", "ssl", "tls"}),
     Layer("idro.net", ("idro.net", *CONTRACT), PORTABLE),
-    Layer("idro.update", ("idro.update", "idro.safety", "idro.board", "idro.frozen", "idro.app",
-                          *CONTRACT), PORTABLE - {"socket", "ssl", "tls"}),
+    Layer("idro.update", ("idro.update", "idro.safety", "idro.board", "idro.app", *CONTRACT),
+          PORTABLE - {"socket", "ssl", "tls"}),
     Layer("idro.app", ("idro",), PORTABLE),
     Layer("idro", ("idro",), frozenset()),
 )
@@ -49,7 +49,7 @@ LAYERS = (
 HARDWARE = {
     "machine": {"firmware/idro/app/hardware.py", "firmware/idro/app/outputs_off.py",
                 "firmware/idro/update/chip.py"},
-    "esp32": {"firmware/idro/update/chip.py", "firmware/idro/update/partitions.py"},
+    "esp32": {"firmware/idro/update/chip.py"},
     "onewire": {"firmware/idro/app/hardware.py"},
     "network": {"firmware/idro/net/wifi.py"},
 }

@@ -1,6 +1,6 @@
 """What the firmware takes of a heap of 32-bit objects: MicroPython's WebAssembly build from npm.
 
-`make bench-heap` measures every board, and the image frozen into MicroPython: docs/memory.md.
+`make bench-heap` measures every board: docs/memory.md.
 """
 
 import shutil

@@ -12,8 +12,6 @@ from types import ModuleType, SimpleNamespace
 
 import releases
 
-from idrosim.shim.ota_flash import Partition
-
 ENOENT = 2
 BLOCKS = 512
 BLOCK_BYTES = 4_096
@@ -191,22 +189,20 @@ def _load():
     there = {
         "machine": _module("machine", Pin=pin, WDT=None, reset=_reset, PWRON_RESET=CAUSES["power"],
                            reset_cause=lambda: CAUSES[board.cause]),
-        "esp32": _module("esp32", NVS=Nvs, Partition=Partition),
-        "idro.frozen": _module("idro.frozen", ABOUT=""),
+        "esp32": _module("esp32", NVS=Nvs),
         "idro.board": _module("idro.board", BOARD={
             "chip": "esp32", "name": "esp32-reservoir", "expanders": [], "actuators": []},
             VERSION="0.1.0", SECURITY_COUNTER=1),
     }
     sys.modules.update(there)
-    from idro.app import fetched_files, fetched_firmware, fetching, trial
-    from idro.update import files, manifest, memory, partitions, select, slots, verify
+    from idro.app import fetched_files, fetching, trial
+    from idro.update import files, manifest, memory, select, slots, verify
 
     for name in there:
         sys.modules.pop(name)
     return SimpleNamespace(
-        fetched_files=fetched_files, fetched_firmware=fetched_firmware, fetching=fetching,
-        trial=trial, files=files, manifest=manifest, memory=memory, partitions=partitions,
-        select=select, slots=slots, verify=verify)
+        fetched_files=fetched_files, fetching=fetching, trial=trial, files=files,
+        manifest=manifest, memory=memory, select=select, slots=slots, verify=verify)
 
 
 def on_flash(monkeypatch):
@@ -268,7 +264,7 @@ class Board:
     def boot(self):
         """Choose as the selector does; return "old" or "new". Fails unless that is whole."""
         power_up(self)
-        code.slots.place().choose()
+        code.files.choose()
         slot = code.slots.running.slot
         root = f"/{slot}/" if slot else "/"
         runs = {path[len(root):]: data for path, data in self.flash.files.items()

@@ -6,7 +6,6 @@ Every cut alone here, pairs of cuts by sample; all pairs with `make campaign-upd
 import os
 import random
 
-import frozen_board
 import pytest
 import releases
 import small_board
@@ -32,8 +31,7 @@ def from_slot():
     return board
 
 
-STARTS = {"flashed": from_flashed, "slot": from_slot,
-          "frozen, flashed": frozen_board.from_flashed, "frozen, slot": frozen_board.from_slot}
+STARTS = {"flashed": from_flashed, "slot": from_slot}
 
 
 def good(board):
@@ -49,7 +47,7 @@ def good(board):
                 raise AssertionError(f"not taken: {board.said}")
             if running.state == "trial":
                 try:
-                    small_board.code.memory.confirm()
+                    small_board.code.files.confirm()
                 finally:
                     is_confirmed = running.state == "ok"
             else:

@@ -60,7 +60,7 @@ print("a telemetry of", sys.modules["idro.app.telemetry"].__file__, gate.__file_
     assert told.kinds() == TAKEN
     assert told.pointer() == "a ok"
     assert told.last() == {"slot": "a", "state": "ok", "release": made.sha256(),
-                           "security_counter": 2, "kernel": KERNEL, "frozen": False}
+                           "security_counter": 2, "kernel": KERNEL}
     assert [info["update"]["state"] for info in told.infos()][-2:] == ["trial", "ok"]
     assert told.infos()[-1]["version"] == "9.9.9"
     assert any(line.startswith(

@@ -73,10 +73,7 @@ def run(folder, image_dir, timeline, *, minutes=14, keys=("ours",), nvs=None, be
         nvs={name: value.hex() for name, value in moduli.items()} | (nvs or {}),
         **{"trace_every_ms": 0, **more},
     )
-    if image_dir is None:  # its application is frozen
-        Path(job["flash_dir"]).mkdir(exist_ok=True)
-    else:
-        process.install_image(job, image_dir)
+    process.install_image(job, image_dir)
     told = Told(flash=Path(job["flash_dir"]))
     if before is not None:
         before(told.flash)

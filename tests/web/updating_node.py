@@ -18,7 +18,7 @@ class UpdatingNode(PahoNode):
     """fate: "ok" (trial, then confirmed), "reverted", or "trial" (never comes to an end)."""
 
     def __init__(self, node, port, key=b"k" * 32):
-        self.running = messages.Running("", "base", "", 1, KERNEL, False)
+        self.running = messages.Running("", "base", "", 1, KERNEL)
         self.fate = "ok"
         self.refusal = ""
         self.offers = []
@@ -79,13 +79,13 @@ class UpdatingNode(PahoNode):
                 return
             assert hashlib.sha256(data).hexdigest() == sha256, path
             self.received[path] = data
-        self.running = messages.Running("a", "trial", offer.sha256, 1, KERNEL, False)
+        self.running = messages.Running("a", "trial", offer.sha256, 1, KERNEL)
         self.say_what_runs()
         if self.fate == "ok":
             self.running = self.running._replace(state="ok")
         elif self.fate == "reverted":
             self.tell("update_reverted", {"release": offer.sha256[:16], "reason": "low heap"})
-            self.running = messages.Running("", "base", "", 1, KERNEL, False)
+            self.running = messages.Running("", "base", "", 1, KERNEL)
         self.say_what_runs()
 
     def _whole(self, offer, path, size):

@@ -25,9 +25,6 @@ class FetchedFiles:
         self._fetch = fetch
         self._root = "/" + fetch.slot
 
-    def forget(self):
-        """Another release is to come: prepare() finds what of this one can stay."""
-
     def prepare(self):
         """Make room for what is missing. Raises UpdateError and OSError."""
         self.finish()

@@ -1,8 +1,8 @@
 """Fetches a release into the slot that is idle, checks it and puts it on trial.
 
 What lies in the slot from an earlier try is kept, the rest is asked for piece by piece. Whatever
-breaks it off, a new offer goes on at the byte. fetched_files and fetched_firmware know what is
-still missing, and where it goes.
+breaks it off, a new offer goes on at the byte. fetched_files knows what is still missing, and
+where it goes.
 """
 
 import asyncio
@@ -15,7 +15,7 @@ from idro.app.update_reasons import PLANNED
 from idro.errors import ProtocolError, UpdateError
 from idro.protocol import update_messages as messages
 from idro.protocol.kernel import MANIFEST
-from idro.update import memory, slots, verify
+from idro.update import files, memory, slots, verify
 from idro.update.manifest import entries
 
 _PART = ".part"
@@ -37,7 +37,7 @@ def refusal(node, offer, running):
         return why
     if not node.ballast.is_laid:
         return "flash is full or refuses"
-    why = slots.place().obstacle()
+    why = files.obstacle()
     if why:
         return why
     gc.collect()
@@ -72,7 +72,7 @@ class Fetch:
         self._offer = offer
         self._ask = ask
         self._sha8 = binascii.unhexlify(offer.sha256)[:8]
-        self.slot = slots.place().idle()
+        self.slot = files.idle()
         self._root = "/" + self.slot
         self._number = 0
         self._piece = None
@@ -97,10 +97,12 @@ class Fetch:
 
     async def run(self, on_complete):
         """Do all of it; ends in a reset. Raises UpdateError and OSError: nothing has changed."""
-        fetched = self._fetched()
-        await self._fetch_manifest(fetched)
+        from idro.app.fetched_files import FetchedFiles
+
+        await self._fetch_manifest()
         verify.check_manifest(self.slot)
         await self.rest()
+        fetched = FetchedFiles(self)
         fetched.prepare()
         for entry in entries(f"{self._root}/{MANIFEST}"):
             await fetched.have(entry)
@@ -113,48 +115,28 @@ class Fetch:
         await self._until_idle()
         self._node.restart(PLANNED)
 
-    def _fetched(self):
-        if slots.running.is_frozen:
-            from idro.app.fetched_firmware import FetchedFirmware
-
-            return FetchedFirmware(self)
-        from idro.app.fetched_files import FetchedFiles
-
-        return FetchedFiles(self)
-
     async def rest(self):
         """Let everything else run."""
         if self._stopped:
             raise UpdateError(self._stopped)
         await self._node.clock.sleep_ms(1)
 
-    async def until_no_dose(self):
-        """Wait while something is dosed: to erase flash holds up everything."""
-        while self._node.gate.dosing is not None:
-            await self.rest()
-
-    async def _fetch_manifest(self, fetched):
+    async def _fetch_manifest(self):
         offer = self._offer
         path = f"{self._root}/{MANIFEST}"
         if memory.manifest_sha256(self.slot) != binascii.unhexlify(offer.sha256):
-            fetched.forget()
             remove(path)
-            await self.small_file(MANIFEST, offer.size)
+            self.make_folder(self.slot + "/")
+            with open(path + _PART, "wb") as file:
+                while file.tell() < offer.size:
+                    at = file.tell()
+                    file.write(await self.asked(MANIFEST, at, offer.size - at))
+            os.rename(path + _PART, path)
         if memory.manifest_sha256(self.slot) != binascii.unhexlify(offer.sha256):
             remove(path)
             raise UpdateError("its manifest is not the one that was offered")
         with open(f"{self._root}/{verify.SIGNATURE}", "wb") as file:
             file.write(offer.signature)
-
-    async def small_file(self, name, size):
-        """Have a small file of the release in the slot's folder."""
-        path = f"{self._root}/{name}"
-        self.make_folder(self.slot + "/")
-        with open(path + _PART, "wb") as file:
-            while file.tell() < size:
-                at = file.tell()
-                file.write(await self.asked(name, at, size - at))
-        os.rename(path + _PART, path)
 
     async def asked(self, path, offset, size):
         """Return bytes of the release from the host; asks again for what does not come.

@@ -3,21 +3,10 @@
 import binascii
 import hashlib
 
-from idro.update import slots
-
 _CHUNK_BYTES = 512
 
 
 def image_sha256(root="/"):
-    """Return the hash of the image that runs: what is frozen in says it, files are read."""
-    if slots.running.is_frozen:
-        from idro.frozen import ABOUT
-
-        return ABOUT.partition("\nimage ")[2][:64]
-    return files_sha256(root)
-
-
-def files_sha256(root):
     """Return the hash of the files that /manifest.json names, as they really are on the flash.
 
     Without a manifest it is "".

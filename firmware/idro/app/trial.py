@@ -6,7 +6,7 @@ one before has its place again. Nothing is dosed meanwhile.
 
 import gc
 
-from idro.update import memory, select, slots
+from idro.update import files, select, slots
 from idro.update.verify import BEFORE
 
 CONFIRM_AFTER_MS = 300_000
@@ -28,7 +28,7 @@ async def watch(node):
         why = _missing(node, was_online, channels, since_ms, now_ms)
         if now_ms >= CONFIRM_AFTER_MS and why is None:
             try:
-                memory.confirm()
+                files.confirm()
                 return
             except OSError as error:
                 why = f"flash failed: {error!r}"

@@ -13,9 +13,8 @@ from idro.safety.outputs import Refused
 from idro.update import slots
 
 _LOADED = ("idro.app.fetching", "idro.app.fetch_paths", "idro.app.fetched_files",
-           "idro.app.fetched_firmware", "idro.app.trial", "idro.protocol.update_messages",
-           "idro.update.verify", "idro.update.files", "idro.update.partitions",
-           "idro.update.memory", "idro.update.manifest")
+           "idro.app.trial", "idro.protocol.update_messages", "idro.update.verify",
+           "idro.update.files", "idro.update.memory", "idro.update.manifest")
 
 
 class Updates:
@@ -97,7 +96,7 @@ class Updates:
             memory.forget_told()
         release = memory.as_hex(memory.manifest_sha256(now.slot))
         counter = memory.counter()
-        return Running(now.slot, now.state, release, counter, KERNEL, now.is_frozen)
+        return Running(now.slot, now.state, release, counter, KERNEL)
 
     async def _update(self):
         if self._offer is None:

@@ -10,16 +10,12 @@ MANIFEST = "manifest"
 MAX_MANIFEST_BYTES = 32_768
 MAX_PATH_CHARS = 64
 SIGNATURE_BYTES = 384  # RSA-3072
-# A release for a board whose application is frozen into MicroPython: these two and no other.
-ABOUT_FILE = "about.txt"
-FIRMWARE_FILE = "firmware.bin"
-MAX_ABOUT_BYTES = 512
 _PATH_BYTES = b"abcdefghijklmnopqrstuvwxyz0123456789_./"
 _FOLDERS = ("idro/safety/", "idro/update/")
 _FILES = (
     "boot.py", "main.py", "idro/__init__.mpy", "idro/errors.mpy", "idro/board.mpy",
-    "idro/frozen.mpy", "idro/app/__init__.mpy", "idro/app/outputs_off.mpy",
-    "idro/protocol/__init__.mpy", "idro/protocol/kernel.mpy", "idro/protocol/samples.mpy",
+    "idro/app/__init__.mpy", "idro/app/outputs_off.mpy", "idro/protocol/__init__.mpy",
+    "idro/protocol/kernel.mpy", "idro/protocol/samples.mpy",
 )
 
 
@@ -38,8 +34,3 @@ def is_path(text):
         if not part or part.startswith("."):
             return False
     return not text.encode().strip(_PATH_BYTES) and not is_kernel(text)
-
-
-def is_frozen_path(text):
-    """True for the path of a file of a release for a board whose application is frozen."""
-    return text in (ABOUT_FILE, FIRMWARE_FILE)

@@ -45,10 +45,9 @@ Info = namedtuple(
      "update"),
 )
 # What runs: slot "a", "b" or "" as flashed; state: RUNNING; SHA-256 of its manifest; no counter
-# below is taken; kernel: the interface of its releases; is_frozen: it and they are in MicroPython.
-Running = namedtuple(
-    "Running", ("slot", "state", "release", "security_counter", "kernel", "is_frozen"))
-AS_FLASHED = Running("", "base", "", 0, 0, False)
+# below is taken; kernel: the interface of its releases.
+Running = namedtuple("Running", ("slot", "state", "release", "security_counter", "kernel"))
+AS_FLASHED = Running("", "base", "", 0, 0)
 Ack = namedtuple("Ack", ("id", "outcome", "reason", "boot_id", "at_ms"))
 # args by verb: see COMMANDS. A command is for one boot and one moment of it.
 Command = namedtuple("Command", ("id", "verb", "args", "boot_id", "not_after_at_ms", "by"))
@@ -60,7 +59,7 @@ Stored = namedtuple("Stored", ("boot_id", "seq_upto", "unix_ms"))
 Signed = namedtuple("Signed", ("message", "signed", "auth"))
 
 # (verb, ((argument, (low, high)), ...)); an actuator is a name; an argument in brackets may be
-# missing. Plain tuples, which stay in flash where the firmware is frozen; messages_host has VERBS.
+# missing. Plain tuples; messages_host has VERBS.
 COMMANDS = (
     ("dose", (("actuator", None), ("volume_ul", (1, 20_000)))),
     ("run", (("actuator", None), ("for_ms", (100, 14_400_000)), ("[duty_pct]", (0, 100)))),
@@ -124,8 +123,7 @@ def info_pieces(info):
         "boots": info.boots, "has_button": info.has_button,
         "granted_pct": info.granted_pct, "earn_left_ms": info.earn_left_ms,
         "update": {"slot": running.slot, "state": running.state, "release": running.release,
-                   "security_counter": running.security_counter, "kernel": running.kernel,
-                   "frozen": running.is_frozen},
+                   "security_counter": running.security_counter, "kernel": running.kernel},
     }))
 
 

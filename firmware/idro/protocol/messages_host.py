@@ -219,7 +219,6 @@ def _running(obj):
         fields.choice(update, "slot", ("", "a", "b")), fields.choice(update, "state", RUNNING),
         fields.hex_digits(update, "release", 64) if update.get("release") else "",
         fields.integer(update, "security_counter"), fields.integer(update, "kernel"),
-        "frozen" in update and fields.flag(update, "frozen"),
     )
 
 

@@ -17,7 +17,6 @@ from idro.protocol.kernel import (
     MAX_MANIFEST_BYTES,
     MAX_PATH_CHARS,
     SIGNATURE_BYTES,
-    is_frozen_path,
     is_path,
 )
 from idro.protocol.messages import Command, Signed
@@ -89,7 +88,7 @@ def unpack_ask(data):
     obj = fields.parse_object(data, MAX_UPDATE_BYTES, "update ask")
     fields.check_version(obj)
     path = fields.text(obj, "path", MAX_PATH_CHARS)
-    if path != MANIFEST and not is_path(path) and not is_frozen_path(path):
+    if path != MANIFEST and not is_path(path):
         raise ProtocolError("path: no file of a release")
     return Ask(
         fields.hex_digits(obj, "sha256", 64), fields.integer(obj, "number", 0, MAX_NUMBER), path,

@@ -30,11 +30,6 @@ def restart():
     machine.reset()
 
 
-def had_no_power():
-    """True where this boot is the first since power came on, or sagged."""
-    return machine.reset_cause() == machine.PWRON_RESET
-
-
 class Store:
     """NVS of the node: small values that survive everything. None where a key is missing."""
 

@@ -58,7 +58,7 @@ def _fitting(memory):
         if why is None:
             return slot, state, tries, fallback, found
         memory.revert(slot, why)
-        keep(fallback)
+        _keep(fallback)
 
 
 def idle():
@@ -102,16 +102,18 @@ def start_trial(slot):
     _put_on_trial(slot, _TRIES, slots.running.slot)
 
 
-def keep(slot):
-    """Let `slot`, "" the flashed application, run from the next boot on. Raises OSError."""
-    if slot:
-        _point(slot + " ok")
-        return
-    try:
-        os.remove(_POINTER)
-    except OSError as error:
-        if error.errno != errno.ENOENT:
-            raise
+def confirm():
+    """Keep the application on trial; what is older is refused from now on. Raises OSError.
+
+    What is to be told of it is noted first, so that it is told whenever the power goes.
+    """
+    from idro.update import memory
+
+    running = slots.running
+    memory.note(memory.manifest_sha256(running.slot), running.version, "")
+    _keep(running.slot)
+    running.state = "ok"
+    memory.raise_counter(memory.header(running.slot).security_counter)
 
 
 def take_back(why):
@@ -121,11 +123,11 @@ def take_back(why):
     pointer = read()
     if pointer is not None and pointer[1] == "trial":
         memory.revert(pointer[0], why)
-        keep(pointer[3])
+        _keep(pointer[3])
 
 
 def doubt():
-    """Put a confirmed application that cannot be imported on trial anew. Raises OSError."""
+    """Put a confirmed application that cannot be imported on trial again. Raises OSError."""
     _put_on_trial(slots.running.slot, _TRIES - 1, "")
 
 
@@ -148,6 +150,18 @@ def read():
 
 def _put_on_trial(slot, tries, fallback):
     _point(f"{slot} trial {tries} {fallback or '-'}")
+
+
+def _keep(slot):
+    """Let `slot`, "" the flashed application, run from the next boot on. Raises OSError."""
+    if slot:
+        _point(slot + " ok")
+        return
+    try:
+        os.remove(_POINTER)
+    except OSError as error:
+        if error.errno != errno.ENOENT:
+            raise
 
 
 def _point(text):

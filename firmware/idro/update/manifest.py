@@ -6,14 +6,11 @@ import os
 from collections import namedtuple
 
 from idro.errors import UpdateError
-from idro.protocol.kernel import is_frozen_path, is_path
-from idro.update import slots
+from idro.protocol.kernel import is_path
 
 MAX_FILES = 256
 # All files of a release: two of them and the flashed application have room beside the outbox.
 MAX_BYTES = 400_000
-# Of an application frozen into MicroPython; its partition may be smaller.
-MAX_FROZEN_BYTES = 4_000_000
 _MAX_LINE_BYTES = 160
 _HEX = b"0123456789abcdef"
 
@@ -36,8 +33,7 @@ def read_header(file):
     if len(words) != 2 or not version or len(version) > 40 or " " in version:
         raise malformed()
     files, size = _number(words[0]), _number(words[1])
-    max_bytes = MAX_FROZEN_BYTES if slots.running.is_frozen else MAX_BYTES
-    if not 0 < files <= MAX_FILES or size > max_bytes:
+    if not 0 < files <= MAX_FILES or size > MAX_BYTES:
         raise malformed()
     return Header(version, board_class, kernel, counter, files, size)
 
@@ -45,8 +41,7 @@ def read_header(file):
 def read_entry(file, last_path):
     """Return the next Entry, None at the end, which must be the last byte. Raises UpdateError.
 
-    Paths ascend, so none comes twice, and none leads out of the slot or into the kernel. A board
-    whose application is frozen takes the paths of such a release only, any other none of them.
+    Paths ascend, so none comes twice, and none leads out of the slot or into the kernel.
     """
     line = _line(file)
     if line == "end":
@@ -57,8 +52,7 @@ def read_entry(file, last_path):
     if len(words) != 3 or len(words[0]) != 64 or words[0].encode().strip(_HEX):
         raise malformed()
     entry = Entry(words[0], _number(words[1]), words[2])
-    is_one = is_frozen_path if slots.running.is_frozen else is_path
-    if not is_one(entry.path) or entry.path <= last_path:
+    if not is_path(entry.path) or entry.path <= last_path:
         raise UpdateError(f"{entry.path[:64]} is no file that it may hold")
     return entry
 

@@ -3,28 +3,17 @@
 from idro.board import BOARD, SECURITY_COUNTER
 from idro.errors import UpdateError
 from idro.protocol.kernel import KERNEL, MANIFEST
-from idro.update import chip, slots
+from idro.update import chip
 
 _REVERTED_BYTES = 16
 _MAX_REVERTED = 8
 _COUNTERS = ("security_a", "security_b")
 
 
-def confirm():
-    """The application on trial stays; what is older is refused from now on. Raises OSError.
+def revert(slot, why):
+    """Note that the release in `slot` was taken back and is never to be taken a second time.
 
-    What is to be told of it is noted first, so that it is told whenever the power goes.
-    """
-    running = slots.running
-    _note(manifest_sha256(running.slot), running.version, "")
-    slots.place().keep(running.slot)
-    running.state = "ok"
-    raise_counter(header(running.slot).security_counter)
-
-
-def revert(slot, why, is_final=True):
-    """Note that the release in `slot` was taken back; where it is final, it is never taken a
-    second time. Done again after a power cut, this comes to the same.
+    Done again after a power cut, this comes to the same.
     """
     digest = manifest_sha256(slot)
     store = chip.Store()
@@ -33,13 +22,13 @@ def revert(slot, why, is_final=True):
     except (UpdateError, OSError):
         version = "?"
     kept = store.blob("reverted") or b""
-    if digest and is_final and not was_reverted(digest):
+    if digest and not was_reverted(digest):
         kept = (digest[:_REVERTED_BYTES] + kept)[: _MAX_REVERTED * _REVERTED_BYTES]
         try:
             store.put(reverted=kept)
         except OSError as error:
             print("what became of the update cannot be noted:", error)
-    _note(digest, version, why)
+    note(digest, version, why)
 
 
 def was_reverted(digest):
@@ -102,7 +91,8 @@ def forget_told():
         print("what was told of the update stays:", error)
 
 
-def _note(digest, version, why):
+def note(digest, version, why):
+    """Note what became of an update, for told(). Without a reason it was confirmed."""
     told = f"{as_hex(digest[:8])} {version} {why}".encode()[:120]
     try:
         chip.Store().put(update_told=told)

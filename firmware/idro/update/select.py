@@ -24,13 +24,14 @@ def start(feed, load_app):
     """Run the application: load_app() imports it and returns its main function.
 
     `feed()` feeds the watchdog, which is already running."""
-    slots.running.is_frozen = _is_frozen()
     try:
-        slots.place().choose()
+        from idro.update import files
+
+        files.choose()
     except OSError as error:
         print("flash refuses, the flashed application runs:", error)
         slots.running.slot, slots.running.state = "", "base"
-    if slots.running.slot and not slots.running.is_frozen:
+    if slots.running.slot:
         for package, path in _PACKAGES:
             package.__path__ = "/" + slots.running.slot + path
     if slots.running.state == "trial":
@@ -41,14 +42,6 @@ def start(feed, load_app):
         _doubt(failure)
         raise
     main(feed)
-
-
-def _is_frozen():
-    try:
-        import idro.frozen  # noqa: F401  only `board micropython` makes one
-    except ImportError:
-        return False
-    return True
 
 
 def _guarded(feed):
@@ -68,17 +61,21 @@ def take_back(why):
     """Take the application on trial back, and reset into the one before it. Never returns."""
     outputs_off.drive_all_safe()
     try:
-        slots.place().take_back(why)
+        from idro.update import files
+
+        files.take_back(why)
     except OSError as error:
         print("flash refuses, the update will be taken back by its tries:", error)
     chip.restart()
 
 
 def _doubt(failure):
-    """A confirmed application that cannot be imported is put on trial anew."""
+    """Put a confirmed application that cannot be imported on trial again."""
     sys.print_exception(failure)
     if slots.running.state == "ok":
         try:
-            slots.place().doubt()
+            from idro.update import files
+
+            files.doubt()
         except OSError as error:
             print("flash refuses:", error)

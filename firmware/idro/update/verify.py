@@ -9,7 +9,7 @@ import hashlib
 
 from idro.errors import UpdateError
 from idro.protocol.kernel import MANIFEST, MAX_MANIFEST_BYTES, SIGNATURE_BYTES
-from idro.update import chip, memory, slots
+from idro.update import chip, files, memory
 from idro.update.manifest import file_sha256, malformed
 
 SIGNATURE = "signature"
@@ -82,6 +82,5 @@ def install(slot):
     """
     check_manifest(slot)
     yield None
-    place = slots.place()
-    yield from place.check(slot)
-    place.start_trial(slot)
+    yield from files.check(slot)
+    files.start_trial(slot)

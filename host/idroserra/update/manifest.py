@@ -17,7 +17,6 @@ MOST_BYTES = 32_768
 MOST_FILES = 250
 MOST_FILE_BYTES = 262_144
 MOST_TOTAL_BYTES = 400_000  # as the node has it
-MOST_FROZEN_BYTES = 4_000_000  # of an application frozen into MicroPython; as the node has it
 MOST_COUNTER = 2_147_483_647
 _VERSION = re.compile(r"[0-9A-Za-z][0-9A-Za-z.+-]{0,39}")
 _BOARD_CLASS = re.compile(r"[a-z0-9]{2,20}/[a-z0-9-]{1,40}")
@@ -48,16 +47,6 @@ class Manifest:
     def total_bytes(self) -> int:
         """Bytes of all files."""
         return sum(file.size for file in self.files)
-
-    @property
-    def is_frozen(self) -> bool:
-        """True for an application that is frozen into MicroPython, as a whole."""
-        return any(contract.is_frozen_path(file.path) for file in self.files)
-
-    @property
-    def most_bytes(self) -> int:
-        """What all files of a release of this kind may have."""
-        return MOST_FROZEN_BYTES if self.is_frozen else MOST_TOTAL_BYTES
 
     @property
     def board(self) -> str:
@@ -100,14 +89,12 @@ def read(data: bytes) -> Manifest:
         int(_word(lines[4], 5, "security_counter", _NUMBER)), files)
     if not 1 <= len(files) <= MOST_FILES or len(files) != count:
         raise BadRelease(f"manifest: line 6 says {count} files, {len(files)} follow")
-    if manifest.total_bytes != total or total > manifest.most_bytes:
+    if manifest.total_bytes != total or total > MOST_TOTAL_BYTES:
         raise BadRelease(f"manifest: line 6 says {total} bytes, the files are "
-                         f"{manifest.total_bytes}, {manifest.most_bytes} at most")
+                         f"{manifest.total_bytes}, {MOST_TOTAL_BYTES} at most")
     paths = [file.path for file in files]
     if paths != sorted(set(paths)):
         raise BadRelease("manifest: paths are not each once and in order")
-    if manifest.is_frozen and not (len(paths) == 2 and all(map(contract.is_frozen_path, paths))):
-        raise BadRelease("manifest: a frozen application and its description stand alone")
     if manifest.security_counter > MOST_COUNTER:
         raise BadRelease("manifest: line 5: security_counter is too large")
     return manifest
@@ -137,7 +124,6 @@ def _file(number: int, line: str) -> File:
         raise BadRelease(f"manifest: line {number}: `SHA-256 SIZE PATH` is needed, "
                          f"not {line[:60]!r}")
     size = int(parts[1])
-    most = MOST_FROZEN_BYTES if contract.is_frozen_path(parts[2]) else MOST_FILE_BYTES
-    if size > most:
-        raise BadRelease(f"manifest: line {number}: {parts[2]} is larger than {most}")
+    if size > MOST_FILE_BYTES:
+        raise BadRelease(f"manifest: line {number}: {parts[2]} is larger than {MOST_FILE_BYTES}")
     return File(parts[2], size, parts[0])

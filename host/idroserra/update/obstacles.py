@@ -36,10 +36,6 @@ def misfit(node: Node, wanted: Manifest) -> str:
         return f"its board is {info.chip}/{info.board}, the release is for {wanted.board_class}"
     if info.update.kernel == 0:
         return "its firmware takes no updates over the air yet: flash it once over USB"
-    if info.update.is_frozen != wanted.is_frozen:
-        return ("its application is frozen into MicroPython, the release is one of files"
-                if info.update.is_frozen else
-                "its application is files, the release is one frozen into MicroPython")
     if info.update.kernel != wanted.kernel:
         return (f"its kernel is {info.update.kernel}, the release needs {wanted.kernel}: flash it "
                 "over USB")

@@ -15,9 +15,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from idroserra import boards, contract, frozen, image
+from idroserra import contract, image
 from idroserra.errors import ConfigError
-from idroserra.update import esp_image, keys, manifest
+from idroserra.update import keys, manifest
 from idroserra.update.errors import BadRelease
 from idroserra.update.keys import PublicKey
 from idroserra.update.manifest import File, Manifest
@@ -26,8 +26,7 @@ if TYPE_CHECKING:
     from cryptography.hazmat.primitives.asymmetric import rsa
 
 MANIFEST, SIGNATURE = "manifest", "signature"
-ABOUT, FIRMWARE = "about.txt", "firmware.bin"
-MOST_PACKED_BYTES = manifest.MOST_FROZEN_BYTES + 100_000
+MOST_PACKED_BYTES = manifest.MOST_TOTAL_BYTES + 100_000
 PACKED_TYPE = "application/zip"
 _EPOCH = (1980, 1, 1, 0, 0, 0)
 
@@ -63,34 +62,6 @@ def build(
         made.version if version is None else version, made.board_class, contract.KERNEL,
         made.security_counter if security_counter is None else security_counter,
         tuple(File(path, len(data), image.sha256(data)) for path, data in content.items()),
-    ).text
-    return _checked({MANIFEST: text, SIGNATURE: keys.sign(key, text), **content},
-                    [PublicKey(key.public_key())])
-
-
-def build_frozen(
-    board: str, key: rsa.RSAPrivateKey, firmware: Path, slot_bytes: int
-) -> Release:
-    """Return the signed release of a MicroPython that has a board's image frozen in, as whoever
-    has ESP-IDF built it. What it is and for whom is read from it.
-
-    Raises BoardError; BadRelease where the file is no such application."""
-    compiled = boards.load_file(boards.path_of(board))
-    data = esp_image.load(firmware)
-    esp_image.read(str(firmware), data, compiled["chip"], slot_bytes)
-    found = frozen.find(data)
-    if len(found) != 1:
-        raise BadRelease(f"{firmware}: has no image of Idroserra frozen in, as `board build "
-                         "--micropython-board` describes it" if not found else
-                         f"{firmware}: has {len(found)} images frozen in")
-    about = found[0]
-    if about.board_class != f"{compiled['chip']}/{compiled['name']}":
-        raise BadRelease(f"{firmware}: is for {about.board_class}, not for "
-                         f"{compiled['chip']}/{compiled['name']}")
-    content = {ABOUT: about.text.encode(), FIRMWARE: data}
-    text = Manifest(
-        about.version, about.board_class, contract.KERNEL, about.security_counter,
-        tuple(File(path, len(held), image.sha256(held)) for path, held in content.items()),
     ).text
     return _checked({MANIFEST: text, SIGNATURE: keys.sign(key, text), **content},
                     [PublicKey(key.public_key())])
@@ -166,9 +137,8 @@ def _members(release: Release) -> dict[str, bytes]:
 
 
 def _limited(path: Path) -> bytes:
-    most = manifest.MOST_FROZEN_BYTES if path.name == FIRMWARE else manifest.MOST_FILE_BYTES
-    if path.stat().st_size > most:
-        raise BadRelease(f"{path}: larger than {most} bytes")
+    if path.stat().st_size > manifest.MOST_FILE_BYTES:
+        raise BadRelease(f"{path}: larger than {manifest.MOST_FILE_BYTES} bytes")
     return path.read_bytes()
 
 
@@ -193,20 +163,5 @@ def _checked(members: Mapping[str, bytes], trusted: Sequence[PublicKey]) -> Rele
     extra = sorted(set(members) - {MANIFEST, SIGNATURE} - {file.path for file in told.files})
     if extra:
         raise BadRelease(f"{extra[0][:80]}: the manifest does not name it")
-    if told.is_frozen:
-        _check_frozen(told, members)
     return Release(told, text, signature, signer.id,
                    {file.path: members[file.path] for file in told.files})
-
-
-def _check_frozen(told: Manifest, members: Mapping[str, bytes]) -> None:
-    """Refuse an application that is not what the manifest and its description say."""
-    chip = told.board_class.partition("/")[0]
-    if chip not in esp_image.CHIP_IDS:
-        raise BadRelease(f"manifest: line 3: {chip} is no chip with a frozen image")
-    esp_image.read(FIRMWARE, members[FIRMWARE], chip, manifest.MOST_FROZEN_BYTES)
-    found = [about for about in frozen.find(members[FIRMWARE])
-             if about.text.encode() == members[ABOUT]]
-    if not found or (found[0].board_class, found[0].version, found[0].security_counter) != (
-            told.board_class, told.version, told.security_counter):
-        raise BadRelease(f"{FIRMWARE}: is not what {ABOUT} and the manifest say")

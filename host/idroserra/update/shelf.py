@@ -15,7 +15,7 @@ from idroserra.update import manifest
 from idroserra.update.errors import BadRelease
 from idroserra.update.manifest import File, Manifest
 
-MOST_BYTES = 2 * manifest.MOST_FROZEN_BYTES
+MOST_BYTES = 20 * manifest.MOST_TOTAL_BYTES
 
 
 class Shelf:

@@ -65,8 +65,6 @@ class ReleaseOut(Out):
     files: int
     bytes: int
     key_id: str
-    is_frozen: Annotated[bool, Meta(
-        description="Frozen into MicroPython, for boards without PSRAM.")]
     open_to: Annotated[list[str], Meta(description="Nodes that it fits and that do not run it.")]
 
 
@@ -147,7 +145,7 @@ def _release_json(service: Service, found: Release) -> dict[str, Any]:
     return {"release": found.sha256, "version": told.version, "board_class": told.board_class,
             "kernel": told.kernel, "security_counter": told.security_counter,
             "files": len(told.files), "bytes": told.total_bytes, "key_id": found.key_id,
-            "is_frozen": told.is_frozen, "open_to": open_to(service.nodes, found)}
+            "open_to": open_to(service.nodes, found)}
 
 
 def updates_router(service: Service) -> Routes:

@@ -1,7 +1,5 @@
 """The `esp32` module of the simulated board: NVS that loses what was not committed."""
 
-from idrosim.shim.ota_flash import Partition
-
 ESP_ERR_NVS_NOT_FOUND = -0x1102
 ESP_ERR_NVS_INVALID_LENGTH = -0x110C
 MAX_NAME_CHARS = 15
@@ -105,6 +103,6 @@ def functions(rig):
         return 113
 
     return {
-        "NVS": NVS, "Partition": Partition, "HEAP_DATA": HEAP_DATA, "HEAP_EXEC": HEAP_EXEC,
+        "NVS": NVS, "HEAP_DATA": HEAP_DATA, "HEAP_EXEC": HEAP_EXEC,
         "idf_heap_info": idf_heap_info, "raw_temperature": raw_temperature,
     }

@@ -45,7 +45,6 @@ class Rig:
         self.wall_shift_ms = 0  # of the world's wall clock, what the host believes
         self.world = None
         self.flash = self.flash_faults = None
-        self.ota = None  # the partitions of a board whose application is frozen
         self.sleep_ms = None  # of the real time module
         self.gmtime = None
         self.happen = None  # takes an event of a timeline

@@ -20,7 +20,7 @@ import time as real_time  # noqa: E402
 import vfs  # noqa: E402
 
 from idrosim.clock import LiveClock, VirtualClock  # noqa: E402
-from idrosim.shim import esp32_shim, files, frozen, install  # noqa: E402
+from idrosim.shim import esp32_shim, files, install  # noqa: E402
 from idrosim.shim.flash_faults import FlashFaults  # noqa: E402
 from idrosim.shim.rig import EXIT_DEAD, Rig, load_state  # noqa: E402
 from idrosim.shim.timeline import Timeline  # noqa: E402
@@ -122,12 +122,12 @@ def tell_heap(rig, every_us):
     rig.clock.at(rig.clock.now_us + every_us, tell)
 
 
-def run_board(rig, root):
-    """Run boot.py and main.py in `root` as the board does, then sit at the prompt."""
+def run_board(rig):
+    """Run boot.py and main.py as the board does, then sit at the prompt."""
     names = {"__name__": "__main__"}
     for path in ("boot.py", "main.py"):
         try:
-            with builtins.open(root + path) as file:
+            with builtins.open("/" + path) as file:
                 source = file.read()
             exec(compile(source, path, "exec"), names)
         except OSError as error:
@@ -147,17 +147,11 @@ def main():
         job = json.load(file)
     disk = vfs.VfsPosix()
     rig = build(job, disk)
-    is_frozen = job.get("frozen")
-    if is_frozen:
-        application = frozen.start(rig, job["flash_dir"] + "-partitions", job["frozen"])
     disk.chdir(job["flash_dir"])  # a VfsPosix with a root leaves relative paths alone
     vfs.umount("/")
     vfs.mount(vfs.VfsPosix(job["flash_dir"]), "/")
     sys.path[:] = ["", ".frozen", "/lib"]
-    if is_frozen:  # in place of .frozen, which is this interpreter's
-        vfs.mount(vfs.VfsPosix(application), "/frozen")
-        sys.path[1] = "/frozen"
-    run_board(rig, "/frozen/" if is_frozen else "/")
+    run_board(rig)
 
 
 main()
