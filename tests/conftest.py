@@ -13,16 +13,13 @@ import hypothesis
 import pytest
 
 from idroserra.broker import free_port as new_free_port
-from quick import EXAMPLES, PROGRAM_FIXTURES, is_quick
+from quick import PROGRAM_FIXTURES, is_quick
 from scheduling import DurationRecorder, in_rows, read_durations
 from waiting import wait_until
 
 # A loaded machine is no fault of what is tested.
 hypothesis.settings.register_profile("patient", parent=hypothesis.settings(), deadline=None)
 hypothesis.settings.load_profile("patient")
-hypothesis.settings.register_profile(
-    "quick", parent=hypothesis.settings.get_profile("patient"), max_examples=EXAMPLES
-)
 
 # What a shell starts in the background ignores Ctrl-C, with all its children. Some tests press it.
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
@@ -31,14 +28,12 @@ if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     """Add the options of `make check` and `make durations`."""
-    parser.addoption("--quick", action="store_true", help="only tests that start no program")
+    parser.addoption("--quick", action="store_true", help="see tests/quick.py")
     parser.addoption("--record-durations", action="store_true", help="write durations.json")
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    """Apply those options."""
-    if config.option.quick:
-        hypothesis.settings.load_profile("quick")
+    """Register what --record-durations asks for, once per run."""
     if config.option.record_durations and not hasattr(config, "workerinput"):
         config.pluginmanager.register(DurationRecorder(config.rootpath))
 
@@ -59,6 +54,7 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
         items[:] = [
             item for item in items
             if item.nodeid not in durations
+            and not hypothesis.is_hypothesis_test(getattr(item, "obj", None))
             and PROGRAM_FIXTURES.isdisjoint(getattr(item, "fixturenames", ()))
         ]
     workers = int(os.environ.get("PYTEST_XDIST_WORKER_COUNT", "0"))

@@ -3,7 +3,8 @@
 A test file is quick if neither it nor a test helper it imports, directly or through other
 helpers, imports a module that starts programs: `subprocess`, Playwright, or a module of the
 product that imports these itself. The rules about the tree (tests/repo) are quick as well; they
-run only git.
+run only git. Of the tests in quick files, those with a recorded duration, property tests and
+users of a program's fixture are left out.
 """
 
 import ast
@@ -13,7 +14,6 @@ from pathlib import Path
 
 STARTS_PROGRAMS = {"multiprocessing", "playwright", "subprocess"}
 PROGRAM_FIXTURES = {"browser", "mosquitto"}
-EXAMPLES = 10  # of each property; a whole run tries hypothesis's own number
 
 
 def is_quick(test_file: Path, tests: Path, helper_folders: Sequence[Path]) -> bool:
