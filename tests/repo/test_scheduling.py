@@ -6,7 +6,7 @@ import pytest
 from source_tree import ROOT
 
 from quick import is_quick
-from scheduling import DURATIONS, LONG_S, in_rows, read_durations
+from scheduling import DURATIONS, LONG_S, DurationRecorder, in_rows, read_durations
 
 
 @pytest.mark.parametrize("workers", [1, 2, 6, 7])
@@ -34,6 +34,19 @@ def test_an_unreadable_recording_counts_as_empty(tmp_path, text):
         (tmp_path / "tests").mkdir()
         (tmp_path / DURATIONS).write_text(text, encoding="utf-8")
     assert read_durations(tmp_path) == {}
+
+
+def test_only_slow_tests_are_recorded(tmp_path):
+    (tmp_path / "tests").mkdir()
+    recorder = DurationRecorder(tmp_path)
+    for test, when, duration_s in [
+        ("slow", "setup", 1.2), ("slow", "call", 1.3), ("fast", "call", 1.9),
+    ]:
+        recorder.pytest_runtest_logreport(
+            pytest.TestReport(test, ("", 0, ""), {}, "passed", None, when, duration=duration_s)
+        )
+    recorder.pytest_sessionfinish()
+    assert read_durations(tmp_path) == {"slow": 2}
 
 
 def test_stale_and_missing_entries_do_no_harm():
