@@ -2,7 +2,11 @@
 #
 #   make demo    two simulated greenhouses, broker, host and page      ARGS="--nodes 3 --port 9000"
 #   make test    everything: lint, types, both Python runtimes, real servers, browser
-#   make lint    ruff, mypy, pyright, mpy-cross                         (seconds)
+#   make check   the quick loop: ruff, codespell, mypy, unit tests      (under 90 s on 2 cores)
+#                Chosen by rule (tests/quick.py): test files that start no other program, without
+#                property tests and those recorded as slow. ARGS="-k alarms" for some.
+#   make lint    ruff, codespell, mypy, pyright, mpy-cross              (seconds)
+#   make durations  run every test and record the slow ones in tests/durations.json: as `make test`
 #   make campaign  the long figures of the README: kills, outage, the same week twice
 #   make chaos   thousands of kills, dead lines, full disks; every record counted (hours; resumes)
 #   make bench-ingest  the same readings through our host and through peers (some 10 minutes)
@@ -51,7 +55,8 @@ VENDOR := host/idroserra/web/static/vendor/.built
 ARGS ?=
 WORKERS ?= 8
 
-.PHONY: demo test lint ruff mypy pyright compile portable pytest docs venv web clean distclean
+.PHONY: demo test check lint ruff codespell mypy pyright compile portable pytest docs venv web
+.PHONY: clean distclean
 
 demo: venv web
 	@.ci/machine demo
@@ -67,10 +72,23 @@ machine-test:
 	@.ci/machine test
 .PHONY: machine-test
 
-lint: ruff mypy pyright compile
+check: venv web
+	@$(MAKE) --no-print-directory -j2 ruff codespell mypy quick
+
+quick: venv web
+	$(VENV)/bin/pytest --quick -q -n 2 --dist worksteal $(ARGS)
+
+durations: venv web machine-test
+	$(VENV)/bin/pytest --record-durations -n $(WORKERS) --dist worksteal
+.PHONY: quick durations
+
+lint: ruff codespell mypy pyright compile
 
 ruff: venv
 	$(VENV)/bin/ruff check --quiet .
+
+codespell: venv
+	@git ls-files -z --cached --others --exclude-standard | xargs -0 $(VENV)/bin/codespell
 
 mypy: venv
 	$(VENV)/bin/mypy --no-error-summary

@@ -1,4 +1,4 @@
-"""What all tests share: a real broker on loopback, free ports, and waiting for a condition."""
+"""Fixtures and hooks of all tests: a real broker on loopback, free ports, the order of tests."""
 
 import gc
 import os
@@ -12,8 +12,9 @@ from pathlib import Path
 import hypothesis
 import pytest
 
-from dealing import dealt, is_long
 from idroserra.broker import free_port as new_free_port
+from quick import PROGRAM_FIXTURES, is_quick
+from scheduling import DurationRecorder, in_rows, read_durations
 from waiting import wait_until
 
 # A loaded machine is no fault of what is tested.
@@ -25,12 +26,41 @@ if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
     signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """Add the options of `make check` and `make durations`."""
+    parser.addoption("--quick", action="store_true", help="see tests/quick.py")
+    parser.addoption("--record-durations", action="store_true", help="write durations.json")
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Register what --record-durations asks for, once per run."""
+    if config.option.record_durations and not hasattr(config, "workerinput"):
+        config.pluginmanager.register(DurationRecorder(config.rootpath))
+
+
+def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool | None:
+    """With --quick, do not even import a test file that starts programs."""
+    if not config.option.quick or not collection_path.match("test_*.py"):
+        return None
+    tests = config.rootpath / "tests"
+    return None if is_quick(collection_path, tests, config.getini("pythonpath")) else True
+
+
 @pytest.hookimpl(trylast=True)
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Deal the tests to the workers, long ones first. Every worker comes to the same order."""
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Order the tests for the workers, which all have to arrive at the same order."""
+    durations = read_durations(config.rootpath)
+    if config.option.quick:
+        items[:] = [
+            item for item in items
+            if item.nodeid not in durations
+            and not hypothesis.is_hypothesis_test(getattr(item, "obj", None))
+            and PROGRAM_FIXTURES.isdisjoint(getattr(item, "fixturenames", ()))
+        ]
     workers = int(os.environ.get("PYTEST_XDIST_WORKER_COUNT", "0"))
     if workers:
-        items[:] = dealt(items, [is_long(item.nodeid) for item in items], workers)
+        by_id = {item.nodeid: item for item in items}
+        items[:] = [by_id[test] for test in in_rows(list(by_id), durations, workers)]
 
 
 @pytest.hookimpl(trylast=True)

@@ -53,7 +53,9 @@ def test_reference_board_has_the_shape_the_firmware_expects():
 
 # old text, new text, key named in the refusal, words of the way out
 REFUSED = {
-    "unknown key": ("address = 0x44", "adress = 0x44", "sensor[4].adress", "did you mean address"),
+    "unknown key": (
+        "address = 0x44", "addressx = 0x44", "sensor[4].addressx", "did you mean address",
+    ),
     "unknown table": ("[i2c.main]", "[spi.main]\nx = 1\n[i2c.main]", "spi", "known here"),
     "unknown chip": ('chip = "esp32"', 'chip = "esp8266"', "board.chip", "esp32s3"),
     "name is not the file's": ('"esp32-reservoir"', '"other"', "board.name", "esp32-reservoir"),

@@ -45,7 +45,7 @@ def mutate(table: Any, rng: random.Random) -> None:
     if kind == 0:
         del container[key]
     elif kind == 1 and isinstance(container, dict):
-        container[rng.choice(["pin", "bus", "adress", "every_ms", "name"])] = rng.choice(STRANGE)
+        container[rng.choice(["pin", "bus", "addressx", "every_ms", "name"])] = rng.choice(STRANGE)
     elif kind == 2 and isinstance(container, list):
         container.append(container[key])
     elif isinstance(container[key], int) and rng.random() < 0.5:

@@ -77,7 +77,7 @@ def test_settings_hold_until_a_later_stage_changes_them_and_ramps_arrive_day_by_
     ("ramp_days = 3", "ramp_days = 7", "stage[1].ramp_days", "1 to its 6 days"),
     ("days = 6", "days = 400", "stage", "404 days"),
     ('"ph.target" = 5.8', '"ph.target" = 9', "stage[0].settings.ph.target", "4.5..7.5"),
-    ('"ph.target" = 5.8', '"ph.taget" = 5', "stage[0].settings.ph.taget", "no setting of a node"),
+    ('"ph.target" = 5.8', '"ph.trget" = 5', "stage[0].settings.ph.trget", "no setting of a node"),
     ('"ph.target" = 5.8', "dosing.enabled = true", "stage[0].settings.dosing.enabled",
      "a recipe sets none such"),
     ("= 1_800", "= 1_800.5", "stage[1].settings.ec.target_us_cm", "integer"),

@@ -39,6 +39,17 @@ def name_of(path: Path) -> str:
     return path.relative_to(ROOT).as_posix()
 
 
+@cache
+def texts() -> list[tuple[str, list[str]]]:
+    """Return (name, lines) of every text file."""
+    found = []
+    for path in files():
+        data = path.read_bytes()
+        if b"\0" not in data[:8_192]:
+            found.append((name_of(path), data.decode("utf-8").splitlines()))
+    return found
+
+
 def module_of(path: Path) -> str:
     """Return the dotted name a Python file is imported by."""
     parts = list(path.relative_to(ROOT).with_suffix("").parts)[1:]

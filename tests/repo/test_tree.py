@@ -5,22 +5,22 @@ import json
 import re
 import tomllib
 
-from source_tree import ROOT, calls, files, module_of, name_of, python_files, report, tree
+from source_tree import (
+    ROOT,
+    calls,
+    files,
+    module_of,
+    name_of,
+    python_files,
+    report,
+    texts,
+    tree,
+)
 
 MAX_LINES = 400
 MAX_FUNCTION_LINES = 60
 MAX_BYTES = 1_048_576
 CODE = {".py", ".js", ".css", ".html", ".toml", ".sh", ".conf"}
-
-
-def texts() -> list[tuple[str, list[str]]]:
-    """Return (name, lines) of every text file."""
-    found = []
-    for path in files():
-        data = path.read_bytes()
-        if b"\0" not in data[:8_192]:
-            found.append((name_of(path), data.decode("utf-8").splitlines()))
-    return found
 
 
 def test_files_are_short():

@@ -198,7 +198,7 @@ REFUSED = {
     "two lengths": ({"head": "days = 1\nhours = 1"}, "scenario.days: either days or hours"),
     "negative length": ({"head": "days = -1"}, "scenario.days: more than 0"),
     "length as text": ({"head": 'days = "1"'}, "scenario.days: a number is needed"),
-    "unknown key": ({"head": "days = 1\nadress = 1"}, "scenario.adress: unknown key"),
+    "unknown key": ({"head": "days = 1\naddressx = 1"}, "scenario.addressx: unknown key"),
     "unknown parameter": ({"plant": "reservoir.volum_ml = 1"}, "plant.reservoir.volum_ml: "),
     "parameter out of range": ({"plant": "reservoir.volume_ml = 1"}, "reservoir.volume_ml: "),
     "unknown probe parameter": ({"plant": "probe.ph.ofset_mv = 1"}, "plant.probe.ph.ofset_mv"),

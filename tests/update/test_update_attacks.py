@@ -219,7 +219,7 @@ def test_malformed_manifests_even_when_they_are_signed():
     for text in (
         "", "\n", LINES[0], "\n".join(LINES[:-2]) + "\n", "\n".join(LINES) + "more",
         "\n".join(LINES[:6]) + "\nend\n", edited(0, "idroserra-update 2"),
-        edited(1, "version " + "9" * 41), edited(1, "versio 9"), edited(3, "kernel -1"),
+        edited(1, "version " + "9" * 41), edited(1, "versi 9"), edited(3, "kernel -1"),
         edited(3, "kernel 02"), edited(4, "security_counter 9999999999"), edited(5, "files 4"),
         edited(5, "files 3 9000"), edited(5, "files 0 0"), edited(6, LINES[7]),
         edited(6, LINES[6].replace(" ", "  ", 1)), edited(6, LINES[6][1:]),
