@@ -3,7 +3,7 @@
 #   make demo    two simulated greenhouses, broker, host and page      ARGS="--nodes 3 --port 9000"
 #   make test    everything: lint, types, both Python runtimes, real servers, browser
 #   make check   the quick loop: ruff, codespell, mypy, unit tests      (under 90 s on 2 cores)
-#                Chosen by rule (tests/quick.py): test files that start no other program, without
+#                Chosen by rule (tests/support/quick.py): test files that start no other program, without
 #                property tests and those recorded as slow. ARGS="-k alarms" for some.
 #   make lint    ruff, codespell, mypy, pyright, mpy-cross              (seconds)
 #   make durations  run every test and record the slow ones in tests/durations.json: as `make test`
@@ -105,11 +105,10 @@ compile: venv
 # The wheel of MicroPython where there is one, else that of the machine.
 portable: venv
 	@micropython=$(VENV)/bin/micropython; test -x $$micropython || micropython=micropython; \
-	MICROPYPATH=firmware:sim:tests/portable:.frozen $$micropython tests/portable/run.py
+	MICROPYPATH=firmware:sim:tests:.frozen $$micropython tests/support/run_portable.py
 
 # The tests of the safety gate: `cover-safety` runs them, so `pytest` leaves them out.
-SAFETY_TESTS := $(sort $(wildcard tests/host/test_safety_*.py)) \
-  tests/host/test_ledger.py tests/host/test_power_cuts.py
+SAFETY_TESTS := tests/firmware/safety
 
 cover-safety: venv
 	@mkdir -p build
@@ -132,26 +131,26 @@ pytest: venv web cover-safety collect
 campaign: campaign-kills campaign-outage bench-sim-week
 
 campaign-kills: venv web  # 20 SIGKILLs of the host, 10 of the broker: about 3 minutes
-	IDROSERRA_HOST_KILLS=20 IDROSERRA_BROKER_KILLS=10 $(VENV)/bin/pytest tests/e2e/test_kills.py
+	IDROSERRA_HOST_KILLS=20 IDROSERRA_BROKER_KILLS=10 $(VENV)/bin/pytest tests/integration/test_kills.py
 
 walk-docs: venv web  # getting started and the tutorials by their own commands: about 10 minutes
-	$(VENV)/bin/pytest -n 2 tests/docs/walk_pages.py
+	$(VENV)/bin/pytest -n 2 tests/integration/walk_pages.py
 .PHONY: walk-docs
 
 walk: venv web  # an empty chip: flashed, provisioned, adopted, calibrated, dosed: 10 minutes
-	$(VENV)/bin/pytest tests/flash/walk_bare_chip.py
+	$(VENV)/bin/pytest tests/integration/walk_bare_chip.py
 .PHONY: walk
 
 walk-update: venv web  # a release to a live simulated node over mosquitto, its trial: 6 minutes
-	PYTHONPATH=tests/web $(VENV)/bin/pytest -s tests/update/walk_live_update.py
+	$(VENV)/bin/pytest -s tests/integration/walk_live_update.py
 .PHONY: walk-update
 
 campaign-outage: venv web  # InfluxDB away for ten minutes of live traffic: about 11 minutes
-	IDROSERRA_HOST_KILLS=0 IDROSERRA_OUTAGE_S=600 $(VENV)/bin/pytest tests/e2e/test_kills.py
+	IDROSERRA_HOST_KILLS=0 IDROSERRA_OUTAGE_S=600 $(VENV)/bin/pytest tests/integration/test_kills.py
 
 # The short part is in `make test`. ARGS="--share 0.02" is a fiftieth, ARGS=--table what has run.
 chaos: venv  # 5,000 kills and more, docs/chaos.md: about 3 hours; goes on where it was interrupted
-	$(PY) tests/chaos/chaos.py $(ARGS)
+	$(PY) tests/campaigns/chaos/chaos.py $(ARGS)
 .PHONY: chaos
 
 bench-sim: venv  # how fast the lockstep is, and where the time goes: under a minute
@@ -186,7 +185,7 @@ bench-memory: venv web  # exit code 3 above 60 MiB. ARGS="--nodes 200 --for-s 60
 
 # The cuts are an hour of computing at most.
 campaign-update: venv  # every pair of cuts on a flash in memory, 999 of the real image
-	IDROSERRA_UPDATE_PAIRS=all $(VENV)/bin/pytest -q -n 2 tests/update
+	IDROSERRA_UPDATE_PAIRS=all $(VENV)/bin/pytest -q -n 2 tests/firmware/update
 .PHONY: campaign-update
 
 # The whole safety campaign (docs/safety.md), about 8 hours of computing, so 4 hours on two cores.
@@ -207,7 +206,7 @@ campaign-evil: venv  # 20 hosts with the key, 10,000 commands each: 6 minutes of
 .PHONY: campaign-safety campaign-matrix campaign-seeds campaign-evil
 
 campaign-forged: venv  # 1,000 commands that nobody may obey, at mosquitto: 5 minutes
-	$(PY) tests/forged/forged.py $(ARGS)
+	$(PY) tests/campaigns/forged/forged.py $(ARGS)
 .PHONY: campaign-forged
 
 mutate: venv  # breaks the firmware on purpose, each defect to be caught by a scenario: 3 minutes
@@ -215,13 +214,13 @@ mutate: venv  # breaks the firmware on purpose, each defect to be caught by a sc
 .PHONY: mutate
 
 single-precision: venv  # every scenario twice, with floats of 53 and of 24 bits: 20 minutes
-	$(VENV)/bin/pytest -n 2 tests/scenarios/every_single_precision.py
+	$(VENV)/bin/pytest -n 2 tests/campaigns/precision/every_single_precision.py
 .PHONY: single-precision
 
 # Goes on where it was interrupted, unless the gate or its tests have changed. ARGS="--every 7" is
 # a sample.
 mutate-safety: venv  # some 1,330 mutants of idro.safety: 25 minutes of computing
-	$(PY) tests/mutation/mutate_safety.py $(ARGS)
+	$(PY) tests/campaigns/mutation/mutate_safety.py $(ARGS)
 .PHONY: mutate-safety
 .PHONY: campaign campaign-kills campaign-outage bench-sim bench-sim-crop bench-sim-week
 
@@ -232,7 +231,7 @@ score: venv
 .PHONY: score
 
 check-recipes: venv  # 35 virtual days: about 3 minutes of computing
-	@for file in host/idroserra/recipes/*.toml; do \
+	@for file in host/idroserra/recipes/library/*.toml; do \
 	  echo "== $$(basename $$file .toml)"; \
 	  $(VENV)/bin/idroserra recipe check $$(basename $$file .toml); done
 .PHONY: check-recipes
@@ -240,19 +239,19 @@ check-recipes: venv  # 35 virtual days: about 3 minutes of computing
 # Home Assistant's own schemas read what it is told of every shipped board: a minute, once.
 HA_PYTHON ?= python3.13
 HA := build/homeassistant
-$(HA)/.installed: tests/homeassistant/requirements.txt
+$(HA)/.installed: tests/host/homeassistant/requirements.txt
 	@echo "idroserra: installing the MQTT part of Home Assistant into $(HA) (a minute, once)"
 	@$(HA_PYTHON) -m venv $(HA)
-	@$(HA)/bin/pip install --quiet --no-deps -r tests/homeassistant/requirements.txt
+	@$(HA)/bin/pip install --quiet --no-deps -r tests/host/homeassistant/requirements.txt
 	@touch $@
 
 check-homeassistant: venv $(HA)/.installed
-	@$(PY) tests/homeassistant/devices.py build/homeassistant.json
-	@$(HA)/bin/python tests/homeassistant/validate.py build/homeassistant.json
+	@$(PY) tests/host/homeassistant/devices.py build/homeassistant.json
+	@$(HA)/bin/python tests/host/homeassistant/validate.py build/homeassistant.json
 .PHONY: check-homeassistant
 
 check-grafana: venv
-	@$(PY) tests/grafana/check_schema.py build/grafana
+	@$(PY) tests/tools/check_schema.py build/grafana
 .PHONY: check-grafana
 
 COMPOSE := build/compose/usr/libexec/docker/cli-plugins/docker-compose
@@ -266,7 +265,7 @@ check-compose: $(COMPOSE)
 .PHONY: check-compose
 
 docs: venv web
-	$(PY) -m idroserra.docs_gen
+	$(PY) -m tools.docs.generate
 
 # Strict: a broken link, a missing anchor or a page outside of the navigation ends it.
 site: venv
@@ -274,37 +273,37 @@ site: venv
 .PHONY: site
 
 screenshots: venv web  # judged by axe as well; ARGS="--language it --page node" for some
-	$(PY) tests/web/screenshots.py $(ARGS)
+	$(PY) tests/support/screenshots.py $(ARGS)
 .PHONY: screenshots
 
 pictures: venv web  # the few that README and docs show, of a demo with two days of past
-	$(PY) tests/web/pictures.py
+	$(PY) tests/support/pictures.py
 .PHONY: pictures
 
 walk-page: venv web  # pictures side by side in build/walk/index.html; ARGS="--language it" for some
-	$(PY) tests/web/walk_page.py $(ARGS)
+	$(PY) tests/browser/walks/walk_page.py $(ARGS)
 
 bench-page: venv web  # ARGS="--only paint live" for some; docs/page-speed.md
 	$(PY) bench/bench_page.py $(ARGS)
 
 campaign-files: venv  # 10,000 changed settings, on both Pythons, and 10,000 board files: minutes
-	$(PY) tests/fuzz/files.py $(ARGS)
+	$(PY) tests/campaigns/fuzz/files.py $(ARGS)
 .PHONY: campaign-files
 
 # Coverage-guided by atheris. FUZZ_S=60 for a minute in all; ARGS="--only config" for one of them.
 FUZZ_S ?= 3600
 fuzz: venv
-	@$(PY) -c 'import atheris' 2>/dev/null || $(PY) -m pip install --quiet -r tests/fuzz/requirements.txt \
+	@$(PY) -c 'import atheris' 2>/dev/null || $(PY) -m pip install --quiet -r tests/campaigns/fuzz/requirements.txt \
 	  || echo "idroserra: no atheris for this Python: inputs are not guided by coverage"
-	$(PY) tests/fuzz/fuzz.py --seconds $(FUZZ_S) $(ARGS)
+	$(PY) tests/campaigns/fuzz/fuzz.py --seconds $(FUZZ_S) $(ARGS)
 .PHONY: fuzz
 
 fuzz-api: venv web
-	IDROSERRA_API_EXAMPLES=40 $(VENV)/bin/pytest -n 0 tests/web/test_api_any_request.py tests/web/test_roles.py
+	IDROSERRA_API_EXAMPLES=40 $(VENV)/bin/pytest -n 0 tests/host/web/test_api_any_request.py tests/host/web/test_roles.py
 .PHONY: walk-page bench-page fuzz-api
 
 words: venv
-	$(PY) -m idroserra.i18n_collect
+	$(PY) -m tools.extract_messages
 .PHONY: words
 
 venv: $(INSTALLED)

@@ -9,11 +9,11 @@ step of 10 s with its chemistry.
 
 import time
 
-from idrosim.chemistry import Solution
-from idrosim.conductivity import conductivities
-from idrosim.equilibria import Equilibria
-from idrosim.plant import Plant
-from idrosim.water import RECIPES, WATERS, amounts
+from idrosim.greenhouse.chemistry import Solution
+from idrosim.greenhouse.conductivity import conductivities
+from idrosim.greenhouse.equilibria import Equilibria
+from idrosim.greenhouse.greenhouse import Plant
+from idrosim.greenhouse.water import RECIPES, WATERS, amounts
 
 ROUNDS = 5
 

@@ -11,8 +11,8 @@ import time
 
 os.environ.setdefault("OMP_NUM_THREADS", "1")  # one core is what is measured
 
-from idrosim.fleet_plant import Climate, FleetPlant, draw
-from idrosim.fleet_tuning import BandPolicy, run
+from idrosim.benchmark.fleet.greenhouses import Climate, FleetPlant, draw
+from idrosim.benchmark.fleet.tuning import BandPolicy, run
 
 
 def main() -> None:

@@ -3,7 +3,7 @@
     python bench/bench_heap.py [BOARD ...]
 
 Runs the image of each board in MicroPython's WebAssembly build, which `make web` fetches from npm.
-Nothing of a simulator shares the heap: the hardware is tests/sim/bare_node.py. A few seconds a
+Nothing of a simulator shares the heap: the hardware is tests/support/bare_node.py. A few seconds a
 board. The table is for docs/memory.md.
 """
 
@@ -16,7 +16,8 @@ from pathlib import Path
 from rich.console import Console
 from rich.progress import track
 
-from idroserra import boards, image
+from idroserra.boards import compiler
+from idroserra.image import build
 
 IN_WASM = Path(__file__).with_name("bench_heap_32bit.mjs")
 STEPS = ("imports", "built", "cycles")
@@ -30,7 +31,7 @@ def main() -> None:
     """Measure and print the table."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("boards", nargs="*", help="names of boards; all without")
-    names = parser.parse_args().boards or boards.names()
+    names = parser.parse_args().boards or compiler.names()
     print("| board | imported | built | after 20 cycles |")
     print("| --- | ---: | ---: | ---: |")
     try:
@@ -44,7 +45,7 @@ def main() -> None:
 def row(name: str) -> str:
     """Return the line of a board: kB in use after a collection."""
     with tempfile.TemporaryDirectory(prefix="idroserra-heap-") as folder:
-        image.build_image(name, Path(folder))
+        build.build_image(name, Path(folder))
         found = steps(folder)
     return f"| `{name}` | " + " | ".join(f"{found[step] / 1_000:.0f}" for step in STEPS) + " |"
 

@@ -3,7 +3,7 @@
 //   idroserra board build esp32-reservoir --out IMAGE
 //   node bench/bench_heap_32bit.mjs IMAGE
 //
-// Prints the bytes in use after a collection at each step, as tests/sim/bare_node.py does. Seconds.
+// Prints the bytes in use after a collection at each step, as tests/support/bare_node.py does. Seconds.
 
 import fs from "fs";
 import { createRequire } from "module";
@@ -15,7 +15,7 @@ const build = web.resolve("@micropython/micropython-webassembly-pyscript/micropy
 const { loadMicroPython } = await import(pathToFileURL(build));
 
 const image = process.argv[2];
-const stubs = fileURLToPath(new URL("../tests/sim/bare_node.py", import.meta.url));
+const stubs = fileURLToPath(new URL("../tests/support/bare_node.py", import.meta.url));
 // What the node prints of hardware that is not there is of no interest.
 const micropython = await loadMicroPython({ heapsize: 8 << 20, stdout: () => {} });
 

@@ -15,8 +15,10 @@ from pathlib import Path
 from rich.console import Console
 from rich.progress import Progress
 
-from idroserra import boards, image
-from idrosim import process, scenario
+from idroserra.boards import compiler
+from idroserra.image import build
+from idrosim.runner import process
+from idrosim.scenarios import run
 
 FILE = Path(__file__).resolve().parents[1] / "sim" / "scenarios" / "lettuce-35-days.toml"
 DAY_MS = 86_400_000
@@ -40,16 +42,16 @@ def main() -> int:
 
 def held_bytes(days: int) -> dict[int, list[int]]:
     """Return {day: bytes held more than before the firmware began, each hour}."""
-    found = scenario.with_changes(scenario.load(FILE), days=days)
+    found = run.with_changes(run.load(FILE), days=days)
     held: dict[int, list[int]] = defaultdict(list)
     with (
         tempfile.TemporaryDirectory(prefix="idroserra-heap-") as folder,
         Progress(console=Console(stderr=True), disable=not sys.stderr.isatty()) as progress,
     ):
         task = progress.add_task("days", total=days)
-        image.build_image(found.board, Path(folder) / "image")
+        build.build_image(found.board, Path(folder) / "image")
         job = process.make_job(
-            "bench-1", boards.load(found.board), Path(folder), seed=found.seed, key="00" * 32,
+            "bench-1", compiler.load(found.board), Path(folder), seed=found.seed, key="00" * 32,
             start_unix_ms=found.start_unix_ms, duration_ms=found.duration_ms, plant=found.plant,
             settings=found.settings, timeline=found.timeline, trace_every_ms=0,
             nvs={"broker_host": found.broker_host},

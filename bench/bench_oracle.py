@@ -14,7 +14,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from idrosim.problems import answer
+from idrosim.water_solver.solve import answer
 
 TABLES = Path(__file__).resolve().parents[1] / "tests" / "oracle"
 IONS = {"P_total": "P", "DIC_mmol_kgw": "C"}

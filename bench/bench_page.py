@@ -16,19 +16,19 @@ import time
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[1]
-sys.path[:0] = [str(ROOT / "tests"), str(ROOT / "tests" / "web"), str(ROOT / "tests" / "host")]
+sys.path.append(str(ROOT / "tests"))
 
 from bench_page_tabs import tabs  # noqa: E402
 from bench_store import CHANNELS, DAY_MS, HOUR_MS, fill  # noqa: E402
-from page_bytes import overview_bytes  # noqa: E402
-from pages import DESKTOP, PHONE, launch  # noqa: E402
-from paho_node import CHANNELS as TOLD  # noqa: E402
 from playwright.sync_api import Browser, Page, sync_playwright  # noqa: E402
-from real_host import Host  # noqa: E402
 
-from idroserra.access.roles import Role  # noqa: E402
-from idroserra.broker import Broker  # noqa: E402
-from waiting import wait_until  # noqa: E402
+from idroserra.auth.roles import Role  # noqa: E402
+from idroserra.broker.local import Broker  # noqa: E402
+from support.page_bytes import overview_bytes  # noqa: E402
+from support.pages import DESKTOP, PHONE, launch  # noqa: E402
+from support.paho_node import CHANNELS as TOLD  # noqa: E402
+from support.real_host import Host  # noqa: E402
+from support.wait import wait_until  # noqa: E402
 
 ROUNDS = 7
 SPEEDS = {"desktop": (DESKTOP, 1, None), "phone, CPU 4x slower": (PHONE, 4, None),

@@ -13,14 +13,14 @@ from contextlib import contextmanager
 from typing import Any, NamedTuple
 
 import httpx
-from pages import launch
-from paho_node import PahoNode
 from playwright.sync_api import sync_playwright
-from real_host import KEY
 from rich.progress import track
 
-from idroserra.access.roles import Role
-from waiting import wait_until
+from idroserra.auth.roles import Role
+from support.pages import launch
+from support.paho_node import PahoNode
+from support.real_host import KEY
+from support.wait import wait_until
 
 SPAWN = multiprocessing.get_context("spawn")
 READERS, REAL = 47, 3

@@ -13,9 +13,9 @@ import random
 import sys
 from typing import Any
 
-from idrosim.chemistry import AIR_CO2_ATM, IONS
-from idrosim.problems import DOSING_STOCKS, ProblemError, answer
-from idrosim.water import STOCK_WATER_KG_L, STOCKS
+from idrosim.greenhouse.chemistry import AIR_CO2_ATM, IONS
+from idrosim.greenhouse.water import STOCK_WATER_KG_L, STOCKS
+from idrosim.water_solver.solve import DOSING_STOCKS, ProblemError, answer
 
 # ion: mmol/L at strength 1, low and high; then of a raw water without its bicarbonate
 RECIPE = {"K": (3, 11), "NH4": (0, 3), "Ca": (1.5, 5.5), "Mg": (0.7, 2.5), "P": (0.5, 2),

@@ -20,8 +20,10 @@ import time
 from dataclasses import dataclass
 from pathlib import Path
 
-from idroserra import boards, image
-from idrosim import process, scenario
+from idroserra.boards import compiler
+from idroserra.image import build
+from idrosim.runner import process
+from idrosim.scenarios import run as scenario_run
 
 WHERE = Path(__file__).resolve().parent / "where.py"
 SCENARIOS = Path(__file__).resolve().parents[1] / "sim" / "scenarios"
@@ -37,7 +39,7 @@ MAY_BE_UNSEEN = ("garbage collection",)  # a short run fills no heap
 class Run:
     """What one run cost, in seconds, and what it came to."""
 
-    result: scenario.Result
+    result: scenario_run.Result
     trace_sha256: str
     cpu_s: float  # of the simulator's process
     judge_s: float  # of this one
@@ -49,24 +51,24 @@ class Run:
         return self.result.at_ms / 1_000 / self.cpu_s
 
 
-def one_run(wanted: scenario.Scenario, image_dir: Path, trace: Path) -> Run:
+def one_run(wanted: scenario_run.Scenario, image_dir: Path, trace: Path) -> Run:
     """Run it and take the time."""
     before = resource.getrusage(resource.RUSAGE_CHILDREN)
     wall_before_s, judge_before_s = time.monotonic(), time.process_time()
-    result = scenario.run(wanted, boards.load(wanted.board), image_dir, trace=trace)
+    result = scenario_run.run(wanted, compiler.load(wanted.board), image_dir, trace=trace)
     wall_s, judge_s = time.monotonic() - wall_before_s, time.process_time() - judge_before_s
     after = resource.getrusage(resource.RUSAGE_CHILDREN)
     cpu_s = after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
     return Run(result, hashlib.sha256(trace.read_bytes()).hexdigest(), cpu_s, judge_s, wall_s)
 
 
-def where(wanted: scenario.Scenario, image_dir: Path, folder: Path) -> dict[str, int]:
+def where(wanted: scenario_run.Scenario, image_dir: Path, folder: Path) -> dict[str, int]:
     """Run with a stop-watch; return {part: microseconds}, what is outside of a cycle left out.
 
     Raises SimulatorError where the stop-watch does not find a seam, or nothing passes it.
     """
     job = process.make_job(
-        scenario.NODE, boards.load(wanted.board), folder, seed=wanted.seed,
+        scenario_run.NODE, compiler.load(wanted.board), folder, seed=wanted.seed,
         start_unix_ms=wanted.start_unix_ms, duration_ms=wanted.duration_ms,
         plant=wanted.plant, settings=wanted.settings, trace_every_ms=wanted.trace_every_ms,
     )
@@ -128,10 +130,12 @@ def main() -> int:
     parser.add_argument("--require", type=float, metavar="N", help="fail below N times real time")
     asked = parser.parse_args()
     days = asked.days if asked.days or asked.crop else 1.0
-    wanted = scenario.with_changes(scenario.load(CROP if asked.crop else WEEK), days, asked.seed)
+    wanted = scenario_run.with_changes(
+        scenario_run.load(CROP if asked.crop else WEEK), days, asked.seed
+    )
     with tempfile.TemporaryDirectory() as folder:
         image_dir = Path(folder) / "image"
-        image.build_image(wanted.board, image_dir)
+        build.build_image(wanted.board, image_dir)
         runs = []
         for _ in range(2 if asked.twice else 1):
             runs.append(one_run(wanted, image_dir, Path(folder) / "trace"))
@@ -147,7 +151,7 @@ def main() -> int:
             is_well = promised(runs[0]) and is_well
         if asked.where:
             print("where the time goes:")
-            part = scenario.with_changes(wanted, WHERE_DAYS)
+            part = scenario_run.with_changes(wanted, WHERE_DAYS)
             show(where(part, image_dir, Path(folder) / "node"))
     return 0 if is_well else 1
 

@@ -23,9 +23,9 @@ from pathlib import Path
 from rich.console import Console
 from rich.progress import track
 
-from idroserra.config import KeepConfig
-from idroserra.store.models import SamplePoint, Store
-from idroserra.store.sqlite import SqliteStore
+from idroserra.core.config import KeepConfig
+from idroserra.history.models import SamplePoint, Store
+from idroserra.history.sqlite.store import SqliteStore
 
 CHANNELS = ("reservoir.ph", "reservoir.ec_us_cm", "reservoir.temp_c", "air.rh_pct",
             "reservoir.level_mm", "air.temp_c", "air.co2_ppm", "air.vpd_pa")
@@ -46,8 +46,7 @@ def main() -> None:
     given = asked.parse_args()
     with tempfile.TemporaryDirectory(prefix="idroserra-bench-") as folder:
         if given.influx:
-            sys.path.insert(0, str(Path(__file__).parents[1] / "tests"))
-            sys.path.insert(0, str(Path(__file__).parents[1] / "tests" / "host"))
+            sys.path.append(str(Path(__file__).parents[1] / "tests"))
             from bench_store_influx import influx_store
 
             with influx_store(Path(folder)) as (store, server_pid):

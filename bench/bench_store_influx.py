@@ -9,10 +9,9 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from databases import Influxd
-
-from idroserra.config import KeepConfig, StoreConfig
-from idroserra.store.influx import InfluxStore
+from idroserra.core.config import KeepConfig, StoreConfig
+from idroserra.history.influx.store import InfluxStore
+from support.databases import Influxd
 
 
 @contextmanager

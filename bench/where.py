@@ -32,24 +32,30 @@ _EXIT_NO_SEAM = 5
 # module, class, method, part, arguments with its self. Those of the simulator are wrapped when the
 # board powers up, those of the firmware when it starts its first task: all of it is imported then.
 SIMULATOR_SEAMS = (
-    ("idrosim.world", "World", "_step_to", PLANT, 2),
-    ("idrosim.world", "World", "truth", PLANT, 1),
-    ("idrosim.shim.rig", "Rig", "emit_bytes", TRACE, 2),  # waits while its reader is behind
-    ("idrosim.shim.host_end", "HostEnd", "received", FAR_END, 3),
-    ("idrosim.shim.broker", "_Peer", "received", FAR_END, 2),
-    ("idrosim.shim.buses", "I2C", "_transfer", DEVICES, 4),
-    ("idrosim.shim.onewire_shim", "OneWire", "reset", DEVICES, 1),
-    ("idrosim.shim.onewire_shim", "OneWire", "readbit", DEVICES, 1),
-    ("idrosim.shim.onewire_shim", "OneWire", "writebyte", DEVICES, 2),
-    ("idrosim.shim.onewire_shim", "OneWire", "readinto", DEVICES, 2),
-    ("idrosim.shim.pins", "Pin", "value", DEVICES, 2),
-    ("idrosim.shim.virtual_net", "Socket", "read", DEVICES, 2),
-    ("idrosim.shim.virtual_net", "Socket", "write", DEVICES, 2),
-    ("idrosim.shim.virtual_net", "Poll", "wait", SCHEDULING, 2),
+    ("idrosim.board.world", "World", "_step_to", PLANT, 2),
+    ("idrosim.board.world", "World", "truth", PLANT, 1),
+    (
+        "idrosim.shim.board_runtime",
+        "BoardRuntime",
+        "emit_bytes",
+        TRACE,
+        2,
+    ),  # waits while its reader is behind
+    ("idrosim.shim.peers.fake_host", "FakeHost", "received", FAR_END, 3),
+    ("idrosim.shim.network.broker", "_Peer", "received", FAR_END, 2),
+    ("idrosim.shim.hardware.i2c", "I2C", "_transfer", DEVICES, 4),
+    ("idrosim.shim.hardware.onewire", "OneWire", "reset", DEVICES, 1),
+    ("idrosim.shim.hardware.onewire", "OneWire", "readbit", DEVICES, 1),
+    ("idrosim.shim.hardware.onewire", "OneWire", "writebyte", DEVICES, 2),
+    ("idrosim.shim.hardware.onewire", "OneWire", "readinto", DEVICES, 2),
+    ("idrosim.shim.hardware.pins", "Pin", "value", DEVICES, 2),
+    ("idrosim.shim.network.virtual_sockets", "Socket", "read", DEVICES, 2),
+    ("idrosim.shim.network.virtual_sockets", "Socket", "write", DEVICES, 2),
+    ("idrosim.shim.network.virtual_sockets", "Poll", "wait", SCHEDULING, 2),
 )
 FIRMWARE_SEAMS = (
     ("idro.safety.gate", "Gate", "observe", CONTROL, 2),
-    ("idro.app.loops", "Loops", "cycle", CONTROL, 1),
+    ("idro.app.control_cycle", "ControlCycle", "cycle", CONTROL, 1),
     ("idro.app.node", "Node", "_keep_record", RECORDS, 1),
 )
 _TASKS = {"control": SAMPLING, "dosing": CONTROL}  # the others are records and the network
@@ -161,12 +167,12 @@ class Timed:
 
 def wrap_simulator(watch, rig):
     """Time the parts of the simulator, and have the firmware wrapped when it starts."""
-    from idrosim.shim import virtual_tasks
+    from idrosim.shim.time import asyncio_core
 
     for seam in SIMULATOR_SEAMS:
         watch.wrap(*seam)
     look_after_heap(watch)
-    start_task = virtual_tasks.Task.__init__
+    start_task = asyncio_core.Task.__init__
     watch.is_wrapped = False
 
     def init(self, coro, globals=None):
@@ -175,7 +181,7 @@ def wrap_simulator(watch, rig):
             or_end(rig, wrap_firmware, watch)
         start_task(self, Timed(watch, coro, RECORDS), globals)
 
-    virtual_tasks.Task.__init__ = init
+    asyncio_core.Task.__init__ = init
     stop = type(rig).stop
 
     def told(self, exit_code):
@@ -189,16 +195,16 @@ def wrap_simulator(watch, rig):
 
 def look_after_heap(watch):
     """Look at the heap at every wait."""
-    from idrosim.shim import virtual_net
+    from idrosim.shim.network import virtual_sockets
 
-    wait = virtual_net.Poll.wait
+    wait = virtual_sockets.Poll.wait
 
     def watched(self, timeout_ms):
         watch.turn(SCHEDULING)  # whatever ended with an exception before
         watch.look_after_heap()
         return wait(self, timeout_ms)
 
-    virtual_net.Poll.wait = watched
+    virtual_sockets.Poll.wait = watched
 
 
 def wrap_firmware(watch):
@@ -243,8 +249,8 @@ def main():
 
     install.modules = put_in_and_wrap
     sys.path[0] = SHIM
-    with open(SHIM + "/start.py") as file:
-        exec(compile(file.read(), "start.py", "exec"), {"__name__": "__main__"})
+    with open(SHIM + "/main.py") as file:
+        exec(compile(file.read(), "main.py", "exec"), {"__name__": "__main__"})
 
 
 main()

@@ -2,8 +2,8 @@
 
 import time
 
-from idro.app import outputs_off
+from idro.safety import safe_outputs
 
-outputs_off.drive_all_safe()
+safe_outputs.drive_all_safe()
 # Once main.py has started the watchdog, a board that is held at its prompt resets.
 time.sleep_ms(3_000)

@@ -1,10 +1,10 @@
 """Runs after boot.py: the watchdog first, then the application that the kernel chooses."""
 
-from idro.update import chip
+from idro.update import platform
 
-feed = chip.start_watchdog()
+feed = platform.start_watchdog()
 
-from idro.update import select  # noqa: E402  what hangs or fails from here on is reset
+from idro.update import boot_select  # noqa: E402  what hangs or fails from here on is reset
 
 
 def load_app():
@@ -14,4 +14,4 @@ def load_app():
     return node.main
 
 
-select.start(feed, load_app)
+boot_select.start(feed, load_app)

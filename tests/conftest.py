@@ -12,10 +12,10 @@ from pathlib import Path
 import hypothesis
 import pytest
 
-from idroserra.broker import free_port as new_free_port
-from quick import PROGRAM_FIXTURES, is_quick
-from scheduling import DurationRecorder, in_rows, read_durations
-from waiting import wait_until
+from idroserra.broker.local import free_port as new_free_port
+from support.quick import PROGRAM_FIXTURES, is_quick
+from support.scheduling import DurationRecorder, in_rows, read_durations
+from support.wait import wait_until
 
 # A loaded machine is no fault of what is tested.
 hypothesis.settings.register_profile("patient", parent=hypothesis.settings(), deadline=None)
@@ -28,7 +28,7 @@ if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     """Add the options of `make check` and `make durations`."""
-    parser.addoption("--quick", action="store_true", help="see tests/quick.py")
+    parser.addoption("--quick", action="store_true", help="see tests/support/quick.py")
     parser.addoption("--record-durations", action="store_true", help="write durations.json")
 
 

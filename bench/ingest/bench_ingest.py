@@ -27,14 +27,14 @@ from statistics import fmean
 from typing import NamedTuple
 
 HERE = Path(__file__).resolve().parent
-sys.path[:0] = [str(HERE), str(HERE.parents[1] / "tests"), str(HERE.parents[1] / "tests/host")]
+sys.path.append(str(HERE.parents[1] / "tests"))
 
 import contestants  # noqa: E402  found beside this file
 from contestants import CONTESTANTS, FIELD, Contestant, Place  # noqa: E402
-from databases import VictoriaMetrics  # noqa: E402
 
-from idroserra.broker import find_mosquitto, free_port  # noqa: E402
-from waiting import wait_until  # noqa: E402
+from idroserra.broker.local import find_mosquitto, free_port  # noqa: E402
+from support.databases import VictoriaMetrics  # noqa: E402
+from support.wait import wait_until  # noqa: E402
 
 OURS = "idroserra"
 BURST = 40_000

@@ -7,8 +7,8 @@ import sys
 import threading
 import time
 
-from idroserra.config import load_config
-from idroserra.service import Service, spare_collector
+from idroserra.core.config import load_config
+from idroserra.server.service import Service, tune_garbage_collector
 
 
 def main() -> None:
@@ -23,7 +23,7 @@ def main() -> None:
     ended = threading.Event()
     signal.signal(signal.SIGTERM, lambda *_: ended.set())
     service.start()
-    spare_collector()
+    tune_garbage_collector()
     ended.wait()
     service.stop()
     for number, profile in enumerate(profiles):

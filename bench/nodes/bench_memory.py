@@ -22,11 +22,9 @@ from contextlib import ExitStack
 from pathlib import Path
 from typing import NamedTuple
 
-sys.path.insert(0, str(Path(__file__).resolve().parent))
-
 from bench_nodes import Fleet, Host, Mosquitto  # noqa: E402  found beside this file
 
-from idroserra.access.local import token_for  # noqa: E402
+from idroserra.auth.local_token import token_for  # noqa: E402
 
 MIB_KB = 1_024
 TELL_EVERY_S = 20.0
@@ -38,7 +36,7 @@ LAYERS = (
     ("Starlette, uvicorn, Jinja",
      "starlette.applications, starlette.staticfiles, jinja2, uvicorn.server, h11"),
     ("the host's own modules",
-     "idroserra.serving, idroserra.service, idroserra.web.app, idroserra.web.server"),
+     "idroserra.web.process, idroserra.server.service, idroserra.web.app, idroserra.web.server"),
 )
 
 

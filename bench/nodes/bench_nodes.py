@@ -24,15 +24,13 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 HERE = Path(__file__).resolve().parent
-sys.path[:0] = [str(HERE.parents[1] / "tests"), str(HERE.parents[1] / "tests/chaos"),
-                str(HERE.parents[1] / "tests/host")]
+sys.path.append(str(HERE.parents[1] / "tests"))
 
-from account import books  # noqa: E402  found beside the tests
-
-from idroserra.access.local import token_for  # noqa: E402
-from idroserra.broker import find_mosquitto, free_port  # noqa: E402
-from idroserra.store.sqlite import SqliteStore  # noqa: E402
-from waiting import wait_until  # noqa: E402
+from campaigns.chaos.reconciliation import books  # noqa: E402  found beside the tests
+from idroserra.auth.local_token import token_for  # noqa: E402
+from idroserra.broker.local import find_mosquitto, free_port  # noqa: E402
+from idroserra.history.sqlite.store import SqliteStore  # noqa: E402
+from support.wait import wait_until  # noqa: E402
 
 TICKS = os.sysconf("SC_CLK_TCK")
 FLEET_NODES = 250

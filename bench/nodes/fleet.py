@@ -15,8 +15,8 @@ from collections import deque
 from pathlib import Path
 from typing import Any
 
-from idro.net.outbox import Outbox
 from idro.net.publisher import Broker, Handlers, Publisher
+from idro.outbox.outbox import Outbox
 from idro.protocol import messages, settings
 
 CHANNELS = (

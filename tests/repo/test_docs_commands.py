@@ -5,9 +5,9 @@ import re
 import shlex
 
 import typer
-from source_tree import ROOT, report
 
-from idroserra.cli import app
+from idroserra.cli.main import app
+from support.source_tree import ROOT, report
 
 _BLOCK = re.compile(r"^```(?:sh|console)?\n(.*?)^```$", re.M | re.S)
 _COMMAND = re.compile(r"^(?:\$ )?(?:sudo -iu \w+ )?(?:\S*/)?idroserra (.+)$")

@@ -5,7 +5,8 @@ from collections import Counter
 from pathlib import PurePath
 
 import pytest
-from source_tree import report, texts
+
+from support.source_tree import report, texts
 
 BANNED = {
     r"anew": "again",

@@ -1,17 +1,77 @@
-"""Who may import whom: the table of docs/architecture.md, kept by reading every import."""
+"""Who may import whom: the tables of docs/architecture.md, kept by reading every import."""
 
 import ast
-import tomllib
 from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
-from source_tree import ROOT, code, imports, module_of, name_of, python_files, report, tree
+
+from support.import_graph import (
+    Floors,
+    Import,
+    circle_of_modules,
+    circle_of_packages,
+    climbing,
+    imports_between,
+    rooms,
+)
+from support.source_tree import (
+    ROOT,
+    code,
+    imports,
+    module_of,
+    name_of,
+    python_files,
+    report,
+    tree,
+)
 
 WHY = (
     "Layers exist so that control can be tested without hardware, a driver without a network,\n"
     "and nothing reaches a pump except through idro.safety. This import crosses one:"
 )
+
+# Each tree from its foundation up; a line may import the lines above it.
+HOST: Floors = (
+    ("core",),
+    ("i18n",),
+    ("pki", "mqtt", "auth", "history", "boards"),
+    ("client", "broker", "image"),
+    ("flash",),
+    ("ingest",),
+    ("nodes",),
+    ("inventory", "calibration", "recipes", "journal", "provisioning"),
+    ("simulation", "alarms", "export", "backup"),
+    ("updates", "homeassistant"),
+    ("server",),
+    ("terminal", "reports", "prometheus"),
+    ("web",),
+    ("demo", "doctor"),
+    ("cli",),
+)
+FIRMWARE: Floors = (
+    ("errors",),
+    ("protocol",),
+    ("control", "drivers", "safety", "outbox"),
+    ("net", "update"),
+    ("app",),
+)
+SIMULATOR: Floors = (
+    ("greenhouse",),
+    ("probes",),
+    ("devices",),
+    ("board",),
+    ("shim",),
+    ("runner",),
+    ("scenarios",),
+    ("campaign", "water_solver"),
+    ("benchmark",),
+)
+TREES = {
+    "idroserra": ("host/idroserra", HOST),
+    "idro": ("firmware/idro", FIRMWARE),
+    "idrosim": ("sim/idrosim", SIMULATOR),
+}
 
 
 @dataclass(frozen=True)
@@ -38,41 +98,112 @@ LAYERS = (
     Layer("idro.control", ("idro.control", "idro.protocol"), frozenset({"collections", "math"})),
     Layer("idro.drivers", ("idro.drivers", "idro.errors", "idro.protocol.faults"),
           frozenset({"struct"})),
-    Layer("idro.safety", ("idro.safety", *CONTRACT), PORTABLE - {"socket", "ssl", "tls"}),
-    Layer("idro.net", ("idro.net", *CONTRACT), PORTABLE),
-    Layer("idro.update", ("idro.update", "idro.safety", "idro.board", "idro.app", *CONTRACT),
+    Layer("idro.safety", ("idro.safety", "idro.board", *CONTRACT),
+          PORTABLE - {"socket", "ssl", "tls"}),
+    Layer("idro.outbox", ("idro.outbox", *CONTRACT), PORTABLE - {"socket", "ssl", "tls"}),
+    Layer("idro.net", ("idro.net", "idro.outbox", *CONTRACT), PORTABLE),
+    Layer("idro.update", ("idro.update", "idro.safety", "idro.board", *CONTRACT),
           PORTABLE - {"socket", "ssl", "tls"}),
     Layer("idro.app", ("idro",), PORTABLE),
     Layer("idro", ("idro",), frozenset()),
 )
 # The modules of the hardware, each with the only files of the firmware that may import it.
 HARDWARE = {
-    "machine": {"firmware/idro/app/hardware.py", "firmware/idro/app/outputs_off.py",
-                "firmware/idro/update/chip.py"},
-    "esp32": {"firmware/idro/update/chip.py"},
+    "machine": {"firmware/idro/app/hardware.py", "firmware/idro/safety/safe_outputs.py",
+                "firmware/idro/update/platform.py"},
+    "esp32": {"firmware/idro/update/platform.py"},
     "onewire": {"firmware/idro/app/hardware.py"},
     "network": {"firmware/idro/net/wifi.py"},
 }
-# The part of the simulator that CPython runs: what mypy checks strictly.
-CPYTHON_ONLY = {
-    module_of(ROOT / file)
-    for file in tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]["mypy"]["files"]
-    if file.startswith("sim/idrosim/")
-}
+# The packages of the simulator that only CPython runs, which mypy checks strictly.
+CPYTHON_ONLY = tuple(
+    f"idrosim.{name}" for name in ("runner", "scenarios", "campaign", "water_solver", "benchmark"))
 # No devices: these let the firmware's own control play against others on CPython.
-RUNS_THE_FIRMWARE = {"sim/idrosim/score_ours.py", "sim/idrosim/score_board.py"}
+RUNS_THE_FIRMWARE = {
+    "sim/idrosim/benchmark/firmware_policy.py",
+    "sim/idrosim/benchmark/scoreboard.py",
+}
 # The frozen ceilings, read to say beforehand what the gate would take days for; never to allow.
-MAY_READ_LIMITS = {"host/idroserra/recipes/budget.py"}
-# The commands that show the product with the simulator, or use its chemistry.
-HOST_MAY_SIMULATE = ("demo", "sim", "chem")
-# `recipe check` runs a recipe in the twin before a node does; a preview runs what is set, in a
-# process of its own.
-RUNS_TWINS = {"host/idroserra/cli_recipe_check.py", "host/idroserra/cli_recipe_twin.py",
-              "host/idroserra/preview/greenhouse.py", "host/idroserra/preview/twin.py"}
+MAY_READ_LIMITS = {"host/idroserra/recipes/feasibility.py"}
+# What shows the product with the simulator, runs it beside a host, or uses its chemistry.
+HOST_MAY_SIMULATE = ("idroserra.demo", "idroserra.simulation", "idroserra.cli")
 
 
 def within(name: str, packages: tuple[str, ...]) -> bool:
     return any(name == p or name.startswith(f"{p}.") for p in packages)
+
+
+def found_in(package: str) -> list[Import]:
+    folder, _ = TREES[package]
+    return imports_between(python_files(folder), package)
+
+
+@pytest.mark.parametrize("package", TREES)
+def test_every_package_has_its_place(package):
+    folder, floors = TREES[package]
+    there = rooms(module_of(path) for path in python_files(folder)) - {"__main__"}
+    assert there == {name for floor in floors for name in floor}
+
+
+@pytest.mark.parametrize("package", TREES)
+def test_imports_go_down(package):
+    found = list(climbing(found_in(package), TREES[package][1]))
+    assert not found, report(WHY, found)
+
+
+@pytest.mark.parametrize("package", TREES)
+def test_no_circle_of_modules_or_packages(package):
+    found = found_in(package)
+    assert circle_of_modules(found) is None
+    assert circle_of_packages(found) is None
+
+
+def test_of_the_ingest_nodes_know_the_types_of_its_handler_only():
+    found = [one for one in found_in("idroserra") if within(one.importer, ("idroserra.nodes",))
+             and within(one.imported, ("idroserra.ingest",))
+             and one.imported != "idroserra.ingest.handler"]
+    assert not found, report(WHY, [f"{one.place} imports {one.imported}" for one in found])
+
+
+@pytest.mark.parametrize("package", ["idroserra", "idrosim"])
+def test_packages_hold_the_modules(package):
+    why = "A module lies in the package of its subject:"
+    folder = ROOT / TREES[package][0]
+    found = [name_of(path) for path in python_files(TREES[package][0])
+             if path.parent == folder and path.name not in ("__init__.py", "__main__.py")]
+    assert not found, report(why, found)
+
+
+def planted(*pairs: tuple[str, str]) -> list[Import]:
+    return [Import(above, below, "planted.py:1") for above, below in pairs]
+
+
+def test_a_planted_import_that_climbs_is_found_with_its_path():
+    found = planted(("idroserra.core.config", "idroserra.web.app"))
+    assert list(climbing(found, HOST)) == [
+        "planted.py:1: idroserra.core.config -> idroserra.web.app"]
+    neighbours = planted(("idroserra.alarms.engine", "idroserra.export.rows"))
+    assert list(climbing(neighbours, HOST))
+    assert not list(climbing(planted(("idroserra.web.app", "idroserra.core.config")), HOST))
+
+
+def test_a_planted_circle_is_found_with_its_path():
+    modules = planted(("idro.app.a", "idro.app.b"), ("idro.app.b", "idro.app.c"),
+                      ("idro.app.c", "idro.app.a"))
+    found = circle_of_modules(modules)
+    assert found is not None
+    assert set(found.split(" -> ")) == {"idro.app.a", "idro.app.b", "idro.app.c"}
+    packages = planted(("idro.app.a", "idro.net.b"), ("idro.net.c", "idro.app.d"))
+    assert circle_of_modules(packages) is None
+    assert circle_of_packages(packages) in ("app -> net -> app", "net -> app -> net")
+
+
+def test_lazy_imports_count():
+    lazy = next(path for path in python_files("host/idroserra")
+                for node in ast.walk(tree(path)) if isinstance(node, ast.FunctionDef)
+                for inner in ast.walk(node) if isinstance(inner, ast.ImportFrom)
+                and (inner.module or "").startswith("idroserra."))
+    assert any(one.importer == module_of(lazy) for one in found_in("idroserra"))
 
 
 def refusal(path: Path, name: str) -> str | None:
@@ -129,7 +260,7 @@ def test_simulator_on_micropython_imports_what_micropython_has():
     found = [
         f"{name_of(path)}:{line} imports {name}"
         for path in python_files("sim/idrosim")
-        if module_of(path) not in CPYTHON_ONLY
+        if not within(module_of(path), CPYTHON_ONLY)
         for line, name in imports(path)
         if name.split(".")[0] not in PORTABLE | {"idrosim", "builtins", *HARDWARE}
     ]
@@ -139,13 +270,11 @@ def test_simulator_on_micropython_imports_what_micropython_has():
 def test_host_speaks_to_nodes_only_through_the_contract():
     found = []
     for path in python_files("host"):
-        module = module_of(path).removeprefix("idroserra.").removeprefix("cli_")
-        may_simulate = module.split(".")[0].split("_")[0] in HOST_MAY_SIMULATE
         for line, name in imports(path):
             may_read = name_of(path) in MAY_READ_LIMITS and within(name, ("idro.safety.limits",))
             bad_device = within(name, ("idro",)) and not within(name, CONTRACT) and not may_read
-            bad_simulator = (within(name, ("idrosim",)) and not may_simulate
-                             and name_of(path) not in RUNS_TWINS)
+            bad_simulator = within(name, ("idrosim",)) and not within(
+                module_of(path), HOST_MAY_SIMULATE)
             if bad_device or bad_simulator:
                 found.append(f"{name_of(path)}:{line} imports {name}")
     assert not found, report(WHY, found)
@@ -188,9 +317,9 @@ def test_firmware_plays_no_path_tricks_and_knows_no_simulator():
         ("firmware/idro/control/dosing.py", "time"),
         ("firmware/idro/drivers/sht4x.py", "machine"),
         ("firmware/idro/safety/gate.py", "idro.drivers.doser"),
-        ("firmware/idro/net/mqtt.py", "network"),
+        ("firmware/idro/net/mqtt_client.py", "network"),
         ("firmware/idro/app/node.py", "machine"),
-        ("firmware/idro/app/node.py", "idroserra.service"),
+        ("firmware/idro/app/node.py", "idroserra.server.service"),
         ("firmware/idro/protocol/topics.py", "typing"),
         ("firmware/main.py", "machine"),
     ],

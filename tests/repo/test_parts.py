@@ -3,9 +3,8 @@
 import ast
 import tomllib
 
-from source_tree import ROOT, name_of, python_files, report, tree
-
 from idro.protocol.quantities import QUANTITIES
+from support.source_tree import ROOT, name_of, python_files, report, tree
 
 PARTS = tomllib.loads((ROOT / "boards" / "parts.toml").read_text(encoding="utf-8"))
 
@@ -21,7 +20,7 @@ def test_parts_are_complete():
         for place in (
             f"firmware/idro/drivers/{part}.py",
             f"sim/idrosim/devices/{part}.py",
-            f"tests/portable/test_{part}.py",
+            f"tests/firmware/drivers/test_{part}.py",
         ):
             if not (ROOT / place).is_file():
                 found.append(f"{part}: {place} is missing")

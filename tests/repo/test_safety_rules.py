@@ -2,23 +2,22 @@
 
 import ast
 
-from source_tree import calls, name_of, python_files, report, strings, tree
-
 from idro.protocol.events import EVENTS
 from idro.protocol.faults import FAULTS
 from idro.protocol.messages_host import VERBS
 from idro.protocol.settings_table import SETTINGS
+from support.source_tree import calls, name_of, python_files, report, strings, tree
 
 # These record and make safe what nobody expected, then go on. Nothing else catches everything.
 SUPERVISORS = {
     "firmware/idro/safety/supervisor.py": "restarts a task of the node",
-    "host/idroserra/service.py": "restarts a thread of the host",
+    "host/idroserra/server/service.py": "restarts a thread of the host",
 }
 # These stand where the interpreter stands, which prints any traceback and goes on.
 INTERPRETERS = {
-    "sim/idrosim/shim/start.py": "main.py ended with an exception: the board shows its prompt",
-    "sim/idrosim/shim/timers.py": "a callback failed: the port prints it",
-    "tests/portable/run.py": "a test failed: the runner prints it and runs the next",
+    "sim/idrosim/shim/main.py": "main.py ended with an exception: the board shows its prompt",
+    "sim/idrosim/shim/hardware/timers.py": "a callback failed: the port prints it",
+    "tests/support/run_portable.py": "a test failed: the runner prints it and runs the next",
 }
 
 

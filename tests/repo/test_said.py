@@ -8,11 +8,17 @@ import ast
 import re
 
 import pytest
-from source_tree import ROOT, report
 
-from idro.protocol.texts import FAULT_TEXTS
-from idroserra.i18n import LANGUAGES, PLAIN, said, speaking, spoken
-from idroserra.web.words import fault_text
+from idro.protocol.descriptions import FAULT_TEXTS
+from idroserra.i18n.events import fault_text
+from idroserra.i18n.translate import (
+    LANGUAGES,
+    PLAIN,
+    current_locale,
+    translate_message,
+    use_locale,
+)
+from support.source_tree import ROOT, report
 
 FIRMWARE = ROOT / "firmware" / "idro"
 SOURCES = [*sorted(path for folder in ("control", "safety", "app", "update")
@@ -89,8 +95,8 @@ def is_told(text):
     English sentence may be left, so that a piece of it does not pass for the whole."""
     for filling in _FILLINGS:
         english = text.replace("{}", filling)
-        told = said(english)
-        if told != english and not (speaking().language == "zh" and _LEFT.search(told)):
+        told = translate_message(english)
+        if told != english and not (current_locale().language == "zh" and _LEFT.search(told)):
             return True
     return False
 
@@ -103,15 +109,17 @@ def test_the_sentences_are_found():
 
 @pytest.mark.parametrize("language", OTHERS)
 def test_every_reason_of_the_firmware_has_its_words(language):
-    with spoken(PLAIN._replace(language=language)):
+    with use_locale(PLAIN._replace(language=language)):
         missing = [f"{where} {text!r}" for where, text in sentences() if not is_told(text)]
     assert not missing, report(
-        "Add a pattern to host/idroserra/said.py, `make words`, and translate it:", missing)
+        "Add a pattern to host/idroserra/i18n/node_messages.py, `make words`, and translate it:",
+        missing,
+    )
 
 
 @pytest.mark.parametrize("language", OTHERS)
 def test_every_fault_has_its_words(language):
-    with spoken(PLAIN._replace(language=language)):
+    with use_locale(PLAIN._replace(language=language)):
         told = {code: fault_text(code) for code in FAULT_TEXTS}
-    with spoken(PLAIN):
+    with use_locale(PLAIN):
         assert [code for code in FAULT_TEXTS if told[code] == fault_text(code)] == []

@@ -3,10 +3,10 @@
 import json
 
 import pytest
-from source_tree import ROOT
 
-from quick import is_quick
-from scheduling import DURATIONS, LONG_S, DurationRecorder, in_rows, read_durations
+from support.quick import is_quick
+from support.scheduling import DURATIONS, LONG_S, DurationRecorder, in_rows, read_durations
+from support.source_tree import ROOT
 
 
 @pytest.mark.parametrize("workers", [1, 2, 6, 7])

@@ -4,7 +4,8 @@ import re
 from itertools import pairwise
 
 import pytest
-from source_tree import ROOT, files, name_of
+
+from support.source_tree import ROOT, files, name_of
 
 # Keys as tools write them; a test's own key is made when it runs, or is told to be one.
 PRIVATE = re.compile(rb"-----BEGIN [A-Z ]*PRIVATE KEY-----\s+[A-Za-z0-9+/]{20}")

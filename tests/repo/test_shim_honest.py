@@ -10,7 +10,8 @@ from importlib.metadata import files as installed_files
 from pathlib import Path
 
 import pytest
-from source_tree import ROOT, name_of, python_files, report, tree
+
+from support.source_tree import ROOT, name_of, python_files, report, tree
 
 SHIM = "sim/idrosim/shim"
 MODULES = ("machine", "network", "esp32", "onewire")

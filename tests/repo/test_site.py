@@ -1,9 +1,10 @@
-"""The build of the documentation site is strict. tests/web/test_help.py builds the whole site."""
+"""The build of the documentation site is strict; tests/browser/test_help.py builds all of it."""
 
 import sys
 
 import pytest
-from source_tree import ROOT
+
+from support.source_tree import ROOT
 
 sys.path.insert(0, str(ROOT / "host" / "docs"))
 

@@ -7,10 +7,10 @@ import zipfile
 from pathlib import Path
 
 import pytest
-from source_tree import ROOT
 
-from idroserra import image
-from once import once
+from idroserra.image import build
+from support.run_once import once
+from support.source_tree import ROOT
 
 
 @pytest.fixture(scope="session")
@@ -56,5 +56,5 @@ def test_builds_the_same_image_as_the_checkout(wheel, tmp_path):
     )
     imported_from, image_sha256 = json.loads(done.stdout)
     assert Path(imported_from).is_relative_to(wheel)
-    checkout = image.build_image("esp32-reservoir", tmp_path / "checkout")
+    checkout = build.build_image("esp32-reservoir", tmp_path / "checkout")
     assert image_sha256 == checkout.image_sha256

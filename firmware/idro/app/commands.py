@@ -18,7 +18,7 @@ _MAX_ANSWERS = 8  # that may be given again
 _UNDER_WAY = ("", "")  # received again before it is over: the answer is still to come
 
 
-class Commands:
+class CommandHandler:
     """Takes down/command and down/config. `actions` maps verbs to actions(args, by, answer);
     `answer(outcome, reason)` is called once, at once or when the dose is over."""
 

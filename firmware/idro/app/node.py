@@ -12,32 +12,31 @@ import os
 import sys
 import time
 
-from idro.app import outputs_off
-from idro.app.ballast import Ballast
 from idro.app.clock import Clock
-from idro.app.commands import Commands
-from idro.app.correction import CorrectionTask
-from idro.app.doser import DoseTask
-from idro.app.kept import Kept, note_error
-from idro.app.link import Link
-from idro.app.loops import Loops
+from idro.app.commands import CommandHandler
+from idro.app.control_cycle import ControlCycle
+from idro.app.correction_task import CorrectionTask
+from idro.app.dose_task import DoseTask
+from idro.app.network_task import NetworkTask
+from idro.app.ota.reasons import PLANNED
+from idro.app.ota.service import UpdateService
 from idro.app.overrides import Overrides, check_kind
+from idro.app.persistent_state import PersistentState, note_error
+from idro.app.reserved_space import ReservedSpace
 from idro.app.sampling import Sampler
 from idro.app.settings import Settings
 from idro.app.telemetry import Telemetry
-from idro.app.update_reasons import PLANNED
-from idro.app.updates import Updates
 from idro.board import BOARD, VERSION, wiring
 from idro.errors import ProtocolError
-from idro.net.outbox import Outbox
-from idro.net.passing import let_go
-from idro.safety import limits
-from idro.safety.authentication import SeenIds
-from idro.safety.authority import Authority
+from idro.net.module_cache import unload
+from idro.outbox.outbox import Outbox
+from idro.safety import limits, safe_outputs
+from idro.safety.authentication import CommandIdLog
+from idro.safety.dosing_authority import DosingAuthority
 from idro.safety.ledger import CRASHES, Ledger
 from idro.safety.outputs import Refused
 from idro.safety.supervisor import Supervisor, printable
-from idro.update import chip, slots
+from idro.update import platform, slots
 
 DATA = "/data"
 # How long one cycle may take on top of the wait for the next before the watchdog goes hungry.
@@ -62,10 +61,10 @@ class Node:
         _collect_often()
         self.clock = Clock()
         self.boot_id = boot_id
-        self.store = chip.Store()
+        self.store = platform.NvsStore()
         self.failed_task = ""  # the first one that failed in this boot, but for the network's
         self._flash_told = {}  # part: its error when it was looked at last
-        self.kept = Kept(chip.rtc_memory(), self.store, self.clock)
+        self.kept = PersistentState(platform.rtc_memory(), self.store, self.clock)
         self.settings = Settings((DATA + "/settings.a", DATA + "/settings.b"))
         self.outputs, sensors, button = _build_hardware(self.clock, self.settings.values)
         self.sampler = Sampler(sensors, self.clock, self.record)
@@ -73,22 +72,22 @@ class Node:
         self.outbox = Outbox(
             DATA + "/outbox", boot_id, self.telemetry.channels, self.clock
         )
-        self.ballast = Ballast(DATA + "/ballast")
+        self.ballast = ReservedSpace(DATA + "/ballast")
         self._open_gate()
         self.supervisor = Supervisor(self.clock, feed, self.gate.off_all, self.record)
         self.overrides = Overrides(self.clock)
         self.doses = DoseTask(self.gate, self.sampler.readings, self.supervisor.beat)
         self.correction = CorrectionTask(self, button)
-        self.loops = Loops(self)
+        self.loops = ControlCycle(self)
         self.supervisor.add("control", self._control, is_critical=True)
         self.supervisor.add("dosing", self.doses.run, is_critical=True)
         self.supervisor.add("correction", self.correction.run)
         if self.loops.irrigating is not None:
             self.supervisor.add("irrigation", self.loops.irrigating.run, is_critical=True)
         commands = self._commands()
-        self.updates = Updates(self, commands)
+        self.updates = UpdateService(self, commands)
         self.supervisor.add("update", self.updates.run)
-        self.link = Link(self, commands)
+        self.link = NetworkTask(self, commands)
         self._housekeeping_due_ms = 0
         self._heap_free_b = 0
         self._refused_part, self._refused_count = "", 0  # since it was told last
@@ -123,7 +122,7 @@ class Node:
         self.kept.raise_to(ledger.last_chain_ms)
         if not ledger.error:
             self._note_ledger()
-        self.authority = Authority(self.store, self.kept.chain_ms)
+        self.authority = DosingAuthority(self.store, self.kept.chain_ms)
         self.granted_pct = self.authority.granted_pct(self.settings.values)
         self.reset = self._reset_cause()
         self.record("boot", {
@@ -152,9 +151,9 @@ class Node:
     def restart(self, why):
         """Make everything safe and reset the board, which is no crash. Never returns."""
         self.gate.off_all()
-        outputs_off.drive_all_safe()
-        note_error(chip.rtc_memory(), why)
-        chip.restart()
+        safe_outputs.drive_all_safe()
+        note_error(platform.rtc_memory(), why)
+        platform.restart()
 
     def _note_ledger(self):
         """From here on two missing copies of the ledger are damage, not a new board."""
@@ -166,7 +165,7 @@ class Node:
 
     def _reset_cause(self):
         """Power came on, but RTC memory was kept: the supply sagged."""
-        cause = chip.reset_cause()
+        cause = platform.reset_cause()
         return "brown_out" if cause == "power_on" and self.kept.had_rtc else cause
 
     def _commands(self):
@@ -178,8 +177,8 @@ class Node:
             "offer": lambda args, by, answer: self.updates.offer(args, by, answer),
             "cancel": lambda args, by, answer: self.updates.cancel(args, by, answer),
         }
-        seen = SeenIds(DATA + "/ids")
-        return Commands(identity, self.clock, seen, actions, self.record)
+        seen = CommandIdLog(DATA + "/ids")
+        return CommandHandler(identity, self.clock, seen, actions, self.record)
 
     def _watch_flash(self):
         """Tell once of each part whose flash refuses, and give it the room that is kept for that;
@@ -239,7 +238,7 @@ class Node:
             self._refused_count = 0
             self._refused_told_ms = now_ms
             self.record("memory_refused", detail)
-        if self.link.starved_ms > _STARVED_MS and not self.doses.is_busy:
+        if self.link.out_of_memory_ms > _STARVED_MS and not self.doses.is_busy:
             self.restart("no memory for the line")
 
     def take_settings(self, by, changed):
@@ -296,7 +295,7 @@ class Node:
         check_kind(self.outputs, name)
         duty_pct = args.get("duty_pct", 100)
         self.overrides.set(name, for_ms, duty_pct, by)
-        refusal = self.loops.apply_wish(name)
+        refusal = self.loops.apply_override(name)
         if refusal is None:
             answer("done", f"{name} at {duty_pct} % for {for_ms // 1_000} s")
         else:
@@ -307,7 +306,7 @@ class Node:
         for_ms = args["for_ms"]
         if for_ms and self.correction.is_open:
             raise Refused("busy", "a correction is open: end it first")
-        self.loops.keep_off(for_ms)
+        self.loops.pause_automation(for_ms)
         left = f"held for {-(-for_ms // 60_000)} min" if for_ms else "released"
         answer("done", f"automatic dosing and filling are {left}")
 
@@ -353,13 +352,13 @@ def main(feed):
         error = f"{type(failure).__name__}: {failure}"
         raise
     finally:
-        outputs_off.drive_all_safe()
+        safe_outputs.drive_all_safe()
         if error is not None:
-            note_error(chip.rtc_memory(), printable(error))
+            note_error(platform.rtc_memory(), printable(error))
             for _ in range(_PAUSES):
                 feed()
                 time.sleep_ms(_PAUSE_MS)
-            chip.restart()
+            platform.restart()
 
 
 def _collect_often():
@@ -375,7 +374,7 @@ def _build_hardware(clock, values):
     board = dict(BOARD)
     board.update(wiring())
     built = hardware.build(board, clock, values)
-    let_go("idro.app.hardware")
+    unload("idro.app.hardware")
     return built
 
 

@@ -5,9 +5,9 @@ A fault is told when it begins and when it is over for three cycles, not every c
 """
 
 from idro.control.filters import Reading, Window
-from idro.control.plausibility import Track
+from idro.control.plausibility import ChannelPlausibility
 from idro.errors import SensorError
-from idro.protocol.samples import Sample
+from idro.protocol.types import Sample
 
 _JUMPS_TOLD = 3
 _GOOD_TO_END = 3
@@ -31,7 +31,7 @@ class Sampler:
             self._measures.append(measures)
             for key, channel in measures:
                 self.channels.append(channel)
-                self._tracks[channel] = Track(key)
+                self._tracks[channel] = ChannelPlausibility(key)
                 self._windows[channel] = Window()
 
     async def cycle(self, moved_by):

@@ -11,8 +11,8 @@ from binascii import crc32
 
 from idro.errors import ProtocolError, SettingsError
 from idro.protocol import settings as table
-from idro.protocol.fields import is_integer, load_object
-from idro.protocol.pieces import PIECE_BYTES, dumped
+from idro.protocol.json_stream import PIECE_BYTES, dumped
+from idro.protocol.validation import is_integer, load_object
 
 _MAGIC = b"idro1"
 _MAX_BYTES = 8_192

@@ -1,6 +1,6 @@
 """When the water moves: on and off by turns, never dry. An unknown level stops nothing."""
 
-from idro.protocol.samples import Decision, hold
+from idro.protocol.types import Decision, hold
 
 ACTUATOR = "circulation"
 LEASE_MS = 60_000

@@ -7,7 +7,7 @@ some minutes of each hour. Heater and fan never run together: what would cool en
 import math
 from collections import namedtuple
 
-from idro.protocol.samples import Decision, hold
+from idro.protocol.types import Decision, hold
 
 FAN, HEATER, HUMIDIFIER = "fan", "heater", "humidifier"
 TEMP, HUMIDITY = "air.temp_c", "air.rh_pct"
@@ -76,7 +76,7 @@ def points(values, by_day):
     return Points(values[heat], values[cool], values[low], values[high])
 
 
-class Senses:
+class AirReadings:
     """What the air is, each with its hysteresis: it ends a deadband inside of where it began."""
 
     def __init__(self):

@@ -10,11 +10,11 @@ verdict that locks dosing until a person looks (see series).
 
 from collections import namedtuple
 
-from idro.control.memory import smallest_ul
-from idro.protocol.samples import Decision, hold
+from idro.control.dosing_state import smallest_ul
+from idro.protocol.types import Decision, hold
 
-# ph, ec and level are Readings; unmixed_ms is the wait until the last dose or fill has mixed.
-Water = namedtuple("Water", ("ph", "ec", "level", "is_filling", "unmixed_ms"))
+# ph, ec and level are Readings; mixing_left_ms is the wait until the last dose or fill has mixed.
+Water = namedtuple("Water", ("ph", "ec", "level", "is_filling", "mixing_left_ms"))
 
 A_B_GAP_MS = 60_000
 _B_GIVEN_UP_MS = 1_800_000
@@ -41,7 +41,7 @@ def verdict(memory, water, values, now_ms):
     ec = water.ec
     memory.watch_fill(water)
     if water.is_filling or _is_in_air(ec):
-        memory.disturbed()
+        memory.invalidate()
         return None
     wait_ms = values["mixing.wait_ms"]
     for loop, reading in ((memory.ph, water.ph), (memory.ec, ec)):
@@ -67,9 +67,9 @@ def decide(water, values, memory, now_ms, room):
         return hold(held), hold(held)
     if memory.owed_b_ul:
         return _second_half(memory, now_ms, room), hold("held: nutrient B comes first")
-    unmixed_ms = memory.unmixed_ms(water, values, now_ms)
-    if unmixed_ms > 0:
-        mixing = hold(f"held: mixing, {-(-unmixed_ms // 60_000)} min left")
+    mixing_left_ms = memory.mixing_left_ms(water, values, now_ms)
+    if mixing_left_ms > 0:
+        mixing = hold(f"held: mixing, {-(-mixing_left_ms // 60_000)} min left")
         return mixing, mixing
     ec = _decide_ec(water.ec, values, memory, room)
     if ec.actuator is None:
@@ -128,7 +128,7 @@ def _decide_ec(ec, values, memory, room):
         return _in_band(memory, "EC", (ec.value, target), "in band: EC, %d at %d")
     answer = memory.ec.response
     need = _need(target - ec.value, -answer.drift_per_h, answer, "nutrient_b")
-    step_ul = values["ec.ul_per_100_us_cm"] / answer.surely_at_most("nutrient_b")
+    step_ul = values["ec.ul_per_100_us_cm"] / answer.upper_bound("nutrient_b")
     wanted_ul = int(need * step_ul) // 200
     room_a_ul, why_a = room("nutrient_a")
     room_b_ul, why_b = room("nutrient_b")
@@ -164,7 +164,7 @@ def _decide_ph(ph, values, memory, room):
         return _in_band(memory, "pH", key, "in band: pH, %d.%02d at %d.%02d")
     if _comes_back(off, deadband, drift_per_h, answer):
         return hold(f"held: pH is {word} but comes back by itself, {ph.value:.2f}")
-    ul_per_ph = values[key] / answer.surely_at_most(actuator)
+    ul_per_ph = values[key] / answer.upper_bound(actuator)
     wanted_ul = int(_need(off, drift_per_h, answer, actuator) * ul_per_ph) // 2
     volume_ul, why = _countable(wanted_ul, int(off * ul_per_ph), room(actuator), values)
     if not volume_ul:

@@ -6,7 +6,7 @@ and when it may again, water comes first. What stands in the beds is missing fro
 it has drained back the level says nothing, and no dose knows the volume it goes into.
 """
 
-from idro.protocol.samples import Decision, hold
+from idro.protocol.types import Decision, hold
 
 ACTUATOR = "irrigation"
 FLOW = "irrigation.flow_ml_per_min"
@@ -22,7 +22,7 @@ _TRY_AFTER_MS = (300_000, 300_000, 1_800_000)
 _DAY_S = 86_400
 
 
-class Turns:
+class CycleTimer:
     """Where the turns stand, and since when the water is where it is. Starts with a boot."""
 
     def __init__(self):
@@ -89,7 +89,7 @@ class Turns:
         return self._is_wet
 
 
-class Flow:
+class FlowCheck:
     """Whether water flows while the pump runs, and only then, by a meter where there is one."""
 
     def __init__(self):

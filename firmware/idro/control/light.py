@@ -4,7 +4,7 @@ The time of day comes from the host and may jump. So the light is counted on upt
 24 h of a boot it is not lit for longer than its photoperiod, and then stays dark until its night.
 """
 
-from idro.protocol.samples import Decision
+from idro.protocol.types import Decision
 
 ACTUATOR = "light"
 LEASE_MS = 600_000
@@ -13,7 +13,7 @@ _DAY_MS = 86_400_000
 _SLACK_MS = 60_000
 
 
-class Lit:
+class LightHistory:
     """For how long the light was lit in the last 24 h, on uptime."""
 
     def __init__(self):

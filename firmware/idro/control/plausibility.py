@@ -43,7 +43,7 @@ _RATE_STRIKES = 2
 _IN_AIR_US_CM = 20
 
 
-class Track:
+class ChannelPlausibility:
     """What one channel did so far."""
 
     def __init__(self, quantity_key):

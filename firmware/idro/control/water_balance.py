@@ -6,7 +6,7 @@ empty within half a day leaks, and one that rises has a valve that does not shut
 somebody with a hose.
 """
 
-from idro.protocol.samples import hold
+from idro.protocol.types import hold
 
 RISES, FALLS = "rises", "falls"
 

@@ -11,7 +11,7 @@ has stopped repeats its last code on every input, which no two signals do.
 One reader at a time: a second burst must not be asked for while one runs.
 """
 
-from idro.drivers.retries import with_retries
+from idro.drivers.bus_retry import with_retries
 from idro.errors import SensorError
 
 PART = "ads1115"

@@ -5,7 +5,7 @@ the shortest, 31, it reaches 121,000 lx, a sunny noon, in steps of 1.9 lx; 180 m
 """
 
 from idro.drivers.analog import divide_rounded
-from idro.drivers.retries import with_retries
+from idro.drivers.bus_retry import with_retries
 from idro.errors import SensorError
 
 PART = "bh1750"

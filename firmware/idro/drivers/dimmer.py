@@ -4,7 +4,7 @@ The level counts from the safe level: with safe_level 1 (an inverting stage) ful
 of nought.
 """
 
-from idro.drivers.cutoff import Cutoff
+from idro.drivers.cutoff_timer import CutoffTimer
 
 _FULL_U16 = 65_535
 
@@ -22,7 +22,7 @@ class Dimmer:
         self._is_inverted = spec["safe_level"] == 1
         self._wanted_pct = 0
         self._drive_safe()
-        self._cutoff = Cutoff(spec, self._drive_safe, timer, clock, one_shot)
+        self._cutoff = CutoffTimer(spec, self._drive_safe, timer, clock, one_shot)
 
     @property
     def duty_pct(self):

@@ -3,7 +3,7 @@
 Unlike a switched load it refuses to be started while it runs: max_on_ms bounds a whole dose.
 """
 
-from idro.drivers.on_off import OnOff
+from idro.drivers.digital_output import DigitalOutput
 
 
 def build(spec, pin, timer, clock, one_shot=0):
@@ -11,7 +11,7 @@ def build(spec, pin, timer, clock, one_shot=0):
     return Doser(spec, pin, timer, clock, one_shot)
 
 
-class Doser(OnOff):
+class Doser(DigitalOutput):
     """One dosing pump."""
 
     def on(self, for_ms):

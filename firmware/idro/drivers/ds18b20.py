@@ -6,7 +6,7 @@ the supply failed or no conversion ran. A shorted line reads as nought everywher
 ones, and the CRC of noughts is nought: both are refused before the CRC is believed.
 """
 
-from idro.drivers.retries import with_retries
+from idro.drivers.bus_retry import with_retries
 from idro.errors import SensorError
 
 PART = "ds18b20"

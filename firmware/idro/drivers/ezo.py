@@ -5,7 +5,7 @@ A circuit that is asked before its wait is over answers that it is not ready, so
 temperature the circuit compensates with is lost with its supply: each reading sends it first.
 """
 
-from idro.drivers.retries import with_retries
+from idro.drivers.bus_retry import with_retries
 from idro.errors import SensorError
 
 _SHORT_MS = 300

@@ -7,7 +7,7 @@ overflow bit 0). A triggered 12-bit conversion of both takes 1.1 ms; 32 V and 32
 import struct
 
 from idro.drivers.analog import divide_rounded
-from idro.drivers.retries import with_retries
+from idro.drivers.bus_retry import with_retries
 from idro.errors import SensorError
 
 PART = "ina219"

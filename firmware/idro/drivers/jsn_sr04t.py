@@ -5,7 +5,7 @@ Vendor pages: trigger 20 us, blind zone 200 mm (version 3) or 250 mm (version 2)
 echo. In the blind zone it says 200 to 250 mm for ever.
 """
 
-from idro.drivers.retries import with_retries
+from idro.drivers.bus_retry import with_retries
 from idro.drivers.ultrasonic import PINGS, EchoLine, UltrasonicLevel, enough
 from idro.errors import SensorError
 

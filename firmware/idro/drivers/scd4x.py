@@ -6,7 +6,7 @@ first. After a failure it is started anew, for it may have lost its supply.
 """
 
 from idro.drivers.analog import divide_rounded
-from idro.drivers.retries import with_retries
+from idro.drivers.bus_retry import with_retries
 from idro.drivers.sensirion import words_of
 from idro.errors import SensorError
 

@@ -6,7 +6,7 @@ to heat while it measures.
 """
 
 from idro.drivers.analog import divide_rounded
-from idro.drivers.retries import with_retries
+from idro.drivers.bus_retry import with_retries
 from idro.drivers.sensirion import words_of
 from idro.errors import SensorError
 

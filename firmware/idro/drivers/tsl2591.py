@@ -6,7 +6,7 @@ starves; lux by the counts of its two diodes, as in ams' application note: 408 c
 """
 
 from idro.drivers.analog import divide_rounded
-from idro.drivers.retries import with_retries
+from idro.drivers.bus_retry import with_retries
 from idro.errors import SensorError
 
 PART = "tsl2591"

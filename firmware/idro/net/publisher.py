@@ -14,7 +14,7 @@ import gc
 from collections import namedtuple
 
 from idro.errors import LinkError, ProtocolError
-from idro.net.mqtt import Client, Options
+from idro.net.mqtt_client import Client, Options
 from idro.protocol import messages, topics
 
 # open: coroutine (host, port) -> (reader, writer), raising LinkError or OSError.
@@ -82,7 +82,7 @@ class Publisher:
         self._wake.set()
 
     @property
-    def starved_ms(self):
+    def out_of_memory_ms(self):
         """For how long memory was refused at every attempt to publish; 0 for a few of them."""
         if self._refused_in_a_row < _STARVED_AFTER:
             return 0
@@ -98,7 +98,7 @@ class Publisher:
         self._question = payload
         self._wake.set()
 
-    def tell_info(self):
+    def publish_info(self):
         """Publish up/info anew."""
         self._tell("info")
 

@@ -10,7 +10,7 @@ import asyncio
 import network
 
 from idro.errors import LinkError
-from idro.net import resolver
+from idro.net import dns_resolver
 
 JOIN_MS = 25_000
 STEP_MS = 500
@@ -81,7 +81,7 @@ class Wifi:
         """Return (reader, writer) of a connection. Waits a while for the network.
 
         `ssl` is a context of idro.net.tls, None for a plain line. Raises LinkError or OSError.
-        That the streams open proves nothing: see idro.net.mqtt.
+        That the streams open proves nothing: see idro.net.mqtt_client.
         """
         if not self.is_up:
             try:
@@ -131,10 +131,10 @@ class Wifi:
 
         The last good one serves while the name server is silent.
         """
-        if resolver.is_address(host):
+        if dns_resolver.is_address(host):
             return host
         try:
-            self._addresses[host] = await resolver.resolve(host, self._wlan.ifconfig()[3])
+            self._addresses[host] = await dns_resolver.resolve(host, self._wlan.ifconfig()[3])
         except ValueError as error:
             raise LinkError(f"broker: {error}") from None
         except OSError:

@@ -10,8 +10,8 @@ import json
 from collections import namedtuple
 
 from idro.errors import ProtocolError, SettingsError
-from idro.protocol import fields, settings, signing
-from idro.protocol.pieces import dumped
+from idro.protocol import settings, signing, validation
+from idro.protocol.json_stream import dumped
 from idro.protocol.quantities import is_name, layout_of
 
 STORED_BOOT, STORED_SEQ = b'{"v":1,"boot_id":"', b'","seq_upto":'
@@ -147,11 +147,11 @@ def unpack_stored(data):
     stored = _as_packed(data)
     if stored is not None:
         return stored
-    obj = fields.parse_object(data, MAX_COMMAND_BYTES, "stored")
-    fields.check_version(obj)
+    obj = validation.parse_object(data, MAX_COMMAND_BYTES, "stored")
+    validation.check_version(obj)
     return Stored(
-        fields.identifier(obj, "boot_id"), fields.integer(obj, "seq_upto"),
-        fields.integer(obj, "unix_ms"),
+        validation.identifier(obj, "boot_id"), validation.integer(obj, "seq_upto"),
+        validation.integer(obj, "unix_ms"),
     )
 
 
@@ -165,7 +165,7 @@ def _as_packed(data):
     boot_id, _, rest = data[len(STORED_BOOT) :].partition(STORED_SEQ)
     seq_upto, _, rest = rest.partition(b',"unix_ms":')
     unix_ms = rest[:-1]
-    if rest[-1:] != b"}" or not fields.is_id(boot_id):
+    if rest[-1:] != b"}" or not validation.is_id(boot_id):
         return None
     for digits in (seq_upto, unix_ms):
         if not digits.isdigit() or len(digits) > 15 or (digits[0] == 48 and len(digits) > 1):
@@ -176,14 +176,14 @@ def _as_packed(data):
 def unpack_command(node, data):
     """Return Signed(Command): checked in form, not yet in authority. Raises ProtocolError."""
     obj, signed, auth = signing.unsign(node, "command", data, MAX_COMMAND_BYTES)
-    fields.only(obj, ("v", "id", "verb", "args", "boot_id", "not_after_at_ms", "by", "auth"),
+    validation.only(obj, ("v", "id", "verb", "args", "boot_id", "not_after_at_ms", "by", "auth"),
                 "command")
-    verb = fields.choice(obj, "verb", [row[0] for row in COMMANDS])
-    args = fields.mapping(obj, "args", 8)
+    verb = validation.choice(obj, "verb", [row[0] for row in COMMANDS])
+    args = validation.mapping(obj, "args", 8)
     check_args(verb, args)
     command = Command(
-        fields.identifier(obj, "id"), verb, args, fields.identifier(obj, "boot_id"),
-        fields.integer(obj, "not_after_at_ms"), fields.text(obj, "by", 40),
+        validation.identifier(obj, "id"), verb, args, validation.identifier(obj, "boot_id"),
+        validation.integer(obj, "not_after_at_ms"), validation.text(obj, "by", 40),
     )
     return Signed(command, signed, auth)
 
@@ -194,7 +194,7 @@ def check_args(verb, args):
     for name, arguments in COMMANDS:
         if name == verb:
             spec = arguments
-    fields.only(args, [entry.strip("[]") for entry, _ in spec], f"args of {verb}")
+    validation.only(args, [entry.strip("[]") for entry, _ in spec], f"args of {verb}")
     for entry, bounds in spec:
         name = entry.strip("[]")
         if name != entry and name not in args:
@@ -203,17 +203,17 @@ def check_args(verb, args):
             if not is_name(args.get(name)):
                 raise ProtocolError(f"args of {verb}: {name} is not a name")
         else:
-            fields.integer(args, name, bounds[0], bounds[1])
+            validation.integer(args, name, bounds[0], bounds[1])
 
 
 def unpack_config(node, pieces):
     """Return Signed(Config): every value in its range. `pieces` is a list of bytes, and so is what
     is signed. Raises ProtocolError."""
     obj, signed, auth = signing.unsign_pieces(node, "config", pieces, MAX_CONFIG_BYTES)
-    fields.only(obj, ("v", "rev", "by", "values", "auth"), "config")
-    values = fields.mapping(obj, "values", len(settings.ROWS))
+    validation.only(obj, ("v", "rev", "by", "values", "auth"), "config")
+    values = validation.mapping(obj, "values", len(settings.ROWS))
     config = Config(
-        fields.integer(obj, "rev"), fields.text(obj, "by", 40), checked_settings(values)
+        validation.integer(obj, "rev"), validation.text(obj, "by", 40), checked_settings(values)
     )
     return Signed(config, signed, auth)
 

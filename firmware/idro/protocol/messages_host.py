@@ -6,7 +6,7 @@ Apart from `messages`, for a node never loads it. Both ends hold each other's fo
 import json
 
 from idro.errors import ProtocolError
-from idro.protocol import fields, settings, signing
+from idro.protocol import settings, signing, validation
 from idro.protocol.events import EVENTS
 from idro.protocol.faults import FAULTS
 from idro.protocol.messages import (
@@ -108,7 +108,7 @@ def pack_telemetry(batch):
 
 def unpack_telemetry(data):
     """Return a Batch of Record. Raises ProtocolError."""
-    obj = fields.parse_object(data, MAX_UP_BYTES, "telemetry")
+    obj = validation.parse_object(data, MAX_UP_BYTES, "telemetry")
     return _unpack_batch(obj, _read_record)
 
 
@@ -119,7 +119,7 @@ def pack_event(batch):
 
 def unpack_event(data):
     """Return a Batch of EventRecord. Raises ProtocolError."""
-    obj = fields.parse_object(data, MAX_UP_BYTES, "event")
+    obj = validation.parse_object(data, MAX_UP_BYTES, "event")
     return _unpack_batch(obj, _read_event)
 
 
@@ -140,51 +140,53 @@ def pack_config_report(report):
 
 def unpack_info(data):
     """Return an Info. Fields we do not know are passed over. Raises ProtocolError."""
-    obj = fields.parse_object(data, MAX_UP_BYTES, "info")
-    fields.check_version(obj)
-    channels = fields.sequence(obj, "channels", MAX_CHANNELS)
+    obj = validation.parse_object(data, MAX_UP_BYTES, "info")
+    validation.check_version(obj)
+    channels = validation.sequence(obj, "channels", MAX_CHANNELS)
     for channel in channels:
         split_channel(channel)
-    outputs = fields.mapping(obj, "outputs", MAX_CHANNELS)
+    outputs = validation.mapping(obj, "outputs", MAX_CHANNELS)
     for name in outputs:
         if not is_name(name):
             raise ProtocolError("outputs: bad name")
-        fields.choice(outputs, name, ("doser", "switch", "dimmer"))
+        validation.choice(outputs, name, ("doser", "switch", "dimmer"))
     boots = []
-    for boot in fields.sequence(obj, "boots", 100):
+    for boot in validation.sequence(obj, "boots", 100):
         if not isinstance(boot, list) or len(boot) != 2:
             raise ProtocolError("boots: not [boot_id, last_at_ms]")
         pair = {"boot_id": boot[0], "last_at_ms": boot[1]}
-        boots.append((fields.identifier(pair, "boot_id"), fields.integer(pair, "last_at_ms")))
+        boots.append(
+            (validation.identifier(pair, "boot_id"), validation.integer(pair, "last_at_ms"))
+        )
     return Info(
-        fields.text(obj, "version", 40), fields.text(obj, "board", 40),
-        fields.text(obj, "chip", 20), fields.identifier(obj, "boot_id"),
-        fields.integer(obj, "at_ms"), fields.integer_or_none(obj, "boot_unix_ms"),
-        fields.choice(obj, "clock", CLOCKS), fields.text(obj, "reset", 40),
-        fields.text(obj, "image_sha256", 64), tuple(channels), outputs, tuple(boots),
-        fields.flag(obj, "has_button"), fields.integer(obj, "granted_pct", 0, 100),
-        fields.integer(obj, "earn_left_ms"), _running(obj),
+        validation.text(obj, "version", 40), validation.text(obj, "board", 40),
+        validation.text(obj, "chip", 20), validation.identifier(obj, "boot_id"),
+        validation.integer(obj, "at_ms"), validation.integer_or_none(obj, "boot_unix_ms"),
+        validation.choice(obj, "clock", CLOCKS), validation.text(obj, "reset", 40),
+        validation.text(obj, "image_sha256", 64), tuple(channels), outputs, tuple(boots),
+        validation.flag(obj, "has_button"), validation.integer(obj, "granted_pct", 0, 100),
+        validation.integer(obj, "earn_left_ms"), _running(obj),
     )
 
 
 def unpack_ack(data):
     """Return an Ack. Raises ProtocolError."""
-    obj = fields.parse_object(data, MAX_UP_BYTES, "ack")
-    fields.check_version(obj)
+    obj = validation.parse_object(data, MAX_UP_BYTES, "ack")
+    validation.check_version(obj)
     return Ack(
-        fields.identifier(obj, "id"), fields.choice(obj, "outcome", OUTCOMES),
-        fields.text(obj, "reason"), fields.identifier(obj, "boot_id"),
-        fields.integer(obj, "at_ms"),
+        validation.identifier(obj, "id"), validation.choice(obj, "outcome", OUTCOMES),
+        validation.text(obj, "reason"), validation.identifier(obj, "boot_id"),
+        validation.integer(obj, "at_ms"),
     )
 
 
 def unpack_config_report(data):
     """Return a ConfigReport. Raises ProtocolError."""
-    obj = fields.parse_object(data, MAX_UP_BYTES, "config report")
-    fields.check_version(obj)
-    error = None if obj.get("error") is None else fields.text(obj, "error")
-    values = fields.mapping(obj, "values", len(settings.ROWS))
-    return ConfigReport(fields.integer(obj, "rev"), error, checked_settings(values))
+    obj = validation.parse_object(data, MAX_UP_BYTES, "config report")
+    validation.check_version(obj)
+    error = None if obj.get("error") is None else validation.text(obj, "error")
+    values = validation.mapping(obj, "values", len(settings.ROWS))
+    return ConfigReport(validation.integer(obj, "rev"), error, checked_settings(values))
 
 
 def pack_stored(stored):
@@ -212,19 +214,21 @@ def pack_config(node, config, mac):
 
 def _running(obj):
     """Return the Running under "update"; a node of before updates has none: as flashed."""
-    update = fields.mapping(obj, "update", 16)
+    update = validation.mapping(obj, "update", 16)
     if not update:
         return AS_FLASHED
     return Running(
-        fields.choice(update, "slot", ("", "a", "b")), fields.choice(update, "state", RUNNING),
-        fields.hex_digits(update, "release", 64) if update.get("release") else "",
-        fields.integer(update, "security_counter"), fields.integer(update, "kernel"),
+        validation.choice(update, "slot", ("", "a", "b")),
+        validation.choice(update, "state", RUNNING),
+        validation.hex_digits(update, "release", 64) if update.get("release") else "",
+        validation.integer(update, "security_counter"),
+        validation.integer(update, "kernel"),
     )
 
 
 def _unpack_batch(obj, read):
-    fields.check_version(obj)
-    items = fields.sequence(obj, "records", MAX_RECORDS)
+    validation.check_version(obj)
+    items = validation.sequence(obj, "records", MAX_RECORDS)
     records = []
     last_seq = -1
     for item in items:
@@ -236,39 +240,46 @@ def _unpack_batch(obj, read):
         last_seq = record.seq
         records.append(record)
     return Batch(
-        fields.identifier(obj, "boot_id"), fields.integer_or_none(obj, "boot_unix_ms"),
-        fields.integer_or_none(obj, "sent_at_ms"), fields.integer(obj, "oldest_seq"), records,
+        validation.identifier(obj, "boot_id"),
+        validation.integer_or_none(obj, "boot_unix_ms"),
+        validation.integer_or_none(obj, "sent_at_ms"),
+        validation.integer(obj, "oldest_seq"),
+        records,
     )
 
 
 def _read_record(item):
-    values = fields.mapping(item, "values", MAX_CHANNELS)
+    values = validation.mapping(item, "values", MAX_CHANNELS)
     for channel, value in values.items():
         quantity = split_channel(channel)[1]
-        good = fields.is_integer(value) if quantity.decimals == 0 else fields.is_number(value)
+        good = (
+            validation.is_integer(value) if quantity.decimals == 0 else validation.is_number(value)
+        )
         if not good or not quantity.low <= value <= quantity.high:
             raise ProtocolError(f"values: {channel} is not in {quantity.low}..{quantity.high}")
-    faults = fields.mapping(item, "faults", MAX_CHANNELS)
+    faults = validation.mapping(item, "faults", MAX_CHANNELS)
     for channel in faults:
         split_channel(channel)
         if channel in values:
             raise ProtocolError(f"faults: {channel} has a value too")
-        fields.choice(faults, channel, FAULTS)
-    return Record(fields.integer(item, "seq", 1), fields.integer(item, "at_ms"), values, faults)
+        validation.choice(faults, channel, FAULTS)
+    return Record(
+        validation.integer(item, "seq", 1), validation.integer(item, "at_ms"), values, faults
+    )
 
 
 def _read_event(item):
-    detail = fields.mapping(item, "detail", MAX_DETAIL_KEYS)
+    detail = validation.mapping(item, "detail", MAX_DETAIL_KEYS)
     for key, value in detail.items():
         if not is_name(key):
             raise ProtocolError("detail: bad key")
         if isinstance(value, str):
-            fields.text(detail, key)
+            validation.text(detail, key)
         elif value is not True and value is not False and value is not None:
-            fields.integer(detail, key, -fields.MAX_INT)
+            validation.integer(detail, key, -validation.MAX_INT)
     return EventRecord(
-        fields.integer(item, "seq", 1), fields.integer(item, "at_ms"),
-        fields.choice(item, "kind", EVENTS), detail,
+        validation.integer(item, "seq", 1), validation.integer(item, "at_ms"),
+        validation.choice(item, "kind", EVENTS), detail,
     )
 
 

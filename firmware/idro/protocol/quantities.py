@@ -9,7 +9,7 @@ it a reading is a fault, never a number.
 from collections import namedtuple
 
 from idro.errors import ProtocolError
-from idro.protocol.fields import only_bytes
+from idro.protocol.validation import only_bytes
 
 Quantity = namedtuple("Quantity", ("key", "unit", "decimals", "low", "high"))
 

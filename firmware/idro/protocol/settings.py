@@ -5,7 +5,7 @@ idro.safety.limits and are no settings.
 """
 
 from idro.errors import SettingsError
-from idro.protocol.fields import is_integer, is_number
+from idro.protocol.validation import is_integer, is_number
 
 # (key, kind, unit, default, low, high): plain tuples, for constants stay in flash where the
 # firmware is frozen. The host has them by name in `settings_table`.

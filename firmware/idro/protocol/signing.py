@@ -3,7 +3,7 @@
 import json
 
 from idro.errors import ProtocolError
-from idro.protocol import fields
+from idro.protocol import validation
 
 
 def sign(node, leaf, obj, mac):
@@ -14,7 +14,7 @@ def sign(node, leaf, obj, mac):
 
 def unsign(node, leaf, data, max_bytes):
     """Return (object, signed bytes, MAC), the MAC not checked. Raises ProtocolError."""
-    obj = fields.parse_object(data, max_bytes, leaf)
+    obj = validation.parse_object(data, max_bytes, leaf)
     auth = _auth(obj)
     whole = str(data, "utf-8").strip()
     tail = _tail(auth)
@@ -39,7 +39,7 @@ def unsign_pieces(node, leaf, pieces, max_bytes):
         before = before[-3:]
     if not pieces or not pieces[0].startswith(b"{"):
         raise ProtocolError(f"{leaf}: not a whole JSON object")
-    obj = fields.load_object(pieces, leaf)
+    obj = validation.load_object(pieces, leaf)
     auth = _auth(obj)
     signed = _without(pieces, _tail(auth).encode())
     signed.insert(0, _head(node, leaf))
@@ -47,8 +47,8 @@ def unsign_pieces(node, leaf, pieces, max_bytes):
 
 
 def _auth(obj):
-    fields.check_version(obj)
-    auth = fields.identifier(obj, "auth", 64)
+    validation.check_version(obj)
+    auth = validation.identifier(obj, "auth", 64)
     if len(auth) != 64:
         raise ProtocolError("auth: not 64 hex digits as the last field")
     return auth

@@ -5,7 +5,7 @@ nodes, and have rights of their own there, are reserved.
 """
 
 from idro.errors import ProtocolError
-from idro.protocol.fields import only_bytes
+from idro.protocol.validation import only_bytes
 
 VERSION = 1
 PREFIX = "idro/v1"

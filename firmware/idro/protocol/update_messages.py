@@ -11,15 +11,15 @@ import struct
 from collections import namedtuple
 
 from idro.errors import ProtocolError
-from idro.protocol import fields, signing
-from idro.protocol.kernel import (
+from idro.protocol import signing, validation
+from idro.protocol.messages import Command, Signed
+from idro.protocol.release_layout import (
     MANIFEST,
     MAX_MANIFEST_BYTES,
     MAX_PATH_CHARS,
     SIGNATURE_BYTES,
     is_path,
 )
-from idro.protocol.messages import Command, Signed
 
 MAX_UPDATE_BYTES = 1_024
 # Of a file in one answer. With its head and topic it stays under what any node takes.
@@ -59,18 +59,18 @@ def unpack_update(node, data):
     Checked in form, not yet in authority. Raises ProtocolError.
     """
     obj, signed, auth = signing.unsign(node, "update", data, MAX_UPDATE_BYTES)
-    fields.only(obj, ("v", "id", "verb", "args", "boot_id", "not_after_at_ms", "by", "auth"),
+    validation.only(obj, ("v", "id", "verb", "args", "boot_id", "not_after_at_ms", "by", "auth"),
                 "update")
-    verb = fields.choice(obj, "verb", ("offer", "cancel"))
-    args = fields.mapping(obj, "args", 8)
+    verb = validation.choice(obj, "verb", ("offer", "cancel"))
+    args = validation.mapping(obj, "args", 8)
     offer = None
     if verb == "offer":
         offer = _offer(args)
     else:
-        fields.only(args, (), "args of cancel")
+        validation.only(args, (), "args of cancel")
     command = Command(
-        fields.identifier(obj, "id"), verb, offer, fields.identifier(obj, "boot_id"),
-        fields.integer(obj, "not_after_at_ms"), fields.text(obj, "by", 40),
+        validation.identifier(obj, "id"), verb, offer, validation.identifier(obj, "boot_id"),
+        validation.integer(obj, "not_after_at_ms"), validation.text(obj, "by", 40),
     )
     return Signed(command, signed, auth)
 
@@ -85,14 +85,17 @@ def pack_ask(ask):
 
 def unpack_ask(data):
     """Return an Ask; its path is safe to look up. Raises ProtocolError."""
-    obj = fields.parse_object(data, MAX_UPDATE_BYTES, "update ask")
-    fields.check_version(obj)
-    path = fields.text(obj, "path", MAX_PATH_CHARS)
+    obj = validation.parse_object(data, MAX_UPDATE_BYTES, "update ask")
+    validation.check_version(obj)
+    path = validation.text(obj, "path", MAX_PATH_CHARS)
     if path != MANIFEST and not is_path(path):
         raise ProtocolError("path: no file of a release")
     return Ask(
-        fields.hex_digits(obj, "sha256", 64), fields.integer(obj, "number", 0, MAX_NUMBER), path,
-        fields.integer(obj, "offset"), fields.integer(obj, "size", 1, MAX_PIECE_BYTES),
+        validation.hex_digits(obj, "sha256", 64),
+        validation.integer(obj, "number", 0, MAX_NUMBER),
+        path,
+        validation.integer(obj, "offset"),
+        validation.integer(obj, "size", 1, MAX_PIECE_BYTES),
     )
 
 
@@ -110,7 +113,7 @@ def unpack_piece(payload):
 
 
 def _offer(args):
-    fields.only(args, ("sha256", "size", "signature", "key_id", "version"), "args of offer")
+    validation.only(args, ("sha256", "size", "signature", "key_id", "version"), "args of offer")
     signature = args.get("signature")
     if not isinstance(signature, str) or len(signature) != SIGNATURE_BYTES * 4 // 3:
         raise ProtocolError("signature: not base64 of 384 bytes")
@@ -121,8 +124,11 @@ def _offer(args):
     if len(signature) != SIGNATURE_BYTES:
         raise ProtocolError("signature: not base64 of 384 bytes")
     return Offer(
-        fields.hex_digits(args, "sha256", 64), fields.integer(args, "size", 1, MAX_MANIFEST_BYTES),
-        signature, fields.hex_digits(args, "key_id", 16), fields.text(args, "version", 40),
+        validation.hex_digits(args, "sha256", 64),
+        validation.integer(args, "size", 1, MAX_MANIFEST_BYTES),
+        signature,
+        validation.hex_digits(args, "key_id", 16),
+        validation.text(args, "version", 40),
     )
 
 

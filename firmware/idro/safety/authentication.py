@@ -37,7 +37,7 @@ def is_authentic(key, message, auth_hex):
     return difference == 0
 
 
-class SeenIds:
+class CommandIdLog:
     """Ids of commands, on flash before each runs, so that none runs twice. Keeps the last 200.
 
     In memory each is 30 bits of its hash, which takes no room on the heap: an id that was never

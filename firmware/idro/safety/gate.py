@@ -6,7 +6,7 @@ driver says was given. One doser runs at a time. Switches and dimmers are leased
 """
 
 from idro.errors import ActuatorError, LedgerError, NodeError
-from idro.protocol.samples import Actuation
+from idro.protocol.types import Actuation
 from idro.safety import interlocks
 from idro.safety.arming import Arming
 from idro.safety.leases import Leases, settle
@@ -85,9 +85,9 @@ class Gate:
         driver = self._outputs.driver
         if driver(HEATER) is None and driver(HUMIDIFIER) is None:
             return None
-        from idro.safety.air import Air
+        from idro.safety.air_interlocks import AirInterlocks
 
-        return Air(self._outputs, self.arming, self._record_event)
+        return AirInterlocks(self._outputs, self.arming, self._record_event)
 
     def room(self, doser, readings, by):
         """Return (volume_ul, why) that `doser` could be given now; 0 with the reason that forbids.
@@ -99,10 +99,10 @@ class Gate:
         blocked = self._blocked(doser, readings, by)
         if blocked:
             return 0, blocked[1]
-        volume_ul, why = interlocks.room(doser, self._ledger, self._limits)
+        volume_ul, why = interlocks.headroom(doser, self._ledger, self._limits)
         return volume_ul, why[1]
 
-    def unmixed_ms(self):
+    def mixing_left_ms(self):
         """Return the ms until the last dose of any doser has mixed, 0 where it has."""
         since_ms = self._ledger.since_any_ms()
         return 0 if since_ms is None else max(0, self._limits.mixing_ms - since_ms)
@@ -202,7 +202,7 @@ class Gate:
         blocked = self._blocked(actuator, readings, by)
         if blocked:
             raise self._outputs.refusal(actuator, by, blocked[0], blocked[1])
-        room_ul, why = interlocks.room(actuator, self._ledger, self._limits)
+        room_ul, why = interlocks.headroom(actuator, self._ledger, self._limits)
         if volume_ul > room_ul:
             raise self._outputs.refusal(actuator, by, why[0], why[1])
         return self._countable(actuator, volume_ul, by)
@@ -271,7 +271,7 @@ class Gate:
             return "ledger", "the dose ledger cannot be written"
         now_ms = self._clock.now_ms()
         if self._ledger.had_open_reserve and now_ms < OPEN_RESERVE_HOLD_MS:
-            left = interlocks.left(OPEN_RESERVE_HOLD_MS - now_ms)
+            left = interlocks.time_left_text(OPEN_RESERVE_HOLD_MS - now_ms)
             return "holdoff", f"power failed during a dose, {left} left"
         if by == CONTROL and self._limits.authority_pct == 0:
             return "advise", "control only advises"

@@ -109,11 +109,11 @@ def check_gaps(doser, ledger, limits, by_control):
     gap_ms = limits.caps[doser].gap_ms
     since_ms = since_run_ms(doser, ledger)
     if since_ms is not None and since_ms < gap_ms:
-        return "gap", f"{_NAMES[doser]} was given, {left(gap_ms - since_ms)} left"
+        return "gap", f"{_NAMES[doser]} was given, {time_left_text(gap_ms - since_ms)} left"
     other, apart_ms = APART_MS[doser]
     since_ms = since_run_ms(other, ledger)
     if since_ms is not None and since_ms < apart_ms:
-        return "apart", f"{_NAMES[other]} was given, {left(apart_ms - since_ms)} left"
+        return "apart", f"{_NAMES[other]} was given, {time_left_text(apart_ms - since_ms)} left"
     if by_control:
         return check_mixing(doser, ledger, limits.mixing_ms)
     return None
@@ -126,11 +126,11 @@ def check_mixing(doser, ledger, mixing_ms):
             continue
         since_ms = since_run_ms(channel, ledger)
         if since_ms is not None and since_ms < mixing_ms:
-            return "mixing", f"mixing, {left(mixing_ms - since_ms)} left"
+            return "mixing", f"mixing, {time_left_text(mixing_ms - since_ms)} left"
     return None
 
 
-def room(doser, ledger, limits):
+def headroom(doser, ledger, limits):
     """Return (volume_ul, (code, why)) that the budgets still leave: the least of all caps."""
     caps = limits.caps[doser]
     volume_ul = caps.dose_ul
@@ -173,7 +173,7 @@ def since_run_ms(doser, ledger):
     return since_ms
 
 
-def left(duration_ms):
+def time_left_text(duration_ms):
     """Return a duration as a person says it: 40 s, 4 min."""
     if duration_ms < 90_000:
         return f"{-(-duration_ms // 1_000)} s"

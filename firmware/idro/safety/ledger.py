@@ -134,7 +134,7 @@ class Ledger:
         is_damaged = not is_new and "clean" not in states
         if is_damaged:
             self.was_damaged = True
-            self._spend_the_day()
+            self._exhaust_budgets()
         if states != ["clean", "clean"] or is_damaged or not _are_alike(self._paths):
             self._compact()
         else:
@@ -190,7 +190,7 @@ class Ledger:
         # A settle ends before the slack of its reserve did: the newest entry counts, not the max.
         self._last_end_ms[entry[0]] = entry[1]
 
-    def _spend_the_day(self):
+    def _exhaust_budgets(self):
         now_ms = max(self._chain_now_ms(), self.last_chain_ms)
         for number in range(len(CHANNELS)):
             self._put(self._next_id, (number, now_ms, 18 * DAY_ON_MS, _SPENT_UL, False))

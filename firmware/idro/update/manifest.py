@@ -6,7 +6,7 @@ import os
 from collections import namedtuple
 
 from idro.errors import UpdateError
-from idro.protocol.kernel import is_path
+from idro.protocol.release_layout import is_path
 
 MAX_FILES = 256
 # All files of a release: two of them and the flashed application have room beside the outbox.

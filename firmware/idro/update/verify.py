@@ -8,8 +8,8 @@ import binascii
 import hashlib
 
 from idro.errors import UpdateError
-from idro.protocol.kernel import MANIFEST, MAX_MANIFEST_BYTES, SIGNATURE_BYTES
-from idro.update import chip, files, memory
+from idro.protocol.release_layout import MANIFEST, MAX_MANIFEST_BYTES, SIGNATURE_BYTES
+from idro.update import file_slots, platform, state
 from idro.update.manifest import file_sha256, malformed
 
 SIGNATURE = "signature"
@@ -34,7 +34,7 @@ def is_signed(modulus, signature, digest):
 
 def keys():
     """Return the moduli that this board trusts: none, one or two."""
-    store = chip.Store()
+    store = platform.NvsStore()
     found = [store.blob(name, SIGNATURE_BYTES) for name in _KEYS]
     return [key for key in found if key and len(key) == SIGNATURE_BYTES and key[0] & 0x80]
 
@@ -62,15 +62,15 @@ def check_manifest(slot):
     digest = file_sha256(f"{root}/{MANIFEST}", bytearray(_CHUNK_BYTES))
     if not any(is_signed(key, signature, digest) for key in trusted):
         raise UpdateError("its signature is not of a key of this board")
-    found = memory.header(slot)
-    why = memory.fits(found)
+    found = state.header(slot)
+    why = state.fits(found)
     if why:
         raise UpdateError(why)
-    least = memory.counter()
+    least = state.counter()
     if found.security_counter < least:
         raise UpdateError(f"its security counter is {found.security_counter}, "
                           f"this board is at {least}")
-    if memory.was_reverted(digest):
+    if state.was_reverted(digest):
         raise UpdateError("it was tried before and taken back")
     return found
 
@@ -82,5 +82,5 @@ def install(slot):
     """
     check_manifest(slot)
     yield None
-    yield from files.check(slot)
-    files.start_trial(slot)
+    yield from file_slots.check(slot)
+    file_slots.start_trial(slot)

@@ -9,11 +9,11 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 
 from idroserra.alarms import conditions_node
-from idroserra.alarms.conditions_level import CHANNEL_WATCHES, meant
-from idroserra.alarms.facts import Facts
+from idroserra.alarms.conditions_channel import CHANNEL_WATCHES, setpoint_of
 from idroserra.alarms.finding import Finding
-from idroserra.alarms.rule import CHANNEL, DOSER, HOST, NODE, SITE, Rule
-from idroserra.web.display import duration_text
+from idroserra.alarms.rules import CHANNEL, DOSER, HOST, NODE, SITE, Rule
+from idroserra.alarms.snapshot import Snapshot
+from idroserra.i18n.channels import duration_text
 
 # No clock of a host that runs this can be before this software was written: 2026-11-01.
 WRITTEN_UNIX_MS = 1_793_491_200_000
@@ -24,7 +24,7 @@ Host = tuple[str, bool | None, str]
 
 
 def judged(
-    rules: Mapping[str, Rule], facts: Facts, is_active: IsActive, standing: Collection[str]
+    rules: Mapping[str, Rule], facts: Snapshot, is_active: IsActive, standing: Collection[str]
 ) -> dict[str, tuple[Rule, Finding]]:
     """Return what every rule found that is so, or whose alarm stands, by the alarm's key."""
     found: dict[str, tuple[Rule, Finding]] = {}
@@ -37,7 +37,7 @@ def judged(
 
 
 def _judge(
-    rule: Rule, rules: Mapping[str, Rule], facts: Facts, is_active: IsActive
+    rule: Rule, rules: Mapping[str, Rule], facts: Snapshot, is_active: IsActive
 ) -> Iterator[Finding]:
     if rule.watch in HOST:
         for part, is_present, text in _HOST_WATCHES[rule.watch](rule, facts, is_active):
@@ -57,7 +57,7 @@ def _judge(
         others = _named_elsewhere(rule, rules)
         look = CHANNEL_WATCHES[rule.watch]
         for node in facts.nodes:
-            for channel in meant(node.channels, rule.quantities, rule.source, others):
+            for channel in setpoint_of(node.channels, rule.quantities, rule.source, others):
                 yield look(rule, facts, node, channel, is_active)
 
 
@@ -71,7 +71,7 @@ def _named_elsewhere(rule: Rule, rules: Mapping[str, Rule]) -> frozenset[str]:
 
 
 def _site_silent(
-    rule: Rule, rules: Mapping[str, Rule], facts: Facts, is_active: IsActive
+    rule: Rule, rules: Mapping[str, Rule], facts: Snapshot, is_active: IsActive
 ) -> Iterator[Finding]:
     silent_rule = next((r for r in rules.values() if r.watch == "silent"), None)
     if silent_rule is None:
@@ -89,25 +89,25 @@ def _site_silent(
         yield Finding(rule.name, site, "", f"@{site}", is_present, text)
 
 
-def _broker_down(_rule: Rule, facts: Facts, _is_active: IsActive) -> Iterator[Host]:
+def _broker_down(_rule: Rule, facts: Snapshot, _is_active: IsActive) -> Iterator[Host]:
     yield "", facts.broker != "connected", f"The broker: {facts.broker}."
 
 
-def _store_down(_rule: Rule, facts: Facts, _is_active: IsActive) -> Iterator[Host]:
+def _store_down(_rule: Rule, facts: Snapshot, _is_active: IsActive) -> Iterator[Host]:
     yield "", facts.store != "ok", f"The database: {facts.store}."
 
 
-def _spool_down(_rule: Rule, facts: Facts, _is_active: IsActive) -> Iterator[Host]:
+def _spool_down(_rule: Rule, facts: Snapshot, _is_active: IsActive) -> Iterator[Host]:
     yield "", facts.spool != "ok", f"The queue on the host's disk: {facts.spool}."
 
 
-def _thread_failed(rule: Rule, facts: Facts, _is_active: IsActive) -> Iterator[Host]:
+def _thread_failed(rule: Rule, facts: Snapshot, _is_active: IsActive) -> Iterator[Host]:
     for name, (unix_ms, error) in facts.failures.items():
         is_recent = facts.now_unix_ms - unix_ms < (rule.window_s or 0) * 1_000
         yield name, is_recent, f"The {name} failed: {error}"
 
 
-def _disk_low(rule: Rule, facts: Facts, is_active: IsActive) -> Iterator[Host]:
+def _disk_low(rule: Rule, facts: Snapshot, is_active: IsActive) -> Iterator[Host]:
     if facts.disk_free_mb is None:
         yield "", None, "The host's disk cannot be read."
         return
@@ -115,7 +115,7 @@ def _disk_low(rule: Rule, facts: Facts, is_active: IsActive) -> Iterator[Host]:
     yield "", facts.disk_free_mb < limit_mb, f"{facts.disk_free_mb:.0f} MB are free."
 
 
-def _rejected(rule: Rule, facts: Facts, _is_active: IsActive) -> Iterator[Host]:
+def _rejected(rule: Rule, facts: Snapshot, _is_active: IsActive) -> Iterator[Host]:
     begins = facts.now_unix_ms - (rule.window_s or 0) * 1_000
     counts = [count for unix_ms, count in facts.rejected if unix_ms >= begins]
     grown = counts[-1] - counts[0] if counts else 0
@@ -123,21 +123,21 @@ def _rejected(rule: Rule, facts: Facts, _is_active: IsActive) -> Iterator[Host]:
            f"{grown} within {duration_text((rule.window_s or 0) * 1_000)}.")
 
 
-def _host_clock(_rule: Rule, facts: Facts, _is_active: IsActive) -> Iterator[Host]:
+def _host_clock(_rule: Rule, facts: Snapshot, _is_active: IsActive) -> Iterator[Host]:
     yield "", facts.now_unix_ms < WRITTEN_UNIX_MS, "It is set before this software was written."
 
 
-def _undelivered(_rule: Rule, facts: Facts, _is_active: IsActive) -> Iterator[Host]:
+def _undelivered(_rule: Rule, facts: Snapshot, _is_active: IsActive) -> Iterator[Host]:
     for target, why in facts.undelivered.items():
         yield target, True, f"To {target}: {why}"
 
 
-def _update_stopped(_rule: Rule, facts: Facts, _is_active: IsActive) -> Iterator[Host]:
+def _update_stopped(_rule: Rule, facts: Snapshot, _is_active: IsActive) -> Iterator[Host]:
     for board_class, why in facts.updates_stopped.items():
         yield board_class, True, f"Of {board_class}: {why}."
 
 
-_HOST_WATCHES: dict[str, Callable[[Rule, Facts, IsActive], Iterable[Host]]] = {
+_HOST_WATCHES: dict[str, Callable[[Rule, Snapshot, IsActive], Iterable[Host]]] = {
     "broker_down": _broker_down, "store_down": _store_down, "spool_down": _spool_down,
     "thread_failed": _thread_failed, "disk_low": _disk_low, "rejected": _rejected,
     "host_clock": _host_clock, "undelivered": _undelivered, "update_stopped": _update_stopped,

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 
-from idroserra.alarms.facts import Facts, NodeFacts
 from idroserra.alarms.finding import Finding
-from idroserra.alarms.rule import Rule
-from idroserra.calibration_age import day_of
-from idroserra.web.display import display_of, duration_text, plain_name
-from idroserra.web.words import event_text, reason_text
+from idroserra.alarms.rules import Rule
+from idroserra.alarms.snapshot import NodeSnapshot, Snapshot
+from idroserra.i18n.channels import display_of, duration_text, plain_name
+from idroserra.i18n.events import event_text, reason_text
+from idroserra.nodes.calibration_age import day_of
 
 IsActive = Callable[[str], bool]
 # Watches that need nothing the node told earlier.
@@ -20,13 +20,15 @@ _DEAD = ("no_ack", "timeout", "crc", "power_on_value")
 
 
 def _found(
-    rule: Rule, node: NodeFacts, is_present: bool | None, text: str, part: str = "",
+    rule: Rule, node: NodeSnapshot, is_present: bool | None, text: str, part: str = "",
     covers: frozenset[str] = frozenset(),
 ) -> Finding:
     return Finding(rule.name, node.site, node.node, part, is_present, text, covers)
 
 
-def silent(rule: Rule, facts: Facts, node: NodeFacts, is_active: IsActive) -> Iterator[Finding]:
+def silent(
+    rule: Rule, facts: Snapshot, node: NodeSnapshot, is_active: IsActive
+) -> Iterator[Finding]:
     """No message for `limit` seconds, or its last will. One that stands ends with a message."""
     limit_ms = round((rule.limit or 0) * 1_000)
     seen, since = node.last_seen_unix_ms, facts.since_unix_ms
@@ -46,7 +48,9 @@ def silent(rule: Rule, facts: Facts, node: NodeFacts, is_active: IsActive) -> It
     yield _found(rule, node, True if has_waited or stands else None, text)
 
 
-def _latched(rule: Rule, _facts: Facts, node: NodeFacts, _active: IsActive) -> Iterator[Finding]:
+def _latched(
+    rule: Rule, _facts: Snapshot, node: NodeSnapshot, _active: IsActive
+) -> Iterator[Finding]:
     held = [node.events[kind] for kind in ("latched", "resumed") if kind in node.events]
     newest = max(held, key=lambda told: told.unix_ms, default=None)
     if newest is None or newest.kind == "resumed":
@@ -56,7 +60,9 @@ def _latched(rule: Rule, _facts: Facts, node: NodeFacts, _active: IsActive) -> I
     yield _found(rule, node, True, f"Why: {reason}.")
 
 
-def _water(rule: Rule, _facts: Facts, node: NodeFacts, _active: IsActive) -> Iterator[Finding]:
+def _water(
+    rule: Rule, _facts: Snapshot, node: NodeSnapshot, _active: IsActive
+) -> Iterator[Finding]:
     told = node.events.get("water")
     if told is None:
         yield _found(rule, node, False, "The water stands as it should.")
@@ -66,7 +72,7 @@ def _water(rule: Rule, _facts: Facts, node: NodeFacts, _active: IsActive) -> Ite
 
 
 def _calibration(
-    rule: Rule, facts: Facts, node: NodeFacts, _active: IsActive
+    rule: Rule, facts: Snapshot, node: NodeSnapshot, _active: IsActive
 ) -> Iterator[Finding]:
     """The pH probe was calibrated more than `limit` days ago; one that never was is no alarm."""
     day = int(node.settings.get("ph.calibrated_day", 0))
@@ -77,12 +83,15 @@ def _calibration(
     yield _found(rule, node, days > (rule.limit or 0), f"It was calibrated {days} days ago.")
 
 
-Watch = Callable[[Rule, Facts, NodeFacts, IsActive], Iterator[Finding]]
+Watch = Callable[[Rule, Snapshot, NodeSnapshot, IsActive], Iterator[Finding]]
 
 
 def _began(kind: str, well: str) -> Watch:
     """An event of this kind says that it began, and none that it ended; a start forgets it."""
-    def look(rule: Rule, _facts: Facts, node: NodeFacts, _active: IsActive) -> Iterator[Finding]:
+
+    def look(
+        rule: Rule, _facts: Snapshot, node: NodeSnapshot, _active: IsActive
+    ) -> Iterator[Finding]:
         told = node.events.get(kind)
         started = max(node.boots_unix_ms, default=0)
         if told is None or told.detail.get("state") != "began" or told.unix_ms < started:
@@ -93,7 +102,9 @@ def _began(kind: str, well: str) -> Watch:
     return look
 
 
-def _reset_loop(rule: Rule, facts: Facts, node: NodeFacts, _active: IsActive) -> Iterator[Finding]:
+def _reset_loop(
+    rule: Rule, facts: Snapshot, node: NodeSnapshot, _active: IsActive
+) -> Iterator[Finding]:
     window_ms = (rule.window_s or 0) * 1_000
     count = sum(facts.now_unix_ms - unix_ms < window_ms for unix_ms in node.boots_unix_ms)
     text = f"{count} starts within {duration_text(window_ms)}."
@@ -102,8 +113,10 @@ def _reset_loop(rule: Rule, facts: Facts, node: NodeFacts, _active: IsActive) ->
     yield _found(rule, node, count >= (rule.limit or 0), text)
 
 
-def _recent(kind: str) -> Callable[[Rule, Facts, NodeFacts, IsActive], Iterator[Finding]]:
-    def look(rule: Rule, facts: Facts, node: NodeFacts, _active: IsActive) -> Iterator[Finding]:
+def _recent(kind: str) -> Callable[[Rule, Snapshot, NodeSnapshot, IsActive], Iterator[Finding]]:
+    def look(
+        rule: Rule, facts: Snapshot, node: NodeSnapshot, _active: IsActive
+    ) -> Iterator[Finding]:
         told = node.events.get(kind)
         window_ms = (rule.window_s or 0) * 1_000
         is_recent = told is not None and facts.now_unix_ms - told.unix_ms < window_ms
@@ -114,7 +127,7 @@ def _recent(kind: str) -> Callable[[Rule, Facts, NodeFacts, IsActive], Iterator[
 
 
 def _clock_off(
-    rule: Rule, _facts: Facts, node: NodeFacts, is_active: IsActive
+    rule: Rule, _facts: Snapshot, node: NodeSnapshot, is_active: IsActive
 ) -> Iterator[Finding]:
     off_ms = node.clock_off_ms
     if off_ms is None:
@@ -128,24 +141,26 @@ def _clock_off(
 
 
 def _settings_refused(
-    rule: Rule, _facts: Facts, node: NodeFacts, _active: IsActive
+    rule: Rule, _facts: Snapshot, node: NodeSnapshot, _active: IsActive
 ) -> Iterator[Finding]:
     yield _found(rule, node, bool(node.settings_error), f"It says: {node.settings_error}.")
 
 
 def _recipe_held(
-    rule: Rule, _facts: Facts, node: NodeFacts, _active: IsActive
+    rule: Rule, _facts: Snapshot, node: NodeSnapshot, _active: IsActive
 ) -> Iterator[Finding]:
     yield _found(rule, node, node.recipe_held is not None, f"Why: {node.recipe_held}.")
 
 
 def _update_failed(
-    rule: Rule, _facts: Facts, node: NodeFacts, _active: IsActive
+    rule: Rule, _facts: Snapshot, node: NodeSnapshot, _active: IsActive
 ) -> Iterator[Finding]:
     yield _found(rule, node, node.update_failed is not None, f"Why: {node.update_failed}.")
 
 
-def _bus_dead(rule: Rule, facts: Facts, node: NodeFacts, _active: IsActive) -> Iterator[Finding]:
+def _bus_dead(
+    rule: Rule, facts: Snapshot, node: NodeSnapshot, _active: IsActive
+) -> Iterator[Finding]:
     """Two channels or more of a bus, and every one of those that report, do not answer.
 
     The widest such bus is the one; what hangs on it is no second alarm."""
@@ -163,7 +178,7 @@ def _bus_dead(rule: Rule, facts: Facts, node: NodeFacts, _active: IsActive) -> I
             explained |= group.channels
 
 
-def bottle(rule: Rule, node: NodeFacts) -> Iterator[Finding]:
+def bottle(rule: Rule, node: NodeSnapshot) -> Iterator[Finding]:
     """Less than `limit` % of a bottle is left, by what was dosed since it was filled."""
     for doser, left_pct in node.left_pct.items():
         name = plain_name(doser)
@@ -171,7 +186,7 @@ def bottle(rule: Rule, node: NodeFacts) -> Iterator[Finding]:
                      f"{name}: {max(0.0, left_pct):.0f} % left.", doser)
 
 
-NODE_WATCHES: dict[str, Callable[[Rule, Facts, NodeFacts, IsActive], Iterator[Finding]]] = {
+NODE_WATCHES: dict[str, Callable[[Rule, Snapshot, NodeSnapshot, IsActive], Iterator[Finding]]] = {
     "silent": silent, "latched": _latched, "water": _water, "reset_loop": _reset_loop,
     "flash_failed": _recent("flash_failed"), "thinned": _recent("gap"), "clock_off": _clock_off,
     "settings_refused": _settings_refused, "recipe_held": _recipe_held,

@@ -10,8 +10,8 @@ from collections import Counter
 from collections.abc import Iterable, Sequence
 from typing import Any, NamedTuple
 
-from idroserra.alarms.rule import PRIORITIES
-from idroserra.alarms.standing import Standing
+from idroserra.alarms.active import ActiveAlarm
+from idroserra.alarms.rules import PRIORITIES
 
 PERIOD_MS = 600_000
 HOUR_MS = 3_600_000
@@ -35,7 +35,7 @@ class Raised(NamedTuple):
 
 
 def kpis(
-    raised: Iterable[Raised], standing: Iterable[Standing], sites: Iterable[str],
+    raised: Iterable[Raised], standing: Iterable[ActiveAlarm], sites: Iterable[str],
     from_unix_ms: int, to_unix_ms: int,
 ) -> list[dict[str, Any]]:
     """Return the figures of each site over [from, to), by name."""
@@ -49,7 +49,7 @@ def kpis(
 
 
 def _site(
-    site: str, raised: Sequence[Raised], there: Sequence[Standing], from_unix_ms: int,
+    site: str, raised: Sequence[Raised], there: Sequence[ActiveAlarm], from_unix_ms: int,
     to_unix_ms: int,
 ) -> dict[str, Any]:
     span_ms = max(PERIOD_MS, to_unix_ms - from_unix_ms)

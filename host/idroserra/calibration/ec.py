@@ -13,7 +13,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from idroserra.calibration.errors import BadPoint
-from idroserra.calibration.references import STANDARDS, standard_us_cm
+from idroserra.calibration.reference_solutions import STANDARDS, standard_us_cm
 
 DRY = "dry"
 DRY_US_CM = 20.0  # what a node reports below this is a cell in air

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from idroserra.errors import HostError
+from idroserra.core.errors import HostError
 
 
 class BadPoint(HostError):

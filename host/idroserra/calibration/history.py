@@ -10,10 +10,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from idroserra.calibration import health
-from idroserra.calibration_age import DAY_MS
-from idroserra.database import connect
-from idroserra.errors import StoreUnavailable
+from idroserra.calibration import probe_health
+from idroserra.core.errors import StoreUnavailable
+from idroserra.core.sqlite import connect
+from idroserra.nodes.calibration_age import DAY_MS
 
 _SCHEMA = """
 CREATE TABLE IF NOT EXISTS calibrations (
@@ -135,8 +135,8 @@ class History:
             return None
         results = newest.results
         age_days = (unix_ms - newest.unix_ms) / DAY_MS
-        return health.score(results["slope_pct"], results["offset_mv"], age_days,
-                            health.trend(self.slopes(node)))
+        return probe_health.score(results["slope_pct"], results["offset_mv"], age_days,
+                            probe_health.trend(self.slopes(node)))
 
     def close(self) -> None:
         """Close the file."""

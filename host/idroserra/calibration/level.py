@@ -10,8 +10,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from idroserra.calibration.errors import BadPoint
-from idroserra.calibration.signals import Settings, level_signal_uv
-from idroserra.contract import SETTINGS
+from idroserra.calibration.raw_signals import Settings, level_signal_uv
+from idroserra.core.protocol import SETTINGS
 
 LEAST_APART_MM = 50
 LEAST_MOVED_RATIO = 0.02  # of what lies between two depths, by a calibration however wrong

@@ -11,14 +11,14 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from idroserra.calibration.errors import BadPoint
-from idroserra.calibration.references import BUFFERS, buffer_ph
-from idroserra.calibration.signals import (
+from idroserra.calibration.raw_signals import (
     PH_GAIN,
     PH_NEUTRAL_UV,
     PH_SLOPE_UV_PER_PH,
     Settings,
     kelvin_ratio,
 )
+from idroserra.calibration.reference_solutions import BUFFERS, buffer_ph
 
 LEAST_SLOPE_PCT, MOST_SLOPE_PCT = 85.0, 105.0
 MOST_OFFSET_MV = 30.0

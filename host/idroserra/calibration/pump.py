@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from idroserra.calibration.errors import BadPoint
-from idroserra.contract import SETTINGS
+from idroserra.core.protocol import SETTINGS
 
 MOST_APART_PCT = 10.0
 MOST_RATIO = 4.0

@@ -10,14 +10,14 @@ from collections import deque
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from idroserra.calibration import health
+from idroserra.calibration import probe_health as health
 from idroserra.calibration.errors import CannotCalibrate
-from idroserra.calibration.kinds import Asked, Kind, Proposal, Seen, Taken
+from idroserra.calibration.procedures import Measurement, Point, PointRequest, Procedure, Proposal
 from idroserra.calibration.stability import Reading, Settling, judge
-from idroserra.calibration_age import day_of
-from idroserra.commands import Commands
-from idroserra.live import Live
-from idroserra.nodes import Node, Nodes
+from idroserra.nodes.calibration_age import day_of
+from idroserra.nodes.commands import Commands
+from idroserra.nodes.live import LiveState
+from idroserra.nodes.registry import Node, Nodes
 
 HOLD_MS = 1_200_000
 RENEW_BELOW_MS = 720_000
@@ -35,8 +35,8 @@ class Session:
     """One calibration of one kind on one node."""
 
     def __init__(
-        self, session_id: str, node: str, kind: Kind, by: str, actuator: str | None,
-        parts: tuple[Nodes, Commands, Live, Callable[[], int]],
+        self, session_id: str, node: str, kind: Procedure, by: str, actuator: str | None,
+        parts: tuple[Nodes, Commands, LiveState, Callable[[], int]],
     ) -> None:
         self.id = session_id
         self.node = node
@@ -45,7 +45,7 @@ class Session:
         self.actuator = actuator
         self.state = "open"
         self.why = ""
-        self.taken: list[Taken] = []
+        self.taken: list[Point] = []
         self._nodes, self._commands, self._live, self._now_unix_ms = parts
         self._settings = self._in_force()
         self._boot_id = self._running_boot()
@@ -112,14 +112,14 @@ class Session:
         return {"is_held": held, "until_unix_ms": self._held_until_ms or None,
                 "reason": self._hold_why}
 
-    def take(self, asked: Asked) -> Taken:
+    def take(self, asked: PointRequest) -> Point:
         """Take a point. Raises BadPoint, CannotCalibrate."""
         self._check_open()
         self._check_held()
         ran_ms = None
         if self._run is not None and self._run["state"] == "given":
             ran_ms = self._run["on_ms"]
-        seen = Seen(tuple(self._readings), self.settling(), self._settings, ran_ms)
+        seen = Measurement(tuple(self._readings), self.settling(), self._settings, ran_ms)
         point = self.kind.take(asked, seen, self.taken)
         self.taken.append(point)
         self._run = None
@@ -282,7 +282,7 @@ class Session:
 
 
 def extra_settings(
-    kind: Kind, probe_health: int | None, asked_pct: int, unix_ms: int
+    kind: Procedure, probe_health: int | None, asked_pct: int, unix_ms: int
 ) -> dict[str, Any]:
     """Return what a finished calibration changes besides: the day of pH, and for a poor probe the
     share of the budgets, downwards only."""

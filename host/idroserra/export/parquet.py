@@ -12,8 +12,8 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
-from idroserra import contract
-from idroserra.errors import HostError
+from idroserra.core import protocol
+from idroserra.core.errors import HostError
 
 ROWS_A_GROUP = 20_000
 _HEAD = re.compile(r"(?P<name>[^ \[]+) \[(?P<unit>[^\]]*)\]")
@@ -66,7 +66,7 @@ def _type(pyarrow: Any, name: str) -> Any:
         return pyarrow.int64()
     if "." not in name:
         return pyarrow.string()
-    decimals = contract.split_channel(name)[1].decimals
+    decimals = protocol.split_channel(name)[1].decimals
     return pyarrow.float64() if decimals else pyarrow.int64()
 
 

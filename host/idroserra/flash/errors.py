@@ -1,6 +1,6 @@
 """The error of flashing."""
 
-from idroserra.errors import HostError
+from idroserra.core.errors import HostError
 
 
 class FlashError(HostError):
@@ -12,7 +12,7 @@ class FlashError(HostError):
         self.way_out = way_out
 
 
-class CableDied(FlashError):
+class ConnectionLost(FlashError):
     """The board went away, or stopped answering, in the middle."""
 
     def __init__(self, port: str, when: str, why: str = "") -> None:

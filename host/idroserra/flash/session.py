@@ -7,17 +7,17 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
-from idroserra import image
-from idroserra.flash import copying
-from idroserra.flash.binary import Binary
+from idroserra.flash import copy
+from idroserra.flash.board_link import BoardInfo, BoardLink
 from idroserra.flash.errors import FlashError
-from idroserra.flash.esptool_run import Chip, Esptool
-from idroserra.flash.link import About, Link
+from idroserra.flash.esptool import Chip, Esptool
+from idroserra.flash.micropython_bin import Binary
+from idroserra.image import build
 
 WAITING_S = 3.0
 
 
-class Show(Protocol):
+class ProgressSink(Protocol):
     """Where progress is shown: one bar after the other."""
 
     def start(self, what: str, total_bytes: int) -> Callable[[int, str], None]:
@@ -31,13 +31,13 @@ class Show(Protocol):
 class Plan:
     """What will be done to a board, found out by looking only."""
 
-    manifest: image.Manifest
+    manifest: build.Manifest
     port: str
     chip: Chip
-    about: About | None  # of the MicroPython that answers now
+    about: BoardInfo | None  # of the MicroPython that answers now
     micropython: Binary | None  # to be written
     erases: bool
-    work: copying.Work
+    work: copy.CopyPlan
 
     @property
     def is_nothing(self) -> bool:
@@ -50,10 +50,10 @@ class Session:
     """One board on one port, and the image in `folder` that it should get."""
 
     folder: Path
-    manifest: image.Manifest
+    manifest: build.Manifest
     chip_name: str
     esptool: Esptool
-    show: Show
+    show: ProgressSink
     erases: bool = False
     allows_older: bool = False
 
@@ -68,7 +68,7 @@ class Session:
         self._check_chip(chip, wanted)
         micropython = wanted if self.erases or not self._holds(wanted) else None
         must_stay = micropython is not None and not self.esptool.resets  # in its boot loader
-        with Link(self.esptool.port) as link:
+        with BoardLink(self.esptool.port) as link:
             if self.erases or must_stay:
                 about = None
             else:
@@ -79,24 +79,24 @@ class Session:
                 work = self._everything()
             else:
                 self._check_age(link)
-                work = copying.plan(link, self.folder, self.manifest, about)
+                work = copy.plan(link, self.folder, self.manifest, about)
         return Plan(self.manifest, self.esptool.port, chip, about, micropython, self.erases, work)
 
-    def do(self, plan: Plan) -> copying.Work:
+    def do(self, plan: Plan) -> copy.CopyPlan:
         """Do what `plan` says and start the board; returns the copying as it came to be."""
         if plan.erases:
             self.show.say("erasing the whole flash (up to a minute)")
             self.esptool.erase()
         if plan.micropython is not None:
             self._write(plan.micropython)
-        with Link(self.esptool.port) as link:
+        with BoardLink(self.esptool.port) as link:
             about = self._catch(link)
             self._check_micropython(about)
             assert about is not None
-            work = copying.plan(link, self.folder, self.manifest, about)
+            work = copy.plan(link, self.folder, self.manifest, about)
             self._copy(link, work)
             self.show.say("reading every file back by its hash")
-            copying.check_whole(link, self.manifest)
+            copy.check_whole(link, self.manifest)
             link.restart()
         return work
 
@@ -104,7 +104,7 @@ class Session:
         """Start what was on the board before `look`; nothing was changed. Raises FlashError."""
         if plan.about is None:
             return
-        with Link(self.esptool.port) as link:
+        with BoardLink(self.esptool.port) as link:
             if self._catch(link) is not None:
                 link.restart()
 
@@ -115,7 +115,7 @@ class Session:
                 files, lambda share: move(round(share * micropython.size_bytes), "writing")
             )
 
-    def _copy(self, link: Link, work: copying.Work) -> None:
+    def _copy(self, link: BoardLink, work: copy.CopyPlan) -> None:
         move = self.show.start("image", work.send_bytes)
         done_bytes = 0
         now = ""
@@ -128,7 +128,7 @@ class Session:
             sent = written
             move(done_bytes + written, path)
 
-        copying.copy(link, self.folder, work, on_file)
+        copy.copy(link, self.folder, work, on_file)
 
     def _holds(self, wanted: Binary | None) -> bool:
         if wanted is None:
@@ -137,7 +137,7 @@ class Session:
         with _files(wanted) as files:
             return self.esptool.holds(files)
 
-    def _catch(self, link: Link) -> About | None:
+    def _catch(self, link: BoardLink) -> BoardInfo | None:
         about = link.catch(WAITING_S)
         if about is None:
             self.show.say("no prompt yet: press and let go the button EN (RST) of the board")
@@ -159,10 +159,10 @@ class Session:
                 "Take the binary for that size of flash.",
             )
 
-    def _must_replace(self, about: About) -> bool:
-        return copying.check_micropython(about, self.folder) is not None
+    def _must_replace(self, about: BoardInfo) -> bool:
+        return copy.check_micropython(about, self.folder) is not None
 
-    def _check_micropython(self, about: About | None) -> None:
+    def _check_micropython(self, about: BoardInfo | None) -> None:
         if about is None:
             raise FlashError(
                 f"{self.esptool.port}: no MicroPython answers on the board",
@@ -170,14 +170,14 @@ class Session:
                 "micropython.org/download for this chip. If it is there already, press EN (RST) "
                 "and say the same command again within a second.",
             )
-        why = copying.check_micropython(about, self.folder)
+        why = copy.check_micropython(about, self.folder)
         if why is not None:
             raise FlashError(f"{self.esptool.port}: {why}",
                              "Have a newer one written: --micropython VERSION, or FILE.")
 
-    def _check_age(self, link: Link) -> None:
+    def _check_age(self, link: BoardLink) -> None:
         """Refuse an image with holes that the one on the board has no more."""
-        counter = image.security_counter(link.read(image.MANIFEST))
+        counter = build.security_counter(link.read(build.MANIFEST))
         if counter > self.manifest.security_counter and not self.allows_older:
             raise FlashError(
                 f"{self.esptool.port}: the board runs an image with security counter {counter}, "
@@ -186,10 +186,10 @@ class Session:
                 "you mean it.",
             )
 
-    def _everything(self) -> copying.Work:
-        files = (*sorted(self.manifest.files), image.MANIFEST)
+    def _everything(self) -> copy.CopyPlan:
+        files = (*sorted(self.manifest.files), build.MANIFEST)
         size = sum((self.folder / path).stat().st_size for path in files)
-        return copying.Work(files, (), size, 0)
+        return copy.CopyPlan(files, (), size, 0)
 
 
 @contextmanager

@@ -18,13 +18,11 @@ from typing import Any, NamedTuple
 import paho.mqtt.client as mqtt
 from paho.mqtt.enums import CallbackAPIVersion, MQTTErrorCode
 
-from idroserra import contract
-from idroserra.alarms.chain import AlarmChain
-from idroserra.alarms.panel import summary
-from idroserra.commands import Commands, Note
-from idroserra.config import Config
-from idroserra.errors import HostError, UnknownNode
-from idroserra.freshness import stale_after_ms
+from idroserra.alarms.loop import AlarmLoop
+from idroserra.alarms.summary import summary
+from idroserra.core import protocol
+from idroserra.core.config import Config
+from idroserra.core.errors import HostError, UnknownNode
 from idroserra.homeassistant.discovery import (
     BASE,
     DOSING,
@@ -35,14 +33,16 @@ from idroserra.homeassistant.discovery import (
     device,
     discovery_topic,
     host_device,
+    parse_command,
     topic,
-    wish_of,
 )
-from idroserra.live import Live, Subscription
-from idroserra.mqtt_link import KEEPALIVE_S, RECONNECT_S, identify, wall_unix_ms
-from idroserra.nodes import Node, Nodes
-from idroserra.paho_client import stop_client
-from idroserra.web.words import event_text, reason_text
+from idroserra.i18n.events import event_text, reason_text
+from idroserra.mqtt.connection import KEEPALIVE_S, RECONNECT_S, identify, wall_unix_ms
+from idroserra.mqtt.paho_client import stop_client
+from idroserra.nodes.commands import AuditSink, Commands
+from idroserra.nodes.freshness import stale_after_ms
+from idroserra.nodes.live import LiveState, Subscription
+from idroserra.nodes.registry import Node, Nodes
 
 SETTABLE = (DOSING, *(slider.key for slider in SLIDERS))
 BY = "home assistant"
@@ -63,8 +63,8 @@ class Bridge:
     """Between the host and Home Assistant. run() is the loop of one thread."""
 
     def __init__(
-        self, config: Config, nodes: Nodes, live: Live, commands: Commands, alarms: AlarmChain,
-        note: Note, page_url: Callable[[], str | None],
+        self, config: Config, nodes: Nodes, live: LiveState, commands: Commands, alarms: AlarmLoop,
+        note: AuditSink, page_url: Callable[[], str | None],
     ) -> None:
         """`note` is the audit log's, `page_url` tells where people reach the page, if they do."""
         self._config = config.homeassistant
@@ -198,7 +198,7 @@ class Bridge:
         name = message.topic.removeprefix(f"{BASE}/").split("/")[0]
         try:
             node = self._nodes.get(name)
-            wish = wish_of(message.topic, {} if node.info is None else node.info.outputs)
+            wish = parse_command(message.topic, {} if node.info is None else node.info.outputs)
         except UnknownNode:
             wish = None
         if wish is None:
@@ -210,7 +210,7 @@ class Bridge:
             else:
                 self._commands.set_config(
                     wish.node, {wish.setting: _value(wish.setting, message.payload)}, BY)
-        except (HostError, contract.ProtocolError, contract.SettingsError) as error:
+        except (HostError, protocol.ProtocolError, protocol.SettingsError) as error:
             _log.warning("%s: refused: %s", message.topic, error)
             what = wish.verb or wish.setting
             self._note(BY, "command" if wish.verb else "change settings", target=wish.node,
@@ -257,14 +257,14 @@ def _value(key: str, payload: bytes) -> Any:
     if key == DOSING:
         if payload in (b"ON", b"OFF"):
             return payload == b"ON"
-        raise contract.SettingsError(key, "ON or OFF needed")
+        raise protocol.SettingsError(key, "ON or OFF needed")
     try:
         value = json.loads(payload[:32])
     except ValueError:
-        raise contract.SettingsError(key, "a number needed") from None
-    if isinstance(value, float) and value.is_integer() and contract.SETTINGS[key].kind == "int":
+        raise protocol.SettingsError(key, "a number needed") from None
+    if isinstance(value, float) and value.is_integer() and protocol.SETTINGS[key].kind == "int":
         value = int(value)
-    return contract.check_setting(key, value)
+    return protocol.check_setting(key, value)
 
 
 def _iso(unix_ms: int) -> str:

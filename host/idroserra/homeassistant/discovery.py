@@ -12,14 +12,14 @@ from collections.abc import Mapping
 from importlib.metadata import version
 from typing import Any, NamedTuple
 
-from idroserra import contract
-from idroserra.freshness import stale_after_ms
-from idroserra.homeassistant.readings import reading_entity
-from idroserra.mqtt_link import HOST_STATUS_TOPIC
-from idroserra.nodes import Node
-from idroserra.web.display import plain_name
+from idroserra.core import protocol
+from idroserra.homeassistant.device_classes import reading_entity
+from idroserra.i18n.channels import plain_name
+from idroserra.mqtt.connection import HOST_STATUS_TOPIC
+from idroserra.nodes.freshness import stale_after_ms
+from idroserra.nodes.registry import Node
 
-BASE = f"{contract.PREFIX}/host/ha"
+BASE = f"{protocol.PREFIX}/host/ha"
 SET_FILTER = f"{BASE}/+/+/set"
 RUN_MS = 600_000
 EXPIRY_SLACK_S = 10
@@ -55,7 +55,7 @@ SLIDERS = (
 DOSING = "dosing.enabled"
 
 
-class Wish(NamedTuple):
+class SetCommand(NamedTuple):
     """What somebody set in Home Assistant: a command with its arguments, or a setting's key."""
 
     node: str
@@ -127,7 +127,7 @@ def host_device(site: str, page_url: str | None) -> dict[str, Any]:
     }
 
 
-def wish_of(set_topic: str, outputs: Mapping[str, str]) -> Wish | None:
+def parse_command(set_topic: str, outputs: Mapping[str, str]) -> SetCommand | None:
     """Return what a message on `set_topic` asks for, None where no entity has that topic.
 
     `outputs` are those of the node: {actuator: kind}.
@@ -137,13 +137,13 @@ def wish_of(set_topic: str, outputs: Mapping[str, str]) -> Wish | None:
         return None
     node, name = match.groups()
     if name in ("stop", "resume"):
-        return Wish(node, name)
+        return SetCommand(node, name)
     if name.startswith("run_") and outputs.get(name.removeprefix("run_")) == "switch":
         args = {"actuator": name.removeprefix("run_"), "for_ms": RUN_MS}
-        return Wish(node, "run", args)
+        return SetCommand(node, "run", args)
     for key in (DOSING, *(slider.key for slider in SLIDERS)):
         if name == entity_name(key):
-            return Wish(node, setting=key)
+            return SetCommand(node, setting=key)
     return None
 
 
@@ -154,7 +154,7 @@ def _named(node: str, key: str, entity: dict[str, Any]) -> dict[str, Any]:
 
 
 def _both_online(node: str) -> list[dict[str, str]]:
-    return [{"t": f"{contract.PREFIX}/{node}/up/status"}, {"t": HOST_STATUS_TOPIC}]
+    return [{"t": f"{protocol.PREFIX}/{node}/up/status"}, {"t": HOST_STATUS_TOPIC}]
 
 
 def _of_alarms(node: str) -> dict[str, dict[str, Any]]:
@@ -231,7 +231,7 @@ def _setting(key: str, shown: str) -> str:
 
 
 def _slider(slider: Slider) -> dict[str, Any]:
-    row = contract.SETTINGS[slider.key]
+    row = protocol.SETTINGS[slider.key]
     ends = 3 if slider.factor < 1 else 2
     entity: dict[str, Any] = {
         "p": "number", "name": slider.name, "mode": "box", "step": slider.step,

@@ -9,7 +9,7 @@ JournalError
 
 from __future__ import annotations
 
-from idroserra.errors import HostError
+from idroserra.core.errors import HostError
 
 
 class JournalError(HostError):
@@ -20,7 +20,7 @@ class UnknownNote(JournalError):
     """No such note or photo."""
 
 
-class NotYours(JournalError):
+class NotNoteAuthor(JournalError):
     """The note is another's: its author and admins may change it."""
 
     def __init__(self, by: str) -> None:

@@ -17,9 +17,9 @@ from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from idroserra.errors import StoreUnavailable
+from idroserra.core.errors import StoreUnavailable
 from idroserra.journal.errors import PhotoRefused, UnknownNote
-from idroserra.journal.notes import Photo
+from idroserra.journal.models import Photo
 
 if TYPE_CHECKING:
     from PIL.Image import Image

@@ -14,9 +14,9 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from idroserra import boards, contract, recipe
-from idroserra.commands import Commands
-from idroserra.errors import (
+from idroserra.boards import compiler
+from idroserra.core import protocol
+from idroserra.core.errors import (
     BoardError,
     HostError,
     NotAdopted,
@@ -24,10 +24,11 @@ from idroserra.errors import (
     StoreUnavailable,
     UnknownNode,
 )
-from idroserra.nodes import Nodes
-from idroserra.recipe import Recipe
-from idroserra.recipes import budget
-from idroserra.recipes.runs import (
+from idroserra.nodes.commands import Commands
+from idroserra.nodes.registry import Nodes
+from idroserra.recipes import feasibility, model
+from idroserra.recipes.model import Recipe
+from idroserra.recipes.run_store import (
     CONFIRMED,
     FINISHED,
     HELD,
@@ -49,7 +50,7 @@ class CannotRun(HostError):
     """A recipe cannot be started, skipped, resumed or stopped as asked; says what to do."""
 
 
-class Recipes:
+class RecipeRunner:
     """At most one recipe a node is open. Any thread may call; run() is the loop of one thread."""
 
     def __init__(
@@ -92,39 +93,41 @@ class Recipes:
             self._look(node)
             return self._runs.get(node)
 
-    def held_reason(self, node: str) -> str | None:
+    def pause_reason(self, node: str) -> str | None:
         """Return why the recipe of a node is held, None where none is."""
         run = self.of(node)
         return None if run is None or run.state != HELD else run.reason
 
-    def notes(self, node: str, wanted: Recipe) -> list[budget.Note]:
+    def notes(self, node: str, wanted: Recipe) -> list[feasibility.Warning]:
         """Return what the gate of this node says to a recipe. Raises UnknownNode, CannotRun."""
         known = self._nodes.get(node)
         if known.report is None or known.info is None:
             raise CannotRun(f"{node} has not told its settings yet: wait until it was here once")
         values = {**known.report.values, **(known.wanted_values or {})}
         volume_l = _volume_l(known.info.board)
-        return budget.check(wanted, budget.Room(values, volume_l, known.info.granted_pct))
+        return feasibility.check(
+            wanted, feasibility.Headroom(values, volume_l, known.info.granted_pct)
+        )
 
     def start(self, node: str, wanted: Recipe, by: str) -> Run:
         """Begin a recipe with today as its first day; its setpoints are on their way afterwards.
 
         Raises UnknownNode, NotAdopted, CannotRun, StoreUnavailable."""
-        contract.check_by(by)
+        protocol.check_by(by)
         with self._lock:
             self._nodes.key(node)
             notes = self.notes(node, wanted)
             now = self.of(node)
             if now is not None and now.is_open:
                 raise CannotRun(f"{node} runs {now.name} already: stop it first")
-            refused = [note for note in notes if note.level == budget.REFUSED]
+            refused = [note for note in notes if note.level == feasibility.REFUSED]
             if refused:
                 stage = wanted.stages[refused[0].stage].name
                 raise CannotRun(f"{node} cannot run {wanted.name}: {stage}: {refused[0].text}")
             now_unix_ms = self._now_unix_ms()
             offset_min = self._utc_offset_min(node)
-            first_day_unix_ms = recipe.day_start_unix_ms(
-                recipe.local_day(now_unix_ms, offset_min), offset_min)
+            first_day_unix_ms = model.day_start_unix_ms(
+                model.local_day(now_unix_ms, offset_min), offset_min)
             return self._decide(Run(
                 node, wanted.name, wanted.toml, by, now_unix_ms, first_day_unix_ms, RUNNING, by,
                 now_unix_ms))
@@ -140,7 +143,7 @@ class Recipes:
                 raise CannotRun(f"{node}: {run.name} is in its last stage: stop it instead")
             moved = run.recipe.stages[index].first_day - day
             return self._decide(replace(
-                run, first_day_unix_ms=run.first_day_unix_ms - moved * recipe.DAY_MS,
+                run, first_day_unix_ms=run.first_day_unix_ms - moved * model.DAY_MS,
                 state=RUNNING, state_by=by, state_unix_ms=now_unix_ms, reason="", **_WHOLE))
 
     def resume(self, node: str, by: str) -> Run:
@@ -161,7 +164,7 @@ class Recipes:
                 run, state=STOPPED, state_by=by, state_unix_ms=self._now_unix_ms(), reason=""))
 
     def _open(self, node: str, by: str) -> Run:
-        contract.check_by(by)
+        protocol.check_by(by)
         self._nodes.get(node)
         run = self.of(node)
         if run is None or not run.is_open:
@@ -241,7 +244,7 @@ class Recipes:
                 return replace(run, told_day=day)
         try:
             rev = self._commands.set_config(run.node, values, f"recipe {run.name}")
-        except (contract.SettingsError, NotAdopted, UnknownNode) as error:
+        except (protocol.SettingsError, NotAdopted, UnknownNode) as error:
             unsent = replace(run, told_day=day, told_rev=0, told_unix_ms=now_unix_ms,
                              told_state=REFUSED)
             return self._held(unsent, f"not sent: {error}")
@@ -262,7 +265,7 @@ class Recipes:
 def _volume_l(board: str) -> int | None:
     """Return the litres a board is built for, None where this host does not know it."""
     try:
-        return int(boards.load(board)["volume_l"])
+        return int(compiler.load(board)["volume_l"])
     except BoardError:
         return None
 

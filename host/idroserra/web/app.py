@@ -19,12 +19,10 @@ from starlette.responses import JSONResponse, Response
 from starlette.staticfiles import StaticFiles
 from starlette.types import Scope
 
-from idroserra import contract
-from idroserra.access.errors import NotFresh, Refused, TooMany, Unknown, WrongPassword
-from idroserra.alarms.alarms import AlarmRefused, UnknownAlarm
-from idroserra.alarms.bottles import NoBottle
-from idroserra.commands import IdTaken
-from idroserra.errors import (
+from idroserra.alarms.engine import AlarmRefused, UnknownAlarm
+from idroserra.auth.errors import NotFresh, Refused, TooMany, Unknown, WrongPassword
+from idroserra.core import protocol
+from idroserra.core.errors import (
     ConfigError,
     HostError,
     NotAdopted,
@@ -32,40 +30,42 @@ from idroserra.errors import (
     StoreError,
     UnknownNode,
 )
-from idroserra.i18n import LANGUAGES, catalog_files, page_texts, said
-from idroserra.journal.errors import JournalFull, NotYours, PhotoRefused, UnknownNote
-from idroserra.journal.journal import BadNote
-from idroserra.report.build import BadRange
-from idroserra.report.pdf import NoPdf
-from idroserra.service import Service
-from idroserra.sites import BadSite, UnknownSite
-from idroserra.update.errors import BadRelease, CannotOffer, UnknownRelease
-from idroserra.web.access import access_router
-from idroserra.web.alarms import alarms_router
-from idroserra.web.api import UnknownCommand, api_router
-from idroserra.web.balance import balance_router
-from idroserra.web.bottles import bottles_router
-from idroserra.web.calibrations import calibrations_router
-from idroserra.web.export import export_router
-from idroserra.web.feeds import Feeds
-from idroserra.web.gate import Gate
-from idroserra.web.guard import Guard
-from idroserra.web.help import help_routes, howtos
-from idroserra.web.installed import installed_routes
-from idroserra.web.journal import journal_router
-from idroserra.web.keys import keys_router
-from idroserra.web.metrics import metrics_router
-from idroserra.web.models import ErrorOut
+from idroserra.core.sites import BadSite, UnknownSite
+from idroserra.i18n.translate import LANGUAGES, catalog_files, page_texts, translate_message
+from idroserra.inventory.bottles import UnknownBottle
+from idroserra.journal.errors import JournalFull, NotNoteAuthor, PhotoRefused, UnknownNote
+from idroserra.journal.service import BadNote
+from idroserra.nodes.commands import DuplicateCommandId
+from idroserra.reports.builder import BadRange
+from idroserra.reports.pdf import NoPdf
+from idroserra.server.service import Service
+from idroserra.updates.errors import BadRelease, CannotOffer, UnknownRelease
+from idroserra.web.api.access import access_router
+from idroserra.web.api.alarms import alarms_router
+from idroserra.web.api.balance import balance_router
+from idroserra.web.api.bottles import bottles_router
+from idroserra.web.api.calibrations import calibrations_router
+from idroserra.web.api.export import export_router
+from idroserra.web.api.journal import journal_router
+from idroserra.web.api.keys import keys_router
+from idroserra.web.api.metrics import metrics_router
+from idroserra.web.api.nodes import UnknownCommand, api_router
+from idroserra.web.api.previews import previews_router
+from idroserra.web.api.recipes import recipes_router
+from idroserra.web.api.reports import reports_router
+from idroserra.web.api.schemas import ErrorOut
+from idroserra.web.api.sites import sites_router
+from idroserra.web.api.tables import tables_router
+from idroserra.web.api.updates import updates_router
+from idroserra.web.help_site import help_routes, howtos
+from idroserra.web.middleware.authentication import AuthMiddleware
+from idroserra.web.middleware.security import SecurityMiddleware
+from idroserra.web.node_view import NodeViews
 from idroserra.web.openapi import described
 from idroserra.web.pages import Pages, pages_routes
-from idroserra.web.previews import previews_router
-from idroserra.web.recipes import recipes_router
-from idroserra.web.reports import reports_router
-from idroserra.web.routes import BadRequest, Routes
-from idroserra.web.sites import sites_router
-from idroserra.web.tables import tables_router
-from idroserra.web.updates import updates_router
-from idroserra.web.views import Views
+from idroserra.web.pwa import installed_routes
+from idroserra.web.routing import BadRequest, Routes
+from idroserra.web.sse_hub import FeedHub
 
 HERE = Path(__file__).resolve().parent
 STATIC = HERE / "static"
@@ -73,13 +73,35 @@ WORDS = "words"  # the folder of what the page's JavaScript says in each languag
 FOR_EVER = "public, max-age=31536000, immutable"
 
 _STATUS: tuple[tuple[type[Exception], int], ...] = (
-    (UnknownNode, 404), (UnknownCommand, 404), (UnknownAlarm, 404), (Unknown, 404),
-    (UnknownSite, 404), (BadSite, 422),
-    (WrongPassword, 403), (NotFresh, 403), (TooMany, 429), (Refused, 422), (NotAdopted, 409),
-    (OtherKey, 409), (UnknownRelease, 404), (BadRelease, 422), (CannotOffer, 409), (IdTaken, 409),
-    (AlarmRefused, 409), (NoBottle, 409), (BadRequest, 422), (UnknownNote, 404), (NotYours, 403),
-    (JournalFull, 409), (BadNote, 422), (PhotoRefused, 422), (BadRange, 422), (NoPdf, 501),
-    (contract.ProtocolError, 422), (contract.SettingsError, 422), (StoreError, 503),
+    (UnknownNode, 404),
+    (UnknownCommand, 404),
+    (UnknownAlarm, 404),
+    (Unknown, 404),
+    (UnknownSite, 404),
+    (BadSite, 422),
+    (WrongPassword, 403),
+    (NotFresh, 403),
+    (TooMany, 429),
+    (Refused, 422),
+    (NotAdopted, 409),
+    (OtherKey, 409),
+    (UnknownRelease, 404),
+    (BadRelease, 422),
+    (CannotOffer, 409),
+    (DuplicateCommandId, 409),
+    (AlarmRefused, 409),
+    (UnknownBottle, 409),
+    (BadRequest, 422),
+    (UnknownNote, 404),
+    (NotNoteAuthor, 403),
+    (JournalFull, 409),
+    (BadNote, 422),
+    (PhotoRefused, 422),
+    (BadRange, 422),
+    (NoPdf, 501),
+    (protocol.ProtocolError, 422),
+    (protocol.SettingsError, 422),
+    (StoreError, 503),
 )
 
 
@@ -93,11 +115,11 @@ def create_app(
     if not (STATIC / "vendor" / "uPlot.esm.js").is_file():
         raise ConfigError(str(STATIC / "vendor"), "", "not built: run python host/web/build.py")
     digest = static_digest()
-    views = Views(service)
+    views = NodeViews(service)
 
     @asynccontextmanager
     async def lifespan(app: Starlette) -> AsyncIterator[None]:
-        app.state.feeds = Feeds(service, views, digest)
+        app.state.feeds = FeedHub(service, views, digest)
         task = asyncio.create_task(app.state.feeds.run())
         yield
         app.state.feeds.end()
@@ -116,13 +138,15 @@ def create_app(
     app.router.routes += [route for group in (*api, *shown) for route in group.served()]
     app.mount(f"/static/{digest}", _Static(directory=STATIC), name="static")
     _add_errors(app)
-    app.add_middleware(Gate, access=service.access)
+    app.add_middleware(AuthMiddleware, access=service.access)
     app.add_middleware(GZipMiddleware, minimum_size=2_000, compresslevel=5)
-    app.add_middleware(Guard, public_url=service.config.http.public_url, lan=service.lan)
+    app.add_middleware(
+        SecurityMiddleware, public_url=service.config.http.public_url, lan=service.lan
+    )
     return app
 
 
-def _api(service: Service, views: Views) -> list[Routes]:
+def _api(service: Service, views: NodeViews) -> list[Routes]:
     return [
         access_router(service.access), api_router(service, views), keys_router(service),
         sites_router(service, views), tables_router(service, views),
@@ -135,7 +159,7 @@ def _api(service: Service, views: Views) -> list[Routes]:
 
 def described_api(service: Service) -> dict[str, Any]:
     """Return the OpenAPI description of the API of a service."""
-    return _described(_api(service, Views(service)))
+    return _described(_api(service, NodeViews(service)))
 
 
 def _described(groups: Iterable[Routes]) -> dict[str, Any]:
@@ -202,12 +226,12 @@ def _add_errors(app: Starlette) -> None:
         return JSONResponse({"error": f"the host's file does not answer: {error}"}, 503)
 
     app.add_exception_handler(sqlite3.Error, on_file)
-    for kind in (HostError, contract.ProtocolError, contract.SettingsError):
+    for kind in (HostError, protocol.ProtocolError, protocol.SettingsError):
         app.add_exception_handler(kind, on_host_error)
     app.add_exception_handler(HTTPException, on_http)
 
 
 def _told(error: str) -> dict[str, Any]:
     """Return the body of a refusal: in English, and in words where the person reads others."""
-    words = said(error)
+    words = translate_message(error)
     return {"error": error} if words == error else {"error": error, "words": words}

@@ -9,8 +9,8 @@ from typing import Any
 
 import msgspec
 
-from idroserra.shapes import as_told
-from idroserra.web.routes import Operation, Parameter
+from idroserra.core.validation import public_pattern
+from idroserra.web.routing import Operation, Parameter
 
 TEMPLATE = "#/components/schemas/{name}"
 
@@ -84,6 +84,6 @@ def _tell(schema: Any) -> None:
         for one in schema.get("anyOf", ()):
             if "description" in one:
                 schema.setdefault("description", one.pop("description"))
-        for name, told in (("pattern", as_told), ("description", inspect.cleandoc)):
+        for name, told in (("pattern", public_pattern), ("description", inspect.cleandoc)):
             if isinstance(schema.get(name), str):
                 schema[name] = told(schema[name])

@@ -14,47 +14,40 @@ from starlette.applications import Starlette
 from starlette.requests import Request
 from starlette.responses import HTMLResponse, JSONResponse, Response
 
-from idro.protocol.texts import SETTING_TEXTS
-from idroserra import contract, recipe
-from idroserra.access.roles import Role, role_of
-from idroserra.access.who import asking
+from idro.protocol.descriptions import SETTING_TEXTS
+from idroserra.auth.identity import current_identity
+from idroserra.auth.roles import Role, role_of
 from idroserra.calibration.ec import DRY
-from idroserra.calibration.references import BUFFERS, STANDARDS
-from idroserra.errors import UnknownNode
-from idroserra.i18n import (
+from idroserra.calibration.reference_solutions import BUFFERS, STANDARDS
+from idroserra.core import protocol
+from idroserra.core.errors import UnknownNode
+from idroserra.core.sites import MOST_CHARS, UnknownSite
+from idroserra.core.validation import plain
+from idroserra.i18n.translate import (
     LANGUAGES,
     TAGS,
-    Speech,
+    Locale,
     chosen_units,
+    current_locale,
     gettext,
     ngettext,
     plain_figure,
-    said,
-    speaking,
+    translate_message,
 )
-from idroserra.journal.notes import KINDS as JOURNAL_KINDS
-from idroserra.recipes.view import summary_json
-from idroserra.report.build import Range, report_of
-from idroserra.service import Service
-from idroserra.shapes import plain
-from idroserra.sites import MOST_CHARS, UnknownSite
-from idroserra.stocks import STOCKS
-from idroserra.units import KINDS
-from idroserra.web.alarms import alarms_summary
-from idroserra.web.reports import (
-    Choice,
-    FromMs,
-    Since,
-    TimeZone,
-    ToMs,
-    choices_of,
-    span_of,
-)
-from idroserra.web.routes import Routes
-from idroserra.web.sites import sites_of
-from idroserra.web.updates import updates_json
-from idroserra.web.verdict import host_reasons
-from idroserra.web.views import Views, wall_unix_ms
+from idroserra.i18n.units import KINDS
+from idroserra.inventory.stock_solutions import STOCKS
+from idroserra.journal.models import KINDS as JOURNAL_KINDS
+from idroserra.nodes.health import host_reasons
+from idroserra.recipes import model
+from idroserra.recipes.serialize import summary_json
+from idroserra.reports.builder import Range, report_of
+from idroserra.server.service import Service
+from idroserra.web.api.alarms import alarms_summary
+from idroserra.web.api.reports import Choice, FromMs, Since, TimeZone, ToMs, choices_of, span_of
+from idroserra.web.api.sites import sites_of
+from idroserra.web.api.updates import updates_json
+from idroserra.web.node_view import NodeViews, wall_unix_ms
+from idroserra.web.routing import Routes
 
 TEMPLATES = Path(__file__).resolve().parent / "templates"
 
@@ -95,14 +88,14 @@ class Pages:
     """Renders the templates for whoever asks."""
 
     def __init__(
-        self, app: Starlette, service: Service, views: Views, digest: str, *, simulated: bool,
+        self, app: Starlette, service: Service, views: NodeViews, digest: str, *, simulated: bool,
         howtos: dict[str, str],
     ) -> None:
         self._app = app
         self.service = self._service = service
         self._views = views
         self._digest = digest
-        self._recipes = [summary_json(recipe.load(name)) for name in recipe.names()]
+        self._recipes = [summary_json(model.load(name)) for name in model.names()]
         self._always = {
             "static": f"/static/{digest}", "simulated": simulated, "version": version("idroserra"),
             "howtos": howtos}
@@ -110,10 +103,18 @@ class Pages:
         # Channels have an order.
         self._templates.policies["json.dumps_kwargs"] = {"sort_keys": False}
         self._templates.globals |= {
-            "_": gettext, "ngettext": ngettext, "said": said, "html": html, "tags": TAGS,
-            "languages": LANGUAGES, "speaking": speaking, "kinds_of_units": KINDS,
-            "chosen_units": chosen_units, "plain": plain_figure,
-            "all_of": lambda texts: [gettext(text) for text in texts]}
+            "_": gettext,
+            "ngettext": ngettext,
+            "said": translate_message,
+            "html": html,
+            "tags": TAGS,
+            "languages": LANGUAGES,
+            "speaking": current_locale,
+            "kinds_of_units": KINDS,
+            "chosen_units": chosen_units,
+            "plain": plain_figure,
+            "all_of": lambda texts: [gettext(text) for text in texts],
+        }
 
     def door(self, request: Request, name: str) -> HTMLResponse:
         """Return a page for somebody who is not let in: it tells nothing of the greenhouse."""
@@ -167,7 +168,7 @@ class Pages:
     ) -> HTMLResponse:
         """Return a page behind the log-in."""
         service, views = self._service, self._views
-        feed = self._app.state.feeds.of(speaking())
+        feed = self._app.state.feeds.of(current_locale())
         newest_id = feed.newest_id  # first: what comes later is replayed
         nodes = views.all()
         sites = sites_of(nodes)
@@ -175,7 +176,7 @@ class Pages:
                 "now_unix_ms": wall_unix_ms(), "digest": self._digest,
                 "host_reasons": host_reasons(service.counts()),
                 "alarms": alarms_summary(service)}
-        who = asking()
+        who = current_identity()
         role = Role.ANYONE if who is None else who.role
         status = 404 if name == "missing.html" else 200
         return self._shown(request, name, {
@@ -191,7 +192,7 @@ class Pages:
             "may": lambda word: role >= role_of(word),
             "settings": {
                 key: row._asdict() | {"text": SETTING_TEXTS[key]}
-                for key, row in contract.SETTINGS.items()
+                for key, row in protocol.SETTINGS.items()
             },
         }, status)
 
@@ -205,11 +206,11 @@ class Pages:
         gc.collect(0)
         return page
 
-    def _preferences(self) -> Speech:
+    def _preferences(self) -> Locale:
         """Return what who asks has chosen; language "" where that is the browser's."""
-        who = asking()
+        who = current_identity()
         if who is None or who.kind != "session":
-            return speaking()
+            return current_locale()
         return self._service.access.preferences.of(who.name)
 
 

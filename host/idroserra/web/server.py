@@ -16,12 +16,12 @@ from urllib.parse import urlsplit
 import uvicorn
 from starlette.applications import Starlette
 
-from idroserra import systemd
-from idroserra.errors import ConfigError
-from idroserra.web.connection import HANDSHAKE_S, Connection, Door
+from idroserra.core import systemd
+from idroserra.core.errors import ConfigError
+from idroserra.web.middleware.connection_limits import HANDSHAKE_S, Connection, ConnectionLimiter
 
 if TYPE_CHECKING:
-    from idroserra.lan.lan import Lan
+    from idroserra.pki.site_https import SiteHttps
 
 GRACE_S = 5
 RENEW_S = 3_600
@@ -40,7 +40,7 @@ class WebServer(uvicorn.Server):
             app, host=host, port=port, log_level="warning", timeout_graceful_shutdown=GRACE_S,
             http=Connection, ws="none", callback_notify=self._renew, timeout_notify=RENEW_S))
         self._app = app
-        self._lan: Lan | None = app.state.lan
+        self._lan: SiteHttps | None = app.state.lan
         self._is_well: Callable[[], bool] = app.state.is_well
         self._beats: asyncio.Task[None] | None = None
         self._on_started = on_started
@@ -82,13 +82,13 @@ class WebServer(uvicorn.Server):
             feeds.end()
         await super().shutdown(sockets)
 
-    async def _open_lan(self, lan: Lan) -> None:
+    async def _open_lan(self, lan: SiteHttps) -> None:
         """Listen on the site's network with the same application. uvicorn takes one address."""
         def new_connection() -> Connection:
             return Connection(self.config, self.server_state, self.lifespan.state)
 
         server = await asyncio.get_running_loop().create_server(
-            Door(new_connection), host=lan.host, port=lan.port, ssl=lan.context,
+            ConnectionLimiter(new_connection), host=lan.host, port=lan.port, ssl=lan.context,
             ssl_handshake_timeout=HANDSHAKE_S, backlog=self.config.backlog)
         lan.port = server.sockets[0].getsockname()[1]
         self.servers.append(server)

@@ -10,22 +10,16 @@ import time
 
 import micropython
 
-from idrosim.shim import (
-    at_hand,
-    esp32_shim,
-    files,
-    live_net,
-    machine_shim,
-    onewire_shim,
-    radio,
-    virtual_net,
-    virtual_time,
-)
-from idrosim.shim.broker import Broker
-from idrosim.shim.host_end import HostEnd
-from idrosim.shim.rig import Module
-from idrosim.shim.timers import WDT
-from idrosim.shim.virtual_tasks import Task, TaskQueue
+from idrosim.shim import builtins_shim
+from idrosim.shim.board_runtime import Module
+from idrosim.shim.hardware import esp32, machine, onewire
+from idrosim.shim.hardware.timers import WDT
+from idrosim.shim.network import live_sockets, virtual_sockets, wlan
+from idrosim.shim.network.broker import Broker
+from idrosim.shim.peers.fake_host import FakeHost
+from idrosim.shim.storage import filesystem
+from idrosim.shim.time import virtual_time
+from idrosim.shim.time.asyncio_core import Task, TaskQueue
 
 real_urandom = os.urandom
 # What a freshly booted ESP32 reports. The heap of this process holds the world as well, so its own
@@ -37,11 +31,11 @@ def far_end(rig, state):
     """Return (network, host end) of the job; in live mode both are real and the host is None."""
     job = rig.job
     if rig.clock.is_live:
-        return live_net.Air(), None
+        return live_sockets.Air(), None
     latency_ms = job.get("network", {}).get("latency_ms", 20)
-    network = virtual_net.Network(rig.clock, latency_ms, job["seed"])
-    key = bytes.fromhex(esp32_shim.provisioned(job["nvs"]).get("key", ""))
-    host = HostEnd(rig, job["node"], key, job.get("settings", {}))
+    network = virtual_sockets.Network(rig.clock, latency_ms, job["seed"])
+    key = bytes.fromhex(esp32.provisioned(job["nvs"]).get("key", ""))
+    host = FakeHost(rig, job["node"], key, job.get("settings", {}))
     host.broker = network.broker = Broker(network.latency_us, host)
     rig.savers["host"] = host.state
     if "host" in state:
@@ -54,14 +48,14 @@ def modules(rig, network):
     modules = sys.modules
     for name in ("machine", "network", "esp32", "onewire", "os", "micropython"):
         modules.pop(name, None)
-    modules["machine"] = Module(machine_shim.functions(rig))
-    modules["network"] = Module(radio.functions(rig, network))
-    modules["esp32"] = Module(esp32_shim.functions(rig))
-    onewire_shim.OneWire._rig = rig
+    modules["machine"] = Module(machine.functions(rig))
+    modules["network"] = Module(wlan.functions(rig, network))
+    modules["esp32"] = Module(esp32.functions(rig))
+    onewire.OneWire._rig = rig
     modules["onewire"] = Module({
-        "OneWire": onewire_shim.OneWire, "OneWireError": onewire_shim.OneWireError,
+        "OneWire": onewire.OneWire, "OneWireError": onewire.OneWireError,
     })
-    modules["os"] = rig.flash_faults.module = Module(files.functions(rig.flash))
+    modules["os"] = rig.flash_faults.module = Module(filesystem.functions(rig.flash))
     builtins.open = rig.flash.watched(builtins.open)
     rig.flash_faults.arm()
     modules["micropython"] = Module(_micropython())
@@ -76,26 +70,26 @@ def _lockstep(rig, network):
     TaskQueue.ticks_ms = staticmethod(names["ticks_ms"])
     modules = sys.modules
     modules["time"] = Module(names)
-    modules["socket"] = Module(virtual_net.socket_functions(network))
-    modules["select"] = Module(virtual_net.select_functions(rig.clock))
+    modules["socket"] = Module(virtual_sockets.socket_functions(network))
+    modules["select"] = Module(virtual_sockets.select_functions(rig.clock))
     modules["gc"] = Module(_gc())
     modules["_asyncio"] = Module({"TaskQueue": TaskQueue, "Task": Task})
     import asyncio
 
     TaskQueue.core = asyncio.core
-    rig.clock.at(rig.boot_us + at_hand.AFTER_US, at_hand.put)
+    rig.clock.at(rig.boot_us + builtins_shim.AFTER_US, builtins_shim.put)
 
 
 def _live(rig, air):
-    tap = live_net.Tap(rig)
+    tap = live_sockets.Tap(rig)
     rig.savers["tap"] = tap.state
     rig.before_exit.append(tap.report)
     if "tap" in rig.old_state:
         tap.restore(rig.old_state["tap"])
     tap.arm()
     modules = sys.modules
-    modules["socket"] = Module(live_net.socket_functions(socket, tap, air))
-    modules["select"] = Module(live_net.select_functions(select, rig, sys.stdin))
+    modules["socket"] = Module(live_sockets.socket_functions(socket, tap, air))
+    modules["select"] = Module(live_sockets.select_functions(select, rig, sys.stdin))
 
 
 def sit(rig):

@@ -1,0 +1,1 @@
+"""Over-the-air update: downloads a release, tries it and confirms it."""

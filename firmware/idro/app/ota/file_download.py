@@ -1,0 +1,104 @@
+"""What is still missing of a release of files: what runs already is copied, the rest is asked for;
+a file is `.part` until its hash is right."""
+
+import os
+
+from idro.app.ota.paths import remove, size_of
+from idro.errors import UpdateError
+from idro.protocol.release_layout import MANIFEST
+from idro.update import slots
+from idro.update.manifest import entries, is_file, walk
+
+_PART = ".part"
+_COMMIT_BYTES = 4_096  # a file is closed so often: so much is lost at most when the power goes
+_COPY_BYTES = 512
+_TRIES = 3
+_BLOCK_BYTES = 4_096
+_SPARE_BLOCKS = 24  # folders of the slot, and room for ledger and settings to be replaced
+
+
+class FileDownload:
+    """The files of a slot."""
+
+    def __init__(self, fetch):
+        """`fetch` is the Fetch that asks for them."""
+        self._fetch = fetch
+        self._root = "/" + fetch.slot
+
+    def prepare(self):
+        """Make room for what is missing. Raises UpdateError and OSError."""
+        self.finish()
+        blocks = _SPARE_BLOCKS
+        for entry in entries(f"{self._root}/{MANIFEST}"):
+            blocks += -(-entry.size // _BLOCK_BYTES) - -(-self._there(entry.path) // _BLOCK_BYTES)
+        found = os.statvfs("/")
+        free = found[0] * found[3] // _BLOCK_BYTES
+        if blocks > free:
+            raise UpdateError(f"it needs {blocks * 4} kB of flash, {free * 4} kB are free")
+
+    def finish(self):
+        """Take away what an earlier release has left; parts of this one stay."""
+        wanted = entries(f"{self._root}/{MANIFEST}")
+        entry = next(wanted, None)
+        for found in walk(self._root + "/idro"):
+            name = "idro/" + found
+            if name.endswith(_PART):
+                name = name[: -len(_PART)]
+            while entry is not None and entry.path < name:
+                entry = next(wanted, None)
+            if entry is None or entry.path != name:
+                os.remove(f"{self._root}/idro/{found}")
+
+    async def have(self, entry):
+        """Have one file of the manifest in the slot. Raises UpdateError and OSError."""
+        path = f"{self._root}/{entry.path}"
+        buffer = bytearray(_COPY_BYTES)
+        if is_file(path, entry, buffer):
+            await self._fetch.rest()
+            return
+        remove(path)
+        self._fetch.make_folder(f"{self._fetch.slot}/{entry.path}")
+        part = path + _PART
+        runs = slots.running.slot
+        source = f"/{runs}/{entry.path}" if runs else "/" + entry.path
+        if is_file(source, entry, buffer):
+            await self._copy(source, part, buffer)
+            if is_file(part, entry, buffer):
+                os.rename(part, path)
+                return
+        for _ in range(_TRIES):
+            await self._download(entry, part)
+            if is_file(part, entry, buffer):
+                os.rename(part, path)
+                return
+            remove(part)
+        raise UpdateError(f"{entry.path} does not read back as its manifest says")
+
+    def _there(self, path):
+        size = size_of(f"{self._root}/{path}")
+        return size if size is not None else size_of(f"{self._root}/{path}{_PART}") or 0
+
+    async def _download(self, entry, part):
+        at = size_of(part) or 0
+        if at > entry.size:
+            remove(part)
+            at = 0
+        is_new = at == 0
+        while at < entry.size or is_new:
+            with open(part, "wb" if is_new else "ab") as file:
+                is_new = False
+                until = min(entry.size, (at // _COMMIT_BYTES + 1) * _COMMIT_BYTES)
+                while at < until:
+                    data = await self._fetch.asked(entry.path, at, until - at)
+                    file.write(data)
+                    at += len(data)
+
+    async def _copy(self, source, part, buffer):
+        view = memoryview(buffer)
+        with open(source, "rb") as old, open(part, "wb") as new:
+            while True:
+                count = old.readinto(buffer)
+                if not count:
+                    break
+                new.write(view[:count])
+                await self._fetch.rest()

@@ -1,0 +1,45 @@
+"""An output that is on or off: the one place for what dosing pumps and switched loads share."""
+
+from idro.drivers.cutoff_timer import CutoffTimer
+
+
+class DigitalOutput:
+    """Drives one pin (machine.Pin API, an output). The pin is safe from construction on.
+
+    `spec` is the board's actuator entry: name, max_on_ms, safe_level. `one_shot` is the timer's
+    constant for a single shot, 0 on every port.
+    """
+
+    def __init__(self, spec, pin, timer, clock, one_shot=0):
+        self._pin = pin
+        self._safe_level = spec["safe_level"]
+        self._drive_safe()
+        self._cutoff = CutoffTimer(spec, self._drive_safe, timer, clock, one_shot)
+
+    @property
+    def is_on(self):
+        """True while the output is driven."""
+        return self._cutoff.is_running
+
+    @property
+    def on_ms_total(self):
+        """Time on since boot, in ms."""
+        return self._cutoff.on_ms_total
+
+    def on(self, for_ms):
+        """Switch on for `for_ms`; a running output gets the new end. Raises ActuatorError."""
+        self._cutoff.start(for_ms, self._drive_on)
+
+    def off(self):
+        """Switch off. Return the ms it was on since the last off(), cut or not."""
+        return self._cutoff.stop()
+
+    def refuse(self, detail):
+        """Switch off and raise ActuatorError."""
+        self._cutoff.refuse(detail)
+
+    def _drive_safe(self):
+        self._pin.value(self._safe_level)
+
+    def _drive_on(self):
+        self._pin.value(1 - self._safe_level)

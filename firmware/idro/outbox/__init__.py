@@ -1,0 +1,1 @@
+"""The outbox: records on flash until the host has stored them."""

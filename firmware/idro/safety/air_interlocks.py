@@ -1,0 +1,76 @@
+"""What forbids heat and mist: air that is not known, that was too hot, that is too wet, or a fan.
+
+The gate imports it only where the board has a heater or a humidifier. The heater is locked once
+the air was hotter than allowed, until it has cooled down by five degrees and half an hour is over;
+no setting raises the frozen ceiling.
+"""
+
+from idro.safety.interlocks import check_reading, time_left_text
+from idro.safety.limits import (
+    AIR_MAX_RH_PCT,
+    ARM_SAMPLES,
+    FAN,
+    HEATER,
+    HUMIDIFIER,
+    TRIP_BELOW_C,
+    TRIP_HOLD_MS,
+)
+
+TEMP, HUMIDITY = "air.temp_c", "air.rh_pct"
+# What must be known, and plausible for long enough.
+NEEDS = {HEATER: (TEMP,), HUMIDIFIER: (TEMP, HUMIDITY)}
+
+
+class AirInterlocks:
+    """Watches the air for the gate; `names` are the outputs it watches over."""
+
+    def __init__(self, outputs, arming, record_event):
+        self.names = [name for name in (HEATER, HUMIDIFIER) if outputs.driver(name) is not None]
+        self._fan = outputs.driver(FAN)
+        self._arming = arming
+        self._record_event = record_event
+        self._too_hot_ms = None  # when it was last too hot, None once the heater is released
+
+    def observe(self, readings, now_ms, limits):
+        """Take in one sampling cycle: what is too hot locks the heater."""
+        sample = readings.get(TEMP) if HEATER in self.names else None
+        if sample is None or sample.fault is not None:
+            return
+        if sample.value >= limits.air_max_c:
+            if self._too_hot_ms is None:
+                self._tell("began", f"{sample.value:.1f} of {limits.air_max_c:.1f} C")
+            self._too_hot_ms = now_ms
+        elif (
+            self._too_hot_ms is not None
+            and now_ms - self._too_hot_ms >= TRIP_HOLD_MS
+            and sample.value <= limits.air_max_c - TRIP_BELOW_C
+        ):
+            self._too_hot_ms = None
+            self._tell("ended", f"to {sample.value:.1f} C")
+
+    def blocked(self, actuator, readings, now_ms, limits):
+        """Return (code, why) that forbids an output of `names` now, or None."""
+        for channel in NEEDS[actuator]:
+            blocked = check_reading(channel, readings, now_ms, limits.stale_ms)
+            if blocked:
+                return blocked
+            if not self._arming.is_armed(channel, now_ms):
+                count = min(self._arming.samples(channel), ARM_SAMPLES)
+                why = f"watching {channel} first, {count} of {ARM_SAMPLES} good readings"
+                return "arming", why
+        if actuator == HUMIDIFIER:
+            rh_pct = readings[HUMIDITY].value
+            if rh_pct >= AIR_MAX_RH_PCT:
+                return "wet", f"air is wet, {rh_pct:.0f} of {AIR_MAX_RH_PCT} %"
+            return None
+        if self._too_hot_ms is not None:
+            rest_ms = TRIP_HOLD_MS - (now_ms - self._too_hot_ms)
+            if rest_ms <= 0:
+                return "too_hot", "air was too hot and is not cool yet"
+            return "too_hot", f"air was too hot, {time_left_text(rest_ms)} left at the least"
+        if self._fan is not None and self._fan.is_on:
+            return "fan", "the fan runs"
+        return None
+
+    def _tell(self, state, reason):
+        self._record_event("air_too_hot", {"state": state, "reason": reason})

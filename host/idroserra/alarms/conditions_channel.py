@@ -1,0 +1,134 @@
+"""What rules look for in one channel: no value, an old one, one beyond a limit or the band.
+
+Only a fresh reading says whether something is beyond a limit. Without one nobody knows, and the
+alarm stays what it is: the missing reading is an alarm of its own.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from functools import lru_cache
+from typing import Any
+
+from idroserra.alarms.finding import Finding
+from idroserra.alarms.rules import Rule
+from idroserra.alarms.snapshot import NodeSnapshot, Reading, Snapshot
+from idroserra.core import protocol
+from idroserra.i18n.channels import display_of, duration_text, shown
+from idroserra.i18n.events import fault_text
+
+IsActive = Callable[[str], bool]
+Watch = Callable[[Rule, Snapshot, NodeSnapshot, str, IsActive], Finding]
+
+
+@lru_cache(maxsize=4_096)
+def setpoint_of(
+    channels: tuple[str, ...], quantities: tuple[str, ...], source: str | None,
+    others: frozenset[str],
+) -> tuple[str, ...]:
+    """Return the channels a rule is about: of its quantities, or of all but `others`."""
+    found = []
+    for channel in channels:
+        its_source, quantity = protocol.split_channel(channel)
+        is_listed = quantity.key in quantities if quantities else quantity.key not in others
+        if is_listed and source in (None, its_source):
+            found.append(channel)
+    return tuple(found)
+
+
+def _fresh(facts: Snapshot, node: NodeSnapshot, channel: str) -> Reading | None:
+    reading = node.readings.get(channel)
+    if reading is None or facts.now_unix_ms - reading.unix_ms > node.stale_after_ms:
+        return None
+    return reading
+
+
+def _stale(
+    rule: Rule, facts: Snapshot, node: NodeSnapshot, channel: str, _is_active: IsActive
+) -> Finding:
+    reading = node.readings.get(channel)
+    label = display_of(channel).label
+    if reading is None:  # since this host started; it waits for the first as for any other
+        is_waiting = (facts.since_unix_ms is None
+                      or facts.now_unix_ms - facts.since_unix_ms <= node.stale_after_ms)
+        is_present = None if is_waiting or node.last_seen_unix_ms is None else True
+        text = f"{label}: no reading yet."
+    else:
+        age_ms = max(0, facts.now_unix_ms - reading.unix_ms)
+        is_present = age_ms > node.stale_after_ms
+        text = f"{label}: the newest reading is {duration_text(age_ms)} old."
+    return Finding(rule.name, node.site, node.node, channel, is_present, text)
+
+
+def _fault(
+    rule: Rule, facts: Snapshot, node: NodeSnapshot, channel: str, _is_active: IsActive
+) -> Finding:
+    reading = _fresh(facts, node, channel)
+    is_present = None if reading is None else reading.fault is not None
+    fault = "" if reading is None or reading.fault is None else fault_text(reading.fault)
+    return Finding(rule.name, node.site, node.node, channel, is_present,
+                   f"{display_of(channel).label}: {fault}".rstrip(" :"),
+                   _explained_by(node, channel))
+
+
+def _explained_by(node: NodeSnapshot, channel: str) -> frozenset[str]:
+    """What a sensor without a value explains: itself, and what needs its temperature."""
+    source, quantity = protocol.split_channel(channel)
+    if quantity.key != "temp_c":
+        return frozenset({channel})
+    return frozenset({channel} | {
+        other for other, reading in node.readings.items()
+        if reading.fault == "no_temperature" and protocol.split_channel(other)[0] == source})
+
+
+def _beyond(side: str, edge_of: Callable[[str, Mapping[str, Any]], float | None]) -> Watch:
+    sign = 1 if side == "above" else -1
+
+    def look(
+        rule: Rule, facts: Snapshot, node: NodeSnapshot, channel: str, is_active: IsActive
+    ) -> Finding:
+        label = display_of(channel).label
+        reading = _fresh(facts, node, channel)
+        edge = edge_of(channel, node.settings)
+        if reading is None or reading.value is None or edge is None:
+            return Finding(rule.name, node.site, node.node, channel, None, label)
+        limit = edge + sign * (rule.limit or 0)
+        inside = Finding(rule.name, node.site, node.node, channel, False, label)
+        far = limit - sign * rule.deadband if is_active(inside.key) else limit
+        if sign * (reading.value - far) <= 0:
+            return inside
+        return inside._replace(is_present=True, text=(
+            f"{label} is {shown(channel, reading.value)}, {side} {shown(channel, limit)}."))
+
+    return look
+
+
+def _zero(_channel: str, _settings: Mapping[str, Any]) -> float | None:
+    return 0.0
+
+
+def _edge(sign: int) -> Callable[[str, Mapping[str, Any]], float | None]:
+    """The edge of the node's own band: upper for sign 1, lower for -1; None while unknown."""
+
+    def edge_of(channel: str, settings: Mapping[str, Any]) -> float | None:
+        quantity = protocol.split_channel(channel)[1].key
+        if quantity == "level_mm":
+            found = settings.get("level.full_mm" if sign > 0 else "level.low_mm")
+            return None if found is None else float(found)
+        keys = {"ph": ("ph.target", "ph.deadband"),
+                "ec_us_cm": ("ec.target_us_cm", "ec.deadband_us_cm")}.get(quantity)
+        if keys is None or not all(key in settings for key in keys):
+            return None
+        target, deadband = (float(settings[key]) for key in keys)
+        return target + sign * deadband
+
+    return edge_of
+
+
+CHANNEL_WATCHES: dict[str, Watch] = {
+    "stale": _stale, "fault": _fault,
+    "above": _beyond("above", _zero),
+    "below": _beyond("below", _zero),
+    "above_band": _beyond("above", _edge(1)),
+    "below_band": _beyond("below", _edge(-1)),
+}

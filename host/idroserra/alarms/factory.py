@@ -1,0 +1,49 @@
+"""Puts the alarm chain together over the parts of a running host."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Callable
+from contextlib import ExitStack
+
+from idroserra.alarms.database import AlarmDatabase
+from idroserra.alarms.engine import AlarmEngine
+from idroserra.alarms.loop import AlarmLoop
+from idroserra.alarms.notify.dispatcher import Dispatcher
+from idroserra.alarms.notify.heartbeat import Heartbeat
+from idroserra.alarms.notify.outbox import Outbox
+from idroserra.alarms.notify.scheduler import NotificationScheduler
+from idroserra.alarms.notify.targets import open_targets
+from idroserra.alarms.rules import load_rules
+from idroserra.alarms.snapshot_builder import HostSources, SnapshotBuilder
+from idroserra.core.config import AlarmsConfig
+from idroserra.core.errors import ConfigError
+from idroserra.inventory.bottles import BottleInventory
+from idroserra.inventory.database import InventoryDatabase
+
+
+def build_alarm_loop(
+    config: AlarmsConfig, parts: HostSources, now_unix_ms: Callable[[], int], opened: ExitStack
+) -> AlarmLoop:
+    """Return the chain; what it opens is closed with `opened`. Raises ConfigError."""
+    rules = load_rules(config.rules)
+    targets = open_targets(config.targets)
+    path = parts.data_dir / "alarms.db"
+    try:
+        book = AlarmDatabase(path)
+        opened.callback(book.close)
+        outbox = Outbox(path)
+        opened.callback(outbox.close)
+        inventory = InventoryDatabase(path)
+        opened.callback(inventory.close)
+        bottles = BottleInventory(inventory, parts.store)
+    except (OSError, sqlite3.Error) as error:
+        raise ConfigError(str(path), "", str(error)) from error
+    alarms = AlarmEngine(rules, book)
+    url = config.heartbeat_url
+    heartbeat = Heartbeat(None if url is None else url.get_secret_value(),
+                          config.heartbeat_every_min * 60_000, lambda: chain.is_alive)
+    deliveries = Dispatcher(outbox, targets, heartbeat, now_unix_ms)
+    teller = NotificationScheduler(alarms, outbox, deliveries, config, parts.site)
+    chain = AlarmLoop(alarms, bottles, SnapshotBuilder(parts), teller, deliveries, now_unix_ms)
+    return chain

@@ -1,0 +1,1 @@
+"""Notifications: policy, scheduling, messages, targets, outbox and delivery."""

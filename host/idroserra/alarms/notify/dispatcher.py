@@ -1,0 +1,154 @@
+"""Sends what waits in the outbox, again and again until it is taken, in a thread of its own.
+
+A try that fails is repeated after half a minute, then twice as long each time, up to half an hour,
+for a day. What waits for the same address meanwhile goes as one message. A test is tried once.
+"""
+
+from __future__ import annotations
+
+import logging
+import threading
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+from idroserra.alarms.notify.heartbeat import Heartbeat
+from idroserra.alarms.notify.message import Notice, merged
+from idroserra.alarms.notify.outbox import Delivery, Outbox
+from idroserra.alarms.notify.targets import Target
+from idroserra.core.errors import StoreUnavailable
+
+FIRST_RETRY_MS = 30_000
+LONGEST_RETRY_MS = 1_800_000
+GIVE_UP_MS = 86_400_000
+BROKEN_TRIES = 2
+LOOK_S = 5.0
+SHOWN_NOTICES = 10
+
+_log = logging.getLogger("idroserra")
+
+
+class Dispatcher:
+    """run() is the loop of one thread; the rest may be called from any."""
+
+    def __init__(
+        self, outbox: Outbox, targets: Mapping[str, Target], heartbeat: Heartbeat,
+        now_unix_ms: Callable[[], int],
+    ) -> None:
+        self._outbox = outbox
+        self._targets = targets
+        self._heartbeat = heartbeat
+        self._now_unix_ms = now_unix_ms
+        self._wake = threading.Event()
+        self._is_stopping = False
+        self._broken: dict[str, str] = {}
+
+    @property
+    def languages(self) -> set[str]:
+        """The languages beside English that somebody is told in."""
+        return {str(target.language) for target in self._targets.values()} - {"en"}
+
+    def run(self) -> None:
+        """Send until stop()."""
+        while not self._is_stopping:
+            self.step()
+            self._wake.wait(LOOK_S)
+            self._wake.clear()
+
+    def stop(self) -> None:
+        """End run() soon; what was not sent stays in the outbox."""
+        self._is_stopping = True
+        self._wake.set()
+
+    def post(self, notice: Notice, told: Sequence[Any] = ()) -> int:
+        """Keep a notice for every address that wants it, and send it soon. Raises
+        StoreUnavailable."""
+        targets = [name for name, target in self._targets.items() if target.wants(notice)]
+        number = self._outbox.post(notice, targets, told)
+        self._wake.set()
+        return number
+
+    def step(self) -> None:
+        """Send what is due, each address once, and the heartbeat."""
+        try:
+            due = self._outbox.due(self._now_unix_ms())
+        except StoreUnavailable:
+            return  # the alarm chain says so
+        for name, waiting in due.items():
+            if self._is_stopping:
+                return
+            self._deliver(name, waiting)
+        self._heartbeat.beat(self._now_unix_ms(), self._broken)
+
+    def undelivered(self) -> dict[str, str]:
+        """Return {address: why} of those that fail again and again."""
+        return dict(self._broken)
+
+    def status(self) -> dict[str, Any]:
+        """Return how the delivery is, for the page: addresses by name, never what they are."""
+        return {
+            "targets": [self._status_of(target) for target in self._targets.values()],
+            "heartbeat": self._heartbeat.status(),
+            "notices": [self._notice_json(notice, deliveries)
+                        for notice, deliveries in self._outbox.newest(SHOWN_NOTICES)],
+        }
+
+    def _deliver(self, name: str, waiting: Sequence[tuple[Notice, Delivery]]) -> None:
+        target = self._targets.get(name)
+        if target is None:  # it was taken out of the configuration
+            self._outbox.mark([delivery._replace(state="failed", error="no such address any more")
+                               for _, delivery in waiting])
+            return
+        tests = [one for one in waiting if one[0].kind == "test"]
+        for group in (tests, [one for one in waiting if one[0].kind != "test"]):
+            if group:
+                self._send(target, group)
+
+    def _send(self, target: Target, group: Sequence[tuple[Notice, Delivery]]) -> None:
+        why = target.send(merged([notice for notice, _ in group], target.language))
+        now = self._now_unix_ms()
+        self._outbox.mark([_after(notice, delivery, why, now) for notice, delivery in group])
+        tries = max(delivery.tries for _, delivery in group) + 1
+        if not why:
+            if self._broken.pop(target.name, None) is not None:
+                _log.info("notifications to %s arrive again", target.name)
+        elif tries >= BROKEN_TRIES or all(notice.kind == "test" for notice, _ in group):
+            if target.name not in self._broken:
+                _log.warning("notifications to %s do not arrive: %s", target.name, why)
+            self._broken[target.name] = why
+
+    def _status_of(self, target: Target) -> dict[str, Any]:
+        sent = self._outbox.newest_of(target.name, "sent")
+        waiting = self._outbox.newest_of(target.name, "waiting")
+        failed = self._outbox.newest_of(target.name, "failed")
+        error = self._broken.get(target.name, "")
+        if waiting is not None and waiting.error:
+            error = waiting.error
+        elif failed is not None and (sent is None or failed.notice > sent.notice):
+            error = failed.error
+        return {
+            "name": target.name, "service": target.service, "error": error,
+            "escalation_only": target.is_escalation_only, "language": target.language,
+            "sent_unix_ms": None if sent is None else sent.done_unix_ms,
+            "next_try_unix_ms": waiting.due_unix_ms if waiting and waiting.tries else None,
+        }
+
+    def _notice_json(self, notice: Notice, deliveries: Sequence[Delivery]) -> dict[str, Any]:
+        return {
+            "id": notice.id, "unix_ms": notice.unix_ms, "kind": notice.kind,
+            "title": notice.title,
+            "deliveries": [
+                {"target": d.target, "state": d.state, "tries": d.tries, "error": d.error,
+                 "done_unix_ms": d.done_unix_ms} for d in deliveries],
+        }
+
+
+def _after(notice: Notice, delivery: Delivery, why: str, now_unix_ms: int) -> Delivery:
+    """Return a delivery after a try that failed for `why`, "" where it did not."""
+    tries = delivery.tries + 1
+    if not why:
+        return delivery._replace(state="sent", tries=tries, done_unix_ms=now_unix_ms, error="")
+    is_over = notice.kind == "test" or now_unix_ms - notice.unix_ms >= GIVE_UP_MS
+    wait_ms = min(FIRST_RETRY_MS * 2 ** min(tries - 1, 16), LONGEST_RETRY_MS)
+    return delivery._replace(
+        state="failed" if is_over else "waiting", tries=tries, error=why,
+        due_unix_ms=now_unix_ms + wait_ms, done_unix_ms=now_unix_ms if is_over else None)

@@ -1,0 +1,118 @@
+"""The words of a notice: the cause first, what to do, and how much more there is.
+
+A notice is written once in English, and once in each other language that somebody is told in.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import Any, NamedTuple
+
+from idroserra.alarms.active import ActiveAlarm
+from idroserra.alarms.rules import PRIORITIES
+from idroserra.alarms.summary import active_alarms
+from idroserra.i18n.translate import PLAIN, ngettext, use_locale
+from idroserra.i18n.translate import gettext as _
+
+MOST_LINES = 10
+MOST_TITLE_CHARS = 160
+MOST_BODY_CHARS = 3_000
+
+
+class Notice(NamedTuple):
+    """One message to people, in English. kind: alarm, reminder, daily or test. id: 0 before it is
+    kept. words: {language: (title, body)} of the other languages somebody is told in."""
+
+    unix_ms: int
+    kind: str
+    priority: str
+    title: str
+    body: str
+    id: int = 0
+    words: Mapping[str, tuple[str, str]] = {}
+
+    def told_in(self, language: str) -> Notice:
+        """Return it in a language; in English where it was not written in that."""
+        title, body = self.words.get(language, (self.title, self.body))
+        return self._replace(title=title, body=body)
+
+
+def written_in(languages: Iterable[str], make: Callable[[], Notice]) -> Notice:
+    """Return what `make` makes, in English and in each of `languages`."""
+    with use_locale(PLAIN):
+        notice = make()
+    words = {}
+    for language in languages:
+        with use_locale(PLAIN._replace(language=language)):
+            made = make()
+        words[language] = (made.title, made.body)
+    return notice._replace(words=words)
+
+
+def notice_of(
+    kind: str, about: Iterable[ActiveAlarm], standing: Iterable[ActiveAlarm], site: str,
+    now_unix_ms: int,
+) -> Notice:
+    """Return the notice about some of what stands: causes, worst first, with their counts."""
+    keys = {one.key for one in about}
+    causes = [one for one in active_alarms(standing) if one["key"] in keys]
+    first = causes[0]
+    head = f"{_where(first)}{first['title']}"
+    if len(causes) > 1:
+        head = _("{count} alarms. First: {alarm}").format(count=len(causes), alarm=head)
+    if kind == "reminder":
+        head = _("Still not acknowledged: {alarm}").format(alarm=head)
+    lines = [_lines(one) for one in causes[:MOST_LINES]]
+    if len(causes) > MOST_LINES:
+        lines.append(_("And {count} more, on the alarm page.").format(
+            count=len(causes) - MOST_LINES))
+    return Notice(now_unix_ms, kind, max((one["priority"] for one in causes),
+                                         key=PRIORITIES.index),
+                  f"{site}: {head}"[:MOST_TITLE_CHARS], "\n\n".join(lines)[:MOST_BODY_CHARS])
+
+
+def daily_notice(standing: Sequence[ActiveAlarm], site: str, now_unix_ms: int) -> Notice:
+    """Return the word of every day that alarms work."""
+    told = [one for one in standing if one.is_told]
+    head = _("alarms work, no alarm stands") if not told else ngettext(
+        "alarms work, {count} alarm standing, {unseen} not acknowledged",
+        "alarms work, {count} alarms standing, {unseen} not acknowledged", len(told)).format(
+            count=len(told), unseen=sum(one.alarm.wants_attention for one in told))
+    return Notice(now_unix_ms, "daily", "low", f"{site}: {head}",
+                  _("This comes every day. When it does not, look at the host."))
+
+
+def notice_of_test(site: str, by: str, now_unix_ms: int) -> Notice:
+    """Return what the test button sends."""
+    head, body = _("test of the notifications"), _("Nothing is wrong. {name} asked for this.")
+    return Notice(now_unix_ms, "test", "low", f"{site}: {head}", body.format(name=by))
+
+
+def merged(notices: Sequence[Notice], language: str = "en") -> Notice:
+    """Return one notice for those that waited for the same address, the newest first, in the
+    language of that address."""
+    newest, *older = sorted(
+        (notice.told_in(language) for notice in notices), key=lambda notice: -notice.unix_ms)
+    if not older:
+        return newest
+    worst = max(notices, key=lambda notice: PRIORITIES.index(notice.priority))
+    with use_locale(PLAIN._replace(language=language)):
+        earlier = _("Earlier: {alarm}")
+        title = _("{alarm} (and {count} earlier)").format(alarm=newest.title, count=len(older))
+    parts = [newest.body, *(f"{earlier.format(alarm=one.title)}\n{one.body}" for one in older)]
+    return newest._replace(
+        priority=worst.priority, title=title, body="\n\n".join(parts)[:MOST_BODY_CHARS])
+
+
+def _lines(one: Mapping[str, Any]) -> str:
+    text = (f"{_(one['priority']).upper()} {_where(one)}{one['title']}. {one['text']}\n"
+            f"{_('Do:')} {one['action']}")
+    count = len(one["consequences"])
+    if not count:
+        return text
+    more = ngettext("Explains {count} other alarm.", "Explains {count} other alarms.", count)
+    return f"{text}\n{more.format(count=count)}"
+
+
+def _where(one: Mapping[str, Any]) -> str:
+    return f"{one['node']}: " if one["node"] else ""

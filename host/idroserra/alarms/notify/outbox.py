@@ -1,0 +1,179 @@
+"""Notices on their way: kept in alarms.db until every address has them or was given up.
+
+A notice and what it tells of are written in one transaction, so that a restart tells nobody twice.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+import threading
+from collections.abc import Callable, Iterable, Sequence
+from pathlib import Path
+from typing import Any, NamedTuple, TypeVar
+
+from idroserra.alarms.notify.message import Notice
+from idroserra.alarms.notify.policy import WINDOW_MS, LastNotification
+from idroserra.core.errors import StoreUnavailable
+from idroserra.core.sqlite import connect
+
+KEPT_MS = 90 * 86_400_000
+
+_SCHEMA = """
+CREATE TABLE IF NOT EXISTS notices (
+    id INTEGER PRIMARY KEY, unix_ms INTEGER NOT NULL, kind TEXT NOT NULL,
+    priority TEXT NOT NULL, title TEXT NOT NULL, body TEXT NOT NULL
+);
+CREATE TABLE IF NOT EXISTS notice_words (
+    notice INTEGER NOT NULL, language TEXT NOT NULL, title TEXT NOT NULL, body TEXT NOT NULL,
+    PRIMARY KEY (notice, language)
+) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS deliveries (
+    notice INTEGER NOT NULL, target TEXT NOT NULL, state TEXT NOT NULL, tries INTEGER NOT NULL,
+    due_unix_ms INTEGER NOT NULL, done_unix_ms INTEGER, error TEXT NOT NULL,
+    PRIMARY KEY (notice, target)
+) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS told (
+    key TEXT PRIMARY KEY, raised_unix_ms INTEGER NOT NULL, told_unix_ms INTEGER NOT NULL,
+    reminders INTEGER NOT NULL
+) WITHOUT ROWID;
+"""
+_NOTICE = "unix_ms, kind, priority, title, body, id"
+_COUNTED = ("alarm", "reminder")
+
+_Found = TypeVar("_Found")
+
+
+class Delivery(NamedTuple):
+    """One notice for one address. state: waiting, sent or failed (given up)."""
+
+    notice: int
+    target: str
+    state: str
+    tries: int
+    due_unix_ms: int
+    done_unix_ms: int | None
+    error: str
+
+
+class Outbox:
+    """Reads and writes; every method may be called from any thread and raises StoreUnavailable."""
+
+    def __init__(self, path: Path) -> None:
+        """Open or create the tables. Raises OSError, sqlite3.Error."""
+        self._lock = threading.Lock()
+        self._database = connect(path, _SCHEMA)
+
+    def post(
+        self, notice: Notice, targets: Iterable[str], told: Iterable[LastNotification] = ()
+    ) -> int:
+        """Keep a notice for some addresses, with what it tells of; return its id."""
+        def write() -> int:
+            cursor = self._database.execute(
+                "INSERT INTO notices (unix_ms, kind, priority, title, body) VALUES (?,?,?,?,?)",
+                notice[:5])
+            number = int(cursor.lastrowid or 0)
+            self._database.executemany(
+                "INSERT INTO notice_words VALUES (?,?,?,?)",
+                [(number, language, *words) for language, words in notice.words.items()])
+            self._database.executemany(
+                "INSERT INTO deliveries VALUES (?,?,'waiting',0,?,NULL,'')",
+                [(number, target, notice.unix_ms) for target in targets])
+            self._database.executemany("INSERT OR REPLACE INTO told VALUES (?,?,?,?)", told)
+            self._prune(notice.unix_ms)
+            return number
+
+        return self._transact(write)
+
+    def told(self) -> dict[str, LastNotification]:
+        """Return what people were told of, by key."""
+        return {row[0]: LastNotification(*row) for row in self._ask("SELECT * FROM told")}
+
+    def forget(self, keys: Iterable[str]) -> None:
+        """Tell of these anew when they come again."""
+        rows = [(key,) for key in keys]
+        self._transact(lambda: self._database.executemany("DELETE FROM told WHERE key=?", rows))
+
+    def sent_unix_ms(self, now_unix_ms: int) -> list[int]:
+        """Return when the alarms and reminders of the last window were written."""
+        return [row[0] for row in self._ask(
+            "SELECT unix_ms FROM notices WHERE unix_ms > ? AND kind IN (?,?)",
+            (now_unix_ms - WINDOW_MS, *_COUNTED))]
+
+    def newest_unix_ms(self, kind: str) -> int | None:
+        """Return when the newest notice of a kind was written, None for none."""
+        [[unix_ms]] = self._ask("SELECT max(unix_ms) FROM notices WHERE kind=?", (kind,))
+        return None if unix_ms is None else int(unix_ms)
+
+    def due(self, now_unix_ms: int) -> dict[str, list[tuple[Notice, Delivery]]]:
+        """Return what waits for each address of which something is due, oldest first."""
+        rows = self._ask(
+            f"SELECT {_NOTICE}, d.* FROM deliveries d JOIN notices n ON n.id = d.notice"
+            " WHERE d.state='waiting' AND d.target IN (SELECT target FROM deliveries"
+            " WHERE state='waiting' AND due_unix_ms <= ?) ORDER BY n.id", (now_unix_ms,))
+        found: dict[str, list[tuple[Notice, Delivery]]] = {}
+        words = self._words()
+        for row in rows:
+            notice = Notice(*row[:6])._replace(words=words.get(row[5], {}))
+            found.setdefault(row[7], []).append((notice, Delivery(*row[6:])))
+        return found
+
+    def _words(self) -> dict[int, dict[str, tuple[str, str]]]:
+        """Return what waits in other languages than English, by notice."""
+        found: dict[int, dict[str, tuple[str, str]]] = {}
+        for number, language, title, body in self._ask(
+                "SELECT * FROM notice_words WHERE notice IN"
+                " (SELECT notice FROM deliveries WHERE state='waiting')"):
+            found.setdefault(number, {})[language] = (title, body)
+        return found
+
+    def mark(self, deliveries: Sequence[Delivery]) -> None:
+        """Write what became of deliveries."""
+        rows = [tuple(delivery) for delivery in deliveries]
+        self._transact(lambda: self._database.executemany(
+            "INSERT OR REPLACE INTO deliveries VALUES (?,?,?,?,?,?,?)", rows))
+
+    def newest(self, limit: int) -> list[tuple[Notice, list[Delivery]]]:
+        """Return the newest notices with their deliveries, newest first."""
+        notices = [Notice(*row) for row in self._ask(
+            f"SELECT {_NOTICE} FROM notices ORDER BY id DESC LIMIT ?", (limit,))]
+        rows = self._ask(
+            "SELECT * FROM deliveries WHERE notice >= ? ORDER BY target",
+            (min((notice.id for notice in notices), default=0),))
+        deliveries = [Delivery(*row) for row in rows]
+        return [(notice, [d for d in deliveries if d.notice == notice.id]) for notice in notices]
+
+    def newest_of(self, target: str, state: str) -> Delivery | None:
+        """Return the newest delivery of an address in a state, None for none."""
+        rows = self._ask("SELECT * FROM deliveries WHERE target=? AND state=?"
+                         " ORDER BY notice DESC LIMIT 1", (target, state))
+        return Delivery(*rows[0]) if rows else None
+
+    def close(self) -> None:
+        """Close the file."""
+        with self._lock:
+            self._database.close()
+
+    def _prune(self, now_unix_ms: int) -> None:
+        self._database.execute("DELETE FROM notices WHERE unix_ms < ?", (now_unix_ms - KEPT_MS,))
+        for table in ("deliveries", "notice_words"):
+            self._database.execute(
+                f"DELETE FROM {table} WHERE notice NOT IN (SELECT id FROM notices)")
+
+    def _ask(self, query: str, values: tuple[object, ...] = ()) -> list[Any]:
+        with self._lock:
+            try:
+                return self._database.execute(query, values).fetchall()
+            except sqlite3.Error as error:
+                raise StoreUnavailable(f"alarms.db: {error}") from error
+
+    def _transact(self, run: Callable[[], _Found]) -> _Found:
+        with self._lock:
+            try:
+                self._database.execute("BEGIN IMMEDIATE")
+                found = run()
+                self._database.execute("COMMIT")
+            except sqlite3.Error as error:
+                if self._database.in_transaction:
+                    self._database.execute("ROLLBACK")
+                raise StoreUnavailable(f"alarms.db: {error}") from error
+            return found

@@ -1,0 +1,121 @@
+"""A rule says when something is an alarm, how bad it is, and what a person does about it.
+
+The shipped rules are the files of `rules/`; the host's configuration changes single keys of them
+under `[alarms.rules.NAME]`, or adds rules. Limits stand in the unit the reading is stored in.
+"""
+
+from __future__ import annotations
+
+import tomllib
+from collections.abc import Mapping
+from graphlib import CycleError, TopologicalSorter
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+import msgspec
+from msgspec import Meta
+
+from idroserra.core import protocol
+from idroserra.core.errors import ConfigError
+from idroserra.core.validation import ValidationError, matching, validate
+
+FOLDER = Path(__file__).resolve().parent / "rules"
+
+Priority = Literal["low", "medium", "high", "urgent"]
+PRIORITIES: tuple[Priority, ...] = ("low", "medium", "high", "urgent")
+
+# What a rule can watch, and what it is about: the host, a site, a node, or one channel of a node.
+HOST = ("broker_down", "store_down", "spool_down", "thread_failed", "disk_low", "rejected",
+        "host_clock", "undelivered", "update_stopped")
+SITE = ("site_silent",)
+NODE = ("silent", "latched", "water", "reset_loop", "flash_failed", "thinned", "clock_off",
+        "settings_refused", "recipe_held", "bus_dead", "irrigation_no_flow",
+        "irrigation_stuck_on", "air_too_hot", "air_warms", "calibration", "update_failed")
+CHANNEL = ("stale", "fault", "above", "below", "above_band", "below_band")
+DOSER = ("bottle",)
+WATCHES = HOST + SITE + NODE + CHANNEL + DOSER
+_NEED_LIMIT = ("disk_low", "rejected", "site_silent", "silent", "reset_loop", "clock_off", "above",
+               "below", "above_band", "below_band", "bottle", "calibration")
+_NEED_WINDOW = ("thread_failed", "rejected", "reset_loop", "flash_failed", "thinned")
+_LEVELS = ("above", "below", "above_band", "below_band")
+
+
+class Rule(msgspec.Struct, kw_only=True, frozen=True, forbid_unknown_fields=True):
+    """One rule. limit, deadband: in the unit of what is watched (its file says which)."""
+
+    name: Annotated[str, matching(r"^[a-z][a-z0-9_]{1,31}$")]
+    title: Annotated[str, Meta(min_length=3, max_length=80)]
+    watch: str
+    priority: Priority
+    consequence: Annotated[str, Meta(min_length=3, max_length=300)]
+    action: Annotated[str, Meta(min_length=3, max_length=300)]
+    respond_min: Annotated[int, Meta(ge=1, le=10_080)]  # time to respond
+    on_delay_s: Annotated[int, Meta(ge=0, le=86_400)] = 0
+    off_delay_s: Annotated[int, Meta(ge=0, le=86_400)] = 0
+    quantities: tuple[str, ...] = ()
+    source: str | None = None
+    state: str | None = None
+    limit: float | None = None
+    deadband: Annotated[float, Meta(ge=0)] = 0
+    window_s: Annotated[int, Meta(ge=1, le=86_400)] | None = None
+    caused_by: tuple[str, ...] = ()
+    auto_ack: bool = False  # back to normal by itself, without an acknowledgement
+    enabled: bool = True
+
+    def __post_init__(self) -> None:
+        """Raises Misfit for a rule that is not whole."""
+        if self.watch not in WATCHES:
+            raise ValidationError(["watch"], f"{self.watch} is none of {', '.join(WATCHES)}")
+        if self.watch in _NEED_LIMIT and self.limit is None:
+            raise ValidationError(["limit"], f"{self.watch} needs one")
+        if self.watch in _NEED_WINDOW and self.window_s is None:
+            raise ValidationError(["window_s"], f"{self.watch} needs one")
+        if self.watch in _LEVELS and not self.quantities:
+            raise ValidationError(["quantities"], f"{self.watch} needs some")
+        if self.watch == "water" and self.state not in ("rises", "falls"):
+            raise ValidationError(["state"], "rises or falls needed")
+        for quantity in self.quantities:
+            if quantity not in protocol.QUANTITIES:
+                raise ValidationError(["quantities"], f"unknown quantity {quantity}")
+
+    @property
+    def rank(self) -> int:
+        """0 for low to 3 for urgent."""
+        return PRIORITIES.index(self.priority)
+
+
+def load_rules(
+    overrides: Mapping[str, Mapping[str, Any]] | None = None
+) -> dict[str, Rule]:
+    """Return the enabled rules by name, `overrides` laid over those that are shipped.
+
+    Raises ConfigError that names the rule and the key."""
+    table: dict[str, dict[str, Any]] = {}
+    for file in sorted(FOLDER.glob("*.toml")):
+        table |= tomllib.loads(file.read_text("utf-8"))
+    for name, changes in (overrides or {}).items():
+        table[name] = {**table.get(name, {}), **changes}
+    rules = {name: _rule(name, body) for name, body in table.items()}
+    _check_causes(rules)
+    return {name: rule for name, rule in rules.items() if rule.enabled}
+
+
+def _rule(name: str, body: Mapping[str, Any]) -> Rule:
+    try:
+        return validate({**body, "name": name}, Rule)
+    except ValidationError as error:
+        where = ".".join(["alarms.rules", name, *error.path])
+        raise ConfigError("alarm rules", where, error.why) from None
+
+
+def _check_causes(rules: Mapping[str, Rule]) -> None:
+    for rule in rules.values():
+        unknown = set(rule.caused_by) - set(rules)
+        if unknown:
+            where = f"alarms.rules.{rule.name}.caused_by"
+            raise ConfigError("alarm rules", where, f"no rule {', '.join(sorted(unknown))}")
+    try:
+        TopologicalSorter({rule.name: rule.caused_by for rule in rules.values()}).prepare()
+    except CycleError as error:
+        circle = ", ".join(str(name) for name in error.args[1])
+        raise ConfigError("alarm rules", "caused_by", f"goes in a circle: {circle}") from None

@@ -1,0 +1,118 @@
+"""Takes the picture the rules look at, from the parts of the running host."""
+
+from __future__ import annotations
+
+import shutil
+from collections import deque
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from idroserra.alarms.bus_groups import groups_of
+from idroserra.alarms.snapshot import NodeSnapshot, Reading, Snapshot
+from idroserra.history.models import Store
+from idroserra.nodes.freshness import stale_after_ms
+from idroserra.nodes.latest_events import LatestEvents
+from idroserra.nodes.live import LiveState
+from idroserra.nodes.registry import Node, Nodes
+
+DISK_EVERY_MS = 60_000
+REJECTED_KEPT = 1_500
+
+
+class HostSources(NamedTuple):
+    """What the lookout asks. counts: Service.counts(); failures: {thread: (unix_ms, why)}; epoch:
+    of a boot, None before it is decided; recipe_held: why a node's recipe is held; update_failed,
+    updates_stopped: Updates.failed() and stopped()."""
+
+    nodes: Nodes
+    live: LiveState
+    events: LatestEvents
+    counts: Callable[[], Mapping[str, Any]]
+    failures: Callable[[], Mapping[str, tuple[int, str]]]
+    epoch: Callable[[str, str], int | None]
+    store: Callable[[], Store]
+    recipe_held: Callable[[str], str | None]
+    update_failed: Callable[[str], str | None]
+    updates_stopped: Callable[[], Mapping[str, str]]
+    data_dir: Path
+    site: str
+
+
+class SnapshotBuilder:
+    """look() is called by one thread, at most once a second or so."""
+
+    def __init__(self, parts: HostSources) -> None:
+        self._parts = parts
+        self._since_unix_ms: int | None = None
+        self._rejected: deque[tuple[int, int]] = deque(maxlen=REJECTED_KEPT)
+        self._disk_free_mb: float | None = None
+        self._disk_unix_ms: int | None = None
+
+    def look(
+        self, now_unix_ms: int, undelivered: Mapping[str, str],
+        left_pct: Callable[[str], Mapping[str, float]],
+    ) -> Snapshot:
+        """Return the picture of now. Raises nothing where a part of the host is broken."""
+        parts, counts = self._parts, self._parts.counts()
+        nodes = parts.nodes.all()
+        broker = str(counts["broker"]["state"])
+        if broker != "connected":
+            self._since_unix_ms = None
+        elif self._since_unix_ms is None:
+            self._since_unix_ms = now_unix_ms
+        self._note_rejected(now_unix_ms, int(counts["rejected"]))
+        return Snapshot(
+            now_unix_ms, parts.site, self._since_unix_ms, broker,
+            str(counts["store"]["state"]), str(counts["spool"]["state"]),
+            parts.failures(), self._disk_mb(now_unix_ms), tuple(self._rejected),
+            undelivered,
+            tuple(self._node(node, now_unix_ms, left_pct(node.node)) for node in nodes),
+            parts.updates_stopped(),
+        )
+
+    def _node(self, node: Node, now_unix_ms: int, left_pct: Mapping[str, float]) -> NodeSnapshot:
+        parts, info, report = self._parts, node.info, node.report
+        settings = {} if report is None else report.values
+        live = parts.live.channels(node.node)
+        readings = {key: Reading(entry["value"], entry["fault"], entry["unix_ms"])
+                    for key, entry in live.items()}
+        channels = set(readings) | set(() if info is None else info.channels)
+        is_past_read = parts.events.is_read(node.node)  # before its events are copied
+        return NodeSnapshot(
+            node=node.node, site=node.site, is_online=node.online,
+            last_seen_unix_ms=node.last_seen_unix_ms,
+            stale_after_ms=stale_after_ms(settings),
+            settings=settings, channels=tuple(sorted(channels)), readings=readings,
+            groups=groups_of(None if info is None else info.board),
+            events=parts.events.all(node.node),
+            is_past_read=is_past_read,
+            boots_unix_ms=parts.events.boots_unix_ms(node.node),
+            clock_off_ms=self._clock_off_ms(node),
+            settings_error=None if report is None else report.error,
+            recipe_held=parts.recipe_held(node.node), left_pct=left_pct,
+            update_failed=parts.update_failed(node.node),
+        )
+
+    def _clock_off_ms(self, node: Node) -> int | None:
+        """The host's clock now against the time the running boot's records are stored under."""
+        if node.info is None or node.boot_epoch_unix_ms is None:
+            return None
+        epoch_unix_ms = self._parts.epoch(node.node, node.info.boot_id)
+        return None if epoch_unix_ms is None else node.boot_epoch_unix_ms - epoch_unix_ms
+
+    def _note_rejected(self, now_unix_ms: int, count: int) -> None:
+        if not self._rejected or now_unix_ms - self._rejected[-1][0] >= 1_000:
+            self._rejected.append((now_unix_ms, count))
+
+    def _disk_mb(self, now_unix_ms: int) -> float | None:
+        asked = self._disk_unix_ms
+        if asked is None or abs(now_unix_ms - asked) >= DISK_EVERY_MS:
+            self._disk_unix_ms = now_unix_ms
+            try:
+                free_b = shutil.disk_usage(self._parts.data_dir).free
+            except OSError:
+                self._disk_free_mb = None
+            else:
+                self._disk_free_mb = free_b / 1e6
+        return self._disk_free_mb

@@ -1,0 +1,41 @@
+"""How each user wants to be spoken to: language and units, kept with the user in users.db."""
+
+from __future__ import annotations
+
+from idroserra.auth.errors import Refused
+from idroserra.auth.users import AccessFile
+from idroserra.i18n.translate import LANGUAGES, PLAIN, Locale
+from idroserra.i18n.units import EC, KINDS, TEMPERATURE, VOLUME
+
+AS_BROWSER = ""  # no language of one's own: that of the browser
+
+
+class Preferences(AccessFile):
+    """The preferences of users. Who never chose gets the browser's language and metric units."""
+
+    def of(self, user: str) -> Locale:
+        """Return what a user chose; language "" for none. What no longer exists is no choice."""
+        with self._lock:
+            row = self._database.execute(
+                "SELECT language, ec, temperature, volume FROM preferences WHERE user=?",
+                (user,)).fetchone()
+        if row is None:
+            return PLAIN._replace(language=AS_BROWSER)
+        language, ec, temperature, volume = row
+        return Locale(
+            language if language in LANGUAGES else AS_BROWSER,
+            ec if ec in EC else PLAIN.ec,
+            temperature if temperature in TEMPERATURE else PLAIN.temperature,
+            volume if volume in VOLUME else PLAIN.volume)
+
+    def choose(self, user: str, wanted: Locale) -> None:
+        """Keep what a user wants. Raises Refused, naming the field."""
+        if wanted.language not in (AS_BROWSER, *LANGUAGES):
+            raise Refused(f"language: {wanted.language[:20]!r} is none: {', '.join(LANGUAGES)}")
+        for field, table in KINDS.items():
+            unit = getattr(wanted, field)
+            if unit not in table:
+                raise Refused(f"{field}: {unit[:20]!r} is none: {', '.join(table)}")
+        with self._changing() as database:
+            database.execute("INSERT OR REPLACE INTO preferences VALUES (?,?,?,?,?)",
+                             (user, *wanted))

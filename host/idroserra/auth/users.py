@@ -1,0 +1,231 @@
+"""Users in users.db: name, role and password hash, and the one-time token of the first admin."""
+
+from __future__ import annotations
+
+import re
+import sqlite3
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from idroserra.auth.errors import Refused, Unknown
+from idroserra.auth.passwords import (
+    check_password,
+    hash_password,
+    hash_token,
+    is_password,
+    new_token,
+)
+from idroserra.auth.roles import Role, role_of
+from idroserra.core.sqlite import connect
+
+SETUP_MS = 86_400_000
+NAME = re.compile(r"[a-z][a-z0-9._-]{0,31}")
+# Who else appears in the log of a node or of the host.
+_RESERVED = frozenset({"api", "cli", "control", "host", "local", "recipe", "setup", "token"})
+
+SCHEMA = """
+CREATE TABLE IF NOT EXISTS users (
+    name TEXT PRIMARY KEY, role TEXT NOT NULL, password TEXT NOT NULL,
+    made_unix_ms INTEGER NOT NULL
+) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS sessions (
+    hash BLOB PRIMARY KEY, user TEXT NOT NULL, begun_unix_ms INTEGER NOT NULL,
+    used_unix_ms INTEGER NOT NULL, confirmed_unix_ms INTEGER NOT NULL,
+    address TEXT NOT NULL, agent TEXT NOT NULL
+) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS tokens (
+    name TEXT PRIMARY KEY, role TEXT NOT NULL, hash BLOB NOT NULL UNIQUE, by TEXT NOT NULL,
+    made_unix_ms INTEGER NOT NULL, used_unix_ms INTEGER
+) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS preferences (
+    user TEXT PRIMARY KEY, language TEXT NOT NULL, ec TEXT NOT NULL, temperature TEXT NOT NULL,
+    volume TEXT NOT NULL
+) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS setup (
+    only_one INTEGER PRIMARY KEY CHECK (only_one = 1), hash BLOB NOT NULL,
+    ends_unix_ms INTEGER NOT NULL
+);
+"""
+
+
+@dataclass(frozen=True)
+class User:
+    """One user."""
+
+    name: str
+    role: Role
+    made_unix_ms: int
+
+
+class AccessFile:
+    """A connection to users.db. Any thread may call; the command line may write beside a host."""
+
+    def __init__(self, path: Path, now_unix_ms: Callable[[], int]) -> None:
+        """Open the file, made where needed. Raises OSError, sqlite3.Error."""
+        self._now_unix_ms = now_unix_ms
+        self._lock = threading.RLock()
+        self._database = connect(path, SCHEMA)
+
+    def close(self) -> None:
+        """Close the file."""
+        with self._lock:
+            self._database.close()
+
+    @contextmanager
+    def _changing(self) -> Iterator[sqlite3.Connection]:
+        """One transaction, all of it or nothing."""
+        with self._lock:
+            self._database.execute("BEGIN IMMEDIATE")
+            try:
+                yield self._database
+                self._database.execute("COMMIT")
+            except BaseException:
+                if self._database.in_transaction:  # SQLite ends some by itself, on a full disk
+                    self._database.execute("ROLLBACK")
+                raise
+
+
+class Users(AccessFile):
+    """Who may log in. Names are lower case."""
+
+    def all(self) -> list[User]:
+        """Return every user, by name."""
+        with self._lock:
+            rows = self._database.execute(
+                "SELECT name, role, made_unix_ms FROM users ORDER BY name").fetchall()
+        return [User(name, role_of(role), made) for name, role, made in rows]
+
+    def get(self, name: str) -> User:
+        """Return a user. Raises Unknown."""
+        found = next((user for user in self.all() if user.name == _plain(name)), None)
+        if found is None:
+            raise Unknown(f"user: there is no {name[:32]!r}")
+        return found
+
+    @property
+    def has_admin(self) -> bool:
+        """False until the first admin was made: nobody can log in as one."""
+        return any(user.role is Role.ADMIN for user in self.all())
+
+    def add(self, name: str, role: Role, password: str) -> User:
+        """Add a user. Raises Refused."""
+        plain = _checked(name)
+        check_password(password, plain)
+        hashed = hash_password(password)
+        with self._changing() as database:
+            return self._insert(database, plain, role, hashed)
+
+    def check(self, name: str, password: str) -> User | None:
+        """Return the user whose password this is, None for any other; both take as long."""
+        with self._lock:
+            row = self._database.execute(
+                "SELECT password FROM users WHERE name=?", (_plain(name),)).fetchone()
+        if not is_password(None if row is None else row[0], password):
+            return None
+        try:
+            return self.get(name)
+        except Unknown:  # removed this moment
+            return None
+
+    def set_password(self, name: str, password: str, keep: bytes = b"") -> None:
+        """Change a password. It ends the user's sessions, all but that with the hash `keep`.
+
+        Raises Unknown, Refused."""
+        user = self.get(name)
+        check_password(password, user.name)
+        hashed = hash_password(password)
+        with self._changing() as database:
+            database.execute("UPDATE users SET password=? WHERE name=?", (hashed, user.name))
+            database.execute("DELETE FROM sessions WHERE user=? AND hash<>?", (user.name, keep))
+
+    def set_role(self, name: str, role: Role) -> None:
+        """Change a role, at once and for open pages too. Raises Unknown, Refused."""
+        with self._changing() as database:
+            user = self.get(name)
+            if role is not Role.ADMIN:
+                self._check_not_last(user)
+            database.execute("UPDATE users SET role=? WHERE name=?", (role.word, user.name))
+
+    def remove(self, name: str) -> None:
+        """Remove a user and end their sessions. Raises Unknown, Refused."""
+        with self._changing() as database:
+            user = self.get(name)
+            self._check_not_last(user)
+            database.execute("DELETE FROM users WHERE name=?", (user.name,))
+            database.execute("DELETE FROM sessions WHERE user=?", (user.name,))
+            database.execute("DELETE FROM preferences WHERE user=?", (user.name,))
+
+    def new_setup_token(self) -> str:
+        """Return a new token that makes the first admin, once, within a day. An older one ends.
+
+        Raises Refused where there is an admin."""
+        token = new_token()
+        with self._changing() as database:
+            self._check_no_admin()
+            database.execute(
+                "INSERT OR REPLACE INTO setup VALUES (1, ?, ?)",
+                (hash_token(token), self._now_unix_ms() + SETUP_MS))
+        return token
+
+    def set_up(self, token: str, name: str, password: str) -> User:
+        """Make the first admin. Raises Refused; then the token is still good."""
+        self._check_setup(token)
+        plain = _checked(name)
+        check_password(password, plain)
+        hashed = hash_password(password)
+        with self._changing() as database:
+            self._check_setup(token)
+            user = self._insert(database, plain, Role.ADMIN, hashed)
+            database.execute("DELETE FROM setup")
+        return user
+
+    def _insert(
+        self, database: sqlite3.Connection, name: str, role: Role, hashed: str
+    ) -> User:
+        now = self._now_unix_ms()
+        try:
+            database.execute("INSERT INTO users VALUES (?,?,?,?)", (name, role.word, hashed, now))
+        except sqlite3.IntegrityError:
+            raise Refused(f"name: {name} is taken") from None
+        return User(name, role, now)
+
+    def _check_not_last(self, user: User) -> None:
+        admins = [one for one in self.all() if one.role is Role.ADMIN]
+        if [user] == admins:
+            raise Refused(f"{user.name}: the only admin; make another one first")
+
+    def _check_no_admin(self) -> None:
+        if self.has_admin:
+            raise Refused("there is an admin already: let them add you, or "
+                          "`idroserra user password NAME` on the host's machine")
+
+    def _check_setup(self, token: str) -> None:
+        with self._lock:
+            row = self._database.execute("SELECT hash, ends_unix_ms FROM setup").fetchone()
+        self._check_no_admin()
+        if row is None or row[0] != hash_token(token):
+            raise Refused("token: not the host's newest setup token")
+        if row[1] < self._now_unix_ms():
+            raise Refused("token: too old; `idroserra user setup-token` makes a new one")
+
+
+def _plain(name: str) -> str:
+    return name.strip().lower()
+
+
+def check_name(name: str) -> str:
+    """Return a name as it is kept. Raises Refused."""
+    plain = _plain(name)
+    if not NAME.fullmatch(plain):
+        raise Refused("name: 1 to 32 of a-z, 0-9, . _ and -, a letter first")
+    return plain
+
+
+def _checked(name: str) -> str:
+    plain = check_name(name)
+    if plain in _RESERVED:
+        raise Refused(f"name: {plain} means the machine; choose another one")
+    return plain

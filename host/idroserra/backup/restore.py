@@ -1,0 +1,172 @@
+"""Puts a backup back: verified as a whole before anything is touched, and never half.
+
+What was there is moved into a folder of its own below data_dir, then the restored files take its
+place. A journal says how far that is; killed at any instant, it is carried on by the next restore
+or the next start of the host, so that nobody ever runs on a mixture.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import sqlite3
+import tarfile
+from collections.abc import Callable
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from idroserra.backup.archive import BackupError, Manifest, read_manifest, unpack
+from idroserra.core.sqlite import lock_folder
+
+JOURNAL = "restore.journal"
+STAGING = "restore.new"
+KEPT_PREFIX = "before-restore-"
+SPARE_BYTES = 64 * 1024 * 1024
+
+
+def restore(
+    archive: Path, folder: Path, now: datetime, tell: Callable[[str], None]
+) -> tuple[Manifest, Path | None]:
+    """Put the archive into the data folder; return what it was and where the old files are.
+
+    Raises BackupError; before it is sure of the archive nothing in the folder has changed."""
+    try:
+        lock = lock_folder(folder)
+    except BlockingIOError:
+        raise BackupError(f"{folder}: a host is running on it; stop it first") from None
+    except OSError as error:
+        raise BackupError(f"{folder}: {error.strerror or error}") from error
+    try:
+        if finish_restore(folder):
+            tell("an interrupted restore was carried to its end first")
+        manifest = _stage(archive, folder, tell)
+        kept = folder / f"{KEPT_PREFIX}{now.astimezone(UTC):%Y%m%dT%H%M%SZ}"
+        if kept.exists():
+            raise BackupError(f"{kept}: is there already; wait a second")
+        has_old = bool(_old_names(folder))
+        _note(folder, {"kept": kept.name, "phase": "keeping"})
+        finish_restore(folder)
+    except OSError as error:
+        raise BackupError(f"{error.filename or folder}: {error.strerror or error}") from error
+    finally:
+        lock.close()
+    return manifest, kept if has_old else None
+
+
+def finish_restore(folder: Path) -> bool:
+    """Carry a restore that was decided to its end; False where there is none.
+
+    The caller holds the lock of the folder. Raises BackupError, OSError."""
+    journal = folder / JOURNAL
+    (folder / f"{JOURNAL}.part").unlink(missing_ok=True)
+    if not journal.exists():
+        if (folder / STAGING).exists():
+            shutil.rmtree(folder / STAGING)  # was never decided
+        return False
+    try:
+        state: dict[str, Any] = json.loads(journal.read_text("utf-8"))
+        kept, phase = folder / str(state["kept"]), state["phase"]
+    except (ValueError, KeyError, TypeError) as error:
+        raise BackupError(f"{journal}: cannot be read: {error}") from None
+    if phase == "keeping":
+        kept.mkdir(mode=0o700, exist_ok=True)
+        for name in _old_names(folder):
+            os.replace(folder / name, kept / name)
+        _sync_folder(kept)
+        _sync_folder(folder)
+        _note(folder, {"kept": kept.name, "phase": "placing"})
+    staging = folder / STAGING
+    if staging.exists():
+        for path in sorted(staging.iterdir()):
+            os.replace(path, folder / path.name)
+        _sync_folder(folder)
+        staging.rmdir()
+    journal.unlink()
+    if kept.exists() and not any(kept.iterdir()):
+        kept.rmdir()
+    _sync_folder(folder)
+    return True
+
+
+def _stage(archive: Path, folder: Path, tell: Callable[[str], None]) -> Manifest:
+    """Unpack and verify the archive beside what is there. Raises BackupError."""
+    staging = folder / STAGING
+    is_good = False
+    try:
+        with tarfile.open(archive, "r:") as opened:
+            manifest = read_manifest(opened)
+            needed = sum(entry.size_bytes for entry in manifest.files) + SPARE_BYTES
+            free = shutil.disk_usage(folder).free
+            if free < needed:
+                raise BackupError(f"{folder}: {needed / 1e6:.0f} MB needed, {free / 1e6:.0f} free")
+            staging.mkdir(mode=0o700)
+            unpack(opened, manifest, staging)
+        for entry in manifest.files:
+            if entry.database:
+                check_database(staging / entry.name, entry.name)
+        _sync_tree(staging)
+        is_good = True
+    except tarfile.TarError as error:
+        raise BackupError(f"{archive}: no whole tar file: {error}") from None
+    except BackupError as error:
+        raise BackupError(f"{archive}: {error}") from None
+    except EOFError:
+        raise BackupError(f"{archive}: ends in the middle") from None
+    finally:
+        if not is_good and staging.exists():
+            shutil.rmtree(staging)
+    tell(f"{len(manifest.files)} files verified")
+    return manifest
+
+
+def check_database(path: Path, name: str) -> None:
+    """Refuse a database that SQLite finds fault with. Raises BackupError."""
+    try:
+        database = sqlite3.connect(f"{path.as_uri()}?mode=ro", uri=True)
+        try:
+            answer = database.execute("PRAGMA quick_check(1)").fetchone()[0]
+        finally:
+            database.close()
+    except sqlite3.Error as error:
+        answer = str(error)
+    if answer != "ok":
+        raise BackupError(f"{name}: {answer}")
+
+
+def _old_names(folder: Path) -> list[str]:
+    """Return what is in the data folder and gives way: all but locks, journal, kept folders."""
+    return sorted(
+        path.name for path in folder.iterdir()
+        if path.name not in ("lock", JOURNAL, f"{JOURNAL}.part", STAGING)
+        and path.suffix != ".lock" and not path.name.startswith(KEPT_PREFIX))
+
+
+def _note(folder: Path, state: dict[str, str]) -> None:
+    """Write the journal so that it is either the old one or the new one."""
+    part = folder / f"{JOURNAL}.part"
+    with part.open("w", encoding="utf-8") as file:
+        json.dump(state, file)
+        file.flush()
+        os.fsync(file.fileno())
+    os.replace(part, folder / JOURNAL)
+    _sync_folder(folder)
+
+
+def _sync_tree(folder: Path) -> None:
+    for path in folder.rglob("*"):
+        descriptor = os.open(path, os.O_RDONLY)
+        try:
+            os.fsync(descriptor)
+        finally:
+            os.close(descriptor)
+    _sync_folder(folder)
+
+
+def _sync_folder(folder: Path) -> None:
+    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)

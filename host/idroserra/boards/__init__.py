@@ -1,0 +1,1 @@
+"""Board files: schema, checks, pin tables, drawings and the compiler."""

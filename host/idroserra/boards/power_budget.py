@@ -1,0 +1,115 @@
+"""What hangs on each supply of a board takes no more than that supply gives.
+
+Three supplies: the 5 V the development board is fed with, the 3.3 V its linear regulator makes of
+them (so every mA there is one at 5 V too), and that of the loads. The figures are the worst case:
+Wi-Fi sends, every sensor measures, every output is on, and of the dosers the largest, for the
+safety gate runs one of them at a time.
+"""
+
+from dataclasses import dataclass
+
+from idroserra.boards.chips import CHIPS
+from idroserra.boards.schema import Actuator, BoardFile, Part
+from idroserra.core.errors import BoardError
+
+MAX_MA = 100_000
+ONE_AT_A_TIME = "doser"
+_SHOWN = 4
+
+
+@dataclass(frozen=True)
+class Rail:
+    """One supply: its name, the key it is stated by, what it gives and who takes what, mA.
+
+    `budget_ma` is None where the board does not say what its loads are fed from.
+    """
+
+    name: str
+    key: str
+    budget_ma: int | None
+    draws: list[tuple[str, int]]
+
+    @property
+    def total_ma(self) -> int:
+        """What is taken from it at the most, mA."""
+        return sum(current_ma for _, current_ma in self.draws)
+
+
+def rails(board: BoardFile, parts: dict[str, Part]) -> list[Rail]:
+    """Return the supplies of a board that compiles: 3.3 V, 5 V, loads."""
+    radio_ma = CHIPS[board.board.chip].radio_ma
+    by_rail: dict[str, list[tuple[str, int]]] = {
+        "3v3": [("the chip while it sends", radio_ma)], "5v": [], "loads": [],
+    }
+    for who, part in _takers(board, parts):
+        if part.draw.current_ma:
+            by_rail[part.draw.rail].append((who, part.draw.current_ma))
+    by_rail["loads"] += _loads(board.actuator)
+    low = Rail("3.3 V", "supply.rail_3v3_ma", board.supply.rail_3v3_ma, by_rail["3v3"])
+    high = Rail("5 V", "supply.rail_5v_ma", board.supply.rail_5v_ma,
+                [("all of 3.3 V", low.total_ma), *by_rail["5v"]])
+    return [low, high, Rail("loads", "supply.loads_ma", board.supply.loads_ma, by_rail["loads"])]
+
+
+def check(file: str, board: BoardFile, parts: dict[str, Part]) -> None:
+    """Refuse a board that takes more from a supply than it gives. Raises BoardError."""
+    for key in ("rail_5v_ma", "rail_3v3_ma", "loads_ma"):
+        _within(file, f"supply.{key}", getattr(board.supply, key))
+    _check_loads(file, board)
+    for rail in rails(board, parts):
+        if rail.budget_ma is None or rail.total_ma <= rail.budget_ma:
+            continue
+        largest = sorted(rail.draws, key=lambda draw: -draw[1])[:_SHOWN]
+        shown = ", ".join(f"{who} {current_ma}" for who, current_ma in largest)
+        why = (
+            f"up to {rail.total_ma} mA are taken from {rail.name}, which gives "
+            f"{rail.budget_ma} ({shown}): fit a stronger supply and state it, or feed a part "
+            f"from one of its own and say own_supply = true there"
+        )
+        raise BoardError(file, rail.key, why)
+
+
+def warnings(board: BoardFile) -> list[str]:
+    """Return what the owner of a board should know of its supplies, a sentence each."""
+    if board.supply.loads_ma is None and board.actuator:
+        return ["supply.loads_ma is not stated: nobody checks whether the supply of pumps and "
+                "valves is strong enough; state it, and load_ma of each actuator"]
+    return []
+
+
+def _check_loads(file: str, board: BoardFile) -> None:
+    """Refuse loads of which only the half is known."""
+    for index, actuator in enumerate(board.actuator):
+        key = f"actuator[{index}].load_ma"
+        _within(file, key, actuator.load_ma)
+        if actuator.load_ma is None and board.supply.loads_ma is not None:
+            why = "missing: state what it takes as it starts, mA; 0 for a load on mains"
+            raise BoardError(file, key, why)
+        if actuator.load_ma and board.supply.loads_ma is None:
+            why = f"missing: {actuator.name} takes {actuator.load_ma} mA; state what the supply " \
+                  "of the loads gives"
+            raise BoardError(file, "supply.loads_ma", why)
+
+
+def _within(file: str, key: str, current_ma: int | None) -> None:
+    if current_ma is not None and not 0 <= current_ma <= MAX_MA:
+        raise BoardError(file, key, f"{current_ma} is out of range: 0 to {MAX_MA} mA")
+
+
+def _takers(board: BoardFile, parts: dict[str, Part]) -> list[tuple[str, Part]]:
+    """Return everything that is fed from the board's supplies, with its part."""
+    found = [(f"{a.part} {a.name}", a.part) for a in board.adc if not a.own_supply]
+    found += [(f"{e.part} {e.name}", e.part) for e in board.expander if not e.own_supply]
+    found += [(f"{s.part} of {s.source}", s.part) for s in board.sensor if not s.own_supply]
+    found += [(f"input of {a.name}", a.part) for a in board.actuator]
+    if board.button is not None:
+        found.append(("button", "button"))
+    return [(who, parts[name]) for who, name in found]
+
+
+def _loads(actuators: list[Actuator]) -> list[tuple[str, int]]:
+    """Return what the loads take: of the dosers only the largest."""
+    dosers = [a.load_ma or 0 for a in actuators if a.part == ONE_AT_A_TIME]
+    found = [("one doser at a time", max(dosers))] if any(dosers) else []
+    return found + [(a.name, a.load_ma) for a in actuators
+                    if a.part != ONE_AT_A_TIME and a.load_ma]

@@ -1,0 +1,212 @@
+"""A board file from answers: which parts, which outputs; buses, pins and addresses follow.
+
+Pins that nobody names are the lowest that can do it and that nothing else uses. What comes out is
+compiled before anybody gets it, so a text that is returned passes `board check`.
+"""
+
+import re
+from dataclasses import dataclass, field
+from typing import Any, NamedTuple
+
+from idroserra.boards import compiler, netlist
+from idroserra.boards.chips import CHIPS, Chip
+from idroserra.boards.schema import DEFAULT_VOLUME_L, BoardFile, Part, parse
+from idroserra.core.errors import BoardError
+
+NAME = re.compile(r"[a-z][a-z0-9-]{1,30}[a-z0-9]")
+_SENSOR = re.compile(r"(?P<part>\w+)(?::(?P<source>\w+))?(?:@(?P<address>0x[0-9a-f]+|\d+))?")
+_OUTPUT = re.compile(r"(?P<name>\w+)(?:@(?P<pin>\d+))?")
+
+
+class Output(NamedTuple):
+    """What an output is unless a board says otherwise."""
+
+    part: str
+    max_on_ms: int
+    load_ma: int  # as it starts; 0 on mains
+
+
+OUTPUTS = {
+    "ph_down": Output("doser", 10_000, 300), "ph_up": Output("doser", 10_000, 300),
+    "nutrient_a": Output("doser", 10_000, 300), "nutrient_b": Output("doser", 10_000, 300),
+    "circulation": Output("switch", 900_000, 2_000), "top_off": Output("switch", 600_000, 500),
+    "irrigation": Output("switch", 900_000, 2_000), "light": Output("dimmer", 900_000, 0),
+    "fan": Output("switch", 900_000, 500), "heater": Output("switch", 120_000, 0),
+    "humidifier": Output("switch", 120_000, 0),
+}
+_DIMMER_HZ = 1_000
+# (clock, data) of the one I2C bus, and the pin of BOOT.
+_I2C_PINS = {"esp32": (22, 21), "esp32s3": (9, 8), "esp32c3": (5, 4)}
+_BOOT = {"esp32": 0, "esp32s3": 0, "esp32c3": 9}
+_CONVERTER = "ads1115"
+# What a key is where its lowest value is not the usual one.
+_USUAL = {
+    ("ezo_ph", "address"): 0x63, ("ezo_ec", "address"): 0x64, ("ina219", "shunt_mohm"): 100,
+    ("flow_meter", "pulses_per_l"): 450, ("hc_sr04", "height_mm"): 500,
+    ("jsn_sr04t", "height_mm"): 600,
+}
+_SOURCES = {
+    "ph": "reservoir", "ec_us_cm": "reservoir", "level_mm": "reservoir", "float_up": "reservoir",
+    "temp_c": "air", "rh_pct": "air", "co2_ppm": "air", "illuminance_lx": "light",
+    "flow_ml_per_min": "top_off", "supply_mv": "pumps",
+}
+
+
+@dataclass(frozen=True)
+class Answers:
+    """What somebody wants: sensors as `part:source@address`, outputs as `name@pin`.
+
+    Source, address and pin may be left out.
+    """
+
+    chip: str
+    volume_l: int = DEFAULT_VOLUME_L
+    sensors: list[str] = field(default_factory=list)
+    outputs: list[str] = field(default_factory=list)
+    button: bool = True
+    loads_ma: int = 5_000
+
+
+def text_of(name: str, answers: Answers, parts: dict[str, Part]) -> str:
+    """Return the board file of `answers`, which compiles. Raises BoardError where none can be."""
+    file = f"{name}.toml"
+    if not NAME.fullmatch(name):
+        raise BoardError(file, "board.name", "a-z, 0-9 and -, a letter first, 3 to 32 of them")
+    if answers.chip not in CHIPS:
+        raise BoardError(file, "board.chip", f"unknown chip; known: {', '.join(CHIPS)}")
+    text = _Scaffold(file, CHIPS[answers.chip], parts).text(name, answers)
+    compiler.compile_board(text.encode(), file, parts)
+    return text
+
+
+def free_pins(name: str, text: str, parts: dict[str, Part]) -> list[int]:
+    """Return the pins that may still drive an output of a board that compiles."""
+    board = parse(text.encode(), BoardFile, f"{name}.toml")
+    taken = frozenset(netlist.wires(board, parts))
+    return CHIPS[board.board.chip].free_outputs(taken)
+
+
+class _Scaffold:
+    """One board in the making: what of its pins is taken so far."""
+
+    def __init__(self, file: str, chip: Chip, parts: dict[str, Part]) -> None:
+        self._file = file
+        self._chip = chip
+        self._parts = parts
+        self._taken: set[int] = set()
+        self._measured: set[str] = set()
+        self._buses: list[str] = []
+        self._channels = 0
+        self._lines = 0
+
+    def text(self, name: str, answers: Answers) -> str:
+        """Return the file."""
+        outputs = [self._output_of(index, text) for index, text in enumerate(answers.outputs)]
+        self._taken |= {pin for _, pin in outputs if pin is not None}
+        wanted = [self._sensor_of(index, text) for index, text in enumerate(answers.sensors)]
+        # Those that need what another measures come after it.
+        wanted.sort(key=lambda sensor: bool(self._parts[sensor["part"]].needs))
+        board = {"name": name, "chip": self._chip.name}
+        head = [_table("[board]", board), _table("[reservoir]", {"volume_l": answers.volume_l}),
+                _table("[supply]", {"rail_5v_ma": 2_000, "rail_3v3_ma": 800,
+                                    "loads_ma": answers.loads_ma})]
+        if answers.button:
+            pin = _BOOT[self._chip.name]
+            head.append("# The one marked BOOT.\n" + _table("[button]", {"pin": pin}))
+            self._taken.add(pin)
+        if any(self._is_on_i2c(sensor["part"]) for sensor in wanted):
+            scl_pin, sda_pin = _I2C_PINS[self._chip.name]
+            self._taken |= {scl_pin, sda_pin}
+            bus = {"scl_pin": scl_pin, "sda_pin": sda_pin, "freq_hz": 100_000}
+            self._buses.append(_table("[i2c.main]", bus))
+        if any("adc" in self._parts[sensor["part"]].buses for sensor in wanted):
+            adc = {"name": "main", "part": _CONVERTER, "bus": "i2c.main", "address": 0x48}
+            self._buses.append(_table("[[adc]]", adc))
+        sensors = [_table("[[sensor]]", self._wired(sensor)) for sensor in wanted]
+        actuators = [_table("[[actuator]]", self._driven(n, pin)) for n, pin in outputs]
+        return "\n".join([*head, *self._buses, *sensors, *actuators])
+
+    def _output_of(self, index: int, text: str) -> tuple[str, int | None]:
+        found = _OUTPUT.fullmatch(text)
+        if found is None or found["name"] not in OUTPUTS:
+            why = f"{text!r:.40} is none; name or name@pin, known: {', '.join(OUTPUTS)}"
+            raise BoardError(self._file, f"actuator[{index}].name", why)
+        return found["name"], int(found["pin"]) if found["pin"] else None
+
+    def _sensor_of(self, index: int, text: str) -> dict[str, Any]:
+        known = [name for name, part in self._parts.items() if part.kind == "sensor"]
+        found = _SENSOR.fullmatch(text)
+        if found is None or found["part"] not in known:
+            why = f"{text!r:.40} is none; part, part:source or part@address, known: " \
+                  f"{', '.join(known)}"
+            raise BoardError(self._file, f"sensor[{index}].part", why)
+        part = self._parts[found["part"]]
+        source = _SOURCES.get(part.measures[0], found["part"])
+        if "onewire" in part.buses:
+            source = "reservoir"
+        sensor: dict[str, Any] = {"source": found["source"] or source, "part": found["part"]}
+        if found["address"]:
+            sensor["address"] = int(found["address"], 0)
+        return sensor
+
+    def _is_on_i2c(self, part: str) -> bool:
+        return bool({"i2c", "adc"} & set(self._parts[part].buses))
+
+    def _wired(self, sensor: dict[str, Any]) -> dict[str, Any]:
+        """Return the entry of a sensor on its bus or pins."""
+        name = sensor["part"]
+        part = self._parts[name]
+        channels = {q: f"{sensor['source']}.{q}" for q in part.measures}
+        # What another part measures already is left to it; of nothing left the check tells.
+        measures = [q for q in part.measures if channels[q] not in self._measured] or part.measures
+        self._measured |= set(channels.values())
+        entry = {"source": sensor["source"], "part": name, "measures": list(measures)}
+        kind = next((k for k in ("i2c", "adc", "onewire", "gpio") if k in part.buses), "pin")
+        if kind == "i2c":
+            entry["bus"] = "i2c.main"
+        elif kind == "adc":
+            entry |= {"bus": "adc.main", "channel": self._channels}
+            self._channels += 1
+        elif kind == "onewire":
+            line = "main" if self._lines == 0 else f"line{self._lines + 1}"
+            self._lines += 1
+            self._buses.append(_table(f"[onewire.{line}]", {"pin": self._free("onewire")}))
+            entry["bus"] = f"onewire.{line}"
+        else:
+            entry |= {key: self._free(f"sensor.{key}") for key in part.pins or ["pin"]}
+        for key, parameter in part.parameters.items():
+            if parameter.bus in ("", kind) and key not in entry:
+                entry[key] = sensor.get(key, _USUAL.get((name, key), parameter.low))
+        return entry | {key: value for key, value in sensor.items() if key not in entry}
+
+    def _driven(self, name: str, pin: int | None) -> dict[str, Any]:
+        """Return the entry of an output, off when low."""
+        kind = OUTPUTS[name]
+        entry: dict[str, Any] = {"name": name, "part": kind.part}
+        entry["pin"] = self._free(f"actuator of {name}") if pin is None else pin
+        if kind.part == "dimmer":
+            entry["freq_hz"] = _DIMMER_HZ
+        return entry | {"max_on_ms": kind.max_on_ms, "safe_level": 0, "pull": "down",
+                        "load_ma": kind.load_ma}
+
+    def _free(self, key: str) -> int:
+        """Take the lowest pin that can drive and that nothing uses."""
+        free = self._chip.free_outputs(frozenset(self._taken))
+        if not free:
+            why = f"no pin of the {self._chip.name} is left: leave something away"
+            raise BoardError(self._file, key, why)
+        self._taken.add(free[0])
+        return free[0]
+
+
+def _table(head: str, values: dict[str, Any]) -> str:
+    return head + "\n" + "".join(f"{key} = {_value(key, value)}\n"
+                                 for key, value in values.items())
+
+
+def _value(key: str, value: Any) -> str:
+    if isinstance(value, str):
+        return f'"{value}"'
+    if isinstance(value, list):
+        return f"[{', '.join(_value(key, item) for item in value)}]"
+    return f"0x{value:02x}" if key == "address" else f"{value:_}"

@@ -1,0 +1,160 @@
+"""A broker on loopback for the demo: mosquitto where there is one, else amqtt.
+
+The node id is the MQTT user name, so two pattern lines keep every node to its own topics.
+mosquitto saves what it holds once a second (saving on each change made it ten times slower); what
+it loses when it is killed, the node's outbox sends again.
+"""
+
+import os
+import random
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+from idroserra.core.errors import HostError
+
+_START_DEADLINE_S = 60.0
+_SERVER_PORTS = range(20_000, 32_000)
+_TRIES = 100
+
+_ACL = """\
+pattern write idro/v1/%u/up/#
+pattern read idro/v1/%u/down/#
+user host
+topic readwrite idro/v1/#
+"""
+
+
+class BrokerError(HostError):
+    """The broker did not start. The message holds its last words."""
+
+
+def free_port() -> int:
+    """Return a loopback TCP port that was free a moment ago. Raises BrokerError.
+
+    It is none of those that the system gives to clients (32768 and up on Linux, 49152 elsewhere):
+    one of them could take it before the server does, or while the server is away connect to
+    itself.
+    """
+    for port in random.sample(_SERVER_PORTS, _TRIES):
+        with socket.socket() as probe:
+            try:
+                probe.bind(("127.0.0.1", port))
+            except OSError:
+                continue
+        return port
+    raise BrokerError(f"no port of {_SERVER_PORTS[0]} to {_SERVER_PORTS[-1]} is free")
+
+
+class Broker:
+    """A broker process of ours on a loopback port. Ended by its own process id."""
+
+    def __init__(self, folder: Path, kind: str = "auto", port: int | None = None) -> None:
+        self.folder = folder
+        self.port = port if port is not None else free_port()
+        self._mosquitto = find_mosquitto()
+        if kind == "auto":
+            kind = "mosquitto" if self._mosquitto else "amqtt"
+        if kind == "mosquitto" and not self._mosquitto:
+            raise BrokerError("mosquitto is not installed: apt install mosquitto, or use amqtt")
+        self.kind = kind
+        self._process: subprocess.Popen[bytes] | None = None
+
+    @property
+    def url(self) -> str:
+        """The address clients connect to."""
+        return f"mqtt://127.0.0.1:{self.port}"
+
+    @property
+    def mqtt_version(self) -> int:
+        """The newest protocol the broker speaks: 5, or 4 (that is 3.1.1) with amqtt."""
+        return 5 if self.kind == "mosquitto" else 4
+
+    @property
+    def pid(self) -> int:
+        """Process id of the running broker. Raises BrokerError when it is not running."""
+        if self._process is None:
+            raise BrokerError("the broker is not running")
+        return self._process.pid
+
+    def start(self) -> None:
+        """Start it and wait until it accepts connections. Raises BrokerError."""
+        if self._answers():
+            raise BrokerError(f"port {self.port} is in use: stop what listens there")
+        self.folder.mkdir(parents=True, exist_ok=True)
+        log_path = self.folder / "broker.log"
+        with log_path.open("ab") as log:
+            self._process = subprocess.Popen(
+                self._command(), stdin=subprocess.DEVNULL, stdout=log, stderr=log
+            )
+        deadline = time.monotonic() + _START_DEADLINE_S
+        while time.monotonic() < deadline:
+            if self._process.poll() is not None:
+                break
+            if self._answers():
+                return
+            time.sleep(0.02)
+        self.stop()
+        words = log_path.read_text(errors="replace")[-500:]
+        raise BrokerError(f"{self.kind} did not start on port {self.port}: {words}")
+
+    def stop(self) -> None:
+        """End it and wait for its end. Safe to repeat."""
+        process, self._process = self._process, None
+        if process is None:
+            return
+        process.send_signal(signal.SIGTERM)
+        try:
+            process.wait(10)
+        except subprocess.TimeoutExpired:
+            process.kill()
+            process.wait()
+
+    def _answers(self) -> bool:
+        with socket.socket() as probe:
+            probe.settimeout(0.2)
+            return probe.connect_ex(("127.0.0.1", self.port)) == 0
+
+    def _command(self) -> list[str]:
+        if self.kind == "amqtt":
+            return [sys.executable, "-m", "idroserra.broker.amqtt", str(self.port)]
+        config = self.folder / "mosquitto.conf"
+        acl = self.folder / "mosquitto.acl"
+        acl.write_text(_ACL)
+        acl.chmod(0o600)
+        config.write_text(self._mosquitto_config(acl))
+        return [str(self._mosquitto), "-c", str(config)]
+
+    def _mosquitto_config(self, acl: Path) -> str:
+        return "\n".join(
+            (
+                f"listener {self.port} 127.0.0.1",
+                "allow_anonymous true",
+                f"acl_file {acl}",
+                "persistence true",
+                f"persistence_location {self.folder}/",
+                "autosave_interval 1",
+                "max_packet_size 16384",
+                "max_queued_messages 100000",
+                "log_dest stderr",
+                "log_type error",
+                "log_type warning",
+                "user root" if _is_root() else "",
+                "",
+            )
+        )
+
+
+def find_mosquitto() -> str | None:
+    """Return the path of mosquitto, also where sbin is not on the PATH, or None."""
+    return shutil.which("mosquitto") or shutil.which(
+        "mosquitto", path="/usr/sbin:/usr/local/sbin:/opt/homebrew/sbin"
+    )
+
+
+def _is_root() -> bool:
+    return hasattr(os, "geteuid") and os.geteuid() == 0

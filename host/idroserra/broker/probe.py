@@ -1,0 +1,62 @@
+"""A short visit to the broker: does it let us in, and what does it retain?"""
+
+from __future__ import annotations
+
+import secrets
+import threading
+from collections.abc import Callable
+from typing import Any
+
+import paho.mqtt.client as mqtt
+from paho.mqtt.enums import CallbackAPIVersion
+
+from idroserra.core.config import MqttConfig
+from idroserra.mqtt.connection import identify
+from idroserra.mqtt.paho_client import stop_client
+
+CONNECT_S = 5.0
+LISTEN_S = 1.0
+
+
+class ConnectionProbe:
+    """One short connection. `refusal` is empty when it worked; `retained` are the topics seen
+    under `listen_to`, `cleared` those of them that `clears` chose."""
+
+    def __init__(
+        self, config: MqttConfig, version: int, listen_to: str = "idro/#",
+        clears: Callable[[str], bool] = lambda topic: False,
+    ) -> None:
+        self.refusal = "no answer"
+        self.retained: set[str] = set()
+        self.cleared: list[str] = []
+        self._answered = threading.Event()
+        client = mqtt.Client(
+            CallbackAPIVersion.VERSION2, client_id=f"idroserra-visit-{secrets.token_hex(4)}",
+            protocol=mqtt.MQTTv5 if version == 5 else mqtt.MQTTv311)
+        identify(client, config)
+        client.on_connect = self._on_connect
+        client.on_message = self._on_message
+        client.connect_timeout = CONNECT_S
+        try:
+            client.connect(config.host, config.port, keepalive=30)
+        except (OSError, ValueError) as error:
+            self.refusal = getattr(error, "strerror", None) or str(error)
+            return
+        client.loop_start()
+        if self._answered.wait(CONNECT_S) and not self.refusal:
+            client.subscribe(listen_to, qos=0)
+            threading.Event().wait(LISTEN_S)
+            for topic in sorted(filter(clears, self.retained)):
+                client.publish(topic, b"", qos=1, retain=True).wait_for_publish(CONNECT_S)
+                self.cleared.append(topic)
+        stop_client(client)
+
+    def _on_connect(
+        self, client: mqtt.Client, userdata: Any, flags: Any, reason: Any, properties: Any
+    ) -> None:
+        self.refusal = str(reason) if reason.is_failure else ""
+        self._answered.set()
+
+    def _on_message(self, client: mqtt.Client, userdata: Any, message: Any) -> None:
+        if message.retain and message.payload:
+            self.retained.add(message.topic)

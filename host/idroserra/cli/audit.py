@@ -1,0 +1,66 @@
+"""`idroserra audit`: who did what on the host, and whether the record of it is whole."""
+
+from __future__ import annotations
+
+import json
+import sqlite3
+import time
+from typing import Annotated
+
+import typer
+
+from idroserra.auth.audit import Audit, Entry, verify
+from idroserra.auth.errors import AccessError
+from idroserra.auth.service import AUDIT_FILE
+from idroserra.cli.serve import ConfigFile
+from idroserra.client.requests import AsJson, now_unix_ms
+from idroserra.core.config import load_config
+
+
+def audit(
+    config: ConfigFile = None,
+    last: Annotated[int, typer.Option(min=1, max=100_000, help="Newest so many rows.")] = 50,
+    *,
+    is_verified: Annotated[
+        bool, typer.Option("--verify", help="Check the whole chain; exit 3 where it is broken.")
+    ] = False,
+    head: Annotated[
+        str | None,
+        typer.Option(metavar="SEQ:HASH", help="An older line of --verify: it must still hold."),
+    ] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Show who did what, when, from where, and what became of it."""
+    path = load_config(config).data_dir / AUDIT_FILE
+    known = None if head is None else _head(head)
+    try:
+        if is_verified or known is not None:
+            seq, hashed = verify(path, known)
+            typer.echo(json.dumps({"seq": seq, "hash": hashed}) if as_json else
+                       f"{seq} rows, each where it was written. Keep this: {seq}:{hashed}")
+            return
+        if not path.is_file():
+            raise AccessError(f"{path}: there is no audit log yet")
+        log = Audit(path, now_unix_ms)
+        rows = log.newest(last)
+        log.close()
+    except (OSError, sqlite3.Error) as error:
+        raise AccessError(f"{path}: {error}") from error
+    for row in reversed(rows):
+        typer.echo(json.dumps(row._asdict()) if as_json else _line(row))
+
+
+def _line(row: Entry) -> str:
+    when = time.strftime("%Y-%m-%d %H:%M:%S", time.localtime(row.unix_ms / 1_000))
+    reason = f" ({row.reason})" if row.reason else ""
+    target = f" {row.target}" if row.target else ""
+    return f"{when}  {row.who} from {row.address}: {row.action}{target}: {row.result}{reason}" + (
+        f"  {row.detail}" if row.detail else "")
+
+
+def _head(text: str) -> tuple[int, str]:
+    seq, _, hashed = text.partition(":")
+    if not seq.isdecimal() or len(hashed) != 64:
+        raise typer.BadParameter(f"{text[:80]}: SEQ:HASH as --verify prints it",
+                                 param_hint="--head")
+    return int(seq), hashed

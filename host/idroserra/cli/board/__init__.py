@@ -1,0 +1,1 @@
+"""`idroserra board`: list, check, draw, build and scaffold boards."""

@@ -1,0 +1,1 @@
+"""`idroserra calibrate`: the calibration wizard in the terminal."""

@@ -1,0 +1,247 @@
+"""A calibration as a walk on a terminal: one step after the other, with the live reading.
+
+Whatever ends it, Ctrl-C too, the host is told, so that the node's hold ends.
+"""
+
+from __future__ import annotations
+
+import time
+from types import TracebackType
+from typing import Any
+
+import typer
+from rich.console import Console
+from rich.live import Live
+from rich.table import Table
+from rich.text import Text
+
+from idroserra.client.http import HostClient, HostRefused
+from idroserra.client.requests import CommandFailed, node_path
+
+POLL_S = 0.5
+HOLD_S = 30.0
+CONFIRM_S = 75.0
+# A probe that was just moved is allowed so long to look like the cup it came from.
+MOVED_S = 60.0
+_REFUSED = 409
+
+Json = dict[str, Any]
+
+_RESULTS = {  # result: (label, decimals, unit)
+    "slope_pct": ("slope", 1, "%"), "offset_mv": ("offset", 1, "mV"),
+    "residual_ph": ("largest distance from the line", 3, "pH"),
+    "cell": ("cell constant", 3, ""), "apart_pct": ("points differ by", 1, "%"),
+    "zero_uv": ("signal at 0 mm", 0, "uV"), "uv_per_mm": ("signal a millimetre", 0, "uV"),
+    "ul_per_s": ("flow", 0, "ul/s"),
+}
+
+
+class Wizard:
+    """One calibration. `is_asked`: a person answers; else every step waits by itself."""
+
+    def __init__(
+        self, client: HostClient, node: str, body: Json, *, is_asked: bool, is_quiet: bool,
+        wait_s: float,
+    ) -> None:
+        self._client = client
+        self._is_asked = is_asked
+        self._wait_s = wait_s
+        self._console = Console(quiet=is_quiet)
+        self._node = node
+        self._body = body
+        self._path = ""
+
+    def __enter__(self) -> Wizard:
+        base = f"{node_path(self._node)}/calibrations"
+        started = self._client.send("POST", base, self._body)
+        self._path = f"{base}/{started['id']}"
+        try:
+            self._wait_for_hold()
+            self.say("Automatic dosing and filling are off meanwhile.")
+        except BaseException:
+            self._leave()
+            raise
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        if kind is not None:
+            self._leave()
+
+    def say(self, text: str) -> None:
+        """Print a line."""
+        self._console.print(text, highlight=False)
+
+    def state(self) -> Json:
+        """Return where it stands."""
+        return self._client.get(self._path)
+
+    def step(self, text: str) -> None:
+        """Tell what to do, and wait for Enter."""
+        self.say(f"[bold]{text}[/bold]")
+        if self._is_asked:
+            typer.prompt("Enter when it is done", default="", show_default=False)
+
+    def sure(self, question: str) -> bool:
+        """Return whether a person says yes; without one it is yes."""
+        return not self._is_asked or typer.confirm(question, default=True)
+
+    def look_at_present(self, *, to_factory: bool) -> None:
+        """Where the present calibration shows nothing sensible, offer the factory's."""
+        advice = self.state()["advice"]
+        if to_factory or (advice and self._is_asked and typer.confirm(
+            f"{advice} Do it?", default=True)
+        ):
+            self._send("factory", {})
+            self.say("The factory values are in force.")
+
+    def point(self, name: str, body: Json) -> bool:
+        """Take a point once it is stable; False where a person skips it."""
+        began_s = time.monotonic()
+        while True:
+            refusal = self._try(name, body, began_s)
+            if refusal is None:
+                return True
+            if not self._is_asked:
+                raise CommandFailed(f"{self._node}: {name}: {refusal}")
+            self.say(f"[red]{refusal}[/red]")
+            answer = typer.prompt("r to try again, s to skip, q to end", default="r")
+            if answer[:1] == "s":
+                return False
+            if answer[:1] == "q":
+                raise typer.Abort
+            began_s = time.monotonic()
+
+    def run_pump(self, volume_ml: float) -> float:
+        """Let the pump run; return the ms it ran. Waits where the gate says so."""
+        deadline_s = time.monotonic() + self._wait_s
+        while True:
+            run = self._run_once(volume_ml)
+            if run["state"] == "given":
+                return float(run["on_ms"])
+            if time.monotonic() > deadline_s:
+                raise CommandFailed(f"{self._node}: the pump did not run: {run['reason']}")
+            self.say(f"{run['reason']}")
+            if self._is_asked and not typer.confirm("Try again?", default=True):
+                raise typer.Abort
+            time.sleep(POLL_S if self._is_asked else 10 * POLL_S)
+
+    def show_proposal(self) -> None:
+        """Show old and new. Raises CommandFailed where the points come to nothing."""
+        proposal = self.state()["proposal"]
+        if proposal is None:
+            raise CommandFailed(f"{self._node}: no point was taken")
+        if proposal["error"]:
+            raise CommandFailed(f"{self._node}: {proposal['error']}")
+        self._console.print(results_table(proposal["results"]))
+        if proposal["health"] is not None:
+            self.say(f"Health of the probe: {proposal['health']} of 100")
+        for note in proposal["notes"]:
+            self.say(note)
+
+    def finish(self) -> Json:
+        """Put the proposal in force and return the state once the node says so."""
+        self._send("finish", {})
+        deadline_s = time.monotonic() + CONFIRM_S
+        state = self.state()
+        while state["state"] == "applying" and time.monotonic() < deadline_s:
+            time.sleep(POLL_S)
+            state = self.state()
+        if state["state"] != "done":
+            raise CommandFailed(f"{self._node}: {state['state']}: {state['reason']}")
+        self.say("It is in force. Dosing goes on by itself in two minutes.")
+        return state
+
+    def _try(self, name: str, body: Json, began_s: float) -> str | None:
+        """Take the point as soon as it may be; return why it was refused, or None."""
+        refusal = "not stable in time"
+        with Live(console=self._console, transient=True, refresh_per_second=4) as live:
+            while time.monotonic() - began_s < self._wait_s:
+                state = self.state()
+                if state["state"] != "open":
+                    raise CommandFailed(f"{self._node}: {state['state']}: {state['reason']}")
+                live.update(Text(f"  {name}: {reading_text(state)}"))
+                if self._may_take(state, body):
+                    taken = self._send_point(body)
+                    if taken is None:
+                        self.say(f"{name}: {reading_text(state)}. Taken.")
+                        return None
+                    refusal = taken
+                    if self._is_asked and time.monotonic() - began_s > MOVED_S:
+                        return refusal
+                time.sleep(POLL_S)
+        return refusal
+
+    def _may_take(self, state: Json, body: Json) -> bool:
+        if state["kind"] == "pump" or body.get("reference") == "dry":
+            return True
+        reading = state["reading"]
+        return reading is not None and reading["is_stable"]
+
+    def _send_point(self, body: Json) -> str | None:
+        try:
+            self._send("points", body)
+        except HostRefused as refused:
+            if refused.status != _REFUSED:
+                raise
+            return str(refused)
+        return None
+
+    def _run_once(self, volume_ml: float) -> Json:
+        run: Json = self._send("runs", {"volume_ml": volume_ml})["run"]
+        deadline_s = time.monotonic() + CONFIRM_S
+        while run["state"] == "pending" and time.monotonic() < deadline_s:
+            time.sleep(POLL_S)
+            run = self.state()["run"]
+        return run
+
+    def _wait_for_hold(self) -> None:
+        deadline_s = time.monotonic() + HOLD_S
+        while True:
+            hold = self.state()["hold"]
+            if hold["is_held"]:
+                return
+            if hold["reason"] or time.monotonic() > deadline_s:
+                why = hold["reason"] or "the node does not answer"
+                raise CommandFailed(f"{self._node}: dosing cannot be held: {why}")
+            time.sleep(POLL_S)
+
+    def _leave(self) -> None:
+        """End it with nothing changed, so that the hold ends; best effort, for we leave anyway."""
+        try:
+            self._send("cancel", {})
+        except HostRefused:
+            return
+
+    def _send(self, what: str, body: Json) -> Json:
+        return self._client.send("POST", f"{self._path}/{what}", body)
+
+
+def reading_text(state: Json) -> str:
+    """Return the live reading of a calibration with how settled it is."""
+    reading = state["reading"]
+    if reading is None:
+        return "waiting for a reading"
+    if reading["value"] is None:
+        return f"no reading ({reading['fault']})"
+    temp = "" if reading["temp_c"] is None else f" at {reading['temp_c']:.1f} C"
+    shown = {
+        "ph": f"pH {reading['value']:.3f}", "ec": f"{reading['value']:.0f} uS/cm",
+        "level": f"{reading['value']:.0f} mm",
+    }[state["kind"]]
+    return f"{shown}{temp}, {reading['text']}"
+
+
+def results_table(results: Json) -> Table:
+    """Return old and new figures side by side."""
+    table = Table(box=None)
+    for column in ("", "before", "now"):
+        table.add_column(column, justify="left" if not column else "right")
+    for name, (label, decimals, unit) in _RESULTS.items():
+        if name in results:
+            old = results.get(f"old_{name}")
+            table.add_row(label, "" if old is None else f"{old:.{decimals}f} {unit}",
+                          f"{results[name]:.{decimals}f} {unit}")
+    return table

@@ -1,0 +1,1 @@
+"""`idroserra chem`: water chemistry, one JSON problem a line."""

@@ -1,0 +1,164 @@
+"""`idroserra export`: a node's history from a running host, as CSV, line protocol or Parquet."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import sys
+from collections.abc import Callable, Iterable, Iterator
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Annotated, Literal
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+
+import typer
+
+from idroserra.client.http import DEFAULT_URL, HostClient
+from idroserra.client.requests import AsJson, NodeName, Url, node_path, now_unix_ms
+from idroserra.core.errors import HostError
+
+Form = Literal["csv", "line", "parquet"]
+What = Literal["readings", "events"]
+_LAST_MS = {"h": 3_600_000, "d": 86_400_000, "w": 7 * 86_400_000}
+LINES_A_TICK = 2_000
+
+
+class ExportFailed(HostError):
+    """Nothing was exported, or not the whole; there is no half file."""
+
+
+def export(
+    node: NodeName,
+    out: Annotated[
+        Path | None,
+        typer.Option("--out", "-o", help="The file; without it, CSV and line go to stdout."),
+    ] = None,
+    form: Annotated[Form, typer.Option("--format", "-f", help="What to write.")] = "csv",
+    what: Annotated[What, typer.Option(help="Readings, or what happened.")] = "readings",
+    last: Annotated[str, typer.Option(help="So far back: 12h, 30d, 8w.")] = "1d",
+    since: Annotated[
+        str | None, typer.Option("--from", help="ISO 8601, such as 2026-11-01 or with a time.")
+    ] = None,
+    until: Annotated[
+        str | None, typer.Option("--to", help="ISO 8601, not included; without it, now.")
+    ] = None,
+    zone: Annotated[
+        str | None,
+        typer.Option("--time-zone", help="Adds local time, and is that of --from and --to."),
+    ] = None,
+    url: Url = DEFAULT_URL,
+    *,
+    as_json: AsJson = False,
+) -> None:
+    """Write a node's history to a file, however long: every reading and fault, or every event."""
+    to_unix_ms = now_unix_ms() if until is None else moment_ms(until, zone, "--to")
+    from_unix_ms = (to_unix_ms - span_ms(last) if since is None
+                    else moment_ms(since, zone, "--from"))
+    if from_unix_ms >= to_unix_ms:
+        raise typer.BadParameter("must be before --to", param_hint="--from")
+    if form == "parquet" and out is None:
+        raise typer.BadParameter("Parquet needs a file", param_hint="--out")
+    query = {"what": what, "format": "line" if form == "line" else "csv",
+             "from_unix_ms": from_unix_ms, "to_unix_ms": to_unix_ms}
+    if zone is not None:
+        query["time_zone"] = zone
+    lines = HostClient(url).lines(f"{node_path(node)}/export", **query)
+    if out is None:
+        for line in lines:
+            sys.stdout.write(line)
+        return
+    with Progress(from_unix_ms, to_unix_ms, form) as follow:
+        rows = write_whole(follow(lines), out, form)
+    if as_json:
+        typer.echo(json.dumps({"node": node, "file": str(out), "rows": rows,
+                               "bytes": out.stat().st_size}))
+    else:
+        typer.echo(f"{out}: {rows} rows, {out.stat().st_size / 1e6:.1f} MB", err=True)
+
+
+def write_whole(lines: Iterable[str], out: Path, form: Form) -> int:
+    """Write the lines to `out`, all or nothing; return the number of rows. Raises ExportFailed."""
+    part = out.with_name(f"{out.name}.part")
+    try:
+        if form == "parquet":
+            from idroserra.export.parquet import write_parquet
+
+            rows = write_parquet(lines, part)
+        else:
+            rows = _write_text(lines, part) - (1 if form == "csv" else 0)
+        os.replace(part, out)
+    except OSError as error:
+        raise ExportFailed(f"{error.filename or out}: {error.strerror or error}") from error
+    finally:
+        part.unlink(missing_ok=True)
+    return rows
+
+
+def span_ms(text: str) -> int:
+    """Return 12h, 30d or 8w in ms. Raises BadParameter."""
+    found = re.fullmatch(r"(\d{1,5})([hdw])", text)
+    if found is None or int(found[1]) == 0:
+        raise typer.BadParameter(f"{text}: such as 12h, 30d or 8w", param_hint="--last")
+    return int(found[1]) * _LAST_MS[found[2]]
+
+
+def moment_ms(text: str, zone: str | None, option: str) -> int:
+    """Return an ISO 8601 date or time in ms; without an offset it is of `zone`, else UTC.
+
+    Raises BadParameter."""
+    try:
+        moment = datetime.fromisoformat(text)
+    except ValueError:
+        raise typer.BadParameter(f"{text}: no ISO 8601 time such as 2026-11-01T06:30",
+                                 param_hint=option) from None
+    if moment.tzinfo is None:
+        try:
+            moment = moment.replace(tzinfo=UTC if zone is None else ZoneInfo(zone))
+        except (ZoneInfoNotFoundError, ValueError, OSError):
+            raise typer.BadParameter(f"{zone}: no time zone such as Europe/Rome",
+                                     param_hint="--time-zone") from None
+    return round(moment.timestamp() * 1_000)
+
+
+def _write_text(lines: Iterable[str], path: Path) -> int:
+    count = 0
+    with path.open("w", encoding="utf-8", newline="") as file:
+        for count, line in enumerate(lines, 1):  # noqa: B007  the last number is the answer
+            file.write(line)
+    return count
+
+
+class Progress:
+    """Shows on a terminal how far an export is, by the time of the line that came last."""
+
+    def __init__(self, from_unix_ms: int, to_unix_ms: int, form: Form) -> None:
+        from rich.console import Console
+        from rich.progress import Progress as Bar
+
+        self._from_unix_ms = from_unix_ms
+        self._form = form
+        console = Console(stderr=True)
+        self._bar = Bar(console=console, disable=not console.is_terminal, transient=True)
+        self._task = self._bar.add_task("export", total=to_unix_ms - from_unix_ms)
+
+    def __enter__(self) -> Callable[[Iterable[str]], Iterator[str]]:
+        self._bar.start()
+        return self._follow
+
+    def __exit__(self, *_: object) -> None:
+        self._bar.stop()
+
+    def _follow(self, lines: Iterable[str]) -> Iterator[str]:
+        for number, line in enumerate(lines):
+            if number % LINES_A_TICK == 1:
+                done_ms = line_unix_ms(line, self._form) - self._from_unix_ms
+                self._bar.update(self._task, completed=done_ms)
+            yield line
+
+
+def line_unix_ms(line: str, form: Form) -> int:
+    """Return the time of a line of the export in ms."""
+    if form == "line":
+        return int(line.rsplit(" ", 1)[1]) // 1_000_000
+    return round(datetime.fromisoformat(line.partition(",")[0]).timestamp() * 1_000)

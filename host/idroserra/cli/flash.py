@@ -1,0 +1,149 @@
+"""`idroserra flash`: MicroPython and the image onto a board that hangs on USB."""
+
+from __future__ import annotations
+
+import json
+import sys
+import tempfile
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from idroserra.boards import compiler
+from idroserra.boards.warnings import NEEDS_PSRAM
+from idroserra.client.requests import AsJson
+from idroserra.flash import download, micropython_bin, ports
+from idroserra.flash.copy import HEAP_BYTES, CopyPlan
+from idroserra.flash.esptool import BAUD, Esptool
+from idroserra.flash.progress import ProgressReporter
+from idroserra.flash.session import Plan, Session
+from idroserra.image import build
+
+
+def flash(
+    board: Annotated[str, typer.Argument(help="Name of a board, or path of a board file.")],
+    port: Annotated[
+        str | None, typer.Option(help="Serial port; found by itself where there is one board.")
+    ] = None,
+    micropython: Annotated[
+        str | None,
+        typer.Option(help="MicroPython to write: a .bin, a version, or an address with --sha256. "
+                          "Without it, the one on the board stays."),
+    ] = None,
+    sha256: Annotated[str, typer.Option(help="The hash that MicroPython must have.")] = "",
+    baud: Annotated[int, typer.Option(help="How fast MicroPython is written.")] = BAUD,
+    *,
+    erase: Annotated[
+        bool, typer.Option("--erase", help="Erase all that is on the board first.")
+    ] = False,
+    no_reset: Annotated[
+        bool, typer.Option("--no-reset", help="The board is in its boot loader already.")
+    ] = False,
+    allow_older: Annotated[
+        bool, typer.Option("--allow-older", help="Also an image with a lower security counter.")
+    ] = False,
+    yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")] = False,
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="Look and say what would be done; write nothing.")
+    ] = False,
+    as_json: AsJson = False,
+) -> None:
+    """Put MicroPython and the image on a board over USB; go on where it stopped."""
+    if erase and micropython is None:
+        raise typer.BadParameter("needs --micropython, which it erases too", param_hint="--erase")
+    chip = compiler.load_file(compiler.path_of(board))["chip"]
+    source = None if micropython is None else download.resolve(micropython, chip, sha256)
+    show = ProgressReporter(says=not as_json)
+    with tempfile.TemporaryDirectory(prefix="idroserra-image-") as folder, show:
+        manifest = build.build_image(board, Path(folder))
+        can_ask = sys.stdin.isatty() and not (yes or as_json)
+        device = ports.choose(port, ports.found(), ask_port if can_ask else None)
+        ports.check(device)
+        wanted = None
+        if source is not None:
+            path = download.fetch(source, show.on_download(source.text))
+            wanted = micropython_bin.read(path, chip)
+        session = Session(Path(folder), manifest, chip, Esptool(device, baud, not no_reset), show,
+                          erase, allow_older)
+        plan = session.look(wanted)
+        if not as_json:
+            typer.echo(describe(plan))
+        may = not dry_run and not plan.is_nothing and (
+            yes or typer.confirm("Do it?", err=as_json))
+        work = _do(session, plan) if may else plan.work
+        if not may:
+            session.leave(plan)
+    _tell(plan, work, as_json, is_done=may)
+
+
+def _do(session: Session, plan: Plan) -> CopyPlan:
+    try:
+        return session.do(plan)
+    except KeyboardInterrupt:
+        typer.echo("stopped half way: the board starts nothing until the same command has gone on "
+                   "to its end", err=True)
+        raise
+
+
+def describe(plan: Plan) -> str:
+    """Return what will be done to a board, as a person reads it before saying yes."""
+    chip, work = plan.chip, plan.work
+    size = f", {chip.flash_bytes // 1_048_576} MB of flash" if chip.flash_bytes else ""
+    lines = [
+        f"board        {plan.manifest.board}, version {plan.manifest.version}, "
+        f"security counter {plan.manifest.security_counter}",
+        f"port         {plan.port}",
+        f"chip         {chip.described or chip.name}{size}, MAC {chip.mac}",
+    ]
+    now = f"{plan.about.text} answers" if plan.about else "none answers"
+    if plan.micropython is not None:
+        kept = "" if plan.erases else "; Wi-Fi and key of the node stay"
+        lines.append(f"MicroPython  {now}; {plan.micropython.path} is written, "
+                     f"{plan.micropython.size_bytes} bytes{kept}")
+    else:
+        lines.append(f"MicroPython  {now} and stays")
+    if plan.about is not None and plan.about.heap_bytes < HEAP_BYTES:
+        lines.append(f"MEMORY       {plan.about.heap_bytes // 1_000} kB are free, the node needs "
+                     f"{HEAP_BYTES // 1_000}: {NEEDS_PSRAM}")
+    if plan.erases:
+        lines.append("erase        ALL of the flash first: settings, records, Wi-Fi and key")
+    if work.is_nothing:
+        lines.append(f"files        {work.kept} are there already, nothing to send")
+    else:
+        lines.append(f"files        {len(work.send)} are sent, {work.send_bytes} bytes; "
+                     f"{work.kept} are there already; {len(work.remove)} are removed")
+    return "\n".join(lines)
+
+
+def _tell(plan: Plan, work: CopyPlan, as_json: bool, *, is_done: bool) -> None:
+    if as_json:
+        typer.echo(json.dumps({
+            "board": plan.manifest.board, "version": plan.manifest.version, "port": plan.port,
+            "chip": plan.chip.name, "mac": plan.chip.mac, "done": is_done,
+            "nothing_to_do": plan.is_nothing,
+            "micropython_written": plan.micropython is not None and is_done,
+            "micropython_bytes": plan.micropython.size_bytes if plan.micropython else 0,
+            "files_to_send" if not is_done else "files_sent": len(work.send),
+            "bytes": work.send_bytes, "files_kept": work.kept, "files_removed": len(work.remove),
+            "image_sha256": plan.manifest.image_sha256,
+        }))
+    elif is_done:
+        typer.echo(f"done: {len(work.send)} files sent, image {plan.manifest.image_sha256[:12]} "
+                   "read back; the board starts now")
+    elif plan.is_nothing:
+        typer.echo("nothing to do: the board has this image")
+    else:
+        typer.echo("nothing was written")
+
+
+def ask_port(found: Sequence[ports.Port]) -> ports.Port:
+    """Ask a person which of several boards is meant."""
+    for number, one in enumerate(found, 1):
+        typer.echo(f"{number}  {one.device}  {one.description}", err=True)
+    while True:
+        answer = str(typer.prompt("Which board?", err=True))
+        if answer.isdecimal() and 0 < int(answer) <= len(found):
+            return found[int(answer) - 1]
+        typer.echo(f"a number from 1 to {len(found)}", err=True)

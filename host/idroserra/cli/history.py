@@ -1,0 +1,197 @@
+"""`idroserra store`: what is in the store, set it up, make it small, copy it to another."""
+
+from __future__ import annotations
+
+import json
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.console import Console
+from rich.progress import Progress
+
+from idroserra.cli.backup import ConfigFile
+from idroserra.client.requests import AsJson, now_unix_ms
+from idroserra.core.config import Config, load_config
+from idroserra.core.errors import HostError
+from idroserra.history.factory import open_store
+from idroserra.history.models import Store, StoreInfo
+
+app = typer.Typer(
+    no_args_is_help=True, add_completion=False,
+    help="The store: where history is kept (docs/store.md).")
+
+Side = Annotated[
+    str, typer.Argument(help="A SQLite file (store.db), or a .toml whose [store] says where.")]
+
+
+class NoStore(HostError):
+    """There is no such store."""
+
+
+@app.command()
+def info(config: ConfigFile = None, *, as_json: AsJson = False) -> None:
+    """What is in the store: points, bytes, how far back, and for how long it is kept."""
+    found = _look(load_config(config))
+    if as_json:
+        each = [part._asdict() for part in found.resolutions]
+        typer.echo(json.dumps({**found._asdict(), "resolutions": each,
+                               "bytes_a_point": _bytes_a_point(found)}))
+        return
+    size = ("the database does not tell" if found.size_bytes is None
+            else f"{found.size_bytes / 1e6:,.1f} MB")
+    a_point = _bytes_a_point(found)
+    typer.echo(f"{found.where}\n{found.nodes} nodes, {found.points:,} points,"
+               f" {found.events:,} events")
+    typer.echo(f"size    {size}" + (f", {a_point:.1f} bytes a point" if a_point else ""))
+    typer.echo(f"from    {_when(found.oldest_unix_ms)}\nto      {_when(found.newest_unix_ms)}\n")
+    typer.echo(f"{'resolution':<12}{'oldest':<22}{'kept':<14}entries")
+    for part in found.resolutions:
+        entries = "" if part.entries is None else f"{part.entries:,}"
+        typer.echo(f"{part.name:<12}{_when(part.oldest_unix_ms):<22}"
+                   f"{_days(part.keep_days):<14}{entries}")
+    typer.echo(f"{'events':<12}{'':<22}{_days(found.events_days):<14}{found.events:,}")
+
+
+@app.command()
+def init(config: ConfigFile = None, *, as_json: AsJson = False) -> None:
+    """Set up retention and downsampling in the database; again after an update or a change."""
+    found = load_config(config)
+    store = open_store(found)
+    try:
+        with _progress() as progress:
+            bar = progress.add_task("rolling up what is there", total=None)
+            done = store.init(lambda done_ms, total_ms: progress.update(
+                bar, completed=done_ms, total=total_ms))
+    finally:
+        store.close()
+    if as_json:
+        typer.echo(json.dumps({"where": _where(found), "done": done}))
+        return
+    for line in done:
+        typer.echo(line)
+
+
+@app.command()
+def compact(config: ConfigFile = None, *, as_json: AsJson = False) -> None:
+    """Pack what is closed, forget what is old, and write the file anew. The host may run."""
+    found = load_config(config)
+    before = _look(found)
+    store = open_store(found)
+    console = Console(stderr=True)
+    pieces = 0
+    try:
+        with console.status("compacting") as status:
+            while store.tend(now_unix_ms()):
+                pieces += 1
+                status.update(f"compacting: {pieces} pieces of work")
+            status.update("compacting: writing the file anew")
+            store.compact()
+    finally:
+        store.close()
+    after = _look(found)
+    if as_json:
+        typer.echo(json.dumps({"where": after.where, "points": after.points,
+                               "bytes_before": before.size_bytes,
+                               "bytes_after": after.size_bytes}))
+    elif before.size_bytes is None or after.size_bytes is None:
+        typer.echo(f"{after.where}: the database compacts itself")
+    else:
+        typer.echo(f"{after.where}: {before.size_bytes / 1e6:,.1f} MB before,"
+                   f" {after.size_bytes / 1e6:,.1f} MB now, {after.points:,} points")
+
+
+@app.command()
+def copy(
+    source: Side,
+    target: Side,
+    resume: Annotated[
+        Path | None,
+        typer.Option(help="Notes there how far it is, and goes on from it where it is there."),
+    ] = None,
+    *,
+    as_json: AsJson = False,
+) -> None:
+    """Copy readings and events from one store to another; what is there is not there twice."""
+    from idroserra.history.copy import Note
+    from idroserra.history.copy import copy as copy_store
+
+    giving = _open_side(source, must_exist=True)
+    try:
+        taking = _open_side(target, must_exist=False)
+        try:
+            note = Note(resume, f"{source} to {target}")
+            with _progress() as progress:
+                bar = progress.add_task("copy", total=None)
+                copied = copy_store(
+                    giving, taking, note, lambda node, done_ms, total_ms: progress.update(
+                        bar, completed=done_ms, total=total_ms, description=f"copy {node}"))
+            counts = [(side.points, side.events) for side in (giving.info(), taking.info())]
+        finally:
+            taking.close()
+    finally:
+        giving.close()
+    if as_json:
+        typer.echo(json.dumps({
+            **copied._asdict(), "source_points": counts[0][0], "source_events": counts[0][1],
+            "target_points": counts[1][0], "target_events": counts[1][1]}))
+        return
+    typer.echo(f"copied {copied.points:,} points and {copied.events:,} events of {copied.nodes}"
+               " nodes")
+    for name, (points, events) in zip((source, target), counts, strict=True):
+        typer.echo(f"  {name}: {points:,} points, {events:,} events")
+
+
+def _progress() -> Progress:
+    console = Console(stderr=True)
+    return Progress(console=console, disable=not console.is_terminal, transient=True)
+
+
+def _open_side(text: str, *, must_exist: bool) -> Store:
+    """Return the store of one side of a copy. Raises ConfigError, NoStore, StoreUnavailable."""
+    path = Path(text)
+    if path.suffix == ".toml":
+        return open_store(load_config(path))
+    if must_exist and not path.is_file():
+        raise NoStore(f"{path}: no such file")
+    from idroserra.history.sqlite.store import SqliteStore
+
+    return SqliteStore(path)
+
+
+def _look(config: Config) -> StoreInfo:
+    if config.store.kind == "sqlite" and not (config.data_dir / "store.db").is_file():
+        raise NoStore(f"{_where(config)}: not there yet; the host makes it when it starts")
+    store = open_store(config)
+    try:
+        return store.info()
+    finally:
+        store.close()
+
+
+def _where(config: Config) -> str:
+    if config.store.kind == "sqlite":
+        return str(config.data_dir / "store.db")
+    return f"{config.store.url}, database {config.store.database}"
+
+
+def _bytes_a_point(found: StoreInfo) -> float | None:
+    if not found.points or found.size_bytes is None:
+        return None
+    return round(found.size_bytes / found.points, 2)
+
+
+def _when(unix_ms: int | None) -> str:
+    if unix_ms is None:
+        return "-"
+    try:
+        return datetime.fromtimestamp(unix_ms / 1_000, UTC).strftime("%Y-%m-%d %H:%M UTC")
+    except (OverflowError, ValueError, OSError):
+        return f"{unix_ms} ms"
+
+
+def _days(days: int | None) -> str:
+    if days is None:
+        return "not known"
+    return "for ever" if days == 0 else f"{days:,} days"

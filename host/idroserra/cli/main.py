@@ -1,0 +1,115 @@
+"""The command line `idroserra`. Each command lives in a module of its own, imported when used.
+
+Exit codes: 0 fine, 1 the thing failed, 2 you called it wrong, 3 a promise was broken.
+"""
+
+from __future__ import annotations
+
+import os
+from importlib import import_module
+from importlib.metadata import version
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+from typer.core import TyperGroup
+
+from idroserra.core.errors import ConfigError
+from idroserra.core.exit_codes import run_cli
+
+# command: where it is. The order is that of the help.
+COMMANDS = {
+    "demo": "idroserra.cli.demo:demo",
+    "serve": "idroserra.cli.serve:serve",
+    "phone": "idroserra.cli.phone:phone",
+    "watch": "idroserra.cli.watch:watch",
+    "node": "idroserra.cli.node.app:app",
+    "alarms": "idroserra.cli.alarms:app",
+    "journal": "idroserra.cli.node.journal:journal",
+    "calibrate": "idroserra.cli.calibrate.app:app",
+    "recipe": "idroserra.cli.recipe.app:app",
+    "board": "idroserra.cli.board.app:app",
+    "flash": "idroserra.cli.flash:flash",
+    "provision": "idroserra.cli.provision.app:provision",
+    "broker": "idroserra.cli.broker:app",
+    "update": "idroserra.cli.update.app:app",
+    "sim": "idroserra.cli.sim.app:app",
+    "chem": "idroserra.cli.chem.app:chem",
+    "user": "idroserra.cli.user:app",
+    "audit": "idroserra.cli.audit:audit",
+    "rejected": "idroserra.cli.rejected:rejected",
+    "export": "idroserra.cli.export:export",
+    "report": "idroserra.cli.report:report",
+    "store": "idroserra.cli.history:app",
+    "backup": "idroserra.cli.backup:backup",
+    "restore": "idroserra.cli.backup:restore",
+    "unit": "idroserra.cli.systemd:unit",
+    "homeassistant": "idroserra.cli.homeassistant:app",
+    "doctor": "idroserra.cli.doctor:doctor",
+}
+
+
+class LazyGroup(TyperGroup):
+    """A group that imports a command's module only when that command is asked for."""
+
+    def list_commands(self, ctx: Any) -> list[str]:
+        """Return the names, in the order of the help."""
+        return list(COMMANDS)
+
+    def get_command(self, ctx: Any, cmd_name: str) -> Any:
+        """Return the command, or None for a name that is none."""
+        place = COMMANDS.get(cmd_name)
+        if place is None:
+            return None
+        module, _, attribute = place.partition(":")
+        found = getattr(import_module(module), attribute)
+        if not isinstance(found, typer.Typer):
+            single = typer.Typer(add_completion=False)
+            single.command(cmd_name)(found)
+            found = single
+        command = typer.main.get_command(found)
+        command.name = cmd_name
+        return command
+
+
+app = typer.Typer(
+    cls=LazyGroup, no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False,
+    help="Idroserra: an open controller for hydroponic greenhouses, from board to page.",
+)
+
+
+def _print_version(is_asked: bool) -> None:
+    if is_asked:
+        typer.echo(version("idroserra"))
+        raise typer.Exit
+
+
+@app.callback()
+def _root(
+    *,
+    token_file: Annotated[
+        Path | None,
+        typer.Option("--token-file", help="File with the token to ask the host with; without it, "
+                     "that in IDROSERRA_TOKEN, or that of a host of yours on this machine."),
+    ] = None,
+    show_version: Annotated[
+        bool,
+        typer.Option("--version", help="Print the version and end.", is_eager=True,
+                     callback=_print_version),
+    ] = False,
+) -> None:
+    """Take the token that every command asks with."""
+    if token_file is not None:
+        try:
+            os.environ["IDROSERRA_TOKEN"] = token_file.read_text("utf-8").strip()
+        except (OSError, ValueError) as error:
+            raise ConfigError(str(token_file), "", str(error)) from None
+
+
+def main() -> None:
+    """Run the command line; every error of ours is one line on stderr and an exit code."""
+    run_cli(app)
+
+
+if __name__ == "__main__":
+    main()

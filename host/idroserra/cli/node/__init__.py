@@ -1,0 +1,1 @@
+"""`idroserra node`: list, show and operate nodes."""

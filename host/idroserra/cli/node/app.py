@@ -1,0 +1,171 @@
+"""`idroserra node`: look at the nodes of a running host, and ask them for something."""
+
+from __future__ import annotations
+
+import json
+from typing import Annotated, Any
+
+import typer
+
+from idroserra.cli.node.adopt import adopt, forget, unadopted_nodes
+from idroserra.cli.node.bottle import bottle
+from idroserra.cli.node.correct import correct, end_correction
+from idroserra.cli.node.journal import note
+from idroserra.cli.node.preview import preview
+from idroserra.cli.node.site import SiteOption, site
+from idroserra.cli.node.titrate import titrate
+from idroserra.client.http import DEFAULT_URL, HostClient
+from idroserra.client.requests import (
+    AsJson,
+    NodeName,
+    Url,
+    check_done,
+    node_path,
+    now_unix_ms,
+    send_and_wait,
+    set_config,
+    value_pair,
+)
+from idroserra.core.durations import duration_ms
+from idroserra.terminal.tables import node_detail, nodes_table, settings_table
+
+app = typer.Typer(
+    help="Operate nodes through a running host.", no_args_is_help=True, add_completion=False)
+
+WIDE_COLUMNS = 110
+
+
+@app.command("list")
+def list_nodes(
+    only: SiteOption = None, url: Url = DEFAULT_URL, *, as_json: AsJson = False
+) -> None:
+    """List the nodes, worst first, with their newest readings."""
+    nodes = [node for node in HostClient(url).nodes() if only in (None, node["site"])]
+    if as_json:
+        typer.echo(json.dumps(nodes))
+    elif not nodes and only is not None:
+        typer.echo(f"No node stands at {only}. `idroserra node site` lists the sites.")
+    elif not nodes:
+        typer.echo("No node has reported yet. `idroserra demo` shows simulated ones.")
+    else:
+        _print(lambda width: nodes_table(nodes, now_unix_ms(), wide=width >= WIDE_COLUMNS))
+        for line in unadopted_nodes(nodes):
+            typer.echo(line)
+
+
+@app.command()
+def show(node: NodeName, url: Url = DEFAULT_URL, *, as_json: AsJson = False) -> None:
+    """Show one node: how it is, every reading with its band and age, and what it did lately."""
+    client = HostClient(url)
+    found = client.node(node)
+    to = now_unix_ms() + 60_000
+    events = client.get(f"{node_path(node)}/events", from_unix_ms=to - 86_400_000, to_unix_ms=to,
+                        limit=12)["events"]
+    if as_json:
+        typer.echo(json.dumps(found | {"events": events}))
+    else:
+        _print(node_detail(found, events, now_unix_ms()))
+
+
+@app.command("set")
+def set_values(
+    node: NodeName,
+    pairs: Annotated[
+        list[str] | None,
+        typer.Argument(metavar="KEY=VALUE...", help="Without any: the settings in force."),
+    ] = None,
+    url: Url = DEFAULT_URL,
+    *,
+    as_json: AsJson = False,
+) -> None:
+    """Change settings, and wait until the node says they are in force."""
+    client = HostClient(url)
+    if not pairs:
+        config = client.node(node)["config"]
+        if as_json:
+            typer.echo(json.dumps(config))
+        else:
+            _print(settings_table(config))
+        return
+    values = dict(value_pair(text) for text in pairs)
+    config = set_config(client, node, values)
+    if as_json:
+        typer.echo(json.dumps(config))
+    else:
+        changed = ", ".join(f"{key} = {json.dumps(config['values'][key])}" for key in values)
+        typer.echo(f"{node}: revision {config['rev']} is in force: {changed}")
+
+
+@app.command()
+def dose(
+    node: NodeName,
+    actuator: Annotated[str, typer.Argument(help="A doser, such as ph_down.")],
+    volume_ml: Annotated[float, typer.Argument(min=0.001, max=20, help="Millilitres.")],
+    url: Url = DEFAULT_URL,
+    *,
+    as_json: AsJson = False,
+) -> None:
+    """Give one dose by hand. The node's limits hold for it as for any other."""
+    args = {"actuator": actuator, "volume_ul": round(volume_ml * 1_000)}
+    _command(url, node, "dose", args, f"{volume_ml:g} ml of {actuator} given", as_json=as_json)
+
+
+@app.command()
+def run(
+    node: NodeName,
+    actuator: Annotated[str, typer.Argument(help="A switch or dimmer, such as circulation.")],
+    duration: Annotated[str, typer.Option("--for", help="How long: 30s, 10m, 1h.")] = "10m",
+    duty_pct: Annotated[
+        int | None, typer.Option("--duty", min=0, max=100, help="Level of a dimmer, in %.")
+    ] = None,
+    url: Url = DEFAULT_URL,
+    *,
+    as_json: AsJson = False,
+) -> None:
+    """Run an output for a time; the node switches it off by itself."""
+    args: dict[str, Any] = {"actuator": actuator, "for_ms": duration_ms(duration)}
+    if duty_pct is not None:
+        args["duty_pct"] = duty_pct
+    _command(url, node, "run", args, f"{actuator} runs for {duration}", as_json=as_json)
+
+
+@app.command()
+def stop(node: NodeName, url: Url = DEFAULT_URL, *, as_json: AsJson = False) -> None:
+    """Stop all dosing until somebody resumes it."""
+    _command(url, node, "stop", {}, "all dosing is stopped", as_json=as_json)
+
+
+@app.command()
+def resume(node: NodeName, url: Url = DEFAULT_URL, *, as_json: AsJson = False) -> None:
+    """Release dosing again after a stop or a lock."""
+    _command(url, node, "resume", {}, "dosing is possible again", as_json=as_json)
+
+
+app.command("adopt")(adopt)
+app.command("forget")(forget)
+app.command("correct")(correct)
+app.command("end-correction")(end_correction)
+app.command("titrate")(titrate)
+app.command("note")(note)
+app.command("bottle")(bottle)
+app.command("preview")(preview)
+app.command("site")(site)
+
+
+def _command(
+    url: str, node: str, verb: str, args: dict[str, Any], done: str, *, as_json: bool
+) -> None:
+    """Send a command, wait for its end, tell it; raises CommandFailed unless it was done."""
+    command = send_and_wait(HostClient(url), node, verb, args)
+    if as_json:
+        typer.echo(json.dumps(command))
+    check_done(node, command)
+    if not as_json:
+        typer.echo(f"{node}: confirmed, {done}")
+
+
+def _print(renderable: Any) -> None:
+    from rich.console import Console
+
+    console = Console()
+    console.print(renderable(console.width) if callable(renderable) else renderable)

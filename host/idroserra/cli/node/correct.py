@@ -1,0 +1,109 @@
+"""`idroserra node correct`: a fresh fill is brought to its pH by somebody at the tank."""
+
+from __future__ import annotations
+
+import json
+from typing import Annotated, Any
+
+import typer
+
+from idroserra.cli.node.correct_at_board import correct_at_board
+from idroserra.cli.node.correct_by_hand import correct_by_hand
+from idroserra.client.http import DEFAULT_URL, HostClient
+from idroserra.client.requests import AsJson, NodeName, Url, check_done, litres_of, send_and_wait
+from idroserra.core.errors import ConfigError
+from idroserra.i18n.channels import plain_name
+
+_STOCKS = {"ph_down": "h3po4_10pct", "ph_up": "khco3_1M"}
+# CO2 leaves while somebody pours, and no bottle is exactly what its label says.
+_SPARE = 1.15
+
+
+def correct(
+    node: NodeName,
+    target: Annotated[float, typer.Option(min=4.5, max=7.5, help="pH to end at.")],
+    total_ml: Annotated[
+        float | None,
+        typer.Option(min=1.0, max=8_000.0, help="Give no more than this in all, ml."),
+    ] = None,
+    doser: Annotated[str, typer.Option(help="ph_down or ph_up.")] = "ph_down",
+    alkalinity_meq_l: Annotated[
+        float | None,
+        typer.Option(min=0.05, max=30.0, help="Without --total-ml: of your water, meq/L."),
+    ] = None,
+    stock: Annotated[
+        str | None, typer.Option(help="With --alkalinity-meq-l: what is in the bottle.")
+    ] = None,
+    mixing_s: Annotated[
+        float | None,
+        typer.Option(min=0.0, max=14_400.0, help="By hand: wait so long, not mixing.wait_ms.")
+    ] = None,
+    url: Url = DEFAULT_URL,
+    *,
+    by_hand: Annotated[
+        bool, typer.Option("--by-hand", help="Pour by hand; also on a board without a button.")
+    ] = False,
+    as_json: AsJson = False,
+) -> None:
+    """Correct a fresh fill in steps, each released at the board, or poured by hand; follow it.
+
+    Ends with 0 once the target is reached, else with 1 and the reason.
+    """
+    if doser not in _STOCKS:
+        raise ConfigError("command line", "--doser", f"{doser!r} is none of {', '.join(_STOCKS)}")
+    client = HostClient(url)
+    found = client.node(node)
+    if total_ml is None:
+        total_ml = _computed_ml(found, doser, target, alkalinity_meq_l, stock)
+        typer.echo(f"{node}: at most {total_ml:.0f} ml of {plain_name(doser)}", err=as_json)
+    args = {"actuator": doser, "target_milli_ph": round(target * 1_000),
+            "volume_ul": round(total_ml * 1_000)}
+    if by_hand or found["has_button"] is False:
+        if not by_hand:
+            typer.echo(f"{node}: this board has no button, so the steps are poured by hand",
+                       err=as_json)
+        correct_by_hand(client, found, args, mixing_s, as_json=as_json)
+        return
+    correct_at_board(client, found, args, as_json=as_json)
+
+
+def end_correction(node: NodeName, url: Url = DEFAULT_URL, *, as_json: AsJson = False) -> None:
+    """End the correction that is open at a node."""
+    command = send_and_wait(HostClient(url), node, "end_correction", {})
+    if as_json:
+        typer.echo(json.dumps(command))
+    check_done(node, command)
+    if not as_json:
+        typer.echo(f"{node}: confirmed, {command['reason']}")
+
+
+def _computed_ml(
+    node: dict[str, Any], doser: str, target: float, alkalinity_meq_l: float | None,
+    stock: str | None,
+) -> float:
+    """Return the ml that the chemistry says, and something to spare. Raises ConfigError."""
+    from idroserra.cli.node.correct_volume import fill_ml
+
+    litres = litres_of(node)
+    if alkalinity_meq_l is None:
+        shown = "LITRES" if litres is None else f"{litres:.0f}"
+        raise ConfigError("command line", "--total-ml", (
+            "missing. Give --alkalinity-meq-l of your water, or read the ml off `idroserra chem "
+            f"--recipe lettuce --volume-l {shown} --target-ph {target:g} "
+            '--water "HCO3=146 pH=7.6"` with the figures of your water report'))
+    if litres is None:
+        raise ConfigError("command line", "--total-ml", (
+            f"missing, and {node['node']} has no level to take the litres from"))
+    channel = node["channels"].get("reservoir.ph")
+    if channel is None or channel["value"] is None:
+        raise ConfigError("command line", "--total-ml", (
+            f"missing, and {node['node']} has no pH to begin from"))
+    stock = stock or _STOCKS[doser]
+    needed_ml = fill_ml(alkalinity_meq_l, channel["value"], target, stock, litres)
+    if needed_ml <= 0.0:
+        raise ConfigError("command line", "--target", (
+            f"{target:g}: the water is at {channel['value']:.2f} and needs no {stock}"))
+    typer.echo(f"{node['node']}: {litres:.0f} L of {alkalinity_meq_l:g} meq/L at pH "
+               f"{channel['value']:.2f} take {needed_ml:.0f} ml of {stock} to pH {target:g}; "
+               f"{round(100 * (_SPARE - 1))} % to spare", err=True)
+    return max(1.0, needed_ml * _SPARE)

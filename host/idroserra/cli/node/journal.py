@@ -1,0 +1,140 @@
+"""`idroserra journal` and `idroserra node note`: what people did and saw, from the terminal."""
+
+from __future__ import annotations
+
+import json
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from idroserra.cli.export import moment_ms, span_ms
+from idroserra.cli.node.site import SiteOption
+from idroserra.client.http import DEFAULT_URL, HostClient
+from idroserra.client.requests import AsJson, NodeName, Url, now_unix_ms, who
+from idroserra.core.errors import HostError
+from idroserra.journal.models import KINDS, Kind
+from idroserra.journal.photos import MOST_UPLOAD_BYTES
+
+_TYPES = {".jpg": "image/jpeg", ".jpeg": "image/jpeg", ".png": "image/png", ".webp": "image/webp"}
+
+OfKind = Annotated[Kind | None, typer.Option("--kind", help="Only notes of this kind.")]
+
+
+class NotTaken(HostError):
+    """A photo was not taken; the note is kept."""
+
+
+def note(
+    node: NodeName,
+    text: Annotated[str, typer.Argument(help="What was done or seen.")] = "",
+    kind: Annotated[Kind, typer.Option(help="What it is.")] = "note",
+    photo: Annotated[
+        list[Path] | None, typer.Option("--photo", help="A JPEG, PNG or WebP; again for more.")
+    ] = None,
+    at: Annotated[
+        str | None, typer.Option("--at", help="When it was, ISO 8601; without it, now.")
+    ] = None,
+    zone: Annotated[
+        str | None, typer.Option("--time-zone", help="That of --at; without it, UTC.")
+    ] = None,
+    crop: Annotated[str | None, typer.Option(help="Of a planting or a harvest.")] = None,
+    weight_g: Annotated[
+        float | None, typer.Option("--weight-g", min=0.1, help="Of a harvest, in g.")] = None,
+    count: Annotated[
+        int | None, typer.Option(min=1, help="Plants or pieces of a planting or harvest.")] = None,
+    site: Annotated[
+        str | None, typer.Option("--site", help="With NODE -: which site; else all.")] = None,
+    url: Url = DEFAULT_URL,
+    *,
+    as_json: AsJson = False,
+) -> None:
+    """Write a note about a node into the journal, with photos; NODE `-` is the whole site."""
+    photos = [(path, _photo(path)) for path in photo or []]
+    body: dict[str, Any] = {
+        "node": None if node == "-" else node, "kind": kind, "text": text, "by": who(),
+        "unix_ms": now_unix_ms() if at is None else moment_ms(at, zone, "--at")}
+    said = {"crop": crop, "weight_g": weight_g, "count": count, "site": site}
+    body |= {name: value for name, value in said.items() if value is not None}
+    client = HostClient(url)
+    written = client.send("POST", "/api/journal", body)
+    for path, content in photos:
+        try:
+            written = client.upload(
+                f"/api/journal/{written['id']}/photos", content, _TYPES[path.suffix.lower()])
+        except HostError as error:
+            raise NotTaken(f"the note is kept, but not {path}: {error}") from None
+    if as_json:
+        typer.echo(json.dumps(written))
+        return
+    many = len(written["photos"])
+    more = f", with {many} photo{'s' if many > 1 else ''}" if many else ""
+    typer.echo(f"{node}: noted{more}")
+
+
+def journal(
+    node: Annotated[
+        str | None, typer.Argument(help="A node; without it, all of them and the site.")] = None,
+    kind: OfKind = None,
+    site: SiteOption = None,
+    last: Annotated[str, typer.Option(help="So far back: 12h, 30d, 8w.")] = "30d",
+    url: Url = DEFAULT_URL,
+    *,
+    as_json: AsJson = False,
+) -> None:
+    """List the journal, newest first."""
+    to_unix_ms = now_unix_ms() + 60_000
+    query: dict[str, Any] = {
+        "from_unix_ms": to_unix_ms - span_ms(last), "to_unix_ms": to_unix_ms, "limit": 500}
+    query |= {name: value for name, value in (
+        ("node", node), ("kind", kind), ("site", site)) if value}
+    found = HostClient(url).get("/api/journal", **query)
+    if as_json:
+        typer.echo(json.dumps(found))
+    elif not found["notes"]:
+        typer.echo(f"Nothing was noted in the last {last}. "
+                   "`idroserra node note NODE \"text\"` writes something.")
+    else:
+        from rich.console import Console
+
+        Console().print(_table(found["notes"]))
+        if found["is_more"]:
+            typer.echo("There is more: see the page, or ask for less with --last.")
+
+
+def _photo(path: Path) -> bytes:
+    """Return the content of a file that may be a photo. Raises BadParameter."""
+    if path.suffix.lower() not in _TYPES:
+        raise typer.BadParameter(f"{path}: a JPEG, PNG or WebP is needed", param_hint="--photo")
+    try:
+        if path.stat().st_size > MOST_UPLOAD_BYTES:
+            raise typer.BadParameter(
+                f"{path}: larger than {MOST_UPLOAD_BYTES // 1_048_576} MB", param_hint="--photo")
+        return path.read_bytes()
+    except OSError as error:
+        raise typer.BadParameter(f"{path}: {error.strerror}", param_hint="--photo") from None
+
+
+def _table(notes: list[dict[str, Any]]) -> Any:
+    from rich.table import Table
+    from rich.text import Text
+
+    table = Table(box=None, pad_edge=False, header_style="bold")
+    for name in ("when, UTC", "about", "what", "by"):
+        table.add_column(name, overflow="fold")
+    for one in notes:
+        when = datetime.fromtimestamp(one["unix_ms"] / 1_000, UTC)
+        table.add_row(f"{when:%Y-%m-%d %H:%M}", Text(one["node"] or one["site"] or "all sites"),
+                      Text(_what(one)), Text(one["by"]))
+    return table
+
+
+def _what(one: dict[str, Any]) -> str:
+    parts = [one["crop"], one["weight_g"] and f"{one['weight_g']:g} g",
+             one["count"] and f"{one['count']} pieces"]
+    said = ", ".join(str(part) for part in parts if part)
+    lines = [f"{KINDS[one['kind']]}: {said}" if said else KINDS[one["kind"]], one["text"]]
+    if one["photos"]:
+        lines.append(f"[{len(one['photos'])} photo{'s' if len(one['photos']) > 1 else ''}]")
+    return "\n".join(line for line in lines if line)

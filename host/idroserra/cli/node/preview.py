@@ -1,0 +1,125 @@
+"""`idroserra node preview`: what the next days would look like, in the terminal."""
+
+from __future__ import annotations
+
+import json
+import time
+from datetime import datetime
+from typing import Annotated, Any
+
+import typer
+from rich.console import Console
+from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeRemainingColumn
+from rich.table import Table
+from rich.text import Text
+
+from idroserra.client.http import DEFAULT_URL, HostClient
+from idroserra.client.requests import (
+    AsJson,
+    CommandFailed,
+    NodeName,
+    Url,
+    node_path,
+    value_pair,
+    who,
+)
+from idroserra.recipes import model as recipes
+from idroserra.simulation.preview_request import MOST_DAYS, WATERS
+from idroserra.terminal.tables import sparkline
+
+POLL_S = 0.5
+_COLUMNS = 56
+# Series: label, factor, decimals, unit, notable.
+_LINES = {
+    "ph": ("pH", 1.0, 2, "", 0.05), "ec_us_cm": ("EC", 0.001, 2, " mS/cm", 15),
+    "level_mm": ("level", 1.0, 0, " mm", 2), "temp_c": ("water", 1.0, 1, " °C", 0.3),
+}
+_BOTTLES = ("ph_down", "ph_up", "nutrient_a", "nutrient_b")
+
+
+def preview(
+    node: NodeName,
+    pairs: Annotated[list[str] | None, typer.Argument(
+        metavar="[KEY=VALUE]...", help="Settings, as if they were changed now.")] = None,
+    recipe: Annotated[str | None, typer.Option(
+        help="A recipe, or a file of your own, as if it began today.")] = None,
+    days: Annotated[int, typer.Option(min=1, max=MOST_DAYS, help="So many.")] = 7,
+    water: Annotated[str, typer.Option(help=f"In the tank: {', '.join(WATERS)}.")] = "soft",
+    url: Url = DEFAULT_URL,
+    *,
+    as_json: AsJson = False,
+) -> None:
+    """Look ahead: the twin lives through the next days from the readings of now.
+
+    Without settings and recipe it goes on with what is set and runs. Nothing is sent to the node.
+    """
+    client = HostClient(url)
+    path = f"{node_path(node)}/preview"
+    body: dict[str, Any] = {"days": days, "water": water, "by": who(),
+                            "values": dict(value_pair(text) for text in pairs or ())}
+    if recipe is not None:
+        found = recipes.find(recipe)
+        body |= {"recipe": recipe} if recipe in recipes.names() else {"toml": found.toml}
+    client.send("POST", path, body)
+    try:
+        ended = _followed(client, path, quiet=as_json)
+    except KeyboardInterrupt:
+        client.send("DELETE", path, {})
+        raise
+    if ended["state"] != "done":
+        raise CommandFailed(f"{node}: preview {ended['state']}: {ended['error']}".rstrip(": "))
+    if as_json:
+        typer.echo(json.dumps(ended))
+    else:
+        _show(ended["outcome"])
+
+
+def _followed(client: HostClient, path: str, *, quiet: bool) -> dict[str, Any]:
+    """Return the preview once it has ended, with a bar meanwhile."""
+    columns = (
+        TextColumn("{task.description}"), BarColumn(), TaskProgressColumn(), TimeRemainingColumn())
+    with Progress(*columns, console=Console(stderr=True), transient=True, disable=quiet) as bar:
+        task = bar.add_task("looking ahead", total=1.0)
+        while True:
+            found: dict[str, Any] = client.get(path)["preview"]
+            if found["state"] != "running":
+                return found
+            bar.update(task, completed=found["done_ratio"])
+            time.sleep(POLL_S)
+
+
+def _show(outcome: dict[str, Any]) -> None:
+    console = Console()
+    lines = Table(box=None, pad_edge=False, show_header=False)
+    for name, (label, factor, decimals, unit, notable) in _LINES.items():
+        values = outcome["series"][name]
+        step = max(1, len(values) // _COLUMNS)
+        low, high = min(values) * factor, max(values) * factor
+        lines.add_row(label, Text(sparkline(values[::step], notable), "green"),
+                      f"{low:.{decimals}f} to {high:.{decimals}f}{unit}")
+    console.print(lines)
+    band = outcome["in_band"]
+    console.print(f"In its band: pH {band['ph']['ratio']:.0%} and EC "
+                  f"{band['ec_us_cm']['ratio']:.0%} of the time.", highlight=False)
+    for one in outcome["told"]:
+        console.print(Text(f"{_when(one['unix_ms'], '%d %b %H:%M')}  {one['text']}", "yellow"))
+    console.print(_by_day(outcome["by_day"]))
+    for text in outcome["assumed"]:
+        console.print(Text(f"· {text}", style="dim"))
+
+
+def _by_day(days: list[dict[str, Any]]) -> Table:
+    bottles = [name for name in _BOTTLES if any(day[f"{name}_ml"] > 0 for day in days)]
+    table = Table(box=None, pad_edge=False)
+    table.add_column("day")
+    for title in (*(f"{name} ml" for name in bottles), "topped off L", "drunk L"):
+        table.add_column(title, justify="right")
+    for day in days:
+        table.add_row(
+            _when(day["from_unix_ms"], "%d %b"), *(f"{day[f'{name}_ml']:.1f}" for name in bottles),
+            f"{day['top_off_ml'] / 1e3:.1f}", f"{day['transpired_ml'] / 1e3:.1f}")
+    return table
+
+
+def _when(unix_ms: int, form: str) -> str:
+    return datetime.fromtimestamp(unix_ms / 1e3).astimezone().strftime(form)

@@ -1,0 +1,1 @@
+"""`idroserra provision`: writes name, network and keys to a board."""

@@ -1,0 +1,183 @@
+"""What `idroserra provision` takes from options, the environment and a person."""
+
+from __future__ import annotations
+
+import getpass
+import os
+import sys
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from itertools import zip_longest
+from pathlib import Path
+from typing import TypeVar
+
+import typer
+
+from idroserra.broker.tls_files import BrokerCertificates
+from idroserra.cli.provision.options import BROKER_VARIABLE, PASSWORD_VARIABLE, ProvisionJob
+from idroserra.core.config import load_config
+from idroserra.core.errors import ConfigError
+from idroserra.core.hostnames import is_address, own_names
+from idroserra.provisioning import validation
+from idroserra.provisioning.nvs import ID, UPDATE_KEYS, Stored, Value
+from idroserra.provisioning.session import Board
+from idroserra.provisioning.tls_values import line_of, port_of
+
+T = TypeVar("T")
+NODE_ID, SSID, BROKER = "--node-id", "--wifi-ssid", "--broker"
+WIFI_PASSWORD = "--wifi-password-file or --wifi-open"
+
+
+@dataclass(frozen=True)
+class Given:
+    """What the command line and the host's configuration say, checked. None: not said."""
+
+    node_id: str | None
+    ssid: bytes | None
+    wifi_password: bytes | None = field(repr=False)
+    is_open: bool
+    broker: validation.Broker | None
+    broker_password: bytes | None = field(repr=False)
+    may_be_public: bool
+    line: BrokerCertificates | None  # of this host, where it has one and the board shall use it
+    tls_port: int | None
+    update_keys: dict[str, Value]
+
+
+def take(job: ProvisionJob) -> Given:
+    """Return what the options and the environment say, checked. Raises ConfigError."""
+    line = None if job.plain else line_of(load_config(job.config).data_dir)
+    tls_port = None if line is None else port_of(line)
+    return Given(
+        node_id=None if job.node_id is None else validation.node_id(job.node_id),
+        ssid=None if job.wifi_ssid is None else validation.ssid(job.wifi_ssid),
+        wifi_password=_secret_of(
+            job.wifi_password_file, PASSWORD_VARIABLE, validation.wifi_password
+        ),
+        is_open=job.wifi_open,
+        broker=None
+        if job.broker is None
+        else validation.broker(
+            job.broker, may_be_public=job.allow_public_broker, tls_port=tls_port
+        ),
+        broker_password=_secret_of(
+            job.broker_password_file, BROKER_VARIABLE, validation.broker_password
+        ),
+        may_be_public=job.allow_public_broker,
+        line=line,
+        tls_port=tls_port,
+        update_keys=_update_keys(job.update_key, job.config),
+    )
+
+
+def name_in(wanted: Mapping[str, Value]) -> str:
+    """Return the name of the node among what the board shall have."""
+    name = wanted[ID]
+    assert isinstance(name, bytes), "a node has a name"
+    return name.decode()
+
+
+def _secret_of(
+    file: Path | None, variable: str, check: Callable[[str], bytes]
+) -> bytes | None:
+    """Return the secret in a file, on standard input or in a variable, None where it is in none.
+
+    The variable is taken out of the environment: no program started from here sees it. Raises
+    ConfigError."""
+    text = os.environ.pop(variable, None)
+    if file is not None:
+        try:
+            text = sys.stdin.read() if str(file) == "-" else file.read_text("utf-8")
+        except UnicodeDecodeError:
+            raise ConfigError(str(file), "", "is no UTF-8") from None
+        except OSError as error:
+            raise ConfigError(str(file), "", error.strerror or str(error)) from None
+        text = text.removesuffix("\n").removesuffix("\r")
+    return None if not text else check(text)
+
+
+def _update_keys(paths: list[Path] | None, config: Path | None) -> dict[str, Value]:
+    """Return the keys of releases that the board shall have, {} where nobody named any.
+
+    Those of the host's configuration where there is no option. Raises ConfigError."""
+    from idroserra.updates.signing import load_trusted
+
+    found = load_trusted(paths or load_config(config).update.public_keys)
+    if not found:
+        return {}
+    moduli = [key.modulus for key in found]
+    return dict(zip_longest(UPDATE_KEYS, moduli))
+
+
+def fill_in(given: Given, board: Board, *, can_ask: bool) -> dict[str, Value]:
+    """Return what the board shall have; what it has already and nobody spoke of is not in it.
+
+    Raises ConfigError that names every option that is missing where nobody can be asked."""
+    stored = board.stored
+    missing = _missing(given, stored)
+    if missing and not can_ask:
+        raise ConfigError("command line", ", ".join(missing), "needed: nobody can be asked here")
+    is_first = not stored.is_set("broker_host")
+    wanted: dict[str, Value] = {}
+    node = given.node_id or stored.node_id or _asked(
+        "Name of the node", validation.node_id, validation.proposed_id(board.mac))
+    wanted[ID] = node.encode()
+    if given.ssid is not None:
+        wanted["wifi_ssid"] = given.ssid
+    elif SSID in missing:
+        wanted["wifi_ssid"] = _asked("Wi-Fi (2.4 GHz)", validation.ssid)
+    if given.is_open:
+        wanted["wifi_pass"] = None
+    elif given.wifi_password is not None:
+        wanted["wifi_pass"] = given.wifi_password
+    elif WIFI_PASSWORD in missing:
+        wanted["wifi_pass"] = _asked("Its password (not shown)", validation.wifi_password,
+                                     is_secret=True)
+    broker = given.broker
+    if broker is None and BROKER in missing:
+        broker = _asked("Broker", lambda text: validation.broker(
+            text, may_be_public=given.may_be_public, tls_port=given.tls_port), _own_broker())
+    if broker is not None:
+        wanted |= {"broker_host": broker.host.encode(), "broker_port": broker.port}
+    if given.broker_password is not None:
+        wanted["broker_pass"] = given.broker_password
+    elif is_first and can_ask and given.tls_port is None:
+        wanted["broker_pass"] = _asked(
+            f"Password of {node} at the broker (Enter: none)",
+            lambda text: validation.broker_password(text) if text else None, is_secret=True)
+    elif stored.node_id and stored.node_id != node:
+        wanted["broker_pass"] = None  # it was another node's
+    return wanted
+
+
+def _missing(given: Given, stored: Stored) -> list[str]:
+    """Return the options without which the board would not be a node."""
+    is_other_wifi = given.ssid is not None and not stored.has("wifi_ssid", given.ssid)
+    has_wifi = given.ssid is not None or stored.is_set("wifi_ssid")
+    needs_password = is_other_wifi or not stored.is_set("wifi_ssid")
+    has_password = given.is_open or given.wifi_password is not None
+    return [option for option, is_there in (
+        (NODE_ID, given.node_id or stored.node_id),
+        (SSID, has_wifi),
+        (WIFI_PASSWORD, has_password or not needs_password),
+        (BROKER, given.broker is not None or stored.is_set("broker_host")),
+    ) if not is_there]
+
+
+def _asked(
+    question: str, check: Callable[[str], T], default: str | None = None, *,
+    is_secret: bool = False,
+) -> T:
+    """Ask a person until the answer will do."""
+    while True:
+        try:
+            if is_secret:
+                return check(getpass.getpass(f"{question}: "))
+            return check(str(typer.prompt(question, default=default, err=True)))
+        except ConfigError as error:
+            typer.echo(error.why, err=True)
+
+
+def _own_broker() -> str | None:
+    """Return this machine's address on the site's network, as what to propose."""
+    return next((name for name in own_names() if is_address(name) and ":" not in name), None)

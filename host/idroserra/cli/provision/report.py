@@ -1,0 +1,138 @@
+"""What `idroserra provision` says of a board and of what it will do: never a secret."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+from idroserra.provisioning import validation
+from idroserra.provisioning.key_exchange import KeyStore, StoredKeys
+from idroserra.provisioning.nvs import KEY, NAMES, TLS, UNSHOWN, UPDATE_KEYS, Stored
+from idroserra.provisioning.session import Board, Plan
+
+ID_CHARS = 16  # of the key of releases, as idroserra.updates.signing has it
+SHORT_CHARS = 8  # of a fingerprint, as people compare it
+_WORDS = {
+    "node_id": "name", "wifi_ssid": "Wi-Fi", "wifi_pass": "Wi-Fi password",
+    "broker_host": "broker", "broker_port": "port of the broker",
+    "broker_pass": "password at the broker", "key": "key", "broker_tls": "TLS",
+    "tls_ca": "authority of the line", "tls_cert": "certificate of the node",
+    "tls_key": "key of its certificate",
+    "update_key": "key for updates", "update_spare": "spare key for updates",
+}
+_ALL_NEEDED = ("node_id", "wifi_ssid", "broker_host")
+
+
+def describe_board(board: Board, held: StoredKeys | None) -> str:
+    """Return what the board is and what is set on it."""
+    stored = board.stored
+    wifi = broker = "none"
+    if stored.is_set("wifi_ssid"):
+        wifi = f"{_printable(stored.text('wifi_ssid'))}, {_with(stored, 'wifi_pass')}"
+    if stored.is_set("broker_host"):
+        port = stored.number("broker_port") or validation.MQTT_PORT
+        broker = (f"{_printable(stored.text('broker_host'))}:{port}, "
+                  f"{_with(stored, 'broker_pass')}, "
+                  f"{'TLS' if stored.number(TLS) else 'not encrypted'}")
+    return "\n".join((
+        f"port      {board.port}",
+        f"board     {board.board}, version {board.version}, MAC {board.mac.hex(':')}",
+        f"name      {_printable(stored.node_id) or 'none: it joins nothing'}",
+        f"Wi-Fi     {wifi}",
+        f"broker    {broker}",
+        f"key       {_told_key(board, held)}",
+        f"updates   {' and '.join(update_key_ids(stored)) or 'no key: it takes none'}",
+    ))
+
+
+def shown(board: Board, held: StoredKeys | None) -> dict[str, Any]:
+    """Return the same for a program."""
+    stored = board.stored
+    return {
+        "port": board.port, "board": board.board, "version": board.version,
+        "mac": board.mac.hex(":"), "is_provisioned": is_provisioned(board),
+        "node": stored.node_id or None, "wifi_ssid": stored.text("wifi_ssid") or None,
+        "has_wifi_password": stored.is_set("wifi_pass"),
+        "broker": stored.text("broker_host") or None,
+        "broker_port": stored.plain.get("broker_port"),
+        "has_broker_password": stored.is_set("broker_pass"),
+        "broker_tls": bool(stored.number(TLS)),
+        "update_keys": update_key_ids(stored),
+        "key_fingerprint": stored.fingerprint or None,
+        "host_holds_key": None if held is None else stored.fingerprint in held.fingerprints,
+    }
+
+
+def update_key_ids(stored: Stored) -> list[str]:
+    """Return the ids of the keys that releases are checked with: how their hashes begin."""
+    return [stored.hashes[name][:ID_CHARS] for name in UPDATE_KEYS if name in stored.hashes]
+
+
+def is_provisioned(board: Board) -> bool:
+    """Whether the board has all it takes to be a node."""
+    stored = board.stored
+    return bool(stored.fingerprint) and all(stored.is_set(name) for name in _ALL_NEEDED)
+
+
+def describe(
+    plan: Plan, host: KeyStore | None, key_to: Path | None, broker: validation.Broker | None
+) -> str:
+    """Return what will be done, as a person reads it before saying yes."""
+    lines = [""]
+    if plan.is_nothing:
+        lines.append(f"nothing to write: it is {plan.node}, with all of it")
+    for name in [name for name in NAMES if name in plan.changed]:
+        lines.append(f"write     {_told_change(plan, name)}")
+    if broker is not None and broker.note:
+        lines.append(f"NOTE      {broker.note}")
+    if plan.key is not None:
+        shared = [] if host is None else [host.where]
+        shared += [] if key_to is None else [f"the file {key_to}, for your user alone"]
+        lines.append(f"share     the key with {' and '.join(shared)}" if shared else
+                     "share     the key with nobody")
+    return "\n".join(lines)
+
+
+def as_json_text(
+    plan: Plan, host: KeyStore | None, key_to: Path | None, *, is_done: bool
+) -> str:
+    """Return what was done, or would be, for a program."""
+    return json.dumps({
+        "node": plan.node, "port": plan.board.port, "board": plan.board.board,
+        "mac": plan.board.mac.hex(":"), "done": is_done and not plan.is_nothing,
+        "nothing_to_do": plan.is_nothing, "written": list(plan.changed),
+        "key": "new" if plan.key is not None else "kept", "key_fingerprint": plan.found,
+        "host": None if host is None else host.where,
+        "key_file": None if key_to is None else str(key_to),
+    })
+
+
+def _told_change(plan: Plan, name: str) -> str:
+    word, value = _WORDS[name], plan.values[name]
+    if value is None:
+        return f"{word}: none"
+    if name == KEY:
+        return f"{word}: a new one, {plan.found[:SHORT_CHARS]} ({plan.why_key})"
+    if name in UNSHOWN:
+        return f"{word} (not shown)"
+    text = value.decode() if isinstance(value, bytes) else str(value)
+    return f"{word}: {_printable(text)}"
+
+
+def _told_key(board: Board, held: StoredKeys | None) -> str:
+    found = board.stored.fingerprint
+    if not found:
+        return "none: it obeys nobody"
+    told = f"set, {found[:SHORT_CHARS]}"
+    if held is None:
+        return told
+    return f"{told}; the host holds {'it' if found in held.fingerprints else 'ANOTHER, or none'}"
+
+
+def _with(stored: Stored, name: str) -> str:
+    return "with a password" if stored.is_set(name) else "without a password"
+
+
+def _printable(text: str) -> str:
+    return "".join(char if char.isprintable() else "\ufffd" for char in text)

@@ -1,0 +1,1 @@
+"""`idroserra recipe`: list, check and run recipes."""

@@ -1,0 +1,170 @@
+"""`idroserra recipe`: what there is, is it any good, and running one on a node."""
+
+from __future__ import annotations
+
+import json
+import time
+from datetime import datetime
+from typing import Annotated, Any
+
+import typer
+from rich import box
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from idroserra.cli.recipe.check import check
+from idroserra.client.http import DEFAULT_URL, HostClient
+from idroserra.client.requests import (
+    CONFIRM_S,
+    POLL_S,
+    AsJson,
+    CommandFailed,
+    NodeName,
+    Url,
+    node_path,
+    who,
+)
+from idroserra.recipes import model, serialize
+from idroserra.terminal.tables import SIGNS, STYLES
+
+app = typer.Typer(
+    help="Setpoints of a crop, stage by stage over days.", no_args_is_help=True,
+    add_completion=False)
+app.command("check")(check)
+
+RecipeName = Annotated[str, typer.Argument(
+    metavar="NAME|FILE", help="One that comes with the host, or a file of your own.")]
+
+
+@app.command("list")
+def list_recipes(*, as_json: AsJson = False) -> None:
+    """List the recipes that come with the host."""
+    found = [serialize.summary_json(model.load(name)) for name in model.names()]
+    if as_json:
+        typer.echo(json.dumps(found))
+        return
+    table = _table("recipe", "days", "stages", "")
+    for one in found:
+        table.add_row(one["name"], str(one["days"]), ", ".join(one["stages"]), one["text"])
+    Console().print(table)
+
+
+@app.command()
+def show(name: RecipeName, *, as_json: AsJson = False) -> None:
+    """Show the stages of a recipe, and where its figures are from."""
+    found = serialize.recipe_json(model.find(name))
+    if as_json:
+        typer.echo(json.dumps(found))
+        return
+    console = Console()
+    console.print(Text(f"{found['name']}: {found['text']}", style="bold"))
+    table = _table("stage", "from day", "days", "at its end", "light mol/m2/d", "source")
+    for stage in found["stages"]:
+        setpoints = "\n".join(f"{line['label']} {line['text']}" for line in stage["setpoints"])
+        table.add_row(stage["name"], str(stage["first_day"]), str(stage["days"]), setpoints,
+                      f"{stage['dli_mol_m2']:.1f}", stage["source"])
+    console.print(table)
+    console.print(f"Light by lamps of {found['ppfd_umol_m2_s']} umol/m2/s at full duty.")
+    for source in found["sources"]:
+        console.print(Text(f"· {source}", style="dim"))
+
+
+@app.command()
+def start(
+    node: NodeName, name: RecipeName, url: Url = DEFAULT_URL, *, as_json: AsJson = False
+) -> None:
+    """Start a recipe today. Refused where the node's gate cannot follow it."""
+    found = model.find(name)
+    is_ours = name == found.name and name in model.names()
+    body = {"recipe": name} if is_ours else {"toml": found.toml}
+    client = HostClient(url)
+    if is_ours and not as_json:
+        notes = client.get(f"{node_path(node)}/recipe/notes", recipe=name)["notes"]
+        for note in notes:
+            typer.echo(f"note: {note['stage']}: {note['text']}", err=True)
+    _tell(client, node, client.send("POST", f"{node_path(node)}/recipe", body | {"by": who()}),
+          as_json=as_json)
+
+
+@app.command()
+def status(node: NodeName, url: Url = DEFAULT_URL, *, as_json: AsJson = False) -> None:
+    """Show where the recipe of a node stands, and what it wants next."""
+    _show(node, HostClient(url).get(f"{node_path(node)}/recipe")["run"], as_json=as_json)
+
+
+@app.command()
+def skip(node: NodeName, url: Url = DEFAULT_URL, *, as_json: AsJson = False) -> None:
+    """Go on with the first day of the next stage, today."""
+    _ask(url, node, "skip", as_json=as_json)
+
+
+@app.command()
+def resume(node: NodeName, url: Url = DEFAULT_URL, *, as_json: AsJson = False) -> None:
+    """Send today's setpoints again to a node that refused some."""
+    _ask(url, node, "resume", as_json=as_json)
+
+
+@app.command()
+def stop(node: NodeName, url: Url = DEFAULT_URL, *, as_json: AsJson = False) -> None:
+    """End the recipe of a node. Its setpoints stay as they are."""
+    client = HostClient(url)
+    answer = client.send("POST", f"{node_path(node)}/recipe/stop", {"by": who()})
+    _show(node, answer["run"], as_json=as_json)
+
+
+def _ask(url: str, node: str, verb: str, *, as_json: bool) -> None:
+    client = HostClient(url)
+    _tell(client, node, client.send("POST", f"{node_path(node)}/recipe/{verb}", {"by": who()}),
+          as_json=as_json)
+
+
+def _tell(client: HostClient, node: str, answer: dict[str, Any], *, as_json: bool) -> None:
+    """Wait for the node's word on the setpoints, and tell it. Raises CommandFailed when held.
+
+    A node that says nothing is no failure: the host goes on trying."""
+    deadline_s = time.monotonic() + CONFIRM_S
+    run = answer["run"]
+    while run["state"] == "running" and run["told"]["state"] == "pending":
+        if time.monotonic() > deadline_s:
+            break
+        time.sleep(POLL_S)
+        run = client.get(f"{node_path(node)}/recipe")["run"]
+    _show(node, run, as_json=as_json)
+    if run["state"] == "held":
+        raise CommandFailed(f"{node}: {run['text']}")
+
+
+def _show(node: str, run: dict[str, Any] | None, *, as_json: bool) -> None:
+    if as_json:
+        typer.echo(json.dumps(run))
+        return
+    if run is None:
+        typer.echo(f"{node} never ran a recipe. `idroserra recipe list` shows those there are.")
+        return
+    console = Console()
+    level = run["level"]
+    console.print(Text(f"{SIGNS[level]} {node}: {run['text']}", style=STYLES[level]))
+    if run["at"] is None:
+        return
+    table = _table("", "the recipe wants", "in force")
+    for line in run["setpoints"]:
+        other = line["in_force"] or ("the same" if line["is_confirmed"] else "not known")
+        table.add_row(line["label"], line["text"],
+                      f"{other}, set by hand" if line["is_by_hand"] else other)
+    console.print(table)
+    if run["next"] is not None:
+        console.print(_next_text(run["next"]))
+
+
+def _next_text(then: dict[str, Any]) -> str:
+    day = datetime.fromtimestamp(then["unix_ms"] / 1_000).astimezone().strftime("%d %b")
+    wanted = "; ".join(f"{line['label']} {line['text']}" for line in then["setpoints"])
+    return f"Next on {day}, day {then['day']}, {then['stage_name']}: {wanted}"
+
+
+def _table(*titles: str) -> Table:
+    table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
+    for title in titles:
+        table.add_column(title)
+    return table

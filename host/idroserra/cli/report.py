@@ -1,0 +1,68 @@
+"""`idroserra report`: a week or a crop of a node as a PDF, or as text for a program."""
+
+from __future__ import annotations
+
+import json
+import os
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+import typer
+
+from idroserra.cli.export import ExportFailed, moment_ms, span_ms
+from idroserra.client.http import DEFAULT_URL, HostClient
+from idroserra.client.requests import AsJson, NodeName, Url, node_path, now_unix_ms
+
+
+def report(
+    node: NodeName,
+    output: Annotated[
+        Path | None, typer.Option("--output", "-o", help="The PDF to write.")] = None,
+    last: Annotated[str, typer.Option(help="So far back: 7d, 5w.")] = "7d",
+    since: Annotated[
+        Literal["planting", "recipe"] | None,
+        typer.Option(help="Since the newest planting in the journal, or the recipe began."),
+    ] = None,
+    begin: Annotated[
+        str | None, typer.Option("--from", help="ISO 8601, such as 2026-11-01.")] = None,
+    end: Annotated[
+        str | None, typer.Option("--to", help="ISO 8601, not included; without it, now.")] = None,
+    zone: Annotated[
+        str | None, typer.Option("--time-zone", help="Of the days; without it, the node's."),
+    ] = None,
+    url: Url = DEFAULT_URL,
+    *,
+    as_json: AsJson = False,
+) -> None:
+    """Report what a node measured, gave and told in a week or a crop, with harvests and notes."""
+    if output is None and not as_json:
+        raise typer.BadParameter("say --output FILE.pdf, or --json", param_hint="--output")
+    to_unix_ms = now_unix_ms() if end is None else moment_ms(end, zone, "--to")
+    query: dict[str, Any] = {"to_unix_ms": to_unix_ms}
+    if begin is not None:
+        query["from_unix_ms"] = moment_ms(begin, zone, "--from")
+    elif since is not None:
+        query["since"] = since
+    else:
+        query["from_unix_ms"] = to_unix_ms - span_ms(last)
+    if zone is not None:
+        query["time_zone"] = zone
+    client = HostClient(url)
+    if as_json:
+        typer.echo(json.dumps(client.get(f"{node_path(node)}/report", **query)))
+    if output is not None:
+        made = client.download(f"{node_path(node)}/report.pdf", **query)
+        _write(output, made)
+        typer.echo(f"{output}: {len(made) / 1_000:.0f} kB", err=True)
+
+
+def _write(output: Path, content: bytes) -> None:
+    """Write a file, all or nothing. Raises ExportFailed."""
+    part = output.with_name(f"{output.name}.part")
+    try:
+        part.write_bytes(content)
+        os.replace(part, output)
+    except OSError as error:
+        raise ExportFailed(f"{error.filename or output}: {error.strerror or error}") from error
+    finally:
+        part.unlink(missing_ok=True)

@@ -1,0 +1,1 @@
+"""`idroserra sim`: scenarios, fault campaigns and the dosing benchmark."""

@@ -1,0 +1,180 @@
+"""`idroserra sim campaign`: random faults and the fault matrix, judged against the invariants."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import tempfile
+from collections import Counter
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.console import Console
+from rich.markup import escape
+from rich.progress import (
+    BarColumn,
+    MofNCompleteColumn,
+    Progress,
+    TextColumn,
+    TimeElapsedColumn,
+    TimeRemainingColumn,
+)
+from rich.table import Table
+
+from idroserra.boards import compiler
+from idroserra.core.errors import ConfigError, HostError
+from idroserra.image import build
+from idrosim.campaign import case, fault_matrix
+from idrosim.campaign import run as campaign_run
+from idrosim.campaign.run import Outcome, Wanted
+
+BROKEN = 3
+_MATRIX_HOURS, _SEED_HOURS, _EVIL_HOURS = 6.0, 24.0, 3.0
+_PUMPS = case.DOSERS
+
+
+def run(
+    seeds: Annotated[int, typer.Option(min=1, help="So many random seeds.")] = 20,
+    first_seed: Annotated[int, typer.Option(min=1, help="The first of them.")] = 1,
+    hours: Annotated[
+        float | None,
+        typer.Option(min=0.1, max=72, help="Virtual hours of each: 24, in the matrix 6."),
+    ] = None,
+    cases: Annotated[
+        str | None, typer.Option(help="Of the matrix only these: 17, or 100-199.")
+    ] = None,
+    every: Annotated[int, typer.Option(min=1, help="Of the matrix every N-th case.")] = 1,
+    evil: Annotated[
+        int | None, typer.Option(min=1, help="Seeds of a host with the key and so many commands.")
+    ] = None,
+    trace: Annotated[
+        Path | None, typer.Option(help="Write every line of the run here; for one case.")
+    ] = None,
+    resume: Annotated[
+        Path | None, typer.Option(help="Keep outcomes in this file, and go on from it.")
+    ] = None,
+    jobs: Annotated[
+        int | None, typer.Option(min=1, help="So many at a time; as many as there are cores.")
+    ] = None,
+    *,
+    is_matrix: Annotated[
+        bool, typer.Option("--matrix", help="The fault matrix instead of random seeds.")
+    ] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="Print every outcome as JSON.")] = False,
+) -> None:
+    """Let faults befall simulated greenhouses and judge them. Exit code 3 when an invariant broke.
+
+    Each failure prints the words that replay it. What is judged: docs/safety.md.
+    """
+    if is_matrix:
+        wanted = _of_matrix(cases, every, hours or _MATRIX_HOURS)
+    elif cases is not None or every != 1:
+        raise ConfigError("--cases", "", "goes with --matrix")
+    elif evil is not None:
+        wanted = [
+            Wanted("evil", first_seed + n, hours or _EVIL_HOURS, evil) for n in range(seeds)
+        ]
+    else:
+        wanted = [Wanted("seed", first_seed + n, hours or _SEED_HOURS) for n in range(seeds)]
+    if trace is not None and len(wanted) != 1:
+        raise ConfigError("--trace", str(trace), f"is for one case, not {len(wanted)}")
+    outcomes, differing = _run(
+        wanted, trace, resume, jobs or os.cpu_count() or 1, quiet=as_json)
+    broken = [outcome for outcome in outcomes if not outcome.is_kept]
+    if as_json:
+        told = {"outcomes": [o.to_json() for o in outcomes], "offline_differs": differing,
+                "broken": len(broken)}
+        typer.echo(json.dumps(told))
+    else:
+        _show(outcomes, broken, differing)
+    if broken or differing:
+        raise typer.Exit(BROKEN)
+
+
+def _of_matrix(cases: str | None, every: int, hours: float) -> list[Wanted]:
+    numbers = range(fault_matrix.COUNT)
+    if cases is not None:
+        found = re.fullmatch(r"(\d+)(?:-(\d+))?", cases)
+        if found is None:
+            raise ConfigError("--cases", cases, "a case such as 17 or a range such as 100-199")
+        first, last = int(found[1]), int(found[2] or found[1])
+        if not first <= last < fault_matrix.COUNT:
+            raise ConfigError("--cases", cases, f"there are 0-{fault_matrix.COUNT - 1}")
+        numbers = range(first, last + 1)
+    return [Wanted("matrix", number, hours) for number in numbers[::every]]
+
+
+def _run(
+    wanted: list[Wanted], trace: Path | None, resume: Path | None, jobs: int, *, quiet: bool
+) -> tuple[list[Outcome], list[str]]:
+    """Return the outcomes, and what differs between cases with and without network."""
+    board = compiler.load(case.BOARD)
+    columns = (
+        TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn(),
+        TimeRemainingColumn(),
+    )
+    console = Console(stderr=True)
+    with (
+        tempfile.TemporaryDirectory(prefix="idroserra-campaign-") as name,
+        Progress(*columns, console=console, transient=True, disable=quiet) as bar,
+    ):
+        folder = Path(name)
+        manifest = build.build_image(case.BOARD, folder)
+        task = bar.add_task("cases", total=len(wanted))
+
+        def again(one: Wanted, latency_ms: int) -> Outcome:
+            return campaign_run.outcome(one, board, folder, latency_ms=latency_ms)
+
+        def on_outcome(outcome: Outcome) -> None:
+            bar.advance(task)
+            if not outcome.is_kept and not quiet:
+                bar.console.print(_told(outcome), soft_wrap=True)
+
+        try:
+            if trace is not None:
+                with trace.open("w", encoding="utf-8") as file:
+                    one = campaign_run.outcome(
+                        wanted[0], board, folder, file, manifest.image_sha256
+                    )
+                on_outcome(one)
+                return [one], []
+            outcomes = campaign_run.run_all(
+                wanted, board, folder, manifest.image_sha256, on_outcome, jobs, resume
+            )
+            return outcomes, campaign_run.offline_differs(outcomes, again)
+        except ValueError as error:
+            raise HostError(str(error)) from None
+        except OSError as error:
+            raise HostError(f"cannot be written: {error}") from None
+
+
+def _told(outcome: Outcome) -> str:
+    lines = [f"[bold red]{outcome.name}[/]: {escape(outcome.text[:300])}"]
+    lines += [f"  {escape(violation)}" for violation in outcome.violations]
+    lines.append(f"  replay: idroserra sim campaign {outcome.replay} --trace {outcome.name}.jsonl")
+    return "\n".join(lines)
+
+
+def _show(outcomes: list[Outcome], broken: list[Outcome], differing: list[str]) -> None:
+    console = Console()
+    hours = sum(outcome.at_ms for outcome in outcomes) / case.HOUR_MS
+    ml = {p: sum(o.dosed_ml.get(f"dosed.{p}_ml", 0.0) for o in outcomes) for p in _PUMPS}
+    table = Table(show_edge=False, pad_edge=False, box=None, show_header=False)
+    table.add_row("cases", f"{len(outcomes):,}")
+    table.add_row("virtual hours", f"{hours:,.0f}")
+    table.add_row("doses", f"{sum(o.doses for o in outcomes):,}")
+    table.add_row("true ml", ", ".join(f"{pump} {volume:,.0f}" for pump, volume in ml.items()))
+    table.add_row("resets", f"{sum(o.resets for o in outcomes):,}")
+    table.add_row("latches", f"{sum(o.latches for o in outcomes):,}")
+    table.add_row("hours of computing", f"{sum(o.wall_ms for o in outcomes) / 3.6e6:.2f}")
+    console.print(table)
+    counts = Counter(v.split(" ", 1)[0] for o in broken for v in o.violations)
+    for invariant, count in sorted(counts.items()):
+        console.print(f"{invariant}: {count} violations", style="red")
+    for line in differing:
+        console.print(line, style="red", markup=False, soft_wrap=True)
+    bad = len(broken) + len(differing)
+    style = "bold red" if bad else "green"
+    console.print(f"{bad} of {len(outcomes)} cases broke an invariant", style=style)

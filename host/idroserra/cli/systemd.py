@@ -1,0 +1,31 @@
+"""`idroserra unit`: the systemd unit of this installation."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from idroserra.core.errors import ConfigError
+
+
+def unit(
+    config: Annotated[Path, typer.Option("--config", "-c", help="TOML file of the host.")],
+) -> None:
+    """Print a systemd unit that runs the host from boot on, and again whenever it ends.
+
+    Run it as the user the host shall run as. The first lines say how to install it.
+    """
+    import platformdirs
+
+    from idroserra.core.config import load_config
+    from idroserra.core.systemd import unit as unit_text
+
+    settings = load_config(config)
+    data_dir = settings.data_dir.expanduser().resolve()
+    if not data_dir.is_dir():
+        raise ConfigError(str(config), "data_dir", f"{data_dir}: make it first: mkdir -p "
+                          f"{data_dir}; the host may write nowhere else")
+    state_dir = platformdirs.user_state_path("idroserra", ensure_exists=True)
+    typer.echo(unit_text(config.resolve(), (data_dir, state_dir)), nl=False)

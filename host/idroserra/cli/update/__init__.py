@@ -1,0 +1,1 @@
+"""`idroserra update`: releases and roll-outs."""

@@ -1,0 +1,190 @@
+"""`idroserra user`: who may log in, and the tokens of programs, in the files of the host.
+
+It works beside a running host and without one, for whoever may write the host's data folder.
+"""
+
+from __future__ import annotations
+
+import getpass
+import json
+import sqlite3
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Annotated, Any
+
+import typer
+
+from idroserra.auth.errors import AccessError, Refused
+from idroserra.auth.roles import ROLES, Role, role_of
+from idroserra.auth.service import AuthService
+from idroserra.cli.serve import ConfigFile
+from idroserra.client.requests import AsJson
+from idroserra.core.config import Config, load_config
+from idroserra.core.errors import ConfigError
+from idroserra.web.process import setup_link
+
+app = typer.Typer(
+    help="Users of the page, and tokens of programs.", no_args_is_help=True, add_completion=False)
+
+Name = Annotated[str, typer.Argument(help="a-z, 0-9, . _ and -, a letter first.")]
+RoleOption = Annotated[
+    str, typer.Option("--role", help="viewer looks, operator acts, admin also manages users.")]
+FromInput = Annotated[
+    bool, typer.Option("--stdin", help="Read the password from standard input, one line.")]
+
+
+@app.command()
+def add(
+    name: Name, role: RoleOption, config: ConfigFile = None, *, from_input: FromInput = False
+) -> None:
+    """Add a user. The password is asked for, twice."""
+    with _opened(config) as (_, access):
+        wanted = _role(role)
+        user = access.users.add(name, wanted, _password(from_input=from_input))
+        _note(access, "add user", user.name, role=role)
+        typer.echo(f"{user.name} may log in as {role}.")
+
+
+@app.command("list")
+def list_users(config: ConfigFile = None, *, as_json: AsJson = False) -> None:
+    """List the users."""
+    with _opened(config) as (_, access):
+        found = [{"name": user.name, "role": user.role.word, "made_unix_ms": user.made_unix_ms,
+                  "sessions": access.sessions.count(user.name)} for user in access.users.all()]
+    if as_json:
+        typer.echo(json.dumps(found))
+    elif not found:
+        typer.echo("Nobody can log in yet: `idroserra user setup-token` shows how to begin.")
+    for user in [] if as_json else found:
+        typer.echo(f"{user['name']:<24} {user['role']:<9} {user['sessions']} sessions")
+
+
+@app.command("role")
+def change_role(name: Name, role: RoleOption, config: ConfigFile = None) -> None:
+    """Change a user's role. It holds at once."""
+    with _opened(config) as (_, access):
+        access.users.set_role(name, _role(role))
+        _note(access, "change role", name, role=role)
+        typer.echo(f"{name} is {role} now.")
+
+
+@app.command()
+def password(name: Name, config: ConfigFile = None, *, from_input: FromInput = False) -> None:
+    """Give a user a new password. It ends their sessions."""
+    with _opened(config) as (_, access):
+        access.users.get(name)
+        access.users.set_password(name, _password(from_input=from_input))
+        _note(access, "set password", name)
+        typer.echo(f"{name} has a new password, and has to log in again.")
+
+
+@app.command()
+def remove(name: Name, config: ConfigFile = None) -> None:
+    """Remove a user and end their sessions."""
+    with _opened(config) as (_, access):
+        access.users.remove(name)
+        _note(access, "remove user", name)
+        typer.echo(f"{name} can no longer log in.")
+
+
+@app.command("setup-token")
+def setup_token(config: ConfigFile = None) -> None:
+    """Print a new link that makes the first admin, once, within a day."""
+    with _opened(config) as (settings, access):
+        host = settings.http.host
+        shown = f"[{host}]" if ":" in host else host
+        link = setup_link(f"http://{shown}:{settings.http.port}", access.users)
+        _note(access, "make setup token", "")
+        typer.echo(link)
+
+
+@app.command()
+def token(
+    name: Name, role: RoleOption, config: ConfigFile = None, *, as_json: AsJson = False
+) -> None:
+    """Make a token for a program and print it: it is shown this once."""
+    with _opened(config) as (_, access):
+        secret = access.tokens.make(name, _role(role), _owner())
+        _note(access, "make token", name, role=role)
+    typer.echo(json.dumps({"name": name, "role": role, "secret": secret}) if as_json else secret)
+
+
+@app.command()
+def tokens(config: ConfigFile = None, *, as_json: AsJson = False) -> None:
+    """List the tokens, without their secrets."""
+    with _opened(config) as (_, access):
+        found = access.tokens.all()
+    if as_json:
+        typer.echo(json.dumps([{"name": one.name, "role": one.role.word, "by": one.by,
+                                "made_unix_ms": one.made_unix_ms,
+                                "used_unix_ms": one.used_unix_ms} for one in found]))
+        return
+    for one in found:
+        used = "never used" if one.used_unix_ms is None else f"used {_day(one.used_unix_ms)}"
+        typer.echo(f"{one.name:<24} {one.role.word:<9} made {_day(one.made_unix_ms)} "
+                   f"by {one.by}, {used}")
+
+
+@app.command()
+def revoke(name: Name, config: ConfigFile = None) -> None:
+    """End a token."""
+    with _opened(config) as (_, access):
+        access.tokens.revoke(name)
+        _note(access, "revoke token", name)
+        typer.echo(f"The token {name} is no longer good.")
+
+
+@contextmanager
+def _opened(config: ConfigFile) -> Iterator[tuple[Config, AuthService]]:
+    """The users of the host with this configuration. Raises ConfigError."""
+    settings = load_config(config)
+    try:
+        access = AuthService(settings.data_dir, settings.access, _now_unix_ms)
+    except (OSError, sqlite3.Error) as error:
+        raise ConfigError(str(settings.data_dir), "data_dir", str(error)) from error
+    try:
+        yield settings, access
+    except sqlite3.Error as error:
+        raise AccessError(f"{settings.data_dir}: {error}") from error
+    finally:
+        access.close()
+
+
+def _note(access: AuthService, action: str, target: str, **detail: Any) -> None:
+    access.audit.add(f"local {_owner()}", action, target=target, address="command line",
+                     detail=detail)
+
+
+def _password(*, from_input: bool) -> str:
+    if from_input:
+        return sys.stdin.readline().rstrip("\n")
+    if not sys.stdin.isatty():
+        raise Refused("password: no terminal to ask at; give it with --stdin")
+    first = getpass.getpass("Password (12 characters or more): ")
+    if getpass.getpass("Once more: ") != first:
+        raise Refused("password: the two differ")
+    return first
+
+
+def _role(word: str) -> Role:
+    try:
+        return role_of(word)
+    except ValueError:
+        raise typer.BadParameter(f"{word}: {', '.join(ROLES)}", param_hint="--role") from None
+
+
+def _owner() -> str:
+    try:
+        return getpass.getuser()[:30]
+    except (OSError, KeyError):
+        return "unknown"
+
+
+def _now_unix_ms() -> int:
+    return time.time_ns() // 1_000_000
+
+
+def _day(unix_ms: int) -> str:
+    return time.strftime("%Y-%m-%d", time.localtime(unix_ms / 1_000))

@@ -1,0 +1,158 @@
+"""A client of a running host's HTTP API, for the command line."""
+
+from __future__ import annotations
+
+import http.client
+import io
+import json
+import os
+import urllib.error
+import urllib.request
+from collections.abc import Iterator
+from typing import Any
+from urllib.parse import quote, urlencode, urlsplit
+
+from idroserra.auth.local_token import token_for
+from idroserra.core.config import is_loopback
+from idroserra.core.errors import ConfigError, HostError
+
+TOKEN_VARIABLE = "IDROSERRA_TOKEN"
+DEFAULT_URL = "http://127.0.0.1:8080"
+TIMEOUT_S = 10.0
+LINES_TIMEOUT_S = 120.0  # an hour of history may take the store a while
+STREAM_TIMEOUT_S = 15.0  # the host sends a heartbeat every 5 s
+_FORMS = (OSError, TimeoutError, ValueError)
+
+
+class HostUnreachable(HostError):
+    """No host answers at the URL."""
+
+    def __init__(self, url: str, why: str) -> None:
+        super().__init__(
+            f"no host answers at {url} ({why}): start one with `idroserra serve`, or say --url")
+
+
+class HostRefused(HostError):
+    """The host answered, with a refusal: its status and its reason."""
+
+    def __init__(self, status: int, why: str) -> None:
+        super().__init__(why)
+        self.status = status
+        self.exit_code = 2 if status == 422 else 1  # 422: what was asked for makes no sense
+
+
+class HostClient:
+    """Requests and the live stream. Raises ConfigError, HostUnreachable and HostRefused.
+
+    It gets in with the token of IDROSERRA_TOKEN; without one, with that which a host of the same
+    user on this machine keeps for its command line."""
+
+    def __init__(self, url: str = DEFAULT_URL) -> None:
+        if urlsplit(url).scheme not in ("http", "https") or not urlsplit(url).hostname:
+            raise ConfigError("command line", "--url", f"{url!r} is no URL such as {DEFAULT_URL}")
+        self.url = url.rstrip("/")
+        # Loopback is never behind a proxy.
+        self._opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
+
+    def nodes(self) -> list[dict[str, Any]]:
+        """Return the JSON of every node."""
+        found: list[dict[str, Any]] = self.get("/api/nodes")["nodes"]
+        return found
+
+    def node(self, node: str) -> dict[str, Any]:
+        """Return the JSON of one node."""
+        return self.get(f"/api/nodes/{quote(node, safe='')}")
+
+    def get(self, path: str, **query: Any) -> dict[str, Any]:
+        """Return the JSON answer to a GET."""
+        return self._ask("GET", f"{path}?{urlencode(query)}" if query else path, None)
+
+    def send(self, method: str, path: str, body: dict[str, Any]) -> dict[str, Any]:
+        """Return the JSON answer to a POST, PUT or DELETE with `body`."""
+        return self._ask(method, path, json.dumps(body).encode())
+
+    def download(self, path: str, **query: Any) -> bytes:
+        """Return the whole of an answer that is a file."""
+        request = urllib.request.Request(
+            f"{self.url}{path}?{urlencode(query)}", headers=self._headers)
+        with self._open(request, LINES_TIMEOUT_S) as answer:
+            try:
+                content: bytes = answer.read()
+            except (http.client.HTTPException, *_FORMS) as error:
+                raise HostUnreachable(self.url, "the answer broke off") from error
+            return content
+
+    def upload(self, path: str, content: bytes, content_type: str) -> dict[str, Any]:
+        """Return the JSON answer to a POST of a file."""
+        return self._ask("POST", path, content, content_type)
+
+    def stream(self) -> Iterator[dict[str, Any]]:
+        """Yield the messages of /api/live until the host ends them or goes silent."""
+        request = urllib.request.Request(f"{self.url}/api/live", headers=self._headers)
+        with self._open(request, STREAM_TIMEOUT_S) as answer:
+            try:
+                for line in answer:
+                    if line.startswith(b"data: "):
+                        yield json.loads(line[6:])
+            except _FORMS as error:
+                raise HostUnreachable(self.url, str(error) or "silent") from error
+
+    def lines(self, path: str, **query: Any) -> Iterator[str]:
+        """Yield the lines of an answer as they come, ends of line kept.
+
+        Raises HostUnreachable where the answer breaks off: then it is not whole."""
+        request = urllib.request.Request(
+            f"{self.url}{path}?{urlencode(query)}", headers=self._headers)
+        with self._open(request, LINES_TIMEOUT_S) as answer:
+            try:
+                yield from io.TextIOWrapper(answer, "utf-8", newline="")
+            except (http.client.HTTPException, *_FORMS) as error:
+                raise HostUnreachable(self.url, "the answer broke off") from error
+
+    @property
+    def _headers(self) -> dict[str, str]:
+        """What lets us in. Looked up every time: a host that starts again has a new token."""
+        token = os.environ.get(TOKEN_VARIABLE, "").strip()
+        if not token and is_loopback(urlsplit(self.url).hostname or ""):
+            token = token_for(self.url) or ""
+        return {"Authorization": f"Bearer {token}"} if token else {}
+
+    def _ask(
+        self, method: str, path: str, body: bytes | None, content_type: str = "application/json"
+    ) -> dict[str, Any]:
+        request = urllib.request.Request(
+            f"{self.url}{path}", data=body, method=method,
+            headers=self._headers | (
+                {} if body is None else {"Content-Type": content_type}))
+        with self._open(request, TIMEOUT_S) as answer:
+            try:
+                content: dict[str, Any] = json.load(answer)
+            except _FORMS as error:
+                raise HostUnreachable(self.url, "that is not our host's answer") from error
+            return content
+
+    def _open(self, request: urllib.request.Request, timeout_s: float) -> Any:
+        try:
+            return self._opener.open(request, timeout=timeout_s)
+        except urllib.error.HTTPError as error:
+            raise HostRefused(error.code, self._reason(error)) from error
+        except urllib.error.URLError as error:
+            why = getattr(error.reason, "strerror", None) or str(error.reason)
+            raise HostUnreachable(self.url, why.lower()) from error
+        except _FORMS as error:
+            raise HostUnreachable(self.url, str(error) or "no answer") from error
+
+    def _reason(self, error: urllib.error.HTTPError) -> str:
+        if error.code != 401:
+            return _told(error)
+        if os.environ.get(TOKEN_VARIABLE, "").strip():
+            return f"the host does not know the token in {TOKEN_VARIABLE}: revoked, or another's"
+        return (f"{self.url}: the host asks who you are: run this as the user it runs as, or put "
+                f"a token of `idroserra user token NAME --role ROLE` into {TOKEN_VARIABLE}")
+
+
+def _told(error: urllib.error.HTTPError) -> str:
+    try:
+        return str(json.load(error)["error"])
+    except (ValueError, KeyError, TypeError, OSError):
+        return f"the host answered {error.code} {error.reason}"

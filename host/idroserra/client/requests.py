@@ -1,0 +1,113 @@
+"""What the commands of `idroserra node` share: options, asking a node, waiting for its word."""
+
+from __future__ import annotations
+
+import getpass
+import json
+import time
+from typing import Annotated, Any
+from urllib.parse import quote
+
+import typer
+
+from idroserra.client.http import HostClient
+from idroserra.core.errors import HostError
+
+Url = Annotated[str, typer.Option("--url", envvar="IDROSERRA_URL", help="Where the host is.")]
+AsJson = Annotated[bool, typer.Option("--json", help="Print JSON for a program to read.")]
+NodeName = Annotated[str, typer.Argument(help="The node's id.")]
+
+# How long the node may begin with it. A dose answers when it is given, which takes its time.
+TTL_MS, DOSE_TTL_MS = 10_000, 20_000
+ANSWER_GRACE_S = 8.0
+CONFIRM_S = 20.0
+POLL_S = 0.2
+
+
+class CommandFailed(HostError):
+    """The node did not do what it was asked."""
+
+
+def send_and_wait(
+    client: HostClient, node: str, verb: str, args: dict[str, Any]
+) -> dict[str, Any]:
+    """Send a command, wait for its end and return it, whatever became of it."""
+    ttl_ms = DOSE_TTL_MS if verb == "dose" else TTL_MS
+    body = {"verb": verb, "args": args, "by": who(), "ttl_ms": ttl_ms}
+    command = client.send("POST", f"{node_path(node)}/commands", body)
+    deadline_s = time.monotonic() + ttl_ms / 1_000 + ANSWER_GRACE_S
+    while command["state"] == "pending" and time.monotonic() < deadline_s:
+        time.sleep(POLL_S)
+        command = client.get(f"/api/commands/{command['id']}")
+    return command
+
+
+def check_done(node: str, command: dict[str, Any]) -> None:
+    """Raise CommandFailed unless a command was done."""
+    if command["state"] != "done":
+        reason = command["reason"] or "the node gave no answer in time"
+        if reason == "not adopted":
+            reason += (": `idroserra provision` with its board on USB, or `idroserra node adopt "
+                       f"{node} --key-file FILE`")
+        raise CommandFailed(f"{node}: {command['verb']} {command['state']}: {reason}")
+
+
+def set_config(client: HostClient, node: str, values: dict[str, Any]) -> dict[str, Any]:
+    """Change settings and return the config once the node says they are in force.
+
+    Raises CommandFailed where it does not."""
+    wanted = client.send("PUT", f"{node_path(node)}/config", {"values": values, "by": who()})
+    deadline_s = time.monotonic() + CONFIRM_S
+    while True:
+        config: dict[str, Any] = client.node(node)["config"]
+        reported = config["reported_rev"]
+        if reported is not None and reported >= wanted["rev"]:
+            if config["error"]:
+                raise CommandFailed(f"{node}: settings refused: {config['error']}")
+            return config
+        if time.monotonic() > deadline_s:
+            raise CommandFailed(f"{node}: revision {wanted['rev']} is not confirmed yet; "
+                                "the node gets it as soon as it is back")
+        time.sleep(POLL_S)
+
+
+def litres_of(node: dict[str, Any]) -> float | None:
+    """Return the litres in the tank: measured, or level times surface; None where not known."""
+    volume = node["channels"].get("reservoir.volume_ml")
+    if volume is not None and volume["value"] is not None:
+        return float(volume["value"]) / 1_000
+    level, area_cm2 = node["channels"].get("reservoir.level_mm"), node["config"]["values"].get(
+        "reservoir.area_cm2")
+    if level is None or level["value"] is None or not area_cm2:
+        return None
+    return float(level["value"]) * float(area_cm2) / 10_000
+
+
+def node_path(node: str) -> str:
+    """Return the node's path in the API."""
+    return f"/api/nodes/{quote(node, safe='')}"
+
+
+def value_pair(text: str) -> tuple[str, Any]:
+    """Return (key, value) of KEY=VALUE; the host checks both."""
+    key, equals, value = text.partition("=")
+    if not equals or not key:
+        raise typer.BadParameter(f"{text}: KEY=VALUE needed, such as ph.target=5.9")
+    try:
+        return key, json.loads(value)
+    except ValueError:
+        spoken = {"on": True, "yes": True, "off": False, "no": False}
+        return key, spoken.get(value.lower(), value)
+
+
+def who() -> str:
+    """Return who asks, for the log of the node."""
+    try:
+        return f"{getpass.getuser()[:30]} (cli)"
+    except (OSError, KeyError):
+        return "cli"
+
+
+def now_unix_ms() -> int:
+    """Return the wall time here."""
+    return time.time_ns() // 1_000_000

@@ -1,0 +1,1 @@
+"""Foundations of the host: configuration, errors, validation, SQLite, exit codes."""

@@ -1,0 +1,246 @@
+"""The contract `idro.protocol` as the host uses it: the same functions, with types.
+
+The contract is written for MicroPython and carries no annotations; this is where the host says
+what it takes and returns.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from functools import lru_cache
+from typing import Any
+
+from idro.errors import ProtocolError, SettingsError
+from idro.protocol import (
+    messages,
+    messages_host,
+    quantities,
+    release_layout,
+    settings,
+    topics,
+    update_messages,
+    validation,
+)
+from idro.protocol.faults import FAULTS
+from idro.protocol.messages import (
+    AS_FLASHED,
+    MAX_CHANNELS,
+    MAX_RECORDS,
+    MAX_UP_BYTES,
+    OUTCOMES,
+    Ack,
+    Batch,
+    Command,
+    Config,
+    ConfigReport,
+    EventRecord,
+    Info,
+    Record,
+    Running,
+    Stored,
+)
+from idro.protocol.messages_host import VERBS
+from idro.protocol.quantities import QUANTITIES, Quantity
+from idro.protocol.release_layout import KERNEL
+from idro.protocol.settings_table import SETTINGS
+from idro.protocol.topics import PREFIX
+from idro.protocol.update_messages import Ask, Offer, Piece
+from idro.protocol.validation import MAX_INT
+
+__all__ = [
+    "AS_FLASHED", "FAULTS", "KERNEL", "MAX_CHANNELS", "MAX_INT", "MAX_RECORDS", "MAX_UP_BYTES",
+    "OUTCOMES", "PREFIX", "QUANTITIES", "RECORD_LEAVES", "SETTINGS", "VERBS",
+    "Ack", "Ask", "Batch", "Command", "Config", "ConfigReport", "Detail", "EventRecord", "Info",
+    "Mac", "Offer", "Piece", "ProtocolError", "Quantity", "Record", "Running", "SettingsError",
+    "Stored", "Values",
+    "channel_limits", "check_args", "check_by", "check_setting", "check_settings", "down_topic",
+    "from_scaled", "is_id", "is_kernel", "is_node_id", "is_release_path",
+    "pack_command", "pack_config", "pack_config_report", "pack_info", "pack_piece", "pack_stored",
+    "pack_update",
+    "parse_object", "parse_topic", "split_channel", "to_scaled", "unpack_ack", "unpack_ask",
+    "unpack_config_report", "unpack_event", "unpack_info", "unpack_status", "unpack_telemetry",
+    "up_topic",
+]
+
+Mac = Callable[[bytes], str]
+Values = dict[str, float]
+# The detail of an event: a flat object.
+Detail = Mapping[str, str | int | bool | None]
+
+# The leaves of up/ that carry records.
+RECORD_LEAVES = ("telemetry", "event")
+
+MAX_BY_CHARS = 40
+
+
+def parse_topic(topic: str) -> tuple[str, str, str]:
+    """Return (node, "up" | "down", leaf). Raises ProtocolError."""
+    node, direction, leaf = topics.parse(topic)
+    return node, direction, leaf
+
+
+def down_topic(node: str, leaf: str) -> str:
+    """Return the topic the host publishes `leaf` on. Raises ProtocolError."""
+    return str(topics.down(node, leaf))
+
+
+def up_topic(node: str, leaf: str) -> str:
+    """Return the topic a node publishes `leaf` on. Raises ProtocolError."""
+    return str(topics.up(node, leaf))
+
+
+NODE_ID_RULE = ("3 to 32 of a-z, 0-9 and - are needed, and not "
+                + " or ".join(topics.RESERVED_NODE_IDS)
+                + ", which are users of the broker with rights of their own")
+
+
+def is_node_id(text: object) -> bool:
+    """True when `text` may be a node id; NODE_ID_RULE tells people which may not."""
+    return bool(topics.is_node_id(text))
+
+
+def is_id(text: str) -> bool:
+    """True when `text` may be the id of a boot or a command."""
+    return bool(validation.is_id(text.encode()))
+
+
+def parse_object(data: bytes, most_bytes: int = MAX_UP_BYTES) -> dict[str, Any]:
+    """Return the JSON object of a message of a node. Raises ProtocolError."""
+    obj: dict[str, Any] = validation.parse_object(data, most_bytes, "message")
+    return obj
+
+
+@lru_cache(maxsize=4_096)
+def channel_limits(channel: str) -> tuple[float, float, bool]:
+    """Return (low, high, whole numbers only) of a channel's values. Raises ProtocolError."""
+    quantity = messages_host.split_channel(channel)[1]
+    return quantity.low, quantity.high, quantity.decimals == 0
+
+
+@lru_cache(maxsize=4_096)
+def split_channel(channel: str) -> tuple[str, Quantity]:
+    """Return (source, Quantity). Raises ProtocolError."""
+    source, quantity = messages_host.split_channel(channel)
+    return source, quantity
+
+
+def to_scaled(quantity: Quantity, value: float) -> int:
+    """Return value * 10^decimals as an integer."""
+    return int(quantities.to_scaled(quantity, value))
+
+
+def from_scaled(quantity: Quantity, scaled: int) -> float:
+    """Return the number a scaled integer stands for: int with 0 decimals, else float."""
+    value: float = quantities.from_scaled(quantity, scaled)
+    return value
+
+
+def unpack_status(data: bytes) -> bool:
+    """Return True for online. Raises ProtocolError."""
+    return bool(messages_host.unpack_status(data))
+
+
+def unpack_telemetry(data: bytes) -> Batch:
+    """Return a Batch of Record. Raises ProtocolError."""
+    batch: Batch = messages_host.unpack_telemetry(data)
+    return batch
+
+
+def unpack_event(data: bytes) -> Batch:
+    """Return a Batch of EventRecord. Raises ProtocolError."""
+    batch: Batch = messages_host.unpack_event(data)
+    return batch
+
+
+def unpack_info(data: bytes) -> Info:
+    """Return an Info. Raises ProtocolError."""
+    info: Info = messages_host.unpack_info(data)
+    return info
+
+
+def unpack_ack(data: bytes) -> Ack:
+    """Return an Ack. Raises ProtocolError."""
+    ack: Ack = messages_host.unpack_ack(data)
+    return ack
+
+
+def unpack_config_report(data: bytes) -> ConfigReport:
+    """Return a ConfigReport. Raises ProtocolError."""
+    report: ConfigReport = messages_host.unpack_config_report(data)
+    return report
+
+
+def pack_stored(boot_id: str, seq_upto: int, unix_ms: int) -> bytes:
+    """Return down/stored."""
+    return bytes(messages_host.pack_stored(Stored(boot_id, seq_upto, unix_ms)))
+
+
+def pack_info(info: Info) -> bytes:
+    """Return up/info."""
+    return bytes(messages_host.pack_info(info))
+
+
+def pack_config_report(report: ConfigReport) -> bytes:
+    """Return up/config."""
+    return bytes(messages_host.pack_config_report(report))
+
+
+def pack_command(node: str, command: Command, mac: Mac) -> bytes:
+    """Return down/command, authenticated."""
+    return bytes(messages_host.pack_command(node, command, mac))
+
+
+def pack_config(node: str, config: Config, mac: Mac) -> bytes:
+    """Return down/config, authenticated."""
+    return bytes(messages_host.pack_config(node, config, mac))
+
+
+def pack_update(node: str, command: Command, mac: Mac) -> bytes:
+    """Return down/update, authenticated: verb "offer" with an Offer as args, or "cancel"."""
+    told = command.boot_id, command.not_after_at_ms, command.by, mac
+    if command.verb == "cancel":
+        return bytes(update_messages.pack_cancel(node, command.id, *told))
+    return bytes(update_messages.pack_offer(node, command.id, command.args, *told))
+
+
+def unpack_ask(data: bytes) -> Ask:
+    """Return an Ask of up/update. Raises ProtocolError."""
+    ask: Ask = update_messages.unpack_ask(data)
+    return ask
+
+
+def pack_piece(piece: Piece) -> bytes:
+    """Return down/update_data."""
+    return bytes(update_messages.pack_piece(piece))
+
+
+def is_kernel(path: str) -> bool:
+    """True for a file of the image that no release holds: it changes over USB only."""
+    return bool(release_layout.is_kernel(path))
+
+
+def is_release_path(path: str) -> bool:
+    """True for what a node takes as the path of a file of a release."""
+    return bool(release_layout.is_path(path))
+
+
+def check_args(verb: str, args: Mapping[str, Any]) -> None:
+    """Refuse an unknown verb or arguments it does not take. Raises ProtocolError."""
+    if verb not in VERBS:
+        raise ProtocolError(f"verb: {verb[:40]} is none of {', '.join(VERBS)}")
+    messages.check_args(verb, args)
+
+
+def check_by(by: str) -> None:
+    """Refuse a name of a person that no message carries. Raises ProtocolError."""
+    validation.text({"by": by}, "by", MAX_BY_CHARS)
+
+
+def check_setting(key: str, value: object) -> Any:
+    """Return a value as its setting's type. Raises SettingsError that names the key."""
+    return settings.check_value(key, value)
+
+
+def check_settings(values: Mapping[str, Any]) -> dict[str, Any]:
+    """Return a full, valid settings dict. Raises SettingsError that names the key."""
+    return dict(settings.check(values))

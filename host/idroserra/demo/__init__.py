@@ -1,0 +1,1 @@
+"""`idroserra demo`: broker, simulated greenhouses, host and page on one machine."""

@@ -1,0 +1,286 @@
+"""The whole thing on one machine: broker, simulated greenhouses, host and page.
+
+Each greenhouse is the image of the reference board in real MicroPython, on the wall clock. Its
+past is the same greenhouse in lockstep, sent through the same broker. Everything lives in one
+folder and ends with the demo.
+"""
+
+from __future__ import annotations
+
+import secrets
+import threading
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+from idroserra.auth.roles import Role
+from idroserra.boards import compiler
+from idroserra.broker.local import Broker, free_port
+from idroserra.core.config import load_config
+from idroserra.core.errors import ConfigError, HostError
+from idroserra.demo.history import HistorySender, HistoryThread
+from idroserra.image import build
+from idroserra.server.service import Service
+from idroserra.web.app import create_app
+from idroserra.web.help_site import site_dir
+from idroserra.web.process import check_port
+from idroserra.web.server import WebServer
+from idrosim.runner import process
+
+BOARD = "esp32-reservoir"
+DAY_MS = 86_400_000
+DEMO_USER = "demo"
+SETTLE_DEADLINE_S = 20.0
+_DEFAULT_HTTP_PORT = 8080
+
+# Two kinds of greenhouse; more nodes are more seeds of them. Both were filled by a person, who
+# brought the pH near its target with acid_ml of the stock.
+PLANTS: tuple[tuple[str, dict[str, Any], dict[str, Any]], ...] = (
+    (
+        "lettuce",
+        {"reservoir.acid_ml": 15.0, "outside.temp_c": 20.0},
+        {"ph.target": 5.9, "ec.target_us_cm": 1_600},
+    ),
+    (
+        "basil",
+        {
+            "reservoir.strength": 0.8, "reservoir.acid_ml": 13.0, "outside.temp_c": 23.0,
+            "outside.rh_pct": 60.0, "crop.area_m2": 0.3, "light.ppfd_umol_m2_s": 200.0,
+        },
+        {"ph.target": 6.1, "ec.target_us_cm": 1_300},
+    ),
+)
+# As commissioned for 60 litres of soft water: volumes from the titration of a litre.
+_SETTINGS: dict[str, Any] = {
+    "dosing.enabled": True, "reservoir.area_cm2": 3_000, "level.low_mm": 100,
+    "level.target_mm": 190, "level.full_mm": 240, "ec.ul_per_100_us_cm": 40_000,
+    "ph.down_ul_per_ph": 30_000, "ph.up_ul_per_ph": 30_000,
+}
+
+
+class DemoError(HostError):
+    """The demo cannot start or go on. Says what is missing and what to do."""
+
+
+@dataclass
+class Greenhouse:
+    """One simulated node: its identity, its settings, its world, its past."""
+
+    node: str
+    key: bytes
+    settings: dict[str, Any]
+    plant: dict[str, Any]
+    seed: int
+    live: process.LiveNode | None = None
+    history: HistoryThread | None = None
+    history_ms: int = 0
+    history_done_ms: int = 0
+
+
+@dataclass
+class Options:
+    """What the command line asks for."""
+
+    nodes: int = 2
+    history_days: float = 14.0
+    port: int | None = None
+    broker: str = "auto"
+    seed: int = 1
+
+
+@dataclass
+class Demo:
+    """Starts everything, tells how it goes, stops everything. Use as a context manager."""
+
+    folder: Path
+    options: Options
+    say: Callable[[str], None]
+    greenhouses: list[Greenhouse] = field(default_factory=list)
+
+    def __enter__(self) -> Demo:
+        self._start_unix_ms = time.time_ns() // 1_000_000
+        self._broker = Broker(self.folder / "broker", self.options.broker)
+        self.broker_kind = self._broker.kind
+        self.port = _http_port(self.options.port)
+        self.url = f"http://127.0.0.1:{self.port}"
+        try:
+            self._start()
+        except BaseException:
+            self.stop()
+            raise
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.stop()
+
+    def _start(self) -> None:
+        try:
+            process.find_micropython()
+        except process.SimulatorError as error:
+            raise DemoError(str(error)) from None
+        self.say("building the image of the board")
+        self._board = compiler.load(BOARD)
+        self.image = build.build_image(BOARD, self.folder / "image")
+        self.say(f"starting the broker ({self._broker.kind}) on port {self._broker.port}")
+        self._broker.start()
+        self._start_host()
+        for number in range(self.options.nodes):
+            self.greenhouses.append(self._greenhouse(number))
+        for greenhouse in self.greenhouses:
+            self._start_node(greenhouse)
+        if self.options.history_days > 0:
+            for greenhouse in self.greenhouses:
+                self._start_history(greenhouse)
+
+    def _start_host(self) -> None:
+        config = load_config(
+            overrides={
+                "site": "demo",
+                "data_dir": str(self.folder / "host"),
+                "mqtt": {
+                    "url": self._broker.url,
+                    "username": "host",
+                    "protocol": "5" if self._broker.mqtt_version == 5 else "3.1.1",
+                },
+                "http": {"port": self.port},
+            }
+        )
+        self.say("starting the host")
+        self.service = Service(config)
+        self.service.start()
+        self.link = self._open_door()
+        app = create_app(self.service, simulated=True, help_site=site_dir())
+        self._web = WebServer(app, "127.0.0.1", self.port)
+        self._web_thread = threading.Thread(target=self._web.run, name="web", daemon=True)
+        self._web_thread.start()
+        _wait(lambda: self._web.started or not self._web_thread.is_alive(), SETTLE_DEADLINE_S)
+        if not self._web.started:
+            raise DemoError(f"the page did not start on port {self.port}: choose another --port")
+
+    def _open_door(self) -> str:
+        """Return the link that logs in, as long as the demo lasts. The password is nobody's."""
+        access = self.service.access
+        if not access.users.has_admin:
+            access.users.add(DEMO_USER, Role.ADMIN, secrets.token_urlsafe(32))
+        return f"{self.url}/login#{access.open_link(DEMO_USER)}"
+
+    def _greenhouse(self, number: int) -> Greenhouse:
+        kind, plant, settings = PLANTS[number % len(PLANTS)]
+        turn = number // len(PLANTS)
+        node = f"serra-{kind}" if turn == 0 else f"serra-{kind}-{turn + 1}"
+        key = secrets.token_bytes(32)
+        wall = datetime.fromtimestamp(self._start_unix_ms / 1_000).astimezone()
+        offset = wall.utcoffset()
+        offset_min = int(offset.total_seconds() // 60) if offset else 0
+        plant = plant | {"start.hour": wall.hour + wall.minute / 60}
+        settings = _SETTINGS | settings | {"clock.utc_offset_min": offset_min}
+        return Greenhouse(node, key, settings, plant, self.options.seed + number)
+
+    def _start_node(self, greenhouse: Greenhouse) -> None:
+        self.say(f"starting {greenhouse.node} in MicroPython")
+        self.service.nodes.adopt(greenhouse.node, greenhouse.key)
+        self.service.commands.set_config(greenhouse.node, greenhouse.settings, "demo")
+        job = self._job(greenhouse, "live", mode="live", start_unix_ms=self._start_unix_ms)
+        greenhouse.live = process.LiveNode(job)
+        greenhouse.live.start()
+
+    def _start_history(self, greenhouse: Greenhouse) -> None:
+        greenhouse.history_ms = int(self.options.history_days * DAY_MS)
+        start_unix_ms = self._start_unix_ms - greenhouse.history_ms
+        job = self._job(
+            greenhouse, "history", start_unix_ms=start_unix_ms, duration_ms=greenhouse.history_ms,
+            trace_every_ms=3_600_000, settings=greenhouse.settings,
+        )
+        sender = HistorySender(greenhouse.node, start_unix_ms, "127.0.0.1", self._broker.port)
+
+        def produce(on_line: Callable[[dict[str, Any]], None]) -> None:
+            try:
+                process.run_lockstep(job, on_line)
+            except process.SimulatorError as error:
+                raise DemoError(str(error)) from None
+
+        def on_progress(at_ms: int) -> None:
+            greenhouse.history_done_ms = max(at_ms, greenhouse.history_done_ms)
+
+        greenhouse.history = HistoryThread(sender, produce, on_progress)
+        greenhouse.history.start()
+
+    def _job(self, greenhouse: Greenhouse, name: str, **more: Any) -> dict[str, Any]:
+        """Return the job of a greenhouse with a flash of its own, holding the image."""
+        job = process.make_job(
+            greenhouse.node, self._board, self.folder / "nodes" / greenhouse.node / name,
+            seed=greenhouse.seed, key=greenhouse.key.hex(), plant=greenhouse.plant,
+            nvs={"broker_port": self._broker.port}, **more,
+        )
+        process.install_image(job, self.folder / "image")
+        return job
+
+    def publish_progress(self) -> None:
+        """Hand the progress of the histories to the page."""
+        for greenhouse in self.greenhouses:
+            if greenhouse.history is None:
+                continue
+            progress = None
+            if greenhouse.history.is_alive():
+                progress = {
+                    "done_ms": greenhouse.history_done_ms, "total_ms": greenhouse.history_ms,
+                }
+            if progress != self.service.live.progress(greenhouse.node):
+                self.service.live.set_progress(greenhouse.node, progress)
+
+    def failures(self) -> list[str]:
+        """Return what went wrong in the background, one line each."""
+        lines = []
+        for greenhouse in self.greenhouses:
+            if greenhouse.live is not None and greenhouse.live.error:
+                lines.append(f"{greenhouse.node}: {greenhouse.live.error}")
+            if greenhouse.history is not None and greenhouse.history.error:
+                lines.append(f"{greenhouse.node}: history: {greenhouse.history.error}")
+        return lines
+
+    def stop(self) -> None:
+        """End what was started, in order. Safe to repeat."""
+        for greenhouse in self.greenhouses:
+            if greenhouse.history is not None:
+                greenhouse.history.stop()
+        for greenhouse in self.greenhouses:
+            if greenhouse.history is not None:
+                greenhouse.history.join(SETTLE_DEADLINE_S)
+            if greenhouse.live is not None:
+                greenhouse.live.stop()
+        if hasattr(self, "_web_thread"):
+            self._web.should_exit = True
+            self._web_thread.join(SETTLE_DEADLINE_S)
+            del self._web_thread
+        if hasattr(self, "service"):
+            self.service.stop()
+            del self.service
+        self._broker.stop()
+
+
+def _http_port(wanted: int | None) -> int:
+    """Return the port of the page: the wanted one, else 8080 where it is free, else any.
+
+    Raises ConfigError where the wanted one is taken.
+    """
+    if wanted is not None:
+        check_port("127.0.0.1", wanted)
+        return wanted
+    try:
+        check_port("127.0.0.1", _DEFAULT_HTTP_PORT)
+    except ConfigError:
+        return free_port()
+    return _DEFAULT_HTTP_PORT
+
+
+def _wait(is_true: Callable[[], object], deadline_s: float) -> bool:
+    """Return True as soon as `is_true()` is, False after the deadline."""
+    deadline = time.monotonic() + deadline_s
+    while not is_true():
+        if time.monotonic() > deadline:
+            return False
+        time.sleep(0.05)
+    return True

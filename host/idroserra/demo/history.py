@@ -1,0 +1,157 @@
+"""The past of a demo greenhouse: lockstep traffic, sent through the broker like a late backlog.
+
+A lockstep run of the same firmware in the same greenhouse prints what the node published. Its
+records are published again, as the node, so they take the way every record takes. The harness
+knows what wall time each boot began at, so a record lands where it belongs. The retained topics
+(status, info, config) are left alone: they are the living node's.
+"""
+
+from __future__ import annotations
+
+import queue
+import threading
+from collections.abc import Callable
+from typing import Any
+
+import paho.mqtt.client as mqtt
+from paho.mqtt.enums import CallbackAPIVersion
+
+from idro.protocol import messages_host
+from idroserra.core import protocol
+from idroserra.core.errors import HostError
+from idroserra.mqtt.paho_client import stop_client
+
+_FORMS: dict[str, tuple[Callable[[Any], bytes], Callable[[bytes], Any]]] = {
+    "telemetry": (messages_host.pack_telemetry, messages_host.unpack_telemetry),
+    "event": (messages_host.pack_event, messages_host.unpack_event),
+}
+_WINDOW = 10
+_MESSAGE_RECORDS = 16
+_ACK_DEADLINE_S = 60.0
+
+
+class HistoryError(HostError):
+    """The history could not be sent. The message says what did not answer."""
+
+
+class HistorySender:
+    """Publishes the records of a lockstep run as `node`. Blocks when the host falls behind."""
+
+    def __init__(self, node: str, start_unix_ms: int, host: str, port: int) -> None:
+        self.node = node
+        self.sent: dict[str, int] = {}  # boot_id: highest seq published
+        self._start_unix_ms = start_unix_ms
+        self._waiting: tuple[str, str, protocol.Batch] | None = None  # topic, leaf, records
+        self._window: queue.Queue[mqtt.MQTTMessageInfo] = queue.Queue(_WINDOW)
+        self._client = mqtt.Client(
+            CallbackAPIVersion.VERSION2, client_id=f"{node}-history", protocol=mqtt.MQTTv311
+        )
+        self._client.username_pw_set(node)
+        self._client.connect(host, port)
+        self._client.loop_start()
+
+    def take(self, line: dict[str, Any]) -> None:
+        """Send the records of an "up" line of the trace; pass over every other line."""
+        if line.get("t") != "up":
+            return
+        topic = line["topic"]
+        leaf = protocol.parse_topic(topic)[2]
+        if leaf not in _FORMS:
+            return
+        batch = self._dated(leaf, line)
+        waiting = self._waiting
+        if waiting is not None and waiting[0] == topic and _fits(waiting[2], batch):
+            waiting[2].records.extend(_newer(batch, waiting[2].records[-1].seq))
+            return
+        self._flush()
+        records = _newer(batch, self.sent.get(batch.boot_id, 0))
+        if records:
+            self._waiting = (topic, leaf, batch._replace(records=records))
+
+    def close(self) -> None:
+        """Wait until the broker has everything, then hang up. Raises HistoryError."""
+        self._flush()
+        while not self._window.empty():
+            self._await_oldest()
+        stop_client(self._client)
+
+    def _flush(self) -> None:
+        waiting, self._waiting = self._waiting, None
+        if waiting is None:
+            return
+        topic, leaf, batch = waiting
+        if self._window.full():
+            self._await_oldest()
+        self._window.put(self._client.publish(topic, _FORMS[leaf][0](batch), qos=1))
+        self.sent[batch.boot_id] = batch.records[-1].seq
+
+    def _await_oldest(self) -> None:
+        info = self._window.get()
+        info.wait_for_publish(_ACK_DEADLINE_S)
+        if not info.is_published():
+            raise HistoryError(f"{self.node}: the broker did not acknowledge the history in time")
+
+    def _dated(self, leaf: str, line: dict[str, Any]) -> protocol.Batch:
+        """Give a batch its boot's wall time: the node itself learns it only from a host."""
+        batch: protocol.Batch = _FORMS[leaf][1](line["payload"].encode())
+        boot_unix_ms = batch.boot_unix_ms
+        if batch.sent_at_ms is not None:
+            boot_unix_ms = self._start_unix_ms + line["at_ms"] - batch.sent_at_ms
+        if boot_unix_ms is None:
+            raise HistoryError(f"{self.node}: records of an earlier boot without a wall time")
+        dated: protocol.Batch = batch._replace(boot_unix_ms=boot_unix_ms, sent_at_ms=None)
+        return dated
+
+
+def _fits(waiting: protocol.Batch, batch: protocol.Batch) -> bool:
+    """True when both are of one boot and make one message."""
+    if waiting.boot_id != batch.boot_id:
+        return False
+    return len(waiting.records) + len(batch.records) <= _MESSAGE_RECORDS
+
+
+def _newer(batch: protocol.Batch, seq: int) -> list[Any]:
+    """Return the records past `seq`: the node sends some again after a lost link."""
+    return [record for record in batch.records if record.seq > seq]
+
+
+class HistoryThread(threading.Thread):
+    """Runs `produce(on_line)`, a lockstep run, and sends what it prints. `error`: what failed."""
+
+    def __init__(
+        self,
+        sender: HistorySender,
+        produce: Callable[[Callable[[dict[str, Any]], None]], None],
+        on_progress: Callable[[int], None],
+    ) -> None:
+        super().__init__(name=f"history-{sender.node}", daemon=True)
+        self.sender = sender
+        self.error: str | None = None
+        self._produce = produce
+        self._on_progress = on_progress
+        self._stopping = threading.Event()
+
+    def run(self) -> None:
+        """Thread body: until the run ends, stop() is called, or something fails."""
+        try:
+            self._produce(self._on_line)
+            self.sender.close()
+        except _Stopped:
+            self.sender.close()
+        except (HostError, protocol.ProtocolError, OSError) as error:
+            self.error = str(error)
+
+    def stop(self) -> None:
+        """Ask the run to end; join() waits for it."""
+        self._stopping.set()
+
+    def _on_line(self, line: dict[str, Any]) -> None:
+        if self._stopping.is_set():
+            raise _Stopped
+        self.sender.take(line)
+        if "at_ms" in line:
+            self._on_progress(line["at_ms"])
+
+
+class _Stopped(Exception):  # noqa: N818 - not an error: the way out of a run
+    pass

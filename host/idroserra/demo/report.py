@@ -1,0 +1,81 @@
+"""What a demo came to: what each node sent, what the host stored, what was lost.
+
+"Sent" is counted below the firmware, on the node's socket; "stored" is what the host has
+committed and moved to its store. Both are taken at one moment: the host then gets its time to
+finish with exactly those records, while the nodes go on.
+"""
+
+from __future__ import annotations
+
+import time
+from typing import Any
+
+from idroserra.demo.app import Demo, Greenhouse
+
+SETTLE_DEADLINE_S = 30.0
+
+
+def settle(demo: Demo) -> dict[str, Any]:
+    """Return the report: {"nodes": [...], "image_sha256", "ok"}. Waits for the host at most
+    SETTLE_DEADLINE_S."""
+    sent = {greenhouse.node: _sent(greenhouse) for greenhouse in demo.greenhouses}
+    deadline = time.monotonic() + SETTLE_DEADLINE_S
+    while not _is_settled(demo, sent) and time.monotonic() < deadline:
+        time.sleep(0.1)
+    counts = demo.service.counts()
+    nodes = [_node_report(demo, g, sent[g.node], counts) for g in demo.greenhouses]
+    failures = demo.failures()
+    return {
+        "nodes": nodes,
+        "image_sha256": demo.image.image_sha256,
+        "broker": demo.broker_kind,
+        "rejected": counts["rejected"],
+        "failures": failures,
+        "ok": not failures and all(n["sent"] > 0 and n["sent"] == n["stored"] for n in nodes)
+        and not any(n["lost"] for n in nodes),
+    }
+
+
+def _sent(greenhouse: Greenhouse) -> dict[str, dict[str, int]]:
+    """Return {"live" | "history": {boot_id: highest seq sent}}."""
+    live = greenhouse.live.sent() if greenhouse.live is not None else {}
+    history = greenhouse.history.sender.sent if greenhouse.history is not None else {}
+    return {"live": {boot: seq for boot, (seq, _) in live.items()}, "history": dict(history)}
+
+
+def _is_settled(demo: Demo, sent: dict[str, dict[str, dict[str, int]]]) -> bool:
+    if demo.service.spool.depth:
+        return False
+    return all(
+        demo.service.spool.stored_upto(node, boot_id) >= seq
+        for node, parts in sent.items()
+        for boots in parts.values()
+        for boot_id, seq in boots.items()
+    )
+
+
+def _node_report(
+    demo: Demo, greenhouse: Greenhouse, sent: dict[str, dict[str, int]], counts: dict[str, Any]
+) -> dict[str, Any]:
+    stored = {
+        part: sum(
+            min(seq, demo.service.spool.stored_upto(greenhouse.node, boot_id))
+            for boot_id, seq in boots.items()
+        )
+        for part, boots in sent.items()
+    }
+    known = demo.service.nodes.get(greenhouse.node)
+    info = known.info
+    return {
+        "node": greenhouse.node,
+        "online": known.online,
+        "sent": sum(sent["live"].values()) + sum(sent["history"].values()),
+        "stored": stored["live"] + stored["history"],
+        "lost": counts["nodes"][greenhouse.node]["lost"],
+        "duplicates": counts["nodes"][greenhouse.node]["duplicates"],
+        "live": {"sent": sum(sent["live"].values()), "stored": stored["live"]},
+        "history": {"sent": sum(sent["history"].values()), "stored": stored["history"],
+                    "done_ms": greenhouse.history_done_ms, "total_ms": greenhouse.history_ms},
+        "image_sha256": info.image_sha256 if info is not None else None,
+        "last": demo.service.live.channels(greenhouse.node),
+    }

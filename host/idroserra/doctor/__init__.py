@@ -1,0 +1,1 @@
+"""`idroserra doctor`: checks of an installation."""

@@ -1,0 +1,94 @@
+"""The journal as files: CSV, JSON, and a ZIP with the photos."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+import zipfile
+from collections.abc import Callable, Iterable, Iterator
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+from zoneinfo import ZoneInfo
+
+from idroserra.export.csv_export import iso_utc
+from idroserra.export.table_export import safe_cell
+from idroserra.journal.errors import UnknownNote
+from idroserra.journal.models import Note
+
+_COLUMNS = ("unix_ms", "node", "site", "kind", "text", "crop", "weight_g", "count", "by",
+            "created_unix_ms", "changed_unix_ms", "changed_by")
+
+
+def notes_csv(notes: Iterable[Note], zone: ZoneInfo | None) -> Iterator[str]:
+    """Yield the lines of a CSV: one row a note, photos by the names they have in the ZIP."""
+    local = [f"time_local [{zone.key}]"] if zone else []
+    yield _line(["time_utc", *local, *_COLUMNS, "photos", "id"])
+    for note in notes:
+        there = [_local(note.unix_ms, zone)] if zone else []
+        yield _line([iso_utc(note.unix_ms), *there,
+                     *(safe_cell(getattr(note, name)) for name in _COLUMNS),
+                     " ".join(f"{photo.id}.jpg" for photo in note.photos), note.id])
+
+
+def notes_json(notes: Iterable[Note]) -> Iterator[str]:
+    """Yield a JSON list of the notes, one a line."""
+    lead = "[\n"
+    for note in notes:
+        told: dict[str, Any] = {"id": note.id, "time_utc": iso_utc(note.unix_ms)}
+        told |= {name: getattr(note, name) for name in _COLUMNS}
+        told["photos"] = [f"{photo.id}.jpg" for photo in note.photos]
+        yield lead + json.dumps(told, ensure_ascii=False)
+        lead = ",\n"
+    yield "[]\n" if lead == "[\n" else "\n]\n"
+
+
+def journal_zip(
+    notes: list[Note], zone: ZoneInfo | None, path_of: Callable[[str], Path]
+) -> Iterator[bytes]:
+    """Yield a ZIP with journal.csv, journal.json and photos/, a photo at a time."""
+    out = _Pieces()
+    with zipfile.ZipFile(out, "w", zipfile.ZIP_STORED) as archive:
+        archive.writestr("journal.csv", "".join(notes_csv(notes, zone)), zipfile.ZIP_DEFLATED)
+        archive.writestr("journal.json", "".join(notes_json(notes)), zipfile.ZIP_DEFLATED)
+        yield out.taken()
+        for note in notes:
+            for photo in note.photos:
+                try:
+                    archive.write(path_of(photo.id), f"photos/{photo.id}.jpg")
+                except UnknownNote:
+                    continue  # deleted meanwhile
+                yield out.taken()
+    yield out.taken()
+
+
+class _Pieces(io.RawIOBase):
+    """A file that only grows, handed on piece by piece."""
+
+    def __init__(self) -> None:
+        self._kept = bytearray()
+
+    def writable(self) -> bool:
+        """It is."""
+        return True
+
+    def write(self, piece: Any) -> int:
+        """Keep what comes."""
+        self._kept += piece
+        return len(piece)
+
+    def taken(self) -> bytes:
+        """Return what came since the last time."""
+        kept, self._kept = bytes(self._kept), bytearray()
+        return kept
+
+
+def _local(unix_ms: int, zone: ZoneInfo | None) -> str:
+    return datetime.fromtimestamp(unix_ms / 1_000, zone).isoformat(timespec="seconds")
+
+
+def _line(cells: list[object]) -> str:
+    text = io.StringIO()
+    csv.writer(text).writerow(cells)
+    return text.getvalue()

@@ -1,0 +1,101 @@
+"""Walks through a node's history in order of time, an hour in memory at once."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import NamedTuple
+
+from idroserra.core import protocol
+from idroserra.history.models import EventPoint, Store
+
+HOUR_MS = 3_600_000
+DAY_MS = 24 * HOUR_MS
+# A fault that began before the span is known where it began at most this long before.
+LOOK_BACK_MS = 31 * DAY_MS
+FAULT_KINDS = ("fault_began", "fault_ended", "boot")
+
+
+class Instant(NamedTuple):
+    """What a node measured at one instant: a channel is in values or in faults, never in both."""
+
+    unix_ms: int
+    values: dict[str, float]
+    faults: dict[str, str]
+
+
+def instants(
+    store: Store, node: str, channels: list[str], from_unix_ms: int, to_unix_ms: int
+) -> Iterator[Instant]:
+    """Yield the instants of [from, to), oldest first: every record, and every change of a fault.
+
+    The store has values; faults stand in the events `fault_began` and `fault_ended`. A value of a
+    channel counts for more than an event that says it had none. Raises StoreUnavailable,
+    StoreRejected."""
+    open_faults: dict[str, str] = {}
+    for start, end in _windows(from_unix_ms - LOOK_BACK_MS, from_unix_ms, DAY_MS):
+        for event in store.events(node, start, end, FAULT_KINDS):
+            _turn(open_faults, event)
+    for start, end in _windows(from_unix_ms, to_unix_ms, HOUR_MS):
+        values = _values(store, node, channels, start, end)
+        changes: dict[int, list[EventPoint]] = {}
+        for event in store.events(node, start, end, FAULT_KINDS):
+            changes.setdefault(event.unix_us // 1_000, []).append(event)
+        for unix_ms in sorted(values.keys() | changes.keys()):
+            for event in changes.get(unix_ms, ()):
+                _turn(open_faults, event)
+            here = values.get(unix_ms, {})
+            for channel in here:
+                open_faults.pop(channel, None)
+            if here or open_faults:
+                yield Instant(unix_ms, here, dict(sorted(open_faults.items())))
+
+
+def events(
+    store: Store, node: str, from_unix_ms: int, to_unix_ms: int
+) -> Iterator[EventPoint]:
+    """Yield the events of [from, to), oldest first. Raises StoreUnavailable, StoreRejected."""
+    for start, end in _windows(from_unix_ms, to_unix_ms, DAY_MS):
+        yield from store.events(node, start, end)
+
+
+def _windows(from_unix_ms: int, to_unix_ms: int, width_ms: int) -> Iterator[tuple[int, int]]:
+    start = max(0, from_unix_ms)
+    while start < to_unix_ms:
+        end = min(start + width_ms, to_unix_ms)
+        yield start, end
+        start = end
+
+
+def _values(
+    store: Store, node: str, channels: list[str], from_unix_ms: int, to_unix_ms: int
+) -> dict[int, dict[str, float]]:
+    """Return {unix_ms: {channel: value}}."""
+    found: dict[int, dict[str, float]] = {}
+    drawn = store.points(node, channels, from_unix_ms, to_unix_ms) if channels else {}
+    for channel in channels:
+        for unix_ms, value in drawn.get(channel, ()):
+            found.setdefault(unix_ms, {})[channel] = value
+    return found
+
+
+def _turn(open_faults: dict[str, str], event: EventPoint) -> None:
+    """Follow one event in what has a fault."""
+    if event.kind == "boot":
+        open_faults.clear()  # a boot tells its faults anew
+        return
+    channel = event.detail.get("channel")
+    if not isinstance(channel, str) or not is_channel(channel):
+        return
+    if event.kind == "fault_began":
+        open_faults[channel] = str(event.detail.get("fault", ""))
+    else:
+        open_faults.pop(channel, None)
+
+
+def is_channel(text: str) -> bool:
+    """True when `text` is a channel of the contract."""
+    try:
+        protocol.split_channel(text)
+    except protocol.ProtocolError:
+        return False
+    return True

@@ -1,0 +1,64 @@
+"""Any table of the page as CSV: named columns, times twice, nothing a spreadsheet would compute.
+
+A column `..unix_ms` is followed by the same in ISO 8601, UTC, and with a time zone in local time.
+"""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from datetime import datetime
+from typing import Any
+from zoneinfo import ZoneInfo
+
+from idroserra.export.csv_export import iso_utc
+
+_TIME = "unix_ms"
+
+
+def table_csv(
+    columns: Sequence[str], rows: Iterable[Mapping[str, Any]], zone: ZoneInfo | None
+) -> Iterator[str]:
+    """Yield the CSV, the header first. What a row does not have is an empty cell."""
+    yield _line([cell for name in columns for cell in _head(name, zone)])
+    for row in rows:
+        yield _line([cell for name in columns for cell in _cells(name, row.get(name), zone)])
+
+
+def safe_cell(value: object) -> object:
+    """Return a cell; text that a spreadsheet would compute gets an apostrophe before it."""
+    if value is None:
+        return ""
+    if isinstance(value, bool):
+        return str(value).lower()
+    if isinstance(value, (dict, list, tuple)):
+        return json.dumps(value, ensure_ascii=False)
+    if isinstance(value, str) and value[:1] in ("=", "+", "-", "@", "\t", "\r"):
+        return f"'{value}"
+    return value
+
+
+def _head(name: str, zone: ZoneInfo | None) -> list[object]:
+    if not name.endswith(_TIME):
+        return [name]
+    stem = name.removesuffix(_TIME)
+    local = [f"{stem}time_local [{zone.key}]"] if zone else []
+    return [name, f"{stem}time_utc", *local]
+
+
+def _cells(name: str, value: object, zone: ZoneInfo | None) -> list[object]:
+    if not name.endswith(_TIME):
+        return [safe_cell(value)]
+    if not isinstance(value, int):
+        return ["", "", *([""] if zone else [])]
+    local = [datetime.fromtimestamp(value / 1_000, zone).isoformat(timespec="seconds")] if (
+        zone) else []
+    return [value, iso_utc(value), *local]
+
+
+def _line(cells: list[object]) -> str:
+    text = io.StringIO()
+    csv.writer(text).writerow(cells)
+    return text.getvalue()

@@ -1,0 +1,1 @@
+"""Measurement history in InfluxDB."""

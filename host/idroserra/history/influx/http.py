@@ -1,0 +1,177 @@
+"""The way into a database over HTTP: one kept connection. influxdb-client sets up a 2.x.
+
+What came back becomes StoreRejected where the content is to blame (400, 413, 422), and
+StoreUnavailable for all else: 5xx, 401 to 404, 429 and every failure of the line may end without
+the content changing.
+"""
+
+from __future__ import annotations
+
+import gzip
+import http.client
+import json
+import threading
+from base64 import b64encode
+from collections.abc import Callable, Mapping
+from importlib import import_module
+from typing import Any
+from urllib.parse import urlencode, urlsplit
+
+from idroserra.core.config import StoreConfig
+from idroserra.core.errors import ConfigError, StoreError, StoreRejected, StoreUnavailable
+
+Send = Callable[[bytes], None]
+Answer = tuple[int, http.client.HTTPMessage, bytes]  # status, headers, body
+
+_REJECTING = (400, 413, 422)
+_GZIP_LEVEL = 1
+_GZIP_FROM_BYTES = 1_024
+_LINES = "text/plain; charset=utf-8"
+
+
+class Http:
+    """One kept connection, opened when needed. Any thread may call; calls are serialised."""
+
+    def __init__(self, config: StoreConfig) -> None:
+        parts = urlsplit(config.url)
+        self._url = config.url
+        self._base = parts.path.rstrip("/")
+        kind = http.client.HTTPSConnection if parts.scheme == "https" else (
+            http.client.HTTPConnection
+        )
+        timeout_s = config.timeout_ms / 1_000
+        self._connection = kind(parts.hostname or "", parts.port, timeout=timeout_s)
+        self._authorization = _authorization(config)
+        self._lock = threading.Lock()
+
+    def request(
+        self, method: str, path: str, body: bytes | None, headers: Mapping[str, str]
+    ) -> bytes:
+        """Return the body of the answer. Raises StoreUnavailable, StoreRejected."""
+        status, _, answer = self._answer(method, path, body, headers)
+        if status // 100 != 2:
+            raise refusal(self._url, status, answer)
+        return answer
+
+    def version(self) -> str:
+        """Return the version the server tells at /ping, such as 1.6.7. Raises StoreUnavailable."""
+        _, headers, answer = self.look("/ping")
+        told = headers.get("X-Influxdb-Version")
+        if told is None:
+            try:
+                told = str(json.loads(answer)["version"])
+            except (ValueError, KeyError, TypeError):
+                raise StoreUnavailable(
+                    f"{self._url}: /ping does not tell a version of InfluxDB") from None
+        return told.lstrip("v")
+
+    def look(self, path: str) -> Answer:
+        """Return status, headers and body of what is there. Raises StoreUnavailable."""
+        return self._answer("GET", path, None, {})
+
+    def close(self) -> None:
+        """Close the connection."""
+        with self._lock:
+            self._connection.close()
+
+    def _answer(
+        self, method: str, path: str, body: bytes | None, headers: Mapping[str, str]
+    ) -> Answer:
+        with self._lock:
+            was_open = self._connection.sock is not None
+            try:
+                return self._ask(method, path, body, headers)
+            except (OSError, http.client.HTTPException) as error:
+                self._connection.close()
+                if not was_open:
+                    raise StoreUnavailable(f"{self._url}: {error}") from error
+            try:  # A kept connection may have been closed at the other end: once more, afresh.
+                return self._ask(method, path, body, headers)
+            except (OSError, http.client.HTTPException) as error:
+                self._connection.close()
+                raise StoreUnavailable(f"{self._url}: {error}") from error
+
+    def _ask(
+        self, method: str, path: str, body: bytes | None, headers: Mapping[str, str]
+    ) -> Answer:
+        self._connection.request(
+            method, self._base + path, body, {**self._authorization, **headers}
+        )
+        response = self._connection.getresponse()
+        return response.status, response.headers, response.read()
+
+
+def sender(config: StoreConfig, connection: Http) -> Send:
+    """Return what writes lines to /write of a 1.x, or to /api/v2/write."""
+    headers = {"Content-Type": _LINES}
+    if config.write_api == "v1":
+        path = "/write?" + urlencode({"db": config.database, "precision": "n"})
+    else:
+        told = {"org": config.org, "bucket": config.database, "precision": "ns"}
+        path = "/api/v2/write?" + urlencode(told)
+        token = _token(config)
+        if token:
+            headers["Authorization"] = f"Token {token}"
+    packed = _packer(config)
+
+    def send(lines: bytes) -> None:
+        body, encoding = packed(lines)
+        encoded = {**headers, "Content-Encoding": encoding} if encoding else headers
+        connection.request("POST", path, body, encoded)
+
+    return send
+
+
+def client_v2(config: StoreConfig) -> Any:
+    """Return the client of influxdb-client. Raises ConfigError where that is not installed."""
+    try:
+        client_package: Any = import_module("influxdb_client")
+    except ImportError:
+        raise ConfigError(
+            "store", "write_api", 'v2 needs influxdb-client: pip install "idroserra[influx]"'
+        ) from None
+    return client_package.InfluxDBClient(
+        config.url, _token(config), org=config.org, timeout=config.timeout_ms
+    )
+
+
+def refusal(url: str, status: int, answer: bytes) -> StoreError:
+    """Return the error an answer that is no success stands for."""
+    try:
+        said: Any = json.loads(answer)
+        text = str(said.get("error") or said.get("message") or said)
+    except (ValueError, AttributeError):
+        text = answer.decode("utf-8", "replace")
+    why = f"{url}: HTTP {status}: {' '.join(text.split())[:300]}"
+    return StoreRejected(why) if status in _REJECTING else StoreUnavailable(why)
+
+
+def _packer(config: StoreConfig) -> Callable[[bytes], tuple[bytes, str]]:
+    """Return what gives the body of lines and its encoding: on this machine nothing is gained."""
+    is_here = urlsplit(config.url).hostname in ("127.0.0.1", "::1", "localhost")
+
+    def packed(lines: bytes) -> tuple[bytes, str]:
+        if is_here or len(lines) < _GZIP_FROM_BYTES:
+            return lines, ""
+        return gzip.compress(lines, _GZIP_LEVEL), "gzip"
+
+    return packed
+
+
+def _token(config: StoreConfig) -> str:
+    """Return the token; a 1.8 takes user and password in its place."""
+    if config.token is not None:
+        return config.token.get_secret_value()
+    if config.user is not None and config.password is not None:
+        return f"{config.user}:{config.password.get_secret_value()}"
+    return ""
+
+
+def _authorization(config: StoreConfig) -> dict[str, str]:
+    if config.token is not None:
+        return {"Authorization": f"Token {config.token.get_secret_value()}"}
+    if config.user is None:
+        return {}
+    password = "" if config.password is None else config.password.get_secret_value()
+    basic = b64encode(f"{config.user}:{password}".encode()).decode()
+    return {"Authorization": f"Basic {basic}"}

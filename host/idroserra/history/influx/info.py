@@ -1,0 +1,41 @@
+"""What is in a database that speaks InfluxQL, counted by it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from idroserra.core.config import StoreConfig
+from idroserra.history.line_protocol import query_text
+from idroserra.history.models import ResolutionInfo, StoreInfo
+
+Query = Callable[[str, str], list[list[Any]]]
+
+
+def info(query: Query, config: StoreConfig) -> StoreInfo:
+    """Return what is in the store. A count reads everything there is: it may take a while."""
+    spans = spans_of(query)
+    points = sum(sum(row[1:]) for row in query("SELECT count(*) FROM sample", "ms"))
+    events = sum(row[1] for row in query("SELECT count(seq) FROM event", "ms"))
+    oldest = min((span[0] for span in spans.values()), default=None)
+    return StoreInfo(
+        kind="influx", where=f"{config.url}, database {config.database}", points=points,
+        events=events, size_bytes=None, oldest_unix_ms=oldest,
+        newest_unix_ms=max((span[1] for span in spans.values()), default=None),
+        nodes=len(spans), resolutions=(ResolutionInfo("raw", points, oldest, None),),
+        events_days=None,
+    )
+
+
+def spans_of(query: Query) -> dict[str, tuple[int, int]]:
+    """Return {node: (oldest, newest)} in unix_ms of its points and events."""
+    found: dict[str, tuple[int, int]] = {}
+    for measurement in ("sample", "event"):
+        for _, node in query(f"SHOW TAG VALUES FROM {measurement} WITH KEY = node", "ms"):
+            ends = [
+                query(f"SELECT * FROM {measurement} WHERE node={query_text(node)}"
+                      f" ORDER BY time {order} LIMIT 1", "ms")[0][0]
+                for order in ("ASC", "DESC")]
+            known = found.get(node, (ends[0], ends[1]))
+            found[node] = (min(known[0], ends[0]), max(known[1], ends[1]))
+    return found

@@ -1,0 +1,29 @@
+"""InfluxDB 3 Core: a database with its retention, which is all there is to set up.
+
+It has neither continuous queries nor tasks, so charts are drawn of raw points.
+"""
+
+from __future__ import annotations
+
+import json
+from urllib.parse import urlencode
+
+from idroserra.core.config import StoreConfig
+from idroserra.history.influx.http import Http
+
+_PATH = "/api/v3/configure/database"
+
+
+def set_up(http: Http, config: StoreConfig) -> list[str]:
+    """Make the database; say what was done. Raises StoreUnavailable, StoreRejected."""
+    days = config.keep.raw_days
+    listed = http.request("GET", f"{_PATH}?{urlencode({'format': 'json'})}", None, {})
+    names = {str(row.get("iox::database")) for row in json.loads(listed)}
+    if config.database in names:
+        return [f"database {config.database}: there already, its retention is what it was made"
+                " with"]
+    asked = {"db": config.database, **({"retention_period": f"{days}d"} if days else {})}
+    http.request("POST", _PATH, json.dumps(asked).encode(), {"Content-Type": "application/json"})
+    kept = f"{days} days" if days else "for ever"
+    return [f"database {config.database}: {kept}; this version has no roll-ups: charts are drawn"
+            " of raw points"]

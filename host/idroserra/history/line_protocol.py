@@ -1,0 +1,135 @@
+"""Line protocol: points to lines, with every escape. A field never changes its type.
+
+sample,site=<site>,node=<node>,source=<source> <quantity>=<value>,... <unix ns>
+event,site=<site>,node=<node>,kind=<kind> boot_id="..",seq=1i,detail="{json}",... <unix ns>
+
+Quantities without decimals are integers (`12i`), all others floats with their exact decimals.
+The detail of an event is whole in `detail`; its volume_ul and on_ms are fields of their own too,
+for charts of doses.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterable
+from functools import lru_cache
+from math import isfinite
+from operator import itemgetter
+
+from idroserra.core import protocol
+from idroserra.core.errors import StoreRejected
+from idroserra.history.models import EventPoint, Instant, SamplePoint
+
+_NUMBERS_OF_DETAIL = ("volume_ul", "on_ms")
+
+
+def sample_lines(site: str, samples: Iterable[SamplePoint]) -> list[str]:
+    """Return one line for each node, source and instant. Raises StoreRejected: a bad channel.
+
+    Of two values of a channel at one instant the later one stands, as in SQLite."""
+    texts = instant_lines(site, instants_of(samples))
+    return [line for text in texts for line in text.split("\n")]
+
+
+def instants_of(samples: Iterable[SamplePoint]) -> list[Instant]:
+    """Return points by node and instant, each with the decimals of its quantity.
+
+    Raises StoreRejected: a bad channel, or no number."""
+    found: dict[tuple[str, int], dict[str, float]] = {}
+    for node, channel, unix_ms, value in samples:
+        try:
+            scale = _scale(channel)
+            # Exact: a scaled integer divided by 10, 100 or 1,000 reads as the same decimals.
+            rounded = round(value * scale) / scale
+        except (protocol.ProtocolError, OverflowError, ValueError) as error:
+            raise StoreRejected(f"{channel}: {error}") from None
+        found.setdefault((node, unix_ms), {})[channel] = rounded
+    return [Instant(node, unix_ms, values) for (node, unix_ms), values in found.items()]
+
+
+@lru_cache(maxsize=4_096)
+def _scale(channel: str) -> int:
+    return int(10 ** protocol.split_channel(channel)[1].decimals)
+
+
+def instant_lines(site: str, instants: Iterable[Instant]) -> list[str]:
+    """Return for each instant its lines, one a source. Raises StoreRejected: a bad channel."""
+    texts = []
+    for node, unix_ms, values in instants:
+        numbers = values.values()
+        try:
+            template, pick = _layout(site, node, tuple(values))
+            if not isfinite(sum(numbers)):
+                raise ValueError("no number")
+            texts.append(template % pick((*numbers, unix_ms)))
+        except (protocol.ProtocolError, OverflowError, ValueError) as error:
+            raise StoreRejected(f"{node}: {', '.join(values)}: {error}") from None
+    return texts
+
+
+@lru_cache(maxsize=16_384)
+def _layout(
+    site: str, node: str, channels: tuple[str, ...]
+) -> tuple[str, Callable[[tuple[float, ...]], tuple[float, ...]]]:
+    """Return the template of an instant's lines, and what picks its numbers from the values and
+    the unix_ms after them. Raises ProtocolError."""
+    fields: dict[str, list[str]] = {}
+    places: dict[str, list[int]] = {}
+    for place, channel in enumerate(channels):
+        source, quantity = protocol.split_channel(channel)
+        kind = "i" if quantity.decimals == 0 else ""
+        fields.setdefault(source, []).append(f"{quantity.key}=%.{quantity.decimals}f{kind}")
+        places.setdefault(source, []).append(place)
+    lines = []
+    picked: list[int] = []
+    for source, texts in fields.items():
+        head = f"sample{_tags(site=site, node=node, source=source)}".replace("%", "%%")
+        lines.append(f"{head} {','.join(texts)} %d000000")
+        picked += [*places[source], len(channels)]
+    return "\n".join(lines), itemgetter(*picked)
+
+
+def event_line(site: str, event: EventPoint) -> str:
+    """Return the line of one event."""
+    fields = [
+        f"boot_id={quoted(event.boot_id)}",
+        f"seq={event.seq}i",
+        f"detail={quoted(json.dumps(dict(event.detail)))}",
+    ]
+    for name in _NUMBERS_OF_DETAIL:
+        value = event.detail.get(name)
+        if isinstance(value, int) and not isinstance(value, bool):
+            fields.append(f"{name}={value}i")
+    tags = _tags(site=site, node=event.node, kind=event.kind)
+    return f"event{tags} {','.join(fields)} {event.unix_us}000"
+
+
+def quoted(text: str) -> str:
+    """Return text as a string field; a control character becomes a space."""
+    escaped = _printable(text).replace("\\", "\\\\").replace('"', '\\"')
+    return f'"{escaped}"'
+
+
+def tag_value(text: str) -> str:
+    """Return text as a tag value.
+
+    A backslash cannot be told from an escape there, nor a control character from the end of the
+    line: they become / and a space.
+    """
+    plain = _printable(text).replace("\\", "/")
+    return plain.replace(",", "\\,").replace("=", "\\=").replace(" ", "\\ ")
+
+
+def query_text(text: str) -> str:
+    """Return text as a string literal of InfluxQL."""
+    escaped = text.replace("\\", "\\\\").replace("'", "\\'").replace("\n", "\\n")
+    return f"'{escaped}'"
+
+
+def _printable(text: str) -> str:
+    return "".join(" " if ord(char) < 32 or ord(char) == 127 else char for char in text)
+
+
+def _tags(**tags: str) -> str:
+    """Return the tags; an empty one may not be written and is left out."""
+    return "".join(f",{key}={tag_value(value)}" for key, value in tags.items() if value)

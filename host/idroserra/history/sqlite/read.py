@@ -1,0 +1,191 @@
+"""Reading of the embedded store: points, and columns of a chart from the coarsest resolution.
+
+Every function reads on a connection that is within one transaction, so an hour that is packed
+meanwhile is seen once: as rows or packed.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+from bisect import bisect_left
+from collections.abc import Iterable, Iterator
+from typing import NamedTuple
+
+from idroserra.history.sqlite.codec import (
+    HOUR_MS,
+    MINUTE_MS,
+    Points,
+    Roll,
+    better,
+    unpack_minutes,
+    unpack_points,
+)
+from idroserra.history.sqlite.schema import PLACE_BITS
+from idroserra.history.sqlite.write import DAY_MS, QUARTER_MS
+
+Total = tuple[int, int, int, int, int]  # (unix_ms, low, high, total, count)
+
+
+class Resolution(NamedTuple):
+    """What charts are drawn of."""
+
+    name: str
+    bucket_ms: int
+
+
+RAW = Resolution("raw", 1)
+RESOLUTIONS = (
+    RAW, Resolution("1m", MINUTE_MS), Resolution("15m", QUARTER_MS), Resolution("1d", DAY_MS))
+
+
+def choose(width_ms: int, from_unix_ms: int, whole_from: dict[str, int]) -> Resolution:
+    """Return the coarsest resolution that gives columns of `width_ms`.
+
+    Where its past is forgotten by then, the next coarser one that still has it."""
+    fit = [each for each in RESOLUTIONS if each.bucket_ms <= width_ms]
+    rest = [fit[-1], *RESOLUTIONS[len(fit):]]
+    for resolution in rest:
+        if whole_from.get(resolution.name, 0) <= from_unix_ms:
+            return resolution
+    return min(rest, key=lambda each: whole_from.get(each.name, 0))
+
+
+def whole_from(database: sqlite3.Connection) -> dict[str, int]:
+    """Return from when on (unix_ms) resolutions are whole of which something was forgotten."""
+    return dict(database.execute("SELECT resolution, from_unix_ms FROM kept"))
+
+
+def points(database: sqlite3.Connection, series: int, start_ms: int, end_ms: int) -> Points:
+    """Return the points of [start, end) in order of time."""
+    found: dict[int, int] = dict(database.execute(
+        "SELECT unix_ms, scaled FROM samples WHERE series = ? AND unix_ms >= ? AND unix_ms < ?",
+        (series, start_ms, end_ms)))
+    for part in _packed_points(database, series, start_ms, end_ms):
+        found.update(zip(*part, strict=True))
+    times = sorted(found)
+    return Points(times, [found[unix_ms] for unix_ms in times])
+
+
+def columns(
+    database: sqlite3.Connection, resolution: Resolution, series: int, width_ms: int,
+    start_ms: int, end_ms: int,
+) -> list[Total]:
+    """Return the columns of [start, end), empty ones left out; both ends are those of columns."""
+    if resolution.bucket_ms >= QUARTER_MS:
+        return database.execute(
+            f"SELECT unix_ms / {width_ms} * {width_ms}, min(low), max(high), sum(total),"
+            f" sum(count) FROM rollup_{resolution.name}"
+            " WHERE series = ? AND unix_ms >= ? AND unix_ms < ? GROUP BY 1 ORDER BY 1",
+            (series, start_ms, end_ms)).fetchall()
+    sums: dict[int, Total] = {}
+    if resolution is RAW:
+        _add(sums, _row_columns(database, series, width_ms, start_ms, end_ms))
+        for part in _packed_points(database, series, start_ms, end_ms):
+            _add(sums, _columns_of(part, width_ms))
+    else:
+        minutes = _minutes(database, series, start_ms, end_ms)
+        _add(sums, ((r.unix_ms // width_ms * width_ms, r.low, r.high, r.total, r.points)
+                    for r in minutes))
+    return sorted(sums.values())
+
+
+def newest(database: sqlite3.Connection, series: int) -> tuple[int, int] | None:
+    """Return (unix_ms, scaled) of the newest point, None where there is none.
+
+    Where its point is forgotten, the last value of the newest roll-up, when that begins."""
+    row = database.execute(
+        "SELECT unix_ms, scaled FROM samples WHERE series = ? ORDER BY unix_ms DESC LIMIT 1",
+        (series,)).fetchone()
+    rolled = database.execute(
+        "SELECT unix_ms, last FROM rollup_15m WHERE series = ? ORDER BY unix_ms DESC LIMIT 1",
+        (series,)).fetchone()
+    if rolled is None or row is not None and row[0] >= rolled[0]:
+        return row and (int(row[0]), int(row[1]))
+    start_ms = rolled[0] // HOUR_MS * HOUR_MS
+    for part in _packed_points(database, series, start_ms, start_ms + HOUR_MS):
+        return part.unix_ms[-1], part.scaled[-1]
+    return int(rolled[0]), int(rolled[1])
+
+
+def oldest(database: sqlite3.Connection, series: int) -> int:
+    """Return when the oldest point was, unix_ms; where it is forgotten, when its roll-up begins.
+
+    Of a series that has points, or had."""
+    start_ms = int(database.execute(
+        "SELECT unix_ms FROM rollup_15m WHERE series = ? ORDER BY unix_ms LIMIT 1",
+        (series,)).fetchone()[0])
+    inside = points(database, series, start_ms, start_ms + QUARTER_MS).unix_ms
+    return inside[0] if inside else start_ms
+
+
+def _row_columns(
+    database: sqlite3.Connection, series: int, width_ms: int, start_ms: int, end_ms: int
+) -> Iterable[Total]:
+    return database.execute(
+        f"SELECT unix_ms / {width_ms} * {width_ms}, min(scaled), max(scaled), sum(scaled),"
+        " count(*) FROM samples WHERE series = ? AND unix_ms >= ? AND unix_ms < ? GROUP BY 1",
+        (series, start_ms, end_ms))
+
+
+def _minutes(
+    database: sqlite3.Connection, series: int, start_ms: int, end_ms: int
+) -> Iterable[Roll]:
+    found: list[Roll] = []
+    for hour_ms, body in _bodies(database, "packed_1m", series, start_ms, end_ms):
+        rolls = unpack_minutes(body, hour_ms)
+        if hour_ms < start_ms or hour_ms + HOUR_MS > end_ms:
+            rolls = [roll for roll in rolls if start_ms <= roll.unix_ms < end_ms]
+        found += rolls
+    rows = [
+        Roll(unix_ms, count, low, high, total, 0) for unix_ms, low, high, total, count
+        in _row_columns(database, series, MINUTE_MS, start_ms, end_ms)]
+    return better(found, rows) if rows else found
+
+
+def _packed_points(
+    database: sqlite3.Connection, series: int, start_ms: int, end_ms: int
+) -> Iterator[Points]:
+    """Yield the packed points of [start, end), an hour at a time, none empty."""
+    for hour_ms, body in _bodies(database, "packed", series, start_ms, end_ms):
+        part = unpack_points(body, hour_ms)
+        if hour_ms < start_ms or hour_ms + HOUR_MS > end_ms:
+            first = bisect_left(part.unix_ms, start_ms)
+            last = bisect_left(part.unix_ms, end_ms)
+            part = Points(part.unix_ms[first:last], part.scaled[first:last])
+        if part.unix_ms:
+            yield part
+
+
+def _bodies(
+    database: sqlite3.Connection, table: str, series: int, start_ms: int, end_ms: int
+) -> list[tuple[int, bytes]]:
+    """Return (hour, body) of the packed hours that touch [start, end), oldest first.
+
+    Roll-ups of 15 minutes are kept at least as long, and know which hours have anything."""
+    return database.execute(
+        f"SELECT hour * {HOUR_MS}, body FROM (SELECT DISTINCT unix_ms / {HOUR_MS} AS hour"
+        " FROM rollup_15m WHERE series = :series AND unix_ms >= :start AND unix_ms < :end)"
+        f" JOIN {table} ON place = hour << {PLACE_BITS} | :series ORDER BY hour",
+        {"series": series, "start": start_ms // HOUR_MS * HOUR_MS, "end": end_ms}).fetchall()
+
+
+def _columns_of(part: Points, width_ms: int) -> Iterator[Total]:
+    """Yield the columns of points that are in order of time."""
+    times, values = part
+    first = 0
+    while first < len(times):
+        start_ms = times[first] // width_ms * width_ms
+        last = bisect_left(times, start_ms + width_ms, first)
+        inside = values[first:last]
+        yield start_ms, min(inside), max(inside), sum(inside), last - first
+        first = last
+
+
+def _add(sums: dict[int, Total], more: Iterable[Total]) -> None:
+    """Put columns to those already there."""
+    for column in more:
+        known = sums.get(column[0])
+        if known is not None:
+            column = (column[0], min(known[1], column[1]), max(known[2], column[2]),
+                      known[3] + column[3], known[4] + column[4])
+        sums[column[0]] = column

@@ -1,0 +1,247 @@
+"""The store in one SQLite file: rows for the hours that are open, packed hours before, roll-ups.
+
+What lies where: docs/store.md. Written by sqlite_write, read by sqlite_read, kept small by
+sqlite_upkeep.
+"""
+
+from __future__ import annotations
+
+import json
+import sqlite3
+import threading
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TypeVar
+
+from idroserra.core import protocol
+from idroserra.core.config import KeepConfig
+from idroserra.core.errors import StoreRejected, StoreUnavailable
+from idroserra.core.sqlite import connect_reader
+from idroserra.history.models import (
+    Column,
+    EventPoint,
+    Instant,
+    SamplePoint,
+    StoreInfo,
+    Tell,
+    column_width_ms,
+)
+from idroserra.history.sqlite import maintenance, read
+from idroserra.history.sqlite.codec import MAX_NUMBER, Damaged
+from idroserra.history.sqlite.info import info, spans_of
+from idroserra.history.sqlite.schema import open_database
+from idroserra.history.sqlite.write import insert_events, insert_samples
+
+# Far beyond what any channel measures, and small enough for sums of a day of milliseconds.
+MOST_SCALED = 2**36
+
+_Found = TypeVar("_Found")
+
+
+class SqliteStore:
+    """The embedded store. One connection writes, one reads; any thread may call."""
+
+    def __init__(self, path: Path, keep: KeepConfig | None = None) -> None:
+        """Open or create the file, an older one brought up to date. Raises StoreUnavailable."""
+        self._path = path
+        self._keep = keep or KeepConfig()
+        self._write_lock = threading.Lock()
+        self._read_lock = threading.Lock()
+        self._numbers: dict[tuple[str, str], int] = {}
+        try:
+            self._writer = open_database(path)
+            self._reader = connect_reader(path)
+        except (OSError, sqlite3.Error) as error:
+            raise StoreUnavailable(f"{path}: {error}") from error
+
+    def write(self, samples: Sequence[SamplePoint], events: Sequence[EventPoint]) -> None:
+        """Make the points durable. Raises StoreUnavailable; StoreRejected for a bad point."""
+        scaled = [_scaled(sample) for sample in samples]
+
+        def run() -> None:
+            with maintenance.transaction(self._writer):
+                insert_samples(self._writer, [
+                    (self._number(sample.node, sample.channel), sample.unix_ms, value)
+                    for sample, value in zip(samples, scaled, strict=True)])
+                insert_events(self._writer, events)
+
+        self._change(run)
+
+    def take(self, instants: Sequence[Instant], events: Sequence[EventPoint]) -> None:
+        """Make what nodes measured durable. Raises StoreUnavailable, StoreRejected."""
+        self.write([SamplePoint(node, channel, unix_ms, value)
+                    for node, unix_ms, values in instants for channel, value in values.items()],
+                   events)
+
+    def series(
+        self,
+        node: str,
+        channels: Sequence[str],
+        from_unix_ms: int,
+        to_unix_ms: int,
+        columns: int,
+    ) -> dict[str, list[Column]]:
+        """Return at most `columns` columns a channel of [from, to), empty ones left out.
+
+        A column as wide as a roll-up is made of it."""
+        width_ms = column_width_ms(from_unix_ms, to_unix_ms, columns)
+        found: dict[str, list[Column]] = {channel: [] for channel in channels}
+        if width_ms == 0:
+            return found
+        with self._reading() as reader:
+            source = read.choose(width_ms, from_unix_ms, read.whole_from(reader))
+            width_ms = -(-width_ms // source.bucket_ms) * source.bucket_ms
+            start_ms = from_unix_ms // source.bucket_ms * source.bucket_ms
+            for channel, series in _numbers_of(reader, node).items():
+                if channel in found:
+                    rows = read.columns(
+                        reader, source, series, width_ms, start_ms, to_unix_ms)
+                    found[channel] = _columns(channel, rows)
+        return found
+
+    def points(
+        self, node: str, channels: Sequence[str], from_unix_ms: int, to_unix_ms: int
+    ) -> dict[str, list[tuple[int, float]]]:
+        """Return {channel: [(unix_ms, value)]} of [from, to), oldest first."""
+        found: dict[str, list[tuple[int, float]]] = {channel: [] for channel in channels}
+        with self._reading() as reader:
+            for channel, series in _numbers_of(reader, node).items():
+                if channel not in found:
+                    continue
+                times, values = read.points(reader, series, from_unix_ms, to_unix_ms)
+                quantity = protocol.split_channel(channel)[1]
+                found[channel] = [(unix_ms, protocol.from_scaled(quantity, scaled))
+                                  for unix_ms, scaled in zip(times, values, strict=True)]
+        return found
+
+    def events(
+        self,
+        node: str,
+        from_unix_ms: int,
+        to_unix_ms: int,
+        kinds: Sequence[str] | None = None,
+    ) -> list[EventPoint]:
+        """Return the events of [from, to), oldest first, of all kinds or of `kinds`."""
+        with self._reading() as reader:
+            rows = reader.execute(
+                "SELECT node, unix_us, seq, boot_id, kind, detail FROM events"
+                " WHERE node=? AND unix_us >= ? AND unix_us < ? ORDER BY unix_us, boot_id, seq",
+                (node, from_unix_ms * 1_000, to_unix_ms * 1_000)).fetchall()
+        wanted = None if kinds is None else set(kinds)
+        return [
+            EventPoint(row[0], row[1], row[2], row[3], row[4], json.loads(row[5]))
+            for row in rows
+            if wanted is None or row[4] in wanted
+        ]
+
+    def latest(self, node: str) -> dict[str, tuple[int, float]]:
+        """Return {channel: (unix_ms, value)} of the newest value of each channel."""
+        found = {}
+        with self._reading() as reader:
+            for channel, series in _numbers_of(reader, node).items():
+                point = read.newest(reader, series)
+                if point is not None:
+                    quantity = protocol.split_channel(channel)[1]
+                    found[channel] = (point[0], protocol.from_scaled(quantity, point[1]))
+        return found
+
+    def init(self, tell: Tell) -> list[str]:
+        """Say that there is nothing to set up: opening the file did."""
+        return [f"{self._path}: ready; the host packs, rolls up and forgets by itself"]
+
+    def tend(self, now_unix_ms: int) -> bool:
+        """Do some upkeep, a fraction of a second of it; False when there is none to do."""
+        return self._change(lambda: (
+            maintenance.pack_oldest(self._writer, now_unix_ms)
+            or maintenance.forget(self._writer, self._keep, now_unix_ms)
+            or maintenance.shrink(self._writer)))
+
+    def compact(self) -> None:
+        """Write the file anew, as small as it goes; needs as much free disk again."""
+        self._change(lambda: self._writer.execute("VACUUM"))
+        self._change(lambda: self._writer.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall())
+
+    def spans(self) -> dict[str, tuple[int, int]]:
+        """Return {node: (oldest, newest)} in unix_ms of its points and events."""
+        with self._reading() as reader:
+            return spans_of(reader)
+
+    def info(self) -> StoreInfo:
+        """Return what is in the store."""
+        with self._reading() as reader:
+            return info(reader, self._path, self._keep)
+
+    def close(self) -> None:
+        """Close the file."""
+        with self._write_lock, self._read_lock:
+            self._reader.close()
+            self._writer.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+            self._writer.close()
+
+    def _number(self, node: str, channel: str) -> int:
+        """Return the number of a series, a new one where there is none."""
+        number = self._numbers.get((node, channel))
+        if number is None:
+            key = (node, channel)
+            self._writer.execute("INSERT OR IGNORE INTO series (node, channel) VALUES (?,?)", key)
+            number = self._numbers[key] = int(self._writer.execute(
+                "SELECT series FROM series WHERE node = ? AND channel = ?", key).fetchone()[0])
+        return number
+
+    def _change(self, run: Callable[[], _Found]) -> _Found:
+        """Run what writes, alone. Raises StoreUnavailable, StoreRejected."""
+        with self._write_lock:
+            try:
+                return run()
+            except sqlite3.Error as error:
+                self._numbers = {}  # those of series it made are taken back with all else
+                raise StoreUnavailable(f"sqlite: {error}") from error
+            except Damaged as error:
+                self._numbers = {}
+                raise StoreRejected(f"{self._path}: an hour it is late for: {error}") from error
+
+    @contextmanager
+    def _reading(self) -> Iterator[sqlite3.Connection]:
+        """Give the reading connection, all that is read being of one instant."""
+        with self._read_lock:
+            try:
+                self._reader.execute("BEGIN")
+                try:
+                    yield self._reader
+                finally:
+                    self._reader.execute("ROLLBACK")
+            except sqlite3.Error as error:
+                raise StoreUnavailable(f"sqlite: {error}") from error
+            except Damaged as error:
+                raise StoreUnavailable(
+                    f"{self._path}: {error}: restore a backup, or ask for other hours") from error
+
+
+def _numbers_of(reader: sqlite3.Connection, node: str) -> dict[str, int]:
+    """Return {channel: number of its series} of a node."""
+    return dict(reader.execute("SELECT channel, series FROM series WHERE node = ?", (node,)))
+
+
+def _scaled(sample: SamplePoint) -> int:
+    try:
+        quantity = protocol.split_channel(sample.channel)[1]
+        scaled = protocol.to_scaled(quantity, sample.value)
+    except (protocol.ProtocolError, OverflowError, ValueError) as error:
+        raise StoreRejected(f"{sample.channel}: {error}") from None
+    if not -MOST_SCALED <= scaled <= MOST_SCALED:
+        raise StoreRejected(f"{sample.channel}: {sample.value}: no such value can be measured")
+    if not 0 <= sample.unix_ms <= MAX_NUMBER:
+        raise StoreRejected(f"{sample.channel}: {sample.unix_ms} ms is no time")
+    return scaled
+
+
+def _columns(channel: str, rows: list[read.Total]) -> list[Column]:
+    """Return columns of scaled integers in the unit of the channel."""
+    if not rows:
+        return []
+    scale = 10 ** protocol.split_channel(channel)[1].decimals
+    return [
+        Column(unix_ms, low / scale, total / count / scale, high / scale)
+        for unix_ms, low, high, total, count in rows
+    ]

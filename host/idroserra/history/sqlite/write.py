@@ -1,0 +1,117 @@
+"""Writing into the embedded store: rows of open hours, and the roll-ups they change.
+
+An hour of a series is either rows or packed, never both. A point for a packed hour opens it: its
+points become rows again in the same transaction. Roll-ups of every span a write touches are made
+again from what is there, so a write may be repeated and may come in any order.
+"""
+
+from __future__ import annotations
+
+import json
+import sqlite3
+from collections.abc import Iterable, Sequence
+
+from idroserra.history.models import EventPoint
+from idroserra.history.sqlite.codec import HOUR_MS, unpack_points
+from idroserra.history.sqlite.schema import PLACE_BITS
+
+QUARTER_MS = 900_000
+DAY_MS = 86_400_000
+
+Row = tuple[int, int, int]  # (series, unix_ms, scaled)
+Span = tuple[int, int, int]  # (series, from, to) in unix_ms
+
+# Of two roll-ups for one span the one of more points stands: raw points may be forgotten by now.
+_KEEP_BETTER = (
+    " ON CONFLICT (series, unix_ms) DO UPDATE SET count = excluded.count, low = excluded.low,"
+    " high = excluded.high, total = excluded.total, last = excluded.last"
+    " WHERE excluded.count >= count"
+)
+_QUARTERS = (
+    "INSERT INTO rollup_15m SELECT series, unix_ms / 900000 * 900000 AS bucket, count(*),"
+    " min(scaled), max(scaled), sum(scaled), (SELECT scaled FROM samples AS s"
+    "  WHERE s.series = r.series AND s.unix_ms < r.unix_ms / 900000 * 900000 + 900000"
+    "  ORDER BY s.unix_ms DESC LIMIT 1)"
+    " FROM samples AS r WHERE series = ? AND unix_ms >= ? AND unix_ms < ? GROUP BY bucket"
+    + _KEEP_BETTER
+)
+_DAYS = (
+    "INSERT INTO rollup_1d SELECT series, unix_ms / 86400000 * 86400000 AS bucket, sum(count),"
+    " min(low), max(high), sum(total), (SELECT last FROM rollup_15m AS q"
+    "  WHERE q.series = r.series AND q.unix_ms < r.unix_ms / 86400000 * 86400000 + 86400000"
+    "  ORDER BY q.unix_ms DESC LIMIT 1)"
+    " FROM rollup_15m AS r WHERE series = ? AND unix_ms >= ? AND unix_ms < ? GROUP BY bucket"
+    + _KEEP_BETTER
+)
+
+
+def place(series: int, unix_ms: int) -> int:
+    """Return where the packed hour of a series is, of the hour `unix_ms` is in."""
+    return unix_ms // HOUR_MS << PLACE_BITS | series
+
+
+def insert_samples(database: sqlite3.Connection, rows: Sequence[Row]) -> None:
+    """Insert points and make their roll-ups. Within a transaction of the caller.
+
+    Raises Damaged."""
+    rows = _open_packed(database, rows)
+    database.executemany("INSERT OR REPLACE INTO samples VALUES (?,?,?)", rows)
+    database.executemany(_QUARTERS, _spans(rows, QUARTER_MS))
+    database.executemany(_DAYS, _spans(rows, DAY_MS))
+
+
+def insert_events(database: sqlite3.Connection, events: Iterable[EventPoint]) -> None:
+    """Insert events. Within a transaction of the caller."""
+    database.executemany(
+        "INSERT OR REPLACE INTO events VALUES (?,?,?,?,?,?)",
+        [
+            (e.node, e.boot_id, e.seq, e.unix_us, e.kind, json.dumps(dict(e.detail)))
+            for e in events
+        ],
+    )
+
+
+def _open_packed(database: sqlite3.Connection, rows: Sequence[Row]) -> Sequence[Row]:
+    """Make packed hours that get something new rows again; return the rows that are new.
+
+    Raises Damaged."""
+    newest = database.execute("SELECT max(place) FROM packed").fetchone()[0]
+    if newest is None:
+        return rows
+    late: dict[int, dict[int, Row]] = {}
+    fresh: list[Row] = []
+    for row in rows:
+        at = place(row[0], row[1])
+        if at > newest:
+            fresh.append(row)
+        else:
+            late.setdefault(at, {})[row[1]] = row
+    for at, of_hour in late.items():
+        found = database.execute("SELECT body FROM packed WHERE place = ?", (at,)).fetchone()
+        if found is None:
+            fresh += of_hour.values()
+            continue
+        points = unpack_points(found[0], (at >> PLACE_BITS) * HOUR_MS)
+        known = dict(zip(*points, strict=True))
+        changed = [row for row in of_hour.values() if known.get(row[1]) != row[2]]
+        if not changed:
+            continue  # a replay
+        series = changed[0][0]
+        database.execute("DELETE FROM packed WHERE place = ?", (at,))
+        database.executemany("INSERT INTO samples VALUES (?,?,?)",
+                             [(series, unix_ms, scaled) for unix_ms, scaled in known.items()])
+        fresh += changed
+    return fresh
+
+
+def _spans(rows: Iterable[Row], width_ms: int) -> list[Span]:
+    """Return the spans of `width_ms` that hold rows, neighbours joined."""
+    touched = sorted({(series, unix_ms // width_ms) for series, unix_ms, _ in rows})
+    spans: list[Span] = []
+    for series, number in touched:
+        start, end = number * width_ms, (number + 1) * width_ms
+        if spans and spans[-1][0] == series and spans[-1][2] == start:
+            spans[-1] = (series, spans[-1][1], end)
+        else:
+            spans.append((series, start, end))
+    return spans

@@ -1,0 +1,1 @@
+"""Translation and number formats of everything people read."""

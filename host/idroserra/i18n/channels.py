@@ -1,0 +1,167 @@
+"""How a channel looks to people: its name, unit, scale, decimals and place on the page.
+
+Inside, EC is integer uS/cm and volume millilitres; on every screen, page and terminal alike,
+they are mS/cm and litres, or the units somebody chose. This is the one place that says so.
+"""
+
+from __future__ import annotations
+
+from functools import lru_cache
+from typing import NamedTuple
+
+from idroserra.core import protocol
+from idroserra.i18n.marker import N_
+from idroserra.i18n.translate import Locale, chosen_units, current_locale, figure
+from idroserra.i18n.translate import gettext as _
+from idroserra.i18n.units import Unit
+
+# Order on screens: the solution first, then the air, then the light.
+_ORDER = (
+    "ph", "ec_us_cm", "temp_c", "level_mm", "volume_ml", "float_up", "flow_ml_per_min", "rh_pct",
+    "vpd_pa", "co2_ppm", "illuminance_lx", "duty_pct", "on_pct", "supply_mv", "current_ma",
+    "outbox_count", "rssi_dbm", "heap_free_b",
+)
+# quantity: (name, unit, factor, decimals, place, notable)
+_QUANTITIES = {
+    "ph": ("pH", "", 1.0, 2, "tile", 0.04),
+    "ec_us_cm": ("EC", "mS/cm", 0.001, 2, "tile", 15),
+    "temp_c": (N_("temperature"), "°C", 1.0, 1, "tile", 0.3),
+    "rh_pct": (N_("humidity"), "%", 1.0, 0, "tile", 2),
+    "vpd_pa": ("VPD", "kPa", 0.001, 2, "tile", 100),
+    "co2_ppm": ("CO₂", "ppm", 1.0, 0, "tile", 60),
+    "illuminance_lx": (N_("brightness"), "klx", 0.001, 1, "tile", 0),
+    "level_mm": (N_("level"), "mm", 1.0, 0, "tile", 2),
+    "volume_ml": (N_("volume"), "L", 0.001, 1, "small", 400),
+    "float_up": (N_("float up"), "", 1.0, 0, "small", 0),
+    "flow_ml_per_min": (N_("flow"), "L/min", 0.001, 2, "small", 0),
+    "supply_mv": (N_("supply"), "V", 0.001, 1, "small", 0),
+    "current_ma": (N_("current"), "A", 0.001, 2, "small", 0),
+    "duty_pct": ("", "%", 1.0, 0, "tile", 0),
+    "on_pct": ("", "%", 1.0, 0, "small", 0),
+    "heap_free_b": (N_("memory"), "kB", 0.001, 0, "small", 0),
+    "outbox_count": (N_("waiting records"), "", 1.0, 0, "small", 0),
+    "rssi_dbm": (N_("radio"), "dBm", 1.0, 0, "small", 0),
+}
+_SOURCES = {"reservoir": N_("water"), "node": ""}
+# What plain_name() makes of the names of actuators, sources and loops; the page has them too.
+NAMES = (
+    N_("pH down"), N_("pH up"), N_("nutrient A"), N_("nutrient B"),
+    N_("nutrient C"), N_("nutrient D"), N_("circulation"), N_("irrigation"),
+    N_("top off"), N_("light"), N_("fan"), N_("heater"), N_("humidifier"),
+    N_("climate"), N_("air"), N_("outside"), N_("roof"), N_("room"),
+    N_("leak"), N_("pumps"), N_("reservoir"), N_("acid"), N_("base"),
+    N_("topoff"), N_("an output"),
+)
+# Priorities of alarms, which the page has too.
+PRIORITY_NAMES = (N_("low"), N_("medium"), N_("high"), N_("urgent"))
+# Where the plain rule reads badly.
+_LABELS = {
+    "reservoir.ph": "pH",
+    "reservoir.ec_us_cm": "EC",
+    "reservoir.temp_c": N_("Water temperature"),
+    "air.temp_c": N_("Air temperature"),
+    "reservoir.level_mm": N_("Water level"),
+    "reservoir.volume_ml": N_("Water volume"),
+    "air.rh_pct": N_("Air humidity"),
+    "irrigation.flow_ml_per_min": N_("Root flow"),
+    "leak.float_up": N_("Floor wet"),
+}
+
+
+class Display(NamedTuple):
+    """Multiply a stored value by `factor`, add `offset` and print `decimals`.
+
+    place: "tile" or "small".
+    notable: the change within 15 minutes that is worth an arrow, as stored; 0 for no arrow ever.
+    """
+
+    label: str
+    unit: str
+    factor: float
+    decimals: int
+    place: str
+    notable: float
+    offset: float = 0
+
+
+def display_of(channel: str) -> Display:
+    """Return how `channel` looks. Raises ProtocolError for a channel that is none."""
+    return _display(channel, current_locale())
+
+
+@lru_cache(maxsize=16_384)
+def _display(channel: str, _speech: Locale) -> Display:
+    source, quantity = protocol.split_channel(channel)
+    name, unit, factor, decimals, place, notable = _QUANTITIES[quantity.key]
+    look = Display(_label(channel, source, name), unit, factor, decimals, place, notable)
+    chosen = _chosen(quantity.key)
+    if chosen is None:
+        return look
+    return look._replace(unit=chosen.text, factor=chosen.factor, offset=chosen.offset,
+                         decimals=chosen.decimals)
+
+
+def _chosen(quantity: str) -> Unit | None:
+    """Return the unit somebody chose for a quantity, None where there is no choice."""
+    units = chosen_units()
+    if quantity == "flow_ml_per_min":
+        return units.volume._replace(text=f"{units.volume.text}/min", decimals=2)
+    return {"ec_us_cm": units.ec, "temp_c": units.temperature,
+            "volume_ml": units.volume}.get(quantity)
+
+
+def _label(channel: str, source: str, name: str) -> str:
+    if channel in _LABELS:
+        return _(_LABELS[channel])
+    where = _SOURCES.get(source, plain_name(source))
+    if not name or not where:
+        words = where or _(name)
+    else:  # i18n: a place and what is measured there, such as "Canopy temperature"
+        words = _("{place} {quantity}").format(place=_(where), quantity=_(name))
+    return words[:1].upper() + words[1:]
+
+
+def shown(channel: str, value: float) -> str:
+    """Return a stored value as people read it, with its unit: "1.83 mS/cm"."""
+    look = display_of(channel)
+    return f"{figure(value * look.factor + look.offset, look.decimals)} {look.unit}".rstrip()
+
+
+def screen_order(channel: str) -> tuple[int, str]:
+    """Sort key: the order in which channels appear on screens."""
+    source, quantity = protocol.split_channel(channel)
+    return _ORDER.index(quantity.key), "" if source == "reservoir" else source
+
+
+def plain_name(key: str) -> str:
+    """Return an actuator's, source's or loop's name as words: "pH down", "nutrient A", "EC"."""
+    spelled = {"ph": "pH", "ec": "EC"}
+    words = [spelled.get(word, word) for word in key.split("_")]
+    name = " ".join(word.upper() if len(word) == 1 else word for word in words)
+    return _(name)
+
+
+def duration_text(duration_ms: int) -> str:
+    """Return a duration in one or two units: "850 ms", "12 s", "2 h 10 min", "2 d 3 h"."""
+    if duration_ms < 1_000:
+        return f"{duration_ms} ms"
+    seconds = round(duration_ms / 1_000)
+    if seconds < 120:
+        return _("{count} s").format(count=seconds)
+    minutes = round(seconds / 60)
+    if minutes < 60:
+        return _("{count} min").format(count=minutes)
+    hours, rest = divmod(minutes, 60)
+    if hours < 48:
+        return _two(_("{count} h").format(count=hours), _("{count} min"), rest)
+    days, rest = divmod(round(minutes / 60), 24)
+    return _two(_("{count} d").format(count=days), _("{count} h"), rest)
+
+
+def _two(most: str, more: str, rest: int) -> str:
+    return f"{most} {more.format(count=rest)}" if rest else most
+
+
+def volume_text(volume_ul: int) -> str:
+    """Return a volume of stock: "2.00 ml"."""
+    return f"{figure(volume_ul / 1000, 2 if volume_ul < 10_000 else 1)} ml"

@@ -1,0 +1,300 @@
+"""Events as sentences: what a node did or refused, and why, for the page and the terminal."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from typing import Any
+
+from idro.errors import ProtocolError
+from idro.protocol.descriptions import FAULT_TEXTS
+from idroserra.core.protocol import Detail
+from idroserra.i18n.channels import display_of, duration_text, plain_name, volume_text
+from idroserra.i18n.translate import figure, translate_message
+from idroserra.i18n.translate import gettext as _
+
+_CHANNEL = re.compile(r"\b[a-z][a-z0-9_]*\.[a-z][a-z0-9_]*\b")
+
+# Names that the node puts into its sentences.
+_ACTUATOR = re.compile(r"\b(ph_down|ph_up|nutrient_[a-d]|top_off)\b")
+
+_BAD = ("latched", "irrigation_no_flow")
+_WARN = ("refused", "stopped", "fault_began", "gap", "restarted", "memory_refused", "flash_failed",
+         "water", "irrigation_stuck_on", "air_too_hot", "air_warms", "update_refused",
+         "update_reverted")
+_OK = ("dosed", "ran", "update_confirmed")
+_NOTE = ("boot", "armed", "resumed", "configured", "clock_set", "fault_ended", "correction",
+         "authority", "update_offered", "update_downloaded", "update_trial")
+
+
+def level_of(kind: str) -> str:
+    """Return how much an event asks for attention: plain, ok, note, warn or bad."""
+    for level, kinds in (("bad", _BAD), ("warn", _WARN), ("ok", _OK), ("note", _NOTE)):
+        if kind in kinds:
+            return level
+    return "plain"
+
+
+def fault_text(fault: str) -> str:
+    """Return the sentence of a fault code; the code itself where it is unknown."""
+    return _(str(FAULT_TEXTS.get(fault, fault)))
+
+
+def reason_text(reason: object) -> str:
+    """Return a reason as words: codes lose their underscores, channels and dosers get names."""
+    text = str(reason or "").strip()
+    if " " not in text:
+        return _(text.replace("_", " "))
+    told = translate_message(text)
+    return _ACTUATOR.sub(lambda found: plain_name(found[0]), _CHANNEL.sub(_label_of, told))
+
+
+def _label_of(found: re.Match[str]) -> str:
+    try:
+        label = display_of(found[0]).label
+    except ProtocolError:
+        return found[0]
+    return label if label[1:2].isupper() else label[:1].lower() + label[1:]
+
+
+def event_text(kind: str, detail: Detail) -> str:
+    """Return one sentence for an event, whatever its detail lacks."""
+    write = _SENTENCES.get(kind)
+    return write(detail) if write else f"{plain_name(kind)} {_rest(detail)}".strip()
+
+
+def _rest(detail: Detail) -> str:
+    return ", ".join(f"{plain_name(key)} {value}" for key, value in detail.items())
+
+
+def _name(detail: Detail, key: str = "actuator") -> str:
+    text = plain_name(str(detail.get(key, "an_output")))
+    return text if text.startswith("pH") else text[:1].upper() + text[1:]
+
+
+def _because(detail: Detail, lead: str = ": ") -> str:
+    reason = reason_text(detail.get("reason"))
+    return f"{lead}{reason}" if reason else ""
+
+
+def _by(detail: Detail) -> str:
+    who = str(detail.get("by") or "")
+    return _(" by {who}").format(who=who) if who and who not in ("control", "auto") else ""
+
+
+def _number(detail: Detail, key: str) -> int:
+    value: Any = detail.get(key)
+    return value if isinstance(value, int) else 0
+
+
+def _boot(detail: Detail) -> str:
+    error = detail.get("last_error")
+    last = _(" The boot before ended with: {error}").format(error=error) if error else ""
+    cause = reason_text(detail.get("reset")) or _("an unknown reset")
+    return _("Started, version {version}, after {cause}.{last}").format(
+        version=detail.get("version", "?"), cause=cause, last=last)
+
+
+def _dosed(detail: Detail) -> str:
+    volume = volume_text(_number(detail, "volume_ul"))
+    return _("{what}, {volume} given{by}{because}").format(
+        what=_name(detail), volume=volume, by=_by(detail), because=_because(detail))
+
+
+def _ran(detail: Detail) -> str:
+    return _("{what} ran for {time}{by}{because}").format(
+        what=_name(detail), time=duration_text(_number(detail, "on_ms")), by=_by(detail),
+        because=_because(detail))
+
+
+def _refused(detail: Detail) -> str:
+    return _("{what} refused{because}").format(what=_name(detail), because=_because(detail))
+
+
+def _decided(detail: Detail) -> str:
+    return _("{what} control{because}").format(
+        what=_name(detail, "loop"), because=_because(detail))
+
+
+def _channel(detail: Detail) -> str:
+    channel = str(detail.get("channel", ""))
+    return display_of(channel).label if channel else _("A channel")
+
+
+def _fault_began(detail: Detail) -> str:
+    return _("{what} lost its value. {fault}").format(
+        what=_channel(detail), fault=fault_text(str(detail.get("fault", ""))))
+
+
+def _fault_ended(detail: Detail) -> str:
+    lasted = _number(detail, "lasted_ms")
+    if not lasted:
+        return _("{what} reads again.").format(what=_channel(detail))
+    return _("{what} reads again, after {time}.").format(
+        what=_channel(detail), time=duration_text(lasted))
+
+
+def _gap(detail: Detail) -> str:
+    count = _number(detail, "count")
+    if not count:
+        return _("The node's memory was full: readings were thinned out.")
+    return _("The node's memory was full: {count} readings were thinned out.").format(count=count)
+
+
+def _clock_set(detail: Detail) -> str:
+    moved = _number(detail, "by_ms")
+    if not moved:
+        return _("The node knows the time.")
+    return _("The node knows the time, corrected by {time}.").format(
+        time=duration_text(abs(moved)))
+
+
+def _restarted(detail: Detail) -> str:
+    task = plain_name(str(detail.get("task", "?")))
+    if not detail.get("error"):
+        return _("The task {task} failed and was started again.").format(task=task)
+    return _("The task {task} failed and was started again: {error}").format(
+        task=task, error=detail["error"])
+
+
+def _memory_refused(detail: Detail) -> str:
+    return _("The node had no memory left for its {part}, {count} times.").format(
+        part=plain_name(str(detail.get("part", "?"))), count=detail.get("count", "?"))
+
+
+def _flash_failed(detail: Detail) -> str:
+    part = plain_name(str(detail.get("part", "files")))
+    if not detail.get("error"):
+        return _("The node's flash refused its {part}.").format(part=part)
+    return _("The node's flash refused its {part}: {error}").format(
+        part=part, error=detail["error"])
+
+
+def _correction(detail: Detail) -> str:
+    given, left = (volume_text(_number(detail, key)) for key in ("given_ul", "left_ul"))
+    what = plain_name(str(detail.get("actuator", "an_output")))
+    state, because = detail.get("state"), _because(detail)
+    if state == "opened":
+        target = figure(_number(detail, "target_milli_ph") / 1_000, 2)
+        return _("Correction with {what} to pH {ph} opened{by}{because}").format(
+            what=what, ph=target, by=_by(detail), because=because)
+    if state == "ready":
+        return _("Correction with {what} is ready to give {volume}{because}").format(
+            what=what, volume=volume_text(_number(detail, "next_ul")), because=because)
+    if state == "given" and because:
+        return _("Correction with {what}: a step of {volume} given, {given} so far, {left} left"
+                 ).format(what=what, volume=reason_text(detail["reason"]), given=given, left=left)
+    if state == "given":
+        return _("Correction with {what}: a step given, {given} so far, {left} left").format(
+            what=what, given=given, left=left)
+    if state == "ended":
+        return _("Correction with {what} is over{because}, {given} given").format(
+            what=what, because=because, given=given)
+    return _("Correction with {what} waits{because}").format(what=what, because=because)
+
+
+def _authority(detail: Detail) -> str:
+    granted, asked = _number(detail, "granted_pct"), _number(detail, "asked_pct")
+    because = _because(detail)
+    asked_for = _(" ({asked} % asked for)").format(asked=asked) if asked > granted else ""
+    if not granted:
+        return _("Control has advice only now{asked_for}{because}").format(
+            asked_for=asked_for, because=because)
+    return _("Control has {granted} % of its budgets now{asked_for}{because}").format(
+        granted=granted, asked_for=asked_for, because=because)
+
+
+def _water(detail: Detail) -> str:
+    moved = _number(detail, "moved_mm")
+    state = detail.get("state")
+    if state == "rises":
+        return _("Water rises though the valve is shut, by {moved} mm: does it close, does "
+                 "somebody pour? Nothing is dosed until it stands still below the full mark."
+                 ).format(moved=moved)
+    if state == "falls":
+        return _("Water leaves faster than plants drink, {moved} mm an hour: look for a leak. "
+                 "Nothing is dosed, and filling ends after ten minutes.").format(moved=moved)
+    return _("The water stands as it should.")
+
+
+def _irrigation_no_flow(detail: Detail) -> str:
+    lasted = duration_text(_number(detail, "on_ms"))
+    if detail.get("state") == "ended":
+        return _("Water flows to the roots again, after {time} of pumping without.").format(
+            time=lasted)
+    return _("The irrigation pump has run for {time} and nothing flows: roots dry out. Look at "
+             "pump, filter and line, and water by hand meanwhile.").format(time=lasted)
+
+
+def _irrigation_stuck_on(detail: Detail) -> str:
+    flow = translate_message(f"{_number(detail, 'flow_ml_per_min') / 1_000:.2f} L/min")
+    if detail.get("state") == "ended":
+        return _("Nothing flows to the roots any more while the irrigation pump is off.")
+    return _("Water flows to the roots, {flow}, though the irrigation pump is off: a welded "
+             "relay, or a siphon? Nothing is dosed or filled meanwhile.").format(flow=flow)
+
+
+def _air_too_hot(detail: Detail) -> str:
+    if detail.get("state") == "ended":
+        return _("The air has cooled{to}: the heater may heat again.").format(
+            to=_because(detail, " "))
+    return _("The air is too hot{because}: the heater is locked until it has cooled and half an "
+             "hour is over. Does the fan run, is the heater's relay stuck?").format(
+        because=_because(detail, ", "))
+
+
+def _air_warms(detail: Detail) -> str:
+    if detail.get("state") == "ended":
+        return _("The air warms by itself no more{because}.").format(
+            because=_because(detail, ", "))
+    return _("The air warms though the heater is off{because}: is its relay stuck? The fan cools "
+             "meanwhile. Pull the heater's plug.").format(because=_because(detail, ", "))
+
+
+def _version(detail: Detail) -> str:
+    return str(detail.get("version", "?"))
+
+
+_SENTENCES: dict[str, Callable[[Detail], str]] = {
+    "boot": _boot,
+    "armed": lambda detail: _("Readings were plausible for long enough: dosing is possible."),
+    "dosed": _dosed,
+    "ran": _ran,
+    "refused": _refused,
+    "decided": _decided,
+    "fault_began": _fault_began,
+    "fault_ended": _fault_ended,
+    "stopped": lambda detail: _("All dosing stopped{by}.").format(by=_by(detail)),
+    "resumed": lambda detail: _("Dosing released again{by}.").format(by=_by(detail)),
+    "latched": lambda detail: _("Dosing is locked until a person looks{because}").format(
+        because=_because(detail)),
+    "correction": _correction,
+    "authority": _authority,
+    "configured": lambda detail: _("Settings, revision {rev}, are in force{by}.").format(
+        rev=detail.get("rev", "?"), by=_by(detail)),
+    "clock_set": _clock_set,
+    "gap": _gap,
+    "restarted": _restarted,
+    "memory_refused": _memory_refused,
+    "flash_failed": _flash_failed,
+    "water": _water,
+    "irrigation_no_flow": _irrigation_no_flow,
+    "irrigation_stuck_on": _irrigation_stuck_on,
+    "air_too_hot": _air_too_hot,
+    "air_warms": _air_warms,
+    "update_offered": lambda detail: _("Software {version} is being fetched{by}.").format(
+        version=_version(detail), by=_by(detail)),
+    "update_refused": lambda detail: _("Software {version} was not taken{because}").format(
+        version=_version(detail), because=_because(detail)),
+    "update_downloaded": lambda detail: _(
+        "Software {version} is on the node: it is checked and started at a quiet moment."
+        ).format(version=_version(detail)),
+    "update_trial": lambda detail: _(
+        "Software {version} runs on trial: nothing is dosed before it is confirmed."
+        ).format(version=_version(detail)),
+    "update_confirmed": lambda detail: _("Software {version} has proved itself and stays.").format(
+        version=_version(detail)),
+    "update_reverted": lambda detail: _(
+        "Software {version} was taken back, the one before runs{because}").format(
+        version=_version(detail), because=_because(detail)),
+}

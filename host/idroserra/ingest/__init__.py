@@ -1,0 +1,1 @@
+"""Receives records, stores them durably and acknowledges them to the nodes."""

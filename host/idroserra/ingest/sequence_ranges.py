@@ -1,0 +1,85 @@
+"""Which sequence numbers of one boot have come: ranges, since nearly all come in order."""
+
+from __future__ import annotations
+
+from bisect import bisect_right
+from collections.abc import Iterable
+
+
+class SequenceRanges:
+    """A set of integers kept as disjoint ranges (first, last), never touching each other."""
+
+    def __init__(self, ranges: Iterable[tuple[int, int]] = ()) -> None:
+        self._firsts: list[int] = []
+        self._lasts: list[int] = []
+        for first, last in sorted(ranges):
+            self._firsts.append(first)
+            self._lasts.append(last)
+        self._changed: set[int] = set()
+
+    def add(self, number: int) -> bool:
+        """Add a number; False when it was there already."""
+        if self._lasts and number == self._lasts[-1] + 1:  # nearly always
+            self._lasts[-1] = number
+            self._changed.add(self._firsts[-1])
+            return True
+        at = bisect_right(self._firsts, number)
+        if at and number <= self._lasts[at - 1]:
+            return False
+        joins_left = at > 0 and self._lasts[at - 1] == number - 1
+        joins_right = at < len(self._firsts) and self._firsts[at] == number + 1
+        if joins_left and joins_right:
+            self._changed |= {self._firsts[at - 1], self._firsts[at]}
+            self._lasts[at - 1] = self._lasts[at]
+            del self._firsts[at], self._lasts[at]
+        elif joins_left:
+            self._changed.add(self._firsts[at - 1])
+            self._lasts[at - 1] = number
+        elif joins_right:
+            self._changed |= {number, self._firsts[at]}
+            self._firsts[at] = number
+        else:
+            self._changed.add(number)
+            self._firsts.insert(at, number)
+            self._lasts.insert(at, number)
+        return True
+
+    def extend(self, first: int, last: int) -> bool:
+        """Add first..last where all of it is above the highest; False, and nothing, elsewhere."""
+        if not self._lasts or first > self._lasts[-1] + 1:
+            self._firsts.append(first)
+            self._lasts.append(last)
+        elif first == self._lasts[-1] + 1:
+            self._lasts[-1] = last
+        else:
+            return False
+        self._changed.add(self._firsts[-1])
+        return True
+
+    def prefix(self, floor: int) -> int:
+        """Return the highest n so that every number in floor+1..n is here; floor if none is."""
+        at = bisect_right(self._firsts, floor + 1)
+        return max(floor, self._lasts[at - 1]) if at else floor
+
+    def missing_upto(self, number: int) -> int:
+        """Return how many of 1..number are not here."""
+        here = 0
+        for first, last in zip(self._firsts, self._lasts, strict=True):
+            if first > number:
+                break
+            here += min(last, number) - first + 1
+        return number - here
+
+    def pop_changes(self) -> list[tuple[int, int | None]]:
+        """Return (first, last) of each range changed since the last call; last None: gone."""
+        changes: list[tuple[int, int | None]] = []
+        for first in sorted(self._changed):
+            at = bisect_right(self._firsts, first) - 1
+            is_here = at >= 0 and self._firsts[at] == first
+            changes.append((first, self._lasts[at] if is_here else None))
+        self._changed.clear()
+        return changes
+
+    def ranges(self) -> list[tuple[int, int]]:
+        """Return the ranges in ascending order."""
+        return list(zip(self._firsts, self._lasts, strict=True))

@@ -1,0 +1,208 @@
+"""From the spool to the store: block by block, in order, each until the store has it.
+
+An outage of the store makes the spool grow and nothing else; afterwards it drains in order. What
+the store refuses for good is found by halving the block and kept in the spool's quarantine.
+"""
+
+from __future__ import annotations
+
+import logging
+import threading
+import time
+from collections import deque
+from collections.abc import Callable, Sequence
+from functools import partial
+from typing import NamedTuple
+
+import msgspec
+
+from idroserra.core.errors import SpoolError, StoreRejected, StoreUnavailable
+from idroserra.history.models import EventPoint, Instant, Receipt, SamplePoint, Saved, Store
+from idroserra.ingest.receipts import Rejected
+from idroserra.ingest.spool import Pending, Spool
+
+BLOCK_RECORDS = 3_000  # about 10,000 lines of InfluxDB, in two bodies
+LINGER_S = 0.5
+FIRST_WAIT_S = 0.25
+LONGEST_WAIT_S = 10.0
+# A store that takes none of so many points is set up wrongly: that is no reason to discard them.
+HOPELESS_POINTS = 64
+
+_log = logging.getLogger("idroserra")
+
+Point = SamplePoint | EventPoint
+
+
+class _Unsaved(NamedTuple):
+    """A block that the store has taken and may still lose. Its rows are without their bodies."""
+
+    rows: list[Pending]
+    refused: list[Rejected]
+    receipts: list[Receipt]
+
+
+_instant = partial(tuple.__new__, Instant)  # half the time: there are millions
+
+
+class Writer:
+    """Moves records from spool to store. run() is the loop of one thread."""
+
+    def __init__(self, spool: Spool, store: Store, now_unix_ms: Callable[[], int]) -> None:
+        self._spool = spool
+        self._store = store
+        self._now_unix_ms = now_unix_ms
+        self._stopping = threading.Event()
+        self._has_accepted = False
+        self._block_accepted = False
+        self._unsaved: deque[_Unsaved] = deque()
+        self._state = "ok"
+
+    @property
+    def state(self) -> str:
+        """Return "ok", or why the last block did not get into the store."""
+        return self._state
+
+    def run(self) -> None:
+        """Move blocks until stop(). Errors of spool and store are waited out."""
+        wait_s = FIRST_WAIT_S
+        while not self._stopping.is_set():
+            try:
+                moved = self.move_block()
+            except (StoreUnavailable, SpoolError) as error:
+                if self._state == "ok":
+                    _log.warning("the store takes nothing: %s", error.why)
+                self._state = error.why
+                self._stopping.wait(wait_s)
+                wait_s = min(2 * wait_s, LONGEST_WAIT_S)
+                continue
+            if self._state != "ok":
+                _log.warning("the store works again, %d records wait", self._spool.depth)
+            self._state = "ok"
+            wait_s = FIRST_WAIT_S
+            if moved < BLOCK_RECORDS:
+                self._spool.wait_pending(1.0)
+                self._stopping.wait(LINGER_S)
+
+    def stop(self) -> None:
+        """End run() after the block in hand."""
+        self._stopping.set()
+        self._spool.wake()
+
+    def drain(self, timeout_s: float) -> bool:
+        """Move blocks until the spool is empty; False when the store or the time says no.
+
+        For the moment after run() has ended."""
+        deadline = time.monotonic() + timeout_s
+        while self._spool.depth and time.monotonic() < deadline:
+            try:
+                if self.move_block() == 0:  # what is left is with the store, which may lose it
+                    return False
+            except (StoreUnavailable, SpoolError) as error:
+                self._state = error.why
+                return False
+        return self._spool.depth == 0
+
+    def move_block(self) -> int:
+        """Move one block and return its number of records. Raises StoreUnavailable, SpoolError."""
+        self._forget_saved()
+        after = self._unsaved[-1].rows[-1].id if self._unsaved else 0
+        rows = self._spool.pending(BLOCK_RECORDS, after)
+        if not rows:
+            return 0
+        instants: list[Instant] = []
+        events: list[EventPoint] = []
+        for row in rows:
+            if row.leaf == "event":
+                events += events_of(row)
+            else:
+                instants += instants_of(row)
+        refused, receipts = self._write(instants, events)
+        if receipts:
+            bare = [row._replace(body=b"") for row in rows]
+            self._unsaved.append(_Unsaved(bare, refused, receipts))
+        else:
+            self._spool.done(rows, refused)
+        return sum(row.record_count for row in rows)
+
+    def _write(
+        self, instants: Sequence[Instant], events: Sequence[EventPoint]
+    ) -> tuple[list[Rejected], list[Receipt]]:
+        """Write the points; return those the store refuses for good, and what it gave for the
+        others where it may still lose them."""
+        self._block_accepted = False
+        refused: list[Rejected] = []
+        receipts: list[Receipt] = []
+        self._write_part(instants, events, refused, receipts)
+        if refused and not self._has_accepted:
+            raise StoreUnavailable(f"the store has taken nothing so far: {refused[0].reason}")
+        return refused, receipts
+
+    def _forget_saved(self) -> None:
+        """Take out of the spool what the store has saved. Where it lost something, all that it
+        may have lost is written again. Raises StoreUnavailable, SpoolError."""
+        while self._unsaved:
+            block = self._unsaved[0]
+            states = {receipt.saved() for receipt in block.receipts}
+            if Saved.NO in states:
+                count = sum(row.record_count for each in self._unsaved for row in each.rows)
+                _log.warning("the store was started anew: %d records are written again", count)
+                self._unsaved.clear()
+            elif Saved.NOT_YET in states:
+                return
+            else:
+                self._spool.done(block.rows, block.refused)
+                self._unsaved.popleft()
+
+    def _write_part(
+        self, instants: Sequence[Instant], events: Sequence[EventPoint],
+        refused: list[Rejected], receipts: list[Receipt],
+    ) -> None:
+        try:
+            receipt = self._store.take(instants, events)
+        except StoreRejected as error:
+            if len(instants) == 1 and not events and len(instants[0].values) > 1:
+                instants = _each_alone(instants[0])
+            half = (len(instants) + len(events)) // 2
+            if half == 0:
+                refused.append(self._rejected(instants[0] if instants else events[0], error.why))
+            else:
+                of_events = max(0, half - len(instants))
+                self._write_part(instants[:half], events[:of_events], refused, receipts)
+                self._write_part(instants[half:], events[of_events:], refused, receipts)
+            if len(refused) >= HOPELESS_POINTS and not self._block_accepted:
+                raise StoreUnavailable(f"the store refuses everything: {error.why}") from error
+        else:
+            self._block_accepted = self._has_accepted = True
+            if receipt is not None:
+                receipts.append(receipt)
+
+    def _rejected(self, one: Instant | EventPoint, why: str) -> Rejected:
+        point: Point
+        if isinstance(one, Instant):
+            (channel, value), = one.values.items()
+            point = SamplePoint(one.node, channel, one.unix_ms, value)
+        else:
+            point = one
+        payload = msgspec.json.encode(point)
+        return Rejected(point.node, "store", payload, why, self._now_unix_ms())
+
+
+def _each_alone(instant: Instant) -> list[Instant]:
+    node, unix_ms, values = instant
+    return [Instant(node, unix_ms, {channel: value}) for channel, value in values.items()]
+
+
+def instants_of(row: Pending) -> list[Instant]:
+    """Return the instants of spooled telemetry; a record of faults alone has none."""
+    node, epoch_unix_ms = row.node, row.epoch_unix_ms
+    return [_instant((node, epoch_unix_ms + at_ms, values))
+            for _, at_ms, values, _ in msgspec.json.decode(row.body) if values]
+
+
+def events_of(row: Pending) -> list[EventPoint]:
+    """Return the points of spooled events."""
+    return [
+        EventPoint(row.node, (row.epoch_unix_ms + at_ms) * 1_000 + seq % 1_000, seq,
+                   row.boot_id, kind, detail)
+        for seq, at_ms, kind, detail in msgspec.json.decode(row.body)
+    ]

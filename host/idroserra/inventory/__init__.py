@@ -1,0 +1,1 @@
+"""Bottles, stock solutions and the water and nutrient balance."""

@@ -1,0 +1,139 @@
+"""How much is left in each bottle: what somebody filled in, less what was dosed since.
+
+Doses are counted from the store, where late ones arrive too; what was spilt nobody counts. A
+doser nobody told of a bottle for has none: how much is left there is not known.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable
+from typing import NamedTuple
+
+from idroserra.core.errors import HostError, StoreError
+from idroserra.history.models import Store
+from idroserra.inventory.database import Bottle, InventoryDatabase
+
+COUNT_EVERY_MS = 300_000
+DOSED = ("dosed",)
+LOOK_AHEAD_MS = 60_000
+DAY_MS = 86_400_000
+USE_DAYS = 7
+# From less than this much history nothing is foretold.
+LEAST_USE_MS = DAY_MS
+
+
+class UnknownBottle(HostError):
+    """Nobody told of a bottle there, so nothing can be taken back."""
+
+
+class Consumption(NamedTuple):
+    """What a node's dosers gave in the last days: {doser: ul}, and over how many ms."""
+
+    dosed_ul: dict[str, int]
+    over_ms: int
+
+    def per_day_ul(self, doser: str) -> float | None:
+        """Return what a doser gives a day, None where too few days say it."""
+        if self.over_ms < LEAST_USE_MS:
+            return None
+        return self.dosed_ul.get(doser, 0) * DAY_MS / self.over_ms
+
+    def days_left(self, doser: str, left_ul: int) -> float | None:
+        """Return for how many days a bottle lasts, None where the use says nothing."""
+        per_day_ul = self.per_day_ul(doser)
+        return left_ul / per_day_ul if per_day_ul else None
+
+
+class BottleInventory:
+    """All bottles. Every method may be called from any thread."""
+
+    def __init__(self, database: InventoryDatabase, store: Callable[[], Store]) -> None:
+        self._database = database
+        self._store = store
+        self._lock = threading.Lock()
+        self._fillings: dict[tuple[str, str], list[Bottle]] = {}
+        for bottle in database.fillings():
+            self._fillings.setdefault((bottle.node, bottle.doser), []).append(bottle)
+        self._dosed_ul: dict[tuple[str, str], int] = {}
+        self._count_unix_ms: int | None = None
+
+    def fill(self, bottle: Bottle) -> None:
+        """Note that somebody filled a bottle. Raises StoreUnavailable."""
+        self._database.fill(bottle)
+        key = (bottle.node, bottle.doser)
+        with self._lock:
+            self._fillings.setdefault(key, []).append(bottle)
+            self._dosed_ul[key] = 0
+            self._count_unix_ms = None
+
+    def unfill(self, node: str, doser: str) -> None:
+        """Take the newest filling back: the one before counts again. Raises NoBottle,
+        StoreUnavailable."""
+        key = (node, doser)
+        with self._lock:
+            if not self._fillings.get(key):
+                raise UnknownBottle(f"nobody told of a bottle of {doser} at {node}")
+        self._database.unfill(node, doser)
+        with self._lock:
+            self._fillings[key].pop()
+            self._dosed_ul.pop(key, None)
+            self._count_unix_ms = None
+
+    def of(self, node: str) -> dict[str, tuple[Bottle, int | None]]:
+        """Return {doser: (bottle, ul left)} of those somebody told of; None: not counted yet."""
+        with self._lock:
+            return {key[1]: (fillings[-1], self._left_ul(fillings[-1]))
+                    for key, fillings in self._fillings.items() if key[0] == node and fillings}
+
+    def strengths(self, node: str) -> dict[str, list[tuple[int, float | None]]]:
+        """Return {doser: [(since_unix_ms, meq_per_ml)]}, oldest first, for the balance."""
+        with self._lock:
+            return {key[1]: [(one.filled_unix_ms, one.meq_per_ml) for one in fillings]
+                    for key, fillings in self._fillings.items() if key[0] == node}
+
+    def use_of(self, node: str, now_unix_ms: int) -> Consumption:
+        """Return what was dosed in the last days. Raises StoreError."""
+        store = self._store()
+        since = store.spans().get(node, (now_unix_ms, now_unix_ms))[0]
+        begin = max(now_unix_ms - USE_DAYS * DAY_MS, since)
+        dosed_ul: dict[str, int] = {}
+        for event in store.events(node, begin, now_unix_ms + LOOK_AHEAD_MS, DOSED):
+            doser, volume = str(event.detail.get("actuator")), event.detail.get("volume_ul")
+            if isinstance(volume, int):
+                dosed_ul[doser] = dosed_ul.get(doser, 0) + volume
+        return Consumption(dosed_ul, max(0, now_unix_ms - begin))
+
+    def left_pct(self, node: str) -> dict[str, float]:
+        """Return {doser: % left} of a node's bottles, of those whose doses were counted."""
+        return {doser: 100 * left / bottle.volume_ul
+                for doser, (bottle, left) in self.of(node).items() if left is not None}
+
+    def count(self, now_unix_ms: int) -> None:
+        """Count the doses since each filling, where it is time to; the store may be away."""
+        with self._lock:
+            last = self._count_unix_ms
+            if last is not None and 0 <= now_unix_ms - last < COUNT_EVERY_MS:
+                return
+            self._count_unix_ms = now_unix_ms
+            bottles = [fillings[-1] for fillings in self._fillings.values() if fillings]
+        for bottle in bottles:
+            try:
+                dosed_ul = self._dosed_since(bottle, now_unix_ms)
+            except StoreError:
+                return
+            key = (bottle.node, bottle.doser)
+            with self._lock:
+                if self._fillings[key][-1:] == [bottle]:
+                    self._dosed_ul[key] = dosed_ul
+
+    def _left_ul(self, bottle: Bottle) -> int | None:
+        dosed_ul = self._dosed_ul.get((bottle.node, bottle.doser))
+        return None if dosed_ul is None else max(0, bottle.volume_ul - dosed_ul)
+
+    def _dosed_since(self, bottle: Bottle, now_unix_ms: int) -> int:
+        events = self._store().events(
+            bottle.node, bottle.filled_unix_ms, now_unix_ms + LOOK_AHEAD_MS, DOSED)
+        volumes_ul = [event.detail.get("volume_ul") for event in events
+                      if event.detail.get("actuator") == bottle.doser]
+        return sum(volume for volume in volumes_ul if isinstance(volume, int))

@@ -1,0 +1,28 @@
+"""Stocks of acid and base, and how many milliequivalents a millilitre of each carries.
+
+By weight and density at 20 C (tests/oracle/README.md); phosphoric acid counts one proton, as it
+gives at the pH of nutrient solutions, potassium carbonate two.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+from idroserra.i18n.marker import N_
+
+
+class Stock(NamedTuple):
+    """A stock that everybody makes alike. meq_per_ml: protons or bases."""
+
+    name: str
+    title: str
+    meq_per_ml: float
+
+
+STOCKS = {stock.name: stock for stock in (
+    Stock("h3po4_10pct", N_("Phosphoric acid, 10 % by weight"), 1.0747),
+    Stock("hno3_10pct", N_("Nitric acid, 10 % by weight"), 1.6732),
+    Stock("koh_10pct", N_("Potassium hydroxide, 10 % by weight"), 1.9460),
+    Stock("k2co3_10pct", N_("Potassium carbonate, 10 % by weight"), 1.5780),
+    Stock("khco3_1M", N_("Potassium bicarbonate, 1 mol/L"), 1.0),
+)}

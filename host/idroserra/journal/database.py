@@ -1,0 +1,143 @@
+"""The file of the journal, journal.db: notes and what is known of their photos."""
+
+from __future__ import annotations
+
+import sqlite3
+import threading
+from collections.abc import Callable, Iterable
+from pathlib import Path
+from typing import Any
+
+from idroserra.core.errors import StoreUnavailable
+from idroserra.core.sqlite import connect
+from idroserra.journal.models import About, Author, Note, Photo
+
+FILE = "journal.db"
+_SCHEMA = """
+CREATE TABLE IF NOT EXISTS notes (
+    id TEXT PRIMARY KEY, node TEXT, kind TEXT NOT NULL, unix_ms INTEGER NOT NULL,
+    text TEXT NOT NULL, crop TEXT, weight_g REAL, count INTEGER, by TEXT NOT NULL,
+    author_kind TEXT NOT NULL, author TEXT NOT NULL, created_unix_ms INTEGER NOT NULL,
+    changed_unix_ms INTEGER, changed_by TEXT NOT NULL
+) WITHOUT ROWID;
+CREATE INDEX IF NOT EXISTS notes_time ON notes (unix_ms);
+CREATE TABLE IF NOT EXISTS photos (
+    id TEXT PRIMARY KEY, note TEXT NOT NULL REFERENCES notes (id), place INTEGER NOT NULL,
+    width_px INTEGER NOT NULL, height_px INTEGER NOT NULL, size_bytes INTEGER NOT NULL
+) WITHOUT ROWID;
+CREATE INDEX IF NOT EXISTS photos_note ON photos (note, place);
+"""
+_COLUMNS = ("id, node, kind, unix_ms, text, crop, weight_g, count, by, author_kind, author,"
+            " created_unix_ms, changed_unix_ms, changed_by, site")
+
+
+class JournalBook:
+    """Reads and writes. Every method may be called from any thread; raises StoreUnavailable."""
+
+    def __init__(self, path: Path) -> None:
+        """Open or create the file. Raises OSError, sqlite3.Error."""
+        self._lock = threading.Lock()
+        self._database = connect(path, _SCHEMA)
+        if not any(row[1] == "site" for row in self._database.execute("PRAGMA table_info(notes)")):
+            self._database.execute("ALTER TABLE notes ADD COLUMN site TEXT")
+
+    def put(self, note: Note) -> None:
+        """Write a note in place of the one with its id; its photos stay."""
+        marks = ",".join("?" * 15)
+        self._write(lambda database: database.execute(
+            f"INSERT OR REPLACE INTO notes ({_COLUMNS}) VALUES ({marks})", (
+                note.id, note.node, note.kind, note.unix_ms, note.text, note.crop, note.weight_g,
+                note.count, note.by, *note.author, note.created_unix_ms, note.changed_unix_ms,
+                note.changed_by, note.site)))
+
+    def remove(self, note: str) -> None:
+        """Forget a note and what is known of its photos."""
+        def forget(database: sqlite3.Connection) -> None:
+            database.execute("DELETE FROM photos WHERE note = ?", (note,))
+            database.execute("DELETE FROM notes WHERE id = ?", (note,))
+
+        self._write(forget)
+
+    def add_photo(self, note: str, photo: Photo) -> None:
+        """Keep that a note has a photo, after those it has."""
+        self._write(lambda database: database.execute(
+            "INSERT INTO photos VALUES (?, ?, (SELECT coalesce(max(place), 0) + 1 FROM photos"
+            " WHERE note = ?), ?, ?, ?)",
+            (photo.id, note, note, photo.width_px, photo.height_px, photo.size_bytes)))
+
+    def remove_photo(self, photo: str) -> None:
+        """Forget a photo."""
+        self._write(lambda database: database.execute(
+            "DELETE FROM photos WHERE id = ?", (photo,)))
+
+    def get(self, note: str) -> Note | None:
+        """Return a note, None where there is none."""
+        return next(iter(self._notes("WHERE id = ?", (note,))), None)
+
+    def newest(
+        self, from_unix_ms: int, to_unix_ms: int, about: About | None, kind: str | None,
+        count: int,
+    ) -> list[Note]:
+        """Return the newest notes of [from, to), newest first; about None: all of them."""
+        where: str = "1"
+        values: tuple[str | None, ...] = ()
+        if about is not None:
+            marks = ",".join("?" * len(about.nodes))
+            where = f"(node IN ({marks}) OR node IS NULL AND (site IS NULL OR site = ?))"
+            values = (*about.nodes, about.site)
+        return self._notes(
+            f"WHERE unix_ms >= ? AND unix_ms < ? AND {where}"
+            " AND (? IS NULL OR kind = ?) ORDER BY unix_ms DESC, created_unix_ms DESC LIMIT ?",
+            (from_unix_ms, to_unix_ms, *values, kind, kind, count))
+
+    def rename_site(self, site: str, name: str) -> None:
+        """Call a site otherwise in the notes about it."""
+        self._write(lambda database: database.execute(
+            "UPDATE notes SET site = ? WHERE site = ?", (name, site)))
+
+    def photo_ids(self) -> set[str]:
+        """Return the id of every photo."""
+        return {row[0] for row in self._ask("SELECT id FROM photos", ())}
+
+    def photos_bytes(self) -> int:
+        """Return what all photos take."""
+        return int(self._ask("SELECT coalesce(sum(size_bytes), 0) FROM photos", ())[0][0])
+
+    def close(self) -> None:
+        """Close the file."""
+        with self._lock:
+            self._database.close()
+
+    def _notes(self, where: str, values: Iterable[Any]) -> list[Note]:
+        rows = self._ask(f"SELECT {_COLUMNS} FROM notes {where}", values)
+        return [_note(row, self._photos(row[0])) for row in rows]
+
+    def _photos(self, note: str) -> tuple[Photo, ...]:
+        return tuple(Photo(*row) for row in self._ask(
+            "SELECT id, width_px, height_px, size_bytes FROM photos WHERE note = ?"
+            " ORDER BY place", (note,)))
+
+    def _ask(self, sql: str, values: Iterable[Any]) -> list[Any]:
+        with self._lock:
+            try:
+                return self._database.execute(sql, tuple(values)).fetchall()
+            except sqlite3.Error as error:
+                raise StoreUnavailable(f"{FILE}: {error}") from error
+
+    def _write(self, work: Callable[[sqlite3.Connection], object]) -> None:
+        with self._lock:
+            try:
+                self._database.execute("BEGIN IMMEDIATE")
+                work(self._database)
+                self._database.execute("COMMIT")
+            except sqlite3.Error as error:
+                if self._database.in_transaction:
+                    self._database.execute("ROLLBACK")
+                raise StoreUnavailable(f"{FILE}: {error}") from error
+
+
+def _note(row: tuple[Any, ...], photos: tuple[Photo, ...]) -> Note:
+    (note_id, node, kind, unix_ms, text, crop, weight_g, count, by, author_kind, author,
+     created_unix_ms, changed_unix_ms, changed_by, site) = row
+    return Note(node, kind, unix_ms, text, crop, weight_g, count, site, note_id, by,
+                Author(author_kind, author), created_unix_ms, changed_unix_ms, changed_by, photos)

@@ -1,1 +1,0 @@
-"""The page on the site's own network: names, certificates, phones. docs/phone.md."""

@@ -1,0 +1,1 @@
+"""MQTT connection, subscriber and packet parser."""

@@ -1,0 +1,1 @@
+"""The registry of nodes, their live state and the commands sent to them."""

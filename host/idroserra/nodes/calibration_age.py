@@ -1,0 +1,34 @@
+"""The age of a pH calibration: when the next one is due, and the warning if it is overdue."""
+
+from __future__ import annotations
+
+OLD_DAYS, STALE_DAYS = 30, 60
+DAY_MS = 86_400_000
+DAYS_1970_TO_2000 = 10_957
+
+
+def day_of(unix_ms: int) -> int:
+    """Return the day since 2000-01-01, as `ph.calibrated_day` counts."""
+    return unix_ms // DAY_MS - DAYS_1970_TO_2000
+
+
+def days_left(calibrated_day: int, unix_ms: int) -> int | None:
+    """Return in how many days the pH probe is due, negative: since when; None for never."""
+    return OLD_DAYS - (day_of(unix_ms) - calibrated_day) if calibrated_day else None
+
+
+def age_warning(calibrated_day: int, unix_ms: int) -> tuple[str, str] | None:
+    """Return (level, text) of a pH calibration that is old, None while it is not or none is known.
+
+    Past 60 days the node itself gives no acid or base (idro.control.calibration_age).
+    """
+    if not calibrated_day:
+        return None
+    days = day_of(unix_ms) - calibrated_day
+    if days > STALE_DAYS:
+        return "bad", (f"The pH probe was calibrated {days} days ago: no acid or base is given "
+                       "until it is calibrated.")
+    if days > OLD_DAYS:
+        return "warn", (f"The pH probe was calibrated {days} days ago: calibrate it; after "
+                        f"{STALE_DAYS} days no acid or base is given.")
+    return None

@@ -1,0 +1,136 @@
+"""Caches the latest event of each kind of every node, and the boots of the last day.
+
+The ingest adds events as they are committed. The store is read too: at the start of the host for
+the past, and again every minute, because a node's history may be loaded into the store directly.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Mapping
+from typing import Any, NamedTuple
+
+from idroserra.core.errors import StoreError
+from idroserra.history.models import Store
+
+BOOT = "boot"
+DECIDED = "decided"
+DAY_MS = 86_400_000
+LOOK_AHEAD_MS = 60_000
+ASK_EVERY_MS = 60_000
+RETRY_MS = 15_000  # asking a store that does not answer takes its time-out
+
+
+class Event(NamedTuple):
+    """One event of a node."""
+
+    unix_us: int
+    kind: str
+    detail: Mapping[str, Any]
+
+    @property
+    def unix_ms(self) -> int:
+        """The time in ms."""
+        return self.unix_us // 1_000
+
+
+class _Query(NamedTuple):
+    """Which kinds are read from the store, how far back, and how often."""
+
+    kinds: tuple[str, ...]
+    back_ms: int
+    every_ms: int
+
+
+_STATES = _Query(
+    ("stopped", "resumed", "latched", "correction", "authority", BOOT, "water", "flash_failed",
+     "gap", "irrigation_no_flow", "irrigation_stuck_on", "air_too_hot", "air_warms",
+     "update_offered", "update_refused", "update_downloaded", "update_trial", "update_confirmed",
+     "update_reverted"), 90 * DAY_MS, ASK_EVERY_MS)
+# Decisions and doses are frequent: only those of the last day are read, once.
+_DOSES = _Query((DECIDED, "dosed"), DAY_MS, DAY_MS)
+_KINDS = frozenset(_STATES.kinds + _DOSES.kinds)
+
+
+class LatestEvents:
+    """The latest event of each kind, and the latest decision of each loop. Thread-safe."""
+
+    def __init__(self, store: Callable[[], Store], now_unix_ms: Callable[[], int]) -> None:
+        self._store = store
+        self._now_unix_ms = now_unix_ms
+        self._lock = threading.Lock()
+        self._events: dict[str, dict[str, Event]] = {}
+        self._boots_unix_ms: dict[str, set[int]] = {}
+        self._read: set[tuple[str, _Query]] = set()
+        self._asked_unix_ms: dict[tuple[str, _Query], int] = {}
+        self._failed_unix_ms: int | None = None
+
+    def take(self, node: str, unix_us: int, kind: str, detail: Mapping[str, Any]) -> None:
+        """Add an event; events of other kinds and older events are ignored."""
+        if kind not in _KINDS:
+            return
+        key = f"{DECIDED} {detail.get('loop')}" if kind == DECIDED else kind
+        with self._lock:
+            if kind == BOOT:
+                self._boots_unix_ms.setdefault(node, set()).add(unix_us // 1_000)
+            known = self._events.setdefault(node, {})
+            if key not in known or known[key].unix_us <= unix_us:
+                known[key] = Event(unix_us, kind, detail)
+
+    def newest(self, node: str, *kinds: str) -> Event | None:
+        """Return the latest event of these kinds, or None."""
+        with self._lock:
+            known = self._events.get(node, {})
+            found = [known[kind] for kind in kinds if kind in known]
+        return max(found, key=lambda event: event.unix_us, default=None)
+
+    def decision(self, node: str, loop: str) -> Event | None:
+        """Return the latest decision of a control loop, or None."""
+        return self.newest(node, f"{DECIDED} {loop}")
+
+    def all(self, node: str) -> dict[str, Event]:
+        """Return the latest event of each kind; for decisions, of each `decided <loop>`."""
+        with self._lock:
+            return dict(self._events.get(node, {}))
+
+    def boots_unix_ms(self, node: str) -> tuple[int, ...]:
+        """Return when the node started within the last day, oldest first."""
+        since_unix_ms = self._now_unix_ms() - DAY_MS
+        with self._lock:
+            boots = self._boots_unix_ms.get(node, set())
+            boots -= {unix_ms for unix_ms in boots if unix_ms <= since_unix_ms}
+            return tuple(sorted(boots))
+
+    def is_read(self, node: str, *, with_doses: bool = False) -> bool:
+        """Read the node's past from the store if it is due. Return False if that never worked.
+
+        with_doses: decisions and doses too."""
+        is_read = self._is_read(node, _STATES)
+        return (not with_doses or self._is_read(node, _DOSES)) and is_read
+
+    def _is_read(self, node: str, query: _Query) -> bool:
+        now, key = self._now_unix_ms(), (node, query)
+        with self._lock:
+            was_read = key in self._read
+            if (_is_within(self._asked_unix_ms.get(key), now, query.every_ms)
+                    or _is_within(self._failed_unix_ms, now, RETRY_MS)):
+                return was_read
+            self._asked_unix_ms[key] = now
+        try:
+            events = self._store().events(
+                node, now - query.back_ms, now + LOOK_AHEAD_MS, query.kinds)
+        except StoreError:
+            with self._lock:
+                self._failed_unix_ms = now
+                del self._asked_unix_ms[key]
+            return was_read
+        for event in events:
+            self.take(node, event.unix_us, event.kind, event.detail)
+        with self._lock:
+            self._read.add(key)
+        return True
+
+
+def _is_within(unix_ms: int | None, now_unix_ms: int, for_ms: int) -> bool:
+    """True for for_ms after unix_ms; a clock that was set back does not extend it."""
+    return unix_ms is not None and 0 <= now_unix_ms - unix_ms < for_ms

@@ -1,0 +1,389 @@
+"""The registry of nodes: who was seen, who is adopted (has a key), what each should be set to.
+
+A node that shows up is registered as seen, not adopted: its records are stored, but it gets no
+commands, because the host shares no key with it. Kept in state.db; last_seen only now and then.
+
+A key is replaced in two steps, because board and host cannot change at one moment: offer() keeps
+the new one beside the old one, settle() keeps the one the board turned out to have.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import sqlite3
+import threading
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any, TypeVar
+
+from idroserra.core import protocol
+from idroserra.core.errors import NotAdopted, OtherKey, StoreUnavailable, UnknownNode
+from idroserra.core.sites import BadSite, UnknownSite, check_site
+from idroserra.core.sqlite import connect
+from idroserra.ingest.handler import LastMessage
+
+KEY_BYTES = 32
+FLUSH_MS = 60_000
+_Kept = TypeVar("_Kept")
+
+_SCHEMA = """
+CREATE TABLE IF NOT EXISTS nodes (
+    node TEXT PRIMARY KEY,
+    site TEXT NOT NULL,
+    key BLOB,
+    last_seen_unix_ms INTEGER,
+    info BLOB,
+    wanted_rev INTEGER NOT NULL DEFAULT 0,
+    wanted_by TEXT NOT NULL DEFAULT '',
+    wanted_values TEXT,
+    report BLOB
+) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS next_keys (node TEXT PRIMARY KEY, key BLOB NOT NULL) WITHOUT ROWID;
+"""
+
+
+@dataclass(frozen=True)
+class Node:
+    """What the host knows of one node. A copy: asking again gives the newer one.
+
+    boot_epoch_unix_ms is the host's time at the node's at_ms 0, by the newest message of the
+    running boot; None before one came. `report` is what the node says is in force, since
+    report_unix_ms where this host heard it say so itself.
+    """
+
+    node: str
+    site: str
+    online: bool = False
+    last_seen_unix_ms: int | None = None
+    info: protocol.Info | None = None
+    boot_epoch_unix_ms: int | None = None
+    wanted_rev: int = 0
+    wanted_by: str = ""
+    wanted_values: Mapping[str, Any] | None = None
+    report: protocol.ConfigReport | None = None
+    report_unix_ms: int | None = None
+    key: bytes | None = field(default=None, repr=False)
+    next_key: bytes | None = field(default=None, repr=False)
+
+    @property
+    def fingerprints(self) -> tuple[str, ...]:
+        """What tells the key apart without showing it, and that of the next one."""
+        return tuple(fingerprint(key) for key in (self.key, self.next_key) if key is not None)
+
+    @property
+    def is_adopted(self) -> bool:
+        """True when the host shares a key with the node and may command it."""
+        return self.key is not None
+
+
+class Nodes:
+    """All nodes. Every method may be called from any thread."""
+
+    def __init__(self, path: Path, site: str) -> None:
+        self._site = site
+        self._lock = threading.RLock()
+        self._database = connect(path, _SCHEMA)
+        self._database.execute("PRAGMA secure_delete=1")  # a key that is gone is gone
+        self._nodes = {row[0]: _from_row(row) for row in self._database.execute(_SELECT)}
+        for node, key in self._database.execute(_SELECT_NEXT):
+            self._nodes[node] = replace(self._nodes[node], next_key=key)
+        self._unsaved: dict[str, int] = {}  # node: when it was last written, or tried to be
+        self._last_messages: dict[str, LastMessage] = {}  # not in _nodes yet
+
+    def all(self) -> list[Node]:
+        """Return every node, by name."""
+        with self._lock:
+            self._apply_last_messages()
+            return [self._nodes[name] for name in sorted(self._nodes)]
+
+    def get(self, node: str) -> Node:
+        """Return one node. Raises UnknownNode."""
+        with self._lock:
+            self._apply_last_messages()
+            found = self._nodes.get(node)
+        if found is None:
+            raise UnknownNode(node)
+        return found
+
+    def at(self, site: str) -> list[Node]:
+        """Return the nodes of a site, by name. Raises UnknownSite."""
+        there = [node for node in self.all() if node.site == site]
+        if not there:
+            raise UnknownSite(site)
+        return there
+
+    def key(self, node: str) -> bytes:
+        """Return the key shared with the node. Raises UnknownNode, NotAdopted."""
+        key = self.get(node).key
+        if key is None:
+            raise NotAdopted(node)
+        return key
+
+    def adopt(self, node: str, key: bytes, site: str | None = None) -> Node:
+        """Share `key` (32 bytes) with the node, known or not, and return it.
+
+        Raises ValueError for a bad node id or key, StoreUnavailable."""
+        if not protocol.is_node_id(node):
+            raise ValueError(f"node id: {protocol.NODE_ID_RULE}")
+        if len(key) != KEY_BYTES:
+            raise ValueError(f"a key is {KEY_BYTES} bytes")
+        with self._lock:
+            known = self._known(node)
+            return self._keep(replace(known, key=key, next_key=None, site=site or known.site))
+
+    def offer(self, node: str, key: bytes) -> Node:
+        """Adopt the node, or keep `key` beside the one it has until settle(); return the node.
+
+        Raises ValueError, StoreUnavailable."""
+        with self._lock:
+            known = self._known(node)
+            if known.key is None:
+                return self.adopt(node, key)
+            if len(key) != KEY_BYTES:
+                raise ValueError(f"a key is {KEY_BYTES} bytes")
+            return self._keep(replace(known, next_key=None if key == known.key else key))
+
+    def settle(self, node: str, found: str) -> Node:
+        """Keep the key with the fingerprint `found`, which the board has, and no other.
+
+        Raises UnknownNode, OtherKey, StoreUnavailable."""
+        with self._lock:
+            known = self.get(node)
+            for key in (known.key, known.next_key):
+                if key is not None and fingerprint(key) == found:
+                    return self._keep(replace(known, key=key, next_key=None))
+            raise OtherKey(node)
+
+    def try_next_key(self, node: str) -> None:
+        """Sign with the other of two keys from now on. Nothing where there is only one."""
+        with self._lock:
+            self._apply_last_messages()
+            known = self._nodes.get(node)
+            if known is not None and known.next_key is not None:
+                self._note(replace(known, key=known.next_key, next_key=known.key))
+
+    def forget(self, node: str) -> None:
+        """Give up the node: key, settings, and that it was ever seen. What it measured stays.
+
+        Raises UnknownNode, StoreUnavailable."""
+        with self._lock:
+            self.get(node)
+            try:
+                self._database.execute("DELETE FROM next_keys WHERE node=?", (node,))
+                self._database.execute("DELETE FROM nodes WHERE node=?", (node,))
+                self._database.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+            except sqlite3.Error as error:
+                raise StoreUnavailable(f"state.db: {error}") from error
+            del self._nodes[node]
+            self._unsaved.pop(node, None)
+
+    def move(self, node: str, site: str) -> Node:
+        """Say at which site the node stands and return it. Raises UnknownNode, BadSite,
+        StoreUnavailable."""
+        with self._lock:
+            return self._keep(replace(self.get(node), site=check_site(site)))
+
+    def rename_site(self, site: str, name: str) -> list[Node]:
+        """Call a site otherwise and return its nodes: all of them are moved, or none.
+
+        Raises UnknownSite, BadSite, StoreUnavailable."""
+        with self._lock:
+            there = self.at(site)
+            if name != site and any(node.site == name for node in self.all()):
+                raise BadSite(f"name: there is a site {name}: move the nodes one by one")
+            check_site(name)
+            try:
+                self._database.execute("UPDATE nodes SET site=? WHERE site=?", (name, site))
+            except sqlite3.Error as error:
+                raise StoreUnavailable(f"state.db: {error}") from error
+            for node in there:
+                self._nodes[node.node] = replace(node, site=name)
+            return [self._nodes[node.node] for node in there]
+
+    def seen(self, node: str, unix_ms: int) -> Node:
+        """Note a message of the node, registering it when new, and return it."""
+        with self._lock:
+            return self._saw(replace(self._known(node), last_seen_unix_ms=unix_ms), unix_ms)
+
+    def heard(self, last_messages: Mapping[str, LastMessage]) -> None:
+        """Note the last message of each of many nodes, registering those that are new.
+
+        A node's entry is rebuilt only when it is read: messages come many times a second."""
+        with self._lock:
+            for node in last_messages.keys() - self._nodes.keys():
+                self.seen(node, last_messages[node].unix_ms)
+            self._last_messages.update(last_messages)
+
+    def set_online(self, node: str, online: bool) -> Node:
+        """Note the node's status and return the node."""
+        with self._lock:
+            is_new = node not in self._nodes
+            known = self._nodes[node] = replace(self._known(node), online=online)
+            return self._note(known) if is_new else known
+
+    def set_info(self, node: str, info: protocol.Info) -> Node:
+        """Note what the node says of itself and return the node."""
+        with self._lock:
+            known = self._known(node)
+            same_boot = known.info is not None and known.info.boot_id == info.boot_id
+            epoch = known.boot_epoch_unix_ms if same_boot else None
+            now = replace(known, info=info, boot_epoch_unix_ms=epoch)
+            if not same_boot:
+                return self._note(now)
+            # It only came back: no commit for each of a thousand when the broker does.
+            self._unsaved.setdefault(node, known.last_seen_unix_ms or 0)
+            self._nodes[node] = now
+            return now
+
+    def set_uptime(self, node: str, boot_id: str, at_ms: int, unix_ms: int) -> None:
+        """Note that the running boot was at at_ms when the host's clock said unix_ms."""
+        with self._lock:
+            known = self._known(node)
+            if known.info is not None and known.info.boot_id == boot_id:
+                self._nodes[node] = replace(known, boot_epoch_unix_ms=unix_ms - at_ms)
+
+    def set_report(
+        self, node: str, report: protocol.ConfigReport, unix_ms: int | None = None
+    ) -> Node:
+        """Note which settings the node says are in force and return the node.
+
+        `unix_ms` is when it said so, None for a copy the broker kept."""
+        with self._lock:
+            known = self._known(node)
+            at = known.report_unix_ms if unix_ms is None else unix_ms
+            now = replace(known, report=report, report_unix_ms=at)
+            if report != known.report:
+                return self._note(now)
+            self._nodes[node] = now
+            return now
+
+    def want(self, node: str, changes: Mapping[str, Any], by: str) -> Node:
+        """Merge `changes` into the wanted settings under a new rev and return the node.
+
+        Raises UnknownNode, NotAdopted, SettingsError, StoreUnavailable, and changes nothing."""
+        with self._lock:
+            self.key(node)
+            known = self._nodes[node]
+            reported = known.report
+            base = known.wanted_values
+            if base is None:
+                base = {} if reported is None else reported.values
+            values = protocol.check_settings({**base, **changes})
+            rev = 1 + max(known.wanted_rev, 0 if reported is None else reported.rev)
+            return self._keep(
+                replace(known, wanted_rev=rev, wanted_by=by, wanted_values=values)
+            )
+
+    def close(self) -> None:
+        """Write what is unwritten and close the file."""
+        with self._lock:
+            self._apply_last_messages()
+            for node in list(self._unsaved):
+                self._note(self._nodes[node])
+            self._database.close()
+
+    def _saw(self, node: Node, unix_ms: int) -> Node:
+        """Know a node so, and write it where it is new or was not written for a while."""
+        is_new = node.node not in self._nodes
+        self._nodes[node.node] = node
+        if is_new or unix_ms - self._unsaved.setdefault(node.node, unix_ms) >= FLUSH_MS:
+            return self._note(node)
+        return node
+
+    def _apply_last_messages(self) -> None:
+        """Update the entries of the nodes that sent messages since the last call."""
+        last_messages, self._last_messages = self._last_messages, {}
+        for node, (boot_id, sent_at_ms, unix_ms) in last_messages.items():
+            known = self._nodes[node]
+            epoch = known.boot_epoch_unix_ms
+            is_running = known.info is not None and known.info.boot_id == boot_id
+            if is_running and sent_at_ms is not None:
+                epoch = unix_ms - sent_at_ms
+            self._saw(replace(known, last_seen_unix_ms=unix_ms, boot_epoch_unix_ms=epoch), unix_ms)
+
+    def _known(self, node: str) -> Node:
+        if self._last_messages:
+            self._apply_last_messages()
+        return self._nodes.get(node) or Node(node, self._site)
+
+    def _keep(self, node: Node) -> Node:
+        """Write what a person decided, or change nothing. Raises StoreUnavailable."""
+        try:
+            return self._save(node)
+        except sqlite3.Error as error:
+            raise StoreUnavailable(f"state.db: {error}") from error
+
+    def _note(self, node: Node) -> Node:
+        """Keep what a node said; on a full disk in memory only, to be written later."""
+        self._nodes[node.node] = node
+        try:
+            return self._save(node)
+        except sqlite3.Error:
+            self._unsaved[node.node] = node.last_seen_unix_ms or 0
+            return node
+
+    def _save(self, node: Node) -> Node:
+        """Write a node and then know it so. Raises sqlite3.Error."""
+        values = None if node.wanted_values is None else json.dumps(dict(node.wanted_values))
+        self._database.execute("BEGIN IMMEDIATE")
+        try:
+            self._database.execute(
+                "INSERT OR REPLACE INTO nodes VALUES (?,?,?,?,?,?,?,?,?)",
+                (
+                    node.node, node.site, node.key, node.last_seen_unix_ms,
+                    None if node.info is None else protocol.pack_info(node.info),
+                    node.wanted_rev, node.wanted_by, values,
+                    None if node.report is None else protocol.pack_config_report(node.report),
+                ),
+            )
+            self._save_next_key(node)
+            self._database.execute("COMMIT")
+        except sqlite3.Error:
+            if self._database.in_transaction:
+                self._database.execute("ROLLBACK")
+            raise
+        self._nodes[node.node] = node
+        self._unsaved.pop(node.node, None)
+        return node
+
+    def _save_next_key(self, node: Node) -> None:
+        before = self._nodes.get(node.node)
+        if node.next_key == (None if before is None else before.next_key):
+            return
+        if node.next_key is None:
+            self._database.execute("DELETE FROM next_keys WHERE node=?", (node.node,))
+        else:
+            self._database.execute("INSERT OR REPLACE INTO next_keys VALUES (?,?)",
+                                   (node.node, node.next_key))
+
+
+def fingerprint(key: bytes) -> str:
+    """Return what tells a key apart without showing it: its SHA-256, in hex."""
+    return hashlib.sha256(key).hexdigest()
+
+
+_SELECT = (
+    "SELECT node, site, key, last_seen_unix_ms, info, wanted_rev, wanted_by, wanted_values, report"
+    " FROM nodes"
+)
+_SELECT_NEXT = "SELECT node, next_keys.key FROM next_keys JOIN nodes USING (node)"
+
+
+def _from_row(row: tuple[Any, ...]) -> Node:
+    return Node(
+        node=row[0], site=row[1], key=row[2], last_seen_unix_ms=row[3],
+        info=_read(protocol.unpack_info, row[4]),
+        wanted_rev=row[5], wanted_by=row[6],
+        wanted_values=None if row[7] is None else json.loads(row[7]),
+        report=_read(protocol.unpack_config_report, row[8]),
+    )
+
+
+def _read(unpack: Callable[[bytes], _Kept], data: bytes | None) -> _Kept | None:
+    """What the contract no longer reads is as good as none: the node sends it again."""
+    try:
+        return None if data is None else unpack(data)
+    except protocol.ProtocolError:
+        return None

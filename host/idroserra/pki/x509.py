@@ -1,0 +1,146 @@
+"""A private certificate authority: ECDSA P-256 (RFC 5480), X.509 version 3 (RFC 5280).
+
+The host has two, for the page (pki/https_ca.py) and for the broker (pki/broker_ca.py), so that a
+phone that trusts the page says nothing about who may be a node.
+"""
+
+from __future__ import annotations
+
+import ipaddress
+import os
+from collections.abc import Sequence
+from datetime import datetime
+from pathlib import Path
+from typing import NamedTuple
+
+from cryptography import x509
+from cryptography.exceptions import InvalidSignature
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.x509.oid import NameOID
+
+from idroserra.core.errors import ConfigError
+from idroserra.core.hostnames import is_address
+
+PEM = serialization.Encoding.PEM
+
+
+class Validity(NamedTuple):
+    """The time in which a certificate is valid."""
+
+    begins: datetime
+    ends: datetime
+
+
+class CertificateAuthority:
+    """A key and its certificate, read from two PEM files."""
+
+    def __init__(self, path: Path, key_path: Path) -> None:
+        """Read them. Raises OSError; ConfigError that names the file."""
+        self.path = path
+        try:
+            key = serialization.load_pem_private_key(key_path.read_bytes(), None)
+            self.certificate = x509.load_pem_x509_certificate(path.read_bytes())
+        except (ValueError, TypeError) as error:
+            raise ConfigError(
+                str(path.parent), "", f"no key and certificate: {error}") from error
+        if not isinstance(key, ec.EllipticCurvePrivateKey):
+            raise ConfigError(str(key_path), "", "not an ECDSA key")
+        self._key = key
+
+    @property
+    def fingerprint(self) -> str:
+        """SHA-256 of the certificate as people compare it: AB:CD:..."""
+        return self.certificate.fingerprint(hashes.SHA256()).hex(":").upper()
+
+    def has_issued(self, certificate: x509.Certificate) -> bool:
+        """Return whether this authority signed a certificate."""
+        try:
+            certificate.verify_directly_issued_by(self.certificate)
+        except (ValueError, TypeError, InvalidSignature):
+            return False
+        return True
+
+    def _issue(
+        self, name: str, validity: Validity, purpose: x509.ObjectIdentifier,
+        cert_path: Path, key_path: Path, *, alt_names: Sequence[str] = (),
+        is_chained: bool = False,
+    ) -> None:
+        """Write a new key and its certificate, is_chained: with the authority's own after it.
+
+        Raises OSError."""
+        key = ec.generate_private_key(ec.SECP256R1())
+        subject = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, name[:64])])
+        unsigned = (
+            _begun(subject, self.certificate.subject, key.public_key(), validity, is_ca=False)
+            .add_extension(x509.ExtendedKeyUsage([purpose]), critical=False)
+            .add_extension(x509.AuthorityKeyIdentifier.from_issuer_public_key(
+                self._key.public_key()), critical=False)
+        )
+        if alt_names:
+            unsigned = unsigned.add_extension(x509.SubjectAlternativeName(
+                [general_name(alt_name) for alt_name in alt_names]), critical=False)
+        text = unsigned.sign(self._key, hashes.SHA256()).public_bytes(PEM)
+        cert_path.unlink(missing_ok=True)  # never a certificate beside another one's key
+        _write_key(key_path, key)
+        write_private(cert_path,
+                      text + self.certificate.public_bytes(PEM) if is_chained else text)
+
+
+def make_authority(
+    path: Path, key_path: Path, name: str, validity: Validity,
+    constraints: x509.NameConstraints | None = None,
+) -> None:
+    """Write the key and certificate of a new authority. Raises OSError."""
+    key = ec.generate_private_key(ec.SECP256R1())
+    subject = x509.Name([
+        x509.NameAttribute(NameOID.ORGANIZATION_NAME, "Idroserra"),
+        x509.NameAttribute(NameOID.COMMON_NAME, name),
+    ])
+    unsigned = _begun(subject, subject, key.public_key(), validity, is_ca=True).add_extension(
+        x509.SubjectKeyIdentifier.from_public_key(key.public_key()), critical=False)
+    if constraints is not None:
+        unsigned = unsigned.add_extension(constraints, critical=True)
+    _write_key(key_path, key)
+    write_private(path, unsigned.sign(key, hashes.SHA256()).public_bytes(PEM))
+
+
+def _begun(
+    subject: x509.Name, issuer: x509.Name, public_key: ec.EllipticCurvePublicKey,
+    validity: Validity, *, is_ca: bool,
+) -> x509.CertificateBuilder:
+    """Return a certificate with a random serial number, basic constraints and key usage."""
+    return (
+        x509.CertificateBuilder().subject_name(subject).issuer_name(issuer)
+        .public_key(public_key).serial_number(x509.random_serial_number())
+        .not_valid_before(validity.begins).not_valid_after(validity.ends)
+        .add_extension(x509.BasicConstraints(ca=is_ca, path_length=0 if is_ca else None),
+                       critical=True)
+        .add_extension(x509.KeyUsage(
+            digital_signature=not is_ca, key_cert_sign=is_ca, crl_sign=is_ca,
+            content_commitment=False, key_encipherment=False, data_encipherment=False,
+            key_agreement=False, encipher_only=False, decipher_only=False), critical=True)
+    )
+
+
+def general_name(name: str) -> x509.GeneralName:
+    """Return a host name or an address as certificates hold it."""
+    if is_address(name):
+        return x509.IPAddress(ipaddress.ip_address(name))
+    return x509.DNSName(name)
+
+
+def write_private(path: Path, content: bytes) -> None:
+    """Write a file that only its owner reads, whole or not at all. Raises OSError."""
+    fresh = path.with_suffix(path.suffix + ".new")
+    descriptor = os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+    with os.fdopen(descriptor, "wb") as file:
+        file.write(content)
+        file.flush()
+        os.fsync(file.fileno())
+    fresh.replace(path)
+
+
+def _write_key(path: Path, key: ec.EllipticCurvePrivateKey) -> None:
+    write_private(path, key.private_bytes(
+        PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()))

@@ -1,0 +1,240 @@
+"""The node's NVS over the raw prompt: what is set, writing it, and wiping it.
+
+Values cross the line as hex digits, so that none of them can become code. What was written is
+compared by its SHA-256, made on the board; a secret never comes back.
+
+The order is what a power cut must not break: the node id goes first when something changes and
+comes last. Without it the firmware joins nothing and obeys nobody, so half of it is nothing.
+"""
+
+from __future__ import annotations
+
+import ast
+import hashlib
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from typing import Any
+
+from idroserra.flash.board_link import BoardLink
+from idroserra.flash.errors import ConnectionLost, FlashError
+
+NAMESPACE = "idro"
+ID, KEY = "node_id", "key"
+UPDATE_KEYS = ("update_key", "update_spare")  # what releases are checked with: a modulus each
+# What the firmware reads: idro.app.network_task, idro.app.node and idro.update. In the order in
+# which it is written.
+TLS = "broker_tls"  # 1: the line is TLS, with these three and nothing else
+TLS_NAMES = (TLS, "tls_ca", "tls_cert", "tls_key")
+NAMES = ("wifi_ssid", "wifi_pass", "broker_host", "broker_port", "broker_pass", *TLS_NAMES,
+         *UPDATE_KEYS, KEY, ID)
+SECRETS = frozenset({"wifi_pass", "broker_pass", "tls_key", KEY})
+UNSHOWN = SECRETS | {"tls_ca", "tls_cert", *UPDATE_KEYS}  # only their hash is asked for
+_NUMBERS = frozenset({"broker_port", TLS})
+# What the firmware keeps there for itself; it goes with a board that leaves.
+_KEPT = ("earned_s", "ledger", "kept", "owed", "learned", "crash_log", "security_a",
+         "security_b", "reverted", "update_told")
+_KEY_BYTES = 32
+_FULL = ("NOT_ENOUGH_SPACE", "NO_FREE_PAGES", "PAGE_FULL")
+_HELPERS = f"""\
+import esp32,machine,hashlib,binascii
+_n=esp32.NVS('{NAMESPACE}')
+def _b(k):
+ b=bytearray(512)
+ try:return bytes(memoryview(b)[:_n.get_blob(k,b)])
+ except OSError:return None
+def _s(k):
+ v=_b(k)
+ return None if v is None else (len(v),str(binascii.hexlify(hashlib.sha256(v).digest()),'ascii'))
+def _i(k):
+ try:return _n.get_i32(k)
+ except OSError:return None
+def _e(k):
+ try:_n.erase_key(k)
+ except OSError:pass
+def _t(f):
+ try:
+  f();_n.commit();print('ok')
+ except OSError as e:print(e)
+"""
+_IS_ESP32 = "try:\n import esp32\n print('ok')\nexcept ImportError:print(sys.platform)"
+_IMAGE = """\
+import os,json
+try:
+ os.stat('main.py')
+ with open('manifest.json') as f:d=json.load(f)
+ print(repr((d['board_class'],d['version'])))
+except(OSError,ValueError,KeyError,TypeError):print(repr(('','')))
+"""
+_WIPE = """\
+def _w():
+ for p in esp32.Partition.find(esp32.Partition.TYPE_DATA,2):
+  for n in range(p.ioctl(4,0)):p.ioctl(6,n)
+try:_w();print('ok')
+except OSError as e:print(e)
+"""
+
+Value = bytes | int | None  # None: not set
+
+
+@dataclass(frozen=True)
+class Stored:
+    """What lies in the NVS. Of what is secret only how long it is, and its SHA-256."""
+
+    plain: Mapping[str, Value]
+    lengths: Mapping[str, int]
+    hashes: Mapping[str, str] = field(repr=False)
+
+    @property
+    def node_id(self) -> str:
+        """The node id, "" where there is none."""
+        return self.text(ID)
+
+    @property
+    def fingerprint(self) -> str:
+        """SHA-256 of the key, "" where there is none of the right length."""
+        return self.hashes.get(KEY, "") if self.lengths.get(KEY) == _KEY_BYTES else ""
+
+    def text(self, name: str) -> str:
+        """Return a value that is no secret as text, "" where it is missing or none."""
+        value = self.plain.get(name)
+        return value.decode("utf-8", "replace") if isinstance(value, bytes) else ""
+
+    def number(self, name: str) -> int | None:
+        """Return a number, None where it is missing."""
+        value = self.plain.get(name)
+        return value if isinstance(value, int) else None
+
+    def is_set(self, name: str) -> bool:
+        """Whether there is a value."""
+        return name in self.hashes or self.plain.get(name) is not None
+
+    def has(self, name: str, value: Value) -> bool:
+        """Whether exactly this value lies there."""
+        if isinstance(value, bytes):
+            return self.hashes.get(name) == sha256(value)
+        return self.plain.get(name) == value and name not in self.hashes
+
+
+class NodeNvs:
+    """The NVS of the board at the other end of a link that was caught at its prompt."""
+
+    def __init__(self, link: BoardLink) -> None:
+        """Raises FlashError where the board is no ESP32."""
+        self._link = link
+        self.port = link.port
+        said = link.ask(_IS_ESP32, "it was asked what it is").strip()
+        if said != "ok":
+            raise FlashError(
+                f"{self.port}: the board is no ESP32: its MicroPython is for {said}",
+                "Plug in the board that was flashed with `idroserra flash`, or name its --port.")
+        link.ask(_HELPERS, "its settings were looked at")
+
+    def image(self) -> tuple[str, str, str]:
+        """Return chip, board and version of the image on the board, "" where it is not whole."""
+        when = "its image was looked at"
+        said = self._ask(_IMAGE, when).strip()
+        with self._understood(when):
+            board_class, version = ast.literal_eval(said or "('','')")
+        chip, _, board = str(board_class).partition("/")
+        return chip, board, str(version)
+
+    def mac(self) -> bytes:
+        """Return the chip's MAC address."""
+        when = "it was asked for its address"
+        with self._understood(when):
+            return bytes.fromhex(self._ask(
+                "print(str(binascii.hexlify(machine.unique_id()),'ascii'))", when).strip())
+
+    def read(self) -> Stored:
+        """Return what is there."""
+        texts = [name for name in NAMES if name not in _NUMBERS]
+        readers = [(name, "_s") for name in texts]
+        readers += [(name, "_b") for name in texts if name not in UNSHOWN]
+        readers += [(name, "_i") for name in sorted(_NUMBERS)]
+        code = ",".join(f"{reader}({name!r})" for name, reader in readers)
+        when = "its settings were read"
+        said = self._ask(f"print(repr(({code})))", when)
+        with self._understood(when):
+            found: list[Any] = list(ast.literal_eval(said.strip()))
+            sums = {name: one for name, one in zip(texts, found, strict=False) if one is not None}
+            plain = {name: one for (name, _), one in zip(readers[len(texts):], found[len(texts):],
+                                                         strict=True)}
+            return Stored(plain, {name: int(size) for name, (size, _) in sums.items()},
+                          {name: str(hashed) for name, (_, hashed) in sums.items()})
+
+    def write(self, values: Mapping[str, Value]) -> None:
+        """Write `values`; what is not named stays. The node id must be among them.
+
+        Raises FlashError, with the board without a node id, where one is refused or reads back
+        as another."""
+        self._change(f"_e({ID!r})", ID)
+        rest = {name: values[name] for name in NAMES if name in values and name != ID}
+        for name, value in rest.items():
+            self._set(name, value)
+        self._check(rest)
+        self._set(ID, values[ID])
+        self._check({ID: values[ID]})
+
+    def erase(self) -> None:
+        """Take away all that the node keeps there, and wipe the bytes of what was there before.
+
+        NVS only marks what is erased and leaves it in the flash (ESP-IDF, nvs_flash), so the
+        whole partition is wiped after it; the board must be reset at once then."""
+        self._change(f"_e({ID!r})", ID)
+        for name in (*NAMES, *_KEPT):
+            self._change(f"_e({name!r})", name)
+        said = self._ask(_WIPE, "its secrets were wiped").strip()
+        if said != "ok":
+            raise FlashError(
+                f"{self.port}: the secrets are taken away, their bytes could not be wiped: {said}",
+                "Wipe the whole flash: `idroserra flash BOARD --erase --micropython FILE`.")
+
+    def _set(self, name: str, value: Value) -> None:
+        if value is None:
+            self._change(f"_e({name!r})", name)
+        elif isinstance(value, int):
+            self._change(f"_n.set_i32({name!r},{value})", name)
+        else:
+            self._change(f"_n.set_blob({name!r},binascii.unhexlify({value.hex()!r}))", name)
+
+    def _change(self, code: str, name: str) -> None:
+        said = self._ask(f"_t(lambda:{code})", f"{name} was written").strip()
+        if any(words in said for words in _FULL):
+            raise FlashError(
+                f"{self.port}: the board's NVS is full: {name} did not fit",
+                "Other firmware left its own there: `idroserra provision --erase` empties it, "
+                "then say the same command again. The board has no node id now, and does nothing.")
+        if not said:
+            raise ConnectionLost(self.port, f"{name} was written")
+        if said != "ok":
+            raise FlashError(
+                f"{self.port}: the board refused {name}: {said}",
+                "Reset the board and say the same command again. It has no node id until then, "
+                "and does nothing.")
+
+    def _check(self, values: Mapping[str, Value]) -> None:
+        stored = self.read()
+        wrong = [name for name, value in values.items() if not stored.has(name, value)]
+        if wrong:
+            self._change(f"_e({ID!r})", ID)
+            raise FlashError(
+                f"{self.port}: {', '.join(wrong)} did not read back as sent",
+                "Say the same command again; if it stays, the flash is worn out. The board has no "
+                "node id now, and does nothing.")
+
+    @contextmanager
+    def _understood(self, when: str) -> Iterator[None]:
+        """Take an answer that is none for what it is: bytes lost on the way."""
+        try:
+            yield
+        except (ValueError, TypeError, SyntaxError, MemoryError, RecursionError):
+            raise ConnectionLost(self.port, when, "its answer made no sense") from None
+
+    def _ask(self, code: str, when: str) -> str:
+        return self._link.ask(code, when)
+
+
+def sha256(value: bytes) -> str:
+    """Return the hash the board answers with."""
+    return hashlib.sha256(value).hexdigest()

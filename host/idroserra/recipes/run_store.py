@@ -1,0 +1,113 @@
+"""The recipe each node runs, kept in state.db: it outlives the host's restart.
+
+A run keeps the text of its recipe, so that a crop ends with what it began with whatever an update
+of the host brings.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Mapping
+from dataclasses import astuple, dataclass, fields
+from functools import lru_cache
+from pathlib import Path
+from typing import Any
+
+from idroserra.core.errors import StoreUnavailable
+from idroserra.core.sqlite import connect
+from idroserra.recipes import model
+from idroserra.recipes.model import DAY_MS, Recipe
+
+RUNNING, HELD, FINISHED, STOPPED = "running", "held", "finished", "stopped"
+PENDING, CONFIRMED, REFUSED = "pending", "confirmed", "refused"
+
+_SCHEMA = """
+CREATE TABLE IF NOT EXISTS recipe_runs (
+    node TEXT PRIMARY KEY, name TEXT NOT NULL, toml TEXT NOT NULL, by TEXT NOT NULL,
+    started_unix_ms INTEGER NOT NULL, first_day_unix_ms INTEGER NOT NULL,
+    state TEXT NOT NULL, state_by TEXT NOT NULL, state_unix_ms INTEGER NOT NULL,
+    reason TEXT NOT NULL,
+    told_day INTEGER, told_rev INTEGER NOT NULL, told_unix_ms INTEGER NOT NULL,
+    told_state TEXT NOT NULL
+) WITHOUT ROWID;
+"""
+
+
+@dataclass(frozen=True)
+class Run:
+    """One run of a recipe on one node, the newest of that node.
+
+    `first_day_unix_ms` is the midnight its first day began with, by the node's clock; skipping a
+    stage moves it back. `state` is running, held (nothing is sent until somebody decides),
+    finished or stopped, since `state_unix_ms` by `state_by`. `told_day` is the day whose setpoints
+    were sent last, None where the whole of them is to be sent next; `told_rev` the revision of
+    the settings they are in, 0 where they were not sent; `told_state` what the node made of them:
+    pending, confirmed or refused.
+    """
+
+    node: str
+    name: str
+    toml: str
+    by: str
+    started_unix_ms: int
+    first_day_unix_ms: int
+    state: str
+    state_by: str
+    state_unix_ms: int
+    reason: str = ""
+    told_day: int | None = None
+    told_rev: int = 0
+    told_unix_ms: int = 0
+    told_state: str = PENDING
+
+    @property
+    def recipe(self) -> Recipe:
+        """The recipe as it was when the run began."""
+        return _parsed(self.toml)
+
+    @property
+    def is_open(self) -> bool:
+        """True while it runs or is held."""
+        return self.state in (RUNNING, HELD)
+
+    def day_at(self, unix_ms: int) -> int:
+        """Return the day from 0, past the last one too; never one before the day told last."""
+        return max(0, self.told_day or 0, (unix_ms - self.first_day_unix_ms) // DAY_MS)
+
+    @property
+    def end_unix_ms(self) -> int:
+        """When its last day is over."""
+        return self.first_day_unix_ms + self.recipe.days * DAY_MS
+
+
+class Runs:
+    """The table. Not thread-safe: who owns it serialises its use."""
+
+    def __init__(self, path: Path) -> None:
+        """Open the file. Raises OSError, sqlite3.Error."""
+        self._database = connect(path, _SCHEMA)
+
+    def all(self) -> Mapping[str, Run]:
+        """Return the newest run of every node that ever had one."""
+        names = ", ".join(field.name for field in fields(Run))
+        rows: list[Any] = self._database.execute(f"SELECT {names} FROM recipe_runs").fetchall()
+        return {row[0]: Run(*row) for row in rows}
+
+    def keep(self, run: Run) -> None:
+        """Write a run in place of the node's last one. Raises StoreUnavailable."""
+        names = ", ".join(field.name for field in fields(Run))
+        marks = ", ".join("?" for _ in fields(Run))
+        try:
+            self._database.execute(
+                f"INSERT OR REPLACE INTO recipe_runs ({names}) VALUES ({marks})", astuple(run))
+        except sqlite3.Error as error:
+            raise StoreUnavailable(f"state.db: {error}") from error
+
+    def close(self) -> None:
+        """Close the file."""
+        self._database.close()
+
+
+@lru_cache(maxsize=256)
+def _parsed(toml: str) -> Recipe:
+    return model.parse(toml.encode(), "recipe")

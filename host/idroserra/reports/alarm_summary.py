@@ -1,0 +1,48 @@
+"""The alarms of a range from their journal: how often, how long, and which were root causes."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+
+from idroserra.alarms.active import Transition
+
+ACTIVE = ("unacknowledged", "acknowledged", "suppressed", "shelved", "out_of_service")
+
+
+@dataclass(frozen=True)
+class AlarmCount:
+    """One rule in a range. roots: so often it stood by itself; the rest another alarm explained.
+
+    longest_ms counts up to the end of the range where it still stood then."""
+
+    title: str
+    count: int
+    roots: int
+    longest_ms: int
+    is_standing: bool
+
+
+def told_of(
+    changes: Iterable[Transition], titles: Mapping[str, str], to_unix_ms: int
+) -> list[AlarmCount]:
+    """Return what stood in a range, the most frequent first. `changes`: oldest first."""
+    began: dict[str, int] = {}
+    times: dict[str, list[tuple[int, bool]]] = {}  # rule: (how long, was a root)
+    is_root: dict[str, bool] = {}
+    rule_of: dict[str, str] = {}
+    for change in changes:
+        rule_of[change.key] = change.rule
+        if change.state in ACTIVE:
+            began.setdefault(change.key, change.unix_ms)
+            is_root[change.key] = is_root.get(change.key, False) or change.state != "suppressed"
+        elif change.key in began:
+            lasted = change.unix_ms - began.pop(change.key)
+            times.setdefault(change.rule, []).append((lasted, is_root.pop(change.key)))
+    standing = {rule_of[key] for key in began}
+    for key, since in began.items():
+        times.setdefault(rule_of[key], []).append((to_unix_ms - since, is_root[key]))
+    found = [AlarmCount(titles.get(rule, rule), len(all_), sum(root for _, root in all_),
+                  max(lasted for lasted, _ in all_), rule in standing)
+             for rule, all_ in times.items()]
+    return sorted(found, key=lambda one: (-one.roots, -one.count, one.title))

@@ -1,0 +1,1 @@
+"""The host service: the composition root and its MQTT message handler."""

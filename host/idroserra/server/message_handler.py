@@ -1,0 +1,90 @@
+"""Dispatches non-record messages (info, status, ack) and publishes new records to the page."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from idroserra.core import protocol
+from idroserra.ingest.handler import LastMessage
+from idroserra.ingest.receipts import NodeInfoMessage
+from idroserra.ingest.spool import Item, StoredBatch
+from idroserra.mqtt.connection import IncomingMessage
+from idroserra.nodes.commands import Commands
+from idroserra.nodes.latest_events import LatestEvents
+from idroserra.nodes.live import LiveState
+from idroserra.nodes.registry import Nodes
+from idroserra.updates.service import UpdateService
+
+LIVE_EVENT_MS = 900_000  # older events are history, not news
+NEWS_RECORDS = 30  # of one boot in one commit
+
+
+class HostMessageHandler:
+    """The message handler of the host."""
+
+    def __init__(
+        self, nodes: Nodes, commands: Commands, live: LiveState, updates: UpdateService,
+        events: LatestEvents,
+    ) -> None:
+        self._nodes = nodes
+        self._commands = commands
+        self._live = live
+        self._updates = updates
+        self._events = events
+
+    def connected(self) -> None:
+        """Tell every node its settings again."""
+        self._commands.send_configs()
+
+    def tick(self) -> None:
+        """Give up commands that nobody answered."""
+        self._commands.end_overdue()
+
+    def on_heartbeats(self, last_messages: Mapping[str, LastMessage]) -> None:
+        """Note when the nodes were there, and how long they have been running."""
+        self._nodes.heard(last_messages)
+
+    def on_message(self, node: str, leaf: str, message: IncomingMessage) -> Item | None:
+        """Do at once what is of the moment; return an up/info to be kept. Raises ProtocolError."""
+        arrived_unix_ms = None if message.retained else message.unix_ms
+        item: Item | None = None
+        if leaf == "info":
+            info = protocol.unpack_info(message.payload)
+            item = NodeInfoMessage(node, info, arrived_unix_ms)
+            self._nodes.set_info(node, info)
+            if arrived_unix_ms is not None:
+                self._nodes.set_uptime(node, info.boot_id, info.at_ms, arrived_unix_ms)
+            self._live.publish({"type": "info", "node": node})
+        elif leaf == "status":
+            online = protocol.unpack_status(message.payload)
+            self._nodes.set_online(node, online)
+            self._live.publish({"type": "status", "node": node, "online": online})
+        elif leaf == "ack":
+            self._commands.answer(node, protocol.unpack_ack(message.payload))
+        elif leaf == "update":
+            self._updates.asked(node, protocol.unpack_ask(message.payload))
+        else:
+            report = protocol.unpack_config_report(message.payload)
+            self._commands.reported(node, report, arrived_unix_ms)
+        if arrived_unix_ms is not None and message.payload != b"offline":
+            self._nodes.seen(node, arrived_unix_ms)
+        return item
+
+    def on_records(self, accepted: StoredBatch, now_unix_ms: int, most: int) -> None:
+        """Give the newest record of each message, and events that are news, to the live view.
+
+        Of very many messages the last: whoever calibrates counts readings, but not hundreds."""
+        if accepted.leaf == "telemetry":
+            for record in accepted.news[-min(most, NEWS_RECORDS):]:
+                self._live.record(accepted.node, accepted.epoch_unix_ms + record.at_ms,
+                                  record.values, record.faults)
+            return
+        for record in accepted.records:
+            unix_ms = accepted.epoch_unix_ms + record.at_ms
+            self._events.take(accepted.node, unix_ms * 1_000 + record.seq % 1_000, record.kind,
+                              record.detail)
+            if now_unix_ms - unix_ms < LIVE_EVENT_MS:
+                self._live.publish({
+                    "type": "event", "node": accepted.node, "unix_ms": unix_ms,
+                    "seq": record.seq, "kind": record.kind, "detail": record.detail,
+                })

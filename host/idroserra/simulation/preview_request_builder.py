@@ -1,0 +1,83 @@
+"""Makes the request of a preview from what the host knows of a node and what somebody asks."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from idroserra.core import protocol
+from idroserra.core.errors import HostError
+from idroserra.nodes.freshness import stale_after_ms
+from idroserra.nodes.registry import Node
+from idroserra.recipes.model import Recipe
+from idroserra.recipes.run_store import Run
+from idroserra.simulation.preview_request import Request
+
+_READ = ("ph", "ec_us_cm", "temp_c", "level_mm")
+
+
+class NotKnown(HostError):
+    """The node has not told what a preview needs."""
+
+
+def build_request(
+    node: Node, channels: Mapping[str, Mapping[str, Any]], run: Run | None, now_unix_ms: int, *,
+    days: int, water: str, granted_pct: int | None = None, recipe: Recipe | None = None,
+    values: Mapping[str, Any] | None = None,
+) -> Request:
+    """Return the request: of `recipe` begun today, else of the open `run`, else of what is set.
+
+    `values` are settings changed at once, on top. `granted_pct` is the share of its budgets the
+    node may spend now, None for what it said on connecting. Raises NotKnown, and SettingsError
+    for values that no node would take.
+    """
+    if node.info is None or node.report is None:
+        raise NotKnown(f"{node.node} has not told its settings yet: wait until it was here once")
+    settings = protocol.check_settings({**node.report.values, **(node.wanted_values or {})})
+    changes: dict[int, dict[str, Any]] = {}
+    ppfd_umol_m2_s = None
+    if recipe is None and run is not None and run.is_open:
+        recipe, first_day = run.recipe, run.day_at(now_unix_ms)
+    else:
+        first_day = 0
+        if recipe is not None:
+            settings |= recipe.settings_at(0)
+    if recipe is not None:
+        changes = _changes(recipe, first_day, days)
+        ppfd_umol_m2_s = recipe.ppfd_umol_m2_s
+    settings = protocol.check_settings(settings | dict(values or {}))
+    request = Request(
+        node.node, node.info.board, now_unix_ms, days, water, settings, changes,
+        _fresh(channels, settings, now_unix_ms),
+        (node.info.granted_pct if granted_pct is None else granted_pct)
+        >= int(settings["dosing.authority_pct"]))
+    if ppfd_umol_m2_s is not None:
+        request.ppfd_umol_m2_s = ppfd_umol_m2_s
+    return request
+
+
+def _changes(recipe: Recipe, first_day: int, days: int) -> dict[int, dict[str, Any]]:
+    """Return what each day changes against the day before, as a run would send it."""
+    found = {}
+    before = recipe.settings_at(first_day)
+    for day in range(1, days + 1):
+        now = recipe.settings_at(first_day + day)
+        changed = {key: value for key, value in now.items() if before[key] != value}
+        if changed:
+            found[day] = changed
+        before = now
+    return found
+
+
+def _fresh(
+    channels: Mapping[str, Mapping[str, Any]], settings: Mapping[str, Any], now_unix_ms: int
+) -> dict[str, float]:
+    """Return the readings of the reservoir that are neither faults nor old."""
+    found = {}
+    for key in _READ:
+        entry = channels.get(f"reservoir.{key}")
+        if entry is None or entry["value"] is None:
+            continue
+        if now_unix_ms - entry["unix_ms"] <= stale_after_ms(settings):
+            found[key] = float(entry["value"])
+    return found

@@ -1,0 +1,179 @@
+"""A node's greenhouse as the twin has it: as far as the host knows it, and what it assumes.
+
+Known are the board, the settings in force and the newest readings. Water, crop and weather are
+not: the water is one of the twin's four, the crop a lettuce that goes with the litres. What a
+titration found is true of the bottles, so the twin's stocks are made as strong as it says.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, NamedTuple
+
+from idroserra.core.errors import HostError
+from idroserra.simulation.preview_request import Request
+from idrosim.benchmark.cases import FRESH_FILL, RECIPE, Cell, Titration
+from idrosim.greenhouse.chemistry import Solution
+from idrosim.greenhouse.conductivity import conductivities
+from idrosim.greenhouse.equilibria import EquilibriaTable
+from idrosim.greenhouse.water import RECIPES, STOCKS, amounts
+
+# Those of the node's own probes and its tank's signal: the twin's are as the boards have them.
+OWN_CALIBRATION = frozenset({
+    "ph.neutral_uv", "ph.slope_uv_per_ph", "ph.calibrated_day", "ec.cell_milli",
+    "ec.alpha_ppm_c", "level.zero_uv", "level.uv_per_mm",
+})
+# Often enough for control, and several times as fast as every ten seconds.
+SAMPLE_MS = 30_000
+_RIM_MM = 60.0  # of the tank above its full level
+_ACID = "h3po4_10pct"  # what `reservoir.acid_ml` of the twin is
+_THINNEST, _MOST = 0.01, 4.0  # times the recipe
+_TRIES, _SAME_US_CM, _SAME_PH = 6, 5.0, 0.02
+_WEAKEST, _STRONGEST = 0.02, 3.0  # times the stock of the twin
+# Bottle: the setting of its titration, and where the twin's own is.
+_TITRATED = {
+    "ph_down": ("ph.down_ul_per_ph", "acid_ml_per_ph"),
+    "ph_up": ("ph.up_ul_per_ph", "base_ml_per_ph"),
+    "nutrient_a": ("ec.ul_per_100_us_cm", "nutrient_ml_per_100_us_cm"),
+    "nutrient_b": ("ec.ul_per_100_us_cm", "nutrient_ml_per_100_us_cm"),
+}
+
+
+class Greenhouse(NamedTuple):
+    """The twin's parameters, the node's settings in it, and in sentences what was assumed."""
+
+    plant: dict[str, Any]
+    settings: dict[str, Any]
+    assumed: list[str]
+
+
+def greenhouse(request: Request) -> Greenhouse:
+    """Return the greenhouse of a request. Raises HostError where no water of the twin is so."""
+    values = request.settings
+    assumed: list[str] = []
+    start = _start(request, assumed)
+    cell = _cell(request, start["temp_c"], start["volume_ml"] / 1e3)
+    plant = cell.plant() | {
+        "reservoir.volume_ml": start["volume_ml"],
+        "reservoir.area_cm2": float(values["reservoir.area_cm2"]),
+        "reservoir.height_mm": values["level.full_mm"] + _RIM_MM,
+        "reservoir.temp_c": start["temp_c"],
+        **_solution(cell, start, assumed),
+        **_bottles(cell.titration, cell.stocks, values, assumed),
+        "start.hour": request.local_hour,
+        "light.ppfd_umol_m2_s": float(request.ppfd_umol_m2_s),
+    }
+    assumed.append(
+        f"the crop is lettuce on {plant['crop.area_m2']:.2g} m2, with lamps of "
+        f"{request.ppfd_umol_m2_s:g} umol/m2/s at full light; the room is at "
+        f"{plant['outside.temp_c']:.0f} C")
+    settings = {key: value for key, value in values.items() if key not in OWN_CALIBRATION}
+    return Greenhouse(plant, settings | {"sample.every_ms": SAMPLE_MS}, assumed)
+
+
+def _start(request: Request, assumed: list[str]) -> dict[str, float]:
+    """Return how the water stands: as measured, or where nothing was, as it should be."""
+    values, read = request.settings, request.readings
+    usual = {
+        "ph": ("pH", float(values["ph.target"]), "its setpoint", ""),
+        "ec_us_cm": ("EC", float(values["ec.target_us_cm"]), "its setpoint", " uS/cm"),
+        "temp_c": ("water temperature", 20.0, "usual", " C"),
+        "level_mm": ("level", float(values["level.target_mm"]), "where top-off fills to", " mm"),
+    }
+    found = {}
+    for key, (label, value, why, unit) in usual.items():
+        if key in read:
+            found[key] = read[key]
+        else:
+            found[key] = value
+            assumed.append(f"{label} has no fresh reading: begun at {value:g}{unit}, {why}")
+    found["volume_ml"] = found["level_mm"] * values["reservoir.area_cm2"] / 10.0
+    return found
+
+
+def _cell(request: Request, temp_c: float, litres: float) -> Cell:
+    values = request.settings
+    cell = Cell(request.water, "h3po4", litres, "fresh", temp_c=temp_c,
+                target_ph=float(values["ph.target"]),
+                ec_us_cm=float(values["ec.target_us_cm"]))
+    try:
+        _ = cell.titration  # worked out once, and here, where it may fail
+    except ValueError as error:
+        raise HostError(f"water: the twin cannot be filled with {request.water} water for these "
+                        f"setpoints: {error}") from None
+    return cell
+
+
+def _solution(cell: Cell, start: Mapping[str, float], assumed: list[str]) -> dict[str, Any]:
+    """Return what is in the water for it to read as it does now."""
+    thinnest = _filled(cell, start, _THINNEST)
+    if thinnest.ec_us_cm >= start["ec_us_cm"]:
+        assumed.append(f"{cell.water} water has an EC of {thinnest.ec_us_cm:.0f} uS/cm by itself: "
+                       f"begun there, not at {start['ec_us_cm']:.0f} uS/cm")
+        found = thinnest
+    else:
+        found = _as_strong(cell, start, thinnest)
+    if found.ph < start["ph"] - _SAME_PH:
+        assumed.append(f"{cell.water} water with these nutrients has pH {found.ph:.2f}: "
+                       f"begun there, not at {start['ph']:.2f}")
+    return {"reservoir.strength": found.strength, "reservoir.acid_ml": found.acid_ml}
+
+
+class _Filled(NamedTuple):
+    """A tank that was filled with a recipe of some strength, and acid poured in."""
+
+    strength: float
+    acid_ml: float
+    ph: float
+    ec_us_cm: float
+
+
+def _as_strong(cell: Cell, start: Mapping[str, float], weak: _Filled) -> _Filled:
+    """Return the fill that reads as `start`, by the secant from the thinnest one."""
+    found = _filled(cell, start, 1.0)
+    for _ in range(_TRIES):
+        off_us_cm = start["ec_us_cm"] - found.ec_us_cm
+        if abs(off_us_cm) < _SAME_US_CM:
+            break
+        slope = (found.ec_us_cm - weak.ec_us_cm) / (found.strength - weak.strength)
+        found = _filled(cell, start, min(_MOST, found.strength + off_us_cm / slope))
+    return found
+
+
+def _filled(cell: Cell, start: Mapping[str, float], strength: float) -> _Filled:
+    """Return a fill of so much strength with acid down to the pH of `start`, still closed."""
+    # A fresh fill that comes to so much strength: its titration is that of the water there is.
+    mix = {ion: amount * strength / FRESH_FILL for ion, amount in RECIPES[RECIPE].items()}
+    fill = Cell(cell.water, _ACID, cell.volume_l, "fresh", recipe=mix, temp_c=cell.temp_c,
+                target_ph=start["ph"])
+    too_high_ph = max(0.0, fill.fill_ph - start["ph"])
+    acid_ml = fill.titration.acid_ml_per_ph * too_high_ph if too_high_ph else 0.0
+    poured = amounts(STOCKS, _ACID, 1e-3 * acid_ml / cell.volume_l)
+    solution: Any = Solution(EquilibriaTable())
+    solution.gas_atm = None
+    solution.set([a + b for a, b in zip(fill.solution(FRESH_FILL), poured, strict=True)],
+                 cell.temp_c)
+    solution.solve(1e-8)
+    return _Filled(strength, acid_ml, float(solution.ph), float(conductivities(solution)[1]))
+
+
+def _bottles(
+    titration: Titration, stocks: Mapping[str, Any], values: Mapping[str, Any],
+    assumed: list[str],
+) -> dict[str, Any]:
+    """Return pumps as the node knows them, with stocks as strong as its titration says."""
+    found: dict[str, Any] = {}
+    off = []
+    for name, (setting, field) in _TITRATED.items():
+        row = stocks[name] if isinstance(stocks[name], dict) else STOCKS[stocks[name]]
+        times = getattr(titration, field) / (values[setting] / 1e3)
+        if not _WEAKEST <= times <= _STRONGEST:
+            times = min(max(times, _WEAKEST), _STRONGEST)
+            off.append(setting)
+        found[f"{name}.stock"] = {ion: amount * times for ion, amount in row.items()}
+        found[f"{name}.flow_ml_per_s"] = values["doser.ul_per_s"] / 1e3
+    assumed.append("acid, base and nutrients are as strong as the titration in the settings says")
+    for setting in dict.fromkeys(off):
+        assumed.append(f"{setting} is {values[setting]:g}: no stock is so strong or weak in this "
+                       "water, so doses may be far off; titrate, or choose another water")
+    return found

@@ -1,0 +1,202 @@
+"""What the terminal shows of nodes: the same words, bands and ages as the page."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+from typing import Any
+
+from rich import box
+from rich.console import Group, RenderableType
+from rich.table import Table
+from rich.text import Text
+
+from idro.protocol.descriptions import SETTING_TEXTS
+from idroserra.core import protocol
+from idroserra.i18n.channels import duration_text
+from idroserra.nodes.health import LEVELS
+
+STYLES = {"ok": "green", "note": "cyan", "warn": "yellow", "bad": "bold red", "plain": "dim"}
+SIGNS = {"ok": "✓", "note": "i", "warn": "!", "bad": "✗", "plain": "·"}
+_OVERVIEW = (
+    ("reservoir.ph", "pH"), ("reservoir.ec_us_cm", "EC\nmS/cm"),
+    ("reservoir.temp_c", "water\n°C"),
+    ("reservoir.level_mm", "level\nmm"), ("air.temp_c", "air\n°C"), ("air.rh_pct", "air\n%"),
+)
+_NARROW_COUNT = 4
+_BLOCKS = "▁▂▃▄▅▆▇█"
+
+Node = Mapping[str, Any]
+
+
+def worst_first(nodes: Sequence[Node]) -> list[Node]:
+    """Return the nodes, those that need somebody first."""
+    return sorted(nodes, key=lambda n: (-LEVELS.index(n["verdict"]["level"]), n["node"]))
+
+
+def nodes_table(nodes: Sequence[Node], now_unix_ms: int, *, wide: bool) -> RenderableType:
+    """Return one row a node: readings, age, dosing, and what is wrong in words.
+
+    Not `wide`: without the air and the dosing, which a narrow terminal has no room for."""
+    shown = _OVERVIEW if wide else _OVERVIEW[:_NARROW_COUNT]
+    table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
+    table.add_column("node", no_wrap=True)
+    for _, title in shown:
+        table.add_column(title, justify="right")
+    table.add_column("newest", min_width=8)
+    if wide:
+        table.add_column("dosing", no_wrap=True)
+    table.add_column("how it is")
+    for node in worst_first(nodes):
+        cells = [value_text(node, key, now_unix_ms, unit=False) for key, _ in shown]
+        dosing = node["dosing"]
+        how = [Text(dosing["label"], style=STYLES[dosing["level"]])] if wide else []
+        table.add_row(
+            Text(node["node"], style="bold"), *cells, newest_age(node, now_unix_ms), *how,
+            verdict_text(node["verdict"]))
+    return table
+
+
+def node_detail(
+    node: Node, events: Sequence[Mapping[str, Any]], now_unix_ms: int
+) -> RenderableType:
+    """Return everything about a node: verdict, readings, identity, newest events."""
+    parts: list[RenderableType] = [Text(node["node"], style="bold"), verdict_text(node["verdict"])]
+    parts += [Text(f"  {reason['text']}", style=STYLES[reason["level"]])
+              for reason in node["verdict"]["reasons"]]
+    parts += [readings_table(node, now_unix_ms, {}), _identity(node)]
+    if events:
+        parts.append(_events_table(events))
+    return Group(*parts)
+
+
+def readings_table(
+    node: Node, now_unix_ms: int, history: Mapping[str, Sequence[float]]
+) -> Table:
+    """Return one row a channel; `history` gives the recent values for a small line."""
+    table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), show_header=False)
+    table.add_column(no_wrap=True, min_width=18)
+    table.add_column(justify="right", no_wrap=True, min_width=11)
+    if history:
+        table.add_column(no_wrap=True, min_width=24)
+    table.add_column(no_wrap=True, min_width=13, style="dim")
+    table.add_column(no_wrap=True)
+    for key, channel in node["channels"].items():
+        look = channel["display"]
+        if look["place"] != "tile" and not channel["fault"]:
+            continue
+        blocks = sparkline(history.get(key, ()), look["notable"])
+        line = [Text(blocks, style="cyan")] if history else []
+        table.add_row(look["label"], value_text(node, key, now_unix_ms), *line,
+                      band_text(channel), age_text(node, channel, now_unix_ms))
+    return table
+
+
+def settings_table(config: Mapping[str, Any]) -> RenderableType:
+    """Return every setting in force, with its unit and meaning."""
+    table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
+    for title in ("setting", "value", "unit", "meaning"):
+        table.add_column(title, no_wrap=title != "meaning")
+    for key, row in protocol.SETTINGS.items():
+        value = config["values"].get(key)
+        shown = "not known" if value is None else str(value)
+        table.add_row(key, shown, row.unit, SETTING_TEXTS[key])
+    return table
+
+
+def verdict_text(verdict: Mapping[str, Any]) -> Text:
+    """Return the verdict's sentence with its sign, coloured."""
+    level = verdict["level"]
+    return Text(f"{SIGNS[level]} {verdict['summary']}", style=STYLES[level])
+
+
+def value_text(node: Node, key: str, now_unix_ms: int, *, unit: bool = True) -> Text:
+    """Return a reading; a fault as its code, a stale one dimmed, one outside its band marked."""
+    channel = node["channels"].get(key)
+    if channel is None or channel["unix_ms"] is None:
+        return Text("–", style="dim")
+    stale = is_stale(node, channel, now_unix_ms)
+    if channel["fault"]:
+        return Text(channel["fault"], style="dim" if stale else STYLES["bad"])
+    look = channel["display"]
+    text = f"{channel['value'] * look['factor']:.{look['decimals']}f}"
+    if unit and look["unit"]:
+        text += f" {look['unit']}"
+    band = channel["band"]
+    if stale:
+        return Text(text, style="dim strike")
+    outside = band is not None and not band["low"] <= channel["value"] <= band["high"]
+    return Text(text, style=STYLES["warn"] if outside else "bold")
+
+
+def band_text(channel: Mapping[str, Any]) -> str:
+    """Return "5.60–6.00" of a channel with a setpoint, else nothing."""
+    band, look = channel["band"], channel["display"]
+    if band is None:
+        return ""
+    low, high = (f"{band[end] * look['factor']:.{look['decimals']}f}" for end in ("low", "high"))
+    return f"{low}–{high}"
+
+
+def is_stale(node: Node, channel: Mapping[str, Any], now_unix_ms: int) -> bool:
+    """True where the channel's newest reading is too old to be news."""
+    unix_ms = channel["unix_ms"]
+    return unix_ms is None or now_unix_ms - unix_ms > node["stale_after_ms"]
+
+
+def age_text(node: Node, channel: Mapping[str, Any], now_unix_ms: int) -> Text:
+    """Return "12 s ago", or since when there is no news."""
+    unix_ms = channel["unix_ms"]
+    if unix_ms is None:
+        return Text("never seen", style="dim")
+    if is_stale(node, channel, now_unix_ms):
+        return Text(f"no news since {clock_text(unix_ms)}", style=STYLES["warn"])
+    return Text(f"{duration_text(max(0, now_unix_ms - unix_ms) // 1000 * 1000 or 1000)} ago",
+                style="dim")
+
+
+def newest_age(node: Node, now_unix_ms: int) -> Text:
+    """Return the age of the newest reading of a node."""
+    known = [c for c in node["channels"].values() if c["unix_ms"] is not None]
+    if not known:
+        return Text("never", style="dim")
+    return age_text(node, max(known, key=lambda c: c["unix_ms"]), now_unix_ms)
+
+
+def clock_text(unix_ms: float) -> str:
+    """Return a time of day, local; with the date where it is not today."""
+    at = datetime.fromtimestamp(unix_ms / 1000).astimezone()
+    is_today = at.date() == datetime.now(at.tzinfo).date()
+    return at.strftime("%H:%M:%S" if is_today else "%d %b %H:%M")
+
+
+def sparkline(values: Sequence[float], notable: float) -> str:
+    """Return the values as a row of blocks; noise below what is `notable` stays flat."""
+    if not values:
+        return ""
+    low, high = min(values), max(values)
+    slack = max(0.0, (notable or 1.0) * 3 - (high - low)) / 2
+    low, span, top = low - slack, high - low + 2 * slack, len(_BLOCKS) - 1
+    return "".join(_BLOCKS[int((value - low) / span * top)] for value in values)
+
+
+def _identity(node: Node) -> Text:
+    config = node["config"]
+    online = "online" if node["online"] else "offline"
+    adopted = "" if node["adopted"] else ", not adopted: it cannot be commanded"
+    image = (node["image_sha256"] or "unknown")[:12]
+    return Text(
+        f"\n{online}{adopted}; {node['board'] or 'board unknown'}, version "
+        f"{node['version'] or 'unknown'}, image {image}, clock {node['clock'] or 'unknown'}; "
+        f"settings {config['reported_rev']} of {config['rev']}; {node['dosing']['text']}\n",
+        style="dim")
+
+
+def _events_table(events: Sequence[Mapping[str, Any]]) -> Table:
+    table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), show_header=False)
+    table.add_column(no_wrap=True, style="dim")
+    table.add_column()
+    for event in reversed(events):
+        text = Text(f"{SIGNS[event['level']]} {event['text']}", style=STYLES[event["level"]])
+        table.add_row(clock_text(event["unix_us"] / 1000), text)
+    return table

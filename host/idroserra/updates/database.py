@@ -1,0 +1,154 @@
+"""What becomes of releases, kept in state.db: roll-outs, and each node's way through one.
+
+What a node told while the host was away is taken from up/info and its events, so nothing here is
+lost with the host.
+"""
+
+from __future__ import annotations
+
+import json
+import sqlite3
+from collections.abc import Sequence
+from dataclasses import astuple, dataclass, fields
+from pathlib import Path
+from typing import Any
+
+from idroserra.core.errors import StoreUnavailable
+from idroserra.core.sqlite import connect
+from idroserra.updates.rollout_policy import NodeProgress, Plan
+
+RUNNING, STOPPED, FINISHED, CANCELLED = "running", "stopped", "finished", "cancelled"
+
+_SCHEMA = """
+CREATE TABLE IF NOT EXISTS rollouts (
+    id TEXT PRIMARY KEY, release TEXT NOT NULL, version TEXT NOT NULL, board_class TEXT NOT NULL,
+    nodes TEXT NOT NULL, wave_nodes INTEGER NOT NULL, watch_ms INTEGER NOT NULL,
+    per_site INTEGER NOT NULL, by TEXT NOT NULL, begun_unix_ms INTEGER NOT NULL,
+    state TEXT NOT NULL, state_unix_ms INTEGER NOT NULL, reason TEXT NOT NULL
+);
+CREATE TABLE IF NOT EXISTS node_updates (
+    rollout TEXT NOT NULL, node TEXT NOT NULL, state TEXT NOT NULL,
+    state_unix_ms INTEGER NOT NULL, reason TEXT NOT NULL, wave INTEGER,
+    quiet_unix_ms INTEGER, offers INTEGER NOT NULL, done_bytes INTEGER NOT NULL,
+    heard_unix_ms INTEGER NOT NULL, offered_unix_ms INTEGER, told_unix_ms INTEGER NOT NULL,
+    PRIMARY KEY (rollout, node)
+) WITHOUT ROWID;
+"""
+
+
+@dataclass(frozen=True)
+class Rollout:
+    """One release on its way to some nodes. state: running, stopped, finished or cancelled."""
+
+    id: str
+    release: str
+    version: str
+    board_class: str
+    nodes: tuple[str, ...]
+    wave_nodes: int
+    watch_ms: int
+    per_site: int
+    by: str
+    begun_unix_ms: int
+    state: str
+    state_unix_ms: int
+    reason: str = ""
+
+    @property
+    def plan(self) -> Plan:
+        """How it goes on."""
+        return Plan(self.nodes, self.wave_nodes, self.watch_ms, self.per_site)
+
+
+@dataclass(frozen=True)
+class NodeUpdate:
+    """One node in one roll-out; states are those of update.rules.
+
+    `done_bytes`: of the release, as far as the node has asked. `heard_unix_ms`: when it last
+    asked or told anything of it. `told_unix_ms`: of the newest event that was taken in."""
+
+    rollout: str
+    node: str
+    state: str
+    state_unix_ms: int
+    reason: str = ""
+    wave: int | None = None
+    quiet_unix_ms: int | None = None
+    offers: int = 0
+    done_bytes: int = 0
+    heard_unix_ms: int = 0
+    offered_unix_ms: int | None = None
+    told_unix_ms: int = 0
+
+    def seen(self, site: str, obstacle: str) -> NodeProgress:
+        """Return what the rules look at."""
+        return NodeProgress(self.node, site, self.state, self.state_unix_ms, obstacle, self.wave,
+                    self.quiet_unix_ms, self.offers, self.reason)
+
+
+class RolloutDatabase:
+    """The two tables. Not thread-safe: who owns it serialises its use."""
+
+    def __init__(self, path: Path) -> None:
+        """Open the file. Raises OSError, sqlite3.Error."""
+        self._database = connect(path, _SCHEMA)
+
+    def rollouts(self) -> list[Rollout]:
+        """Return every roll-out, the newest last."""
+        rows = self._database.execute(
+            f"SELECT {_names(Rollout)} FROM rollouts ORDER BY begun_unix_ms, id").fetchall()
+        return [_rollout(row) for row in rows]
+
+    def nodes(self, rollout: str) -> dict[str, NodeUpdate]:
+        """Return each node's way through a roll-out."""
+        rows: list[Any] = self._database.execute(
+            f"SELECT {_names(NodeUpdate)} FROM node_updates WHERE rollout=?", (rollout,)
+        ).fetchall()
+        return {row[1]: NodeUpdate(*row) for row in rows}
+
+    def keep_rollout(self, rollout: Rollout, updates: dict[str, NodeUpdate] | None = None) -> None:
+        """Write a roll-out, and the ways of its nodes with it. Raises StoreUnavailable."""
+        values = list(astuple(rollout))
+        values[4] = json.dumps(rollout.nodes)
+        try:
+            self._database.execute("BEGIN IMMEDIATE")
+            self._database.execute(
+                f"INSERT OR REPLACE INTO rollouts ({_names(Rollout)}) "
+                f"VALUES ({_marks(Rollout)})", values)
+            for update in (updates or {}).values():
+                self._put(update)
+            self._database.execute("COMMIT")
+        except sqlite3.Error as error:
+            if self._database.in_transaction:
+                self._database.execute("ROLLBACK")
+            raise StoreUnavailable(f"state.db: {error}") from error
+
+    def keep(self, update: NodeUpdate) -> None:
+        """Write a node's way. Raises StoreUnavailable."""
+        try:
+            self._put(update)
+        except sqlite3.Error as error:
+            raise StoreUnavailable(f"state.db: {error}") from error
+
+    def close(self) -> None:
+        """Close the file."""
+        self._database.close()
+
+    def _put(self, update: NodeUpdate) -> None:
+        self._database.execute(
+            f"INSERT OR REPLACE INTO node_updates ({_names(NodeUpdate)}) "
+            f"VALUES ({_marks(NodeUpdate)})", astuple(update))
+
+
+def _names(kind: type[Rollout] | type[NodeUpdate]) -> str:
+    return ", ".join(field.name for field in fields(kind))
+
+
+def _marks(kind: type[Rollout] | type[NodeUpdate]) -> str:
+    return ", ".join("?" for _ in fields(kind))
+
+
+def _rollout(row: Sequence[Any]) -> Rollout:
+    values = list(row)
+    values[4] = tuple(json.loads(row[4]))
+    return Rollout(*values)

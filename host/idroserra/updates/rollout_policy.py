@@ -1,0 +1,145 @@
+"""Who is offered a release next: one canary, then waves. Pure: a picture in, a decision out.
+
+A wave is offered to nodes that are ready, never to more than `per_site` of one site at a time. The
+next one begins when every node of the wave has confirmed and no alarm that is new has stood on it
+for `watch_ms`. The first node that goes back, or does not come back, stops the roll-out.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+WAITING, OFFERED, DOWNLOADING = "waiting", "offered", "downloading"
+DOWNLOADED, TRIAL, CONFIRMED = "downloaded", "trial", "confirmed"
+REFUSED, REVERTED, LOST, CANCELLED = "refused", "reverted", "lost", "cancelled"
+STATES = (WAITING, OFFERED, DOWNLOADING, DOWNLOADED, TRIAL, CONFIRMED, REFUSED, REVERTED, LOST,
+          CANCELLED)
+UNDER_WAY = (OFFERED, DOWNLOADING, DOWNLOADED, TRIAL)
+FAILED = (REVERTED, LOST)
+MOST_OFFERS = 3  # that a node may refuse before it is left out
+AGAIN_MS = 600_000  # after a refusal, or an offer that nothing came of
+QUIET_MS = 5_400_000  # a node that has it all waits for a quiet moment, an hour at most
+BACK_MS = 1_800_000  # a node that restarts for its trial has ended it by then, one way or other
+
+
+@dataclass(frozen=True)
+class Plan:
+    """How a release is rolled out. `nodes` in the order in which they are offered it."""
+
+    nodes: tuple[str, ...]
+    wave_nodes: int
+    watch_ms: int
+    per_site: int
+
+
+@dataclass(frozen=True)
+class NodeProgress:
+    """One node of the roll-out as it stands.
+
+    `obstacle`: why it is offered nothing now, "" where it may be. `wave`: 0 the canary's, None
+    before it was offered anything. `quiet_unix_ms`: since when it has been confirmed without a new
+    alarm, None while it is not. `offers`: refused so far."""
+
+    node: str
+    site: str
+    state: str
+    state_unix_ms: int
+    obstacle: str = ""
+    wave: int | None = None
+    quiet_unix_ms: int | None = None
+    offers: int = 0
+    reason: str = ""
+
+
+@dataclass(frozen=True)
+class Decision:
+    """What to do: offer the release to `offer`, of `wave`; or `stop`, with the reason why.
+
+    `waits` says what the roll-out waits for, "" where for nothing."""
+
+    offer: tuple[str, ...] = ()
+    wave: int = 0
+    stop: str = ""
+    is_finished: bool = False
+    waits: str = ""
+
+
+def decide(plan: Plan, seen: Sequence[NodeProgress], now_unix_ms: int) -> Decision:
+    """Return what a running roll-out does now. `seen` holds every node of the plan."""
+    stop = _why_stop(seen)
+    if stop:
+        return Decision(stop=stop)
+    pool = [one for one in seen if one.state == WAITING]
+    begun = [one for one in seen if one.wave is not None and one.state != WAITING]
+    wave = max((one.wave or 0 for one in seen if one.wave is not None), default=0)
+    of_wave = [one for one in begun if one.wave == wave]
+    unsettled = [one for one in of_wave if not _is_settled(plan, one, now_unix_ms)]
+    if not pool and not unsettled:
+        return Decision(is_finished=True, wave=wave)
+    if not any(one.state == CONFIRMED for one in begun):  # nobody has proven it yet
+        room = 1 - sum(one.state in UNDER_WAY for one in begun)
+    else:
+        if of_wave and not unsettled:
+            wave, of_wave = wave + 1, []
+        room = (plan.wave_nodes if wave else 1) - _taken(of_wave)
+    chosen = _chosen(plan, pool, seen, room, now_unix_ms)
+    return Decision(chosen, wave, waits="" if chosen else _waits(plan, pool, unsettled,
+                                                                 now_unix_ms))
+
+
+def _why_stop(seen: Sequence[NodeProgress]) -> str:
+    failed = next((one for one in seen if one.state in FAILED), None)
+    if failed is None:
+        return ""
+    what = "went back" if failed.state == REVERTED else "has not come back from its trial"
+    return f"{failed.node} {what}" + (f": {failed.reason}" if failed.reason else "")
+
+
+def _is_settled(plan: Plan, one: NodeProgress, now_unix_ms: int) -> bool:
+    """Nothing more is awaited of it: it stayed quiet long enough, or is left out."""
+    if one.state == CONFIRMED:
+        quiet = one.quiet_unix_ms
+        return quiet is not None and now_unix_ms - quiet >= plan.watch_ms
+    return one.state in (REFUSED, CANCELLED)
+
+
+def _taken(of_wave: Sequence[NodeProgress]) -> int:
+    """How many of a wave's places are given: what was left out gives its own back."""
+    return sum(one.state not in (REFUSED, CANCELLED) for one in of_wave)
+
+
+def _chosen(
+    plan: Plan,
+    pool: Sequence[NodeProgress],
+    seen: Sequence[NodeProgress],
+    room: int,
+    now_unix_ms: int,
+) -> tuple[str, ...]:
+    under_way = Counter(one.site for one in seen if one.state in UNDER_WAY)
+    chosen: list[str] = []
+    for one in pool:
+        if len(chosen) >= room:
+            break
+        rests = one.offers > 0 and now_unix_ms - one.state_unix_ms < AGAIN_MS
+        if one.obstacle or rests or under_way[one.site] >= plan.per_site:
+            continue
+        chosen.append(one.node)
+        under_way[one.site] += 1
+    return tuple(chosen)
+
+
+def _waits(
+    plan: Plan, pool: Sequence[NodeProgress], unsettled: Sequence[NodeProgress], now_unix_ms: int
+) -> str:
+    if unsettled:
+        one = unsettled[0]
+        if one.state != CONFIRMED:
+            return f"{one.node}: {one.state}"
+        if one.quiet_unix_ms is None:
+            return f"{one.node}: an alarm stands that was not there before"
+        left_min = -(-(plan.watch_ms - now_unix_ms + one.quiet_unix_ms) // 60_000)
+        return f"{one.node}: watched for {left_min} min more"
+    first = pool[0]
+    return f"{first.node}: {first.obstacle or first.reason or 'offered again in a while'}"

@@ -1,0 +1,155 @@
+"""The keys of releases: RSA-3072, PKCS#1 v1.5 over SHA-256 (RFC 8017, section 8.2).
+
+The private key signs on the machine of whoever makes releases and lies nowhere else: a file of
+mode 0600, with a passphrase where one is given. The host and the nodes hold public keys only.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from idroserra.core.errors import ConfigError
+
+if TYPE_CHECKING:  # 7 MiB that a host without keys has not
+    from cryptography.hazmat.primitives.asymmetric import rsa
+
+KEY_BITS = 3_072
+MODULUS_BYTES = KEY_BITS // 8
+EXPONENT = 65_537
+ID_CHARS = 16
+MOST_TRUSTED = 2  # the current key and a spare, as a node holds them
+
+
+@dataclass(frozen=True)
+class PublicKey:
+    """A key that releases are checked with."""
+
+    key: rsa.RSAPublicKey
+
+    @property
+    def modulus(self) -> bytes:
+        """What a node keeps of it: 384 bytes, big endian."""
+        return self.key.public_numbers().n.to_bytes(MODULUS_BYTES, "big")
+
+    @property
+    def id(self) -> str:
+        """The first 16 hex digits of SHA-256 over the modulus."""
+        return hashlib.sha256(self.modulus).hexdigest()[:ID_CHARS]
+
+    def has_signed(self, manifest: bytes, signature: bytes) -> bool:
+        """True where the signature is this key's over exactly these bytes."""
+        from cryptography.exceptions import InvalidSignature
+        from cryptography.hazmat.primitives import hashes
+        from cryptography.hazmat.primitives.asymmetric import padding
+
+        try:
+            self.key.verify(signature, manifest, padding.PKCS1v15(), hashes.SHA256())
+        except InvalidSignature:
+            return False
+        return True
+
+
+def make(private_path: Path, public_path: Path, passphrase: bytes | None) -> PublicKey:
+    """Make a key pair in two new files and return the public one. Raises ConfigError."""
+    from cryptography.hazmat.primitives import serialization
+    from cryptography.hazmat.primitives.asymmetric import rsa
+
+    for path in (private_path, public_path):
+        if path.exists():
+            raise ConfigError(str(path), "", "is there already: a key is never replaced; say "
+                              "another name")
+    key = rsa.generate_private_key(EXPONENT, KEY_BITS)
+    locked = (serialization.NoEncryption() if passphrase is None
+              else serialization.BestAvailableEncryption(passphrase))
+    _write(private_path, key.private_bytes(
+        serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, locked), 0o600)
+    _write(public_path, key.public_key().public_bytes(
+        serialization.Encoding.PEM, serialization.PublicFormat.SubjectPublicKeyInfo), 0o644)
+    return PublicKey(key.public_key())
+
+
+def needs_passphrase(path: Path) -> bool:
+    """True where the private key in this file is locked. Raises ConfigError."""
+    return b"BEGIN ENCRYPTED PRIVATE KEY" in _read(path)
+
+
+def load_private(path: Path, passphrase: bytes | None) -> rsa.RSAPrivateKey:
+    """Return the private key of a file. Raises ConfigError that repeats nothing of it."""
+    from cryptography.hazmat.primitives import serialization
+    from cryptography.hazmat.primitives.asymmetric import rsa
+
+    data = _read(path)
+    if path.stat().st_mode & 0o077:
+        raise ConfigError(str(path), "", "others can read this private key: chmod 600, and think "
+                          "about whether it is still secret")
+    try:
+        key = serialization.load_pem_private_key(data, passphrase)
+    except (ValueError, TypeError):
+        why = "no private key, or another passphrase" if passphrase else "no private key"
+        raise ConfigError(str(path), "", why) from None
+    if not isinstance(key, rsa.RSAPrivateKey) or not _fits(key.public_key()):
+        raise ConfigError(str(path), "", f"not a key of `idroserra update keygen`: RSA with "
+                          f"{KEY_BITS} bits is needed")
+    return key
+
+
+def load_public(path: Path) -> PublicKey:
+    """Return the public key of a file. Raises ConfigError."""
+    from cryptography.hazmat.primitives import serialization
+    from cryptography.hazmat.primitives.asymmetric import rsa
+
+    data = _read(path)
+    if b"PRIVATE KEY" in data:
+        raise ConfigError(str(path), "", "this is the private key: it stays with whoever makes "
+                          "releases; give the .pub file")
+    try:
+        key = serialization.load_pem_public_key(data)
+    except (ValueError, TypeError):
+        raise ConfigError(str(path), "", "no public key of `idroserra update keygen`") from None
+    if not isinstance(key, rsa.RSAPublicKey) or not _fits(key):
+        raise ConfigError(str(path), "", f"RSA with {KEY_BITS} bits is needed")
+    return PublicKey(key)
+
+
+def load_trusted(paths: Iterable[Path]) -> tuple[PublicKey, ...]:
+    """Return the public keys of files, two at most. Raises ConfigError."""
+    found = tuple(load_public(path) for path in paths)
+    if len(found) > MOST_TRUSTED:
+        raise ConfigError("update keys", "", f"{MOST_TRUSTED} at most: a node holds no more")
+    if len({key.id for key in found}) < len(found):
+        raise ConfigError("update keys", "", "the same key twice")
+    return found
+
+
+def sign(key: rsa.RSAPrivateKey, manifest: bytes) -> bytes:
+    """Return the signature, 384 bytes. The same key and bytes give the same signature."""
+    from cryptography.hazmat.primitives import hashes
+    from cryptography.hazmat.primitives.asymmetric import padding
+
+    return key.sign(manifest, padding.PKCS1v15(), hashes.SHA256())
+
+
+def _fits(key: rsa.RSAPublicKey) -> bool:
+    return key.key_size == KEY_BITS and key.public_numbers().e == EXPONENT
+
+
+def _read(path: Path) -> bytes:
+    try:
+        return path.read_bytes()
+    except OSError as error:
+        raise ConfigError(str(path), "", error.strerror or str(error)) from None
+
+
+def _write(path: Path, data: bytes, mode: int) -> None:
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, mode)
+        with os.fdopen(descriptor, "wb") as file:
+            file.write(data)
+    except OSError as error:
+        raise ConfigError(str(path), "", error.strerror or str(error)) from None

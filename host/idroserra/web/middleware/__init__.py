@@ -1,0 +1,1 @@
+"""Middleware: connection limits, authentication and security headers."""

@@ -1,0 +1,183 @@
+"""Who is let in, to what, and what is written down of it: before any route runs.
+
+The matrix of idroserra.auth.roles decides by method and path; what has no row there is refused.
+Whoever asks is known by the cookie of a session or by a bearer token. Every request that changes
+something leaves a row in the audit log, with what became of it.
+"""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+from urllib.parse import parse_qs, quote
+
+from starlette.concurrency import run_in_threadpool
+from starlette.datastructures import Headers
+from starlette.requests import cookie_parser
+from starlette.responses import JSONResponse, RedirectResponse, Response
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from idroserra.auth.identity import Identity, set_who
+from idroserra.auth.roles import Role, Rule, rule_of, target_of
+from idroserra.auth.service import AuthService
+from idroserra.i18n.translate import LANGUAGES, PLAIN, Locale, chosen_language, set_speech
+from idroserra.web.middleware.security import MAX_BODY_BYTES, SAFE_METHODS
+
+COOKIE = "idroserra"
+# Before the log-in a language can be chosen in the address.
+DOORS = ("/login", "/setup", "/trust")
+# Never in the audit log.
+_SECRETS = ("password", "new_password", "token", "key")
+
+
+class AuthMiddleware:
+    """ASGI middleware; put it behind the Guard."""
+
+    def __init__(self, app: ASGIApp, access: AuthService) -> None:
+        self._app = app
+        self._access = access
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Refuse, or pass on with who asks known to everything behind."""
+        if scope["type"] == "websocket":
+            await send({"type": "websocket.close", "code": 1008})
+        if scope["type"] != "http":
+            if scope["type"] == "lifespan":
+                await self._app(scope, receive, send)
+            return
+        who = await identify(self._access, scope)
+        set_who(who)
+        set_speech(await run_in_threadpool(speech_for, self._access, who, scope))
+        rule = rule_of(scope["method"], scope["path"])
+        refusal = self._refusal(scope, rule, who)
+        # Log-ins are written down where they are judged, with those that are refused.
+        is_elsewhere = rule is None or rule.role is Role.ANYONE or scope["method"] in SAFE_METHODS
+        if rule is None or who is None or is_elsewhere:
+            await (refusal or self._app)(scope, receive, send)
+            return
+        record = _Record(receive)
+        try:
+            await (refusal or self._app)(scope, record.receive, record.keep)
+        finally:
+            await run_in_threadpool(self._write_down, rule, who, scope["path"], record)
+        for message in record.kept:
+            await send(message)
+
+    def _refusal(self, scope: Scope, rule: Rule | None, who: Identity | None) -> Response | None:
+        if rule is not None and rule.role <= (Role.ANYONE if who is None else who.role):
+            return None
+        if who is None:
+            return self._login_redirect(scope)
+        if rule is None:
+            return _no_rule(scope["path"])
+        why = f"your role is {who.role.word}: this needs {rule.role.word}"
+        return JSONResponse({"error": why}, 403)
+
+    def _login_redirect(self, scope: Scope) -> Response:
+        """Send a person to the log-in, tell a program what is missing."""
+        path: str = scope["path"]
+        wants_page = "text/html" in Headers(scope=scope).get("accept", "")
+        if scope["method"] == "GET" and wants_page and not path.startswith("/api/"):
+            if not self._access.users.has_admin:
+                return RedirectResponse("/setup", 303)
+            return RedirectResponse(f"/login?next={quote(path)}", 303)
+        return JSONResponse(
+            {"error": "log in first, or send a token as Authorization: Bearer"}, 401,
+            {"WWW-Authenticate": 'Bearer realm="idroserra"'})
+
+    def _write_down(self, rule: Rule, who: Identity, path: str, record: _Record) -> None:
+        result, reason, answer = record.outcome()
+        detail = record.asked() | {key: answer[key] for key in ("id", "rev") if key in answer}
+        name = who.name if who.kind == "session" else f"{who.kind} {who.name}"
+        self._access.audit.add(name, rule.action, target=target_of(rule, path),
+                               address=who.address, detail=detail, result=result, reason=reason)
+
+
+class _Record:
+    """What one request asked for, and its answer, which goes out once that is written down."""
+
+    def __init__(self, receive: Receive) -> None:
+        self.kept: list[Message] = []
+        self._receive = receive
+        self._asked = b""
+
+    async def receive(self) -> Message:
+        message = await self._receive()
+        if len(self._asked) < MAX_BODY_BYTES:  # a photo is longer, and no words
+            self._asked += message.get("body", b"")
+        return message
+
+    async def keep(self, message: Message) -> None:
+        self.kept.append(message)
+
+    def asked(self) -> dict[str, Any]:
+        """Return the fields of the request, without secrets."""
+        return {key: value for key, value in _object(self._asked).items() if key not in _SECRETS}
+
+    def outcome(self) -> tuple[str, str, dict[str, Any]]:
+        """Return (result, reason, answer)."""
+        status = self.kept[0]["status"] if self.kept else 0
+        answer = _object(b"".join(message.get("body", b"") for message in self.kept))
+        if status == 202:
+            return "asked", "", answer
+        if 200 <= status < 300:
+            return "done", "", answer
+        failed = status == 0 or status >= 500
+        return "failed" if failed else "refused", str(answer.get("error", "")), answer
+
+
+async def identify(access: AuthService, scope: Scope) -> Identity | None:
+    """Return who a request belongs to, None for nobody."""
+    headers = Headers(scope=scope)
+    kind, _, bearer = headers.get("authorization", "").partition(" ")
+    bearer = bearer.strip() if kind.lower() == "bearer" else ""
+    session_id = session_of(headers)
+    if not bearer and not session_id:
+        return None
+    return await run_in_threadpool(access.authenticate, session_id, bearer, address_of(scope))
+
+
+def speech_for(access: AuthService, who: Identity | None, scope: Scope) -> Locale:
+    """Return how to speak: as a person chose, else in the browser's language and metric."""
+    own = PLAIN._replace(language="")
+    if who is not None and who.kind == "session":
+        own = access.preferences.of(who.name)
+    elif scope["path"] in DOORS:
+        asked = parse_qs(scope.get("query_string", b"").decode("latin-1")).get("language", [""])
+        own = own._replace(language=asked[0] if asked[0] in LANGUAGES else "")
+    accepted = Headers(scope=scope).get("accept-language", "")
+    return own._replace(language=own.language or chosen_language(accepted))
+
+
+def cookie_name(headers: Headers) -> str:
+    """Return the name of the cookie: browsers share cookies between the ports of a machine."""
+    port = headers.get("host", "").rpartition(":")[2]
+    return f"{COOKIE}_{port}" if port.isdecimal() else COOKIE
+
+
+def session_of(headers: Headers) -> str:
+    """Return the session id of a request's cookie, "" for none."""
+    return cookie_parser(headers.get("cookie", "")).get(cookie_name(headers), "")
+
+
+def address_of(scope: Scope) -> str:
+    """Return the address a request comes from; a proxy on this machine says whose it is."""
+    client = scope.get("client")
+    return str(client[0])[:64] if client else "unknown"
+
+
+def _no_rule(path: str) -> Response:
+    methods = [method for method in ("GET", "POST", "PUT", "DELETE") if rule_of(method, path)]
+    if methods:
+        return JSONResponse({"error": "Method Not Allowed"}, 405, {"Allow": ", ".join(methods)})
+    return JSONResponse({"error": "Not Found"}, 404)
+
+
+def _object(content: bytes) -> dict[str, Any]:
+    """Return a JSON object, {} for anything that is none, or nested too deep to keep."""
+    try:
+        found = json.loads(content) if content else {}
+        json.dumps(found)
+    except (ValueError, RecursionError):
+        return {}
+    return found if isinstance(found, dict) else {}

@@ -1,0 +1,175 @@
+"""What every request and answer passes: who may ask, how big, and the headers of the answer.
+
+The guard is against other web pages in the same browser: a foreign Host (DNS rebinding), and a
+foreign Origin. A request that changes something and carries a cookie must say where it comes from;
+with the cookie's SameSite=Strict that is the protection against forged requests, and the only one.
+Who is let in is the Gate's matter, behind it.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING, NamedTuple
+from urllib.parse import urlsplit
+
+from starlette.datastructures import Headers, MutableHeaders
+from starlette.responses import JSONResponse
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from idroserra.core.config import is_loopback
+from idroserra.core.hostnames import check_name
+from idroserra.journal.photos import MOST_UPLOAD_BYTES, UPLOAD_TYPES
+from idroserra.updates.release import MOST_PACKED_BYTES, PACKED_TYPE
+
+if TYPE_CHECKING:
+    from idroserra.pki.site_https import SiteHttps
+
+MAX_BODY_BYTES = 65_536
+
+
+class _Upload(NamedTuple):
+    """A route that takes more than JSON, and reads it itself as it comes."""
+
+    path: re.Pattern[str]
+    types: tuple[str, ...]
+    most_bytes: int
+
+
+_UPLOADS = (
+    _Upload(re.compile(r"/api/journal/[^/]+/photos"), tuple(UPLOAD_TYPES), MOST_UPLOAD_BYTES),
+    _Upload(re.compile(r"/api/updates/releases"), (PACKED_TYPE,), MOST_PACKED_BYTES),
+)
+SAFE_METHODS = ("GET", "HEAD", "OPTIONS")
+HEADERS = {
+    "Content-Security-Policy": (
+        "default-src 'self'; base-uri 'none'; form-action 'self'; frame-ancestors 'none'; "
+        "object-src 'none'; img-src 'self' blob:"),  # blob: photos of a note before they are sent
+    "X-Content-Type-Options": "nosniff",
+    "Referrer-Policy": "same-origin",
+    "Cross-Origin-Opener-Policy": "same-origin",
+    "Cross-Origin-Resource-Policy": "same-origin",
+    "Permissions-Policy": "camera=(), microphone=(), geolocation=()",
+}
+
+
+class SecurityMiddleware:
+    """ASGI middleware; put it outermost."""
+
+    def __init__(
+        self, app: ASGIApp, public_url: str | None = None, lan: SiteHttps | None = None
+    ) -> None:
+        """`public_url` is where a proxy on this machine shows the page, if one does; `lan` the
+        page on the network of the site."""
+        self._app = app
+        self._public_url = public_url
+        self._lan = lan
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Refuse, or pass on with the answer's headers set."""
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+
+        async def send_with_headers(message: Message) -> None:
+            if message["type"] == "http.response.start":
+                headers = MutableHeaders(scope=message)
+                for name, value in HEADERS.items():
+                    headers[name] = value
+                if "cache-control" not in headers:
+                    headers["Cache-Control"] = "no-store"
+            await send(message)
+
+        upload = _upload_at(scope["method"], scope["path"])
+        refusal = self._refusal(scope["method"], Headers(scope=scope), scope["server"], upload)
+        if refusal is not None:
+            await refusal(scope, receive, send_with_headers)
+            return
+        if scope["method"] in SAFE_METHODS or upload is not None:
+            await self._app(scope, receive, send_with_headers)
+            return
+        body = await _whole_body(receive)
+        if body is None:
+            await _too_large(MAX_BODY_BYTES)(scope, receive, send_with_headers)
+            return
+        await self._app(scope, _again(body, receive), send_with_headers)
+
+    def _refusal(
+        self, method: str, headers: Headers, server: tuple[str, int | None] | None,
+        upload: _Upload | None,
+    ) -> JSONResponse | None:
+        host = headers.get("host", "")
+        why = self._foreign(host, server)
+        if why:
+            return JSONResponse({"error": f"Host: {why}"}, 403)
+        length = headers.get("content-length", "0")
+        most_bytes = MAX_BODY_BYTES if upload is None else upload.most_bytes
+        if not length.isdecimal() or int(length) > most_bytes:
+            return _too_large(most_bytes)
+        if method in SAFE_METHODS:
+            return None
+        origin = headers.get("origin")
+        own = (f"http://{host}", f"https://{host}", self._public_url)
+        if origin is not None and origin not in own:
+            return JSONResponse({"error": "Origin: another site may not ask for this"}, 403)
+        if origin is None and "cookie" in headers and "sec-fetch-site" not in headers:
+            return JSONResponse({"error": "Origin: needed with a cookie"}, 403)
+        if headers.get("sec-fetch-site", "same-origin") not in ("same-origin", "none"):
+            why = "Sec-Fetch-Site: another site may not ask for this"
+            return JSONResponse({"error": why}, 403)
+        kind = headers.get("content-type", "").partition(";")[0].strip().lower()
+        taken = ("application/json", *(() if upload is None else upload.types))
+        if kind not in taken:
+            return JSONResponse({"error": f"Content-Type: {' or '.join(taken)} needed"}, 415)
+        return None
+
+    def _foreign(self, host: str, server: tuple[str, int | None] | None) -> str:
+        """Return why a Host header is not of this host, "" where it is.
+
+        What counts is the port that took the request: what a proxy says of itself is no proof."""
+        name = _name_of(host)
+        if self._lan is not None and server is not None and server[1] == self._lan.port:
+            if name in self._lan.names:
+                return ""
+            return f"{name[:60]!r} is none of this host's names: add it to lan.names"
+        public_host = (self._public_url or "").partition("://")[2]
+        if is_loopback(name) or host.lower() == public_host:
+            return ""
+        return "only localhost and loopback addresses, and that of http.public_url"
+
+
+def _upload_at(method: str, path: str) -> _Upload | None:
+    found = (one for one in _UPLOADS if one.path.fullmatch(path))
+    return next(found, None) if method == "POST" else None
+
+
+def _name_of(host: str) -> str:
+    """Return the name or address of a Host header in its one spelling, "" for nonsense."""
+    try:
+        return check_name(urlsplit(f"//{host}").hostname or "")
+    except ValueError:
+        return ""
+
+
+async def _whole_body(receive: Receive) -> bytes | None:
+    """Return the body of a request, None where it grows beyond the limit."""
+    body = b""
+    while len(body) <= MAX_BODY_BYTES:
+        message = await receive()
+        body += message.get("body", b"")
+        if not message.get("more_body", False):
+            return body if len(body) <= MAX_BODY_BYTES else None
+    return None
+
+
+def _again(body: bytes, receive: Receive) -> Receive:
+    """Return a receive() that gives `body` first, then what comes after it."""
+    waiting: list[Message] = [{"type": "http.request", "body": body, "more_body": False}]
+
+    async def replay() -> Message:
+        return waiting.pop() if waiting else await receive()
+
+    return replay
+
+
+def _too_large(most_bytes: int) -> JSONResponse:
+    return JSONResponse({"error": f"body: at most {most_bytes} bytes"}, 413)

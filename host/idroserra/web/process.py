@@ -1,0 +1,105 @@
+"""The process of `idroserra serve`: `python -m idroserra.web.process CONFIG PORT SIMULATED`.
+
+The command line reads what it was called with and then becomes this, by its process id the same:
+a host that runs for years does not carry the command line with it, nor its help (7 MiB).
+"""
+
+from __future__ import annotations
+
+import errno
+import logging
+import os
+import socket
+import sys
+from pathlib import Path
+from typing import Any
+
+from idroserra.auth.users import Users
+from idroserra.core.errors import ConfigError
+from idroserra.core.exit_codes import run_cli
+
+# glibc gives each thread an area of its own, and each keeps what it once needed; and the more a
+# page took once, the more it keeps. What is larger than 16 kB is given back at once.
+ALLOCATOR = {"MALLOC_ARENA_MAX": "2", "MALLOC_MMAP_THRESHOLD_": "16384",
+             "MALLOC_TRIM_THRESHOLD_": "65536"}
+
+
+def become_host(config: Path | None, port: int | None, *, simulated: bool) -> None:
+    """Be the host from now on, in this process. Does not return."""
+    sys.stdout.flush()
+    sys.stderr.flush()
+    words = ["" if config is None else str(config), "" if port is None else str(port),
+             "simulated" if simulated else ""]
+    os.execve(sys.executable, [sys.executable, "-P", "-m", "idroserra.web.process", *words],
+              {**ALLOCATOR, **os.environ})
+
+
+def run(config: Path | None, port: int | None, *, simulated: bool) -> None:
+    """Run the host until a signal ends it. Raises ConfigError, SpoolError, StoreUnavailable."""
+    from idroserra.core.config import load_config
+    from idroserra.server.service import Service, tune_garbage_collector
+    from idroserra.web.app import create_app
+    from idroserra.web.help_site import site_dir
+    from idroserra.web.server import WebServer
+
+    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(name)s %(message)s")
+    overrides: dict[str, Any] = {} if port is None else {"http": {"port": port}}
+    settings = load_config(config, overrides)
+    check_port(settings.http.host, settings.http.port)
+    if settings.lan.enabled:
+        check_port(settings.lan.host, settings.lan.port, "lan")
+    service = Service(settings)
+    service.start()
+    try:
+        page = create_app(service, simulated=simulated, help_site=site_dir())
+        tune_garbage_collector()
+
+        def say_where(url: str) -> None:
+            say(f"The page is at {url} (Ctrl-C ends)")
+            if service.lan is not None:
+                say(f"On the network it is at {service.lan.url}; `idroserra phone` shows a code"
+                    " to scan")
+            if not service.access.users.has_admin:
+                say("Nobody can log in yet. Make the first admin, once, within a day: "
+                    f"{setup_link(url, service.access.users)}")
+
+        WebServer(page, settings.http.host, settings.http.port, say_where).run()
+    finally:
+        service.stop()
+
+
+def say(text: str) -> None:
+    """Tell a person a line."""
+    print(text, file=sys.stderr, flush=True)
+
+
+def setup_link(url: str, users: Users) -> str:
+    """Return a link that makes the first admin. What stands behind # is in no log.
+
+    Raises Refused."""
+    return f"{url}/setup#{users.new_setup_token()}"
+
+
+def check_port(host: str, port: int, section: str = "http") -> None:
+    """Raise ConfigError, in words, where nobody could listen on host:port of a section."""
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    with socket.socket(family, socket.SOCK_STREAM) as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind((host, port))
+        except OSError as error:
+            why = error.strerror or str(error)
+            if error.errno == errno.EADDRINUSE:
+                other = "--port" if section == "http" else f"{section}.port"
+                why = f"in use by another program: choose another {other}, or stop that one"
+            raise ConfigError(section, f"port {port}", why) from error
+
+
+def main(config: str, port: str, simulated: str) -> None:
+    """Run with the words of become_host(); end as every command ends."""
+    run_cli(lambda: run(Path(config) if config else None, int(port) if port else None,
+                         simulated=bool(simulated)))
+
+
+if __name__ == "__main__":
+    main(*sys.argv[1:])

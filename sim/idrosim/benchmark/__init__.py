@@ -1,0 +1,1 @@
+"""The dosing benchmark: our control and the policies of peers on the same greenhouse."""

@@ -1,0 +1,266 @@
+"""Our own policy on the scoreboard: the loops, the control and the safety gate of the firmware.
+
+Nothing of it is written again: idro.app.control_cycle decides, idro.control judges the readings
+and chooses the dose, idro.safety checks, charges and gives it. Only the parts, the pins, the flash
+and the clock are stood in for. This is the one file of the simulator that imports the firmware; no
+simulated device does. CPython only.
+"""
+
+from __future__ import annotations
+
+import tempfile
+from pathlib import Path
+from typing import Any
+
+from idro.app.control_cycle import ControlCycle
+from idro.app.correction_task import CorrectionTask
+from idro.app.overrides import Overrides
+from idro.app.persistent_state import PersistentState
+from idro.app.sampling import Sampler
+from idro.errors import NodeError
+from idro.protocol import settings
+from idro.protocol.settings_table import SETTINGS
+from idro.safety import limits
+from idro.safety.gate import Gate
+from idro.safety.ledger import Ledger
+from idro.safety.outputs import Output
+from idrosim.benchmark.cases import DEPTH_MM, Cell
+from idrosim.benchmark.peer_policies import DEADBAND_PH, DEADBAND_US_CM, Doses, Seen, Wish
+
+NAME = "idroserra"
+_QUANTITIES = ("ph", "ec_us_cm", "level_mm")
+# A fresh fill this far off is corrected by hand, and again where it comes to be this far off
+# before the grower goes home.
+_LEFT_ALONE_PH, _CORRECTED_PH = 0.3, 0.15
+_GROWER_LEAVES_S = 3.0 * 3_600.0
+_BURST_UV = 1_000  # how wide a burst of a living probe is
+
+
+class TooStrongError(ValueError):
+    """A setting would be below its range. `key` names it."""
+
+    def __init__(self, key: str, why: str) -> None:
+        super().__init__(why)
+        self.key = key
+
+
+def settings_of(cell: Cell, wish: Wish, every_s: float) -> dict[str, Any]:
+    """Return the settings that commissioning leaves: the node's own check has passed them.
+
+    Raises TooStrongError where a dose would be too small for a node's settings.
+    """
+    flow = SETTINGS["doser.ul_per_s"]
+    checked: dict[str, Any] = settings.check({
+        "dosing.enabled": True, "ph.target": wish.target_ph, "ph.deadband": DEADBAND_PH,
+        "ph.down_ul_per_ph": _whole("ph.down_ul_per_ph", 1e3 * wish.acid_ml_per_ph),
+        "ph.up_ul_per_ph": _whole("ph.up_ul_per_ph", 1e3 * wish.base_ml_per_ph),
+        "ec.target_us_cm": round(wish.target_us_cm), "ec.deadband_us_cm": round(DEADBAND_US_CM),
+        "ec.ul_per_100_us_cm": _whole(
+            "ec.ul_per_100_us_cm", 1e3 * wish.nutrient_ml_per_100_us_cm),
+        "reservoir.area_cm2": _whole("reservoir.area_cm2", 1e4 * cell.volume_l / DEPTH_MM),
+        "level.target_mm": round(DEPTH_MM), "sample.every_ms": round(1e3 * every_s),
+        "doser.ul_per_s": min(flow.high, round(1e3 * cell.pump_ml_s)),
+    })
+    return checked
+
+
+def _whole(key: str, value: float) -> int:
+    """Return a setting, the most of its range where `value` is more: that only doses less."""
+    row = SETTINGS[key]
+    if value < row.low:
+        raise TooStrongError(key, f"{key} would be {value:.0f} {row.unit}, a node takes {row.low} "
+                              "at the least: the stock is too strong for this water")
+    return int(min(round(value), row.high))
+
+
+class _Clock:
+    def __init__(self) -> None:
+        self.at_ms = 0
+
+    def now_ms(self) -> int:
+        return self.at_ms
+
+    async def sleep_ms(self, duration_ms: int) -> None:
+        self.at_ms += duration_ms
+
+    def unix_ms(self) -> None:
+        return None
+
+    def start_day_at(self, second_of_day: int) -> None:
+        raise AssertionError("nothing was kept")
+
+
+class _Memory:
+    """RTC memory and NVS of a board that is never reset."""
+
+    def __init__(self) -> None:
+        self._values: dict[str, Any] = {}
+
+    def memory(self, data: bytes | None = None) -> bytes:
+        return data or b""
+
+    def blob(self, key: str) -> Any:
+        return self._values.get(key)
+
+    def put(self, **values: Any) -> None:
+        self._values.update(values)
+
+
+class _Part:
+    """A part that reads what the probe says."""
+
+    spread_uv = _BURST_UV
+
+    def __init__(self, quantity: str) -> None:
+        self.quantity, self.value = quantity, 0.0
+
+    async def read(self, context: Any) -> dict[str, float]:
+        return {self.quantity: self.value}
+
+
+class _Load:
+    """What hangs at an output: a driver that keeps its time and does what it is told."""
+
+    def __init__(self, clock: _Clock) -> None:
+        self._clock, self._from_ms, self._until_ms = clock, 0, 0
+        self.on_ms_total = 0
+
+    @property
+    def is_on(self) -> bool:
+        return self._clock.at_ms < self._until_ms
+
+    def on(self, for_ms: int) -> None:
+        self.off()
+        self._from_ms = self._clock.at_ms
+        self._until_ms = self._from_ms + for_ms
+
+    def off(self) -> int:
+        ran_ms = max(0, min(self._clock.at_ms, self._until_ms) - self._from_ms)
+        self.on_ms_total += ran_ms
+        self._from_ms = self._until_ms = self._clock.at_ms
+        return ran_ms
+
+
+class _Doses:
+    """Keeps the one dose that the loops asked for until they are done with their cycle."""
+
+    def __init__(self) -> None:
+        self.job: tuple[Any, ...] | None = None
+
+    @property
+    def is_busy(self) -> bool:
+        return self.job is not None
+
+    def submit(self, *job: Any) -> None:
+        self.job = job
+
+
+class _Button:
+    """Somebody stands at the tank and presses whenever the node is ready."""
+
+    def was_pressed(self) -> bool:
+        return True
+
+    def forget(self) -> None:
+        return
+
+
+class _Settings:
+    def __init__(self, values: dict[str, Any]) -> None:
+        self.values = values
+
+
+class Ours:
+    """One node's loops and gate. `events` holds what it told, `valve_is_open` what it fills."""
+
+    granted_pct = 100
+
+    def __init__(self, cell: Cell, wish: Wish, every_s: float) -> None:
+        self._flow_ml_s = cell.pump_ml_s
+        self.settings = _Settings(settings_of(cell, wish, every_s))
+        self.clock = _Clock()
+        self.events: list[tuple[int, str, dict[str, Any]]] = []
+        self._parts = [_Part(quantity) for quantity in _QUANTITIES]
+        sensors = [
+            ({"source": "reservoir", "measures": [part.quantity]}, part) for part in self._parts
+        ]
+        self.sampler = Sampler(sensors, self.clock, self.record)
+        self.outputs = {
+            name: Output(name, "doser", _Load(self.clock), limits.DOSE_ON_MS)
+            for name in limits.DOSERS
+        }
+        for name in (limits.CIRCULATION, limits.FILL):
+            self.outputs[name] = Output(name, "switch", _Load(self.clock), 900_000)
+        self.kept = PersistentState(_Memory(), _Memory(), self.clock)
+        self._folder = tempfile.TemporaryDirectory(prefix="idroserra-score-")
+        paths = tuple(str(Path(self._folder.name) / name) for name in ("ledger.a", "ledger.b"))
+        ledger = Ledger(paths, self.kept.chain_ms, False)
+        in_force = limits.derive(self.settings.values, int(cell.volume_l))
+        self.gate = Gate(self.outputs, ledger, in_force, self.clock, self.record)
+        self.overrides = Overrides(self.clock)
+        self.doses = _Doses()
+        self.correction = CorrectionTask(self, _Button())
+        self.loops = ControlCycle(self)
+        self._wish = wish
+        self._doser: str | None = None  # what the grower corrects with
+
+    def record(self, kind: str, detail: dict[str, Any]) -> None:
+        """Take what the node tells."""
+        self.events.append((self.clock.at_ms, kind, detail))
+
+    @property
+    def valve_is_open(self) -> bool:
+        """Whether the node fills up."""
+        return bool(self.outputs[limits.FILL].driver.is_on)
+
+    def _correct(self, seen: Seen) -> None:
+        """Let the grower correct the fresh fill, and once more what was left of it."""
+        wish = self._wish
+        off_ph = seen.ph - wish.target_ph
+        is_far = abs(off_ph) > (_LEFT_ALONE_PH if self._doser is None else _CORRECTED_PH)
+        if not self.correction.is_open and is_far and seen.at_s < _GROWER_LEAVES_S:
+            doser, ml_per_ph = "ph_down", wish.acid_ml_per_ph
+            if off_ph < 0.0:
+                doser, ml_per_ph = "ph_up", wish.base_ml_per_ph
+            if self._doser not in (None, doser):
+                return
+            self._doser = doser
+            volume_ul = max(1_000, round(1e3 * abs(off_ph) * ml_per_ph))
+            self.correction.begin(doser, round(1e3 * wish.target_ph), volume_ul, "grower")
+        self.correction.look()
+
+    def act(self, seen: Seen) -> Doses:
+        """Run one control cycle; return what the pumps were told to give, ml."""
+        self.clock.at_ms = max(self.clock.at_ms, round(1e3 * seen.at_s))
+        for part, value in zip(
+            self._parts, (seen.ph, round(seen.ec_us_cm), round(seen.level_mm)), strict=True
+        ):
+            part.value = value
+        _finish(self.sampler.cycle(self.loops.moved_by))
+        self.gate.observe(self.sampler.readings)
+        self._correct(seen)
+        self.loops.cycle()
+        job, self.doses.job = self.doses.job, None
+        if job is None:
+            return {}
+        actuator, volume_ul, (reason, by), on_done, *step = job
+        load = self.outputs[actuator].driver
+        before_ms = load.on_ms_total
+        give = step[0][0] if step else lambda: self.gate.dose(
+            actuator, volume_ul, reason, by, self.sampler.readings)
+        try:
+            given = _finish(give())
+        except NodeError as refused:
+            on_done(None, str(refused))
+            return {}
+        on_done(given, None)
+        return {actuator: 1e-3 * (load.on_ms_total - before_ms) * self._flow_ml_s}
+
+
+def _finish(coroutine: Any) -> Any:
+    """Run what never waits for anything but the virtual clock."""
+    try:
+        coroutine.send(None)
+    except StopIteration as done:
+        return done.value
+    raise AssertionError("the firmware waited for something")

@@ -1,0 +1,1 @@
+"""Many greenhouses at once, vectorised."""

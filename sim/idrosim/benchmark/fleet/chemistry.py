@@ -1,0 +1,208 @@
+"""The water chemistry of many greenhouses at once, in numpy.
+
+There is no second set of equations: chemistry.py, conductivity.py and crop.py are loaded once
+more with numpy in the place of `math`, and their lines run over arrays, one element a greenhouse.
+Equilibrium constants come from equilibria.py, computed once for the whole grid of temperatures.
+CPython only; needs the extra `sim`.
+"""
+
+from __future__ import annotations
+
+from importlib.util import find_spec, module_from_spec
+from types import ModuleType
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from idrosim.greenhouse.equilibria import GRID_PER_C, LN10, Equilibria, EquilibriaTable
+
+Floats = npt.NDArray[np.float64]
+
+LOW_C, HIGH_C = 0, 45
+_GROUPS = ("water", "davies", "henry", "ammonia", "phosphate", "carbonate", "sulfate",
+           "hydroxide", "conductance", "onsager")
+_FLOOR = 1e-100
+_MAX_ITERATIONS = 500
+
+
+class _NumpyMath(ModuleType):
+    """What of `math` the vectorised modules use."""
+
+    exp = staticmethod(np.exp)
+    log = staticmethod(np.log)
+    sqrt = staticmethod(np.sqrt)
+
+
+def vectorised(name: str) -> Any:
+    """Return a second copy of a module of ours whose functions take arrays.
+
+    `math`, `min` and `max` in it are numpy's. What it imports from other modules stays scalar.
+    """
+    spec = find_spec(name)
+    if spec is None or spec.loader is None:
+        raise ImportError(name)
+    module: Any = module_from_spec(spec)
+    spec.loader.exec_module(module)
+    module.math = _NumpyMath("math")
+    module.min, module.max = np.minimum, np.maximum
+    return module
+
+
+chemistry = vectorised("idrosim.greenhouse.chemistry")
+conductivity = vectorised("idrosim.greenhouse.conductivity")
+crop = vectorised("idrosim.greenhouse.crop")
+
+
+def _flat(constants: Equilibria) -> list[float]:
+    """Return the constants as one row, in the order of _GROUPS."""
+    row: list[float] = []
+    for group in _GROUPS:
+        value = getattr(constants, group)
+        row.extend(value if isinstance(value, tuple) else (value,))
+    return row
+
+
+class FleetEquilibria:
+    """The constants of every greenhouse at its temperature: what Equilibria is for one."""
+
+    _grid: Floats | None = None
+
+    def __init__(self, temps_c: Floats) -> None:
+        grid = self._grid_of_all()
+        self._slots = self._slots_of(temps_c)
+        self._rows = grid[:, self._slots]
+        self._name_rows()
+
+    @classmethod
+    def _grid_of_all(cls) -> Floats:
+        """Return one column of constants for each step of the grid; computed once."""
+        if cls._grid is None:
+            count = (HIGH_C - LOW_C) * GRID_PER_C + 1
+            columns = [_flat(Equilibria(LOW_C + i / GRID_PER_C)) for i in range(count)]
+            cls._grid = np.ascontiguousarray(np.array(columns).T)
+        return cls._grid
+
+    def _slots_of(self, temps_c: Floats) -> npt.NDArray[np.int64]:
+        if temps_c.min() < LOW_C or temps_c.max() > HIGH_C:
+            raise ValueError(f"temp_c: outside {LOW_C}..{HIGH_C}")
+        return np.floor((temps_c - LOW_C) * GRID_PER_C + 0.5).astype(np.int64)
+
+    def _name_rows(self) -> None:
+        shape = Equilibria(25.0)
+        first = 0
+        for group in _GROUPS:
+            value = getattr(shape, group)
+            if isinstance(value, tuple):
+                setattr(self, group, tuple(self._rows[first:first + len(value)]))
+                first += len(value)
+            else:
+                setattr(self, group, self._rows[first])
+                first += 1
+
+    def move(self, temps_c: Floats) -> None:
+        """Take new temperatures; only what left its step of the grid is looked up again."""
+        slots = self._slots_of(temps_c)
+        changed = np.nonzero(slots != self._slots)[0]
+        if changed.size:
+            self._rows[:, changed] = self._grid_of_all()[:, slots[changed]]
+            self._slots = slots
+
+
+class FleetTable:
+    """Stands for EquilibriaTable in a Solution of a fleet."""
+
+    def __init__(self, temps_c: Floats) -> None:
+        self._fleet = FleetEquilibria(temps_c)
+        self._one = EquilibriaTable()
+
+    def at(self, temps_c: Floats | float) -> Any:
+        """Return the constants of one temperature, or of one a greenhouse."""
+        if isinstance(temps_c, float):
+            return self._one.at(temps_c)
+        self._fleet.move(temps_c)
+        return self._fleet
+
+
+class FleetSolution:
+    """A Solution of every greenhouse: totals (10, N) in mol/kg, temperatures (N,) in C.
+
+    `gas_atm` None keeps inorganic carbon, an array holds CO2 at that pressure.
+    """
+
+    def __init__(self, temps_c: Floats) -> None:
+        self._inner: Any = chemistry.Solution(FleetTable(temps_c))
+        self._is_cold = True
+
+    @property
+    def gas_atm(self) -> Floats | None:
+        """Pressure of CO2 the water is held at, atm."""
+        found: Floats | None = self._inner.gas_atm
+        return found
+
+    @gas_atm.setter
+    def gas_atm(self, value: Floats | None) -> None:
+        self._inner.gas_atm = value
+
+    def solve(self, totals: Floats, temps_c: Floats, tolerance: float = 1e-6) -> Floats:
+        """Return every pH. Raises ValueError on negative totals, or where one has no balance."""
+        if totals.min() < 0.0:
+            raise ValueError("totals: negative")
+        inner = self._inner
+        inner.put(totals, temps_c)
+        if self._is_cold:
+            inner.start()
+            inner.ph = np.full(totals.shape[1], 7.0)
+            self._is_cold = False
+        for _ in range(_MAX_ITERATIONS):
+            step, drift = inner.iterate()
+            if np.abs(step).max() < tolerance and drift.max() < 100.0 * tolerance:
+                return self.ph
+        raise ValueError("no charge balance")
+
+    def follow(self, totals: Floats, temps_c: Floats, iterations: int) -> Floats:
+        """Return every pH after so many iterations from the last: for small steps in time."""
+        self._inner.put(totals, temps_c)
+        for _ in range(iterations):
+            self._inner.iterate()
+        return self.ph
+
+    @property
+    def ph(self) -> Floats:
+        """The pH of every greenhouse."""
+        found: Floats = self._inner.ph
+        return found
+
+    @property
+    def co2(self) -> Floats:
+        """Dissolved CO2, mol/kg."""
+        found: Floats = self._inner.co2
+        return found
+
+    @property
+    def carbon(self) -> Floats:
+        """Inorganic carbon, mol/kg."""
+        found: Floats = self._inner.carbon
+        return found
+
+    def henry(self) -> Floats:
+        """Return the solubility of CO2, mol/kg/atm."""
+        found: Floats = self._inner.henry()
+        return found
+
+    def conductivities(self) -> tuple[Floats, Floats]:
+        """Return (conductivity at temperature, EC at 25 C), uS/cm."""
+        here, standard = conductivity.conductivities(self._inner)
+        return here, standard
+
+    def si_brushite(self) -> Floats:
+        """Return saturation indexes of CaHPO4.2H2O, about -93 without calcium or phosphate."""
+        product = self._inner.brushite_product()
+        found: Floats = np.log(product + _FLOOR) / LN10 - chemistry.BRUSHITE_LOG_K
+        return found
+
+    def charge_residual(self) -> Floats:
+        """Return what the charges miss, mol/kg: nothing but rounding after a tight solve."""
+        found: Floats = sum(
+            z * m for z, m in zip(chemistry.CHARGES, self._inner.charged(), strict=True))
+        return found

@@ -1,0 +1,1 @@
+"""The simulated board: wiring of parts, world and clock."""

@@ -1,0 +1,1 @@
+"""Fault campaigns: random cases, the fault matrix and the invariants they check."""

@@ -1,0 +1,288 @@
+"""Random cases: a seed draws a greenhouse and a day of trouble for it.
+
+Water from osmosis to hard, 20 to 300 litres, aged probes, settings within their ranges; then
+faults of sensors one after the other, pumps and bottles that fail, a bad network, resets, power
+cuts in doses and in flash operations, hangs, clock jumps, a damaged ledger, in some a correction
+by somebody at the button, and in one seed of four a host with the key that sends random commands.
+The judge is told what each of it forbids.
+"""
+
+import random
+from collections.abc import Callable
+from dataclasses import replace
+
+from idrosim.campaign.case import (
+    DOSERS,
+    HOUR_MS,
+    MINUTE_MS,
+    Case,
+    Event,
+    Plan,
+    evil_host,
+    greenhouse,
+)
+from idrosim.campaign.invariants import Silence
+from idrosim.probes.parameters import DEFAULTS
+from idrosim.probes.signal_chain import NOISY_TIMES
+
+_DAY_MS = 24 * HOUR_MS
+_PH, _EC, _LEVEL = "reservoir.ph", "reservoir.ec_us_cm", "reservoir.level_mm"
+_PH_PUMPS, _EC_PUMPS = ("ph_down", "ph_up"), ("nutrient_a", "nutrient_b")
+_FLAT_MS = 13 * MINUTE_MS
+# fault, target, what it forbids (None: only the budgets bound it), detected within, doses before.
+_SENSOR_FAULTS: tuple[tuple[str, str, tuple[str, ...] | None, int, int], ...] = (
+    ("unplugged", _PH, _PH_PUMPS, 15_000, 0), ("shorted", _PH, _PH_PUMPS, _FLAT_MS, 1),
+    ("stuck", _PH, _PH_PUMPS, _FLAT_MS, 1), ("drift", _PH, None, 0, 0),
+    ("noisy", _PH, _PH_PUMPS, 0, 1), ("unplugged", _EC, DOSERS, 15_000, 0),
+    ("shorted", _EC, _EC_PUMPS, 15_000, 0), ("stuck", _EC, None, 0, 0),
+    ("drift", _EC, None, 0, 0), ("unplugged", _LEVEL, DOSERS, 15_000, 0),
+    ("shorted", _LEVEL, DOSERS, 15_000, 0), ("stuck", _LEVEL, None, 0, 0),
+    ("drift", _LEVEL, None, 0, 0), ("unplugged", "adc.main", DOSERS, 15_000, 0),
+    ("unplugged", "reservoir.temp_c", DOSERS, 15_000, 0),
+    ("stuck", "reservoir.temp_c", None, 0, 0), ("noisy", _LEVEL, None, 0, 0),
+    ("unplugged", "air.temp_c", None, 0, 0),
+)
+_LEVEL_TARGETS = (_LEVEL, "adc.main")
+# H11 calls pH noisy from this standard deviation on: what scatters less forbids nothing.
+_NOISY_PH, _MV_PER_PH = 0.15, 59.16
+# What scatters little more shows only in many samples: (standard deviation from, samples until all
+# but one in 100,000 such probes are called noisy). tests/sim/campaign/test_campaign.py runs them.
+_NOISY_SAMPLES = ((0.30, 24), (_NOISY_PH, 140))
+
+
+def case(seed: int, hours: float = 24.0) -> Case:
+    """Return the case of `seed`."""
+    rng = random.Random(f"campaign {seed}")
+    plan = Plan(int(hours * HOUR_MS))
+    greenhouse(plan, rng)
+    _water_and_age(plan, rng)
+    _settings(plan, rng)
+    _sensor_faults(plan, rng)
+    scale = plan.duration_ms / _DAY_MS
+    for trouble, most in _TROUBLES:
+        for _ in range(round(rng.uniform(0, most) * scale + 0.3)):
+            trouble(plan, rng, int(rng.uniform(0.02, 0.93) * plan.duration_ms))
+    if rng.random() < 0.25:
+        start_ms = plan.at(rng.uniform(0.02, 0.5))
+        commands = rng.randrange(200, 2_000)
+        evil_host(plan, seed, start_ms, plan.at(0.95), commands)
+    apart = random.Random(f"correction {seed}")
+    if apart.random() < 0.3:
+        plan.correction(plan.at(apart.uniform(0.02, 0.8)), apart)
+        plan.texts.append("a correction by hand")
+    plan.add(plan.at(0.96), network="up")  # so that what was kept is told
+    start_unix_ms = 1_767_225_600_000 + rng.randrange(0, _DAY_MS)
+    made = plan.case(
+        f"seed-{seed}", f"--seeds 1 --first-seed {seed} --hours {hours:g}", seed,
+        start_unix_ms=start_unix_ms, ticks_start_ms=rng.choice((0, 0, 2**30 - 3 * HOUR_MS)),
+    )
+    return replace(made, text=f"{len(made.timeline)} events: {made.text}")
+
+
+def _water_and_age(plan: Plan, rng: random.Random) -> None:
+    litres = 20.0 * 15.0 ** rng.random()
+    water = rng.choice(("ro", "soft", "soft", "medium", "hard"))
+    buffer = {"ro": 0.3, "soft": 1.0, "medium": 1.8, "hard": 3.0}[water]
+    plan.plant |= {
+        "reservoir.volume_ml": round(litres * 1_000), "reservoir.area_cm2": round(litres * 50),
+        "circulation.flow_l_per_h": round(litres * 10),
+        "reservoir.water": water, "top_off.water": water,
+        "reservoir.strength": round(rng.uniform(0.6, 1.05), 3),
+        "crop.area_m2": round(litres / rng.uniform(80.0, 300.0), 3),
+        "probe.ph.offset_mv": round(rng.gauss(0.0, 6.0), 2),
+        "probe.ph.slope_ratio": round(rng.uniform(0.91, 1.0), 3),
+        "probe.ph.noise_mv": round(rng.uniform(0.1, 0.6), 2),
+        "probe.ec.cell_ratio": round(rng.uniform(0.92, 1.08), 3),
+        "probe.level.offset_mm": round(rng.uniform(-2.0, 2.0), 1),
+    }
+    for pump in DOSERS:
+        plan.plant[f"{pump}.error_pct"] = round(rng.gauss(0.0, 5.0), 1)
+    ul_per_ph = round(litres * 667 * buffer * rng.uniform(0.7, 1.3))
+    plan.settings |= {
+        "reservoir.area_cm2": round(litres * 50), "ph.down_ul_per_ph": max(500, ul_per_ph),
+        "ph.up_ul_per_ph": max(500, ul_per_ph), "ec.ul_per_100_us_cm": round(litres * 333),
+    }
+    plan.texts.append(f"{litres:.0f} l of {water} water")
+
+
+def _settings(plan: Plan, rng: random.Random) -> None:
+    plan.settings |= {
+        "ph.target": round(rng.uniform(5.2, 6.5), 2),
+        "ph.deadband": round(rng.uniform(0.1, 0.4), 2),
+        "ec.target_us_cm": rng.randrange(1_000, 2_200),
+        "mixing.wait_ms": rng.randrange(300_000, 1_800_000),
+        "light.on_minute": rng.randrange(0, 1_440), "light.on_minutes": rng.randrange(480, 1_080),
+        "circulation.off_ms": rng.choice((0, 0, 300_000)),
+        "sample.every_ms": rng.choice((5_000, 10_000, 10_000, 20_000)),
+    }
+
+
+def _sensor_faults(plan: Plan, rng: random.Random) -> None:
+    """Break one sensor after the other, each whole again before the next."""
+    at_ms = rng.randrange(10 * MINUTE_MS, 2 * HOUR_MS)
+    late_ms = plan.settings["sample.every_ms"] * 2
+    while at_ms < plan.at(0.9):
+        kind, target, pumps, detect_ms, most = rng.choice(_SENSOR_FAULTS)
+        until_ms = min(at_ms + rng.randrange(10 * MINUTE_MS, 90 * MINUTE_MS), plan.at(0.94))
+        plan.add(at_ms, fault=kind, args={"target": target})
+        plan.add(until_ms, fault="none", args={"target": target})
+        plan.texts.append(f"{target} {kind}")
+        if target in _LEVEL_TARGETS:
+            plan.tell("lost_level_ms", (at_ms, until_ms))
+        if pumps is not None and (kind != "noisy" or _noise_ph(plan) > _NOISY_PH):
+            invariant = "I9" if target == _EC else "I10"
+            text = f"{target} is {kind}"
+            if kind == "noisy":
+                detect_ms = noisy_samples(_noise_ph(plan)) * plan.settings["sample.every_ms"]
+            if most:  # one dose for each time that water takes to mix
+                most = 1 + detect_ms // plan.settings["mixing.wait_ms"]
+            plan.tell("silences", Silence(
+                invariant, text, pumps, at_ms, until_ms, detect_ms + late_ms, most,
+            ))
+        at_ms = until_ms + rng.randrange(20 * MINUTE_MS, 4 * HOUR_MS)
+
+
+def noisy_samples(noise_ph: float) -> int:
+    """Return after how many samples a pH probe of this standard deviation is called noisy."""
+    return next(samples for least_ph, samples in _NOISY_SAMPLES if noise_ph >= least_ph)
+
+
+def _noise_ph(plan: Plan) -> float:
+    """Return the standard deviation of a noisy pH probe in this greenhouse."""
+    noise_mv = plan.plant.get("probe.ph.noise_mv", DEFAULTS["ph"]["noise_mv"])
+    slope_mv = _MV_PER_PH * plan.plant.get("probe.ph.slope_ratio", 1.0)
+    return float(NOISY_TIMES * noise_mv / slope_mv)
+
+
+def _pump(plan: Plan, rng: random.Random, at_ms: int) -> None:
+    pump = rng.choice(DOSERS)
+    change, normal = rng.choice((
+        ({"stuck": "off"}, {"stuck": ""}), ({"error_pct": -60.0}, {"error_pct": 0.0}),
+        ({"error_pct": 120.0}, {"error_pct": 0.0}), ({"siphon_ml_per_h": 30.0},
+                                                    {"siphon_ml_per_h": 0.0}),
+        ({"air_ml": 2.0}, {"drip_ml": 0.0}),
+    ))
+    until_ms = at_ms + rng.randrange(20 * MINUTE_MS, 6 * HOUR_MS)
+    plan.add(at_ms, set={f"plant.{pump}.{key}": value for key, value in change.items()})
+    if until_ms < plan.duration_ms:
+        plan.add(until_ms, set={f"plant.{pump}.{key}": value for key, value in normal.items()})
+    plan.texts.append(f"{pump} {change}")
+
+
+def _bottles(plan: Plan, rng: random.Random, at_ms: int) -> None:
+    stocks = ("koh_10pct", "h3po4_10pct", "water")
+    plan.add(at_ms, set={
+        "plant.ph_down.stock": rng.choice(stocks), "plant.ph_up.stock": rng.choice(stocks),
+    })
+    plan.add(
+        at_ms + rng.randrange(HOUR_MS, 4 * HOUR_MS),
+        set={"plant.ph_down.stock": "h3po4_10pct", "plant.ph_up.stock": "khco3_1M"},
+    )
+    plan.texts.append("bottles changed")
+
+
+def _water(plan: Plan, rng: random.Random, at_ms: int) -> None:
+    key, value, normal = rng.choice((
+        ("reservoir.leak_ml_per_h", rng.uniform(500.0, 6_000.0), 0.0),
+        ("top_off.flow_ml_per_s", 0.0, 10.0), ("reservoir.heater_w", 300.0, 0.0),
+    ))
+    plan.add(at_ms, set={f"plant.{key}": round(value, 1)})
+    plan.add(at_ms + rng.randrange(HOUR_MS, 5 * HOUR_MS), set={f"plant.{key}": normal})
+    plan.texts.append(key)
+
+
+def _network(plan: Plan, rng: random.Random, at_ms: int) -> None:
+    state = rng.choice((
+        "down", "down", "broker_down", "host_down", "half_open", "captive", "dns_dead",
+        "refused", "duplicate", "slow",
+    ))
+    event: Event = {"network": state}
+    if state == "slow":
+        event["args"] = {
+            "delay_ms": rng.randrange(0, 3_000), "bytes_per_s": rng.choice((0, 1_000, 10_000)),
+            "loss": rng.choice((0.0, 0.05, 0.2)),
+        }
+    elif state == "down":
+        event["args"] = {"unnoticed_ms": rng.choice((0, 30_000))}
+    plan.add(at_ms, **event)
+    plan.add(at_ms + rng.randrange(MINUTE_MS, 3 * HOUR_MS), network="up")
+    plan.texts.append(f"network {state}")
+
+
+def _power(plan: Plan, rng: random.Random, at_ms: int) -> None:
+    kind, cause = rng.choice((
+        ("power_cut", "power"), ("power_cut", "power"), ("brown_out", "brown_out"),
+    ))
+    args: Event = {"for_ms": rng.choice((300, 3_000, 60_000, 900_000))}
+    where = rng.random()
+    if where < 0.5:
+        args["after_dose_ms"] = rng.randrange(0, 3_000)
+    elif where < 0.8:
+        args |= {
+            "operation": rng.randrange(1, 30), "written": rng.choice((0.0, 0.5, 0.75, 1.0)),
+            "target": rng.choice(("", "/data/ledger", "/data/settings")),
+        }
+    plan.add(at_ms, fault=kind, args=args)
+    plan.resets(cause, 1)
+    plan.texts.append(kind)
+
+
+def _hang(plan: Plan, rng: random.Random, at_ms: int) -> None:
+    """Stand still, in the open or in a dose. Whether in a dose is not known beforehand."""
+    kind = rng.choice(("hang", "busy"))
+    for_ms = rng.randrange(500, 20_000)
+    plan.add(at_ms, fault=kind, args={"for_ms": for_ms})
+    plan.tell("stalls_ms", at_ms)
+    if kind == "hang":
+        plan.tell("hangs_ms", at_ms)
+    plan.resets("wdt", 1)
+    plan.texts.append(f"{kind} for {for_ms} ms")
+
+
+def _reset(plan: Plan, rng: random.Random, at_ms: int) -> None:
+    plan.add(at_ms, fault="reset")
+    plan.resets("reset", 1)
+    plan.texts.append("reset")
+
+
+def _clock(plan: Plan, rng: random.Random, at_ms: int) -> None:
+    step_ms = rng.choice((1_000, 60_000, HOUR_MS, 7 * HOUR_MS, 10 * 365 * _DAY_MS))
+    step_ms *= rng.choice((-1, 1))
+    plan.add(at_ms, clock=step_ms)
+    plan.texts.append(f"clock {step_ms / 1e3:+.0f} s")
+
+
+def _commands(plan: Plan, rng: random.Random, at_ms: int) -> None:
+    """Somebody asks for doses, some of them as no node may take them."""
+    for number in range(rng.randrange(1, 6)):
+        wrong = rng.choice((
+            {}, {}, {"copies": 3}, {"is_forged": True}, {"is_retained": True},
+            {"late_ms": rng.randrange(1, 60_000)},
+        ))
+        is_bad = bool(wrong) and "copies" not in wrong
+        command = {
+            "verb": "dose", "by": f"{'bad' if is_bad else 'once'}-{at_ms}-{number}", **wrong,
+            "args": {"actuator": rng.choice(DOSERS), "volume_ul": rng.randrange(100, 20_000)},
+        }
+        asked_ms = at_ms + number * rng.randrange(1_000, 400_000)
+        plan.add(asked_ms, command=command)
+        plan.tell("hands_ms", asked_ms)
+
+
+def _flash(plan: Plan, rng: random.Random, at_ms: int) -> None:
+    if rng.random() < 0.5:
+        plan.add(at_ms, fault="flash_full", args={"free_blocks": rng.randrange(0, 3)})
+        args = {"target": "flash"}
+        plan.add(at_ms + rng.randrange(10 * MINUTE_MS, 4 * HOUR_MS), fault="none", args=args)
+        plan.texts.append("flash full")
+    else:
+        copy = rng.choice(("/data/ledger.a", "/data/ledger.b"))
+        plan.add(at_ms, fault="flash_corrupt", args={"target": copy})
+        plan.texts.append(f"{copy} damaged")
+
+
+# What may befall a day, and how often at the most.
+_TROUBLES: tuple[tuple[Callable[[Plan, random.Random, int], None], float], ...] = (
+    (_pump, 3.0), (_bottles, 0.7), (_water, 1.5), (_network, 4.0), (_power, 4.0), (_hang, 1.5),
+    (_reset, 1.5), (_clock, 2.0), (_commands, 4.0), (_flash, 0.8),
+)

@@ -1,0 +1,1 @@
+"""The greenhouse: water chemistry, tank, crop, bed, air and pumps."""

@@ -1,0 +1,1 @@
+"""Probes: from true water to the signal a device reads."""

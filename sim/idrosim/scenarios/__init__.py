@@ -1,0 +1,1 @@
+"""Scenarios: TOML files, events, expectations, traces and reports."""

@@ -1,0 +1,151 @@
+"""What holds a simulated board together: its clock, its output lines, its resets.
+
+Lines on stdout that start with "@" are JSON of the harness; the rest is the board's console. Times
+in them count from the scenario's start, not from the last boot. A reset ends the process: what
+survives goes through the state file, and nothing the firmware still has on its stack can act.
+"""
+
+import builtins
+import json
+import sys
+
+_LINES_HELD = 32
+EXIT_RESET = 3
+EXIT_DEAD = 4
+BOOT_US = 400_000  # ROM, boot loader and the start of MicroPython
+# Power that sags resets as power that comes on does, but RTC memory survives it.
+CAUSES = {"power": 1, "brown_out": 1, "reset": 2, "wdt": 3, "deepsleep": 4, "soft": 5}
+
+
+class Module:
+    """A module made of names."""
+
+    def __init__(self, names):
+        for name in names:
+            setattr(self, name, names[name])
+
+
+class BoardRuntime:
+    """One simulated board: started by every process anew, from `job` and the state file."""
+
+    def __init__(self, job, clock, disk, state):
+        self.job = job
+        self.clock = clock
+        self.old_state = state
+        self.disk = disk
+        self.boot_us = 0
+        self.dark_us = state.get("dark_us", 0)
+        self.boot_count = state.get("boot_count", 0) + 1
+        self.cause = state.get("cause", "power")
+        self.nvs = state.get("nvs", {})
+        self.rtc_memory = bytes.fromhex(state.get("rtc_memory", ""))
+        self.rtc_offset_us = state.get("rtc_offset_us", 0)
+        self.is_dead = False
+        self.is_hung = False
+        self.wall_shift_ms = 0  # of the world's wall clock, what the host believes
+        self.world = None
+        self.flash = self.flash_faults = None
+        self.sleep_ms = None  # of the real time module
+        self.gmtime = None
+        self.happen = None  # takes an event of a timeline
+        self.savers = {}  # name: callable that returns what outlives a reset
+        self.before_exit = []
+        self._held = []  # lines that are not printed yet
+        if self.cause == "power":
+            self.lose_rtc(self.dark_us)
+
+    def power_up(self):
+        """Let the time pass until boot.py runs: what was left of a power cut, and the ROM."""
+        wait_us = self.dark_us + BOOT_US
+        self.dark_us = 0
+        if self.clock.is_live:
+            self.sleep_ms(wait_us // 1_000)
+        else:
+            self.clock.advance_to(self.clock.now_us + wait_us)
+        self.boot_us = self.clock.now_us
+
+    def lose_rtc(self, in_us=0):
+        """Let the RTC know nothing any more, and its clock begin at 2000 in `in_us`."""
+        self.rtc_memory = b""
+        self.rtc_offset_us = -self.clock.now_us - in_us
+
+    def emit(self, line):
+        """Print one line of the harness."""
+        self.emit_json(json.dumps(line))
+
+    def emit_json(self, text):
+        """Print one line of the harness that is JSON already."""
+        self.emit_bytes(text.encode())
+
+    def emit_bytes(self, line):
+        """Print one line of the harness that is JSON and UTF-8 already.
+
+        In lockstep nobody waits for a line, so that some are printed at once: the reader is woken
+        less often.
+        """
+        held = self._held
+        held.append(line)
+        if len(held) >= _LINES_HELD or self.clock.is_live:
+            self._print()
+
+    def _print(self):
+        if self._held:
+            sys.stdout.buffer.write(b"@" + b"\n@".join(self._held) + b"\n")
+            self._held.clear()
+
+    def unix_ms(self):
+        """Return the wall time of the simulated world."""
+        return self.job["start_unix_ms"] + self.wall_shift_ms + self.clock.now_us // 1_000
+
+    def save(self):
+        """Write what outlives a reset."""
+        state = {name: saver() for name, saver in self.savers.items()}
+        state["now_us"] = self.clock.now_us
+        state["boot_count"] = self.boot_count
+        state["cause"] = self.cause
+        state["dark_us"] = self.dark_us
+        state["nvs"] = self.nvs
+        state["rtc_memory"] = "".join(f"{byte:02x}" for byte in self.rtc_memory)
+        state["rtc_offset_us"] = self.rtc_offset_us
+        path = self.job["state_path"]
+        with self.disk.open(path + ".new", "w") as file:
+            file.write(json.dumps(state))
+        self.disk.rename(path + ".new", path)
+
+    def reset(self, cause, dark_ms=0):
+        """End this boot; the runner starts the next one, `dark_ms` later. Never returns."""
+        self.world.power_off()
+        self.cause = cause
+        self.dark_us = dark_ms * 1_000
+        self.emit({"t": "reset", "at_ms": self.clock.now_us // 1_000, "cause": cause})
+        self.stop(EXIT_RESET)
+
+    def stop(self, exit_code):
+        """Save, make everything the firmware could still call end the process, and end it."""
+        for hook in self.before_exit:
+            hook()
+        self._print()
+        self.save()
+
+        def end(*args, **kwargs):
+            raise SystemExit(exit_code)
+
+        self.is_dead = True
+        builtins.open = end
+        self.world.set_level = self.world.set_duty = end
+        self.clock.spend = self.clock.advance_to = self.clock.run_due = end
+        end()
+
+    def misuse(self, error):
+        """A simulated part was used against its datasheet: report it and end the process."""
+        self.emit({"t": "misuse", "at_ms": self.clock.now_us // 1_000, "error": str(error)})
+        self.stop(EXIT_DEAD)
+
+
+def load_state(disk, path):
+    """Return what the boot before left, {} for the first one."""
+    try:
+        with disk.open(path, "r") as file:
+            return json.loads(file.read())
+    except OSError:
+        return {}

@@ -1,0 +1,106 @@
+"""machine.I2C and SoftI2C on the simulated buses.
+
+Every byte costs the 100 us it takes at 100 kHz, so a driver that blocks is seen to block.
+"""
+
+from idrosim.shim.hardware.pins import pin_id
+
+ENODEV = 19
+BYTE_US = 100
+_REGISTERS = [bytes((address,)) for address in range(256)]
+_DEFAULT_PINS = {0: (18, 19), 1: (25, 26)}
+_COUNTS = {"esp32": 2, "esp32s3": 2, "esp32c3": 1}  # controllers of a chip
+
+
+class I2C:
+    """A controller on the pins (scl, sda); devices are those the board has there."""
+
+    _rig = None
+
+    def __init__(self, id=-1, *, scl=None, sda=None, freq=400_000, timeout=50_000):
+        count = _COUNTS[I2C._rig.job["board"]["chip"]]
+        if id not in _DEFAULT_PINS or id >= count:
+            raise ValueError(f"I2C({id}) doesn't exist")
+        self._open(scl, sda, _DEFAULT_PINS[id])
+
+    def _open(self, scl, sda, pins):
+        scl_pin = pins[0] if scl is None else pin_id(scl)
+        sda_pin = pins[1] if sda is None else pin_id(sda)
+        self._devices = I2C._rig.world.i2c_buses.get((scl_pin, sda_pin), {})
+        self._clock = I2C._rig.clock
+
+    def init(self, *args, **kwargs):
+        """Accepted: the bus is what it is."""
+
+    def deinit(self):
+        """Release the bus."""
+        self._devices = {}
+
+    def scan(self):
+        """Return the addresses that answer."""
+        I2C._rig.clock.spend(BYTE_US * 0x70)
+        # An address alone: the part answers or not, and nothing is written to it.
+        return sorted(
+            address for address, device in self._devices.items()
+            if 0x08 <= address <= 0x77 and device.fault != "unplugged"
+        )
+
+    def writeto(self, addr, buf, stop=True):
+        """Write `buf`; returns the number of bytes acknowledged. Raises OSError."""
+        self._transfer(addr, bytes(buf), 0)
+        return len(buf)
+
+    def writevto(self, addr, vector, stop=True):
+        """Write several buffers as one message."""
+        return self.writeto(addr, b"".join(bytes(part) for part in vector))
+
+    def readfrom(self, addr, nbytes, stop=True):
+        """Return `nbytes` bytes. Raises OSError."""
+        return self._transfer(addr, None, nbytes)
+
+    def readfrom_into(self, addr, buf, stop=True):
+        """Fill `buf`. Raises OSError."""
+        buf[:] = self._transfer(addr, None, len(buf))
+
+    def readfrom_mem(self, addr, memaddr, nbytes, *, addrsize=8):
+        """Return `nbytes` bytes from register `memaddr`. Raises OSError."""
+        return self._transfer(addr, _register(memaddr, addrsize), nbytes)
+
+    def readfrom_mem_into(self, addr, memaddr, buf, *, addrsize=8):
+        """Fill `buf` from register `memaddr`. Raises OSError."""
+        buf[:] = self._transfer(addr, _register(memaddr, addrsize), len(buf))
+
+    def writeto_mem(self, addr, memaddr, buf, *, addrsize=8):
+        """Write `buf` to register `memaddr`. Raises OSError."""
+        self._transfer(addr, _register(memaddr, addrsize) + bytes(buf), 0)
+
+    def _transfer(self, address, data, count):
+        """Write `data` (None: nothing to write), then read `count` bytes. Raises OSError."""
+        device = self._devices.get(address)
+        clock = self._clock
+        if device is None:
+            clock.spend(BYTE_US)
+            raise OSError(ENODEV)
+        try:
+            if data is not None:
+                clock.spend(BYTE_US * (1 + len(data)))
+                device.write(data)
+            if count:
+                clock.spend(BYTE_US * (1 + count))
+                return device.read(count)
+        except AssertionError as error:
+            I2C._rig.misuse(error)
+        return b""
+
+
+class SoftI2C(I2C):
+    """The same on any pins, bit-banged."""
+
+    def __init__(self, scl, sda, *, freq=400_000, timeout=50_000):
+        self._open(scl, sda, (None, None))
+
+
+def _register(address, bits):
+    if bits == 8:
+        return _REGISTERS[address]
+    return bytes((address >> shift) & 0xFF for shift in range(bits - 8, -8, -8))

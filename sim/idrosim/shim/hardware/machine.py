@@ -1,0 +1,91 @@
+"""The `machine` module of the simulated board."""
+
+import hashlib
+
+from idrosim.shim.board_runtime import CAUSES
+from idrosim.shim.hardware.i2c import I2C, SoftI2C
+from idrosim.shim.hardware.pins import ADC, PWM, Pin, pin_id, pulse_us
+from idrosim.shim.hardware.timers import WDT, Timer
+from idrosim.shim.hardware.uart import UART
+from idrosim.shim.time import virtual_time
+
+RTC_MEMORY_BYTES = 2_048
+
+
+class RTC:
+    """The clock and the memory that survive every reset but a power cut."""
+
+    _rig = None
+
+    def datetime(self, when=None):
+        """Return or set (year, month, day, weekday, hour, minute, second, microsecond)."""
+        rig = RTC._rig
+        if when is None:
+            now_us = rig.clock.now_us + rig.rtc_offset_us
+            year, month, day, hour, minute, second, weekday, _ = rig.gmtime(now_us // 1_000_000)
+            return (year, month, day, weekday, hour, minute, second, now_us % 1_000_000)
+        seconds = virtual_time.mktime(when[:3] + when[4:7])
+        rig.rtc_offset_us = seconds * 1_000_000 + when[7] - rig.clock.now_us
+        return None
+
+    def memory(self, data=None):
+        """Return or replace up to 2048 bytes."""
+        if data is None:
+            return RTC._rig.rtc_memory
+        if len(data) > RTC_MEMORY_BYTES:
+            raise ValueError("buffer too long")
+        RTC._rig.rtc_memory = bytes(data)
+        return None
+
+
+def time_pulse_us(pin, pulse_level, timeout_us=1_000_000):
+    """Return the width of the next pulse at a pin, -1 or -2 as the real one does."""
+    if pulse_level != 1:
+        raise ValueError("only high pulses come from the parts of this world")
+    rig = Pin._rig
+    return pulse_us(rig.clock, rig.world.pin_parts.get(pin_id(pin)), timeout_us)
+
+
+def functions(rig):
+    """Return the public names of `machine`."""
+    for part in (Pin, PWM, ADC, I2C, SoftI2C, UART, Timer, WDT, RTC):
+        part._rig = rig
+    identity = hashlib.sha256(rig.job["node"].encode()).digest()[:6]
+
+    def reset():
+        rig.reset("reset")
+
+    def soft_reset():
+        rig.reset("soft")
+
+    def reset_cause():
+        return CAUSES[rig.cause]
+
+    def unique_id():
+        return identity
+
+    def freq(hz=None):
+        return 240_000_000 if hz is None else None
+
+    def idle():
+        rig.clock.spend(1_000)
+
+    def lightsleep(time_ms=0):
+        rig.clock.spend(time_ms * 1_000)
+
+    def disable_irq():
+        return 0
+
+    def enable_irq(state=None):
+        return None
+
+    return {
+        "Pin": Pin, "PWM": PWM, "ADC": ADC, "I2C": I2C, "SoftI2C": SoftI2C, "UART": UART,
+        "Timer": Timer, "WDT": WDT, "RTC": RTC, "reset": reset, "soft_reset": soft_reset,
+        "reset_cause": reset_cause, "unique_id": unique_id, "freq": freq, "idle": idle,
+        "lightsleep": lightsleep, "disable_irq": disable_irq, "enable_irq": enable_irq,
+        "time_pulse_us": time_pulse_us,
+        "PWRON_RESET": CAUSES["power"], "HARD_RESET": CAUSES["reset"],
+        "WDT_RESET": CAUSES["wdt"], "DEEPSLEEP_RESET": CAUSES["deepsleep"],
+        "SOFT_RESET": CAUSES["soft"],
+    }

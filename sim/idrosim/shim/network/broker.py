@@ -1,0 +1,143 @@
+"""The broker at the far end of the simulated wire: MQTT 3.1.1 for one node at a time.
+
+Bytes the node writes are understood at once; every answer arrives two latencies later, there and
+back. A protocol error closes the connection, as a real broker would.
+"""
+
+from idrosim.shim.network import mqtt_packets as wire
+
+NOT_AUTHORIZED = b"\0\5"  # return code of CONNACK
+
+
+class Broker:
+    """Accepts the node's connections and hands its messages to the host end."""
+
+    def __init__(self, latency_us, host):
+        self._round_trip_us = 2 * latency_us
+        self._host = host
+        self._peer = None
+        self.is_refusing = False  # every login
+        self.is_doubling = False  # everything is delivered twice
+
+    def accept(self, socket):
+        """Return the peer of a new connection; an older one is taken over, as MQTT has it."""
+        self._peer = _Peer(self, socket)
+        return self._peer
+
+    def send(self, topic, payload, retain=False):
+        """Publish to the node. Returns True when it has a subscription for it."""
+        peer = self._peer
+        if peer is None or topic not in peer.subscriptions:
+            return False
+        peer.publish(topic, payload, retain)
+        return True
+
+    def gone(self, peer, will):
+        """A connection ended; its last will, if it has one, is published."""
+        if peer is self._peer:
+            self._peer = None
+        if will is not None:
+            self._host.received(will[0], will[1])
+
+    def arrived(self, topic, payload):
+        """A PUBLISH of the node."""
+        self._host.received(topic, payload)
+
+    def refused(self, error):
+        """A connection ends because what came on it is no MQTT."""
+        self._host.refused(error)
+
+    def subscribed(self, topic):
+        """The node may now be told on `topic`."""
+        self._host.subscribed(topic)
+
+    def reply(self, socket, data):
+        """Let `data` reach the node after the round trip."""
+        socket.deliver(data, self._round_trip_us)
+
+
+class _Peer:
+    """One connection, seen from the broker."""
+
+    def __init__(self, broker, socket):
+        self._broker = broker
+        self._socket = socket
+        self._reader = wire.PacketReader()
+        self._will = None
+        self._is_connected = False
+        self._last_id = 0
+        self.subscriptions = {}
+
+    def received(self, data):
+        """Understand bytes of the node."""
+        try:
+            for first, body in self._reader.feed(data):
+                self._packet(first >> 4, first, body)
+        except ValueError as error:
+            self._broker.refused(error)
+            self.closed()
+            self._socket.reset_by_peer()
+
+    def publish(self, topic, payload, retain):
+        """Send one message with the QoS of the subscription."""
+        packet_id = None
+        if self.subscriptions[topic]:
+            self._last_id = self._last_id % 65_535 + 1
+            packet_id = self._last_id
+        packet = wire.publish(topic, payload, packet_id, retain)
+        self._reply(packet)
+        if self._broker.is_doubling and packet_id is not None:
+            self._reply(bytes((packet[0] | wire.DUP,)) + packet[1:])
+
+    def closed(self):
+        """The connection is gone without a DISCONNECT."""
+        will, self._will = self._will, None
+        self._broker.gone(self, will)
+
+    def _reply(self, data):
+        self._broker.reply(self._socket, data)
+
+    def _packet(self, kind, first, body):
+        if not self._is_connected and kind != wire.CONNECT:
+            raise ValueError("first packet is no CONNECT")
+        if kind == wire.PUBLISH:
+            topic, payload, packet_id = wire.read_publish(first, body)
+            if packet_id is not None:
+                number = bytes((packet_id >> 8, packet_id & 0xFF))
+                self._reply(wire.packet(wire.PUBACK << 4, number))
+            self._broker.arrived(topic, payload)
+        elif kind == wire.CONNECT:
+            self._connect(body)
+        elif kind == wire.SUBSCRIBE:
+            packet_id, filters = wire.read_subscribe(body)
+            granted = bytes(min(qos, 1) for _, qos in filters)
+            number = bytes((packet_id >> 8, packet_id & 0xFF))
+            self._reply(wire.packet(wire.SUBACK << 4, number + granted))
+            for topic, qos in filters:
+                self.subscriptions[topic] = min(qos, 1)
+                self._broker.subscribed(topic)
+        elif kind == wire.PINGREQ:
+            self._reply(wire.packet(wire.PINGRESP << 4, b""))
+        elif kind == wire.DISCONNECT:
+            self._will = None
+            self.closed()
+        elif kind != wire.PUBACK:
+            raise ValueError(f"packet type {kind}")
+
+    def _connect(self, body):
+        protocol, at = wire.read_text(body, 0)
+        if self._is_connected or protocol != "MQTT" or body[at] != 4:
+            raise ValueError("not a first CONNECT of MQTT 3.1.1")
+        flags = body[at + 1]
+        _, at = wire.read_text(body, at + 4)
+        if flags & 4:
+            topic, at = wire.read_text(body, at)
+            size = wire.read_u16(body, at)
+            self._will = (topic, body[at + 2 : at + 2 + size])
+        if self._broker.is_refusing:
+            self._will = None
+            self._reply(wire.packet(wire.CONNACK << 4, NOT_AUTHORIZED))
+            self._reply(b"")
+            return
+        self._is_connected = True
+        self._reply(wire.packet(wire.CONNACK << 4, b"\0\0"))

@@ -1,0 +1,342 @@
+"""The board's `socket` and `select` in lockstep: one simulated wire to one simulated broker.
+
+A wait moves the virtual clock to the next thing that can happen. `ipoll` allocates nothing for a
+wake-up without network traffic: that is what decides the speed of a whole run.
+"""
+
+from idrosim.board.clock import FOREVER_US
+from idrosim.greenhouse.rng import Rng
+from idrosim.shim.network.dns import Datagram
+from idrosim.shim.network.links import Link, Portal
+
+EINPROGRESS = 115
+ECONNRESET = 104
+ENOTCONN = 128
+ENOBUFS = 105
+POLLIN, POLLOUT, POLLERR, POLLHUP = 1, 4, 8, 16
+RESOLVE_FAILS_AFTER_US = 19_000_000  # lwIP's own retries, blocking (micropython #4801)
+EAI_FAIL = -202
+
+
+# What the network can be, and what that does to connections: cut (and nobody says so), reset, or
+# nothing.
+_CUT, _RESET, _KEPT = 1, 2, 3
+STATES = {
+    "up": _KEPT, "down": _CUT, "broker_down": _RESET, "half_open": _CUT, "captive": _RESET,
+    "dns_dead": _KEPT, "refused": _RESET, "duplicate": _KEPT, "slow": _KEPT,
+    "wifi_refused": _CUT, "wifi_stuck": _CUT,
+}
+
+
+class Network:
+    """Whether the air and the broker are there, and how long a packet travels.
+
+    half_open: the broker's address accepts and swallows, and answers nothing. captive: names lead
+    to a portal, which answers in HTTP. dns_dead: no name is resolved. refused: the broker knows
+    this node no more. duplicate: the broker delivers everything twice. slow: see links.Link.
+    wifi_refused: the access point does not let it in. wifi_stuck: the driver fails until the radio
+    was switched off and on.
+    """
+
+    def __init__(self, clock, latency_ms, seed=1):
+        self.clock = clock
+        self.latency_us = latency_ms * 1_000
+        self.state = "up"
+        self.is_air_up = True
+        self.is_broker_up = True
+        self.link = None  # a Link while the network is slow
+        self.wifi_status = None  # of a join that fails though the air is there
+        self.unnoticed_until_us = 0  # the driver believes in the lost network until then
+        self.sockets = []
+        self.broker = None
+        self._rng = Rng(seed)
+
+    def set(self, state, args=None):
+        """Apply one of STATES. Raises ValueError."""
+        if state not in STATES:
+            raise ValueError(f"network: {state} is none of {', '.join(sorted(STATES))}")
+        args = args or {}
+        self.state = state
+        self.is_air_up = state not in ("down", "wifi_refused", "wifi_stuck")
+        self.is_broker_up = state not in ("down", "broker_down")
+        self.wifi_status = args.get("status", 202) if state == "wifi_refused" else None
+        self.unnoticed_until_us = self.clock.now_us + args.get("unnoticed_ms", 0) * 1_000
+        self.broker.is_refusing = state == "refused"
+        self.broker.is_doubling = state == "duplicate"
+        if self.link is not None and STATES[state] == _KEPT:
+            self.link.finish()
+        self.link = None
+        if state == "slow":
+            self.link = Link(
+                self.clock, args.get("delay_ms", 0) * 1_000 or self.latency_us,
+                args.get("bytes_per_s", 0), args.get("loss", 0.0), self._rng,
+            )
+        for socket in self.sockets[:]:
+            if STATES[state] == _RESET:
+                socket.reset_by_peer()
+            elif STATES[state] == _CUT:
+                socket.cut()
+
+    @property
+    def broker_address(self):
+        """What names resolve to."""
+        return "10.0.0.1" if self.state == "captive" else "192.168.4.1"
+
+    def accept(self, socket):
+        """Return the peer of a new connection, None where nobody answers on it."""
+        if self.state == "half_open":
+            return None
+        if self.state == "captive":
+            return Portal(socket, self.latency_us)
+        return self.broker.accept(socket)
+
+
+class Socket:
+    """A TCP client socket without blocking mode, as asyncio uses it."""
+
+    network = None
+
+    def __init__(self):
+        self._peer = None
+        self._chunks = []  # (due_us, bytes), in order
+        self.in_due_us = FOREVER_US
+        self.out_due_us = FOREVER_US
+        self._reset_due_us = FOREVER_US
+        self._is_cut = False
+        self._is_closed = False
+
+    # what the firmware calls
+
+    def setblocking(self, flag):
+        """Only False: everything here is asynchronous."""
+        if flag:
+            raise OSError(ENOBUFS)
+
+    def settimeout(self, timeout_s):
+        """Only 0: everything here is asynchronous."""
+        self.setblocking(timeout_s != 0)
+
+    def setsockopt(self, level, option, value):
+        """Accepted and without effect."""
+
+    def connect(self, address):
+        """Start connecting; always ends in EINPROGRESS."""
+        network = self.network
+        now_us = network.clock.now_us
+        network.sockets.append(self)
+        if network.is_air_up and network.is_broker_up:
+            self._peer = network.accept(self)
+            self._is_cut = self._peer is None
+            if network.link is None:
+                self.out_due_us = now_us + network.latency_us
+            else:
+                self.out_due_us = network.link.due_us(1)
+        elif network.is_air_up:
+            self.reset_by_peer()
+        raise OSError(EINPROGRESS)
+
+    def write(self, data):
+        """Hand bytes to the wire. Returns their number; raises OSError."""
+        self._check()
+        if self._is_cut:
+            if self.network.is_air_up and self.network.state != "half_open":
+                self.reset_by_peer()  # the other end forgot this connection long ago
+        elif self._peer is not None:
+            if self.network.link is not None:
+                return self.network.link.carry(self, data)
+            self._peer.received(data)
+        return len(data)
+
+    send = write
+
+    def read(self, size=-1):
+        """Return at most `size` bytes, None when there are none yet, b"" at the end."""
+        self._check()
+        now_us = self.network.clock.now_us
+        if self.in_due_us > now_us:
+            return None
+        data = self._chunks[0][1]
+        if data and 0 <= size < len(data):
+            self._chunks[0] = (self._chunks[0][0], data[size:])
+            return data[:size]
+        if data:
+            self._chunks.pop(0)
+            self._note_next()
+        return data
+
+    recv = read
+
+    def readinto(self, buffer):
+        """As `read`, into `buffer`; returns the number of bytes or None."""
+        data = self.read(len(buffer))
+        if data is None:
+            return None
+        buffer[: len(data)] = data
+        return len(data)
+
+    def close(self):
+        """Leave; what is under way is lost."""
+        self._is_closed = True
+        if self in self.network.sockets:
+            self.network.sockets.remove(self)
+        if self._peer is not None and not self._is_cut:
+            self._peer.closed()
+        self._peer = None
+
+    # what the wire does
+
+    def deliver(self, data, delay_us):
+        """Let `data` arrive in `delay_us`; b"" is the end of the stream."""
+        network = self.network
+        if network.link is None:
+            due_us = network.clock.now_us + delay_us
+        else:
+            due_us = network.link.due_us(len(data))
+        if self._chunks and self._chunks[-1][0] > due_us:
+            due_us = self._chunks[-1][0]
+        self._chunks.append((due_us, data))
+        self._note_next()
+
+    def hold(self):
+        """The send buffer is full: nothing more is taken until some of it has arrived."""
+        self.out_due_us = FOREVER_US
+
+    def arrived(self, data):
+        """Bytes that were under way reach the other end."""
+        if self._peer is not None:
+            self._peer.received(data)
+        if not self._is_closed:
+            self.out_due_us = min(self.out_due_us, self.network.clock.now_us)
+
+    def cut(self):
+        """The radio is gone: nothing arrives any more, and nobody says so."""
+        self._is_cut = True
+        self._chunks = []
+        self.in_due_us = FOREVER_US
+        if self._peer is not None:
+            self._peer.closed()
+            self._peer = None
+
+    def reset_by_peer(self):
+        """The other end refuses: an error one latency from now."""
+        due_us = self.network.clock.now_us + self.network.latency_us
+        if due_us < self._reset_due_us:
+            self._reset_due_us = due_us
+        self.in_due_us = min(self.in_due_us, due_us)
+        self.out_due_us = min(self.out_due_us, due_us)
+        self._peer = None
+
+    def _note_next(self):
+        self.in_due_us = self._chunks[0][0] if self._chunks else self._reset_due_us
+
+    def _check(self):
+        if self._is_closed:
+            raise OSError(9)
+        if self._reset_due_us <= self.network.clock.now_us:
+            raise OSError(ECONNRESET)
+
+
+class Poll:
+    """select.poll over simulated sockets."""
+
+    clock = None
+
+    def __init__(self):
+        self._entries = []  # [socket, events]
+
+    def register(self, socket, events=POLLIN | POLLOUT):
+        """Watch `socket`."""
+        for entry in self._entries:
+            if entry[0] is socket:
+                entry[1] = events
+                return
+        self._entries.append([socket, events])
+
+    modify = register
+
+    def unregister(self, socket):
+        """Watch `socket` no longer."""
+        for index, entry in enumerate(self._entries):
+            if entry[0] is socket:
+                self._entries.pop(index)
+                return
+
+    def ipoll(self, timeout_ms=-1, flags=0):
+        """Return what is ready, waiting at most `timeout_ms` of virtual time; -1 is for ever."""
+        if timeout_ms != 0:
+            self.wait(timeout_ms)
+        return self._ready()
+
+    poll = ipoll
+
+    def wait(self, timeout_ms):
+        """Let time pass until a socket is ready, at most `timeout_ms`; -1 is for ever."""
+        clock = self.clock
+        end_us = FOREVER_US if timeout_ms < 0 else clock.now_us + timeout_ms * 1_000
+        while True:
+            wake_us = end_us
+            for entry in self._entries:
+                due_us = entry[0].in_due_us if entry[1] & POLLIN else FOREVER_US
+                if entry[1] & POLLOUT and entry[0].out_due_us < due_us:
+                    due_us = entry[0].out_due_us
+                if due_us < wake_us:
+                    wake_us = due_us
+            if wake_us <= clock.now_us:
+                return
+            due_us = clock.next_due_us
+            if due_us > wake_us:
+                clock.now_us = wake_us  # nothing falls due on the way
+                return
+            if due_us == FOREVER_US:
+                raise RuntimeError("deadlock: the firmware waits for nothing that can happen")
+            clock.advance_to(due_us)
+
+    def _ready(self):
+        now_us = self.clock.now_us
+        for entry in self._entries:
+            socket = entry[0]
+            if socket.in_due_us <= now_us or (entry[1] & POLLOUT and socket.out_due_us <= now_us):
+                return self._found(now_us)
+        return ()
+
+    def _found(self, now_us):
+        ready = []
+        for socket, events in self._entries:
+            found = events & POLLIN if socket.in_due_us <= now_us else 0
+            if socket.out_due_us <= now_us:
+                found |= events & POLLOUT
+            if found:
+                ready.append((socket, found))
+        return ready
+
+
+def socket_functions(network):
+    """Return the public names of `socket`."""
+    Socket.network = Datagram.network = network
+
+    def make(family=2, kind=1, protocol=0):
+        return Datagram() if kind == 2 else Socket()
+
+    def getaddrinfo(host, port, family=0, kind=0, protocol=0, flags=0):
+        if not all(part.isdigit() for part in host.split(".")):
+            if not network.is_air_up or network.state == "dns_dead":
+                network.clock.spend(RESOLVE_FAILS_AFTER_US)
+                raise OSError(EAI_FAIL)
+            network.clock.spend(2 * network.latency_us)
+            host = network.broker_address
+        return [(2, 1, 0, "", (host, port))]
+
+    return {
+        "socket": make, "getaddrinfo": getaddrinfo, "AF_INET": 2, "AF_INET6": 10,
+        "SOCK_STREAM": 1, "SOCK_DGRAM": 2, "SOL_SOCKET": 0xFFF, "SO_REUSEADDR": 4,
+        "IPPROTO_TCP": 6, "TCP_NODELAY": 1,
+    }
+
+
+def select_functions(clock):
+    """Return the public names of `select`."""
+    Poll.clock = clock
+    return {
+        "poll": Poll, "POLLIN": POLLIN, "POLLOUT": POLLOUT, "POLLERR": POLLERR,
+        "POLLHUP": POLLHUP,
+    }

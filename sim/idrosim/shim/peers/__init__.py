@@ -1,0 +1,1 @@
+"""The other end of the line: fake, hostile and updating hosts."""

@@ -1,0 +1,1 @@
+"""The simulated flash and its faults."""

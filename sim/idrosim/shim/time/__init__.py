@@ -1,0 +1,1 @@
+"""Virtual time and the asyncio scheduler on it."""

@@ -1,0 +1,1 @@
+"""Solves water chemistry problems for `idroserra chem`."""

@@ -1,0 +1,198 @@
+"""Weighs out a nutrient solution: grams of each salt and ml of acid for a volume of a water.
+
+What the water already brings is left out; what the acid brings (phosphate or nitrate) too. The
+salts are the common soluble fertilisers, pure; a bag says how much of it is. Micronutrients and
+iron are not part of it. What the salts cannot match, such as more calcium in the water than the
+recipe wants, shows in `ions`: wanted against got.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from idrosim.greenhouse.chemistry import IONS, Solution
+from idrosim.greenhouse.water import RECIPES, STOCKS, WATERS
+from idrosim.water_solver.solve import Mixture, ProblemError, dose_ml_per_l
+
+# salt: (molar mass g/mol, tank, what a mole brings). Calcium never meets sulfate or phosphate in
+# a concentrate, hence tank A and tank B.
+SALTS: dict[str, tuple[float, str, dict[str, float]]] = {
+    "Ca(NO3)2.4H2O": (236.15, "A", {"Ca": 1, "NO3": 2}),
+    "NH4NO3": (80.04, "A", {"NH4": 1, "NO3": 1}),
+    "KNO3": (101.10, "A", {"K": 1, "NO3": 1}),
+    "KCl": (74.55, "A", {"K": 1, "Cl": 1}),
+    "CaCl2.2H2O": (147.01, "A", {"Ca": 1, "Cl": 2}),
+    "Mg(NO3)2.6H2O": (256.41, "A", {"Mg": 1, "NO3": 2}),
+    "MgSO4.7H2O": (246.47, "B", {"Mg": 1, "SO4": 1}),
+    "KH2PO4": (136.09, "B", {"K": 1, "P": 1}),
+    "NH4H2PO4": (115.03, "B", {"NH4": 1, "P": 1}),
+    "K2SO4": (174.26, "B", {"K": 2, "SO4": 1}),
+}
+# Each in turn takes as much as the scarcest of what it brings; then what may exceed, by salt.
+_ORDER = ("Ca(NO3)2.4H2O", "KH2PO4", "NH4H2PO4", "NH4NO3", "MgSO4.7H2O", "KNO3", "K2SO4",
+          "Mg(NO3)2.6H2O", "CaCl2.2H2O", "KCl")
+_FOR_THE_REST = (("Ca", "Ca(NO3)2.4H2O"), ("Mg", "MgSO4.7H2O"), ("P", "KH2PO4"),
+                 ("K", "K2SO4"))
+_LEAST_MMOL_L = 1e-3
+# mg/mmol of what a water report lists in mg/L; HCO3 and CaCO3 (alkalinity) are handled apart.
+REPORT_MG = {"Ca": 40.078, "Mg": 24.305, "Na": 22.990, "K": 39.098, "NH4": 18.039,
+             "NO3": 62.005, "Cl": 35.453, "SO4": 96.06, "P": 30.974}
+_STRONG = (("Ca", 2), ("Mg", 2), ("Na", 1), ("K", 1), ("NH4", 1), ("NO3", -1), ("Cl", -1),
+           ("SO4", -2), ("P", -1))
+_ALKALINITY_MG = {"HCO3": 61.017, "CaCO3": 50.043}
+
+
+@dataclass(frozen=True)
+class Batch:
+    """What to weigh and pour, and what comes of it."""
+
+    grams: dict[str, float]
+    dose: tuple[str, float] | None  # stock and ml for the whole volume
+    ph_without_dose: float
+    ph: float
+    ec_us_cm: float
+    si_brushite: float | None
+    ions: dict[str, tuple[float, float]]  # mmol/L: wanted, got
+    alkalinity_meq_l: float
+    notes: tuple[str, ...]
+
+
+def read_water(text: str) -> tuple[dict[str, float], str]:
+    """Return (mmol/L by ion, remark or "") of a known water or a report in mg/L.
+
+    A report is words such as `Ca=48 Mg=10 HCO3=146 pH=7.6`; alkalinity is HCO3 or CaCO3. Its
+    charges are closed with Na or Cl. Raises ProblemError.
+    """
+    if "=" not in text:
+        if text not in WATERS:
+            raise ProblemError("water", f"{text!r} is none of {', '.join(WATERS)}, nor a report")
+        return dict(WATERS[text]), ""
+    ions: dict[str, float] = {}
+    alkalinity, ph = 0.0, 7.5
+    for word in text.replace(",", " ").split():
+        name, _, figure = word.partition("=")
+        try:
+            value = float(figure)
+        except ValueError:
+            raise ProblemError(f"water.{name}", f"a number needed, got {figure!r}") from None
+        if name in REPORT_MG and 0.0 <= value <= 10_000.0:
+            ions[name] = value / REPORT_MG[name]
+        elif name in _ALKALINITY_MG and 0.0 <= value <= 10_000.0:
+            alkalinity = value / _ALKALINITY_MG[name]
+        elif name == "pH" and 4.0 <= value <= 10.5:
+            ph = value
+        else:
+            known = " ".join([*REPORT_MG, *_ALKALINITY_MG, "pH"])
+            raise ProblemError(f"water.{name}", f"{figure} is not to be believed; known: {known}")
+    ions["C"] = _inorganic_carbon(alkalinity, ph)
+    return ions, _close(ions, alkalinity)
+
+
+def _inorganic_carbon(alkalinity_meq_l: float, ph: float) -> float:
+    """Return mmol/L of dissolved inorganic carbon with that alkalinity at that pH, at 25 C."""
+    low, high = 0.0, 50.0 * alkalinity_meq_l
+    solution = Solution()
+    for _ in range(60):
+        middle = 0.5 * (low + high)
+        totals = [0.0] * 10
+        totals[IONS.index("Na")], totals[IONS.index("C")] = alkalinity_meq_l * 1e-3, middle * 1e-3
+        solution.set(totals, 25.0)
+        low, high = (middle, high) if solution.solve() > ph else (low, middle)
+    return high
+
+
+def _close(ions: dict[str, float], alkalinity: float) -> str:
+    """Add the Na or Cl that makes the strong ions balance the alkalinity; say how much."""
+    gap = _strong_meq_l(ions) - alkalinity
+    ion = "Cl" if gap > 0.0 else "Na"
+    ions[ion] = ions.get(ion, 0.0) + abs(gap)
+    if abs(gap) < 0.1:
+        return ""
+    return f"the report's charges miss {abs(gap):.2f} meq/L; taken as {ion}"
+
+
+def _strong_meq_l(ions: Mapping[str, float]) -> float:
+    """Return the charge that only bicarbonate can balance: the alkalinity of a water."""
+    return sum(ions.get(ion, 0.0) * charge for ion, charge in _STRONG)
+
+
+def weigh(
+    recipe: str, water: Mapping[str, float], volume_l: float, target_ph: float,
+    options: Mapping[str, Any],
+) -> Batch:
+    """Return the batch. `water` in mmol/L; options: strength, acid, base, temp_c.
+
+    Raises ProblemError for an unknown recipe or stock, or a pH that cannot be reached.
+    """
+    if recipe not in RECIPES or recipe == "none":
+        raise ProblemError("recipe", f"{recipe!r} is none of {', '.join(list(RECIPES)[1:])}")
+    wanted = {i: RECIPES[recipe].get(i, 0.0) * options["strength"] for i in IONS if i != "C"}
+    stock, ml = "", 0.0
+    brought: dict[str, float] = {}
+    for _ in range(12):  # the acid brings nutrients, which spares salts, which moves the pH
+        salts = _choose(wanted, water, brought)
+        mixture = Mixture({"water": _dissolved(water, salts), "temp_c": options["temp_c"]})
+        before = mixture.ph()
+        stock = options["acid"] if before > target_ph else options["base"]
+        if stock not in STOCKS:
+            raise ProblemError("stock", f"{stock!r} is no stock")
+        last, ml = ml, dose_ml_per_l(mixture, stock, target_ph)
+        brought = {ion: amount * ml for ion, amount in STOCKS[stock].items()}
+        if abs(ml - last) < 1e-4:
+            break
+    found = mixture.describe()
+    got = dict(_dissolved(water, salts))
+    for ion, amount in brought.items():
+        got[ion] = got.get(ion, 0.0) + amount
+    ions = {ion: (wanted[ion], got.get(ion, 0.0)) for ion in wanted}
+    return Batch(
+        {name: SALTS[name][0] * 1e-3 * mmol * volume_l for name, mmol in salts.items()},
+        (stock, ml * volume_l) if ml > 0.0 else None, before, found.ph, found.ec_us_cm,
+        found.si_brushite, ions, max(_strong_meq_l(water), 0.0),
+        tuple(_notes(ions, found.si_brushite, stock, ml)))
+
+
+def _choose(
+    wanted: Mapping[str, float], water: Mapping[str, float], brought: Mapping[str, float]
+) -> dict[str, float]:
+    """Return mmol/L of each salt for what water and acid do not bring."""
+    need = {i: max(w - water.get(i, 0.0) - brought.get(i, 0.0), 0.0) for i, w in wanted.items()}
+    salts: dict[str, float] = {}
+
+    def take(name: str, mmol: float) -> None:
+        if mmol > _LEAST_MMOL_L:
+            salts[name] = salts.get(name, 0.0) + mmol
+            for ion, count in SALTS[name][2].items():
+                need[ion] = max(need[ion] - count * mmol, 0.0)
+
+    for name in _ORDER:
+        take(name, min(need[ion] / count for ion, count in SALTS[name][2].items()))
+    for ion, name in _FOR_THE_REST:
+        take(name, need[ion] / SALTS[name][2][ion])
+    return salts
+
+
+def _dissolved(water: Mapping[str, float], salts: Mapping[str, float]) -> dict[str, float]:
+    """Return mmol/L of every ion of a water with salts."""
+    total = {ion: water.get(ion, 0.0) for ion in IONS}
+    for name, mmol in salts.items():
+        for ion, count in SALTS[name][2].items():
+            total[ion] += count * mmol
+    return total
+
+
+def _notes(
+    ions: Mapping[str, tuple[float, float]], si_brushite: float | None, stock: str, ml: float
+) -> list[str]:
+    notes = []
+    for ion, (wanted, got) in ions.items():
+        if ion in ("Na", "Cl") and got > 3.0:
+            notes.append(f"{ion} {got:.1f} mmol/L builds up in a closed system")
+        elif ion not in ("Na", "Cl") and abs(got - wanted) > max(0.1 * wanted, 0.05):
+            notes.append(f"{ion} {got:.2f} mmol/L where the recipe has {wanted:.2f}")
+    wanted_p, got_p = ions["P"]
+    if stock == "h3po4_10pct" and got_p > 1.3 * wanted_p:
+        notes.append("this much alkalinity needs nitric acid: phosphoric brings too much P")
+    if si_brushite is not None and si_brushite > 0.3:
+        notes.append("calcium phosphate will fall out: lower the pH or the strength")
+    return notes

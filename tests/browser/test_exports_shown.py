@@ -1,0 +1,110 @@
+"""Everything the pages show can be taken along: each table, list and chart is beside a file."""
+
+import csv
+import io
+import re
+
+import pytest
+
+from idroserra.auth.roles import Role
+from idroserra.web.api.tables import ADMIN_TABLES, HOST_TABLES, NODE_TABLES
+from support.all_pages import Walk, lived_in, pages
+from support.real_host import standing_host
+from support.wait import wait_until
+
+# What shows facts. A part of the page is the nearest of _PARTS around it.
+_SHOWN = ("table, dl, .stack, .trend, .plots, .tiles, .sites, .nodes, .why-list, .notes, .people,"
+          " .list, .targets, #standing, #audit, #happened > ul, .bottles > ul, .jotted ol")
+_PARTS = "section[aria-label], section[aria-labelledby], details.card, main"
+# Facts that are in the file of another part: what, and which.
+_ELSEWHERE = (
+    "#aside ol",  # put aside: in the file of what stands
+    "#notes",  # the notes: in the journal's own part, beside them
+    ".walk .result *",  # a calibration not in force yet: in that of those before, once it is
+)
+_WITHOUT_FILE = """([shown, parts, elsewhere]) => [...document.querySelectorAll(shown)]
+  .filter((one) => !one.matches(elsewhere) && !one.closest("dialog"))
+  .filter((one) => !one.closest(parts).querySelector("a[download]"))
+  .map((one) => one.outerHTML.slice(0, 90))"""
+_LINKS = """() => [...document.querySelectorAll("a[download]")]
+  .map((one) => one.getAttribute("href")).filter((href) => href.startsWith("/api/"))"""
+
+
+@pytest.fixture(scope="module")
+def host(tmp_path_factory):
+    with standing_host(tmp_path_factory.mktemp("exports")) as running:
+        lived_in(running, wait_until)
+        running.client.post("/api/journal", json={
+            "node": "idro-a", "kind": "harvest", "unix_ms": 1_750_000_000_000, "crop": "=basil",
+            "weight_g": 420})
+        yield running
+
+
+@pytest.fixture(scope="module")
+def walk(browser, host):
+    walking = Walk(browser, host, "en")
+    yield walking
+    walking.close()
+
+
+def rows(host, path, **query):
+    answer = host.client.get(path, params=query)
+    assert answer.status_code == 200, answer.text
+    assert answer.headers["content-type"].startswith("text/csv")
+    return list(csv.DictReader(io.StringIO(answer.text)))
+
+
+def test_each_part_that_shows_something_has_its_file(host, walk):
+    wrong, links = [], set()
+    for name, (path, role) in pages().items():
+        if role is Role.ANYONE:
+            continue  # doors: they show nothing of the greenhouse
+        page = walk.open(path, role).page
+        found = page.evaluate(_WITHOUT_FILE, [_SHOWN, _PARTS, ", ".join(_ELSEWHERE)])
+        wrong += [f"{name}: {one}" for one in found]
+        links |= set(page.evaluate(_LINKS))
+    assert not wrong, "\n".join(wrong)
+    # Each table of the API is behind a button, and each button gives a table.
+    tables = {re.sub(r"\?.*", "", link) for link in links}
+    wanted = {f"/api/export/{name}" for name in HOST_TABLES if name != "sites"}
+    wanted |= {f"/api/nodes/idro-a/export/{name}" for name in NODE_TABLES}
+    wanted |= {f"/api/admin/export/{name}" for name in ADMIN_TABLES}
+    assert wanted <= tables
+    for table in wanted:
+        host.client.get(table).raise_for_status()
+
+
+def test_a_button_takes_the_time_that_is_shown(walk):
+    page = walk.open("/nodes/idro-a?range=1h", Role.ADMIN).page
+    link = page.locator("#chart-file a")
+    with page.expect_download() as download:
+        link.click()
+    query = dict(part.split("=") for part in download.value.url.partition("?")[2].split("&"))
+    assert 3_590_000 < int(query["to_unix_ms"]) - int(query["from_unix_ms"]) < 3_610_000
+    assert query["time_zone"] == "Europe%2FRome"
+    assert download.value.suggested_filename.startswith("idro-a_readings_")
+
+
+def test_what_is_told_in_words_is_in_the_file_in_english(host):
+    decisions = rows(host, "/api/nodes/idro-a/export/decisions", time_zone="Europe/Rome")
+    assert "time_local [Europe/Rome]" in decisions[0]
+    dosed = next(one for one in decisions if one["kind"] == "dosed")
+    assert dosed["text"].startswith("pH down, 2.50 ml given")
+    changes = rows(host, "/api/export/alarm-history")
+    assert {"serra-nord"} <= {one["node"] for one in changes}
+    assert rows(host, "/api/export/alarms", site="nowhere") == []
+    readings = rows(host, "/api/nodes/serra-nord/export/readings")
+    acid = next(one for one in readings if one["channel"] == "reservoir.ph")
+    assert (acid["value"], acid["fault"]) == ("", "in_air")
+    assert rows(host, "/api/export/yields")[0]["crop"] == "'=basil"
+    assert rows(host, "/api/nodes/idro-a/export/calibrations") == []
+
+
+def test_the_audit_log_is_for_admins(host):
+    session = host.session_of(Role.OPERATOR)
+    refused = host.client_with().get(
+        "/api/admin/export/audit", headers={"Cookie": "=".join(session)})
+    assert refused.status_code == 403
+    log = rows(host, "/api/admin/export/audit")
+    assert [int(one["seq"]) for one in log] == list(range(1, len(log) + 1))
+    assert "log in" in {one["action"] for one in log}

@@ -1,0 +1,88 @@
+"""The documentation under /docs of a host: whoever reads it, under the policy of every page."""
+
+import re
+import sys
+
+import pytest
+from playwright.sync_api import expect
+
+from idroserra.auth.roles import Role
+from idroserra.broker.local import Broker
+from support.all_pages import AXE
+from support.pages import DESKTOP, SMALLEST, Watched
+from support.real_host import ROOT, Host
+from support.run_once import once
+from support.wait import wait_until
+
+sys.path.insert(0, str(ROOT / "host" / "docs"))
+
+from build import build  # noqa: E402  the script of `make site`
+
+SERIOUS = """() => axe.run(document, {runOnly: ["wcag2a", "wcag2aa", "wcag21aa", "wcag22aa"]})
+  .then(({violations}) => violations
+  .filter(({impact}) => impact === "serious" || impact === "critical")
+  .flatMap(({id, nodes}) => nodes.map((node) => `${id}: ${node.html.slice(0, 160)}`)))"""
+
+
+@pytest.fixture(scope="module")
+def helpful(tmp_path_factory):
+    """A host that shows the site of this tree, strictly built, and one alarm."""
+    folder = tmp_path_factory.mktemp("help")
+    site = once(tmp_path_factory, "help", lambda shared: build(site=shared / "site")) / "site"
+    broker = Broker(folder / "broker", "mosquitto")
+    broker.start()
+    host = Host(folder / "host", broker.port, wait_until, help_site=site)
+    host.node("idro-a").tell("latched", {"reason": "dosing had no effect"})
+    wait_until(lambda: host.client.get("/api/alarms").json()["alarms"], 60, "an alarm")
+    yield host
+    host.stop()
+    broker.stop()
+
+
+def barriers(page):
+    """Return what keeps people out of an open page, as tests/support/all_pages.py judges it."""
+    page.evaluate(AXE.read_text("utf-8"))
+    return page.evaluate(SERIOUS)
+
+
+def test_an_alarm_leads_to_what_to_do(helpful, browser):
+    tab = Watched(browser, helpful.url, SMALLEST, "dark", helpful.session_of(Role.VIEWER))
+    page = tab.open("/alarms")
+    page.get_by_role("link", name="Step by step").first.click()
+    expect(page.locator("#dosing_latched")).to_be_attached()
+    assert page.url.endswith("/docs/alarm-howto/#dosing_latched")
+    assert page.evaluate("document.documentElement.scrollWidth") <= SMALLEST["width"]
+    assert tab.troubles == []
+    assert barriers(page) == []
+    tab.close()
+
+
+def test_anybody_reads_and_searches(helpful, browser):
+    tab = Watched(browser, helpful.url, DESKTOP, "light")
+    page = tab.page
+    page.goto(f"{helpful.url}/docs")
+    expect(page.locator("h1")).to_contain_text("Idroserra")
+    assert barriers(page) == []
+    page.get_by_role("button", name="Search").first.click()
+    page.locator("input[aria-label=Search]").fill("siphon")
+    page.get_by_text("What only a series relay can stop").click()
+    page.wait_for_url("**/docs/hardware/**")
+    expect(page.locator("h1")).to_contain_text("Hardware")
+    assert tab.troubles == []
+    tab.close()
+
+
+def test_every_link_of_the_page_into_the_help_leads_somewhere(helpful):
+    folder = ROOT / "host" / "idroserra" / "web" / "templates"
+    linked = {link for path in folder.glob("*.html")
+              for link in re.findall(r'href="(/docs/[^"#]*)', path.read_text("utf-8"))}
+    assert {"/docs/", "/docs/why-not-dosing/"} <= linked
+    assert {link: helpful.client.get(link).status_code for link in linked} == dict.fromkeys(
+        linked, 200)
+
+
+def test_without_a_site_the_answer_says_how_to_get_one(host):
+    answer = host.client.get("/docs/")
+    assert answer.status_code == 404
+    assert "make site" in answer.json()["error"]
+    assert "/docs/" not in host.client.get("/alarms").text

@@ -1,0 +1,182 @@
+"""Acting through the page: what was asked, what the node answered, and nothing claimed before."""
+
+import re
+
+from playwright.sync_api import expect
+
+from support.delayed_responses import hide, show
+from support.pages import DESKTOP, PHONE
+
+
+def outcome(page, where):
+    return page.locator(f"{where} .outcome")
+
+
+def test_a_stop_is_pending_then_confirmed_then_resumed(node, tab):
+    watched = tab(PHONE)
+    page = watched.open("/nodes/idro-a")
+    page.get_by_role("button", name="Stop all dosing").click()
+    expect(outcome(page, "#control")).to_contain_text("Confirmed: the node stopped all dosing")
+    assert [command.verb for command in node.commands] == ["stop"]
+    node.tell("stopped", {"by": "someone at the page"})
+    expect(page.locator("#strip strong")).to_contain_text("All dosing is stopped")
+    expect(page.locator("#why li").first).to_contain_text("All dosing stopped")
+    watched.check()
+    page.get_by_role("button", name="Resume").click()
+    expect(outcome(page, "#control")).to_contain_text("Confirmed: dosing is possible again")
+    node.tell("resumed", {"by": "someone at the page"})
+    expect(page.get_by_role("button", name="Resume")).to_be_hidden()
+    watched.check()
+
+
+def test_a_stop_without_an_answer_is_a_failure_in_words(node, tab):
+    node.answer = None
+    watched = tab()
+    page = watched.open("/nodes/idro-a")
+    page.get_by_role("button", name="Stop all dosing").click()
+    expect(outcome(page, "#control")).to_have_attribute("data-state", "pending")
+    expect(outcome(page, "#control")).to_contain_text("No answer yet.")
+    expect(outcome(page, "#control")).to_have_attribute("data-state", "failed")
+    expect(outcome(page, "#control")).to_contain_text("Failed")
+    expect(page.get_by_role("button", name="Stop all dosing")).to_be_enabled()
+    watched.check()
+
+
+def test_a_dose_by_hand_is_confirmed_twice(node, tab):
+    watched = tab()
+    page = watched.open("/nodes/idro-a")
+    page.select_option("#dose [name=actuator]", "nutrient_a")
+    page.fill("#dose [name=volume_ml]", "2.5")
+    page.press("#dose [name=volume_ml]", "Enter")
+    expect(page.locator("#dose-sure h2")).to_have_text("Dose 2.50 ml of nutrient A?")
+    page.keyboard.press("Escape")
+    expect(page.locator("#dose-sure")).to_be_hidden()
+    assert node.commands == []
+    page.get_by_role("button", name="Dose…").click()
+    page.get_by_role("button", name="Dose now").click()
+    expect(outcome(page, "#dose")).to_contain_text("Confirmed: 2.50 ml of nutrient A given")
+    assert node.commands[0].args == {"actuator": "nutrient_a", "volume_ul": 2_500}
+    watched.check()
+
+
+def test_a_refused_dose_says_why(node, tab):
+    node.answer, node.reason = "refused", "hour budget is spent"
+    page = tab().open("/nodes/idro-a")
+    page.get_by_role("button", name="Dose…").click()
+    page.get_by_role("button", name="Dose now").click()
+    expect(outcome(page, "#dose")).to_have_text("Refused by the node: hour budget is spent")
+
+
+def test_setpoints_are_confirmed_by_the_nodes_own_report(node, tab):
+    watched = tab()
+    page = watched.open("/nodes/idro-a")
+    expect(page.locator("[name='ph.target']")).to_have_value("5.8")
+    expect(page.locator("[name='ec.target_us_cm']")).to_have_value("1.6")
+    expect(page.locator("#setpoints button[type=submit]")).to_be_disabled()
+    page.fill("[name='ph.target']", "6.05")
+    page.fill("[name='ec.target_us_cm']", "1.75")
+    page.locator("#setpoints button[type=submit]").click()
+    expect(outcome(page, "#setpoints")).to_have_text("Confirmed: revision 1 is in force.")
+    assert (node.values["ph.target"], node.values["ec.target_us_cm"]) == (6.05, 1750)
+    band = page.locator(".tile[data-channel='reservoir.ph'] .band")
+    expect(band).to_have_text(re.compile("5.85–6.25"))
+    watched.check()
+
+
+def test_a_setpoint_out_of_range_never_leaves_the_page(node, tab):
+    page = tab().open("/nodes/idro-a")
+    expect(page.locator("[name='ph.target']")).to_have_value("5.8")
+    page.fill("[name='ph.target']", "12")
+    page.locator("#setpoints button[type=submit]").click()
+    expect(page.locator("[name='ph.target']:invalid")).to_have_count(1)
+    assert node.values["ph.target"] == 5.8
+
+
+def test_refused_setpoints_say_why(node, tab):
+    node.refuse_config = "ph.target: locked while calibrating"
+    page = tab().open("/nodes/idro-a")
+    page.fill("[name='ph.target']", "6")
+    page.locator("#setpoints button[type=submit]").click()
+    expect(outcome(page, "#setpoints")).to_contain_text("locked while calibrating")
+
+
+def test_the_range_lives_in_the_address(node, host, tab):
+    watched = tab(DESKTOP)
+    page = watched.open("/nodes/idro-a")
+    page.get_by_role("button", name="7 d").click()
+    expect(page).to_have_url(f"{host.url}/nodes/idro-a?range=7d")
+    page.get_by_role("button", name="1 h").click()
+    over = page.locator(".panel[data-quantity=ph] .u-over")
+    over.scroll_into_view_if_needed()
+    box = over.bounding_box()
+    y = box["y"] + box["height"] / 2
+    page.mouse.move(box["x"] + 200, y)
+    page.mouse.down()
+    page.mouse.move(box["x"] + 400, y, steps=4)
+    page.mouse.up()
+    expect(page).to_have_url(re.compile(r"range=1h&from=\d+&to=\d+"))
+    address = page.url
+    page.reload()
+    expect(page.get_by_role("button", name="Back to now")).to_be_visible()
+    assert page.url == address
+    page.locator("#stack").focus()
+    page.keyboard.press("ArrowLeft")
+    expect(page).not_to_have_url(address)
+    page.keyboard.press("Home")
+    expect(page).to_have_url(f"{host.url}/nodes/idro-a?range=1h")
+    watched.check()
+
+
+def test_the_tooltip_of_a_mark_tells_volume_and_reason(node, host, tab):
+    now_unix_ms = host.view("idro-a")["last_seen_unix_ms"]
+    doses = host.client.get("/api/nodes/idro-a/events", params={
+        "from_unix_ms": now_unix_ms - 3_600_000, "to_unix_ms": now_unix_ms, "kinds": "dosed"})
+    dose_unix_ms = doses.json()["events"][1]["unix_us"] // 1_000
+    page = tab().open("/nodes/idro-a?range=1h")
+    doses = page.locator(".panel[data-quantity=doses]")
+    expect(doses).to_have_attribute("data-marks", "3")
+    over = doses.locator(".u-over")
+    over.scroll_into_view_if_needed()
+    box = over.bounding_box()
+    to_unix_ms = page.evaluate("Date.now()")  # the chart follows it
+    x = box["x"] + box["width"] * (1 - (to_unix_ms - dose_unix_ms) / 3_600_000)
+    page.mouse.move(x - 30, box["y"] + 12)
+    page.mouse.move(x, box["y"] + 12, steps=6)
+    expect(page.locator(".tip")).to_contain_text("pH down: 2.50 ml")
+    expect(page.locator(".tip")).to_contain_text("pH 6.04 is above 6.00")
+
+
+def test_a_tab_in_the_background_keeps_no_stream_open(node, tab):
+    page = tab(worker=False).open("/nodes/idro-a")
+    with page.expect_event("requestfailed", lambda r: "/api/live" in r.url):
+        hide(page)
+    with page.expect_request(lambda r: "/api/live" in r.url):
+        show(page)
+
+
+def test_a_run_by_hand_has_an_end_before_it_begins(node, tab):
+    watched = tab(PHONE)
+    page = watched.open("/nodes/idro-a")
+    form = page.locator("#run")
+    form.locator("[name=actuator]").select_option("circulation")
+    expect(form.locator("[name=duty_pct]")).to_be_hidden()
+    form.locator("[name=minutes]").fill("241")
+    form.get_by_role("button", name="Run…").click()
+    expect(page.locator("#run-sure")).to_be_hidden()
+    form.locator("[name=minutes]").fill("2.5")
+    form.get_by_role("button", name="Run…").click()
+    expect(page.locator("#run-sure h2")).to_have_text("Run circulation for 2.5 min?")
+    page.get_by_role("button", name="Run now").click()
+    expect(outcome(page, "#run")).to_contain_text("Confirmed: circulation runs for 2.5 min")
+    form.locator("[name=actuator]").select_option("light")
+    form.locator("[name=duty_pct]").fill("40")
+    form.locator("[name=minutes]").fill("10")
+    form.get_by_role("button", name="Run…").click()
+    expect(page.locator("#run-sure h2")).to_have_text("Run light at 40 % for 10 min?")
+    page.get_by_role("button", name="Run now").click()
+    expect(outcome(page, "#run")).to_contain_text("Confirmed: light runs for 10 min")
+    assert [(command.verb, command.args) for command in node.commands] == [
+        ("run", {"actuator": "circulation", "for_ms": 150_000}),
+        ("run", {"actuator": "light", "for_ms": 600_000, "duty_pct": 40}),
+    ]
+    watched.check()

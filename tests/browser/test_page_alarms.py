@@ -1,0 +1,195 @@
+"""The alarm page: worst first, consequences folded, and nothing confirmed before it is kept."""
+
+import pytest
+from playwright.sync_api import expect
+
+from support.delayed_responses import Held, hide, show
+from support.notice_receiver import NoticeReceiver
+from support.pages import DESKTOP, PHONE
+from support.real_host import Host
+from support.wait import wait_until
+
+PROBES = ("reservoir.ph", "reservoir.ec_us_cm", "reservoir.level_mm")
+# Delays are for people who sleep; here nobody waits for them.
+AT_ONCE = {"on_delay_s": 0, "off_delay_s": 0}
+RULES = {name: AT_ONCE for name in ("bus_dead", "probe_fault", "sensor_fault", "node_silent",
+                                    "water_hot", "reading_stale")}
+
+
+@pytest.fixture
+def receiver():
+    receiver = NoticeReceiver()
+    yield receiver
+    receiver.close()
+
+
+@pytest.fixture
+def host(tmp_path, mosquitto, eventually, receiver):
+    targets = [{"name": "anna-phone", "url": receiver.url()},
+               {"name": "boss", "url": receiver.url(), "escalation_only": True}]
+    running = Host(tmp_path / "host", mosquitto.port, eventually, more={"alarms": {
+        "rules": RULES, "targets": targets, "gather_s": 0,
+        "heartbeat_url": f"http://127.0.0.1:{receiver.port}/beat"}})
+    yield running
+    running.stop()
+
+
+@pytest.fixture
+def sick(host):
+    """A node whose converter has died, and whose water is hot: two causes, three consequences."""
+    node = host.node("idro-a")
+    node.read({"reservoir.temp_c": 31.0}, faults=dict.fromkeys(PROBES, "no_ack"))
+    return node
+
+
+def card(page, key):
+    return page.locator(f".alarm[data-key='{key}']")
+
+
+@pytest.mark.parametrize(("size", "scheme"), [(DESKTOP, "dark"), (PHONE, "light")],
+                         ids=["desktop", "phone"])
+def test_a_cause_stands_first_with_what_it_explains_folded(sick, tab, size, scheme):
+    watched = tab(size, scheme)
+    page = watched.open("/alarms")
+    expect(page.locator("#standing > .alarm")).to_have_count(2)
+    bus = page.locator("#standing > .alarm").first
+    expect(bus.locator("h3")).to_have_text(
+        "idro-a: A bus or converter of the board does not answer")
+    expect(bus.locator(".text")).to_contain_text("Converter main")
+    expect(bus.locator(".more summary")).to_have_text("Explains 3 other alarms")
+    bus.locator(".more summary").click()
+    expect(bus.locator(".more li").first).to_contain_text("A probe of the water has no value")
+    expect(page.locator("#bell b")).to_have_text("2")
+    expect(page.locator("#strip strong")).to_have_text("2 alarms, not acknowledged.")
+    watched.check()
+
+
+def test_acknowledge_is_confirmed_by_the_journal(sick, host, tab):
+    watched = tab(PHONE)
+    page = watched.open("/alarms")
+    hot = card(page, "water_hot/idro-a/reservoir.temp_c")
+    expect(hot.locator(".text")).to_contain_text("31.0 °C, above 28.0 °C")
+    hot.get_by_role("button", name="Acknowledge").click()
+    expect(hot.locator(".outcome")).to_have_text("Confirmed: acknowledged.")
+    expect(hot).to_have_attribute("data-state", "acknowledged")
+    expect(page.locator("#history li").first).to_contain_text(
+        "acknowledged, by anna")
+    changes = host.client.get("/api/alarms/history").json()["changes"]
+    assert [c["state"] for c in changes if c["rule"] == "water_hot"] == [
+        "unacknowledged", "acknowledged"]
+    watched.check()
+
+
+def test_a_list_that_comes_late_does_not_take_it_back(sick, tab):
+    page = tab(PHONE, worker=False).open("/alarms")
+    hot = card(page, "water_hot/idro-a/reservoir.temp_c")
+    expect(hot).to_have_attribute("data-state", "unacknowledged")
+    lists = Held(page, "**/api/alarms?*")
+    hide(page)
+    show(page)
+    lists.wait()
+    hot.get_by_role("button", name="Acknowledge").click()
+    expect(hot.locator(".outcome")).to_have_text("Confirmed: acknowledged.")
+    lists.let_go()
+    assert hot.get_attribute("data-state") == "acknowledged"
+
+
+def test_a_test_that_nobody_heard_of_is_not_confirmed(receiver, tab):
+    page = tab(PHONE, worker=False).open("/alarms")
+    expect(page.locator("#delivery .targets li")).to_have_count(2)
+    page.clock.install()
+    page.route("**/api/alarms?*", lambda route: route.abort())
+    page.get_by_role("button", name="Send a test").click()
+    wait_until(lambda: page.evaluate("0") or receiver.messages, 15, "the test")
+    page.clock.run_for(1_000)
+    expect(page.locator("#delivery .outcome")).to_have_attribute("data-state", "pending")
+    page.clock.run_for(60_000)
+    expect(page.locator("#delivery .outcome")).to_have_text(
+        "Not confirmed: The host does not answer: check the network.")
+
+
+def test_what_is_over_waits_for_somebody_to_have_seen_it(sick, tab):
+    page = tab().open("/alarms")
+    hot = card(page, "water_hot/idro-a/reservoir.temp_c")
+    expect(hot).to_have_attribute("data-state", "unacknowledged")
+    sick.read()
+    expect(hot).to_have_attribute("data-state", "returned")
+    page.get_by_role("button", name="Acknowledge all").click()
+    expect(page.locator("#calm")).to_be_visible()
+    expect(page.locator("#strip strong")).to_have_text("No alarm stands.")
+
+
+def test_shelved_is_put_aside_and_comes_back(sick, tab):
+    watched = tab()
+    page = watched.open("/alarms")
+    hot = card(page, "water_hot/idro-a/reservoir.temp_c")
+    hot.locator("select").select_option("3600000")
+    expect(page.locator("#aside summary").first).to_have_text("Put aside: 1")
+    expect(page.locator("#standing > .alarm")).to_have_count(1)
+    page.locator("#aside > summary").click()
+    expect(hot.locator(".meta")).to_contain_text("shelved until")
+    watched.check()
+    hot.get_by_role("button", name="Take back").click()
+    expect(page.locator("#standing > .alarm")).to_have_count(2)
+    expect(hot).to_have_attribute("data-state", "unacknowledged")
+
+
+def test_the_overview_counts_and_leads_there(sick, host, tab):
+    watched = tab(PHONE)
+    page = watched.open("/")
+    expect(page.locator("#alarm-line b")).to_have_text("2 alarms, not acknowledged.")
+    expect(page.locator("#alarm-line span")).to_contain_text("idro-a")
+    watched.check()
+    page.locator("#alarm-line").click()
+    expect(page).to_have_url(f"{host.url}/alarms")
+
+
+def test_a_click_the_host_does_not_hear_is_a_failure_in_words(sick, host, tab):
+    page = tab().open("/alarms")
+    hot = card(page, "water_hot/idro-a/reservoir.temp_c")
+    expect(hot).to_be_visible()
+    page.context.set_offline(True)
+    hot.get_by_role("button", name="Acknowledge").click()
+    expect(hot.locator(".outcome")).to_contain_text("Not done: The host does not answer")
+    page.context.set_offline(False)
+    hot.get_by_role("button", name="Acknowledge").click()
+    expect(hot.locator(".outcome")).to_have_text("Confirmed: acknowledged.")
+
+
+def test_the_test_button_says_who_has_taken_it(host, receiver, tab):
+    watched = tab(PHONE)
+    page = watched.open("/alarms")
+    expect(page.locator("#delivery .targets li")).to_have_count(2)
+    expect(page.locator("#delivery .beat")).to_contain_text("Heartbeat: taken")
+    page.get_by_role("button", name="Send a test").click()
+    expect(page.locator("#delivery .outcome")).to_have_text(
+        "Confirmed: taken by anna-phone, boss.")
+    assert [message["title"] for message in receiver.messages] == [
+        "test: test of the notifications"] * 2
+    expect(page.locator("#delivery .targets li").first).to_contain_text("last taken")
+    watched.check()
+
+
+def test_what_does_not_arrive_is_told_on_the_page(host, receiver, tab):
+    watched = tab()
+    receiver.status = 403
+    page = watched.open("/alarms")
+    page.get_by_role("button", name="Send a test").click()
+    expect(page.locator("#delivery .outcome")).to_have_attribute("data-state", "failed")
+    expect(page.locator("#delivery .outcome")).to_contain_text("error=403")
+    expect(card(page, "not_delivered/anna-phone")).to_be_visible()
+    expect(page.locator("#delivery .targets li").first).to_contain_text("does not arrive")
+    assert "s3cretToken" not in page.content()
+    assert "s3cretToken" not in host.client.get("/api/alarms").text
+    watched.check()
+
+
+def test_the_figures_are_there(sick, tab):
+    page = tab().open("/alarms")
+    expect(page.locator("#kpis dl div").first).to_contain_text("told of")
+    expect(page.locator("#kpis h3")).to_contain_text("test")
+
+
+def test_a_node_that_falls_ill_tells_the_phone_by_itself(sick, receiver, eventually):
+    eventually(lambda: receiver.messages, 15, "a notice")
+    assert "idro-a: A bus or converter of the board does not answer" in str(receiver.messages)

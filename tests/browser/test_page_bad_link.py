@@ -1,0 +1,180 @@
+"""A phone with a bad link, and a hasty thumb: nothing is sent twice, nothing is said that is not
+known."""
+
+import pytest
+from playwright.sync_api import expect
+
+from idroserra.auth.roles import Role
+from support.delayed_responses import is_live
+from support.pages import DESKTOP, PHONE
+from support.real_host import standing_host
+from support.wait import wait_until
+
+UNKNOWN = ("No answer came from the host: whether it was done is not known."
+           " Look before you ask again.")
+
+
+@pytest.fixture(scope="module")
+def host(tmp_path_factory):
+    with standing_host(tmp_path_factory.mktemp("bad-link")) as running:
+        yield running
+
+
+@pytest.fixture
+def node(host, request):
+    """A node of its own, which reads."""
+    node = host.node(request.function.__name__[5:20].replace("_", "-").strip("-"))
+    node.read()
+    return node
+
+
+def outcome(page, where):
+    return page.locator(f"{where} > .outcome, {where} form > .outcome").first
+
+
+def test_a_stop_whose_answer_is_lost_is_confirmed_all_the_same(node, tab):
+    page = tab(PHONE, worker=False).open(f"/nodes/{node.node}")
+
+    def loses_the_answer(route):
+        route.fetch()
+        route.abort()
+
+    page.route("**/commands", loses_the_answer)
+    page.get_by_role("button", name="Stop all dosing").click()
+    expect(page.locator("#control .outcome")).to_contain_text(
+        "Confirmed: the node stopped all dosing")
+    assert [one.verb for one in node.commands] == ["stop"]
+
+
+def test_a_dose_that_never_left_is_told_so(node, tab):
+    page = tab(PHONE, worker=False).open(f"/nodes/{node.node}")
+    page.route("**/commands", lambda route: route.abort())
+    page.get_by_role("button", name="Dose…").click()
+    page.get_by_role("button", name="Dose now").click()
+    expect(page.locator("#dose .outcome")).to_have_text(
+        "Failed: The host does not answer: check the network, nothing was sent.")
+    assert node.commands == []
+
+
+def test_what_cannot_be_known_is_told_so_and_mended_later(node, tab):
+    """The host is out of reach after a dose was asked for; then the stream tells of it."""
+    page = tab(PHONE, worker=False).open(f"/nodes/{node.node}")
+    asked = []
+    page.route("**/commands", lambda route: asked.append(route))
+    page.route("**/api/commands/*", lambda route: route.abort())
+    page.clock.install()
+    page.get_by_role("button", name="Dose…").click()
+    page.clock.run_for(500)
+    with page.expect_request("**/commands"):
+        page.get_by_role("button", name="Dose now").click()
+    page.clock.run_for(4_000)
+    expect(page.locator("#dose .outcome")).to_contain_text("No answer yet.")
+    page.clock.run_for(30_000)
+    expect(page.locator("#dose .outcome")).to_have_text(f"Failed: {UNKNOWN}")
+    assert node.commands == []
+    request = asked[0].request
+    assert post_again(page, request)["id"] == request.post_data_json["id"]
+    expect(page.locator("#dose .outcome")).to_contain_text("Confirmed: 2.00 ml of pH down given")
+    assert len(node.commands) == 1
+
+
+def post_again(page, request):
+    """Bring a request to the host after all, in the name of the same person."""
+    body = dict(request.post_data_json)
+    del body["until_unix_ms"]  # a busy machine needs longer
+    return page.request.post(request.url, data=body, headers={
+        "Origin": request.headers["referer"].split("/nodes/")[0]}).json()
+
+
+def test_setpoints_without_an_answer_are_not_said_to_be_saved(node, tab):
+    page = tab(DESKTOP, worker=False).open(f"/nodes/{node.node}")
+    page.route("**/config", lambda route: None)
+    page.clock.install()
+    page.fill("[name='ph.target']", "6.05")
+    page.locator("#setpoints button[type=submit]").click()
+    expect(outcome(page, "#set")).to_have_text("Asking the host…")
+    page.clock.run_for(25_000)
+    expect(outcome(page, "#set")).to_have_text(UNKNOWN)
+    expect(page.locator("[name='ph.target']")).to_have_value("6.05")
+    page.unroute_all(behavior="ignoreErrors")
+    page.locator("#setpoints button[type=submit]").click()
+    page.fill("[name='ec.target_us_cm']", "1.75")  # while the node is waited for
+    expect(outcome(page, "#set")).to_contain_text("Confirmed: revision 1 is in force.")
+    expect(page.locator("[name='ec.target_us_cm']")).to_have_value("1.75")
+    assert node.values["ph.target"] == 6.05
+
+
+def test_a_double_tap_on_dose_asks_and_does_not_answer(node, tab):
+    page = tab(PHONE, worker=False).open(f"/nodes/{node.node}")
+    page.evaluate("""() => {
+      document.querySelector("#dose").requestSubmit();
+      document.querySelector("#dose-sure [value=yes]").click();
+    }""")
+    expect(page.locator("#dose-sure")).to_be_visible()
+    page.get_by_role("button", name="Dose now").dblclick()
+    expect(page.locator("#dose .outcome")).to_contain_text("Confirmed: 2.00 ml of pH down given")
+    assert len(node.commands) == 1
+
+
+def test_a_double_tap_takes_back_one_filling(host, node, tab):
+    path = f"/api/nodes/{node.node}/bottles/ph_down"
+    for volume_ml in (500, 600, 700):
+        assert host.client.put(path, json={"volume_ml": volume_ml}).status_code == 200
+    page = tab(PHONE, worker=False).open(f"/nodes/{node.node}")
+    acid = page.locator("#bottles li[data-doser=ph_down]")
+    expect(acid).to_contain_text("700 of 700 ml")
+    acid.get_by_role("button", name="Take it back").evaluate("it => { it.click(); it.click(); }")
+    expect(acid).to_contain_text("600 of 600 ml")
+    expect(acid.get_by_role("button", name="Take it back")).to_be_enabled()
+    found = host.client.get(f"/api/nodes/{node.node}/bottles").json()["bottles"]
+    assert next(one for one in found if one["doser"] == "ph_down")["volume_ml"] == 600
+
+
+def test_a_double_tap_makes_one_token_and_says_so(host, tab):
+    page = tab(DESKTOP, role=Role.ADMIN, worker=False).page
+    page.goto(f"{host.url}/users")
+    page.locator("#make-token").evaluate("it => { it.parentElement.open = true; }")
+    page.fill("#make-token [name=name]", "grafana")
+    page.locator("#make-token [type=submit]").evaluate("it => { it.click(); it.click(); }")
+    expect(page.locator("#make-token .secret code")).not_to_be_empty()
+    expect(page.locator("#make-token .outcome")).to_have_text("grafana is made.")
+    expect(page.locator("#tokens li")).to_have_count(1)
+
+
+def test_a_double_tap_begins_one_calibration(node, tab):
+    page = tab(PHONE, worker=False).open(f"/nodes/{node.node}/calibrate")
+    page.locator("#choose button", has_text="pH").first.evaluate(
+        "it => { it.click(); it.click(); }")
+    expect(page.locator("#walk .do")).to_be_visible()
+    expect(page.locator("#trouble")).to_be_hidden()
+
+
+def test_a_tap_on_the_next_stage_is_taken_once(host, node, tab):
+    page = tab(PHONE, worker=False).open(f"/nodes/{node.node}")
+    path = f"/api/nodes/{node.node}/recipe"
+    assert host.client.post(path, json={"recipe": "lettuce"}).status_code in (200, 201)
+    page.get_by_role("button", name="Next stage…").dblclick()
+    page.get_by_role("button", name="Next stage now").dblclick()
+    expect(page.locator("#recipe .where")).to_contain_text("Stage 2 of 3")
+    is_live(page)
+
+
+def test_a_stop_does_not_wait_behind_charts(node, tab):
+    page = tab(PHONE, worker=False).open(f"/nodes/{node.node}")
+    held = []
+
+    def under_way():
+        page.evaluate("0")  # lets playwright bring what was asked
+        return [one for one in held if not one.request.failure]
+
+    page.route("**/api/nodes/*/**", lambda route: held.append(route)
+               if route.request.method == "GET" else route.continue_())
+    for name in ("Last night", "Last 24 hours", "7 d", "24 h", "1 h"):
+        page.get_by_role("button", name=name, exact=True).first.click()
+    page.locator("#why select").select_option(label="Doses and runs")
+    page.get_by_role("button", name="Stop all dosing").click()
+    expect(page.locator("#control .outcome")).to_contain_text(
+        "Confirmed: the node stopped all dosing")
+    wait_until(lambda: len(under_way()) >= 4, 10, "four questions at a time")
+    assert len(under_way()) == 4
+    page.unroute_all(behavior="ignoreErrors")

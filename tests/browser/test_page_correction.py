@@ -1,0 +1,138 @@
+"""The correction of a fresh fill on the page: nothing before the node says it, read from afar."""
+
+import pytest
+from playwright.sync_api import expect
+
+from support.pages import DESKTOP, PHONE
+
+STATE = {"actuator": "ph_down", "given_ul": 0, "left_ul": 400_000, "next_ul": 0,
+         "target_milli_ph": 5_900, "reason": "", "by": "someone at the page"}
+
+
+def told(node, state, **more):
+    node.tell("correction", STATE | {"state": state} | more)
+
+
+def panel(page):
+    return page.locator("#correct")
+
+
+@pytest.mark.parametrize(("size", "scheme"), [(PHONE, "light"), (DESKTOP, "dark")],
+                         ids=["phone", "desktop"])
+def test_from_the_confirmation_to_the_target(node, tab, size, scheme):
+    watched = tab(size, scheme)
+    page = watched.open("/nodes/idro-a")
+    expect(panel(page).locator("[name=target_ph]")).to_have_value("5.80")
+    page.fill("#correct [name=total_ml]", "400")
+    page.fill("#correct [name=target_ph]", "5.9")
+    page.locator("#correct").get_by_role("button", name="Start…").click()
+    expect(page.locator("#correct-sure h2")).to_have_text(
+        "Bring the pH to 5.90 with at most 400.0 ml of pH down?")
+    page.keyboard.press("Escape")
+    assert node.commands == []
+    page.locator("#correct").get_by_role("button", name="Start…").click()
+    page.get_by_role("button", name="Start now").click()
+    expect(panel(page).locator(".outcome")).to_contain_text("Confirmed: the correction is open")
+    assert [(c.verb, c.args) for c in node.commands] == [("correct", {
+        "actuator": "ph_down", "target_milli_ph": 5_900, "volume_ul": 400_000})]
+    expect(panel(page).locator(".call")).to_be_hidden()  # the node has not said so itself
+    told(node, "opened", reason="at most 400.0 ml")
+    expect(panel(page).locator(".call")).to_contain_text("Opened")
+    expect(page.locator("#correct").get_by_role("button", name="Start…")).to_be_hidden()
+    told(node, "ready", next_ul=25_000, reason="press the button on the board")
+    expect(panel(page).locator(".call")).to_have_text("Press the button on the board")
+    expect(panel(page).locator(".then")).to_contain_text("It gives 25.0 ml of pH down")
+    assert panel(page).locator(".call").evaluate(
+        "e => parseFloat(getComputedStyle(e).fontSize)") >= 28
+    watched.check()
+    told(node, "given", given_ul=25_000, left_ul=375_000, reason="25.0 ml")
+    told(node, "held", given_ul=25_000, left_ul=375_000, reason="mixing, 10 min left")
+    node.read({"reservoir.ph": 7.61})
+    expect(panel(page).locator(".call")).to_have_text("Waiting: the water mixes.")
+    expect(panel(page).locator(".then")).to_have_text("The next step in 10 min at the earliest.")
+    expect(panel(page).locator(".given")).to_have_text("25.0 ml of 400.0 ml given")
+    expect(panel(page).locator(".ph")).to_have_text("pH 7.61 → 5.90")
+    watched.check()
+    told(node, "ended", given_ul=310_000, left_ul=90_000, reason="the target is reached")
+    expect(panel(page).locator(".result")).to_contain_text("the target is reached; 310.0 ml")
+    expect(panel(page).locator(".result")).to_have_attribute("data-level", "ok")
+    expect(panel(page).locator(".outcome")).to_be_empty()
+    expect(page.locator("#correct").get_by_role("button", name="Start…")).to_be_visible()
+    expect(page.locator("#why li").first).to_contain_text(
+        "Correction with pH down is over: the target is reached, 310.0 ml given")
+    watched.check()
+
+
+def test_it_is_ended_from_the_page_and_says_why_it_is_over(node, tab):
+    told(node, "ready", next_ul=25_000, reason="press the button on the board")
+    watched = tab(PHONE)
+    page = watched.open("/nodes/idro-a")
+    expect(page.locator("#strip strong")).to_contain_text("Press the button on the board")
+    page.get_by_role("button", name="End the correction").click()
+    expect(panel(page).locator(".outcome")).to_contain_text("Confirmed: the correction is over")
+    expect(panel(page).locator(".call")).to_be_visible()  # until the node says so itself
+    assert [c.verb for c in node.commands] == ["end_correction"]
+    told(node, "ended", reason="ended by someone at the page")
+    expect(panel(page).locator(".result")).to_contain_text("ended by someone at the page")
+    expect(panel(page).locator(".result")).to_have_attribute("data-level", "warn")
+    watched.check()
+
+
+def test_a_refusal_to_open_says_why(node, tab):
+    node.answer, node.reason = "refused", "a correction is open already"
+    page = tab().open("/nodes/idro-a")
+    page.fill("#correct [name=total_ml]", "400")
+    page.locator("#correct").get_by_role("button", name="Start…").click()
+    page.get_by_role("button", name="Start now").click()
+    expect(panel(page).locator(".outcome")).to_have_text(
+        "Refused by the node: a correction is open already")
+
+
+def test_a_reset_ends_it_and_silence_is_no_call_to_press(node, tab):
+    told(node, "ready", next_ul=25_000, reason="press the button on the board")
+    page = tab(PHONE).open("/nodes/idro-a")
+    expect(panel(page).locator(".call")).to_have_text("Press the button on the board")
+    node.tell("boot", {"reset": "power_on", "version": "0.1.0", "last_error": None})
+    expect(panel(page).locator(".result")).to_contain_text("the board was reset")
+    told(node, "ready", next_ul=25_000, reason="press the button on the board")
+    expect(panel(page).locator(".call")).to_have_text("Press the button on the board")
+    node.leave()
+    expect(panel(page).locator(".call")).to_have_text("No contact: look at the board")
+
+
+def test_without_a_button_it_says_how_to_pour(host, node, tab, eventually):
+    node.has_button = False
+    node.announce()
+    eventually(lambda: host.view("idro-a")["has_button"] is False, 10, "the board at the host")
+    watched = tab(PHONE)
+    page = watched.open("/nodes/idro-a")
+    expect(panel(page)).to_contain_text("This board has no button, so pour by hand")
+    expect(panel(page)).to_contain_text("idroserra node correct idro-a")
+    expect(page.locator("#correct").get_by_role("button", name="Start…")).to_be_hidden()
+    watched.check()
+
+
+def test_advice_is_prominent_and_authority_is_told(node, tab):
+    node.granted_pct, node.values = 0, node.values | {"dosing.authority_pct": 0}
+    node.announce()
+    node.tell("decided", {"loop": "ph", "reason":
+              "advice: give 2.1 ml of ph_down, pH high: ph_down, 6.31 at 5.80"})
+    node.tell("decided", {"loop": "ec", "reason": "in band: EC, 1590 at 1600"})
+    watched = tab(PHONE)
+    page = watched.open("/nodes/idro-a")
+    expect(page.locator("#advice li")).to_have_text(
+        "Give 2.1 ml of pH down, pH high: pH down, 6.31 at 5.80")
+    expect(page.locator("#strip strong")).to_contain_text("Advice: Give 2.1 ml of pH down")
+    expect(page.locator("[data-dosing]")).to_contain_text("Only advising")
+    watched.check()
+    node.values = node.values | {"dosing.authority_pct": 100}
+    node.granted_pct, node.earn_left_ms = 25, 51 * 3_600_000
+    node.announce()
+    expect(page.locator("[data-dosing]")).to_have_text(
+        "Dosing by itself with a quarter of its budgets; full authority in 2 d 3 h at the "
+        "earliest")
+    expect(page.locator("#advice")).to_be_hidden()
+    node.tell("authority", {"granted_pct": 100, "asked_pct": 100,
+                            "reason": "three days without a latch"})
+    expect(page.locator("[data-dosing]")).to_have_text("Dosing by itself")
+    watched.check()

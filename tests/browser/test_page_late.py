@@ -1,0 +1,133 @@
+"""An answer that comes late is not taken for news: what was said since stands."""
+
+import pytest
+from playwright.sync_api import expect
+
+from idroserra.calibration.reference_solutions import buffer_ph
+from support.calibration_cups import Cups
+from support.delayed_responses import Held, hide, is_live, settled, show
+from support.pages import DESKTOP, PHONE
+from support.real_host import standing_host
+from support.wait import wait_until
+
+
+@pytest.fixture(scope="module")
+def host(tmp_path_factory):
+    with standing_host(tmp_path_factory.mktemp("late")) as running:
+        yield running
+
+
+@pytest.fixture
+def node(host, request):
+    """A node of its own, which reads."""
+    node = host.node(request.function.__name__[5:20].replace("_", "-").strip("-"))
+    node.read()
+    return node
+
+
+def test_a_snapshot_that_comes_late_undoes_no_message(node, tab):
+    page = tab(PHONE, worker=False).open(f"/nodes/{node.node}")
+    expect(page.locator("#strip strong")).to_contain_text("All is well")
+    snapshots = Held(page, "**/api/nodes")
+    hide(page)
+    show(page)
+    snapshots.wait()
+    node.tell("stopped", {"by": "anna"})
+    expect(page.locator("#strip strong")).to_contain_text("All dosing is stopped")
+    snapshots.let_go()
+    expect(page.locator("#strip strong")).to_contain_text("All dosing is stopped")
+    expect(page.get_by_role("button", name="Resume")).to_be_visible()
+
+
+def test_what_is_missed_is_asked_for_until_it_is_there(host, node, tab):
+    """A day in a pocket: nothing of yesterday looks alive, and the bell is of today."""
+    page = tab(PHONE, worker=False).open(f"/nodes/{node.node}")
+    expect(page.locator("#strip strong")).to_contain_text("All is well")
+    page.clock.install()
+    hide(page)
+    page.evaluate("""async (state) => {
+      const { state: shown } = await import(state);
+      shown.eventId = "deadbeef-7"; // of a feed that is no more
+      shown.alarms = { ...shown.alarms, count: 7 };
+      shown.hostReasons = [{ level: "bad", text: "The disk of yesterday is full." }];
+    }""", _module(page, "state"))
+    page.clock.fast_forward(86_400_000)
+    page.route("**/api/nodes", lambda route: route.abort())
+    with page.expect_event("requestfailed", lambda one: one.url.endswith("/api/nodes")):
+        show(page)
+    expect(page.locator("#strip strong")).to_have_text("This page has lost the host.")
+    bell = page.locator("#bell b")
+    wait_until(lambda: bell.text_content() == str(_standing(host)), 10, "the bell of today")
+    settled(page)
+    expect(page.locator("#link")).to_have_attribute("data-state", "lost")
+    page.unroute("**/api/nodes")
+    page.clock.run_for(6_000)
+    is_live(page)
+    expect(page.locator("#strip strong")).to_contain_text("All is well")
+
+
+def test_a_dose_that_was_heard_stays_in_the_list(node, tab):
+    page = tab(DESKTOP, worker=False).open(f"/nodes/{node.node}")
+    expect(page.locator("#why .empty")).not_to_have_text("Loading…")
+    lists = Held(page, "**/events?*limit=60*")
+    page.locator("#why select").select_option(label="Doses and runs")
+    lists.wait()
+    node.tell("dosed", {"actuator": "ph_down", "volume_ul": 2_500, "on_ms": 2_500,
+                        "reason": "pH 6.04 is above 6.00", "by": "control"})
+    expect(page.locator("#why li")).to_contain_text("2.50 ml")
+    lists.let_go()
+    expect(page.locator("#why li")).to_contain_text("2.50 ml")
+
+
+def test_the_time_that_was_chosen_last_is_the_one_told(node, tab):
+    page = tab(PHONE, worker=False).open(f"/nodes/{node.node}")
+    told = page.locator("#happened .said span")
+    expect(told).not_to_have_text("Looking…")
+    nights = Held(page, "**/happened?*")
+    page.get_by_role("button", name="Last night").click()
+    nights.wait()
+    page.route("**/happened?*", lambda route: route.fulfill(
+        json={"level": "ok", "summary": "That of the day.", "sentences": []}), times=1)
+    page.get_by_role("button", name="Last 24 hours").click()
+    expect(told).to_have_text("That of the day.")
+    nights.let_go()
+    expect(told).to_have_text("That of the day.")
+
+
+def test_a_point_that_was_taken_is_not_asked_for_again(host, node, tab):
+    cups = Cups(node)
+    page = tab(PHONE, worker=False).open(f"/nodes/{node.node}/calibrate")
+    page.locator("#choose").get_by_role("button", name="pH", exact=True).click()
+    todo = page.locator("#walk .do")
+    expect(todo).to_be_visible()
+    cups.read({"reservoir.ph": cups.ph(buffer_ph("7.00", cups.temp_c))})
+    take = page.locator("#walk .acts").get_by_role("button", name="Take this point")
+    expect(take).to_be_enabled()
+    looks = Held(page, "**/calibrations/*", count=None)
+    looks.wait()
+    take.click()
+    expect(todo).to_have_text("Rinse the probe and put it into pH 4.01.")
+    looks.let_go()
+    expect(todo).to_have_text("Rinse the probe and put it into pH 4.01.")
+    page.unroute_all(behavior="ignoreErrors")
+
+
+def test_a_greenhouse_that_is_forgotten_is_gone_from_every_page(host, node, tab):
+    overview = tab(PHONE, worker=False).open("/")
+    page = tab(PHONE, worker=False).open(f"/nodes/{node.node}")
+    card = overview.locator(f".node-card[data-node='{node.node}']")
+    expect(card).to_be_visible()
+    node.close()
+    host.service.commands.forget(node.node)
+    expect(page.locator("h1")).to_have_text("No such greenhouse")
+    expect(card).to_have_count(0)
+
+
+def _module(page, name):
+    return page.evaluate(
+        "name => document.querySelector('script[type=module]').src.replace(/[^/]+$/, name)",
+        f"{name}.js")
+
+
+def _standing(host):
+    return host.client.get("/api/alarms").json()["summary"]["count"]

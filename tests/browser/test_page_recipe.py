@@ -1,0 +1,128 @@
+"""The recipe on the page: what it wants, what comes next, and what the node made of it."""
+
+import pytest
+from playwright.sync_api import expect
+
+from idroserra.recipes import model
+from support.pages import DESKTOP, PHONE, SMALLEST
+
+
+def panel(page):
+    return page.locator("#recipe")
+
+
+def start(page):
+    panel(page).get_by_role("button", name="Start…").click()
+    page.get_by_role("button", name="Start now").click()
+
+
+@pytest.mark.parametrize(("size", "scheme"), [(PHONE, "light"), (DESKTOP, "dark"),
+                                              (SMALLEST, "dark")],
+                         ids=["phone", "desktop", "smallest"])
+def test_from_the_choice_to_the_next_stage(node, tab, size, scheme):
+    watched = tab(size, scheme)
+    page = watched.open("/nodes/idro-a")
+    expect(panel(page).locator("option")).to_have_text(model.names())
+    page.select_option("#recipe [name=recipe]", "lettuce")
+    expect(panel(page).locator(".about")).to_contain_text("35 days: establish, rosette, head.")
+    watched.check()
+    panel(page).get_by_role("button", name="Start…").click()
+    expect(page.locator("#recipe-sure h2")).to_have_text("Start lettuce today?")
+    page.keyboard.press("Escape")
+    assert node.values["ec.target_us_cm"] == 1_600
+    start(page)
+    expect(panel(page).locator(".told")).to_contain_text("The node has confirmed the setpoints.")
+    assert node.values["ec.target_us_cm"] == 1_200
+    expect(panel(page).locator(".where")).to_have_text(
+        "lettuce, day 1 of 35. Stage 1 of 3: establish, day 1 of 7")
+    rows = panel(page).locator(".now div")
+    expect(rows).to_have_text(["pH5.80 ± 0.20", "EC1.20 ± 0.10 mS/cm",
+                               "Light16 h from 06:00 at 60 %"])
+    expect(panel(page).locator(".next h3")).to_contain_text(", stage rosette")
+    expect(panel(page).locator(".next div")).to_have_text(
+        ["EC1.30 ± 0.10 mS/cm", "Light16 h from 06:00 at 67 %"])
+    watched.check()
+    panel(page).get_by_role("button", name="Next stage…").click()
+    expect(page.locator("#recipe-sure")).to_contain_text("The rest of establish is left out.")
+    page.get_by_role("button", name="Next stage now").click()
+    expect(panel(page).locator(".where")).to_contain_text("Stage 2 of 3: rosette, day 1 of 14")
+    panel(page).get_by_role("button", name="Stop…").click()
+    expect(page.locator("#recipe-sure")).to_contain_text("The setpoints stay as they are.")
+    page.get_by_role("button", name="Stop it now").click()
+    expect(panel(page).locator(".result")).to_contain_text(
+        "lettuce was stopped by anna. Its last setpoints stay.")
+    expect(panel(page).get_by_role("button", name="Start…")).to_be_visible()
+    watched.check()
+
+
+def test_nothing_is_in_force_before_the_node_says_so(node, tab):
+    watched = tab(PHONE)
+    page = watched.open("/nodes/idro-a")
+    node.leave()
+    expect(page.locator("#strip strong")).to_contain_text("Offline")
+    start(page)
+    expect(panel(page).locator(".told")).to_have_text(
+        "The node is offline: it gets the setpoints when it is back.")
+    expect(panel(page).locator(".now small").first).to_have_text("Still in force: 5.80 ± 0.20")
+    watched.check()
+
+
+def test_a_refusal_holds_it_in_words_until_it_is_sent_again(node, tab):
+    node.refuse_config = "rev: cannot be written"
+    watched = tab(PHONE)
+    page = watched.open("/nodes/idro-a")
+    start(page)
+    expect(panel(page).locator(".told")).to_have_text(
+        "Held: the node refused the setpoints: rev: cannot be written. "
+        "Nothing more is sent until you decide.")
+    expect(panel(page).locator(".chip")).to_have_text("held")
+    watched.check()
+    node.refuse_config = None
+    panel(page).get_by_role("button", name="Send again").click()
+    expect(panel(page).locator(".told")).to_have_text("The node has confirmed the setpoints.")
+    expect(panel(page).get_by_role("button", name="Send again")).to_be_hidden()
+
+
+def test_what_is_set_by_hand_is_told_beside_it(node, host, tab):
+    watched = tab(DESKTOP)
+    page = watched.open("/nodes/idro-a")
+    start(page)
+    expect(panel(page).locator(".told")).to_have_text("The node has confirmed the setpoints.")
+    host.client.put("/api/nodes/idro-a/config", json={"values": {"ph.target": 6.1}})
+    expect(panel(page).locator(".now small")).to_have_text(
+        "Set by hand, in force: 6.10 ± 0.20")
+    watched.check()
+
+
+def test_an_answer_that_comes_late_does_not_undo_what_the_node_said_since(node, tab):
+    page = tab(DESKTOP, worker=False).open("/nodes/idro-a")
+    late = []
+    page.route("**/api/nodes/idro-a/recipe", lambda route: late.append((route, route.fetch())))
+    start(page)
+    told = panel(page).locator(".told")
+    expect(told).to_have_text("The node has confirmed the setpoints.")
+    route, answer = late[0]
+    assert answer.json()["run"]["told"]["state"] == "pending"
+    route.fulfill(response=answer)
+    expect(panel(page).get_by_role("button", name="Stop…")).to_be_enabled()
+    expect(told).to_have_text("The node has confirmed the setpoints.")
+
+
+def test_what_the_gate_says_is_told_before_and_after(node, host, tab):
+    node.values = node.values | {"dosing.enabled": False, "doser.ul_per_s": 20}
+    node.report(1)
+    page = tab(PHONE).open("/nodes/idro-a")
+    page.select_option("#recipe [name=recipe]", "tomato")
+    expect(page.locator("[data-dosing]")).to_contain_text("Only watching")
+    panel(page).get_by_role("button", name="Start…").click()
+    expect(page.locator("#recipe-sure .notes li").first).to_contain_text("dosing is off")
+    page.get_by_role("button", name="Start now").click()
+    expect(panel(page).locator(":scope > .outcome")).to_contain_text(
+        "idro-a cannot run tomato: flower: needs EC +400 uS/cm")
+    expect(panel(page).get_by_role("button", name="Start…")).to_be_visible()
+
+
+def test_without_a_key_there_is_no_recipe(host, tab):
+    host.node("idro-a", adopt=False)
+    page = tab(PHONE).open("/nodes/idro-a")
+    expect(panel(page)).to_be_hidden()

@@ -1,0 +1,116 @@
+"""Four questions of a person who has never seen the page, with a phone: each is answered in words.
+
+Every tap is a click of a real browser and is counted; docs/stranger.md tells what was found.
+"""
+
+from datetime import datetime, time, timedelta
+from zoneinfo import ZoneInfo
+
+import pytest
+from playwright.sync_api import expect
+
+from idroserra.auth.roles import Role
+from support.pages import PHONE, Watched
+from support.paho_node import now_unix_ms
+from support.real_host import standing_host
+from support.wait import wait_until
+
+ZONE = ZoneInfo("Europe/Rome")  # of the browser, too
+
+
+@pytest.fixture(scope="module")
+def host(tmp_path_factory):
+    """A host with one node: a quiet evening, a dose, and somebody who stopped it for a while."""
+    with standing_host(tmp_path_factory.mktemp("stranger")) as running:
+        node = running.node("serra-1")
+        today = datetime.now(ZONE).date()
+        evening = datetime.combine(today - timedelta(days=1), time(20), ZONE)
+
+        def ago_ms(minutes):
+            at = evening + timedelta(minutes=minutes)
+            return now_unix_ms() - round(at.timestamp() * 1_000)
+
+        past = [ago_ms(minutes) for minutes in range(0, 720, 12) if ago_ms(minutes) > 0]
+        for index, ago in enumerate(past):
+            # As widely as live ones.
+            node.read({"reservoir.ph": 5.80 + index % 9 / 100}, ago_ms=ago)
+        for minutes, kind, detail in (
+            (80, "dosed", {"actuator": "ph_down", "volume_ul": 2_500, "on_ms": 2_500,
+                           "by": "control", "reason": "pH high: ph_down, 6.04 at 5.90, "
+                                                      "12.0 ml/pH, drift +0.02/h"}),
+            (90, "stopped", {"by": "anna", "reason": "stopped by a person"}),
+            (100, "resumed", {"by": "anna"}),
+        ):
+            node.tell(kind, detail, ago_ms(minutes))
+        node.tell("decided", {"loop": "ph", "reason": "held: mixing, 4 min left"}, 60_000)
+        node.tell("decided", {"loop": "ec", "reason": "in band: EC, 1590 at 1600"}, 60_000)
+        node.live(10)
+        running.settle("serra-1", len(past) + 15)
+        wait_until(lambda: running.view("serra-1")["verdict"]["level"] == "ok", 30, "it is well")
+        yield running
+
+
+class Stranger:
+    """Taps and counts; starts at the overview."""
+
+    def __init__(self, page):
+        self.page = page
+        self.taps = 0
+
+    def tap(self, role, words):
+        self.page.get_by_role(role, name=words, exact=True).first.click()
+        self.taps += 1
+
+    def reads(self, where, words):
+        """It is to be read without a further step."""
+        found = self.page.locator(where).filter(has_text=words).first
+        expect(found).to_be_in_viewport()
+
+
+@pytest.fixture(scope="module")
+def tab(browser, host):
+    watched = Watched(browser, host.url, PHONE, "light", host.session_of(Role.OPERATOR))
+    yield watched
+    watched.close()
+
+
+@pytest.fixture
+def stranger(tab):
+    return Stranger(tab.open("/"))
+
+
+def test_is_my_crop_fine(stranger):
+    stranger.reads("#strip strong", "The greenhouse is fine.")
+    stranger.reads(".node-card .said", "All is well: readings are fresh and in their bands.")
+    assert stranger.taps == 0
+
+
+def test_what_happened_last_night(stranger, tab):
+    stranger.tap("link", "serra-1")
+    stranger.tap("link", "What happened")
+    stranger.reads("#happened .said", "One thing to look at.")
+    stranger.reads("#happened li", "21:30 All dosing stopped by anna.")
+    stranger.reads("#happened li", "pH was in its band all the time: 5.80 to 5.88.")
+    stranger.reads("#happened li", "Dosed: pH down 2.50 ml.")
+    stranger.reads("#happened li", "No alarm began.")
+    assert stranger.taps == 2
+    tab.check()
+
+
+def test_why_is_it_not_dosing(stranger, host, eventually):
+    stranger.tap("link", "serra-1")
+    stranger.reads("#control .decided li", "pH waits: mixing, 4 min left")
+    stranger.reads("#control .decided li", "EC needs no dose now: in band")
+    assert stranger.taps == 1
+    stranger.tap("button", "Stop all dosing")
+    stranger.reads("#control .outcome", "Confirmed: the node stopped all dosing")
+
+
+def test_how_do_i_calibrate(stranger, tab):
+    stranger.tap("link", "serra-1")
+    stranger.tap("link", "Calibrate…")
+    stranger.reads("#choose small", "At hand: buffers pH 7.00 and 4.01, water to rinse.")
+    stranger.tap("button", "pH")
+    stranger.reads("#walk .do", "Rinse the probe and put it into pH 7.00.")
+    assert stranger.taps == 3
+    tab.check()

@@ -1,0 +1,8 @@
+"""The short part of `make walk-page`: one language on a phone, what decides about the crop."""
+
+from support.walk_runner import BRIEF, walk
+
+
+def test_an_operators_day_on_a_phone_in_italian(browser, tmp_path):
+    wrong = walk(browser, tmp_path, ("it", "phone", "dark"), BRIEF, is_brief=True)
+    assert not wrong, "\n".join(wrong)

@@ -1,0 +1,134 @@
+"""The node under attack: the image of the board in MicroPython, live, at a real mosquitto.
+
+Its settings leave it nothing to do by itself but circulate, so that every other edge of a pin is
+somebody's doing.
+"""
+
+import json
+import queue
+import threading
+import time
+from pathlib import Path
+from typing import Any
+
+import paho.mqtt.client as mqtt
+
+from campaigns.forged.attacker import KEY, NODE, TTL_MS, Attacker, signed, signed_text, topic
+from campaigns.forged.relay import Relay
+from idroserra.boards import compiler
+from idroserra.broker.local import Broker
+from idroserra.image import build
+from idroserra.mqtt.paho_client import stop_client
+from idrosim.runner import process
+from support.wait import wait_until
+
+BOARD = "esp32-reservoir"
+GAP_S = 0.23  # a node takes five messages a second in the long run
+ANSWER_S = 20
+QUIET = {
+    "dosing.enabled": False, "light.on_minutes": 0, "circulation.off_ms": 0,
+    "level.low_mm": 20, "level.target_mm": 21, "level.full_mm": 5_000,
+}
+
+
+class Target:
+    """Broker, relay and node. `edges` are the pins that changed: (name, level)."""
+
+    def __init__(self, folder: Path, seed: int) -> None:
+        self._broker = Broker(folder / "broker", "mosquitto")
+        self._broker.start()
+        self.relay = Relay(self._broker.port)
+        self.edges: list[tuple[str, float]] = []
+        self.acks: queue.Queue[dict[str, Any]] = queue.Queue()
+        self.events: list[dict[str, Any]] = []
+        self._info: dict[str, Any] = {}
+        self._told = threading.Event()
+        self._config_rev = 0
+        self._told_at_s = 0.0
+        build.build_image(BOARD, folder / "image")
+        job = process.make_job(
+            NODE, compiler.load(BOARD), folder / "node", mode="live", seed=seed, key=KEY.hex(),
+            start_unix_ms=time.time_ns() // 1_000_000,
+            nvs={"broker_port": self.relay.port},
+        )
+        process.install_image(job, folder / "image")
+        self._node = process.LiveNode(job, on_line=self._line)
+        self._sent_s = 0.0
+        self._client = mqtt.Client(mqtt.CallbackAPIVersion.VERSION2, client_id="attacker")
+        self._client.username_pw_set("host")  # with the host's rights: it may say anything
+        self._client.on_message = self._heard
+        self._client.on_connect = lambda client, *_: client.subscribe("idro/v1/+/up/#", 1)
+
+    def __enter__(self) -> "Target":
+        self.relay.__enter__()
+        self._client.connect("127.0.0.1", self._broker.port)
+        self._client.loop_start()
+        wait_until(self._client.is_connected, 10, "the attacker at the broker")
+        self._node.start()
+        wait_until(self._told.is_set, 30, "the node to tell of itself")
+        self._publish(f"idro/v1/{NODE}/down/config", _config(1))
+        wait_until(lambda: self._config_rev == 1, 20, "the settings in force")
+        wait_until(lambda: ("circulation", 1) in self.edges, 20, "the circulation")
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._node.stop()
+        stop_client(self._client)
+        self.relay.__exit__()
+        self._broker.stop()
+
+    def attacker(self, seed: int) -> Attacker:
+        return Attacker(seed, self._info["boot_id"], self.uptime_ms)
+
+    def uptime_ms(self) -> int:
+        """Return the uptime of the node, a little more than it really is."""
+        return int(self._info["at_ms"] + (time.monotonic() - self._told_at_s) * 1_000)
+
+    def send(self, payload: bytes) -> None:
+        """Publish a command, no faster than the node takes them."""
+        pause_s = self._sent_s + GAP_S - time.monotonic()
+        if pause_s > 0:
+            threading.Event().wait(pause_s)
+        self._sent_s = time.monotonic()
+        self._publish(topic(NODE), payload)
+
+    def obey(self, name: str, verb: str, args: dict[str, Any]) -> bytes:
+        """Send what the host would, see that it is done, and return its bytes."""
+        payload = signed({
+            "v": 1, "id": name, "verb": verb, "args": args, "boot_id": self._info["boot_id"],
+            "not_after_at_ms": self.uptime_ms() + TTL_MS, "by": "the grower",
+        })
+        self.send(payload)
+        ack = self.answer(name)
+        assert ack["outcome"] == "done", ack
+        return payload
+
+    def answer(self, name: str) -> dict[str, Any]:
+        """Return the ack of a command; others that come before it are an error."""
+        ack = self.acks.get(timeout=5 * ANSWER_S)
+        assert ack["id"] == name, (name, ack)
+        return ack
+
+    def _publish(self, where: str, payload: bytes) -> None:
+        self._client.publish(where, payload, qos=1)
+
+    def _line(self, line: process.Line) -> None:
+        if line["t"] == "pin":
+            self.edges.append((line["name"], line["level"]))
+
+    def _heard(self, _client: Any, _userdata: Any, message: Any) -> None:
+        leaf = message.topic.rsplit("/", 1)[1]
+        if leaf == "ack":
+            self.acks.put(json.loads(message.payload))
+        elif leaf == "info":
+            self._info, self._told_at_s = json.loads(message.payload), time.monotonic()
+            self._told.set()
+        elif leaf == "config":
+            self._config_rev = json.loads(message.payload)["rev"]
+        elif leaf == "event":
+            self.events += json.loads(message.payload)["records"]
+
+
+def _config(rev: int) -> bytes:
+    text = json.dumps({"v": 1, "rev": rev, "by": "the grower", "values": QUIET})[:-1]
+    return signed_text(text, f"idro/v1/{NODE}/down/config")

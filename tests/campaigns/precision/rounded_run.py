@@ -1,0 +1,40 @@
+"""A scenario on the firmware as it is, or as a board without double precision computes it."""
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+
+from campaigns.precision.single_precision import rounded
+from idroserra.boards import compiler
+from idroserra.image import build
+from idrosim.scenarios import run as scenario_run
+
+FOLDER = Path(__file__).resolve().parents[3] / "sim" / "scenarios"
+DOSERS = ("ph_down", "ph_up", "nutrient_a", "nutrient_b")
+
+
+@dataclass
+class Run:
+    """What came of a run: every edge of a dosing pump, promises broken, true ml of each pump."""
+
+    edges: list[tuple[str, int, int]]
+    broken: list[str]
+    dosed_ml: dict[str, float]
+
+
+def run(found, folder, mantissa_bits):
+    """Run a scenario on firmware that computes with so many bits; None is as it is."""
+    sources = build.firmware_sources()
+    folder.mkdir()
+    if mantissa_bits is not None:
+        sources = rounded(sources, folder, mantissa_bits)
+    build.build_image(found.board, folder / "image", sources)
+    trace = folder / "trace.jsonl"
+    result = scenario_run.run(found, compiler.load(found.board), folder / "image", trace=trace)
+    lines = map(json.loads, trace.read_text(encoding="utf-8").splitlines())
+    return Run(
+        [(line["pin"], line["at_us"], line["level"]) for line in lines
+         if line.get("pin") in DOSERS],
+        [f"{v.promise.text}: {v.why}" for v in result.verdicts if not v.is_kept],
+        {name: dose["true_ml"] for name, dose in result.to_json()["doses"].items()},
+    )

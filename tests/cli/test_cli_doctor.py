@@ -1,0 +1,140 @@
+"""`idroserra doctor` against real brokers and files: what it finds, and what it advises."""
+
+import json
+import os
+import sqlite3
+import subprocess
+import sys
+
+import paho.mqtt.publish as publish
+import pytest
+
+from idroserra.auth.roles import Role
+from idroserra.auth.service import AuthService
+from idroserra.core.config import AccessConfig
+from idroserra.doctor.broker import is_junk
+from idroserra.ingest.spool import Spool
+from idroserra.nodes.registry import Nodes
+
+
+@pytest.fixture
+def examine(tmp_path):
+    """examine(broker_port): run the doctor; returns (exit code, {check name: check})."""
+
+    def run(broker_port, more=""):
+        path = tmp_path / "host.toml"
+        path.write_text(f'data_dir = "{tmp_path / "data"}"\n[http]\nport = 0\n'
+                        f'[mqtt]\nurl = "mqtt://127.0.0.1:{broker_port}"\n{more}')
+        done = subprocess.run(
+            [sys.executable, "-m", "idroserra.cli", "doctor", "--json", "--config", str(path)],
+            capture_output=True, text=True, timeout=180, env=os.environ, check=False)
+        answer = json.loads(done.stdout)
+        assert answer["ok"] == (done.returncode == 0)
+        return done.returncode, {check["name"]: check for check in answer["checks"]}
+
+    return run
+
+
+def test_a_good_broker_is_good_news(examine, mosquitto):
+    code, checks = examine(mosquitto.port)
+    assert code == 0
+    assert "MQTT 5" in checks["broker"]["found"]
+    assert checks["retained messages"]["state"] == "ok"
+    assert checks["data folder"]["state"] == "ok"
+
+
+def test_nodes_that_nobody_adopted_are_named(examine, mosquitto, tmp_path):
+    assert examine(mosquitto.port)[1]["nodes"]["state"] == "ok"
+    nodes = Nodes(tmp_path / "data" / "state.db", "test")
+    nodes.adopt("idro-a", bytes(32))
+    nodes.seen("idro-stranger", 1_795_507_200_000)
+    nodes.close()
+    found = examine(mosquitto.port)[1]["nodes"]
+    assert (found["state"], "idro-stranger" in found["found"]) == ("warn", True)
+    assert "idro-a" not in found["found"]
+    assert "node adopt" in found["advice"]
+
+
+def test_no_broker_fails_with_advice(examine, free_port):
+    code, checks = examine(free_port())
+    assert code == 1
+    assert checks["broker"]["state"] == "fail"
+    assert "apt install mosquitto" in checks["broker"]["advice"]
+
+
+def test_a_retained_command_is_found(examine, mosquitto):
+    topic = "idro/v1/idro-a/down/command"
+    publish.single(topic, b"{}", qos=1, retain=True, port=mosquitto.port)
+    publish.single("idro/v1/idro-a/up/status", b"online", qos=1, retain=True, port=mosquitto.port)
+    _, checks = examine(mosquitto.port)
+    assert checks["retained messages"]["state"] == "warn"
+    assert topic in checks["retained messages"]["found"]
+    assert "status" not in checks["retained messages"]["found"]
+
+
+def test_a_broken_database_is_found(examine, mosquitto, tmp_path):
+    (tmp_path / "data").mkdir()
+    (tmp_path / "data" / "spool.db").write_bytes(b"no database at all, " * 100)
+    code, checks = examine(mosquitto.port)
+    assert code == 1
+    assert "not a database" in checks["spool"]["found"]
+
+
+def test_what_the_host_keeps_is_found_whole(examine, host, node):
+    host.stop_web()
+    code, checks = examine(host.broker_port)
+    assert code == 0
+    assert checks["store"]["state"] == "ok"
+
+
+def test_records_that_wait_are_counted(examine, mosquitto, tmp_path):
+    Spool(tmp_path / "data" / "spool.db")
+    code, checks = examine(mosquitto.port)
+    assert code == 0
+    assert "0 records wait" in checks["spool"]["found"]
+
+
+@pytest.mark.parametrize(("more", "state", "found"), [
+    ("", "warn", "nobody is told"),
+    ('[[alarms.targets]]\nname = "anna"\nurl = "ntfy://s3cret"\n', "warn",
+     "told to anna; no heartbeat"),
+    ('[alarms]\nheartbeat_url = "http://127.0.0.1/x"\n[[alarms.targets]]\nname = "anna"\n'
+     'url = "ntfy://s3cret"\n', "ok", "with a heartbeat"),
+    ('[[alarms.targets]]\nname = "anna"\nurl = "nosuch://s3cret"\n', "fail", "targets.anna.url"),
+    ("[alarms.rules.ph_high]\nlimits = 1\n", "fail", "alarms.rules.ph_high.limits"),
+])
+def test_whether_anybody_is_told_of_alarms(examine, mosquitto, more, state, found):
+    _, checks = examine(mosquitto.port, more)
+    assert checks["alarms"]["state"] == state
+    assert found in checks["alarms"]["found"]
+    assert "s3cret" not in str(checks)
+
+
+def test_whether_anybody_can_log_in_and_the_record_is_whole(examine, mosquitto, tmp_path):
+    _, checks = examine(mosquitto.port)
+    assert checks["users"]["found"] == "nobody can log in yet"
+    access = AuthService(tmp_path / "data", AccessConfig(), lambda: 1_800_000_000_000)
+    access.users.add("anna", Role.ADMIN, "a sentence for the tests")
+    access.audit.add("anna", "command", target="idro-a")
+    access.close()
+    _, checks = examine(mosquitto.port)
+    assert (checks["users"]["state"], checks["users"]["found"]) == ("ok", "1 admin")
+    assert checks["audit log"]["found"] == "1 rows, each where it was written"
+    database = sqlite3.connect(tmp_path / "data" / "audit.db", isolation_level=None)
+    database.execute("DROP TRIGGER audit_no_change")
+    database.execute("UPDATE audit SET target='idro-b'")
+    database.close()
+    (tmp_path / "data" / "users.db").chmod(0o644)
+    code, checks = examine(mosquitto.port)
+    assert code == 1
+    assert checks["audit log"]["found"].startswith("row 1: changed")
+    assert checks["users"]["advice"].startswith("chmod 600")
+
+
+def test_which_retained_topics_are_junk():
+    assert not is_junk("idro/v1/idro-a/up/info")
+    assert not is_junk("idro/v1/idro-a/down/config")
+    assert not is_junk("idro/v1/host/up/status")
+    assert is_junk("idro/v1/idro-a/down/command")
+    assert is_junk("idro/v1/idro-a/up/telemetry")
+    assert is_junk("idro/v0/idro-a/up/info")

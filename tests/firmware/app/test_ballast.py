@@ -1,0 +1,87 @@
+"""The room kept on flash: laid while there is plenty, given away when flash is full or refuses."""
+
+import pytest
+
+from idro.app import reserved_space
+from idro.app.reserved_space import BLOCKS, FULL_BLOCKS, LOOK_EVERY_MS, ReservedSpace
+
+BLOCK = 4_096
+
+
+class Flash:
+    """The size of a flash whose free blocks are what it is told, less the ballast."""
+
+    def __init__(self, real, path):
+        self._real = real
+        self._path = path
+        self.free_blocks = 300
+        self.stat, self.remove = real.stat, real.remove
+
+    def statvfs(self, root):
+        taken = BLOCKS if self._path.exists() else 0
+        return (BLOCK, BLOCK, 512, self.free_blocks - taken, self.free_blocks - taken)
+
+
+class Bench:
+    def __init__(self, folder, monkeypatch):
+        self.path = folder / "ballast"
+        self.flash = Flash(reserved_space.os, self.path)
+        monkeypatch.setattr(reserved_space, "os", self.flash)
+        self.now_ms = 0
+        self.ballast = ReservedSpace(str(self.path))
+
+    def look(self, *, has_failed=False):
+        self.now_ms += LOOK_EVERY_MS
+        return self.ballast.watch(self.now_ms, has_failed)
+
+
+@pytest.fixture
+def bench(tmp_path, monkeypatch):
+    return Bench(tmp_path, monkeypatch)
+
+
+def test_it_is_laid_where_there_is_room_for_it_twice(bench):
+    bench.flash.free_blocks = 2 * BLOCKS - 1
+    assert not bench.look()
+    assert not bench.ballast.is_laid
+    bench.flash.free_blocks = 2 * BLOCKS
+    assert not bench.look()
+    assert bench.ballast.is_laid
+    assert bench.path.stat().st_size == BLOCKS * BLOCK
+
+
+def test_it_goes_when_flash_is_full_once_and_comes_back(bench):
+    bench.look()
+    bench.flash.free_blocks = BLOCKS + FULL_BLOCKS - 1
+    assert bench.look()
+    assert not bench.path.exists()
+    assert not bench.look()
+    assert not bench.ballast.is_laid
+    bench.flash.free_blocks = 300
+    assert not bench.look()
+    assert bench.ballast.is_laid
+
+
+def test_it_goes_at_once_when_flash_refuses(bench):
+    bench.look()
+    assert bench.ballast.watch(bench.now_ms + 1, True)
+    assert not bench.path.exists()
+    assert not bench.ballast.watch(bench.now_ms + 2, True)
+
+
+def test_one_of_an_earlier_boot_counts_and_half_a_one_does_not(bench):
+    bench.look()
+    again = ReservedSpace(str(bench.path))
+    again.watch(0, False)
+    assert again.is_laid
+    bench.path.write_bytes(b"torn")
+    again = ReservedSpace(str(bench.path))
+    again.watch(0, False)
+    assert again.is_laid
+    assert bench.path.stat().st_size == BLOCKS * BLOCK
+
+
+def test_a_flash_that_takes_no_file_stops_nothing(bench):
+    bench.path.mkdir()
+    assert not bench.look()
+    assert not bench.ballast.is_laid

@@ -1,0 +1,30 @@
+"""Memory that is refused: nothing is lost for it, and nobody falls silent."""
+
+import subprocess
+from pathlib import Path
+
+from support.micropython_program import micropython
+
+ROOT = Path(__file__).resolve().parents[3]
+CROWDED = Path(__file__).with_name("crowded_heap.py")
+WANTED = """\
+taken None 1 5.1
+in pieces None 2 5.2
+info True True
+config True True
+batch True True
+full rev: no memory was left: send it again 2 5.2
+full no memory was left: send it again 2 5.2
+kept 2 5.2
+after None 4 5.4
+kept 4 5.4
+"""
+
+
+def test_settings_and_messages_go_through_a_heap_in_pieces(tmp_path):
+    done = subprocess.run(
+        [micropython(), "-X", "heapsize=600K", CROWDED, tmp_path], capture_output=True, text=True,
+        timeout=120, check=False, env={"MICROPYPATH": str(ROOT / "firmware") + ":.frozen"},
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert done.stdout == WANTED

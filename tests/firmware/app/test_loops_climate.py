@@ -1,0 +1,145 @@
+"""The loop that keeps the air, from the sensor to the pins, with its program and by hand."""
+
+import pytest
+
+from idro.app.telemetry import Telemetry
+from idro.protocol import settings
+from support.air_rig import AirRig
+from support.loops_rig import DayClock, LoopsRig, Part, Values
+
+MINUTE_MS = 60_000
+
+
+class ClimateRig(LoopsRig):
+    """A node that keeps air and nothing else, at noon."""
+
+    def __init__(self, folder):
+        (folder / "air").mkdir()
+        self.air = AirRig(folder / "air", clock_class=DayClock)
+        super().__init__(folder)
+
+    def build(self):
+        self.rig = self.air
+        self.settings = Values(settings.check({"climate.vent_minutes": 0}))
+        self.parts = {
+            channel: Part(channel, value)
+            for channel, value in (("air.temp_c", 20.0), ("air.rh_pct", 60.0))
+        }
+        super().build()
+
+    def is_on(self, name):
+        return self.rig.level(name) == 1
+
+    def reason(self, loop):
+        return self.told("decided", loop=loop)[-1]["reason"]
+
+
+@pytest.fixture
+def node(tmp_path):
+    node = ClimateRig(tmp_path)
+    yield node
+    node.close()
+
+
+def test_cold_air_is_heated_once_it_was_watched(node):
+    node.read(temp_c=15.0)
+    node.run_for(2 * MINUTE_MS)
+    assert not node.is_on("heater")
+    node.run_for(2 * MINUTE_MS)
+    assert node.is_on("heater")
+    assert node.reason("heater") == "on: air is cold, 15.0 of 18.0 C"
+    node.read(temp_c=16.9)
+    node.run_for(MINUTE_MS)
+    node.read(temp_c=18.4)
+    node.run_for(MINUTE_MS)
+    assert node.is_on("heater")
+    node.read(temp_c=19.0)
+    node.run_for(MINUTE_MS)
+    assert not node.is_on("heater")
+    assert [detail["by"] for detail in node.told("ran")] == ["control"]
+
+
+def test_a_lost_sensor_ends_heat_and_begins_blind_air(node):
+    node.read(temp_c=15.0)
+    node.run_for(10 * MINUTE_MS)
+    assert node.is_on("heater")
+    node.read(temp_c="no_ack", rh_pct="no_ack")
+    node.cycles(1)
+    assert not node.is_on("heater")
+    node.cycles(1)
+    assert node.is_on("fan")
+    assert node.reason("fan") == "on: blindly, no air temperature (no_ack)"
+    node.run_for(20 * MINUTE_MS)
+    assert not node.is_on("fan")
+    assert not node.is_on("humidifier")
+
+
+def test_warm_air_is_cooled_and_dry_air_is_misted(node):
+    node.read(temp_c=20.0, rh_pct=40.0)
+    node.run_for(5 * MINUTE_MS)
+    assert (node.is_on("humidifier"), node.is_on("fan")) == (True, False)
+    node.read(temp_c=21.9)
+    node.cycles(6)
+    node.read(temp_c=23.8)
+    node.cycles(6)
+    node.read(temp_c=25.0)
+    node.cycles(6)
+    assert (node.is_on("humidifier"), node.is_on("fan")) == (True, True)
+    node.read(rh_pct=66.0)
+    node.cycles(6)
+    assert not node.is_on("humidifier")
+
+
+def test_by_hand_it_passes_the_same_gate(node):
+    node.run_for(5 * MINUTE_MS)
+    node.overrides.set("heater", 10 * MINUTE_MS, 100, "ann")
+    assert node.loops.apply_override("heater") is None
+    node.run_for(5 * MINUTE_MS)
+    assert node.is_on("heater")
+    node.overrides.set("fan", 2 * MINUTE_MS, 100, "ann")
+    assert node.loops.apply_override("fan") is None
+    assert (node.is_on("fan"), node.is_on("heater")) == (True, False)
+    assert node.loops.apply_override("heater") == "the fan runs"
+    node.run_for(3 * MINUTE_MS)
+    assert (node.is_on("fan"), node.is_on("heater")) == (False, True)
+    node.read(temp_c="crc")
+    node.cycles(1)
+    assert not node.is_on("heater")
+    assert node.loops.apply_override("heater") == "air.temp_c has a fault: crc"
+
+
+def test_by_hand_it_may_be_off_in_the_cold(node):
+    node.read(temp_c=15.0)
+    node.run_for(10 * MINUTE_MS)
+    node.overrides.set("heater", 5 * MINUTE_MS, 0, "ann")
+    assert node.loops.apply_override("heater") is None
+    node.run_for(4 * MINUTE_MS)
+    assert not node.is_on("heater")
+    node.run_for(5 * MINUTE_MS)
+    assert node.is_on("heater")
+
+
+def test_heat_that_goes_on_by_itself_is_told_and_cooled(node):
+    node.run_for(5 * MINUTE_MS)
+    for temp_c in (20.5, 21.5, 22.5, 23.4):
+        node.read(temp_c=temp_c)
+        node.run_for(MINUTE_MS)
+    assert node.told("air_warms") == [{"state": "began", "reason": "by 3.4 C to 23.4 C"}]
+    assert node.is_on("fan")
+    for temp_c in (21.5, 19.6, 17.7, 16.8):
+        node.read(temp_c=temp_c)
+        node.run_for(4 * MINUTE_MS)
+    assert node.told("air_warms")[1:] == [{"state": "ended", "reason": "to 16.8 C"}]
+    assert node.is_on("heater")
+
+
+def test_the_vpd_is_reported_as_a_number_or_as_the_fault_it_has(node):
+    node.cycles(1)
+    telemetry = Telemetry(node.sampler, node.outputs, node.clock)
+    assert "air.vpd_pa" in telemetry.channels
+    assert telemetry.record(2_000, 1, 0, None)[1]["air.vpd_pa"] == 935
+    node.read(rh_pct="no_ack")
+    node.cycles(1)
+    _, values, faults = telemetry.record(2_000, 1, 0, None)
+    assert "air.vpd_pa" not in values
+    assert faults["air.vpd_pa"] == "no_ack"

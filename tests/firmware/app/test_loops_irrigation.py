@@ -1,0 +1,165 @@
+"""Irrigation among the loops of one node: what its water in the beds means to the others."""
+
+import asyncio
+
+import pytest
+
+from idro.protocol import settings
+from support.loops_rig import EVERY_MS, LoopsRig
+
+EBB = {"irrigation.on_s": 900, "irrigation.off_s": 3_600, "irrigation.drain_s": 1_200}
+MINUTE_MS = 60_000
+
+
+@pytest.fixture
+def rig(tmp_path):
+    rig = LoopsRig(tmp_path, has_irrigation=True, **EBB, **{"dosing.enabled": True})
+    yield rig
+    rig.close()
+
+
+def reasons(rig, loop):
+    return [detail["reason"] for detail in rig.told("decided", loop=loop)]
+
+
+def change(rig, **changed):
+    """Put settings in force, as the node does."""
+    values = {key.replace("__", "."): value for key, value in changed.items()}
+    rig.settings.values.update(settings.check(rig.settings.values | values))
+
+
+def test_the_roots_are_watered_at_once_and_nothing_is_filled_or_dosed_meanwhile(rig):
+    rig.read(level_mm=150, ph=7.0, flow_ml_per_min=3_000)
+    rig.run_for(15 * MINUTE_MS)
+    rig.read(flow_ml_per_min=0)
+    rig.run_for(15 * MINUTE_MS)
+    assert rig.rig.runs("irrigation") == [(0, 900_000)]
+    assert rig.rig.runs("top_off") == []
+    assert not rig.told("dosed")
+    assert reasons(rig, "top_off") == ["held: water is in the beds"]
+    assert reasons(rig, "ph")[0] == "held: water is in the beds"
+    rig.run_for(10 * MINUTE_MS)
+    assert rig.rig.runs("top_off")
+    rig.read(level_mm=200)
+    rig.run_for(20 * MINUTE_MS)
+    assert rig.told("dosed")
+
+
+def test_a_flood_is_no_leak(rig):
+    for _ in range(6):
+        rig.read(level_mm=150, flow_ml_per_min=3_000)
+        rig.run_for(15 * MINUTE_MS)
+        rig.read(level_mm=200, flow_ml_per_min=0)
+        rig.run_for(60 * MINUTE_MS)
+    assert len(rig.rig.runs("irrigation")) >= 6
+    assert not rig.told("water")
+
+
+def test_what_flows_and_what_does_not_is_told(rig):
+    rig.run_for(MINUTE_MS)
+    assert rig.told("irrigation_no_flow") == [{
+        "state": "began", "on_ms": 20_000, "reason": "the pump is on and nothing flows"}]
+    assert reasons(rig, "irrigation")[-1].startswith("no flow is measured, on: watering")
+    rig.read(flow_ml_per_min=3_000)
+    rig.run_for(MINUTE_MS)
+    assert len(rig.told("irrigation_no_flow", state="ended")) == 1
+    rig.run_for(60 * MINUTE_MS)  # it flows on though the pump is off
+    assert len(rig.told("irrigation_stuck_on", state="began")) == 1
+    assert reasons(rig, "ph")[-1] == "held: water is in the beds"
+
+
+def test_bursts_end_by_themselves_and_are_told_as_one_run(rig):
+    change(rig, irrigation__on_s=4, irrigation__off_s=56, irrigation__drain_s=0)
+    rig.run_for(10 * MINUTE_MS)
+    assert [off - on for on, off in rig.rig.runs("irrigation")] == [4_000] * 9
+    assert not rig.told("ran", actuator="irrigation")
+    assert reasons(rig, "irrigation") == ["no flow is measured, by turns: 4 s every 60 s"] or (
+        reasons(rig, "irrigation")[0] == "by turns: 4 s every 60 s")
+    rig.read(level_mm=100)
+    rig.run_for(MINUTE_MS)
+    assert rig.told("ran", actuator="irrigation")[0]["on_ms"] == 36_000
+
+
+def test_a_person_may_run_it_and_keep_it_off(rig):
+    rig.read(flow_ml_per_min=3_000)
+    rig.run_for(20 * MINUTE_MS)
+    rig.overrides.set("irrigation", 300_000, 100, "ann")
+    assert rig.loops.apply_override("irrigation") is None
+    rig.run_for(10 * MINUTE_MS)
+    assert rig.rig.runs("irrigation")[1:] == [(1_200_000, 1_500_000)]
+    rig.overrides.set("irrigation", 7_200_000, 0, "ann")
+    rig.run_for(119 * MINUTE_MS)
+    assert len(rig.rig.runs("irrigation")) == 2
+    rig.run_for(2 * MINUTE_MS)
+    assert len(rig.rig.runs("irrigation")) == 3  # water comes first
+
+
+def test_what_a_person_runs_between_bursts_is_told_as_theirs(rig):
+    change(rig, irrigation__on_s=4, irrigation__off_s=600, irrigation__drain_s=0)
+    rig.run_for(MINUTE_MS)
+    rig.overrides.set("irrigation", 60_000, 0, "ann")
+    rig.loops.apply_override("irrigation")
+    assert rig.told("ran", actuator="irrigation")[0]["on_ms"] == 4_000
+    rig.overrides.set("irrigation", 60_000, 100, "ann")
+    rig.loops.apply_override("irrigation")
+    rig.run_for(2 * MINUTE_MS)
+    hers = rig.told("ran", actuator="irrigation", by="ann")
+    assert [detail["on_ms"] for detail in hers] == [60_000]
+
+
+def test_low_water_refuses_whoever_asks(rig):
+    rig.run_for(MINUTE_MS)
+    rig.read(level_mm=119)
+    rig.run_for(20_000)
+    assert rig.rig.runs("irrigation") == [(0, 70_000)]  # a jump is believed once it stays
+    assert rig.told("ran", actuator="irrigation")[0]["reason"] == "water is low, 119 of 120 mm"
+    rig.overrides.set("irrigation", 300_000, 100, "ann")
+    assert rig.loops.apply_override("irrigation") == "water is low, 119 of 120 mm"
+
+
+def test_a_reset_in_a_rest_is_followed_by_water(rig):
+    rig.read(flow_ml_per_min=3_000)
+    rig.run_for(40 * MINUTE_MS)
+    rig.reset(power_cut=True)
+    rig.run_for(MINUTE_MS)
+    assert rig.rig.runs("irrigation")[-1][0] == 40 * MINUTE_MS
+
+
+class Stop(Exception):
+    """Ends a task that goes on for ever."""
+
+
+def test_its_task_looks_when_a_turn_is_over(rig):
+    change(rig, irrigation__on_s=7, irrigation__off_s=11, irrigation__drain_s=0)
+    rig.cycles(1)
+    pauses = []
+
+    async def sleep_ms(duration_ms):
+        pauses.append(duration_ms)
+        rig.clock.advance(duration_ms)
+        if len(pauses) > 8:
+            raise Stop
+
+    rig.clock.sleep_ms = sleep_ms
+    with pytest.raises(Stop):
+        asyncio.run(rig.loops.irrigating.run())
+    runs = rig.rig.runs("irrigation")
+    assert runs[0] == (0, 7_000)
+    later = runs[1:-1]
+    assert {off - on for on, off in later} == {7_000}
+    assert {b[0] - a[1] for a, b in zip(later, later[1:], strict=False)} == {11_000}
+    assert EVERY_MS not in pauses
+
+
+def test_it_waits_for_the_first_sample(rig):
+    seen = []
+
+    async def sleep_ms(duration_ms):
+        seen.append(duration_ms)
+        raise Stop
+
+    rig.clock.sleep_ms = sleep_ms
+    with pytest.raises(Stop):
+        asyncio.run(rig.loops.irrigating.run())
+    assert seen == [20_000]
+    assert rig.rig.runs("irrigation") == []

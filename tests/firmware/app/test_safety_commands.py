@@ -1,0 +1,250 @@
+"""Commands on the node: forged, late, early, repeated, flooded; hazards H20, H21, H22 and H26."""
+
+import hashlib
+import hmac
+import json
+import random
+
+import pytest
+from hypothesis import given
+from hypothesis import settings as settings_of
+from hypothesis import strategies as st
+
+from idro.app.commands import CommandHandler
+from idro.app.settings import Settings
+from idro.protocol import messages, messages_host
+from idro.protocol.messages import Command, Config
+from idro.safety.authentication import CommandIdLog, hmac_sha256_hex, is_authentic
+from idro.safety.outputs import Refused
+
+KEY = bytes(range(32))
+NODE = "gh-one"
+BOOT = "0badcafe"
+
+
+def mac(data, key=KEY):
+    return hmac.new(key, data, hashlib.sha256).hexdigest()
+
+
+class Clock:
+    at_ms = 100_000
+
+    def now_ms(self):
+        return self.at_ms
+
+
+class World:
+    """The commands of one node and what came of them."""
+
+    def __init__(self, folder):
+        self.clock = Clock()
+        self.ran = []
+        self.acks = []
+        self.events = []
+        self.waiting = []
+        self.refuses = False
+        self.folder = folder
+        self.boot()
+
+    def boot(self):
+        actions = {verb: self.action(verb) for verb in messages_host.VERBS}
+        self.seen = CommandIdLog(str(self.folder / "ids"))
+        self.commands = CommandHandler(
+            (NODE, KEY, BOOT), self.clock, self.seen, actions,
+            lambda kind, detail: self.events.append((kind, detail)),
+        )
+        self.commands.send_ack = self.acks.append
+
+    def action(self, verb):
+        def run(args, by, answer):
+            self.ran.append((verb, args, by))
+            if self.refuses:
+                raise Refused("low", "water is low")
+            if verb == "dose":
+                self.waiting.append(answer)
+            else:
+                answer("done", "so be it")
+
+        return run
+
+    def send(self, verb="stop", args=None, command_id="c1", **changed):
+        fields = {"boot_id": BOOT, "not_after_at_ms": 130_000, "by": "ann"}
+        fields.update(changed)
+        key = fields.pop("key", KEY)
+        node = fields.pop("node", NODE)
+        command = Command(id=command_id, verb=verb, args=args or {}, **fields)
+        payload = messages_host.pack_command(node, command, lambda data: mac(data, key))
+        self.commands.receive(payload)
+        return payload
+
+    def outcomes(self):
+        return [(ack.id, ack.outcome) for ack in self.acks]
+
+
+@pytest.fixture
+def world(tmp_path):
+    return World(tmp_path)
+
+
+@settings_of(deadline=None)
+@given(st.binary(max_size=200), st.binary(max_size=300))
+def test_hmac_is_that_of_the_standard_library(key, message):
+    assert hmac_sha256_hex(key, message) == mac(message, key)
+
+
+def test_hmac_of_rfc_4231_test_case_2():
+    expected = "5bdcc146bf60754e6a042426089575c75a003f089d2739839dec58b964ec3843"
+    assert hmac_sha256_hex(b"Jefe", b"what do ya want for nothing?") == expected
+
+
+def test_without_a_key_nothing_is_authentic():
+    assert not is_authentic(None, b"x", mac(b"x", b""))
+    assert not is_authentic(b"", b"x", mac(b"x", b""))
+
+
+def test_a_signed_command_in_time_runs_and_is_answered(world):
+    world.send("dose", {"actuator": "ph_down", "volume_ul": 500})
+    assert world.ran == [("dose", {"actuator": "ph_down", "volume_ul": 500}, "ann")]
+    assert world.acks == []
+    world.waiting[0]("done", "0.50 ml of ph_down")
+    assert world.outcomes() == [("c1", "done")]
+
+
+def test_a_refusal_of_the_gate_is_the_answer(world):
+    world.refuses = True
+    world.send()
+    assert (world.acks[0].outcome, world.acks[0].reason) == ("refused", "water is low")
+
+
+def test_forged_commands_never_run(world):
+    randomness = random.Random(5)
+    good = world.send(command_id="good")
+    world.ran.clear()
+    world.acks.clear()
+    for index in range(1_000):
+        world.clock.at_ms += 1_000
+        if index % 4 == 0:
+            world.send(command_id=f"f{index}", key=bytes(32))
+        elif index % 4 == 1:
+            world.send(command_id=f"f{index}", node="gh-two")
+        else:
+            payload = bytearray(good)
+            payload[randomness.randrange(len(payload))] ^= 1 << randomness.randrange(8)
+            world.commands.receive(bytes(payload))
+    assert world.ran == []
+    assert world.commands.ignored_count == 1_000
+    assert len(world.events) <= 3, "told now and then, not each time"
+
+
+@pytest.mark.parametrize(("changed", "outcome"), [
+    ({"boot_id": "feedbeef"}, "refused"), ({"not_after_at_ms": 99_999}, "expired"),
+    ({"not_after_at_ms": 160_001}, "refused"),
+])
+def test_a_command_for_another_boot_or_moment_does_not_run(world, changed, outcome):
+    world.send(**changed)
+    assert world.ran == []
+    assert world.outcomes() == [("c1", outcome)]
+
+
+def test_an_id_runs_once_and_is_answered_again(world):
+    for _ in range(5):
+        world.send()
+    assert len(world.ran) == 1
+    assert world.outcomes() == [("c1", "done")] * 5
+
+
+def test_a_repeat_while_it_runs_is_not_answered_yet(world):
+    args = {"actuator": "ph_down", "volume_ul": 500}
+    world.send("dose", args)
+    world.send("dose", args)
+    assert len(world.ran) == 1
+    assert world.acks == []
+    world.waiting[0]("done", "given")
+    assert world.outcomes() == [("c1", "done")]
+
+
+def test_an_id_is_on_flash_before_it_runs(world):
+    def run(args, by, answer):
+        on_flash.append((world.folder / "ids").read_text())
+        answer("done", "")
+
+    on_flash = []
+    world.commands._actions["stop"] = run
+    world.send()
+    assert on_flash == ["c1\n"]
+
+
+def test_an_id_seen_before_a_restart_does_not_run_again(world):
+    world.send()
+    world.boot()
+    world.send()
+    assert len(world.ran) == 1
+    assert world.outcomes()[-1] == ("c1", "refused")
+
+
+def test_a_flash_that_refuses_lets_nothing_run_but_a_stop(world):
+    world.seen._path = str(world.folder / "missing" / "ids")
+    run = {"actuator": "light", "for_ms": 60_000, "duty_pct": 50}
+    world.send("run", run)
+    world.send("resume", command_id="c2")
+    assert world.ran == []
+    assert world.outcomes() == [("c1", "failed"), ("c2", "failed")]
+    world.send(command_id="c3")
+    assert world.ran == [("stop", {}, "ann")]
+
+
+def test_a_flood_is_cut_to_five_a_second(world):
+    for index in range(200 * 10):
+        world.clock.at_ms = 100_000 + index * 5
+        world.send(command_id=f"c{index}")
+    assert len(world.ran) <= 10 + 5 * 10
+    assert len(world.ran) >= 5 * 10
+
+
+def test_seen_ids_stay_few(tmp_path):
+    seen = CommandIdLog(str(tmp_path / "ids"))
+    for index in range(1_000):
+        seen.add(f"c{index}")
+    assert len((tmp_path / "ids").read_text().split()) <= 400
+    again = CommandIdLog(str(tmp_path / "ids"))
+    assert again.has("c999")
+    assert not again.has("c0")
+
+
+def config_payload(rev, values, key=KEY):
+    data = messages_host.pack_config(NODE, Config(rev, "ann", values), lambda data: mac(data, key))
+    return in_pieces(data)
+
+
+def in_pieces(data, size=50):
+    return [data[at:at + size] for at in range(0, len(data), size)]
+
+
+def test_a_config_is_taken_once_and_only_with_a_higher_rev(world, tmp_path):
+    settings = Settings((str(tmp_path / "a"), str(tmp_path / "b")))
+    take = world.commands.receive_config
+    assert take(config_payload(2, {"ph.target": 6.0}), settings) == ({"ph.target": 6.0}, None)
+    assert take(config_payload(2, {"ph.target": 6.0}), settings) == (None, None)
+    assert take(config_payload(1, {"ph.target": 6.4}), settings) == (None, "rev: 1 is not above 2")
+    assert take(config_payload(3, {"ph.target": 6.4}, bytes(32)), settings) == (None, None)
+    assert settings.values["ph.target"] == 6.0
+
+
+def test_config_mutations_never_leave_the_ranges(world, tmp_path):
+    settings = Settings((str(tmp_path / "a"), str(tmp_path / "b")))
+    randomness = random.Random(6)
+    keys = list(settings.values)
+    wild = (-1, 0, 1, 10**9, 1.5, "x", None, True, [], 1e30)
+    for rev in range(1, 2_000):
+        values = {
+            randomness.choice(keys): randomness.choice(wild)
+            for _ in range(randomness.choice((1, 1, 1, 2)))
+        }
+        body = json.dumps({"v": 1, "rev": rev, "by": "ann", "values": values})[:-1]
+        auth = mac(f"idro/v1/{NODE}/down/config\n{body}".encode())
+        payload = f'{body},"auth":"{auth}"}}'.encode()
+        world.commands.receive_config(in_pieces(payload), settings)
+        for key, value in settings.values.items():
+            messages.settings.check_value(key, value)
+        settings_again = messages.settings.check(settings.values)
+        assert settings_again == settings.values

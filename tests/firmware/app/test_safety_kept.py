@@ -1,0 +1,177 @@
+"""What outlives a reset: clocks that never run ahead, crashes that are counted, nothing believed
+that is damaged (hazards H7 and H19)."""
+
+import random
+
+import pytest
+
+from idro.app.persistent_state import PersistentState, note_error
+from support.safety_rig import Nvs, Rtc
+
+HOUR_MS = 3_600_000
+
+
+class Clock:
+    """Uptime of one boot, and what wall time it was given."""
+
+    def __init__(self):
+        self.at_ms = 0
+        self.epoch_ms = None
+        self.day_at = None
+
+    def now_ms(self):
+        return self.at_ms
+
+    def unix_ms(self):
+        return None if self.epoch_ms is None else self.epoch_ms + self.at_ms
+
+    def keep(self, unix_ms):
+        self.epoch_ms = unix_ms - self.at_ms
+
+    def start_day_at(self, second_of_day):
+        self.day_at = second_of_day
+
+
+class Board:
+    def __init__(self):
+        self.rtc, self.nvs = Rtc(), Nvs()
+        self.reset()
+
+    def reset(self, power_cut=False):
+        if power_cut:
+            self.rtc = Rtc()
+        self.clock = Clock()
+        self.kept = PersistentState(self.rtc, self.nvs, self.clock)
+
+    def run(self, duration_ms, second_of_day=0):
+        end_ms = self.clock.at_ms + duration_ms
+        while self.clock.at_ms < end_ms:
+            self.clock.at_ms += 10_000
+            self.kept.save(second_of_day)
+
+
+@pytest.fixture
+def board():
+    return Board()
+
+
+def test_the_chain_goes_on_over_a_reset(board):
+    board.run(HOUR_MS)
+    board.reset()
+    assert board.kept.chain_ms() == HOUR_MS
+    assert board.kept.had_rtc
+
+
+def test_after_a_power_cut_the_chain_lags_at_most_ten_minutes_and_never_leads(board):
+    board.run(HOUR_MS + 590_000)
+    board.reset(power_cut=True)
+    assert HOUR_MS <= board.kept.chain_ms() <= HOUR_MS + 590_000
+    assert not board.kept.had_rtc
+
+
+def test_the_chain_never_leads_over_many_cuts(board):
+    randomness = random.Random(3)
+    lived_ms = 0
+    for _ in range(200):
+        stay_ms = randomness.randrange(1, 200) * 10_000
+        board.run(stay_ms)
+        lived_ms += stay_ms
+        board.reset(power_cut=randomness.random() < 0.5)
+        assert board.kept.chain_ms() <= lived_ms
+
+
+def test_the_chain_is_raised_to_a_stamp_written_before_the_cut(board):
+    board.kept.raise_to(5_000_000)
+    assert board.kept.chain_ms() == 5_000_000
+    board.kept.raise_to(4_000_000)
+    assert board.kept.chain_ms() == 5_000_000
+
+
+def test_wall_time_is_kept_over_a_reset_and_a_power_cut(board):
+    board.clock.epoch_ms = 1_760_000_000_000
+    board.run(HOUR_MS)
+    board.reset()
+    assert board.clock.unix_ms() == 1_760_000_000_000 + HOUR_MS
+    board.run(HOUR_MS)
+    board.reset(power_cut=True)
+    assert board.clock.unix_ms() == 1_760_000_000_000 + 2 * HOUR_MS
+
+
+def test_without_wall_time_the_time_of_day_runs_on(board):
+    assert not board.kept.has_day
+    board.run(HOUR_MS, second_of_day=43_200)
+    board.reset(power_cut=True)
+    assert board.clock.unix_ms() is None
+    assert board.clock.day_at == 43_200
+    assert board.kept.has_day
+
+
+def test_three_abnormal_resets_in_a_day_are_told(board):
+    assert [board.kept.count_crash(True) for _ in range(3)] == [False, False, True]
+    assert board.kept.count_crash(False) is False
+    board.kept.forget_crashes()
+    assert board.kept.count_crash(True) is False
+
+
+def test_abnormal_resets_far_apart_are_not(board):
+    for _ in range(10):
+        assert board.kept.count_crash(True) is False
+        board.run(13 * HOUR_MS)
+        board.reset()
+
+
+def test_the_error_of_the_last_boot_is_told_once(board):
+    board.run(10_000)
+    note_error(board.rtc, "ValueError: " + "x" * 500)
+    board.reset()
+    assert board.kept.last_error.startswith("ValueError: x")
+    assert len(board.kept.last_error) <= 120
+    assert board.kept.chain_ms() == 10_000
+    board.run(10_000)
+    board.reset()
+    assert board.kept.last_error == ""
+
+
+def test_damaged_rtc_memory_is_not_believed(board):
+    board.run(HOUR_MS)
+    good = board.rtc.memory()
+    for place in range(len(good)):
+        board.rtc.memory(good[:place] + bytes([good[place] ^ 0x10]) + good[place + 1 :])
+        board.reset()
+        assert not board.kept.had_rtc
+        board.rtc.memory(good[:place])
+        board.reset()
+        assert not board.kept.had_rtc
+
+
+@pytest.mark.parametrize("is_given", [True, False])
+def test_the_nutrient_that_is_owed_is_kept_over_a_power_cut(board, is_given):
+    assert board.kept.owed_b() is None
+    board.run(HOUR_MS)
+    board.kept.save_pending_nutrient_b(7_300, is_given)
+    board.run(50_000)
+    board.reset()
+    board.clock.at_ms = 20_000
+    assert board.kept.owed_b() == (7_300, 70_000, is_given)
+    board.reset(power_cut=True)
+    volume_ul, since_ms, _ = board.kept.owed_b()
+    assert volume_ul == 7_300
+    assert since_ms >= 0
+    board.kept.save_pending_nutrient_b(0, True)
+    board.reset()
+    assert board.kept.owed_b() is None
+
+
+def test_a_damaged_note_of_what_is_owed_is_none(board):
+    for damaged in (b"", b"x", bytes(30)):
+        board.nvs.put(owed=damaged)
+        assert board.kept.owed_b() is None
+
+
+def test_a_memory_that_refuses_stops_neither_the_boot_nor_a_resume(board):
+    def refuse(**_):
+        raise OSError(28)
+
+    board.nvs.put = refuse
+    assert [board.kept.count_crash(True) for _ in range(2)] == [False, False]
+    board.kept.forget_crashes()

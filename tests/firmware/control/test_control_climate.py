@@ -1,0 +1,395 @@
+"""Fan, heater and humidifier, as a function of the air, the time and how they stand."""
+
+import csv
+import struct
+from pathlib import Path
+
+import pytest
+from hypothesis import assume, given
+from hypothesis import settings as settings_of
+from hypothesis import strategies as st
+
+from idro.control import climate, frozen_sensor, stuck_heater
+from idro.control.filters import Reading
+from idro.errors import SettingsError
+from idro.protocol import settings
+
+ORACLE = Path(__file__).parents[2] / "oracle"
+VALUES = settings.defaults()
+MINUTE_MS = 60_000
+HOUR_MS = 3_600_000
+RESTED = climate.Run(False, HOUR_MS)
+RUNNING = climate.Run(True, HOUR_MS)
+DAY, NIGHT = climate.points(VALUES, True), climate.points(VALUES, False)
+
+
+def reading(value):
+    return Reading(None, value) if isinstance(value, str) else Reading(value, None)
+
+
+def air(temp_c=20.0, rh_pct=60.0):
+    return climate.look(reading(temp_c), reading(rh_pct))
+
+
+def senses_of(*seen, values=VALUES, wanted=DAY):
+    senses = climate.AirReadings()
+    for one in seen:
+        senses.look(one, wanted, values)
+    return senses
+
+
+def fan(seen, run=RESTED, now_ms=30 * MINUTE_MS, warms=False, values=VALUES, wanted=DAY):
+    senses = senses_of(seen, values=values, wanted=wanted)
+    return climate.fan(seen, senses, wanted, warms, values, run, now_ms)
+
+
+def heater(seen, run=RESTED, is_fan_on=False, is_suspect=False, wanted=DAY):
+    senses = senses_of(seen, wanted=wanted)
+    return climate.heater(seen, senses, wanted, is_suspect, is_fan_on, VALUES, run)
+
+
+def humidifier(seen, run=RESTED):
+    return climate.humidifier(seen, senses_of(seen), DAY, run)
+
+
+def rows(name):
+    with (ORACLE / name).open(newline="", encoding="utf-8") as file:
+        yield from csv.DictReader(file)
+
+
+def single(value):
+    return struct.unpack("f", struct.pack("f", value))[0]
+
+
+def test_vpd_against_the_tables():
+    count = 0
+    for row in rows("psychrometrics.csv"):
+        found = climate.vpd_pa(float(row["temp_C"]), float(row["RH_pct"]))
+        assert found == pytest.approx(float(row["VPD_Pa"]), rel=0.002, abs=1), row
+        count += 1
+    for row in rows("sat_vapour_pressure.csv"):
+        found = climate.vpd_pa(float(row["temp_C"]), 0.0)
+        assert found == pytest.approx(float(row["IAPWS_IF97_Pa"]), rel=0.001, abs=1), row
+        assert found == pytest.approx(float(row["Buck1996_Pa"]), abs=0.6), row
+        count += 1
+    assert count == 105
+
+
+@given(st.floats(-40, 85, width=32), st.floats(0, 100, width=32))
+def test_vpd_is_a_pressure(temp_c, rh_pct):
+    found = climate.vpd_pa(temp_c, rh_pct)
+    assert isinstance(found, int)
+    assert 0 <= found <= 60_000
+    assert climate.vpd_pa(temp_c, min(100.0, rh_pct + 1)) <= found
+    assert abs(climate.vpd_pa(single(temp_c * 1.000_000_1), rh_pct) - found) <= 2
+
+
+@pytest.mark.parametrize(("clock", "by_day"), [
+    ((5, 59), False), ((6, 0), True), ((21, 59), True), ((22, 0), False), ((0, 0), False),
+])
+def test_day_is_when_the_light_is_on(clock, by_day):
+    assert climate.is_day(clock[0] * 3_600 + clock[1] * 60, VALUES) is by_day
+
+
+def test_the_lights_of_a_whole_day_and_of_none():
+    for length, by_day in ((1_440, True), (0, False)):
+        values = VALUES | {"light.on_minutes": length}
+        assert {climate.is_day(s, values) for s in range(0, 86_400, 600)} == {by_day}
+
+
+def test_setpoints_go_with_the_light():
+    assert DAY == (18.0, 24.0, 400, 1_200)
+    assert NIGHT == (16.0, 22.0, 200, 1_000)
+
+
+@pytest.mark.parametrize(("seen", "wanted", "reason"), [
+    (air(20.0), DAY, "off: air is well"),
+    (air(24.1), DAY, "on: air is warm, 24.1 of 24.0 C"),
+    (air(23.0), NIGHT, "on: air is warm, 23.0 of 22.0 C"),
+    (air(20.0, 85.4), DAY, "on: air is humid, 85 of 85 %"),
+    (air(18.5, 84.0), DAY, "on: VPD is low, 341 of 400 Pa"),
+    (air(18.5, 84.0), NIGHT, "off: air is well"),
+    (air(17.9, 99.0), DAY, "off: air is well"),  # it is heated first
+    (air(20.0, "no_ack"), DAY, "off: no humidity to go by (no_ack)"),
+    (air(24.1, "no_ack"), DAY, "on: air is warm, 24.1 of 24.0 C"),
+    (air("no_ack", 99.0), DAY, "off: rests of blind ventilation, no air temperature (no_ack)"),
+])
+def test_what_the_fan_does(seen, wanted, reason):
+    decision = fan(seen, wanted=wanted)
+    assert decision.reason == reason
+    assert decision.actuator == (climate.FAN if reason.startswith("on") else None)
+    assert decision.on_ms == (climate.FAN_LEASE_MS if reason.startswith("on") else None)
+
+
+def minutes_on(seen, **values):
+    values = VALUES | values
+    return [
+        minute for minute in range(60)
+        if fan(seen, now_ms=5 * HOUR_MS + minute * MINUTE_MS, values=values).actuator
+    ]
+
+
+def test_fresh_air_each_hour():
+    assert minutes_on(air()) == [0, 1, 2, 3, 4]
+    assert minutes_on(air(17.0)) == []
+    assert minutes_on(air(), **{"climate.vent_minutes": 0}) == []
+
+
+def test_blind_ventilation_never_ends():
+    for fault in ("no_ack", "stale", "crc"):
+        assert minutes_on(air(fault, fault)) == list(range(20))
+    assert len(minutes_on(air("stale"), **{"climate.blind_vent_minutes": 60})) == 60
+
+
+def test_the_fan_cools_what_warms_by_itself():
+    assert fan(air(20.0), warms=True).reason == "on: it warms though the heater is off"
+
+
+@pytest.mark.parametrize(("seen", "run", "is_on"), [
+    (air(30.0), climate.Run(False, 59_999), False), (air(30.0), climate.Run(False, 60_000), True),
+    (air(20.0), climate.Run(True, 59_999), True), (air(20.0), climate.Run(True, 60_000), False),
+])
+def test_the_relay_of_the_fan_keeps_its_state_a_minute(seen, run, is_on):
+    decision = fan(seen, run)
+    assert (decision.actuator is not None) is is_on
+    if is_on is run.is_on:
+        assert decision.reason.endswith("its relay is not switched so soon")
+
+
+@pytest.mark.parametrize(("seen", "more", "reason"), [
+    (air(17.9), {}, "on: air is cold, 17.9 of 18.0 C"),
+    (air(17.9, "crc"), {}, "on: air is cold, 17.9 of 18.0 C"),
+    (air(17.9), {"wanted": NIGHT}, "off: warm enough, 17.9 of 16.0 C"),
+    (air(18.0), {}, "off: warm enough, 18.0 of 18.0 C"),
+    (air(17.0), {"is_fan_on": True}, "off: the fan runs"),
+    (air(17.0), {"is_suspect": True}, "off: the air warmed by itself"),
+    (air(35.0), {}, "off: air is too hot, 35.0 of 35.0 C"),
+    (air("stale"), {}, "off: no air temperature (stale)"),
+    (air(17.0), {"run": climate.Run(False, 179_999)}, "off: its relay is not switched so soon"),
+    (air(17.0), {"run": climate.Run(False, 180_000)}, "on: air is cold, 17.0 of 18.0 C"),
+    (air(20.0), {"run": climate.Run(True, 59_999)}, "on: its relay is not switched so soon"),
+    (air(20.0), {"run": climate.Run(True, 60_000)}, "off: warm enough, 20.0 of 18.0 C"),
+    # What has to be off at once does not wait for a relay.
+    (air("no_ack"), {"run": climate.Run(True, 1)}, "off: no air temperature (no_ack)"),
+    (air(36.0), {"run": climate.Run(True, 1)}, "off: air is too hot, 36.0 of 35.0 C"),
+    (air(20.0), {"run": climate.Run(True, 1), "is_fan_on": True}, "off: the fan runs"),
+])
+def test_what_the_heater_does(seen, more, reason):
+    decision = heater(seen, **more)
+    assert decision.reason == reason
+    assert decision.actuator == (climate.HEATER if reason.startswith("on") else None)
+    assert decision.on_ms == (climate.LEASE_MS if reason.startswith("on") else None)
+
+
+@pytest.mark.parametrize(("seen", "run", "reason"), [
+    (air(24.0, 50.0), RESTED, "on: VPD is high, 1492 of 1200 Pa"),
+    (air(24.0, 60.0), RESTED, "off: moist enough, 1194 of 1200 Pa"),
+    (air(40.0, 86.0), RESTED, "off: air is humid, 86 %"),
+    (air(24.0, "no_ack"), RUNNING, "off: no VPD (no_ack)"),
+    (air("crc", 40.0), RUNNING, "off: no VPD (crc)"),
+    (air(24.0, 50.0), climate.Run(False, 59_999), "off: its relay is not switched so soon"),
+    (air(24.0, 60.0), climate.Run(True, 29_999), "on: its relay is not switched so soon"),
+    (air(24.0, 60.0), climate.Run(True, 30_000), "off: moist enough, 1194 of 1200 Pa"),
+])
+def test_what_the_humidifier_does(seen, run, reason):
+    decision = humidifier(seen, run)
+    assert decision.reason == reason
+    assert decision.actuator == (climate.HUMIDIFIER if reason.startswith("on") else None)
+
+
+@pytest.mark.parametrize(("name", "seen"), [
+    ("is_cold", [(17.9, 60, True), (18.9, 60, True), (19.0, 60, False), (18.5, 60, False)]),
+    ("is_warm", [(24.1, 60, True), (23.1, 60, True), (23.0, 60, False), (23.5, 60, False)]),
+    ("is_humid", [(20, 86, True), (20, 81, True), (20, 80, False), (20, 83, False)]),
+    ("is_close", [(19, 83, True), (19, 78, True), (19, 77, False), (19, 79, False)]),
+    ("is_dry", [(24, 59, True), (24, 62, True), (24, 64, False), (24, 62, False)]),
+])
+def test_hysteresis(name, seen):
+    senses = climate.AirReadings()
+    for temp_c, rh_pct, wanted in seen:
+        senses.look(air(float(temp_c), float(rh_pct)), DAY, VALUES)
+        assert getattr(senses, name) is wanted, (temp_c, rh_pct)
+    senses.look(air("stale", "stale"), DAY, VALUES)
+    assert not getattr(senses, name)
+
+
+SENSED = st.one_of(st.floats(-40, 85, width=32), st.sampled_from(["stale", "no_ack"]))
+HUMID = st.one_of(st.floats(0, 100, width=32), st.sampled_from(["stale", "no_ack"]))
+RUNS = st.builds(climate.Run, st.booleans(), st.integers(0, 2 * HOUR_MS))
+
+
+@settings_of(deadline=None)
+@given(
+    st.lists(st.tuples(SENSED, HUMID), min_size=1, max_size=5), st.booleans(), st.booleans(),
+    st.booleans(), RUNS, st.integers(0, 100 * HOUR_MS),
+)
+def test_whatever_the_air_is(seen, by_day, is_suspect, is_fan_on, run, now_ms):
+    wanted = climate.points(VALUES, by_day)
+    airs = [air(*one) for one in seen]
+    senses = senses_of(*airs, wanted=wanted)
+    last = airs[-1]
+    temp_c = last.thermometer.value
+    fanned = climate.fan(last, senses, wanted, is_suspect, VALUES, run, now_ms)
+    heated = climate.heater(last, senses, wanted, is_suspect, is_fan_on, VALUES, run)
+    misted = climate.humidifier(last, senses, wanted, run)
+    for decision, name in ((fanned, "fan"), (heated, "heater"), (misted, "humidifier")):
+        assert decision.reason
+        assert (decision.actuator, decision.on_ms is None) in ((name, False), (None, True))
+        assert decision.reason.startswith("on" if decision.actuator else "off")
+    if heated.actuator:
+        assert temp_c is not None
+        assert temp_c < VALUES["climate.max_c"]
+        assert not is_fan_on
+        assert not is_suspect
+        assert temp_c < wanted.heat_c + VALUES["climate.deadband_c"] or run.for_ms < MINUTE_MS
+    if misted.actuator:
+        assert last.vpd_pa is not None
+        assert not senses.is_humid
+    if temp_c is not None and temp_c > wanted.cool_c and run.for_ms >= MINUTE_MS:
+        assert fanned.actuator
+    assert not (senses.is_cold and senses.is_warm)
+    assert not (senses.is_close and senses.is_dry)
+
+
+# settings that contradict each other
+
+
+@pytest.mark.parametrize(("changed", "key"), [
+    ({"climate.heat_day_c": 22.0}, "climate.cool_day_c"),
+    ({"climate.heat_night_c": 20.0}, "climate.cool_night_c"),
+    ({"climate.deadband_c": 3.0}, "climate.cool_day_c"),
+    ({"climate.cool_day_c": 35.0}, "climate.max_c"),
+    ({"climate.max_c": 22.0, "climate.cool_day_c": 21.0}, "climate.max_c"),
+    ({"climate.vpd_low_day_pa": 1_000}, "climate.vpd_high_day_pa"),
+    ({"climate.vpd_high_night_pa": 400}, "climate.vpd_high_night_pa"),
+    ({"climate.vpd_deadband_pa": 400}, "climate.vpd_high_day_pa"),
+    ({"climate.vent_minutes": 30}, "climate.blind_vent_minutes"),
+    ({"climate.max_c": 41.0}, "climate.max_c"),
+    ({"climate.blind_vent_minutes": 4}, "climate.blind_vent_minutes"),
+])
+def test_contradictions_are_refused(changed, key):
+    with pytest.raises(SettingsError) as caught:
+        settings.check(changed)
+    assert key in str(caught.value)
+
+
+def test_what_just_fits_is_taken():
+    for changed in (
+        {"climate.heat_day_c": 21.9}, {"climate.cool_day_c": 34.9},
+        {"climate.vpd_low_day_pa": 999}, {"climate.vent_minutes": 20},
+    ):
+        assert settings.check(changed)
+
+
+# does it warm by itself
+
+
+def watch(steps):
+    """Let (minutes, temp_c at the end, is_heating, by_day) pass, straight lines in between, in
+    steps of 10 s; returns [(minute, is_suspect)] of each change."""
+    watcher, changes, now_ms, temp_c = stuck_heater.StuckHeaterDetector(), [], 0, steps[0][1]
+    for minutes, end_c, is_heating, by_day in steps:
+        start_c, count = temp_c, minutes * 6
+        for step in range(1, count + 1):
+            now_ms += 10_000
+            temp_c = None if end_c is None else start_c + (end_c - start_c) * step / count
+            if watcher.look(temp_c, is_heating, by_day, 18.0, 1.0, now_ms):
+                changes.append((now_ms / MINUTE_MS, watcher.is_suspect))
+        temp_c = start_c if end_c is None else end_c
+    return changes
+
+
+def test_a_heater_that_goes_on_heating_is_found():
+    changes = watch([
+        (10, 19, True, False), (5, 24, False, False), (20, 21, False, False),
+        (20, 18.5, False, False), (20, 16.5, False, False),
+    ])
+    assert [is_suspect for _, is_suspect in changes] == [True, False]
+    assert 13 < changes[0][0] <= 15
+    assert changes[1][0] > 65
+
+
+def test_the_fan_cools_meanwhile_and_rests_where_heating_would_end():
+    watcher, now_ms, seen = stuck_heater.StuckHeaterDetector(), 600_000, []
+    for temp_c in (19.0, 23.0, 19.1, 19.0, 20.5, 20.6, 19.0, 17.0, 16.9, 20.6):
+        now_ms += 60_000
+        watcher.look(temp_c, False, False, 18.0, 1.0, now_ms)
+        seen.append((watcher.is_suspect, watcher.wants_air))
+    yes, rests, no = (True, True), (True, False), (False, False)
+    assert seen == [no, yes, yes, rests, rests, yes, rests, rests, no, no]
+
+
+@pytest.mark.parametrize("steps", [
+    [(30, 19, True, False), (60, 16, False, False)],  # it cools
+    [(30, 19, True, False), (60, 25, False, False)],  # 6 C an hour: sun
+    [(30, 19, True, False), (30, 21.9, False, False)],
+    [(60, 16, False, False), (2, 16, False, True), (20, 22, False, True)],  # lamps came on
+    [(60, 10, False, False), (10, 16, False, False)],  # not yet warmer than heated to
+    [(30, 10, False, False), (30, 25, True, False)],  # it is being heated
+])
+def test_other_warmth_is_none_of_it(steps):
+    assert watch(steps) == []
+
+
+def test_what_was_not_seen_is_not_compared():
+    watcher, now_ms = stuck_heater.StuckHeaterDetector(), 0
+    for temp_c in (19.0, None, 30.0, 30.0):
+        for _ in range(30):
+            now_ms += 10_000
+            assert not watcher.look(temp_c, False, False, 18.0, 1.0, now_ms)
+
+
+@given(st.lists(st.tuples(
+    st.one_of(st.none(), st.floats(-20, 60)), st.booleans(), st.booleans(),
+), max_size=40))
+def test_suspicion_needs_a_rise_and_warmth(cycles):
+    watcher, now_ms, lowest_c = stuck_heater.StuckHeaterDetector(), 0, None
+    for temp_c, is_heating, by_day in cycles:
+        now_ms += 120_000
+        was_suspect = watcher.is_suspect
+        has_changed = watcher.look(temp_c, is_heating, by_day, 18.0, 1.0, now_ms)
+        assert has_changed is (was_suspect is not watcher.is_suspect)
+        if temp_c is not None:
+            lowest_c = temp_c if lowest_c is None else min(lowest_c, temp_c)
+        if has_changed and watcher.is_suspect:
+            assume(temp_c is not None)
+            assert temp_c > 19.0
+            assert not is_heating
+            assert temp_c - lowest_c >= stuck_heater.RISE_C
+
+
+# does the thermometer live
+
+
+def cycles_until_flat(values, is_heating=True, step_ms=10_000):
+    """Return the number of the first cycle that is flat, None where none is."""
+    still = frozen_sensor.FrozenSensorDetector()
+    for number, value in enumerate(values, 1):
+        if still.judged(reading(value), is_heating, number * step_ms) == (None, "flat"):
+            return number
+    return None
+
+
+def test_a_value_that_stands_while_it_is_heated_is_dead():
+    assert cycles_until_flat([15.0] * 200) == 91
+    assert cycles_until_flat([15.0, 15.004] * 100) == 91
+    assert cycles_until_flat([15.0] * 200, step_ms=60_000) == 16
+
+
+@pytest.mark.parametrize(("values", "is_heating"), [
+    ([15.0] * 1_000, False), ([15.0, 15.02] * 500, True),
+    ([15.0] * 80 + ["no_ack"] + [15.0] * 80, True), ([15.0] * 80 + [15.1] * 80, True),
+])
+def test_a_value_that_lives_is_believed(values, is_heating):
+    assert cycles_until_flat(values, is_heating) is None
+
+
+def test_what_was_dead_lives_once_it_moves():
+    still, now_ms = frozen_sensor.FrozenSensorDetector(), 0
+    for _ in range(100):
+        now_ms += 10_000
+        last = still.judged(reading(15.0), True, now_ms)
+    assert last.fault == "flat"
+    assert still.judged(reading(15.0), False, now_ms + 10_000).fault == "flat"
+    assert still.judged(reading("stale"), False, now_ms + 20_000).fault == "stale"
+    assert still.judged(reading(15.1), False, now_ms + 30_000).value == 15.1

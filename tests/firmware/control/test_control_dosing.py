@@ -1,0 +1,273 @@
+"""Dosing decisions: half of the need, EC first, A then B, and reasons a grower understands."""
+
+import pytest
+from hypothesis import given
+from hypothesis import settings as settings_of
+from hypothesis import strategies as st
+
+from idro.control import dosing
+from idro.control.dosing_state import DosingState
+from idro.protocol import settings
+from idro.protocol.types import Actuation
+from support.dosing_waters import VALUES, given_acid, reading, verdict, water
+
+BIG = 10_000
+
+
+def room(actuator):
+    return BIG, "at most 10.0 ml a dose"
+
+
+def decide(state, memory=None, now_ms=10_000_000, values=VALUES, room=room):
+    return dosing.decide(state, values, memory or DosingState(), now_ms, room)
+
+
+def test_in_band_nothing_is_dosed():
+    ec, ph = decide(water())
+    assert ec.reason == "in band: EC, 1600 at 1600"
+    assert ph.reason == "in band: pH, 5.80 at 5.80"
+    assert ec.actuator is None
+    assert ph.actuator is None
+
+
+def learned(**strengths):
+    """Return a Memory that has learned these strengths, as thousandths, and is sure of them."""
+    memory = DosingState()
+    memory.recall([strengths.get("ph_down", 1_000), 1_000, 1_000, 1_000, 1_000])
+    return memory
+
+
+def test_high_ph_asks_for_half_of_the_need():
+    _, ph = decide(water(ph=6.2), learned())
+    assert ph.actuator == "ph_down"
+    sure = 1.0 + 2 * 0.25
+    assert ph.volume_ul == pytest.approx(0.4 * 40_000 / sure / 2, abs=1)
+    assert ph.reason == "pH high: ph_down, 6.20 at 5.80, 26.7 ml/pH, drift +0.00/h"
+
+
+def test_what_was_only_declared_is_trusted_less():
+    declared, sure = decide(water(ph=6.2))[1], decide(water(ph=6.2), learned())[1]
+    assert 0 < declared.volume_ul < sure.volume_ul
+
+
+def test_water_that_answers_more_gets_less():
+    weak, strong = (
+        decide(water(ph=6.2), learned(ph_down=strength))[1] for strength in (1_000, 4_000)
+    )
+    assert strong.volume_ul == pytest.approx(weak.volume_ul / 4, abs=1)
+
+
+def test_low_ph_asks_for_base():
+    assert decide(water(ph=5.5))[1].actuator == "ph_up"
+
+
+def test_ec_comes_before_ph():
+    ec, ph = decide(water(ph=6.5, ec=1_400))
+    assert (ec.actuator, ec.volume_ul) == ("nutrient_a", BIG)
+    assert ph.reason == "held: EC comes first"
+
+
+def test_ec_too_high_never_doses_nutrient():
+    for value in range(1_681, 20_000, 97):
+        ec, _ = decide(water(ec=value))
+        assert ec.actuator is None
+        assert ec.reason.startswith("held: EC is high and only water lowers it")
+
+
+def test_the_dead_band_holds():
+    for ph in (5.61, 5.7, 5.9, 5.99):
+        assert decide(water(ph=ph))[1].actuator is None
+
+
+def test_b_follows_a_with_the_same_volume_after_a_minute():
+    memory = DosingState()
+    memory.given(Actuation("nutrient_a", 7_300, 7_300, 0, ""), water(ec=1_400), VALUES, 1_000_000)
+    ec, ph = decide(water(ec=1_400, mixing_left_ms=800_000), memory, 1_020_000)
+    assert ec.reason == "held: nutrient A was given, B follows in 40 s"
+    assert ph.reason == "held: nutrient B comes first"
+    ec, _ = decide(water(ec=1_400, mixing_left_ms=800_000), memory, 1_060_001)
+    assert (ec.actuator, ec.volume_ul) == ("nutrient_b", 7_300)
+    memory.given(Actuation("nutrient_b", 7_300, 7_300, 0, ""), water(ec=1_400), VALUES, 1_070_000)
+    ec, _ = decide(water(ec=1_400, mixing_left_ms=800_000), memory, 1_080_000)
+    assert ec.reason == "held: mixing, 14 min left"
+
+
+def test_b_is_given_up_after_half_an_hour():
+    memory = DosingState()
+    memory.given(Actuation("nutrient_a", 7_300, 7_300, 0, ""), water(ec=1_400), VALUES, 0)
+    blocked = decide(water(ec=1_400), memory, 1_700_000, room=lambda _: (0, "circulation is off"))
+    assert blocked[0].reason == "held: nutrient B waits: circulation is off"
+    assert memory.missed_b_ul == 0
+    assert decide(water(), memory, 1_900_000)[0].reason.startswith("in band")
+    assert memory.missed_b_ul == 7_300
+    decide(water(), memory, 1_910_000)
+    assert memory.missed_b_ul == memory.owed_b_ul == 0
+
+
+def test_b_that_was_cut_short_is_made_up():
+    memory = DosingState()
+    state = water(ec=1_400)
+    memory.given(Actuation("nutrient_a", 7_300, 7_300, 0, ""), state, VALUES, 0)
+    memory.given(Actuation("nutrient_b", 3_000, 3_000, 0, "cut short"), state, VALUES, 70_000)
+    assert decide(state, memory, 400_000)[0].volume_ul == 4_300
+    memory.given(Actuation("nutrient_b", 4_200, 4_200, 0, ""), state, VALUES, 410_000)
+    assert memory.owed_b_ul == 0  # what is left is less than the pump can count
+
+
+def test_b_that_a_person_gave_is_owed_no_more():
+    memory = DosingState()
+    memory.given(Actuation("nutrient_a", 7_300, 7_300, 0, ""), water(ec=1_400), VALUES, 0)
+    memory.given_by_hand(Actuation("nutrient_b", 7_300, 7_300, 0, ""), VALUES)
+    assert decide(water(ec=1_400, mixing_left_ms=1), memory, 400_000)[0].actuator is None
+
+
+@pytest.mark.parametrize(("state", "reason"), [
+    (water(level="no_ack"), "held: no level (no_ack)"),
+    (water(level=100), "held: water is low, 100 of 120 mm"),
+    (water(is_filling=True), "held: filling"),
+    (water(ec=150), "held: EC is below 200 uS/cm: is the probe in the water?"),
+    (water(ec="in_air"), "held: EC is below 200 uS/cm: is the probe in the water?"),
+    (water(mixing_left_ms=230_000), "held: mixing, 4 min left"),
+])
+def test_both_loops_hold(state, reason):
+    ec, ph = decide(state._replace(ph=reading(7.0)))
+    assert ec.reason == ph.reason == reason
+    assert ec.actuator is None
+    assert ph.actuator is None
+
+
+def test_a_probe_back_in_the_water_is_watched_for_a_minute():
+    memory = DosingState()
+    decide(water(ph=7.0, ec=10), memory, 1_000_000)
+    assert decide(water(ph=7.0), memory, 1_059_000)[1].actuator is None
+    assert decide(water(ph=7.0), memory, 1_060_000)[1].actuator == "ph_down"
+
+
+def test_a_lost_ec_probe_leaves_ph_alone_and_the_other_way_round():
+    ec, ph = decide(water(ph=6.5, ec="no_ack"))
+    assert (ec.reason, ph.actuator) == ("held: no EC (no_ack)", "ph_down")
+    ec, ph = decide(water(ph="flat", ec=1_400))
+    assert ec.actuator == "nutrient_a"
+
+
+def test_switched_off_it_only_monitors():
+    ec, ph = decide(water(ph=8.0, ec=100), values=settings.defaults())
+    assert ec.reason == ph.reason == "monitor only: dosing is switched off"
+
+
+def test_what_the_gate_forbids_is_the_reason():
+    _, ph = decide(water(ph=7.0), room=lambda _: (0, "base was given, 42 min left"))
+    assert ph.reason == "held: pH is high but base was given, 42 min left"
+
+
+numbers = st.one_of(
+    st.floats(allow_nan=False, allow_infinity=False, width=32), st.integers(-10**6, 10**6)
+)
+faults = st.sampled_from(["no_ack", "flat", "noisy", "stale", "in_air", "out_of_range"])
+readings = st.builds(reading, st.one_of(numbers, faults))
+
+
+@settings_of(deadline=None)
+@given(
+    st.builds(dosing.Water, readings, readings, readings, st.booleans(), st.integers(0, 10**7)),
+    st.dictionaries(st.sampled_from(
+        ("ph_down", "ph_up", "nutrient_a", "nutrient_b")), st.integers(0, BIG)),
+    st.integers(0, 10**9), st.integers(0, BIG),
+)
+def test_no_input_makes_it_ask_for_more_than_there_is_room(state, rooms, now_ms, owed_ul):
+    memory = DosingState()
+    memory.owed_b_ul, memory.a_ended_ms = owed_ul, 0
+    decisions = decide(state, memory, now_ms, room=lambda name: (rooms.get(name, 0), "budget"))
+    wanted = [decision for decision in decisions if decision.actuator]
+    assert len(wanted) <= 1
+    for decision in wanted:
+        assert 0 < decision.volume_ul <= rooms.get(decision.actuator, 0)
+        assert isinstance(decision.volume_ul, int)
+        assert state.level.value is not None
+        if decision.actuator.startswith("ph_"):
+            assert state.ph.value is not None
+    if state.ec.value is not None and state.ec.value > 1_680:
+        assert decisions[0].actuator != "nutrient_a"
+    assert all(decision.reason for decision in decisions)
+
+
+def test_in_turn_when_both_are_out_and_ec_first():
+    memory = DosingState()
+    state = water(ph=6.4, ec=1_400)
+    assert decide(state, memory)[0].actuator == "nutrient_a"
+    for name in ("nutrient_a", "nutrient_b"):
+        memory.given(Actuation(name, 7_300, 7_300, 0, ""), state, VALUES, 9_000_000)
+    ec, ph = decide(state, memory)
+    assert (ec.reason, ph.actuator) == ("held: pH takes its turn", "ph_down")
+    memory.given(Actuation("ph_down", 3_000, 3_000, 0, ""), state, VALUES, 9_900_000)
+    assert decide(state, memory, 11_000_000)[0].actuator == "nutrient_a"
+
+
+def test_a_correction_goes_on_into_the_middle_of_the_band():
+    memory = learned()
+    assert decide(water(ph=5.95), memory)[1].actuator is None
+    given_acid(memory, 6.05, 9_000_000)
+    assert decide(water(ph=5.95), memory)[1].actuator == "ph_down"
+    assert decide(water(ph=5.89), memory)[1].actuator is None
+    assert decide(water(ph=5.95), memory)[1].actuator is None
+
+
+def test_the_least_dose_is_given_where_it_does_not_pass_the_target():
+    strong = learned(ph_down=35_000)
+    assert decide(water(ph=6.2), strong)[1].volume_ul == 200
+    stronger = VALUES | {"ph.down_ul_per_ph": 10_000}
+    _, ph = decide(water(ph=6.2), strong, values=stronger)
+    assert ph.reason == "held: pH is high but the least dose is too much, 0.20 ml"
+
+
+def drifting(per_hour):
+    """Return a Memory whose water was seen to drift, and that knows its acid."""
+    memory = learned()
+    for step in range(9):
+        reading_ms = step * 1_200_000
+        verdict(memory, water(ph=6.0 + per_hour * step / 3), reading_ms)
+    return memory
+
+
+def test_a_drift_away_is_met_and_one_that_helps_is_waited_for():
+    still, away, back = (decide(water(ph=6.05), drifting(x))[1] for x in (0.0, 0.06, -0.06))
+    assert away.volume_ul > 1.3 * still.volume_ul
+    assert back.reason == "held: pH is high but comes back by itself, 6.05"
+    assert decide(water(ph=6.5), drifting(-0.06))[1].actuator == "ph_down"
+
+
+def test_a_drift_is_not_met_while_doses_do_more_each_time():
+    steady, rising = drifting(0.06), drifting(0.06)
+    for memory, strength in ((steady, 1.0), (rising, 2.0)):
+        answer, now_ms = memory.ph.response, 20_000_000
+        answer.dosed("ph_down", 6.2, -0.1, now_ms)
+        moved = 0.1 * strength * answer.strength("ph_down") - 0.25 * answer.drift_per_h
+        answer.look(6.2 - moved, now_ms + 900_000)
+    doses = [decide(water(ph=6.05), memory)[1].volume_ul for memory in (steady, rising)]
+    by_strength = [volume_ul * memory.ph.response.upper_bound("ph_down")
+                   for volume_ul, memory in zip(doses, (steady, rising), strict=True)]
+    assert by_strength[1] == pytest.approx(0.25 * 40_000 / 2, abs=2)
+    assert by_strength[0] > 1.2 * by_strength[1]
+
+
+def test_what_topping_off_does_is_met_before_it_comes():
+    memory = learned()
+    now_ms = 0
+    for _ in range(6):
+        verdict(memory, water(ph=5.8), now_ms)
+        verdict(memory, water(ph=5.8, is_filling=True), now_ms + 60_000)
+        verdict(memory, water(ph=5.9, mixing_left_ms=1), now_ms + 120_000)
+        verdict(memory, water(ph=6.0), now_ms + 1_200_000)
+        memory.invalidate()
+        now_ms += 3_600_000
+    assert memory.fill_ph == pytest.approx(0.2, abs=0.03)
+    assert decide(water(ph=5.95), memory)[1].actuator == "ph_down"
+    assert decide(water(ph=5.55), memory)[1].actuator is None
+
+
+def test_what_is_kept_comes_back_as_it_was():
+    memory = DosingState()
+    memory.recall([2_500, 700, 1_500, 1_100, 1_000])
+    assert memory.learned() == [2_500, 700, 1_500, 1_100, 1_000]
+    memory.declared({"ph.down_ul_per_ph", "ph.target"})
+    assert memory.learned()[:2] == [1_000, 700]

@@ -1,0 +1,232 @@
+"""When the roots are watered, and where the water is meanwhile: pure functions, by examples and by
+whatever hypothesis thinks of."""
+
+import pytest
+from hypothesis import given
+from hypothesis import settings as hypothesis_settings
+from hypothesis import strategies as st
+
+from idro.control import irrigation, top_off
+from idro.control.filters import Reading
+from idro.errors import SettingsError
+from idro.protocol import settings
+from support.irrigation_rig import FULL, LOST, MIDNIGHT_S, MIST, NFT, NOON_S, Pump
+
+# ------------------------------------------------------------------ turns
+
+def test_a_boot_begins_with_water():
+    pump = Pump(**NFT)
+    pump.look()
+    assert pump.is_on
+    assert pump.reasons == ["on: watering, 900 s left"]
+
+
+def test_nft_runs_by_turns():
+    pump = Pump(**NFT)
+    pump.run_for(3_600)
+    assert [off - on for on, off in pump.runs] == [900_000, 900_000]
+    assert pump.runs[1][0] - pump.runs[0][1] == 900_000
+    assert "off: resting, 900 s left" in pump.reasons
+
+
+def test_aeroponics_keeps_its_five_seconds_whatever_the_cycle():
+    pump = Pump(**MIST)
+    pump.run_for(3_600)
+    assert {off - on for on, off in pump.runs} == {5_000}
+    starts = [on for on, _ in pump.runs]
+    assert {b - a for a, b in zip(starts, starts[1:], strict=False)} == {305_000}
+    assert set(pump.reasons) == {"by turns: 5 s every 305 s"}
+    assert irrigation.is_burst(pump.values)
+
+
+def test_a_pump_that_never_rests_is_leased_a_minute_at_a_time():
+    pump = Pump(irrigation__off_s=0)
+    pump.look()
+    assert pump.until_ms - pump.now_ms == 60_000
+    pump.run_for(86_400)
+    assert len(pump.runs) == 1
+    assert set(pump.reasons) == {"on: never rests"}
+
+
+def test_a_pump_that_is_never_on():
+    pump = Pump(irrigation__on_s=0)
+    pump.run_for(3_600)
+    assert not pump.runs
+    assert set(pump.reasons) == {"off: irrigation.on_s is 0"}
+
+
+def test_night_has_a_rest_of_its_own():
+    pump = Pump(**NFT, irrigation__night_off_s=3_600)
+    pump.second_of_day = MIDNIGHT_S
+    pump.run_for(5_400)
+    assert pump.runs[1][0] - pump.runs[0][1] == 3_600_000
+    assert irrigation.rest_s(NOON_S, pump.values) == 900
+    assert irrigation.rest_s(NOON_S, settings.check(NFT)) == 900
+    assert irrigation.rest_s(MIDNIGHT_S, settings.check(NFT)) == 900  # 0 is as by day
+
+
+@pytest.mark.parametrize(("second", "is_night"), [
+    (21_599, True), (21_600, False), (79_199, False), (79_200, True),
+])
+def test_night_is_what_the_photoperiod_leaves(second, is_night):
+    values = settings.check({**NFT, "irrigation.night_off_s": 1_800})
+    assert irrigation.rest_s(second, values) == (1_800 if is_night else 900)
+
+
+def test_morning_ends_the_rest_of_the_night():
+    pump = Pump(**NFT, irrigation__night_off_s=7_200)
+    pump.second_of_day = MIDNIGHT_S
+    pump.run_for(3_600)
+    assert not pump.is_on
+    pump.second_of_day = NOON_S
+    pump.look()
+    assert pump.is_on
+
+
+# ------------------------------------------------------------------ what keeps it off
+
+def test_low_water_keeps_it_off_and_then_water_comes_first():
+    pump = Pump(**NFT)
+    pump.run_for(600)
+    pump.level = Reading(119, None)
+    pump.look()
+    assert not pump.is_on
+    assert pump.reasons[-1] == "off: water is low, 119 of 120 mm"
+    assert pump.turns.due_ms is None
+    pump.run_for(7_200)
+    assert len(pump.runs) == 1
+    pump.level = Reading(124, None)
+    pump.look()
+    assert not pump.is_on  # not well above
+    pump.level = Reading(125, None)
+    pump.look()
+    assert pump.is_on
+    assert pump.reasons[-1] == "on: watering, 900 s left"
+
+
+def test_a_flood_that_empties_the_tank_waits_until_it_has_drained():
+    pump = Pump(**NFT)
+    pump.run_for(600)
+    pump.level = Reading(119, None)
+    pump.look()
+    pump.level = FULL
+    pump.run_for(299)
+    assert len(pump.runs) == 1
+    pump.now_ms += 1_000
+    pump.look()
+    assert len(pump.runs) == 2
+
+
+def test_a_refusal_stands_for_as_long():
+    pump = Pump(**NFT)
+    pump.run_for(600)
+    pump.refusal = "water is on the floor"
+    pump.look()
+    assert not pump.is_on
+    pump.refusal = None
+    pump.run_for(290)
+    assert pump.reasons[-1] == "off: water is on the floor"
+    pump.run_for(20)
+    assert pump.is_on
+
+
+def test_a_lost_level_stops_nothing():
+    pump = Pump(level=LOST, **NFT)
+    pump.run_for(3_600)
+    assert len(pump.runs) == 2
+
+
+# ------------------------------------------------------------------ where the water is
+
+def test_water_is_away_from_the_start_until_it_has_drained():
+    pump = Pump(**NFT)
+    assert pump.is_away  # of the boot before nothing is known
+    pump.run_for(900)
+    assert pump.is_away
+    pump.run_for(300)
+    pump.look()
+    assert not pump.is_away
+
+
+def test_it_is_never_away_where_the_tank_never_misses_it():
+    pump = Pump(**MIST)
+    for _ in range(700):
+        pump.run_for(1, 1_000)
+        assert not pump.is_away
+
+
+def test_a_pump_that_never_rests_leaves_the_tank_as_it_is():
+    pump = Pump(irrigation__off_s=0, irrigation__drain_s=300)
+    pump.run_for(299)
+    assert pump.is_away
+    pump.run_for(30)
+    assert pump.is_on
+    assert not pump.is_away
+
+
+def test_a_fill_waits_and_its_time_stands_still():
+    values, progress = settings.defaults(), top_off.FillProgress()
+    low = Reading(190, None)
+    assert top_off.decide(low, values, progress, 0).on_ms == 600_000
+    progress.pause(100_000)
+    progress.pause(200_000)
+    assert top_off.decide(low, values, progress, 900_000).on_ms == 500_000
+    progress.pause(1_000_000)
+    progress.give_up()
+    assert top_off.decide(low, values, progress, 1_100_000).on_ms == 600_000
+
+
+@pytest.mark.parametrize("key", ["irrigation.off_s", "irrigation.night_off_s"])
+def test_a_rest_must_leave_time_to_fill(key):
+    with pytest.raises(SettingsError) as refused:
+        settings.check({**NFT, key: 419})
+    assert refused.value.key == key
+    assert settings.check({**NFT, key: 420})[key] == 420
+    assert settings.check({**NFT, key: 0})[key] == 0
+    assert settings.check({**MIST, key: 1})[key] == 1
+
+
+# ------------------------------------------------------------------ whatever happens
+
+ACTS = st.sampled_from(
+    ["level_low", "level_lost", "level_full", "night", "day", "refuse", "allow"]
+)
+
+
+@hypothesis_settings(max_examples=200, deadline=None)
+@given(
+    on_s=st.integers(1, 3_600), off_s=st.integers(0, 7_200), night_off_s=st.integers(0, 7_200),
+    drain_s=st.integers(0, 1_800), acts=st.lists(st.tuples(ACTS, st.integers(1, 4_000))),
+)
+def test_no_run_is_longer_and_no_rest_is_longer_than_declared(
+    on_s, off_s, night_off_s, drain_s, acts
+):
+    values = {"irrigation.on_s": on_s, "irrigation.off_s": off_s, "irrigation.drain_s": drain_s,
+              "irrigation.night_off_s": night_off_s}
+    try:
+        settings.check(values)
+    except SettingsError:
+        return
+    pump = Pump(**values)
+    longest_s = max(off_s, night_off_s)
+    for act, duration_s in acts:
+        before_ms, count = pump.now_ms, len(pump.runs)
+        if act.startswith("level"):
+            pump.level = {"level_low": Reading(100, None), "level_lost": LOST,
+                          "level_full": FULL}[act]
+        elif act in ("night", "day"):
+            pump.second_of_day = MIDNIGHT_S if act == "night" else NOON_S
+        else:
+            pump.refusal = "no" if act == "refuse" else None
+        pump.run_for(duration_s)
+        may_run = pump.refusal is None and pump.level.value != 100
+        if not may_run:
+            assert not pump.is_on
+            assert len(pump.runs) == count
+        elif duration_s > longest_s + drain_s + 10:
+            assert pump.runs[-1][1] >= before_ms
+        if pump.is_on and drain_s and irrigation.rest_s(pump.second_of_day, pump.values):
+            assert pump.is_away
+    if off_s:
+        assert all(off - on <= on_s * 1_000 for on, off in pump.runs)
+    assert all(reason and len(reason) < 120 for reason in pump.reasons)

@@ -1,0 +1,155 @@
+"""What is learned of a water: how strong a dose is, where it drifts, how long it mixes."""
+
+import pytest
+from hypothesis import given
+from hypothesis import settings as settings_of
+from hypothesis import strategies as st
+
+from idro.control.dose_response import HIGHEST, LOWEST, PH, DoseResponse
+from idro.control.mixing_time import Mixing
+
+MINUTE_MS = 60_000
+QUARTER_MS = 900_000
+DOSERS = ("ph_down", "ph_up")
+
+
+def answered(strength, drift_per_h=0.0, doses=12, predicted=-0.05, wobble=(0.0,)):
+    """Return the Response of a water after so many doses, a quarter of an hour of mixing each."""
+    response = DoseResponse(DOSERS, PH)
+    ph, now_ms = 6.2, 0
+    for count in range(doses):
+        for _ in range(3):
+            response.look(ph + wobble[count % len(wobble)], now_ms)
+            now_ms += 10 * MINUTE_MS
+            ph += drift_per_h / 6
+        response.dosed("ph_down", ph + wobble[count % len(wobble)], predicted, now_ms)
+        ph += strength * predicted + drift_per_h / 4
+        now_ms += QUARTER_MS
+        response.look(ph + wobble[-count % len(wobble)], now_ms)
+    return response
+
+
+@pytest.mark.parametrize("strength", [0.4, 1.0, 2.5, 7.0])
+@pytest.mark.parametrize("drift_per_h", [0.0, 0.05, -0.05])
+def test_strength_and_drift_are_found_apart(strength, drift_per_h):
+    response = answered(strength, drift_per_h)
+    assert response.strength("ph_down") == pytest.approx(strength, rel=0.2)
+    assert response.drift_per_h == pytest.approx(drift_per_h, abs=0.03)
+    assert response.strength("ph_up") == 1.0
+
+
+def test_noise_of_the_probe_is_not_learned():
+    response = answered(1.0, 0.0, doses=40, wobble=(0.01, -0.01, 0.0, 0.012, -0.008))
+    assert response.strength("ph_down") == pytest.approx(1.0, rel=0.3)
+    assert abs(response.drift_per_h) < 0.03
+
+
+def test_no_single_dose_moves_it_more_than_threefold():
+    assert answered(50.0, doses=1).strength("ph_down") <= 3.0
+    assert answered(-50.0, doses=1).strength("ph_down") >= 1.0 / 3.0
+
+
+@pytest.mark.parametrize("dosed", [0.0, -0.05])
+@pytest.mark.parametrize("poured", [-3.0, -0.8, 0.8, 2.0])
+def test_what_somebody_poured_in_is_no_drift(dosed, poured):
+    response = answered(1.0, 0.03)
+    drift_per_h = response.drift_per_h
+    response.invalidate()
+    response.look(5.6, 100 * QUARTER_MS)
+    if dosed:
+        response.dosed("ph_down", 5.6, dosed, 100 * QUARTER_MS)
+    response.look(5.6 + poured, 102 * QUARTER_MS)
+    assert response.drift_per_h == pytest.approx(drift_per_h, abs=0.01)
+
+
+def test_what_is_less_known_is_dosed_with_more_care():
+    fresh = DoseResponse(DOSERS, PH)
+    assert fresh.upper_bound("ph_down") == pytest.approx(2.0)
+    assert not fresh.is_certain("ph_down")
+    known = answered(1.0)
+    assert known.upper_bound("ph_down") < 1.6
+    assert known.is_certain("ph_down")
+
+
+@pytest.mark.parametrize(("did", "is_rising"), [(1.0, False), (0.5, False), (2.5, True)])
+def test_a_dose_that_did_more_than_was_known_says_that_the_strength_rises(did, is_rising):
+    response = answered(1.0)
+    response.dosed("ph_down", 6.0, -0.1, 100 * QUARTER_MS)
+    response.look(6.0 - 0.1 * did, 101 * QUARTER_MS)
+    assert response.is_rising("ph_down") is is_rising
+    assert response.is_rising("ph_up") is False
+    response.dosed("ph_down", 6.0, -0.1, 200 * QUARTER_MS)
+    response.look(6.0 - 0.1 * response.strength("ph_down"), 201 * QUARTER_MS)
+    assert response.is_rising("ph_down") is False
+
+
+def test_nothing_is_learned_across_a_disturbance():
+    response = DoseResponse(DOSERS, PH)
+    response.look(6.2, 0)
+    response.dosed("ph_down", 6.2, -0.1, 0)
+    response.invalidate()
+    response.look(7.5, QUARTER_MS)
+    assert response.strength("ph_down") == 1.0
+    assert response.drift_per_h == 0.0
+
+
+def test_a_new_titration_voids_what_was_learned():
+    response = answered(5.0)
+    response.forget("ph_down")
+    assert response.strength("ph_down") == 1.0
+
+
+@settings_of(deadline=None)
+@given(st.lists(st.tuples(
+    st.floats(3.0, 10.0), st.floats(-1.0, 1.0), st.integers(0, 10**7), st.sampled_from(DOSERS)
+), max_size=40))
+def test_whatever_is_read_it_stays_within_its_limits(steps):
+    response = DoseResponse(DOSERS, PH)
+    now_ms = 0
+    for value, predicted, after_ms, doser in steps:
+        response.dosed(doser, value, predicted, now_ms)
+        now_ms += after_ms
+        response.look(value, now_ms)
+        assert LOWEST <= response.strength(doser) <= HIGHEST
+        assert response.upper_bound(doser) >= response.strength(doser)
+        assert abs(response.drift_per_h) <= 0.3
+
+
+def mixed(late, times=1, drift_per_h=0.0):
+    """Return the Mixing of a tank where `late` of a dose comes after the wait."""
+    mixing = Mixing(0.1)
+    now_ms = 0
+    for _ in range(times):
+        mixing.dosed(6.0)
+        now_ms += QUARTER_MS
+        mixing.look(5.8, now_ms, QUARTER_MS, drift_per_h)
+        now_ms += QUARTER_MS // 2
+        mixing.look(5.8 - 0.2 * late + drift_per_h / 8, now_ms, QUARTER_MS, drift_per_h)
+    return mixing
+
+
+def test_a_tank_that_goes_on_mixing_is_waited_for():
+    assert mixed(0.3).stretch == 1.5
+    assert mixed(0.3, times=9).stretch == 4.0
+    assert mixed(0.1).stretch == 1.0
+
+
+def test_a_drift_is_no_mixing():
+    assert mixed(0.0, drift_per_h=0.8).stretch == 1.0
+
+
+def test_the_wait_is_never_shorter_than_the_settings():
+    assert mixed(0.0, times=20).stretch == 1.0
+    mixing = mixed(0.3)
+    mixing.dosed(6.0)
+    assert mixing.left_ms(0, QUARTER_MS, QUARTER_MS) == QUARTER_MS * 3 // 2
+    mixing.look(5.8, QUARTER_MS, QUARTER_MS, 0.0)
+    assert mixing.left_ms(QUARTER_MS + MINUTE_MS, 0, QUARTER_MS) == QUARTER_MS // 2 - MINUTE_MS
+
+
+def test_a_small_dose_says_nothing_of_mixing():
+    mixing = Mixing(0.5)
+    mixing.dosed(6.0)
+    mixing.look(5.8, QUARTER_MS, QUARTER_MS, 0.0)
+    mixing.look(5.5, 2 * QUARTER_MS, QUARTER_MS, 0.0)
+    assert mixing.stretch == 1.0

@@ -1,0 +1,156 @@
+"""A rise that no valve let in, a fall that no plant drinks, and what only looks like them."""
+
+import random
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from idro.control.water_balance import FALLS, RISES, Balance
+from idro.protocol import settings
+from support.dosing_waters import reading
+
+VALUES = settings.check({"level.target_mm": 200, "level.full_mm": 240})
+EVERY_MS = 10_000
+MINUTE = 6  # cycles
+RUNS = (False, True)
+FILLS = (True, True)
+
+
+class Tank:
+    """A Balance and the level it sees, in cycles of ten seconds."""
+
+    def __init__(self, level_mm=200.0):
+        self.balance = Balance()
+        self.level_mm = level_mm
+        self.now_ms = 0
+        self.told = []
+
+    def pass_by(self, minutes, mm_per_h=0.0, outputs_on=RUNS, noise=(0.0,)):
+        for count in range(int(minutes * MINUTE)):
+            self.level_mm += mm_per_h / 60 / MINUTE
+            self.now_ms += EVERY_MS
+            level = reading(self.level_mm + noise[count % len(noise)])
+            if self.balance.look(level, outputs_on, VALUES, self.now_ms):
+                self.told.append(self.balance.state)
+        return self
+
+    def fill(self, minutes=2, mm_per_h=120):
+        return self.pass_by(minutes, mm_per_h, FILLS)
+
+
+def test_a_valve_that_does_not_shut_is_found_out():
+    tank = Tank().pass_by(30).pass_by(6, 120)
+    assert tank.told == [RISES]
+    assert 8 <= tank.balance.moved_mm <= 12
+    assert tank.balance.dosing_held().reason.startswith("held: water rises with the valve shut, ")
+
+
+def test_a_bucket_holds_dosing_until_it_has_mixed():
+    tank = Tank().pass_by(30)
+    tank.level_mm += 20
+    tank.pass_by(10)
+    assert tank.told == [RISES]
+    tank.pass_by(10)
+    assert tank.told == [RISES, None]
+    assert tank.balance.dosing_held() is None
+    tank.pass_by(600, -2)
+    assert tank.told == [RISES, None]
+
+
+def test_above_the_full_mark_it_is_not_over_though_the_level_stands_still():
+    tank = Tank().pass_by(30).pass_by(50, 120).pass_by(600)
+    assert tank.told == [RISES]
+    tank.level_mm = 235
+    tank.pass_by(1)
+    assert tank.told == [RISES, None]
+
+
+def test_a_rise_that_a_fill_comes_between_is_the_same_rise():
+    tank = Tank().pass_by(30)
+    for _ in range(6):
+        tank.pass_by(8, 30).fill(1)
+    assert tank.told == [RISES]
+
+
+@pytest.mark.parametrize("mm_per_h", [0, -1, -7, -15])
+def test_what_plants_drink_and_a_valve_replaces_is_no_news(mm_per_h):
+    tank = Tank()
+    for _ in range(40):
+        tank.pass_by(12, mm_per_h).fill(1, -12 * mm_per_h)
+    assert tank.told == []
+
+
+@pytest.mark.parametrize("off_minutes", [1, 5, 60])
+def test_what_circulation_holds_in_its_pipes_is_no_news(off_minutes):
+    tank = Tank()
+    for _ in range(20):
+        tank.level_mm -= 15
+        tank.pass_by(15, outputs_on=(False, True))
+        tank.level_mm += 15
+        tank.pass_by(off_minutes, outputs_on=(False, False))
+    assert tank.told == []
+
+
+def test_a_leak_is_told_though_it_is_filled_up_again_and_again():
+    tank = Tank()
+    for _ in range(20):
+        tank.pass_by(6, -25).fill(1.5, 100)
+    assert tank.told == [FALLS]
+    assert tank.balance.moved_mm == pytest.approx(25, abs=5)
+    assert "leaves faster than plants drink" in tank.balance.dosing_held().reason
+
+
+def test_a_leak_is_filled_up_for_ten_minutes_and_no_more():
+    tank = Tank().pass_by(60, -25)
+    assert tank.told == [FALLS]
+    assert tank.balance.filling_held() is None
+    tank.fill(11)
+    assert tank.balance.filling_held().reason == "held: the tank leaks and does not stay full"
+    tank.pass_by(180)
+    assert tank.told == [FALLS, None]
+    assert tank.balance.filling_held() is None
+
+
+def test_a_tank_that_is_emptied_and_filled_by_hand_is_steady_afterwards():
+    tank = Tank().pass_by(60).pass_by(5, -1_800).pass_by(30).pass_by(5, 1_800)
+    tank.pass_by(60)
+    assert tank.told[-1] is None
+    assert tank.balance.dosing_held() is None
+
+
+def test_what_was_seen_before_a_hold_does_not_count():
+    tank = Tank().pass_by(30)
+    tank.balance.clear()
+    tank.level_mm += 30
+    tank.pass_by(60)
+    assert tank.told == []
+
+
+def test_a_level_that_is_not_known_is_no_level():
+    tank = Tank().pass_by(30)
+    tank.balance.look(reading("no_ack"), RUNS, VALUES, tank.now_ms)
+    tank.level_mm += 30
+    tank.pass_by(60)
+    assert tank.told == []
+
+
+@given(st.lists(st.integers(-15, 15), min_size=8, max_size=8), st.integers(-8, 0))
+def test_noise_of_the_probe_is_no_news(noise, mm_per_h):
+    tank = Tank().pass_by(180, mm_per_h, noise=[tenth / 10 for tenth in noise])
+    assert tank.told == []
+
+
+@pytest.mark.parametrize("mm_per_h", [-3, -6, -10])
+def test_a_thirsty_crop_in_whole_millimetres_is_no_leak(mm_per_h):
+    for seed in range(8):
+        rng = random.Random(seed)
+        tank, is_filling = Tank(), False
+        for _ in range(24 * 60 * MINUTE):
+            tank.level_mm += (mm_per_h + 120 * is_filling) / 60 / MINUTE
+            tank.now_ms += EVERY_MS
+            seen_mm = round(tank.level_mm + rng.gauss(0, 0.3))
+            is_filling = seen_mm < 200 if is_filling else seen_mm <= 198
+            outputs_on = (is_filling, True)
+            tank.balance.look(reading(seen_mm), outputs_on, VALUES, tank.now_ms)
+            assert tank.balance.state is None

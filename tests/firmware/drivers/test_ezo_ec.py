@@ -1,0 +1,140 @@
+"""EZO-EC: the driver against the circuit's commands and waits, on both of its lines."""
+
+from idro.drivers import ezo_ec as driver
+from idrosim.devices.ezo_ec import EzoEc
+from support.ezo_bench import Bench, Hurried, check_patience, exchanges
+from support.portable_fakes import fault_of, refusal_of, run
+
+CONTEXT = {"reservoir.temp_c": 25.0}
+
+
+def bench(kappa_us_cm=1413.0, line="i2c"):
+    return Bench(driver, EzoEc, kappa_us_cm, line, 0x64)
+
+
+# transaction of the oracle: (command, wait in ms, bytes read, answer)
+EXCHANGES = {
+    "write R, read <900 ms (pH) / <600 ms (EC)": ("R", 599, 1, "FE"),
+    "write R, read >=600 ms, EC 1413 uS": ("R", 600, 6, "013134313300"),
+    "write Cal,dry ; >=600 ms": ("Cal,dry", 600, 1, "01"),
+    "write K,?": ("K,?", 300, 32, "013F4B2C312E3000"),
+}
+
+
+def test_every_answer_is_that_of_the_datasheet():
+    for transaction, (command, wait_ms, count, expected) in EXCHANGES.items():
+        assert bench().answer_hex(command, wait_ms, count) == expected, transaction
+        assert exchanges()[transaction] == expected, transaction
+
+
+def test_calibration_and_outputs_answer_as_in_the_datasheet():
+    made = bench()
+    made.answer_hex("Cal,dry", 600, 1)
+    expected = "013F43414C2C3100"
+    assert made.answer_hex("Cal,?", 300, 32) == expected
+    assert exchanges()["write Cal,? (EC)"] == expected
+    made.circuit.outputs = ["EC", "TDS", "S", "SG"]
+    expected = "013F2C4F2C45432C5444532C532C534700"
+    assert made.answer_hex("O,?", 300, 32) == expected
+    assert exchanges()["write O,?"] == expected
+
+
+def test_the_table_holds_nothing_that_is_not_tested():
+    import test_ezo_ph
+
+    known = set(EXCHANGES) | set(test_ezo_ph.EXCHANGES) | set(test_ezo_ph.CALIBRATED)
+    known |= {"write Cal,? (EC)", "write O,?", "write Sleep ; read"}
+    assert set(exchanges()) == known
+
+
+def test_sleep_answers_nothing_and_the_next_write_only_wakes():
+    made = bench()
+    made.part.write(b"Sleep")
+    assert "19" in refusal_of(OSError, made.part.read, 1)
+    made.part.write(b"R")
+    made.clock.advance_ms(600)
+    assert made.part.read(1) == b"\xff"
+    assert made.answer_hex("R", 600, 6) == "013134313300"
+
+
+def test_reads_ec_on_both_lines():
+    for line in ("i2c", "uart"):
+        for kappa_us_cm in (12.0, 84.0, 740.4, 1413.0, 12_880.0):
+            made = bench(kappa_us_cm, line)
+            assert made.read() == {"ec_us_cm": int(kappa_us_cm + 0.5)}, (line, kappa_us_cm)
+
+
+def test_is_compensated_to_25_c():
+    made = bench(1413.0 * (1 - 0.019 * 7))
+    assert made.read(18.0) == {"ec_us_cm": 1413}
+    assert made.circuit.temp_c == 18.0
+
+
+def test_without_a_temperature_there_is_no_ec():
+    assert fault_of(bench().sensor.read({})) == "no_temperature"
+
+
+def test_waits_as_long_as_the_circuit_needs():
+    check_patience(bench())
+
+
+def test_a_driver_that_reads_early_fails_its_test():
+    made = bench()
+    made.sensor.ezo._link = Hurried(made.sensor.ezo._link)
+    assert "before its time" in refusal_of(AssertionError, check_patience, made)
+
+
+def test_other_outputs_are_switched_off():
+    for line in ("i2c", "uart"):
+        made = bench(line=line)
+        made.circuit.outputs = ["EC", "TDS", "S", "SG"]
+        assert made.read() == {"ec_us_cm": 1413}
+        assert made.circuit.outputs == ["EC"]
+
+
+def test_dissolved_solids_never_pass_for_ec():
+    made = bench()
+    made.circuit.outputs = ["TDS"]
+    assert made.read() == {"ec_us_cm": 1413}
+    made.circuit.outputs = ["EC", "TDS"]  # somebody changed it behind our back
+    assert fault_of(made.sensor.read(CONTEXT)) == "crc"
+    assert made.read() == {"ec_us_cm": 1413}
+
+
+def test_stronger_than_any_solution_is_out_of_range():
+    assert fault_of(bench(20_100.0).sensor.read(CONTEXT)) == "out_of_range"
+
+
+def test_a_cell_in_air_reads_nought():
+    assert bench(0.0).read() == {"ec_us_cm": 0}
+
+
+def test_silence_and_damage_are_faults_after_three():
+    for line in ("i2c", "uart"):
+        for fault, code in (("unplugged", "no_ack"), ("noisy", "crc")):
+            made = bench(line=line)
+            made.part.fault = fault
+            assert fault_of(made.sensor.read(CONTEXT)) == code, (line, fault)
+            made.part.fault = None
+            assert made.read() == {"ec_us_cm": 1413}
+
+
+def test_a_stuck_circuit_repeats_itself():
+    made = bench()
+    made.read()
+    made.part.fault = "stuck"
+    made.signal = 2_000.0
+    assert made.read() == {"ec_us_cm": 1413}
+
+
+def test_calibrates_dry_then_low_then_high():
+    made = bench(1_000.0)
+    ezo = made.sensor.ezo
+    run(ezo.calibrate("dry"))
+    run(ezo.calibrate("low,1413"))
+    assert made.read() == {"ec_us_cm": 1000}
+    made.signal = 11_710.0
+    run(ezo.calibrate("high,12880"))
+    assert run(ezo.calibration_count()) == 2
+    assert made.read() == {"ec_us_cm": 12_880}
+    assert run(made.sensor.cell_constant()) == 1.0

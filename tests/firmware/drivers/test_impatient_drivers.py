@@ -1,0 +1,212 @@
+"""Drivers that do not wait for their part, made from our own by changing a number: all found out.
+
+Each part is read twice with something else around it, which the driver of the tree must see both
+times, without one read before its time. The same check must refuse every impatient copy.
+"""
+
+from test_jsn_sr04t import UartBench
+
+from idro.drivers import (
+    bh1750,
+    ds18b20,
+    ezo_ec,
+    ezo_ph,
+    ina219,
+    jsn_sr04t,
+    scd4x,
+    sht4x,
+    tsl2591,
+)
+from idro.errors import SensorError
+from idrosim.devices import bh1750 as bh1750_part
+from idrosim.devices import ds18b20 as ds18b20_part
+from idrosim.devices import ezo_ec as ezo_ec_part
+from idrosim.devices import ezo_ph as ezo_ph_part
+from idrosim.devices import ina219 as ina219_part
+from idrosim.devices import scd4x as scd4x_part
+from idrosim.devices import sht4x as sht4x_part
+from idrosim.devices import tsl2591 as tsl2591_part
+from idrosim.devices.onewire_bus import OneWireBus
+from support.ezo_bench import Bench
+from support.portable_fakes import FakeClock, FakeI2c, FakeOneWire, run
+
+ADDRESS = 0x20
+ROM = bytes.fromhex("280A1B2C3D4E5FAC")
+MV_PER_PH = 59.159
+
+
+class Rig:
+    """A driver, its part, and what is around it; `pairs` are (surroundings, reading)."""
+
+    def __init__(self, pairs):
+        self.around = None
+        self.pairs = pairs
+        self.clock = FakeClock()
+        self.part = self.sensor = None
+
+    def on_i2c(self, driver, part_class, *more, **spec):
+        self.part = part_class(self.clock, lambda: self.around, *more)
+        spec["address"] = ADDRESS
+        bus = FakeI2c(self.clock, {ADDRESS: self.part})
+        self.sensor = driver.build(spec, bus, self.clock, {})
+        return self
+
+    def surround(self, around):
+        self.around = around
+
+    def reading(self):
+        return run(self.sensor.read({}))
+
+
+class EzoRig:
+    """The same of an EZO circuit on either line."""
+
+    def __init__(self, driver, part_class, line, pairs):
+        self._bench = Bench(driver, part_class, pairs[0][0], line)
+        self.pairs = pairs
+        self.clock, self.part = self._bench.clock, self._bench.part
+
+    def surround(self, around):
+        self._bench.signal = around
+
+    def reading(self):
+        return self._bench.read()
+
+
+class JsnRig:
+    """The same of a ranger on a UART."""
+
+    pairs = ((150.0, {"level_mm": 150}), (200.0, {"level_mm": 200}))
+
+    def __init__(self, driver):
+        self._bench = UartBench()
+        spec = {"source": "reservoir", "part": "jsn_sr04t", "height_mm": 600, "bus": "uart.level"}
+        self._bench.sensor = driver.build(spec, self._bench.bus, self._bench.clock, {})
+        self.clock, self.part = self._bench.clock, self._bench.part
+
+    def surround(self, around):
+        self._bench.level_mm = around
+
+    def reading(self):
+        return self._bench.read()
+
+
+def on_onewire(driver):
+    rig = Rig(((20.0, {"temp_c": 20.0}), (25.5, {"temp_c": 25.5})))
+    rig.part = ds18b20_part.Ds18b20(rig.clock, ROM, lambda: rig.around)
+    rig.sensor = driver.build({"part": "ds18b20"}, FakeOneWire(OneWireBus([rig.part])), rig.clock,
+                              {})
+    return rig
+
+
+def sht4x_rig(driver):
+    pairs = (((22.4, 61.7), {"temp_c": 22.4, "rh_pct": 61.7}),
+             ((30.0, 40.0), {"temp_c": 30.0, "rh_pct": 40.0}))
+    return Rig(pairs).on_i2c(driver, sht4x_part.Sht4x)
+
+
+def scd4x_rig(driver):
+    pairs = (((500, 25.0, 37.0), {"co2_ppm": 500, "temp_c": 25.0, "rh_pct": 37.0}),
+             ((900, 20.0, 50.0), {"co2_ppm": 900, "temp_c": 20.0, "rh_pct": 50.0}))
+    return Rig(pairs).on_i2c(driver, scd4x_part.Scd4x)
+
+
+def bh1750_rig(driver):
+    pairs = ((15_000.0, {"illuminance_lx": 15_000}), (800.0, {"illuminance_lx": 799}))
+    return Rig(pairs).on_i2c(driver, bh1750_part.Bh1750)
+
+
+def tsl2591_rig(driver):
+    pairs = ((800.0, {"illuminance_lx": 800}), (1_200.0, {"illuminance_lx": 1_200}))
+    return Rig(pairs).on_i2c(driver, tsl2591_part.Tsl2591)
+
+
+def ina219_rig(driver):
+    pairs = (((12_000.0, 350.0), {"supply_mv": 12_000, "current_ma": 350}),
+             ((11_000.0, 100.0), {"supply_mv": 11_000, "current_ma": 100}))
+    return Rig(pairs).on_i2c(driver, ina219_part.Ina219, 100, shunt_mohm=100)
+
+
+def ezo_ph_rig(line):
+    pairs = ((1.2 * MV_PER_PH, {"ph": 5.8}), (0.5 * MV_PER_PH, {"ph": 6.5}))
+    return lambda driver: EzoRig(driver, ezo_ph_part.EzoPh, line, pairs)
+
+
+def ezo_ec_rig(line):
+    pairs = ((1_413.0, {"ec_us_cm": 1413}), (2_000.0, {"ec_us_cm": 2000}))
+    return lambda driver: EzoRig(driver, ezo_ec_part.EzoEc, line, pairs)
+
+
+def check(rig):
+    """Assert that a driver sees what is there each time, and never reads before its time."""
+    for around, expected in rig.pairs:
+        rig.surround(around)
+        found = rig.reading()
+        assert found == expected, f"stale: {found}, not {expected}"
+        rig.clock.advance_ms(10_000)
+    early = getattr(rig.part, "early_read_count", 0)
+    assert early == 0, f"{early} reads before their time"
+
+
+# driver, its rig, [(what it says, what the impatient copy says)], what finds it out
+IMPATIENT = (
+    (ds18b20, on_onewire, (("_CONVERSION_MS = 751", "_CONVERSION_MS = 749"),), "timeout"),
+    (ds18b20, on_onewire, (("_CONVERSION_MS = 751", "_CONVERSION_MS = 749"),
+                           ("self._onewire.readbit()", "1")), "power_on_value"),
+    (sht4x, sht4x_rig, (("_MEASURE_MS = 10", "_MEASURE_MS = 7"),), "while it measures"),
+    (scd4x, scd4x_rig, (("_STOP_MS = 501", "_STOP_MS = 498"),), "no_ack"),
+    (scd4x, scd4x_rig, (("_COMMAND_MS = 2\n", "_COMMAND_MS = 0\n"),),
+     "before the last one was done"),
+    (scd4x, scd4x_rig, (("_POLLS = 13", "_POLLS = 5"),), "timeout"),
+    (bh1750, bh1750_rig, (("_MEASURE_MS = 82", "_MEASURE_MS = 80"),), "stale"),
+    (tsl2591, tsl2591_rig, (("_WAIT_MS = 109", "_WAIT_MS = 107"),), "timeout"),
+    (tsl2591, tsl2591_rig, (("_WAIT_MS = 109", "_WAIT_MS = 107"),
+                            ("if not i2c.readfrom_mem(", "if 0 and not i2c.readfrom_mem(")),
+     "stale"),
+    (ina219, ina219_rig, (("_MEASURE_MS = 3", "_MEASURE_MS = 0"),), "timeout"),
+    (jsn_sr04t, JsnRig, (("_ANSWER_MS = 120", "_ANSWER_MS = 40"),),
+     "before it answered"),
+    (ezo_ph, ezo_ph_rig("i2c"), (("_READ_MS = 900", "_READ_MS = 890"),), "before their time"),
+    (ezo_ph, ezo_ph_rig("uart"), (("_READ_MS = 900", "_READ_MS = 890"),), "before their time"),
+    (ezo_ec, ezo_ec_rig("i2c"), (("_READ_MS = 600", "_READ_MS = 590"),), "before their time"),
+    (ezo_ec, ezo_ec_rig("uart"), (("_READ_MS = 600", "_READ_MS = 590"),), "before their time"),
+)
+
+
+class Copy:
+    """A module with other text: the names that running it defined."""
+
+    def __init__(self, module, changes):
+        with open(module.__file__) as file:
+            text = file.read()
+        for said, says in changes:
+            assert text.count(said) == 1, f"{module.__name__} says {said!r} not once"
+            text = text.replace(said, says)
+        names = {"__name__": module.__name__}
+        exec(text, names)
+        for name in names:
+            if not name.startswith("__"):
+                setattr(self, name, names[name])
+
+
+def test_our_drivers_wait_for_their_parts():
+    for driver, rig, _, _ in IMPATIENT:
+        check(rig(driver))
+        check(rig(Copy(driver, ())))
+
+
+def test_every_impatient_copy_is_found_out():
+    for driver, rig, changes, words in IMPATIENT:
+        found = found_out(rig(Copy(driver, changes)))
+        assert words in found, (driver.PART, changes, found)
+
+
+def found_out(rig):
+    """Return what the check says of a driver, "" where it has nothing to say."""
+    try:
+        check(rig)
+    except SensorError as error:
+        return error.fault
+    except AssertionError as error:
+        return str(error)
+    return ""

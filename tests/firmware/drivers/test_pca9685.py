@@ -1,0 +1,324 @@
+"""PCA9685: outputs that dim and that a pump can sit on, dark behind OE when the bus fails."""
+
+from idro.drivers import dimmer, doser, switch
+from idro.drivers import pca9685 as driver
+from idro.errors import ActuatorError
+from idrosim.devices import pca9685 as device
+from support.portable_fakes import FakeClock, FakeI2c, FakeTimer, refusal_of
+
+ADDRESS = 0x40
+
+
+class Oe:
+    """The pin at the part's OE line; `level` None: nothing drives it, its pull-up does."""
+
+    def __init__(self, part):
+        self._part = part
+        self.level = None
+
+    def value(self, level):
+        self.level = level
+        self._part.set_level(level)
+
+
+class Bench:
+    """An expander, its part, and the duty of each of its outputs."""
+
+    def __init__(self, freq_hz=1_000):
+        self.clock = FakeClock()
+        self.part = device.Pca9685(self.clock)
+        self.duties = {}
+        self.edges = []
+        self.part.on_change = self._changed
+        self.i2c = FakeI2c(self.clock, {ADDRESS: self.part})
+        self.oe = Oe(self.part)
+        self.spec = {"name": "lamps", "address": ADDRESS, "freq_hz": freq_hz}
+        self.boot()
+
+    def boot(self):
+        """What a start of the chip does."""
+        self.oe.value(1)
+        self.expander = driver.build(self.spec, self.i2c, self.oe, self.clock.spend)
+
+    def _changed(self, number, duty):
+        self.duties[number] = duty
+        self.edges.append((self.clock.now_ms(), number, duty))
+
+    def duty(self, number):
+        return self.duties.get(number, 0)
+
+    def load(self, build, number, max_on_ms=10_000):
+        spec = {"name": "ph_down", "max_on_ms": max_on_ms, "safe_level": 0}
+        return build(spec, self.expander.output(number, 0), FakeTimer(self.clock), self.clock)
+
+    def lamp(self, number):
+        spec = {"name": "light", "max_on_ms": 900_000, "safe_level": 0}
+        return dimmer.build(spec, self.expander.pwm(number), FakeTimer(self.clock), self.clock)
+
+
+def test_everything_is_off_until_it_is_driven():
+    made = Bench()
+    made.load(doser.build, 3)
+    made.lamp(4)
+    assert made.edges == []
+
+
+def test_a_lamp_follows_its_level_and_goes_dark_by_its_timer():
+    made = Bench()
+    lamp = made.lamp(15)
+    for duty_pct, counts in ((1, 41), (50, 2_048), (99, 4_055), (100, 4_096)):
+        lamp.set(duty_pct, 60_000)
+        assert made.duty(15) == counts / 4_096
+    made.clock.advance_ms(60_010)
+    assert made.duty(15) == 0
+    assert not lamp.is_on
+
+
+def test_a_pump_runs_and_is_cut_off_by_its_timer():
+    for number in (0, 7, 15):
+        made = Bench()
+        pump = made.load(doser.build, number)
+        pump.on(700)
+        assert made.duty(number) == 1
+        made.clock.advance_ms(10_000)
+        assert made.duty(number) == 0
+        # Cut at 700 ms; the bus takes some milliseconds to be heard and read back.
+        assert 700 <= made.edges[-1][0] - made.edges[0][0] <= 710
+
+
+def test_neighbours_keep_their_levels():
+    made = Bench()
+    lamp = made.lamp(2)
+    loads = [made.load(switch.build, number) for number in (0, 1, 9)]
+    lamp.set(25, 5_000)
+    for load in loads:
+        load.on(5_000)
+    loads[1].off()
+    assert [made.duty(number) for number in (0, 1, 9, 2)] == [1, 0, 1, 0.25]
+
+
+def test_a_cut_off_needs_no_bus():
+    for fault in ("unplugged", "stuck"):
+        made = Bench()
+        pump = made.load(doser.build, 4)
+        pump.on(1_000)
+        made.part.fault = fault
+        made.clock.advance_ms(2_000)
+        assert made.duty(4) == 0, fault
+        assert made.oe.level == 1
+        assert made.edges[-1][0] - made.edges[0][0] <= 1_060, fault  # three attempts
+        assert 1_000 <= pump.off() <= 1_070
+
+
+def test_off_always_works_and_on_says_when_it_does_not():
+    made = Bench()
+    pump, lamp = made.load(doser.build, 4), made.lamp(5)
+    made.part.fault = "unplugged"
+    assert "cannot be driven" in refusal_of(ActuatorError, pump.on, 500)
+    assert "cannot be driven" in refusal_of(ActuatorError, lamp.set, 50, 500)
+    assert not pump.is_on
+    assert made.oe.level == 1
+    pump.off()
+    made.part.fault = None
+    pump.on(500)
+    assert made.duty(4) == 1
+
+
+def test_two_failed_transfers_are_retried():
+    made = Bench()
+    pump = made.load(doser.build, 4)
+    made.i2c.errors = [OSError(19), OSError(19)]
+    pump.on(500)
+    assert made.duty(4) == 1
+
+
+def test_after_a_failure_nothing_comes_back_on_by_itself():
+    made = Bench()
+    pump, lamp = made.load(doser.build, 4), made.lamp(5)
+    lamp.set(80, 5_000)
+    made.i2c.errors = [OSError(19)] * 3
+    assert "cannot be driven" in refusal_of(ActuatorError, pump.on, 500)
+    assert made.duty(5) == 0
+    pump.on(500)
+    assert made.duty(4) == 1
+    assert made.duty(5) == 0
+
+
+def test_a_cut_off_that_strikes_while_another_output_is_driven_wins():
+    made = Bench()
+    pump, lamp = made.load(doser.build, 4), made.lamp(5)
+    pump.on(1_000)
+    write = made.i2c.writeto_mem
+
+    def struck(address, register, data):
+        made.i2c.writeto_mem = write
+        made.clock.advance_ms(1_000)  # the pump's timer fires before this write arrives
+        assert made.duty(4) == 0
+        write(address, register, data)
+
+    made.i2c.writeto_mem = struck
+    lamp.set(50, 5_000)
+    assert made.duty(5) == 0.5
+    assert made.duty(4) == 0
+
+
+def test_a_cut_off_that_fails_while_another_output_is_let_go_wins():
+    made = Bench()
+    pump, lamp = made.load(doser.build, 4), made.lamp(5)
+    pump.on(1_000)
+    level = made.oe.value
+
+    def struck(wanted):
+        if wanted == 0:
+            made.oe.value = level
+            made.i2c.errors = [OSError(19)] * 3
+            made.clock.advance_ms(1_000)  # the pump's timer fires, and its bus fails
+            assert made.oe.level == 1
+        level(wanted)
+
+    made.oe.value = struck
+    lamp.set(50, 5_000)
+    made.clock.advance_ms(10)
+    assert made.duty(4) == 0
+
+
+def test_a_reset_of_the_chip_leaves_the_part_as_it_was_and_outputs_off():
+    made = Bench()
+    made.load(doser.build, 4).on(10_000)
+    made.lamp(5).set(80, 900_000)
+    made.clock.timers.clear()
+    made.edges.clear()
+    made.boot()
+    assert (made.duty(4), made.duty(5)) == (0, 0)
+    made.part.set_level(0)  # the registers alone would go on
+    assert made.duty(4) == 1
+    made.boot()
+    made.lamp(6).set(10, 900_000)
+    assert (made.duty(4), made.duty(5), made.duty(6)) == (0, 0, 410 / 4_096)
+
+
+def test_a_part_that_lost_its_supply_is_off_and_is_set_up_again():
+    made = Bench()
+    lamp = made.lamp(4)
+    lamp.set(50, 5_000)
+    made.part.power_cycle()
+    assert made.duty(4) == 0
+    lamp.set(50, 5_000)
+    assert made.duty(4) == 0.5
+
+
+def test_the_frequency_is_that_of_the_board_as_near_as_the_part_can():
+    # Table 5: the prescaler of 200 Hz is 30.
+    for freq_hz, low_hz, high_hz in ((24, 23.8, 24.3), (200, 196, 197), (1_526, 1_525, 1_526)):
+        made = Bench(freq_hz)
+        made.lamp(0).set(10, 1_000)
+        assert low_hz <= made.part.freq_hz <= high_hz
+
+
+def awake(clock=None):
+    clock = clock or FakeClock()
+    part = device.Pca9685(clock)
+    part.write(b"\x00\x20")
+    clock.spend(500)
+    return part, clock
+
+
+def test_the_part_powers_on_asleep_and_full_off():
+    part = device.Pca9685(FakeClock())
+    assert part.read(1) == b"\x11"
+    assert part.read(1) == b"\x11"  # without auto-increment the pointer stays
+    part.write(b"\x01")
+    assert part.read(1) == b"\x04"
+    part.write(b"\xfe")
+    assert part.read(1) == b"\x1e"
+    part.write(b"\x00\x31")
+    part.write(b"\x06")
+    assert part.read(64) == b"\x00\x00\x00\x10" * 16
+    assert part.read(1) == b"\x31"  # past the last output comes MODE1
+
+
+def test_full_off_wins_over_full_on_and_over_counts():
+    part, _ = awake()
+    seen = {}
+    part.on_change = seen.__setitem__
+    part.set_level(0)
+    part.write(b"\x06\x00\x10\x00\x10")
+    assert seen == {}
+    part.write(b"\x06\x00\x10\x00\x00")
+    part.write(b"\x0a\x00\x08\x00\x00")  # on at 2048, off at 0: the second half
+    assert seen == {0: 1, 1: 0.5}
+    part.write(b"\xfa\x00\x00\x00\x10")
+    assert seen == {0: 0, 1: 0}
+
+
+def test_restart_goes_on_where_sleep_stopped_it():
+    part, clock = awake()
+    seen = {}
+    part.on_change = seen.__setitem__
+    part.set_level(0)
+    part.write(b"\x06\x00\x00\x00\x04")
+    part.write(b"\x00\x30")
+    assert seen == {0: 0}
+    part.write(b"\x00")
+    assert part.read(1) == b"\xb0"
+    part.write(b"\x00\x20")
+    clock.spend(500)
+    assert seen == {0: 0}
+    part.write(b"\x00\xa0")
+    assert seen == {0: 0.25}
+    part.write(b"\x00")
+    assert part.read(1) == b"\x20"
+
+
+def test_a_software_reset_and_a_write_to_all_reach_every_part():
+    clock = FakeClock()
+    parts = [awake(clock)[0], awake(clock)[0]]
+    everybody, all_call = device.GeneralCall(), device.AllCall()
+    everybody.parts = all_call.parts = parts
+    refusal_of(OSError, all_call.write, b"\x00\x21")
+    parts[0].write(b"\x00\x21")
+    all_call.write(b"\xfa\x00\x10\x00\x00")
+    for part, on_high in ((parts[0], 0x10), (parts[1], 0)):
+        part.write(b"\x07")
+        assert part.read(1)[0] == on_high
+    everybody.write(b"\x06")
+    for part in parts:
+        part.write(b"\x00")
+        assert part.read(1) == b"\x11"
+
+
+def test_misuse_is_an_assertion():
+    part, _ = awake()
+    for data, words in (
+        (b"", "nothing"), (b"\xfe\x1e", "PRESCALE written while awake"), (b"\x46\x00", "46"),
+        (b"\x00\x60", "external clock"), (b"\x01\x14", "MODE2"), (b"\x01\x00", "open drain"),
+        (b"\x09\x20", "register 09 is 20"),
+    ):
+        assert words in refusal_of(AssertionError, part.write, data)
+    refusal_of(AssertionError, setattr, part, "fault", "shorted")
+    part.write(b"\x00\x30")
+    assert "prescale 2" in refusal_of(AssertionError, part.write, b"\xfe\x02")
+
+
+def test_use_before_the_oscillator_runs_is_an_assertion():
+    clock = FakeClock()
+    part = device.Pca9685(clock)
+    part.write(b"\x00\x20")
+    part.write(b"\x06\x00\x10\x00\x00")
+    clock.spend(499)
+    assert "500 us" in refusal_of(AssertionError, part.set_level, 0)
+    clock.spend(1)
+    part.set_level(0)
+    assert "same count" in refusal_of(AssertionError, part.write, b"\x06\x00\x00\x00\x00")
+
+
+def test_what_a_reset_of_the_board_leaves_is_all_there_is():
+    part, clock = awake()
+    part.write(b"\x06\x00\x00\x00\x04")
+    again = device.Pca9685(clock)
+    seen = {}
+    again.on_change = seen.__setitem__
+    again.restore(part.state())
+    assert seen == {}
+    again.set_level(0)
+    assert seen == {0: 0.25}

@@ -1,0 +1,108 @@
+"""SHT4x: the driver against the part's commands and timing, and both against the datasheet."""
+
+from idro.drivers import sensirion
+from idro.drivers import sht4x as driver
+from idrosim.devices import sht4x as device
+from support.portable_fakes import FakeClock, FakeI2c, fault_of, refusal_of, run, single
+
+ADDRESS = 0x44
+
+
+def bench(temp_c=22.4, rh_pct=61.7):
+    clock = FakeClock()
+    part = device.Sht4x(clock, lambda: (temp_c, rh_pct))
+    i2c = FakeI2c(clock, {ADDRESS: part})
+    spec = {"part": "sht4x", "address": ADDRESS}
+    return driver.build(spec, i2c, clock, {}), part, i2c, clock
+
+
+def test_crc_is_that_of_the_datasheet():
+    assert sensirion.crc8(b"\xbe\xef") == 0x92
+    assert device.crc8(b"\xbe\xef") == 0x92
+    for word in range(0, 65536, 251):
+        content = bytes((word >> 8, word & 0xFF))
+        assert sensirion.crc8(content) == device.crc8(content)
+
+
+def test_reads_the_air():
+    sensor, _, _, clock = bench()
+    assert run(sensor.read({})) == {"temp_c": 22.4, "rh_pct": 61.7}
+    assert 10 <= clock.now_ms() < 12
+    assert sensor.spread_uv is None
+
+
+def test_reads_the_whole_range():
+    for temp_c in (-40.0, -0.01, 0.0, 20.0, 84.99):
+        for rh_pct in (0.0, 0.1, 50.0, 99.9, 100.0):
+            values = run(bench(temp_c, rh_pct)[0].read({}))
+            assert abs(values["temp_c"] - temp_c) < 0.011
+            assert abs(values["rh_pct"] - rh_pct) < 0.051
+
+
+def test_humidity_beyond_the_ends_is_cropped():
+    assert run(bench(rh_pct=103.0)[0].read({}))["rh_pct"] == 100
+    assert run(bench(rh_pct=-3.0)[0].read({}))["rh_pct"] == 0
+
+
+def test_a_reading_holds_in_single_precision():
+    for centi_c in range(-4000, 8500):
+        assert int(round(single(single(centi_c / 100) * 100))) == centi_c
+
+
+def test_hotter_than_any_greenhouse_is_out_of_range():
+    assert fault_of(bench(temp_c=90.0)[0].read({})) == "out_of_range"
+    assert fault_of(bench(temp_c=-41.0)[0].read({})) == "out_of_range"
+
+
+def test_two_damaged_answers_are_read_again():
+    sensor, part, _, _ = bench()
+    part.damage_count = 2
+    assert run(sensor.read({}))["temp_c"] == 22.4
+
+
+def test_three_damaged_answers_are_a_fault():
+    sensor, part, _, _ = bench()
+    part.damage_count = 3
+    assert fault_of(sensor.read({})) == "crc"
+
+
+def test_an_absent_part_does_not_acknowledge():
+    sensor, part, i2c, _ = bench()
+    part.fault = "unplugged"
+    assert fault_of(sensor.read({})) == "no_ack"
+    assert i2c.transfers == 3
+
+
+def test_a_stuck_part_repeats_itself():
+    sensor, part, _, _ = bench()
+    run(sensor.read({}))
+    part.fault = "stuck"
+    part._air = lambda: (30.0, 10.0)
+    assert run(sensor.read({}))["temp_c"] == 22.4
+
+
+def test_an_early_read_is_not_acknowledged():
+    _, part, _, clock = bench()
+    part.write(b"\xfd")
+    clock.advance_ms(8)
+    assert "19" in refusal_of(OSError, part.read, 6)
+    clock.advance_ms(1)
+    assert len(part.read(6)) == 6
+    assert "19" in refusal_of(OSError, part.read, 6)
+
+
+def test_misuse_is_an_assertion():
+    _, part, _, _ = bench()
+    assert "heater" in refusal_of(AssertionError, part.write, b"\x39")
+    assert "no command" in refusal_of(AssertionError, part.write, b"\x00")
+    part.write(b"\xfd")
+    assert "while it measures" in refusal_of(AssertionError, part.write, b"\xfd")
+
+
+def test_the_serial_number_can_be_read():
+    _, part, _, clock = bench()
+    part.write(b"\x89")
+    clock.advance_ms(1)
+    answer = part.read(6)
+    assert answer[:2] + answer[3:5] == b"\x0f\x0e\x0d\x0c"
+    assert sensirion.crc8(answer[:2]) == answer[2]

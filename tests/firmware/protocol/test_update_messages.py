@@ -1,0 +1,107 @@
+"""The messages of an update: there and back, and refused with the field that is wrong."""
+
+import binascii
+import json
+
+from idro.errors import ProtocolError
+from idro.protocol import release_layout
+from idro.protocol import update_messages as messages
+from idro.protocol.messages import Command
+from support.portable_fakes import refusal_of
+
+NODE = "bench-1"
+MAC = "0123456789abcdef" * 4
+OFFER = messages.Offer("ab" * 32, 9_000, bytes(range(256)) + bytes(128), "0f" * 8, "0.3.0")
+ASK = messages.Ask("ab" * 32, 65_535, "idro/app/node.mpy", 768, 768)
+
+
+def mac(signed):
+    assert signed.startswith(b"idro/v1/bench-1/down/update\n")
+    return MAC
+
+
+def offered(**changed):
+    """An offer with other arguments, as somebody else might pack it."""
+    data = messages.pack_offer(NODE, "u-1", OFFER, "0a1b2c3d", 90_000, "anna", mac)
+    obj = json.loads(data)
+    obj["args"].update(changed)
+    obj.pop("auth")
+    return (json.dumps(obj)[:-1] + ',"auth":"' + MAC + '"}').encode()
+
+
+def test_an_offer_there_and_back():
+    data = messages.pack_offer(NODE, "u-1", OFFER, "0a1b2c3d", 90_000, "anna", mac)
+    assert len(data) <= messages.MAX_UPDATE_BYTES
+    signed = messages.unpack_update(NODE, data)
+    assert signed.message == Command("u-1", "offer", OFFER, "0a1b2c3d", 90_000, "anna")
+    assert signed.auth == MAC
+
+
+def test_the_longest_offer_fits():
+    offer = messages.Offer("ab" * 32, 32_768, OFFER.signature, "0f" * 8, "v" * 40)
+    data = messages.pack_offer(NODE * 3, "i" * 40, offer, "b" * 40, 2**53 - 1, "n" * 40,
+                               lambda signed: MAC)
+    assert len(data) <= messages.MAX_UPDATE_BYTES
+
+
+def test_a_cancel_there_and_back():
+    data = messages.pack_cancel(NODE, "u-2", "0a1b2c3d", 90_000, "anna", mac)
+    assert messages.unpack_update(NODE, data).message == Command(
+        "u-2", "cancel", None, "0a1b2c3d", 90_000, "anna")
+
+
+def test_an_ask_there_and_back():
+    assert messages.unpack_ask(messages.pack_ask(ASK)) == ASK
+    manifest = messages.Ask("ab" * 32, 0, "manifest", 0, 1)
+    assert messages.unpack_ask(messages.pack_ask(manifest)) == manifest
+
+
+def test_a_piece_there_and_back():
+    for data in (b"", b"x", bytes(messages.MAX_PIECE_BYTES)):
+        piece = messages.Piece(bytes(range(8)), 513, data)
+        assert messages.unpack_piece(messages.pack_piece(piece)) == piece
+    for wrong in (b"", bytes(9), bytes(10 + messages.MAX_PIECE_BYTES + 1)):
+        assert "update data" in refusal_of(ProtocolError, messages.unpack_piece, wrong)
+
+
+def test_a_wrong_offer_is_refused_by_its_field():
+    for key, value in (
+        ("sha256", "AB" * 32), ("sha256", "ab"), ("sha256", 4), ("size", 0), ("size", 32_769),
+        ("signature", "*" * 512), ("signature", "AAAA"), ("signature", None), ("key_id", "0f"),
+        ("version", 3), ("extra", 1),
+    ):
+        why = refusal_of(ProtocolError, messages.unpack_update, NODE, offered(**{key: value}))
+        assert key in why, (key, why)
+    padded = str(binascii.b2a_base64(bytes(383)), "ascii").strip()
+    assert "signature" in refusal_of(
+        ProtocolError, messages.unpack_update, NODE, offered(signature=padded))
+
+
+def test_no_ask_leads_out_of_the_release():
+    for path in ("../boot.py", "idro/../boot.mpy", "/idro/app/node.mpy", "idro//node.mpy",
+                 "idro/./node.mpy", "boot.py", "signature", "idro/app/Node.mpy", "idro/a b.mpy",
+                 "idro/app/node.py", "idro/" + "x" * 60 + ".mpy", "idro/.mpy", "",
+                 "idro/safety/gate.mpy", "idro/update/slots.mpy", "idro/board.mpy"):
+        data = messages.pack_ask(messages.Ask("ab" * 32, 1, path, 0, 1))
+        assert "path" in refusal_of(ProtocolError, messages.unpack_ask, data), path
+
+
+def test_an_ask_has_its_bounds():
+    for ask, field in (
+        (messages.Ask("ab" * 32, 65_536, "manifest", 0, 1), "number"),
+        (messages.Ask("ab" * 32, 1, "manifest", 0, 769), "size"),
+        (messages.Ask("ab" * 32, 1, "manifest", 0, 0), "size"),
+        (messages.Ask("ab" * 32, 1, "manifest", -1, 1), "offset"),
+        (messages.Ask("ab", 1, "manifest", 0, 1), "sha256"),
+    ):
+        why = refusal_of(ProtocolError, messages.unpack_ask, messages.pack_ask(ask))
+        assert field in why, why
+
+
+def test_a_release_never_holds_the_kernel():
+    for path in ("boot.py", "main.py", "idro/board.mpy", "idro/safety/limits.mpy",
+                 "idro/safety/__init__.mpy", "idro/update/slots.mpy", "idro/errors.mpy"):
+        assert release_layout.is_kernel(path), path
+    for path in ("idro/app/node.mpy", "idro/control/dosing.mpy", "idro/protocol/messages.mpy"):
+        assert not release_layout.is_kernel(path), path
+        assert release_layout.is_path(path), path

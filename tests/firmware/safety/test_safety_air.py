@@ -1,0 +1,230 @@
+"""What the gate forbids a heater and a humidifier, whatever control or a person wants."""
+
+import pytest
+from hypothesis import given
+from hypothesis import settings as settings_of
+from hypothesis import strategies as st
+
+from idro.safety import limits
+from support.air_rig import CYCLE_MS, AirRig
+from support.safety_rig import Rig
+
+LEASE_MS = 120_000
+HALF_HOUR_MS = 1_800_000
+
+
+@pytest.fixture
+def rig(tmp_path):
+    rig = AirRig(tmp_path)
+    rig.cycles(13)
+    return rig
+
+
+@pytest.mark.parametrize("name", ["heater", "humidifier"])
+def test_monitor_first(tmp_path, name):
+    rig = AirRig(tmp_path)
+    assert rig.refusal(name) == ("reading", "no reading of air.temp_c yet")
+    rig.cycles(3)
+    assert rig.refusal(name) == ("arming", "watching air.temp_c first, 3 of 12 good readings")
+    rig.cycles(9)
+    assert rig.refusal(name) == ("arming", "watching air.temp_c first, 12 of 12 good readings")
+    rig.cycles(1)
+    assert rig.refusal(name) is None
+    assert rig.level(name) == 1
+
+
+@pytest.mark.parametrize("name", ["heater", "humidifier"])
+def test_a_lease_is_two_minutes_whatever_was_asked(rig, name):
+    on_ms = rig.clock.now_ms()
+    assert rig.refusal(name, for_ms=3_600_000) is None
+    rig.clock.advance(HALF_HOUR_MS)
+    assert rig.runs(name) == [(on_ms, on_ms + LEASE_MS)]
+
+
+def test_a_shorter_lease_stays_short_and_the_fan_has_its_own(rig):
+    on_ms = rig.clock.now_ms()
+    assert rig.refusal("heater", for_ms=30_000) is None
+    rig.clock.advance(60_000)
+    assert rig.runs("heater") == [(on_ms, on_ms + 30_000)]
+    assert rig.refusal("fan", for_ms=600_000) is None
+    rig.clock.advance(700_000)
+    assert rig.runs("fan")[0][1] - rig.runs("fan")[0][0] == 600_000
+
+
+@pytest.mark.parametrize("name", ["heater", "humidifier"])
+def test_asked_for_every_cycle_it_stays_on(rig, name):
+    rig.cycles(60, wanted=(name,))
+    assert [off - on for on, off in rig.runs(name)] == [59 * CYCLE_MS]
+
+
+@pytest.mark.parametrize(("name", "changed", "code", "reason"), [
+    ("heater", {"temp_c": "no_ack"}, "reading", "air.temp_c has a fault: no_ack"),
+    ("heater", {"temp_c": "jump"}, "reading", "air.temp_c has a fault: jump"),
+    ("humidifier", {"temp_c": "crc"}, "reading", "air.temp_c has a fault: crc"),
+    ("humidifier", {"rh_pct": "no_ack"}, "reading", "air.rh_pct has a fault: no_ack"),
+    ("heater", {"temp_c": 35.0}, "too_hot", "air was too hot, 30 min left at the least"),
+    ("humidifier", {"rh_pct": 95.0}, "wet", "air is wet, 95 of 95 %"),
+])
+def test_it_is_off_in_the_cycle_that_shows_it(rig, name, changed, code, reason):
+    assert rig.refusal(name) is None
+    rig.cycles(1, **changed)
+    assert rig.level(name) == 0
+    assert rig.told("ran") == [
+        {"actuator": name, "on_ms": CYCLE_MS, "reason": reason, "by": "ann"}
+    ]
+    assert rig.refusal(name) == (code, reason)
+
+
+def test_a_heater_asks_for_no_humidity(rig):
+    rig.cycles(1, rh_pct="no_ack")
+    assert rig.refusal("heater") is None
+    rig.cycles(1, rh_pct=99.0)
+    assert rig.level("heater") == 1
+
+
+def test_what_is_not_asked_for_is_left_alone(rig):
+    rig.cycles(1, temp_c="no_ack")
+    assert rig.told("ran") == []
+
+
+def test_stale_is_as_good_as_nothing(rig):
+    rig.clock.advance(30_000)
+    assert rig.refusal("heater") is None
+    rig.clock.advance(1)
+    assert rig.refusal("heater") == ("reading", "air.temp_c is stale")
+    assert rig.level("heater") == 0
+
+
+def test_after_a_fault_it_is_watched_anew(rig):
+    rig.cycles(1, temp_c="no_ack")
+    rig.cycles(12, temp_c=20.0)
+    assert rig.refusal("heater")[0] == "arming"
+    rig.cycles(1)
+    assert rig.refusal("heater") is None
+
+
+def test_too_hot_locks_the_heater_until_it_has_cooled(rig):
+    rig.cycles(1, temp_c=34.99)
+    assert rig.refusal("heater") is None
+    rig.cycles(1, temp_c=35.0)
+    locked_ms = rig.clock.now_ms()
+    assert rig.refusal("heater") == ("too_hot", "air was too hot, 30 min left at the least")
+    rig.cycles(1, temp_c=30.0)
+    assert rig.refusal("heater") == ("too_hot", "air was too hot, 30 min left at the least")
+    while rig.clock.now_ms() < locked_ms + HALF_HOUR_MS - CYCLE_MS:
+        rig.cycles(1)
+    assert rig.refusal("heater") == ("too_hot", "air was too hot, 10 s left at the least")
+    rig.clock.advance(CYCLE_MS - 1)
+    assert rig.refusal("heater") == ("too_hot", "air was too hot, 1 s left at the least")
+    rig.clock.advance(1)
+    assert rig.refusal("heater") == ("too_hot", "air was too hot and is not cool yet")
+    rig.cycles(1, temp_c=30.01)
+    assert rig.refusal("heater") == ("too_hot", "air was too hot and is not cool yet")
+    rig.cycles(1, temp_c=30.0)
+    assert rig.refusal("heater") is None
+    assert rig.told("air_too_hot") == [
+        {"state": "began", "reason": "35.0 of 35.0 C"},
+        {"state": "ended", "reason": "to 30.0 C"},
+    ]
+
+
+def test_the_half_hour_counts_from_the_last_of_it_and_is_told_once(rig):
+    rig.cycles(100, temp_c=36.0)
+    rig.cycles(179, temp_c=25.0)
+    assert rig.refusal("heater")[0] == "too_hot"
+    rig.cycles(1)
+    assert rig.refusal("heater") is None
+    rig.cycles(1, temp_c=36.0)
+    assert rig.states() == ["began", "ended", "began"]
+
+
+def test_what_is_not_known_releases_nothing(rig):
+    rig.cycles(1, temp_c=40.0)
+    rig.cycles(400, temp_c="no_ack")
+    rig.cycles(13, temp_c=34.0)
+    assert rig.refusal("heater")[0] == "too_hot"
+    assert rig.states() == ["began"]
+
+
+def test_no_setting_raises_the_ceiling(tmp_path):
+    values = Rig(tmp_path).values
+    assert limits.derive(values | {"climate.max_c": 99.0}).air_max_c == 40
+    assert limits.derive(values | {"climate.max_c": 31.5}).air_max_c == 31.5
+
+
+def test_fan_and_heater_never_run_together(rig):
+    assert rig.refusal("heater") is None
+    rig.clock.advance(5_000)
+    assert rig.refusal("fan") is None
+    assert (rig.level("fan"), rig.level("heater")) == (1, 0)
+    assert rig.told("ran") == [
+        {"actuator": "heater", "on_ms": 5_000, "reason": "the fan runs", "by": "ann"}
+    ]
+    assert rig.refusal("heater") == ("fan", "the fan runs")
+    assert rig.refusal("humidifier") is None
+    rig.cycles(2, wanted=("fan",))
+    assert (rig.level("humidifier"), len(rig.told("ran"))) == (1, 1)
+    rig.gate.end("fan")
+    assert rig.refusal("heater") is None
+
+
+def test_the_fan_asks_for_nothing(tmp_path):
+    rig = AirRig(tmp_path)
+    assert rig.refusal("fan") is None
+    assert rig.level("fan") == 1
+
+
+@pytest.mark.parametrize("names", [("heater",), ("humidifier",), ("fan", "humidifier"), ("fan",)])
+def test_a_board_has_what_it_has(tmp_path, names):
+    rig = AirRig(tmp_path, names)
+    rig.cycles(13)
+    for name in names:
+        assert rig.refusal(name) is None
+    rig.cycles(1, temp_c="no_ack")
+    assert [rig.level(name) for name in names] == [int(name == "fan") for name in names]
+
+
+def test_where_there_is_no_heater_none_is_locked(tmp_path):
+    rig = AirRig(tmp_path, ("fan", "humidifier"))
+    rig.cycles(20, temp_c=38.0)
+    assert rig.told("air_too_hot") == []
+    assert rig.refusal("humidifier") is None
+
+
+def test_control_is_told_once_of_each_refusal(rig):
+    rig.cycles(5, wanted=("heater",), temp_c="no_ack")
+    told = rig.told("refused")
+    assert told == [{
+        "actuator": "heater", "reason": "air.temp_c has a fault: no_ack", "by": "control"
+    }]
+
+
+def test_a_reset_watches_anew(rig):
+    assert rig.refusal("heater") is None
+    rig.reboot()
+    assert rig.level("heater") == 0
+    rig.cycles(1)
+    assert rig.refusal("heater")[0] == "arming"
+
+
+STEP = st.tuples(
+    st.sampled_from(["fan", "heater", "humidifier", "end"]),
+    st.one_of(st.floats(-10, 60), st.sampled_from(["no_ack", "jump"])),
+    st.one_of(st.floats(0, 100), st.sampled_from(["crc"])),
+    st.integers(1, 20),
+)
+
+
+@settings_of(deadline=None, max_examples=60)
+@given(steps=st.lists(STEP, max_size=25))
+def test_whatever_is_asked_and_read(tmp_path_factory, steps):
+    rig = AirRig(tmp_path_factory.mktemp("air"))
+    rig.cycles(13)
+    for name, temp_c, rh_pct, count in steps:
+        if name == "end":
+            rig.gate.end("fan")
+        rig.cycles(count, wanted=() if name == "end" else (name,), temp_c=temp_c, rh_pct=rh_pct)
+        is_heating, is_misting = rig.level("heater"), rig.level("humidifier")
+        assert not (is_heating and rig.level("fan"))
+        assert not (is_heating and (isinstance(temp_c, str) or temp_c >= 35))
+        assert not (is_misting and (isinstance(rh_pct, str) or rh_pct >= 95))

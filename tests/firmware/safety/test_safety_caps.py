@@ -1,0 +1,168 @@
+"""No sequence of requests, power cuts and torn writes gives more than the caps: judged by pins.
+
+Hazards I1, I6 and I7 of the design. A reset may cut the judge's view of a dose nowhere: what was
+on the pin before it counts as delivered.
+"""
+
+import asyncio
+import tempfile
+from pathlib import Path
+
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from idro.safety import limits
+from idro.safety.ledger import RECORD_BYTES
+from idro.safety.outputs import Refused
+from support.safety_rig import DOSERS, HOUR_MS, Rig
+
+DAY_MS = 24 * HOUR_MS
+ACIDS = ("ph_down", "ph_up")
+
+doses = st.tuples(st.just("dose"), st.sampled_from(DOSERS), st.integers(1, 20_000))
+waits = st.tuples(st.just("wait"), st.integers(1_000, 4 * HOUR_MS), st.none())
+# A cut so many ms into the dose that follows, or so many bytes into its reserve or its settle.
+cuts = st.tuples(st.just("cut"), st.sampled_from(DOSERS), st.integers(0, 4_000))
+tears = st.tuples(
+    st.sampled_from(("tear reserve", "tear settle")), st.sampled_from(DOSERS),
+    st.integers(0, 2 * RECORD_BYTES),
+)
+faults = st.tuples(
+    st.just("fault"),
+    st.sampled_from([{"ph": "flat"}, {"ph": 0.0}, {"ec_us_cm": "no_ack"}, {"level_mm": 0}]),
+    st.none(),
+)
+moves = st.lists(st.one_of(doses, doses, waits, cuts, tears, faults), min_size=1, max_size=40)
+
+
+def ask(rig, actuator, volume_ul):
+    """Ask for a dose, as large as the gate has room for where that is more."""
+    room_ul, _ = rig.gate.room(actuator, rig.readings, "ann")
+    try:
+        asyncio.run(rig.dose(actuator, min(volume_ul, room_ul) if room_ul else volume_ul))
+    except Refused:
+        return
+
+
+def play(rig, move):
+    """Play one move of a sequence."""
+    kind, what, amount = move
+    if kind == "dose":
+        ask(rig, what, amount)
+    elif kind == "wait":
+        rig.wait(what)
+    elif kind == "fault":
+        rig.sense(**what)
+    elif kind == "cut":
+        photos = []
+        rig.clock.call_in(amount, lambda: photos.append(rig.photograph()))
+        ask(rig, what, 20_000)
+        rig.wait(5_000)
+        rig.power_cut_at(photos[0])
+        rig.arm()
+    else:
+        tear(rig, kind, what, amount)
+
+
+def tear(rig, kind, actuator, kept_bytes):
+    """Give a dose and go back to the moment its reserve or settle was only partly written."""
+    before = rig.photograph()
+    ask(rig, actuator, 20_000)
+    after = rig.photograph()
+    written = after.flash["ledger.a"][len(before.flash["ledger.a"]) :]
+    if len(written) != 2 * RECORD_BYTES:
+        return  # nothing was given, or the ledger was compacted
+    is_settle = kind == "tear settle"
+    done = RECORD_BYTES if is_settle else 0
+    flash = {}
+    for name in ("ledger.a", "ledger.b"):
+        kept = min(kept_bytes, RECORD_BYTES)
+        kept_bytes -= kept
+        flash[name] = before.flash[name] + written[: done + kept]
+    moment = after if is_settle else before
+    rig.power_cut_at(moment._replace(flash=flash))
+    rig.arm()
+
+
+def judge(rig):
+    """Hold every channel to its ceilings, by pin edges alone."""
+    for name in DOSERS:
+        hour_ms, day_ms = rig.worst_on_ms(name, HOUR_MS), rig.worst_on_ms(name, DAY_MS)
+        assert hour_ms <= 30_000, f"{name}: {hour_ms} ms in an hour"
+        assert day_ms <= 100_000, f"{name}: {day_ms} ms in a day"
+        assert all(off - on <= 1_000 for on, off in rig.runs(name)), f"{name}: long quantum"
+    for name in ACIDS:
+        assert rig.worst_on_ms(name, HOUR_MS) <= 15_000
+        assert rig.worst_on_ms(name, DAY_MS) <= 50_000
+    for one, other, apart_ms in (
+        ("ph_down", "ph_up", 60 * 60_000), ("nutrient_a", "nutrient_b", 60_000),
+    ):
+        for on, off in rig.runs(one):
+            for other_on, other_off in rig.runs(other):
+                assert on - other_off >= apart_ms or other_on - off >= apart_ms
+
+
+@settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@given(moves)
+def test_no_sequence_exceeds_the_caps(sequence):
+    with tempfile.TemporaryDirectory() as folder:
+        rig = Rig(Path(folder))
+        rig.arm()
+        for move in sequence:
+            play(rig, move)
+        judge(rig)
+        rig.gate.off_all()
+        assert not any(rig.level(name) for name in rig.outputs)
+
+
+def test_asking_all_day_long(tmp_path):
+    rig = Rig(tmp_path)
+    rig.arm()
+    for _ in range(2 * 24 * 11):
+        for name in DOSERS:
+            ask(rig, name, 20_000)
+        rig.wait(330_000)
+    judge(rig)
+    assert rig.worst_on_ms("nutrient_a", DAY_MS) == 100_000
+
+
+def test_a_changed_calibration_opens_no_second_budget(tmp_path):
+    rig = Rig(tmp_path)
+    rig.arm()
+    for flow_ul_per_s in (100, 2_000, 500, 100, 2_000, 300) * 4:
+        rig.values["doser.ul_per_s"] = flow_ul_per_s
+        rig.gate.set_limits(limits.derive(rig.values))
+        ask(rig, "nutrient_a", 20_000)
+        rig.wait(310_000)
+    judge(rig)
+
+
+def test_forty_power_cuts_in_an_hour(tmp_path):
+    rig = Rig(tmp_path)
+    for cut in range(40):
+        rig.arm()
+        ask(rig, "ph_down", 3_000)
+        play(rig, ("cut", "ph_down", 100 * cut))
+    judge(rig)
+
+
+def test_a_cut_at_every_100_ms_of_a_dose_charges_at_least_what_ran(tmp_path):
+    for cut_ms in range(0, 3_200, 100):
+        folder = tmp_path / str(cut_ms)
+        folder.mkdir()
+        rig = Rig(folder)
+        rig.arm()
+        play(rig, ("cut", "ph_down", cut_ms))
+        assert rig.ledger.spent("ph_down", HOUR_MS)[0] >= rig.worst_on_ms("ph_down", HOUR_MS)
+
+
+def test_a_boot_loop_delivers_nothing(tmp_path):
+    rig = Rig(tmp_path)
+    for _ in range(50):
+        for _ in range(11):
+            rig.sense()
+            rig.circulate()
+            ask(rig, "ph_down", 500)
+            rig.clock.advance(10_000)
+        rig.reboot()
+    assert rig.runs("ph_down") == []

@@ -1,0 +1,197 @@
+"""A fresh fill is corrected by presses at the tank alone: none, none; one, one bounded step."""
+
+import contextlib
+
+import pytest
+from hypothesis import HealthCheck, given
+from hypothesis import settings as hypothesis_settings
+from hypothesis import strategies as st
+
+from idro.safety.correction import LONGEST_MS
+from idro.safety.limits import CORRECTION_DAY_ON_MS, CORRECTION_STEP_ON_MS
+from idro.safety.outputs import Refused
+from support.loops_rig import LoopsRig
+
+HOUR_MS = 3_600_000
+DAY_MS = 24 * HOUR_MS
+FILL = {
+    "dosing.enabled": True, "ph.down_ul_per_ph": 330_000, "ph.target": 5.8,
+    "ec.target_us_cm": 1_500, "mixing.wait_ms": 300_000,
+}
+
+
+@pytest.fixture
+def node(tmp_path):
+    rig = LoopsRig(tmp_path, **FILL)
+    rig.read(ph=7.8)
+    rig.cycles(20)
+    rig.rig.edges.clear()
+    yield rig
+    rig.close()
+
+
+def begin(node, volume_ul=400_000, target_milli_ph=6_000, doser="ph_down"):
+    node.correction.begin(doser, target_milli_ph, volume_ul, "ann")
+
+
+def on_ms(node, doser="ph_down"):
+    return sum(off - on for on, off in node.rig.runs(doser))
+
+
+def ended(node):
+    return [detail["reason"] for detail in node.told("correction", state="ended")]
+
+
+def test_nobody_presses_and_nothing_is_given(node):
+    begin(node)
+    while node.correction.is_open:
+        node.cycles(1)
+        assert on_ms(node) == 0
+    assert ended(node) == ["nobody pressed the button"]
+
+
+def test_one_press_is_one_step_of_at_most_half_a_minute(node):
+    begin(node)
+    node.cycles(60)
+    node.cycles(1, held_ms=1_000)
+    node.cycles(10)
+    assert 0 < on_ms(node) <= CORRECTION_STEP_ON_MS
+    assert len(node.told("correction", state="given")) == 1
+
+
+@pytest.mark.parametrize("held_ms", [100, 400, 5_500])
+def test_a_spark_and_a_thing_that_leans_on_the_button_are_no_press(node, held_ms):
+    begin(node)
+    node.cycles(60, held_ms=held_ms)
+    assert on_ms(node) == 0
+
+
+def test_a_press_while_the_last_step_mixes_counts_for_nothing(node):
+    begin(node)
+    node.cycles(60)
+    node.cycles(1, held_ms=1_000)
+    first_ms = on_ms(node)
+    node.cycles(20, held_ms=1_000)
+    assert on_ms(node) == first_ms
+
+
+def test_it_ends_at_its_target_and_control_goes_on_with_its_own_budget(node):
+    begin(node, target_milli_ph=6_000)
+    node.cycles(60)
+    node.cycles(1, held_ms=1_000)
+    node.read(ph=6.03)
+    node.cycles(60, held_ms=1_000)
+    assert ended(node) == ["the target is reached"]
+    room_ul, why = node.gate.room("ph_down", node.sampler.readings, "control")
+    assert room_ul == 0
+    assert "budget of the hour" in why or "left" in why
+
+
+def test_it_stops_with_the_node(node):
+    begin(node)
+    node.gate.stop("ben")
+    node.cycles(60, held_ms=1_000)
+    assert on_ms(node) == 0
+    assert ended(node) == ["stopped by a person"]
+
+
+def test_a_reset_forgets_it(node):
+    begin(node)
+    node.reset(power_cut=False)
+    node.cycles(120, held_ms=1_000)
+    assert not node.correction.is_open
+    assert all(off - on <= 10_000 for on, off in node.rig.runs("ph_down"))
+
+
+def test_an_empty_bottle_latches(node):
+    begin(node)
+    for _ in range(6):
+        node.cycles(80)
+        node.cycles(1, held_ms=1_000)
+    assert ended(node) == ["dosing had no effect"]
+    assert on_ms(node) <= 3 * CORRECTION_STEP_ON_MS
+
+
+def test_base_in_the_bottle_of_acid_latches(node):
+    begin(node)
+    for ph in (7.8, 7.9, 8.0, 8.1, 8.2):
+        node.read(ph=ph)
+        node.cycles(80)
+        node.cycles(1, held_ms=1_000)
+    assert ended(node) == ["dosing worked the wrong way"]
+    assert len(node.told("correction", state="given")) <= 2
+
+
+@pytest.mark.parametrize(("quantity", "bad"), [
+    ("ph", "flat"), ("ph", "no_ack"), ("level_mm", "no_ack"), ("level_mm", 50),
+])
+def test_every_interlock_holds(node, quantity, bad):
+    begin(node)
+    node.read(**{quantity: bad})
+    node.cycles(60, held_ms=1_000)
+    assert on_ms(node) == 0
+
+
+def test_a_board_without_a_button_refuses(node):
+    node.correction._button = None
+    with pytest.raises(Refused, match="pour by hand"):
+        begin(node)
+
+
+def test_one_at_a_time_and_only_what_moves_ph(node):
+    with pytest.raises(Refused, match="corrects no pH"):
+        begin(node, doser="nutrient_a")
+    begin(node)
+    with pytest.raises(Refused, match="open already"):
+        begin(node)
+
+
+def test_who_forgot_it_ends_it_after_eight_hours_at_the_latest(node):
+    begin(node, volume_ul=8_000_000)
+    ph = 7.8
+    for _ in range(LONGEST_MS // 600_000 + 10):
+        ph = 7.8 if ph < 7.7 else ph - 0.05
+        node.read(ph=ph)
+        node.cycles(60)
+        if not node.correction.is_open:
+            break
+        node.cycles(1, held_ms=1_000)
+    assert len(ended(node)) == 1
+    assert on_ms(node) <= CORRECTION_DAY_ON_MS
+
+
+@hypothesis_settings(
+    max_examples=15, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+)
+@given(moves=st.lists(
+    st.tuples(
+        st.sampled_from(("begin", "press", "wait", "reset", "cut", "end", "ph")),
+        st.integers(0, 100),
+    ), min_size=5, max_size=40,
+))
+def test_whatever_host_and_hand_do_a_day_holds_its_ceilings(tmp_path_factory, moves):
+    node = LoopsRig(tmp_path_factory.mktemp("node"), **FILL)
+    node.read(ph=7.8)
+    presses = 0
+    for move, number in moves:
+        if move == "begin":
+            with contextlib.suppress(Refused):
+                begin(node, 1_000 + number * 79_990)
+        elif move == "press":
+            node.cycles(45)
+            node.cycles(1, held_ms=1_000)
+            presses += 1
+        elif move == "wait":
+            node.cycles(number)
+        elif move in ("reset", "cut"):
+            node.reset(power_cut=move == "cut")
+        elif move == "end":
+            node.correction.end("ended by ann")
+        else:
+            node.read(ph=6.0 + number / 40)
+    worst_ms = node.rig.worst_on_ms("ph_down", DAY_MS)
+    steps = node.told("correction", state="given")
+    node.close()
+    assert worst_ms <= CORRECTION_DAY_ON_MS + 100_000
+    assert len(steps) <= presses
+    assert all(off - on <= CORRECTION_STEP_ON_MS for on, off in node.rig.runs("ph_down"))

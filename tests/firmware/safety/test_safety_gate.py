@@ -1,0 +1,303 @@
+"""The gate: what it refuses, what it charges, and that a pump is off whatever happens."""
+
+import asyncio
+
+import pytest
+
+from idro.safety import ledger
+from idro.safety.outputs import Refused
+from support.safety_rig import HOUR_MS, Rig
+
+
+@pytest.fixture
+def rig(tmp_path):
+    rig = Rig(tmp_path)
+    rig.arm()
+    return rig
+
+
+def refused(rig, actuator, volume_ul, by="ann"):
+    """Return the code of the refusal that must come, with no pump run."""
+    runs = len(rig.runs(actuator))
+    with pytest.raises(Refused) as caught:
+        asyncio.run(rig.dose(actuator, volume_ul, by))
+    assert len(rig.runs(actuator)) == runs
+    return caught.value.code
+
+
+def test_a_dose_runs_in_quanta_and_is_told(rig):
+    actuation = asyncio.run(rig.dose("ph_down", 2_500))
+    assert (actuation.volume_ul, actuation.on_ms) == (2_500, 2_500)
+    runs = rig.runs("ph_down")
+    assert sum(off - on for on, off in runs) == 2_500
+    assert max(off - on for on, off in runs) <= 1_000
+    assert rig.told("dosed")[0]["volume_ul"] == 2_500
+
+
+def test_refuses_before_twelve_plausible_samples_over_two_minutes(tmp_path):
+    rig = Rig(tmp_path)
+    for _ in range(12):
+        rig.sense()
+        rig.circulate()
+        assert refused(rig, "ph_down", 500) == "arming"
+        rig.clock.advance(10_000)
+    rig.sense()
+    asyncio.run(rig.dose("ph_down", 500))
+    assert rig.told("armed") == [{}]
+
+
+def test_a_fault_starts_the_watch_anew_but_one_jump_does_not(rig):
+    rig.sense(ph="jump")
+    rig.sense()
+    asyncio.run(rig.dose("ph_down", 500))
+    rig.wait(HOUR_MS)
+    rig.sense(ph="no_ack")
+    rig.sense()
+    assert refused(rig, "ph_down", 500) == "arming"
+
+
+@pytest.mark.parametrize(("changed", "code"), [
+    ({"ph": "flat"}, "reading"), ({"level_mm": "saturated"}, "reading"),
+    ({"level_mm": 100}, "low"),
+])
+def test_refuses_on_a_bad_reading(rig, changed, code):
+    rig.sense(**changed)
+    assert refused(rig, "ph_down", 500) == code
+
+
+def test_a_probe_in_air_forbids_acid_too_and_a_minute_longer(rig):
+    rig.sense(ec_us_cm="in_air")
+    assert refused(rig, "ph_down", 500) == "in_air"
+    rig.clock.advance(50_000)
+    rig.sense()
+    assert refused(rig, "ph_down", 500) == "in_air"
+    rig.clock.advance(10_000)
+    rig.sense()
+    rig.circulate()
+    asyncio.run(rig.dose("ph_down", 500))
+
+
+def test_refuses_on_a_stale_reading(rig):
+    rig.clock.advance(31_000)
+    rig.circulate()
+    assert refused(rig, "ph_down", 500) == "reading"
+
+
+def test_refuses_without_circulation(rig):
+    rig.gate.end("circulation")
+    assert refused(rig, "ph_down", 500) == "circulation"
+
+
+def test_refuses_more_than_a_dose(rig):
+    assert refused(rig, "ph_down", 3_001) == "dose"
+
+
+def test_refuses_the_same_channel_within_its_gap(rig):
+    asyncio.run(rig.dose("ph_down", 500))
+    rig.wait(290_000)
+    assert refused(rig, "ph_down", 500) == "gap"
+    rig.wait(20_000)
+    asyncio.run(rig.dose("ph_down", 500))
+
+
+def test_acid_and_base_keep_an_hour_apart(rig):
+    asyncio.run(rig.dose("ph_up", 500))
+    rig.wait(HOUR_MS - 60_000)
+    assert refused(rig, "ph_down", 500) == "apart"
+    rig.wait(90_000)
+    asyncio.run(rig.dose("ph_down", 500))
+
+
+def test_a_and_b_keep_a_minute_apart(rig):
+    asyncio.run(rig.dose("nutrient_a", 5_000, "control"))
+    assert refused(rig, "nutrient_b", 5_000, "control") == "apart"
+    rig.wait(61_000)
+    asyncio.run(rig.dose("nutrient_b", 5_000, "control"))
+
+
+def test_control_waits_until_the_water_has_mixed(rig):
+    asyncio.run(rig.dose("nutrient_a", 500))
+    rig.wait(600_000)
+    assert refused(rig, "ph_down", 500, "control") == "mixing"
+    rig.wait(301_000)
+    asyncio.run(rig.dose("ph_down", 500, "control"))
+
+
+def test_budget_of_the_hour_and_of_the_day(rig):
+    for _ in range(5):
+        asyncio.run(rig.dose("ph_down", 3_000))
+        rig.wait(310_000)
+    assert refused(rig, "ph_down", 200) == "budget"
+    given_ul = 15_000
+    while given_ul < 50_000:
+        rig.wait(HOUR_MS)
+        volume_ul = min(3_000, 50_000 - given_ul)
+        asyncio.run(rig.dose("ph_down", volume_ul))
+        given_ul += volume_ul
+    rig.wait(HOUR_MS)
+    assert refused(rig, "ph_down", 200) == "budget"
+    assert rig.worst_on_ms("ph_down", 24 * HOUR_MS) <= 50_000
+
+
+def test_a_wrong_calibration_is_no_tenfold_dose(tmp_path):
+    rig = Rig(tmp_path, **{"doser.ul_per_s": 100, "ph.down_ul_per_ph": 2_000_000})
+    rig.arm()
+    for _ in range(40):
+        try:
+            asyncio.run(rig.dose("ph_down", 1_000))
+        except Refused:
+            rig.wait(310_000)
+    assert rig.worst_on_ms("ph_down", HOUR_MS) <= 30_000
+    assert max(off - on for on, off in rig.runs("ph_down")) <= 10_000
+
+
+def test_only_one_doser_runs_at_a_time(rig):
+    async def both():
+        first = rig.dose("ph_down", 3_000)
+        rig.clock.call_in(1_500, lambda: codes.append(refused_inside(rig)))
+        await first
+
+    codes = []
+    asyncio.run(both())
+    assert codes == ["busy"]
+    assert rig.runs("nutrient_a") == []
+
+
+def refused_inside(rig):
+    try:
+        rig.dose("nutrient_a", 500).send(None)
+    except Refused as refusal:
+        return refusal.code
+    return "ran"
+
+
+def test_a_cancelled_dose_is_off_and_charged_with_what_ran(rig):
+    dose = rig.dose("ph_down", 3_000)
+
+    class Cut(BaseException):
+        pass
+
+    def cut():
+        raise Cut
+
+    rig.clock.call_in(1_400, cut)
+    with pytest.raises(Cut):
+        asyncio.run(dose)
+    assert rig.level("ph_down") == 0
+    assert rig.ledger.spent("ph_down", HOUR_MS)[0] == 1_400
+    assert rig.gate.dosing is None
+
+
+@pytest.mark.parametrize("changed", [
+    {"level_mm": 100}, {"level_mm": "no_ack"}, {"ph": "no_ack"},
+])
+def test_a_dose_is_cut_short_when_a_reading_goes(rig, changed):
+    rig.clock.call_in(1_200, lambda: rig.sense(**changed))
+    actuation = asyncio.run(rig.dose("ph_down", 3_000))
+    assert actuation.on_ms == 2_000
+    assert "cut short" in actuation.reason
+    assert rig.ledger.spent("ph_down", HOUR_MS)[0] == 2_000
+
+
+def test_stop_ends_a_running_dose_at_once_and_holds_over_a_reset(rig):
+    rig.clock.call_in(1_300, lambda: rig.gate.stop("ann"))
+    actuation = asyncio.run(rig.dose("ph_down", 3_000))
+    assert actuation.on_ms == 1_300
+    rig.wait(400_000)
+    assert refused(rig, "ph_down", 500) == "latched"
+    rig.reboot()
+    rig.arm()
+    assert refused(rig, "ph_down", 500) == "latched"
+    rig.gate.resume("ann")
+    rig.wait(400_000)
+    asyncio.run(rig.dose("ph_down", 500))
+
+
+def test_a_latch_holds_until_a_person_resumes(rig):
+    rig.gate.lock(ledger.NO_EFFECT)
+    assert rig.told("latched") == [{"reason": "dosing had no effect"}]
+    rig.reboot()
+    rig.arm()
+    assert refused(rig, "ph_up", 500) == "latched"
+
+
+def test_power_lost_mid_dose_counts_in_full_and_holds_off(rig):
+    photos = []
+    rig.clock.call_in(300, lambda: photos.append(rig.photograph()))
+    asyncio.run(rig.dose("ph_down", 3_000))
+    rig.power_cut_at(photos[0])
+    assert rig.ledger.spent("ph_down", HOUR_MS) == (3_000, 3_000)
+    rig.arm()
+    assert refused(rig, "ph_down", 500) == "holdoff"
+    rig.wait(480_000)
+    asyncio.run(rig.dose("ph_down", 500))
+
+
+def test_refusals_of_control_are_told_once(rig):
+    rig.sense(ph="flat")
+    for _ in range(3):
+        refused(rig, "ph_down", 500, "control")
+    assert len(rig.told("refused")) == 1
+    refused(rig, "ph_down", 500, "ann")
+    assert len(rig.told("refused")) == 2
+
+
+def test_a_doser_takes_no_run_and_a_switch_no_dose(rig):
+    with pytest.raises(Refused):
+        rig.gate.run("ph_down", 1_000, "test", "ann", rig.readings)
+    assert refused(rig, "circulation", 500) == "kind"
+    assert refused(rig, "ghost", 500) == "unknown"
+
+
+def test_circulation_ends_by_itself_and_never_runs_dry(rig):
+    rig.clock.advance(70_000)
+    assert rig.level("circulation") == 0
+    rig.sense(level_mm=100)
+    with pytest.raises(Refused):
+        rig.circulate()
+    rig.sense(level_mm="no_ack")
+    rig.circulate()
+    assert rig.level("circulation") == 1
+
+
+def test_filling_is_charged_and_bounded_over_resets(rig):
+    for _ in range(30):
+        try:
+            rig.gate.run("top_off", 600_000, "test", "control", rig.readings)
+        except Refused:
+            break
+        for _ in range(61):
+            rig.clock.advance(10_000)
+            rig.sense(level_mm=150)
+        rig.reboot()
+        rig.sense(level_mm=150)
+    assert rig.worst_on_ms("top_off", 24 * HOUR_MS) <= 1_800_000
+    assert rig.told("refused")[-1]["reason"] == "top-off time of the day is spent"
+
+
+@pytest.mark.parametrize("changed", [{"level_mm": 240}, {"level_mm": "no_ack"}])
+def test_filling_ends_when_full_or_blind(rig, changed):
+    rig.sense(level_mm=150)
+    rig.gate.run("top_off", 600_000, "test", "control", rig.readings)
+    rig.clock.advance(10_000)
+    rig.sense(**changed)
+    with pytest.raises(Refused):
+        rig.gate.run("top_off", 600_000, "test", "control", rig.readings)
+    assert rig.level("top_off") == 0
+    assert rig.told("ran")[-1]["on_ms"] == 10_000
+    assert rig.ledger.spent("top_off", HOUR_MS)[0] == 10_000
+
+
+def test_a_dose_does_not_go_on_after_off_all(rig):
+    rig.clock.call_in(1_500, rig.gate.off_all)
+    actuation = asyncio.run(rig.dose("ph_down", 3_000))
+    assert actuation.on_ms == 1_500
+    assert actuation.reason == "test; cut short: all outputs were switched off"
+
+
+def test_off_all_drives_everything_safe(rig):
+    rig.gate.set_duty("light", 80, 600_000, "control")
+    rig.sense(level_mm=150)
+    rig.gate.run("top_off", 600_000, "test", "control", rig.readings)
+    rig.gate.off_all()
+    assert [name for name in rig.outputs if rig.level(name)] == []

@@ -1,0 +1,326 @@
+"""Every interlock at its very boundary: the last value that forbids, the first that does not."""
+
+import pytest
+
+from idro.protocol import settings
+from idro.protocol.types import Sample
+from idro.safety import interlocks
+from idro.safety.arming import Arming
+from idro.safety.interlocks import LEVEL, NEEDS
+from idro.safety.ledger import Ledger
+from idro.safety.limits import derive
+
+HOUR_MS = 3_600_000
+DAY_MS = 24 * HOUR_MS
+DOSERS = ("ph_down", "ph_up", "nutrient_a", "nutrient_b")
+LIMITS = derive(settings.defaults())
+REDUCED = derive(settings.defaults(), 100, 25)
+
+
+class Books:
+    """A ledger of its own, and the uptime it sees."""
+
+    def __init__(self, folder):
+        self.now_ms = 10_000
+        paths = (str(folder / "a"), str(folder / "b"))
+        self.ledger = Ledger(paths, lambda: self.now_ms, existed=False)
+
+    def ran(self, channel, on_ms=1_000, volume_ul=1_000):
+        self.ledger.settle(self.ledger.reserve(channel, on_ms, volume_ul), on_ms, volume_ul)
+
+    def pass_surely(self, duration_ms):
+        """Let so much pass that `duration_ms` has for certain: one ms more."""
+        self.now_ms += duration_ms + 1
+
+
+@pytest.fixture
+def books(tmp_path):
+    return Books(tmp_path)
+
+
+def level(value, fault=None):
+    return {LEVEL: Sample(LEVEL, value, fault, 0)}
+
+
+def test_a_reading_is_there_faultless_and_fresh():
+    channel = "reservoir.ph"
+    good = {channel: Sample(channel, 6.0, None, 1_000)}
+    assert interlocks.check_reading(channel, good, 31_000, 30_000) is None
+    assert interlocks.check_reading(channel, good, 31_001, 30_000) == (
+        "reading", "reservoir.ph is stale"
+    )
+    assert interlocks.check_reading(channel, {}, 1_000, 30_000) == (
+        "reading", "no reading of reservoir.ph yet"
+    )
+    bad = {channel: Sample(channel, None, "flat", 1_000)}
+    assert interlocks.check_reading(channel, bad, 1_000, 30_000) == (
+        "reading", "reservoir.ph has a fault: flat"
+    )
+
+
+@pytest.mark.parametrize("doser", DOSERS)
+def test_each_doser_needs_its_own_reading_and_the_level(doser):
+    own = "reservoir.ph" if doser.startswith("ph") else "reservoir.ec_us_cm"
+    assert set(NEEDS[doser]) == {own, LEVEL}
+    readings = {channel: Sample(channel, 500, None, 0) for channel in NEEDS[doser]}
+    assert interlocks.check_readings(doser, readings, 0, LIMITS) is None
+    for channel in NEEDS[doser]:
+        some = {name: sample for name, sample in readings.items() if name != channel}
+        assert channel in interlocks.check_readings(doser, some, 0, LIMITS)[1]
+    low = readings | level(119)
+    assert interlocks.check_readings(doser, low, 0, LIMITS) == (
+        "low", "water is low, 119 of 120 mm"
+    )
+
+
+def test_low_and_full_at_the_millimetre():
+    assert interlocks.check_low(level(120), 120) is None
+    assert interlocks.check_low(level(119), 120)[0] == "low"
+    assert interlocks.check_full(level(239), 240) is None
+    assert interlocks.check_full(level(240), 240) == ("full", "the tank is full, 240 mm")
+    for unknown in ({}, level(None, "no_ack")):
+        assert interlocks.check_low(unknown, 120) is None
+        assert interlocks.check_full(unknown, 240) is None
+
+
+def test_without_a_circulation_pump_nothing_is_dosed():
+    assert interlocks.check_circulation(None) == (
+        "circulation", "there is no circulation pump"
+    )
+
+
+@pytest.mark.parametrize("doser", DOSERS)
+def test_a_pump_rests_between_its_doses(books, doser):
+    books.ran(doser)
+    books.pass_surely(299_999)
+    assert interlocks.check_gaps(doser, books.ledger, LIMITS, False)[0] == "gap"
+    books.now_ms += 1
+    assert interlocks.check_gaps(doser, books.ledger, LIMITS, False) is None
+
+
+@pytest.mark.parametrize(("doser", "other", "apart_ms"), [
+    ("ph_down", "ph_up", HOUR_MS), ("ph_up", "ph_down", HOUR_MS),
+    ("nutrient_a", "nutrient_b", 60_000), ("nutrient_b", "nutrient_a", 60_000),
+    ("ph_up", "ph_down_fill", HOUR_MS), ("ph_down", "ph_up_fill", HOUR_MS),
+])
+def test_opposites_keep_apart(books, doser, other, apart_ms):
+    books.ran(other)
+    books.pass_surely(apart_ms - 1)
+    assert interlocks.check_gaps(doser, books.ledger, LIMITS, False)[0] == "apart"
+    books.now_ms += 1
+    assert interlocks.check_gaps(doser, books.ledger, LIMITS, False) is None
+
+
+def test_the_wait_is_told_as_it_is_left(books):
+    books.ran("ph_down")
+    books.pass_surely(240_000)
+    assert interlocks.check_gaps("ph_down", books.ledger, LIMITS, False) == (
+        "gap", "acid was given, 60 s left"
+    )
+    assert interlocks.check_gaps("ph_up", books.ledger, LIMITS, False) == (
+        "apart", "acid was given, 56 min left"
+    )
+    assert interlocks.check_gaps("nutrient_a", books.ledger, LIMITS, True) == (
+        "mixing", "mixing, 11 min left"
+    )
+
+
+@pytest.mark.parametrize("given", DOSERS)
+@pytest.mark.parametrize("doser", DOSERS)
+def test_control_waits_for_every_dose_but_a_before_b(books, doser, given):
+    books.ran(given)
+    books.pass_surely(899_999)
+    waits = interlocks.check_mixing(doser, books.ledger, 900_000)
+    if (doser, given) == ("nutrient_b", "nutrient_a"):
+        assert waits is None
+    else:
+        assert waits == ("mixing", "mixing, 1 s left")
+    books.now_ms += 1
+    assert interlocks.check_mixing(doser, books.ledger, 900_000) is None
+
+
+def test_a_person_need_not_wait_for_mixing(books):
+    books.ran("nutrient_a")
+    assert interlocks.check_gaps("ph_down", books.ledger, LIMITS, False) is None
+    assert interlocks.check_gaps("ph_down", books.ledger, LIMITS, True)[0] == "mixing"
+
+
+def test_room_is_a_dose_until_less_is_left(books):
+    assert interlocks.headroom("ph_down", books.ledger, LIMITS) == (
+        3_000, ("dose", "at most 3.0 ml a dose")
+    )
+    books.ran("ph_down", 1_000, 12_000)
+    assert interlocks.headroom("ph_down", books.ledger, LIMITS)[1][0] == "dose"
+    books.ran("ph_down", 1, 1)
+    assert interlocks.headroom("ph_down", books.ledger, LIMITS) == (
+        2_999, ("budget", "budget of the hour is spent, 15.0 ml")
+    )
+
+
+def test_room_is_bounded_by_on_time_whatever_the_volume_says(books):
+    books.ran("nutrient_a", 20_000, 1)
+    assert interlocks.headroom("nutrient_a", books.ledger, LIMITS) == (
+        10_000, ("dose", "at most 10.0 ml a dose")
+    )
+    books.ran("nutrient_a", 4_001, 1)
+    assert interlocks.headroom("nutrient_a", books.ledger, LIMITS) == (
+        5_999, ("budget", "budget of the hour is spent, 30.0 ml")
+    )
+    books.now_ms += HOUR_MS + 1
+    books.ran("nutrient_b", 1, 1)
+    for _ in range(3):
+        books.ran("nutrient_a", 23_000, 1)
+        books.now_ms += HOUR_MS + 1
+    assert interlocks.headroom("nutrient_a", books.ledger, LIMITS) == (
+        6_999, ("budget", "budget of the day is spent, 100.0 ml")
+    )
+
+
+def test_large_volumes_are_told_to_the_tenth_of_a_millilitre(books):
+    values = settings.check({"ec.ul_per_100_us_cm": 200_000, "doser.ul_per_s": 20_000})
+    large = derive(values)
+    assert interlocks.headroom("nutrient_a", books.ledger, large) == (
+        200_000, ("dose", "at most 200.0 ml a dose")
+    )
+    books.ran("nutrient_a", 1, 500_000)
+    assert interlocks.headroom("nutrient_a", books.ledger, large) == (
+        100_000, ("budget", "budget of the hour is spent, 600.0 ml")
+    )
+
+
+def test_no_room_is_never_less_than_none(books):
+    books.ran("ph_up", 1_000, 20_000)
+    assert interlocks.headroom("ph_up", books.ledger, LIMITS)[0] == 0
+
+
+def test_a_share_is_named(books):
+    books.ran("ph_down", 3_000, 3_000)
+    assert interlocks.headroom("ph_down", books.ledger, REDUCED) == (
+        750, ("budget", "budget of the hour is spent, 3.8 ml of 25 %")
+    )
+
+
+@pytest.mark.parametrize(("on_ms", "volume_ul", "room_ul"), [
+    (29_000, 1, 1_000), (1, 14_000, 1_000),
+])
+def test_what_a_correction_gave_counts_for_the_hour_but_not_the_day(
+    books, on_ms, volume_ul, room_ul
+):
+    books.ran("ph_down_fill", on_ms, volume_ul)
+    books.ran("ph_up_fill", on_ms, volume_ul)
+    assert interlocks.headroom("ph_down", books.ledger, LIMITS)[0] == room_ul
+    assert interlocks.headroom("ph_up", books.ledger, LIMITS)[0] == room_ul
+    books.now_ms += HOUR_MS + 1
+    assert interlocks.headroom("ph_down", books.ledger, LIMITS) == (
+        3_000, ("dose", "at most 3.0 ml a dose")
+    )
+
+
+def test_a_correction_has_steps_and_a_day_of_its_own(books):
+    why = "corrections have had their day's share"
+    assert interlocks.correction_room("ph_down", books.ledger, LIMITS) == (30_000, why)
+    books.ran("ph_down", 90_000, 40_000)
+    assert interlocks.correction_room("ph_down", books.ledger, LIMITS) == (30_000, why)
+    books.ran("ph_down_fill", 580_000, 1)
+    assert interlocks.correction_room("ph_down", books.ledger, LIMITS) == (20_000, why)
+    books.ran("ph_down_fill", 20_001, 1)
+    assert interlocks.correction_room("ph_down", books.ledger, LIMITS) == (0, why)
+    books.now_ms += DAY_MS + 1
+    books.ran("ph_down_fill", 1_000, 399_000)
+    assert interlocks.correction_room("ph_down", books.ledger, LIMITS) == (1_000, why)
+
+
+def test_the_last_run_counts_whichever_budget_it_was(books):
+    assert interlocks.since_run_ms("ph_up", books.ledger) is None
+    books.ran("ph_up_fill")
+    books.pass_surely(500)
+    assert interlocks.since_run_ms("ph_up", books.ledger) == 500
+    books.ran("ph_up")
+    books.pass_surely(300)
+    assert interlocks.since_run_ms("ph_up", books.ledger) == 300
+    books.ran("ph_up_fill")
+    books.pass_surely(100)
+    assert interlocks.since_run_ms("ph_up", books.ledger) == 100
+    books.ran("ph_down")
+    books.pass_surely(70)
+    assert interlocks.since_run_ms("ph_down", books.ledger) == 70
+
+
+@pytest.mark.parametrize(("duration_ms", "said"), [
+    (1, "1 s"), (1_000, "1 s"), (1_001, "2 s"), (89_999, "90 s"), (90_000, "2 min"),
+    (120_000, "2 min"), (120_001, "3 min"),
+])
+def test_durations_are_rounded_up_as_a_person_says_them(duration_ms, said):
+    assert interlocks.time_left_text(duration_ms) == said
+
+
+# Arming: twelve plausible samples over two minutes.
+
+
+def observed(every_ms, faults, channel="reservoir.ph"):
+    """Return an Arming that saw `faults` (None where plausible), and the time of the last."""
+    arming = Arming()
+    for index, fault in enumerate(faults):
+        arming.observe({channel: Sample(channel, 6.0, fault, 5_000 + index * every_ms)})
+    return arming, 5_000 + (len(faults) - 1) * every_ms
+
+
+def test_twelve_samples_count_and_eleven_do_not():
+    arming, now_ms = observed(60_000, [None] * 11)
+    assert not arming.is_armed("reservoir.ph", now_ms)
+    assert arming.samples("reservoir.ph") == 11
+    arming, now_ms = observed(60_000, [None] * 12)
+    assert arming.is_armed("reservoir.ph", now_ms)
+    assert not arming.is_armed("reservoir.ec_us_cm", now_ms)
+    assert arming.samples("reservoir.ec_us_cm") == 0
+
+
+def test_two_minutes_count_and_a_millisecond_less_does_not():
+    arming, _ = observed(1_000, [None] * 30)
+    assert not arming.is_armed("reservoir.ph", 124_999)
+    assert arming.is_armed("reservoir.ph", 125_000)
+
+
+def test_one_jump_is_passed_over_and_two_in_a_row_are_not():
+    arming, _ = observed(1_000, [None, "jump", None, "jump", None])
+    assert arming.samples("reservoir.ph") == 3
+    assert arming.is_armed("reservoir.ph", 125_000) is False
+    arming, _ = observed(1_000, [None, None, "jump", "jump"])
+    assert arming.samples("reservoir.ph") == 0
+    arming, _ = observed(1_000, [None, None, "flat"])
+    assert arming.samples("reservoir.ph") == 0
+
+
+def test_the_watch_begins_anew_after_a_fault():
+    arming, now_ms = observed(10_000, [None] * 12 + ["flat"] + [None] * 12)
+    assert now_ms == 245_000
+    assert not arming.is_armed("reservoir.ph", now_ms)
+    assert arming.is_armed("reservoir.ph", 135_000 + 120_000)
+
+
+def test_a_probe_in_air_holds_for_a_minute():
+    arming, now_ms = observed(1_000, [None, "in_air"], "reservoir.ec_us_cm")
+    assert arming.is_in_air(now_ms + 59_999)
+    assert not arming.is_in_air(now_ms + 60_000)
+    arming, now_ms = observed(1_000, [None, "flat"], "reservoir.ec_us_cm")
+    assert not arming.is_in_air(now_ms)
+
+
+def test_the_reason_counts_good_readings_up_to_twelve():
+    arming, now_ms = observed(1_000, [None] * 5)
+    why = "watching reservoir.ph first, 5 of 12 good readings"
+    assert interlocks.check_armed("ph_up", arming, now_ms) == ("arming", why)
+    arming, now_ms = observed(1_000, [None] * 40)
+    why = "watching reservoir.ph first, 12 of 12 good readings"
+    assert interlocks.check_armed("ph_up", arming, now_ms) == ("arming", why)
+    why = f"watching {LEVEL} first, 0 of 12 good readings"
+    assert interlocks.check_armed("ph_up", arming, 200_000) == ("arming", why)
+
+
+def test_water_on_the_floor_forbids_only_where_a_float_says_so():
+    def floor(value, fault=None):
+        return {interlocks.LEAK: Sample(interlocks.LEAK, value, fault, 0)}
+
+    assert interlocks.check_leak(floor(1)) == ("leak", "water is on the floor")
+    for dry in ({}, floor(0), floor(None, "noisy")):
+        assert interlocks.check_leak(dry) is None

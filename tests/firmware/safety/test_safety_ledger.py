@@ -1,0 +1,297 @@
+"""The ledger byte by byte: records on flash, and what it makes of bad ones."""
+
+import pytest
+
+from idro.safety import ledger as ledger_module
+from idro.safety.ledger import DAMAGED, MAX_LIVE, MAX_RECORDS, NO_EFFECT, RECORD_BYTES, STOPPED
+from idro.safety.limits import CHANNELS, DAY_MS
+from support.ledger_rig import GOOD, HEAD, LATCH, RESERVE, SETTLE, Node, head, record
+
+SLACK_MS = 30_000
+CHANNEL_NUMBERS = {
+    "ph_down": 0, "ph_up": 1, "nutrient_a": 2, "nutrient_b": 3, "top_off": 4, "ph_down_fill": 5,
+    "ph_up_fill": 6,
+}
+
+
+@pytest.fixture
+def node(tmp_path):
+    return Node(tmp_path)
+
+
+# The format. The judge of the campaign and older images read it: it changes for nobody.
+
+
+def test_a_new_ledger_is_a_head_and_no_latch(node):
+    node.open(existed=False)
+    assert node.flash() == [
+        record(HEAD, 0, 1, 1_000, 1, 0), record(LATCH, 0, 0, 1_000, 0, 0),
+    ]
+
+
+def test_every_record_lies_on_flash_as_the_format_says(node):
+    node.open(existed=False)
+    entry_id = node.ledger.reserve("nutrient_b", 3_000, 2_900)
+    node.now_ms = 4_500
+    node.ledger.settle(entry_id, 1_200, 1_100)
+    node.ledger.set_latch(NO_EFFECT)
+    node.ledger.reserve("ph_up", 200, 100)
+    assert node.flash()[2:] == [
+        record(RESERVE, 3, 1, 1_000, 3_000, 2_900), record(SETTLE, 3, 1, 4_500, 1_200, 1_100),
+        record(LATCH, NO_EFFECT, 2, 4_500, 0, 0), record(RESERVE, 1, 3, 4_500, 200, 100),
+    ]
+
+
+def test_channels_and_latches_have_the_numbers_they_always_had():
+    assert {channel: index for index, channel in enumerate(CHANNELS)} == CHANNEL_NUMBERS
+    assert ledger_module.LATCHES.index("stopped by a person") == STOPPED == 1
+    assert ledger_module.LATCHES.index("three abnormal resets within a day") == 2
+    assert ledger_module.LATCHES.index("the dose ledger was damaged") == DAMAGED == 3
+    assert ledger_module.LATCHES.index("dosing had no effect") == NO_EFFECT == 4
+    assert ledger_module.LATCHES.index("dosing worked the wrong way") == 5
+    assert (RECORD_BYTES, MAX_RECORDS, MAX_LIVE) == (28, 512, 256)
+    assert ledger_module.CRASHES == 2
+    assert ledger_module.WRONG_WAY == 5
+
+
+def test_a_rewritten_ledger_says_the_same(node):
+    node.open(existed=False)
+    node.give("ph_up", 700, 650)
+    node.now_ms = 2_000
+    open_id = node.ledger.reserve("top_off", 5_000, 0)
+    node.ledger.set_latch(STOPPED)
+    node.paths[1].unlink()
+    node.now_ms = 9_000
+    node.open()
+    assert node.flash() == [
+        record(HEAD, 0, 3, 9_000, 4, 0), record(LATCH, STOPPED, 3, 9_000, 0, 0),
+        record(SETTLE, 1, 1, 1_000, 700, 650), record(RESERVE, 4, open_id, 2_000, 5_000, 0),
+    ]
+    assert node.ledger.had_open_reserve
+
+
+# Reading.
+
+
+def test_what_is_on_flash_is_what_counts(node):
+    node.now_ms = 50_000
+    node.put(
+        head(1, 5), record(LATCH, NO_EFFECT, 2, 9_000, 0, 0),
+        record(RESERVE, 0, 5, 10_000, 3_000, 2_000), record(SETTLE, 0, 5, 12_000, 1_900, 1_800),
+        record(RESERVE, 2, 6, 20_000, 4_000, 3_000),
+    )
+    found = node.open()
+    assert found.spent("ph_down", 40_000) == (1_900, 1_800)
+    assert found.spent("nutrient_a", 1) == (4_000, 3_000)  # it may have ended only now
+    assert found.latch_code == NO_EFFECT
+    assert found.last_chain_ms == 20_000
+    assert found.since_ms("ph_down") == 37_999
+    assert found.since_ms("nutrient_a") == 0
+    assert not found.was_damaged
+    assert found.had_open_reserve
+    assert found.reserve("ph_up", 1, 1) == 7
+
+
+def test_a_reserve_that_is_read_after_its_settle_changes_nothing(node):
+    settled = record(SETTLE, 0, 5, 12_000, 1_900, 1_800)
+    node.put(head(1, 5), settled, record(RESERVE, 0, 5, 10_000, 3_000, 2_000))
+    assert node.open().spent("ph_down", DAY_MS) == (1_900, 1_800)
+
+
+def test_the_newest_latch_counts_in_whatever_order_it_is_read(node):
+    node.put(
+        head(1, 9), record(LATCH, STOPPED, 4, 0, 0, 0), record(LATCH, NO_EFFECT, 3, 0, 0, 0)
+    )
+    assert node.open().latch_code == STOPPED
+    node.put(
+        head(1, 9), record(LATCH, STOPPED, 4, 0, 0, 0), record(LATCH, NO_EFFECT, 4, 0, 0, 0)
+    )
+    assert node.open().latch_code == NO_EFFECT
+
+
+def test_a_latch_that_power_left_in_one_copy_is_in_force(node):
+    node.open(existed=False)
+    node.ledger.set_latch(0)
+    before = node.flash()
+    node.ledger.set_latch(STOPPED)
+    node.put(*node.flash(), other=before)
+    assert node.open().latch_code == STOPPED
+
+
+def test_a_latch_of_an_image_that_knew_more_is_damage(node):
+    node.put(head(1, 9), record(LATCH, 6, 4, 0, 0, 0))
+    assert node.open().latch_code == DAMAGED
+    node.put(head(1, 9), record(LATCH, 5, 4, 0, 0, 0))
+    assert node.open().latch_code == 5
+
+
+@pytest.mark.parametrize("bad", [
+    record(0, 0, 1, 0, 0, 0), record(5, 0, 1, 0, 0, 0), record(RESERVE, 7, 1, 0, 1, 1),
+    record(SETTLE, 7, 1, 0, 1, 1), b"\0" * RECORD_BYTES,
+])
+def test_a_record_that_means_nothing_is_a_bad_one(node, bad):
+    node.put(head(1, 9), record(LATCH, 0, 0, 0, 0, 0), bad, record(SETTLE, 6, 3, 0, 5, 5))
+    assert node.open().was_damaged
+
+
+def test_the_highest_channel_is_one(node):
+    node.put(head(2, 9), record(LATCH, 0, 0, 0, 0, 0), record(SETTLE, 6, 3, 0, 5, 5))
+    assert node.open().spent("ph_up_fill", DAY_MS) == (5, 5)
+    assert not node.ledger.was_damaged
+
+
+@pytest.mark.parametrize("copy", [
+    [], [b"\0" * 28], list(GOOD[:2]), [b"\0" * 28, *GOOD], list(GOOD[1:]),
+    [*GOOD, b"\0" * 28, b"\0" * 28], [*GOOD, b"\0" * 28, record(SETTLE, 0, 4, 900, 1, 1)],
+    [*GOOD[:2], b"\0" * 28, GOOD[2], b"\0" * 5],
+])
+def test_two_copies_that_do_not_check_are_damage(node, copy):
+    node.put(*copy)
+    node.open()
+    assert node.ledger.was_damaged
+    assert node.ledger.latch_code == DAMAGED
+
+
+def test_a_torn_second_copy_is_made_good_from_the_first(node):
+    node.put(*GOOD, other=[*GOOD[:2], GOOD[2][:20]])
+    node.open()
+    assert not node.ledger.was_damaged
+    assert node.flash()[2] == GOOD[2]
+
+
+def test_torn_in_both_is_more_than_one_cut_can_do(node):
+    for tail in (GOOD[2][:27], b"\0" * 28):
+        node.put(*GOOD, tail)
+        assert node.open().was_damaged
+
+
+def test_copies_that_differ_are_made_the_same(node):
+    more = record(SETTLE, 1, 4, 950, 7, 7)
+    node.put(*GOOD, other=[*GOOD, more])
+    node.open()
+    assert node.ledger.spent("ph_up", DAY_MS) == (7, 7)
+    assert node.flash()[2:] == [GOOD[2], more]
+
+
+def test_copies_of_one_length_that_differ_are_made_the_same(node):
+    other = record(SETTLE, 1, 4, 950, 7, 7)
+    node.put(*GOOD, other=[*GOOD[:2], other])
+    node.open()
+    assert node.ledger.spent("ph_down", DAY_MS) == (5, 5)
+    assert node.ledger.spent("ph_up", DAY_MS) == (7, 7)
+    assert sorted(node.flash()[2:]) == sorted([GOOD[2], other])
+
+
+def test_two_sound_copies_are_left_as_they_are(node):
+    node.put(*GOOD)
+    node.open()
+    assert node.flash() == list(GOOD)
+    node.give()
+    assert node.flash()[:3] == list(GOOD)
+    assert len(node.flash()) == 5
+
+
+def test_a_board_that_never_had_one_begins_with_none(node):
+    node.open(existed=False)
+    assert not node.ledger.was_damaged
+    assert node.ledger.latch_code == 0
+    assert node.ledger.last_chain_ms == 0
+    assert not node.ledger.had_open_reserve
+    assert node.ledger.error == ""
+
+
+def test_one_missing_copy_of_a_new_board_is_no_new_board(node):
+    node.paths[0].write_bytes(b"\0" * 28)
+    assert node.open(existed=False).was_damaged
+
+
+# Damage.
+
+
+def test_damage_spends_a_day_of_every_channel_and_no_id_twice(node):
+    node.now_ms = 5_000
+    node.put(b"\0" * 28)
+    found = node.open()
+    for channel in CHANNELS:
+        on_ms, volume_ul = found.spent(channel, DAY_MS)
+        assert on_ms == 1_800_000
+        assert volume_ul == 2_000_000_000
+    assert found.reserve("ph_up", 1, 1) == 9
+    node.now_ms = 5_000 + DAY_MS
+    assert found.spent("ph_down", DAY_MS)[0] == 1_800_000
+    node.now_ms += 1
+    assert found.spent("ph_down", DAY_MS)[0] == 0
+
+
+def test_damage_counts_from_the_last_moment_on_record(node):
+    node.now_ms = 5_000
+    node.put(head(9, 9), record(SETTLE, 0, 3, 70_000, 5, 5))
+    found = node.open()
+    assert found.was_damaged
+    assert found.last_chain_ms == 70_000
+    node.now_ms = 70_000 + DAY_MS
+    assert found.spent("nutrient_a", DAY_MS)[0] == 1_800_000
+    node.now_ms += 1
+    assert found.spent("nutrient_a", DAY_MS)[0] == 0
+
+
+def test_the_latch_of_damage_outlives_the_latches_before(node):
+    node.put(record(LATCH, STOPPED, 7, 0, 0, 0))
+    node.open()
+    assert node.open().latch_code == DAMAGED
+    node.ledger.set_latch(0)
+    assert node.open().latch_code == 0
+
+
+def test_the_latch_of_damage_outlives_a_cut_before_its_second_copy(node):
+    old = record(LATCH, STOPPED, 7, 0, 0, 0)
+    node.put(old)
+    node.open()
+    node.put(*node.flash(), other=[old])
+    assert node.open().latch_code == DAMAGED
+
+
+# Windows.
+
+
+def test_a_window_ends_with_its_last_millisecond(node):
+    node.open(existed=False)
+    node.give(on_ms=500, volume_ul=400)
+    node.now_ms = 11_000
+    assert node.ledger.spent("ph_down", 10_000) == (500, 400)
+    assert node.ledger.spent("ph_down", 9_999) == (0, 0)
+
+
+def test_an_open_reserve_ends_half_a_minute_after_it_could(node):
+    node.open(existed=False)
+    node.ledger.reserve("ph_down", 2_000, 2_000)
+    node.now_ms = 1_000 + 2_000 + SLACK_MS
+    assert node.ledger.since_ms("ph_down") == 0
+    assert node.ledger.since_any_ms() == 0
+    assert node.ledger.spent("ph_down", 0) == (2_000, 2_000)
+    node.now_ms += 1
+    assert node.ledger.spent("ph_down", 0) == (0, 0)
+    node.now_ms += 1
+    assert node.ledger.since_ms("ph_down") == 1
+
+
+def test_the_last_dose_of_any_channel_but_no_fill(node):
+    node.open(existed=False)
+    assert node.ledger.since_any_ms() is None
+    node.give("top_off")
+    assert node.ledger.since_any_ms() is None
+    for channel in ("ph_up_fill", "ph_down", "nutrient_b"):
+        node.now_ms += 10_000
+        node.give(channel)
+        assert node.ledger.since_any_ms() == 0
+    node.now_ms += 5_000
+    assert node.ledger.since_any_ms() == 4_999
+    assert node.open().since_any_ms() == 4_999
+
+
+def test_the_last_end_on_record_counts_after_a_reset(node):
+    node.put(
+        head(2, 9), record(SETTLE, 0, 3, 30_000, 5, 5), record(SETTLE, 0, 4, 20_000, 5, 5)
+    )
+    node.now_ms = 40_001
+    assert node.open().since_ms("ph_down") == 10_000

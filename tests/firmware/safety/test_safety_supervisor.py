@@ -1,0 +1,365 @@
+"""The supervisor: a dead task is restarted, a silent one lets the watchdog bite (hazard H3)."""
+
+import asyncio
+
+import pytest
+
+from idro.safety.supervisor import Supervisor, printable
+from support.virtual_time import VirtualTime
+
+
+class World:
+    """A supervisor, the times its watchdog was fed, what it made safe and what it told."""
+
+    def __init__(self, wakes_together=False):
+        self.clock = VirtualTime(wakes_together)
+        self.fed_ms = []
+        self.made_safe_ms = []
+        self.late = None
+        self.events = []
+        self.supervisor = Supervisor(
+            self.clock, lambda: self.fed_ms.append(self.clock.now_ms()),
+            lambda: self.made_safe_ms.append(self.clock.now_ms()),
+            lambda kind, detail: self.events.append((self.clock.now_ms(), kind, detail)),
+        )
+
+    def run(self, end_ms):
+        async def play():
+            running = asyncio.create_task(self.supervisor.run())
+            await self.clock.run_until(end_ms)
+            self.late = self.supervisor.late()
+            running.cancel()
+            for task in asyncio.all_tasks() - {asyncio.current_task()}:
+                task.cancel()
+
+        asyncio.run(play())
+
+    async def living(self):
+        while True:
+            self.supervisor.beat("living", 15_000)
+            await self.clock.sleep_ms(10_000)
+
+    def longest_fast_ms(self, until_ms):
+        times = [0, *[at_ms for at_ms in self.fed_ms if at_ms <= until_ms], until_ms]
+        return max(later - earlier for earlier, later in zip(times, times[1:], strict=False))
+
+
+@pytest.fixture
+def world():
+    return World()
+
+
+def test_the_watchdog_is_fed_while_all_are_well(world):
+    world.supervisor.add("living", world.living, is_critical=True)
+    world.run(600_000)
+    assert world.longest_fast_ms(600_000) <= 4_000
+
+
+def test_a_silent_task_lets_the_watchdog_bite(world):
+    async def hangs():
+        world.supervisor.beat("hangs", 5_000)
+        await world.clock.sleep_ms(10_000_000)
+
+    world.supervisor.add("living", world.living)
+    world.supervisor.add("hangs", hangs)
+    world.run(60_000)
+    assert max(world.fed_ms) <= 5_000
+    assert world.late == "hangs"
+
+
+def test_a_task_that_waits_for_work_may_be_silent(world):
+    async def waits():
+        world.supervisor.beat("waits")
+        await world.clock.sleep_ms(10_000_000)
+
+    world.supervisor.add("waits", waits)
+    world.run(600_000)
+    assert world.longest_fast_ms(600_000) <= 4_000
+
+
+def test_a_failed_task_is_told_made_safe_and_started_again(world):
+    starts = []
+
+    async def fails():
+        starts.append(world.clock.now_ms())
+        await world.clock.sleep_ms(100)
+        if len(starts) < 3:
+            raise ValueError("a\nbad day")
+        await world.living()
+
+    world.supervisor.add("living", world.living)
+    world.supervisor.add("fails", fails, is_critical=True)
+    world.run(60_000)
+    assert starts == [0, 1_100, 3_200]
+    assert world.made_safe_ms == [100, 1_200]
+    told = [detail for _, kind, detail in world.events if kind == "restarted"]
+    assert told[0]["task"] == "fails"
+    assert "ValueError" in told[0]["error"]
+    assert "\n" not in told[0]["error"]
+    assert world.longest_fast_ms(60_000) <= 4_000
+
+
+def test_a_critical_task_that_keeps_failing_ends_in_a_reset(world):
+    async def fails():
+        raise OSError(5)
+
+    world.supervisor.add("fails", fails, is_critical=True)
+    world.run(300_000)
+    assert max(world.fed_ms) < 100_000
+    assert len(world.events) == 7
+
+
+def test_a_network_that_keeps_failing_never_resets(world):
+    async def fails():
+        raise OSError(5)
+
+    world.supervisor.add("living", world.living)
+    world.supervisor.add("link", fails)
+    world.run(3_600_000)
+    assert world.longest_fast_ms(3_600_000) <= 4_000
+    assert world.made_safe_ms == []
+
+
+def test_a_hung_link_is_started_again_and_costs_no_reset(world):
+    starts = []
+
+    async def hangs():
+        starts.append(world.clock.now_ms())
+        for _ in range(3):
+            world.supervisor.beat("link")
+            await world.clock.sleep_ms(10_000)
+        await world.clock.sleep_ms(10_000_000)
+
+    world.supervisor.add("living", world.living, is_critical=True)
+    world.supervisor.add("link", hangs, silent_ms=60_000)
+    world.run(300_000)
+    assert starts[0] == 0
+    assert 80_000 < starts[1] < 90_000
+    assert len(starts) == 4
+    told = [(at_ms, detail) for at_ms, kind, detail in world.events if kind == "restarted"]
+    assert told[0][1] == {"task": "link", "error": "silent for 60 s"}
+    assert world.longest_fast_ms(300_000) <= 4_000
+    assert world.made_safe_ms == []
+
+
+def test_one_that_never_says_a_word_is_started_again(world):
+    starts = []
+
+    async def mute():
+        starts.append(world.clock.now_ms())
+        await world.clock.sleep_ms(10_000_000)
+
+    world.supervisor.add("wifi", mute, silent_ms=60_000)
+    world.run(200_000)
+    assert len(starts) == 4
+    assert world.longest_fast_ms(200_000) <= 4_000
+
+
+def test_one_that_does_not_even_end_when_told_to_is_left_behind(world):
+    starts = []
+
+    async def stubborn():
+        starts.append(world.clock.now_ms())
+        while True:
+            try:
+                await world.clock.sleep_ms(10_000_000)
+            except asyncio.CancelledError:
+                if world.clock.now_ms() >= 190_000:
+                    raise
+
+    world.supervisor.add("link", stubborn, silent_ms=60_000)
+    world.run(190_000)
+    assert len(starts) == 3
+
+
+def test_a_link_that_fails_is_told_and_started_again(world):
+    async def fails():
+        world.supervisor.beat("link")
+        await world.clock.sleep_ms(1_000)
+        raise OSError(5)
+
+    world.supervisor.add("link", fails, silent_ms=60_000)
+    world.run(4_000_000)
+    errors = {detail["error"] for _, kind, detail in world.events if kind == "restarted"}
+    assert errors == {"OSError(5)"}
+    assert world.longest_fast_ms(4_000_000) <= 4_000
+
+
+def test_a_cancelled_task_is_not_restarted_but_missed(world):
+    async def cancels():
+        raise asyncio.CancelledError
+
+    world.supervisor.add("cancels", cancels)
+    world.run(30_000)
+    assert max(world.fed_ms, default=0) == 0
+    assert world.late == "cancels"
+
+
+def starts_of(world, name, until_ms, is_critical=False):
+    """Let a task fail whenever it is started; return when that was."""
+    starts = []
+
+    async def fails():
+        starts.append(world.clock.now_ms())
+        raise OSError(5)
+
+    world.supervisor.add(name, fails, is_critical)
+    world.run(until_ms)
+    return starts
+
+
+def errors(world):
+    return [detail["error"] for _, kind, detail in world.events if kind == "restarted"]
+
+
+def test_the_watchdog_is_fed_every_four_seconds(world):
+    world.supervisor.add("living", world.living)
+    world.run(12_000)
+    assert world.fed_ms == [0, 4_000, 8_000, 12_000]
+
+
+def test_before_it_runs_every_task_is_late(world):
+    world.supervisor.add("living", world.living)
+    assert world.supervisor.late() == "living"
+
+
+def test_the_wait_before_another_try_doubles_up_to_half_a_minute(world):
+    starts = starts_of(world, "link", 200_000)
+    assert starts == [0, 1_000, 3_000, 7_000, 15_000, 31_000, 63_000, 95_000, 127_000, 159_000,
+                      191_000]
+
+
+def test_a_critical_task_is_tried_seven_times(world):
+    starts = starts_of(world, "control", 200_000, is_critical=True)
+    assert starts == [0, 1_000, 3_000, 7_000, 15_000, 31_000, 63_000]
+    assert world.made_safe_ms == starts
+    assert world.late == "control"
+    assert world.fed_ms[-1] == 60_000
+
+
+@pytest.mark.parametrize(("lives_ms", "waits_ms"), [(599_000, 2_000), (599_001, 1_000)])
+def test_a_failure_is_forgiven_after_ten_minutes(world, lives_ms, waits_ms):
+    starts = []
+
+    async def fails():
+        starts.append(world.clock.now_ms())
+        await world.clock.sleep_ms(lives_ms)
+        raise OSError(5)
+
+    world.supervisor.add("link", fails)
+    world.run(1_300_000)
+    assert starts == [0, lives_ms + 1_000, 2 * lives_ms + 1_000 + waits_ms]
+
+
+def test_a_word_is_kept_up_to_its_last_millisecond(world):
+    async def speaks():
+        world.supervisor.beat("speaks", 8_000)
+        await world.clock.sleep_ms(8_001)
+        world.supervisor.beat("speaks")
+        await world.clock.sleep_ms(10_000_000)
+
+    world.supervisor.add("speaks", speaks)
+    world.run(8_000)
+    assert world.late is None
+    assert world.fed_ms == [0, 4_000, 8_000]
+
+
+def test_a_word_is_broken_a_millisecond_later(world):
+    async def speaks():
+        world.supervisor.beat("speaks", 7_999)
+        await world.clock.sleep_ms(10_000_000)
+
+    world.supervisor.add("speaks", speaks)
+    world.run(8_000)
+    assert world.late == "speaks"
+    assert world.fed_ms == [0, 4_000]
+
+
+def test_the_word_of_a_failed_task_does_not_hold_while_it_waits(world):
+    async def fails():
+        world.supervisor.beat("link", 100)
+        raise OSError(5)
+
+    world.supervisor.add("link", fails)
+    world.run(200_000)
+    assert world.longest_fast_ms(200_000) == 4_000
+
+
+def test_a_task_that_ends_is_told_and_started_again(world):
+    async def ends():
+        await world.clock.sleep_ms(1_000)
+
+    world.supervisor.add("ends", ends)
+    world.run(2_500)
+    assert [detail for _, _, detail in world.events] == [{"task": "ends", "error": "ended"}]
+
+
+def test_a_long_error_is_cut_and_keeps_to_one_line(world):
+    async def fails():
+        raise ValueError("x" * 300)
+
+    world.supervisor.add("fails", fails)
+    world.run(100)
+    assert errors(world) == ["ValueError('" + "x" * 108]
+
+
+def test_control_characters_are_blanks_and_nothing_else_is():
+    assert printable("a\x00b\nc\x1fd e\x7f") == "a b c d e\x7f"
+
+
+@pytest.mark.parametrize(("silent_ms", "told_ms"), [(63_999, 64_000), (64_000, 68_000)])
+def test_a_silent_link_is_given_up_when_its_time_is_over(world, silent_ms, told_ms):
+    async def mute():
+        await world.clock.sleep_ms(10_000_000)
+
+    world.supervisor.add("link", mute, silent_ms=silent_ms)
+    world.run(70_000)
+    assert [at_ms for at_ms, _, _ in world.events] == [told_ms]
+    assert errors(world) == [f"silent for {silent_ms // 1_000} s"]
+    assert world.late is None
+    assert world.longest_fast_ms(70_000) == 4_000
+
+
+def test_what_a_link_says_after_it_was_given_up_is_not_told(world):
+    async def polite():
+        try:
+            await world.clock.sleep_ms(10_000_000)
+        except asyncio.CancelledError:
+            await world.clock.sleep_ms(1_000)  # tidies up, then ends as if nothing had happened
+
+    world.supervisor.add("link", polite, silent_ms=60_000)
+    world.run(70_000)
+    assert errors(world) == ["silent for 60 s"]
+
+
+def test_what_was_given_up_does_nothing_any_more(world):
+    did_ms = []
+
+    async def slow():
+        await world.clock.sleep_ms(65_000)
+        did_ms.append(world.clock.now_ms())
+
+    world.supervisor.add("link", slow, silent_ms=60_000)
+    world.run(200_000)
+    assert did_ms == []
+
+
+def test_a_link_that_fails_in_the_very_moment_it_is_missed_says_why():
+    world = World(wakes_together=True)
+
+    async def fails():
+        await world.clock.sleep_ms(64_000)
+        raise OSError(5)
+
+    world.supervisor.add("link", fails, silent_ms=60_000)
+    world.run(65_000)
+    assert errors(world) == ["OSError(5)"]
+
+
+def test_a_critical_link_that_was_given_up_is_made_safe(world):
+    async def mute():
+        await world.clock.sleep_ms(10_000_000)
+
+    world.supervisor.add("link", mute, is_critical=True, silent_ms=60_000)
+    world.run(70_000)
+    assert world.made_safe_ms == [64_000]

@@ -1,0 +1,58 @@
+"""The figures of ISA-18.2: counted from what people were told, each site for itself."""
+
+import pytest
+
+from idroserra.alarms.kpis import Raised, kpis
+from support.alarm_rig import MINUTE_MS, T0, AlarmRig
+
+DAY_MS = 86_400_000
+
+
+def figures(raised, to=T0 + DAY_MS, standing=()):
+    [found] = kpis([Raised(T0 + at, key, "farm", priority) for at, key, priority in raised],
+                   standing, ["farm"], T0, to)
+    return found
+
+
+def test_a_quiet_day_is_good():
+    found = figures([(MINUTE_MS, "a", "high"), (5 * 3_600_000, "b", "low")])
+    assert found["is_good"]
+    assert (found["told_count"], found["most_per_10_min"], found["flood_pct"]) == (2, 1, 0)
+    assert found["by_priority"] == {"low": 1, "medium": 0, "high": 1, "urgent": 0}
+
+
+def test_more_than_ten_in_ten_minutes_are_a_flood():
+    found = figures([(n * 1_000, f"a{n}", "medium") for n in range(11)])
+    assert found["most_per_10_min"] == 11
+    assert found["flood_pct"] == pytest.approx(100 / 144, abs=0.01)
+    assert figures([(n * 1_000, f"a{n}", "low") for n in range(10)])["flood_pct"] == 0
+
+
+def test_three_times_in_an_hour_is_chatter():
+    often = [(n * 20 * MINUTE_MS, "a", "low") for n in range(3)]
+    assert figures(often)["chattering"] == ["a"]
+    assert not figures(often)["is_good"]
+    rarely = [(n * 31 * MINUTE_MS, "a", "low") for n in range(3)]
+    assert figures(rarely)["chattering"] == []
+    assert figures(rarely)["most_frequent"] == [{"key": "a", "count": 3}]
+
+
+def test_a_site_without_alarms_has_figures_too():
+    assert [(one["site"], one["told_count"]) for one in kpis([], [], ["b", "a"], T0, T0 + 1)] == [
+        ("a", 0), ("b", 0)]
+
+
+def test_what_is_folded_or_put_aside_is_counted_apart_from_what_is_told(tmp_path):
+    rig = AlarmRig(tmp_path, count=2)
+    rig.silence("idro-0")
+    rig.tell("idro-1", "latched", reason="no effect")
+    rig.step(5 * MINUTE_MS, 5_000)
+    rig.alarms.shelve("dosing_latched/idro-1", 3_600_000, "anna", "", rig.now_unix_ms)
+    [found] = rig.alarms.kpis([], T0, rig.now_unix_ms + 1)
+    assert (found["told_count"], found["standing_count"], found["folded_count"],
+            found["aside_count"]) == (2, 1, 6, 1)
+    assert found["stale"] == []
+    rig.step(25 * 3_600_000, 600_000)
+    [found] = rig.alarms.kpis([], T0, rig.now_unix_ms + 1)
+    assert "node_silent/idro-0" in found["stale"]
+    rig.close()

@@ -1,0 +1,300 @@
+"""Telling people: by real apprise to a server on loopback, few, cause first, no secrets."""
+
+import logging
+
+import pytest
+
+from idroserra.alarms.notify.outbox import Delivery
+from idroserra.core.config import AlarmsConfig, load_config
+from idroserra.core.errors import ConfigError
+from idroserra.core.validation import ValidationError, validate
+from support.alarm_rig import MINUTE_MS, T0, AlarmRig
+from support.notice_receiver import NoticeReceiver
+
+HOUR_MS = 60 * MINUTE_MS
+HOT = "reservoir.temp_c"
+
+
+@pytest.fixture
+def receiver():
+    receiver = NoticeReceiver()
+    yield receiver
+    receiver.close()
+
+
+@pytest.fixture
+def rig_of(tmp_path, receiver):
+    """rig_of(count, targets=..., **config): a rig that tells the receiver."""
+    rigs = []
+
+    def build(count=1, targets=None, **config):
+        named = targets or [{"name": "phone", "url": receiver.url()}]
+        rigs.append(AlarmRig(tmp_path, count=count, config={"targets": named, **config}))
+        return rigs[-1]
+
+    yield build
+    for rig in rigs:
+        rig.close()
+
+
+def titles(receiver):
+    return [message["title"] for message in receiver.messages]
+
+
+def test_fifty_faults_with_one_cause_are_one_notice_that_names_it(rig_of, receiver):
+    rig = rig_of(count=10)
+    rig.host = {"broker": "connecting: no route"}
+    rig.silence(*rig.nodes)
+    for name in rig.nodes:
+        rig.fail(name, air__temp_c="no_ack", air__rh_pct="no_ack")
+    rig.step(14 * MINUTE_MS, 5_000)
+    assert len([one for one in rig.alarms.all() if one.alarm.is_active]) >= 50
+    assert titles(receiver) == ["farm: The broker does not answer"]
+    [message] = receiver.messages
+    assert message["type"] == "failure"
+    assert message["message"].startswith("URGENT The broker does not answer.")
+    assert "Do: Start the broker again" in message["message"]
+    [(cause, explained)] = rig.panel()
+    assert (cause, len(explained)) == ("broker_down", 1 + 10 + 60)
+
+
+def test_fifty_faults_without_a_common_cause_are_at_most_three_notices(rig_of, receiver):
+    rig = rig_of(count=17)
+    for name in rig.nodes:  # three each, of different delays; 51 at once
+        rig.nodes[name]["values"][HOT] = 31.0
+        rig.fail(name, air__rh_pct="crc", reservoir__ph="noisy")
+    rig.tell("idro-3", "water", state="falls", moved_mm=20)
+    rig.step(29 * MINUTE_MS, 5_000)
+    told = [one for one in rig.alarms.all() if one.state == "unacknowledged"]
+    assert len(told) == 52
+    assert len(receiver.messages) <= 3
+    assert titles(receiver)[0] == "farm: idro-3: Water leaves faster than plants drink"
+    for message in receiver.messages[1:]:
+        assert "alarms. First: " in message["title"] or "Still not" in message["title"]
+    first_lines = receiver.messages[1]["message"].splitlines()[0]
+    assert first_lines.startswith("HIGH") or first_lines.startswith("URGENT")
+    assert "more, on the alarm page." in receiver.messages[1]["message"]
+
+
+def test_a_storm_over_half_a_day_that_nobody_answers_stays_few(rig_of, receiver):
+    rig = rig_of(count=17)
+    for name in rig.nodes:
+        rig.nodes[name]["values"][HOT] = 31.0
+        rig.fail(name, air__rh_pct="crc", reservoir__ph="noisy")
+    rig.step(12 * HOUR_MS, 60_000)
+    assert len(receiver.messages) <= 4  # at its begin, when hot water has lasted, two reminders
+
+
+def test_one_that_comes_and_goes_is_told_once_in_half_an_hour(rig_of, receiver):
+    rig = rig_of()
+    for _ in range(6):
+        rig.fail("idro-0", air__rh_pct="crc")
+        rig.step(130_000, 5_000)
+        rig.heal("idro-0")
+        rig.step(70_000, 5_000)
+    assert len(receiver.messages) == 1
+
+
+def test_what_nobody_answers_is_told_again_to_more_people(rig_of, receiver):
+    boss = NoticeReceiver()
+    rig = rig_of(targets=[
+        {"name": "phone", "url": receiver.url()},
+        {"name": "boss", "url": boss.url(), "escalation_only": True}])
+    rig.tell("idro-0", "latched", reason="no effect")
+    rig.step(5 * MINUTE_MS, 5_000)
+    assert (len(receiver.messages), len(boss.messages)) == (1, 0)
+    rig.step(60 * MINUTE_MS, 5_000)
+    assert titles(boss) == ["farm: Still not acknowledged: idro-0: Dosing is locked"]
+    assert len(receiver.messages) == 2
+    rig.alarms.acknowledge(["dosing_latched/idro-0"], "anna", "", rig.now_unix_ms)
+    rig.step(6 * HOUR_MS, 20_000)
+    assert len(receiver.messages) == 2
+    boss.close()
+
+
+def test_quiet_hours_let_only_the_urgent_through(rig_of, receiver):
+    rig = rig_of(quiet_from="00:00", quiet_until="07:00")
+    rig.tell("idro-0", "latched", reason="no effect")
+    rig.step(2 * HOUR_MS, 20_000)
+    assert receiver.messages == []
+    rig.tell("idro-0", "water", state="falls", moved_mm=20)
+    rig.step(MINUTE_MS)
+    assert "Water leaves" in titles(receiver)[0]
+    assert "Dosing is locked" in receiver.messages[0]["message"]
+    rig.alarms.acknowledge(["leak/idro-0"], "anna", "", rig.now_unix_ms)
+    rig.step(6 * HOUR_MS, 20_000)
+    assert len(receiver.messages) == 2  # in the morning, the reminder that had to wait
+
+
+def test_what_is_low_stays_on_the_page(rig_of, receiver):
+    rig = rig_of()
+    rig.more["idro-0"] = {"left_pct": {"ph_down": 10.0}}
+    rig.step(HOUR_MS, 20_000)
+    assert rig.states() == {"bottle_low/idro-0/ph_down": "unacknowledged"}
+    assert receiver.messages == []
+
+
+def test_an_address_takes_only_what_it_asked_for(rig_of, receiver):
+    rig = rig_of(targets=[{"name": "siren", "url": receiver.url(), "from_priority": "urgent"}])
+    rig.tell("idro-0", "latched", reason="no effect")
+    rig.step(HOUR_MS // 2, 20_000)
+    assert receiver.messages == []
+    rig.tell("idro-0", "water", state="falls", moved_mm=20)
+    rig.step(9 * MINUTE_MS, 5_000)
+    assert len(receiver.messages) == 1
+
+
+def test_a_restart_tells_nobody_twice(rig_of, receiver):
+    rig = rig_of()
+    rig.tell("idro-0", "latched", reason="no effect")
+    rig.step(MINUTE_MS)
+    assert len(receiver.messages) == 1
+    for _ in range(3):
+        rig.restart()
+        rig.step(5 * MINUTE_MS, 5_000)
+    assert len(receiver.messages) == 1
+
+
+def test_what_is_not_taken_is_tried_again_shown_and_then_told_as_one(rig_of, receiver):
+    rig = rig_of()
+    receiver.status = 500
+    rig.tell("idro-0", "latched", reason="no effect")
+    rig.step(3 * MINUTE_MS)
+    assert rig.states()["not_delivered/phone"] == "unacknowledged"
+    [target] = rig.deliveries.status()["targets"]
+    assert target["error"]
+    assert target["next_try_unix_ms"] > rig.now_unix_ms
+    rig.tell("idro-0", "water", state="falls", moved_mm=20)
+    rig.step(20 * MINUTE_MS, 5_000)
+    waits = [notice for notice in rig.deliveries.status()["notices"]]
+    assert {d["state"] for notice in waits for d in notice["deliveries"]} == {"waiting"}
+    rig.restart()  # what waits survives
+    receiver.status = 200
+    rig.step(40 * MINUTE_MS, 5_000)
+    first = receiver.messages[0]
+    assert "earlier)" in first["title"]
+    assert "Dosing is locked" in first["message"]
+    assert rig.deliveries.undelivered() == {}
+    assert "not_delivered/phone" not in rig.states() or (
+        rig.states()["not_delivered/phone"] == "returned")
+
+
+def test_tries_are_far_apart_and_end_after_a_day(rig_of, receiver):
+    rig = rig_of()
+    receiver.status = 503
+    rig.tell("idro-0", "latched", reason="no effect")
+    rig.step(25 * HOUR_MS, 60_000)
+    [*_, oldest] = rig.outbox.newest(50)
+    assert oldest[1][0].state == "failed"
+    assert 40 < oldest[1][0].tries < 70  # half a minute, doubled up to half an hour, for a day
+
+
+def test_a_test_is_tried_once_and_says_what_came_of_it(rig_of, receiver):
+    rig = rig_of()
+    number = rig.teller.test("anna", rig.now_unix_ms)
+    rig.deliveries.step()
+    assert titles(receiver) == ["farm: test of the notifications"]
+    assert "anna asked for this" in receiver.messages[0]["message"]
+    receiver.status = 401
+    rig.teller.test("anna", rig.now_unix_ms)
+    rig.deliveries.step()
+    newest, older = rig.deliveries.status()["notices"]
+    assert (older["id"], older["deliveries"][0]["state"]) == (number, "sent")
+    [delivery] = newest["deliveries"]
+    assert (delivery["state"], delivery["tries"]) == ("failed", 1)
+    assert "error=401" in delivery["error"]
+
+
+def test_a_word_a_day_says_that_alarms_work(rig_of, receiver):
+    rig = rig_of(daily_at="08:00")
+    rig.step(3 * 24 * HOUR_MS, 60_000)
+    assert titles(receiver) == ["farm: alarms work, no alarm stands"] * 3
+
+
+def test_the_heartbeat_is_held_back_while_alarms_do_not_work(rig_of, receiver):
+    rig = rig_of(heartbeat_url=f"http://127.0.0.1:{receiver.port}/beat", heartbeat_every_min=5)
+    rig.step(11 * MINUTE_MS, 5_000)
+    assert receiver.pings == ["/beat"] * 3
+    rig.is_alive = False
+    rig.step(30 * MINUTE_MS, 5_000)
+    assert len(receiver.pings) == 3
+    assert "held back" in rig.deliveries.status()["heartbeat"]["error"]
+    rig.is_alive = True
+    receiver.status = 500
+    rig.tell("idro-0", "latched", reason="no effect")
+    rig.step(4 * MINUTE_MS, 5_000)
+    assert "phone" in rig.deliveries.undelivered()
+    count = len(receiver.pings)
+    rig.step(10 * MINUTE_MS, 5_000)
+    assert len(receiver.pings) == count
+
+
+@pytest.mark.parametrize("status", [200, 401, 500])
+def test_a_secret_is_nowhere_but_in_the_configuration(rig_of, receiver, caplog, capfd, status):
+    caplog.set_level(logging.DEBUG)
+    rig = rig_of()
+    receiver.status = status
+    rig.teller.test("anna", rig.now_unix_ms)
+    rig.tell("idro-0", "latched", reason="no effect")
+    rig.step(5 * MINUTE_MS, 5_000)
+    dump = (rig.folder / "alarms.db").read_bytes() + (rig.folder / "alarms.db-wal").read_bytes()
+    said = caplog.text + "".join(capfd.readouterr()) + str(rig.deliveries.status())
+    said += str(rig.config) + repr(rig.config.targets)
+    assert "s3cretToken" not in said
+    assert b"s3cretToken" not in dump
+
+
+def test_an_address_that_is_none_is_refused_without_saying_it(rig_of, tmp_path):
+    with pytest.raises(ConfigError) as refused:
+        rig_of(targets=[{"name": "phone", "url": "nosuch://s3cretToken"}])
+    assert "targets.phone.url" in str(refused.value)
+    assert "s3cretToken" not in str(refused.value)
+    with pytest.raises(ConfigError, match="twice"):
+        rig_of(targets=[{"name": "a", "url": "json://127.0.0.1"}] * 2)
+    file = tmp_path / "host.toml"
+    file.write_text('[[alarms.targets]]\nname = "x"\nurl = "json://s3cretToken"\nkind = 1\n')
+    with pytest.raises(ConfigError) as refused:
+        load_config(file)
+    assert "s3cretToken" not in str(refused.value)
+
+
+def test_half_a_quiet_time_is_refused():
+    for wrong in ({"quiet_from": "22:00"}, {"daily_at": "25:00"}, {"heartbeat_url": "ftp://x"}):
+        with pytest.raises(ValidationError):
+            validate(wrong, AlarmsConfig)
+
+
+def test_an_address_taken_out_of_the_configuration_holds_nothing_up(rig_of, receiver):
+    rig = rig_of()
+    receiver.status = 500
+    rig.tell("idro-0", "latched", reason="no effect")
+    rig.step(MINUTE_MS)
+    rig.config = AlarmsConfig()
+    rig.restart()
+    rig.step(2 * MINUTE_MS, 5_000)
+    [(_, [delivery])] = rig.outbox.newest(5)
+    assert isinstance(delivery, Delivery)
+    assert (delivery.state, delivery.error) == ("failed", "no such address any more")
+    assert rig.now_unix_ms > T0
+
+
+def test_each_address_is_told_in_its_language(rig_of, receiver):
+    others = [NoticeReceiver() for _ in range(2)]
+    rig = rig_of(daily_at="12:00", targets=[
+        {"name": "phone", "url": receiver.url()},
+        {"name": "nonna", "url": others[0].url(), "language": "it"},
+        {"name": "office", "url": others[1].url(), "language": "zh"}])
+    rig.host = {"broker": "connecting: no route"}
+    rig.silence(*rig.nodes)
+    rig.step(14 * MINUTE_MS, 5_000)
+    assert titles(receiver)[-1] == "farm: The broker does not answer"
+    assert titles(others[0])[-1] == "farm: Il broker non risponde"
+    text = others[0].messages[-1]["message"]
+    assert text.startswith("URGENTE Il broker non risponde.")
+    assert "\nFare: Riavviare il broker" in text
+    assert not any(word in others[1].messages[-1]["message"] for word in ("Do:", "Explains"))
+    assert others[1].messages[-1]["message"].startswith("紧急")
+    shown = [one["title"] for one in rig.deliveries.status()["notices"]]
+    assert shown[0] == "farm: The broker does not answer"
+    for other in others:
+        other.close()

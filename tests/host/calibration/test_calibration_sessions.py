@@ -1,0 +1,227 @@
+"""A calibration on a virtual clock: holds renewed, expiry, resets of the node, no answer."""
+
+import json
+
+import pytest
+
+from idro.protocol import messages, settings
+from idroserra.calibration.errors import BadPoint, CannotCalibrate, UnknownCalibration
+from idroserra.calibration.procedures import PointRequest
+from idroserra.calibration.service import CalibrationService
+from idroserra.calibration.session import HOLD_MS, IDLE_MS, LAST_HOLD_MS
+from idroserra.nodes.commands import Commands
+from idroserra.nodes.live import LiveState
+from idroserra.nodes.registry import Nodes
+
+NODE = "idro-a"
+START_MS = 1_795_000_000_000
+MINUTE_MS = 60_000
+SEVEN = 7.02  # buffer 7.00 at 20 C
+
+
+class Wire:
+    """The link to the broker, and the node at its other end: it does as it is told."""
+
+    def __init__(self):
+        self.is_connected = True
+        self.unix_ms = START_MS
+        self.sent = []  # (leaf, message)
+        self.node_answers = True
+        self.commands = None
+        self.nodes = None
+
+    def now_unix_ms(self):
+        return self.unix_ms
+
+    def publish(self, topic, payload, retained=False):
+        leaf = topic.rpartition("/")[2]
+        message = json.loads(payload)
+        self.sent.append((leaf, message))
+        return True
+
+    def deliver(self):
+        """Let the node answer everything it was sent."""
+        sent, self.sent = self.sent, []
+        for leaf, message in sent:
+            if leaf == "command":
+                self.commands.answer(NODE, messages.Ack(message["id"], "done", "", "boot-1", 1))
+            else:
+                self.nodes.set_report(NODE, messages.ConfigReport(
+                    message["rev"], None, settings.check(message["values"])))
+        return [m["args"]["for_ms"] for leaf, m in sent if leaf == "command"]
+
+
+class House:
+    """The parts of a host around its calibrations."""
+
+    def __init__(self, folder):
+        self.wire = Wire()
+        self.live = LiveState()
+        self.nodes = Nodes(folder / "state.db", "test")
+        self.nodes.adopt(NODE, bytes(32))
+        self.commands = Commands(
+            folder / "state.db", self.nodes, self.live, self.wire, lambda *_: START_MS)
+        self.wire.commands, self.wire.nodes = self.commands, self.nodes
+        self.calibrations = CalibrationService(
+            folder / "state.db", self.nodes, self.commands, self.live, self.wire.now_unix_ms)
+        self.boot("boot-1")
+        self.nodes.set_online(NODE, True)
+        self.nodes.set_report(NODE, messages.ConfigReport(0, None, settings.defaults()))
+
+    def boot(self, boot_id):
+        self.nodes.set_info(NODE, messages.Info(
+            "0.1.0", "esp32-reservoir", "esp32", boot_id, 0, None, "host", "power_on", "", (),
+            {"ph_down": "doser"}, (), False, 100, 0, messages.AS_FLASHED))
+
+    def start(self, kind="ph", **more):
+        """Begin, with the hold in force; returns the id."""
+        session_id = self.calibrations.start(NODE, kind, "ada", **more)["id"]
+        assert self.wire.deliver() == [HOLD_MS]
+        return session_id
+
+    def read(self, ph, seconds=60):
+        for _ in range(seconds // 2):
+            self.wire.unix_ms += 2_000
+            self.live.record(NODE, self.wire.unix_ms,
+                             {"reservoir.ph": ph, "reservoir.temp_c": 20.0}, {})
+
+    def close(self):
+        self.calibrations.close()
+        self.commands.close()
+        self.nodes.close()
+
+
+@pytest.fixture
+def house(tmp_path):
+    house = House(tmp_path)
+    yield house
+    house.close()
+
+
+def test_a_hold_is_renewed_while_somebody_goes_on(house):
+    session_id = house.start()
+    asked = []
+    for _ in range(60):
+        house.wire.unix_ms += MINUTE_MS
+        assert house.calibrations.state(NODE, session_id)["hold"]["is_held"]
+        asked += house.wire.deliver()
+    assert set(asked) == {HOLD_MS}
+    assert 4 <= len(asked) <= 8
+
+
+def test_what_nobody_goes_on_with_expires_and_its_hold_before_long(house):
+    session_id = house.start()
+    house.wire.unix_ms += IDLE_MS + 1
+    assert house.calibrations.open_of(NODE) is None
+    assert house.wire.deliver() == [LAST_HOLD_MS]
+    assert house.calibrations.state(NODE, session_id)["state"] == "expired"
+    with pytest.raises(CannotCalibrate, match="expired already"):
+        house.calibrations.take(NODE, session_id, PointRequest("7.00"))
+    house.start("ec")
+
+
+def test_looking_at_the_list_keeps_nothing_open(house):
+    house.start()
+    for _ in range(16):
+        house.wire.unix_ms += MINUTE_MS
+        house.calibrations.open_of(NODE)
+    assert house.calibrations.open_of(NODE) is None
+
+
+def test_a_reset_of_the_node_asks_for_the_hold_again(house):
+    session_id = house.start()
+    house.read(SEVEN)
+    house.boot("boot-2")
+    assert not house.calibrations.state(NODE, session_id)["hold"]["is_held"]
+    with pytest.raises(CannotCalibrate, match="not held yet"):
+        house.calibrations.take(NODE, session_id, PointRequest("7.00"))
+    assert house.wire.deliver() == [HOLD_MS]
+    assert house.calibrations.state(NODE, session_id)["hold"]["is_held"]
+    assert house.calibrations.take(NODE, session_id, PointRequest("7.00"))["points"]
+
+
+def test_cancelled_before_the_node_answered_the_hold_ends_too(house):
+    session_id = house.calibrations.start(NODE, "ph", "ada")["id"]
+    house.calibrations.cancel(NODE, session_id)
+    assert house.wire.deliver() == [HOLD_MS, LAST_HOLD_MS]
+
+
+def finished(house):
+    session_id = house.start()
+    house.read(SEVEN + 0.1)
+    house.calibrations.take(NODE, session_id, PointRequest("7.00"))
+    house.calibrations.finish(NODE, session_id)
+    return session_id
+
+
+def test_settings_that_come_in_time_are_done_and_kept_once(house):
+    session_id = finished(house)
+    assert house.calibrations.state(NODE, session_id)["state"] == "applying"
+    assert house.calibrations.cancel(NODE, session_id)["state"] == "applying"
+    house.wire.deliver()
+    for _ in range(3):
+        assert house.calibrations.open_of(NODE) is None
+        assert house.calibrations.state(NODE, session_id)["state"] == "done"
+    past, = house.calibrations.history.of(NODE)
+    assert past.is_confirmed
+    assert past.settings["ph.calibrated_day"] == (0, START_MS // 86_400_000 - 10_957)
+    assert past.results["offset_mv"] == pytest.approx(-5.8, abs=0.1)
+
+
+def test_settings_that_nobody_confirms_are_kept_as_such(house):
+    session_id = finished(house)
+    house.wire.unix_ms += 61_000
+    state = house.calibrations.state(NODE, session_id)
+    assert state["state"] == "unconfirmed"
+    assert not house.calibrations.history.of(NODE)[0].is_confirmed
+
+
+def test_settings_that_the_node_refuses_fail_and_are_not_kept(house):
+    session_id = finished(house)
+    rev = house.nodes.get(NODE).wanted_rev
+    house.nodes.set_report(NODE, messages.ConfigReport(rev, "flash is full", settings.defaults()))
+    state = house.calibrations.state(NODE, session_id)
+    assert (state["state"], state["reason"]) == (
+        "failed", "the node refused the settings: flash is full")
+    assert not house.calibrations.history.of(NODE)
+
+
+def test_health_counts_what_the_slope_lost(house):
+    for days, signal in ((0, 3.99), (30, 4.12)):
+        house.wire.unix_ms = START_MS + days * 86_400_000
+        house.nodes.set_report(NODE, messages.ConfigReport(
+            house.nodes.get(NODE).wanted_rev, None, settings.defaults()))
+        session_id = house.start()
+        for buffer, ph in (("7.00", SEVEN), ("4.01", signal)):
+            house.read(ph)
+            house.calibrations.take(NODE, session_id, PointRequest(buffer))
+        house.calibrations.finish(NODE, session_id)
+        house.wire.deliver()
+        assert house.calibrations.state(NODE, session_id)["state"] == "done"
+        house.wire.deliver()
+    newest, first = house.calibrations.history.of(NODE, "ph")
+    assert first.health == 100
+    assert newest.results["slope_pct"] == pytest.approx(96.0, abs=0.5)
+    assert newest.health == 100 - round(5 * (first.results["slope_pct"]
+                                             - newest.results["slope_pct"] - 1))
+    assert house.calibrations.history.health_now(
+        NODE, house.wire.unix_ms + 40 * 86_400_000) == newest.health - 10
+
+
+def test_points_can_be_taken_back(house):
+    session_id = house.start()
+    house.read(SEVEN)
+    house.calibrations.take(NODE, session_id, PointRequest("7.00"))
+    assert house.calibrations.drop_point(NODE, session_id)["points"] == []
+    with pytest.raises(CannotCalibrate):
+        house.calibrations.drop_point(NODE, session_id)
+    with pytest.raises(BadPoint):
+        house.calibrations.finish(NODE, session_id)
+
+
+def test_an_offline_node_and_a_stranger_are_refused(house):
+    house.nodes.set_online(NODE, False)
+    with pytest.raises(CannotCalibrate, match="offline"):
+        house.calibrations.start(NODE, "ph", "ada")
+    with pytest.raises(UnknownCalibration):
+        house.calibrations.state(NODE, "cal-x")

@@ -1,0 +1,92 @@
+"""What the host tells systemd: a real datagram socket in systemd's place."""
+
+import configparser
+import os
+import signal
+import socket
+import subprocess
+import sys
+
+import pytest
+from typer.testing import CliRunner
+
+from idroserra.cli.main import app
+from idroserra.core import systemd
+
+
+@pytest.fixture
+def listening(tmp_path):
+    """(path, told): told() is the next line that came to the socket at path."""
+    path = tmp_path / "notify"
+    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as line:
+        line.bind(str(path))
+        line.settimeout(120)
+        yield path, lambda: line.recv(4_096).decode()
+
+
+def test_without_systemd_nobody_is_told(monkeypatch):
+    monkeypatch.delenv("NOTIFY_SOCKET", raising=False)
+    monkeypatch.delenv("WATCHDOG_USEC", raising=False)
+    assert systemd.notify("READY=1") is False
+    assert systemd.beat_s() is None
+    monkeypatch.setenv("NOTIFY_SOCKET", "/nothing/there")
+    assert systemd.notify("READY=1") is False
+
+
+@pytest.mark.parametrize(("usec", "pid", "every_s"), [
+    ("60000000", None, 30), ("60000000", "own", 30), ("60000000", "1", None),
+    ("400000", None, 0.5), ("0", None, None), ("soon", None, None), ("", None, None),
+])
+def test_the_beat_is_half_of_what_systemd_waits(monkeypatch, usec, pid, every_s):
+    monkeypatch.setenv("WATCHDOG_USEC", usec)
+    if pid is None:
+        monkeypatch.delenv("WATCHDOG_PID", raising=False)
+    else:
+        monkeypatch.setenv("WATCHDOG_PID", str(os.getpid()) if pid == "own" else pid)
+    assert systemd.beat_s() == every_s
+
+
+def test_a_host_is_ready_beats_and_says_when_it_stops(listening, tmp_path, mosquitto):
+    path, told = listening
+    config = tmp_path / "host.toml"
+    config.write_text(f'data_dir = "{tmp_path / "data"}"\n[http]\nport = 0\n'
+                      f'[mqtt]\nurl = "mqtt://127.0.0.1:{mosquitto.port}"\n')
+    environment = os.environ | {"WATCHDOG_USEC": "1000000", "NOTIFY_SOCKET": str(path)}
+    environment.pop("WATCHDOG_PID", None)
+    process = subprocess.Popen(
+        [sys.executable, "-m", "idroserra.cli", "serve", "--config", str(config)],
+        env=environment, stderr=subprocess.PIPE, text=True)
+    try:
+        assert told() == "READY=1"
+        assert [told(), told()] == ["WATCHDOG=1", "WATCHDOG=1"]
+        process.send_signal(signal.SIGTERM)
+        while (line := told()) == "WATCHDOG=1":
+            pass
+        assert line == "STOPPING=1"
+        process.communicate(timeout=120)
+        assert process.returncode in (0, -signal.SIGTERM)
+    finally:
+        process.kill()
+        process.communicate()
+
+
+def test_the_unit_runs_this_installation_and_may_write_its_data_alone(tmp_path, monkeypatch):
+    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / "state"))
+    config = tmp_path / "host.toml"
+    config.write_text(f'data_dir = "{tmp_path / "data"}"\n')
+    refused = CliRunner().invoke(app, ["unit", "--config", str(config)])
+    assert refused.exit_code == 1
+    assert "make it first: mkdir -p" in str(refused.exception)
+    (tmp_path / "data").mkdir()
+    printed = CliRunner().invoke(app, ["unit", "--config", str(config)])
+    assert printed.exit_code == 0, printed.output
+    unit = configparser.RawConfigParser(strict=True)
+    unit.optionxform = str
+    unit.read_string(printed.stdout)
+    service = unit["Service"]
+    assert service["ExecStart"] == (
+        f"{sys.executable} -m idroserra.cli serve --config {config}")
+    assert service["ReadWritePaths"] == f"{tmp_path / 'data'} {tmp_path / 'state' / 'idroserra'}"
+    assert (service["Type"], service["WatchdogSec"]) == ("notify", "60")
+    assert service["NoNewPrivileges"] == "yes"
+    assert service["CapabilityBoundingSet"] == ""

@@ -1,0 +1,199 @@
+"""What an export is made of: instants out of a real store, CSV, line protocol, Parquet."""
+
+import csv
+import io
+import socket
+import threading
+import tracemalloc
+from datetime import datetime
+from zoneinfo import ZoneInfo
+
+import pyarrow.parquet as parquet
+import pytest
+
+from idroserra.cli.export import ExportFailed, line_unix_ms, moment_ms, span_ms, write_whole
+from idroserra.client.http import HostClient, HostUnreachable
+from idroserra.export.csv_export import events_csv, readings_csv
+from idroserra.export.line_protocol_export import events_lines, readings_lines
+from idroserra.export.parquet import write_parquet
+from idroserra.export.rows import events, instants
+from idroserra.history.models import EventPoint, SamplePoint
+from idroserra.history.sqlite.store import SqliteStore
+
+NODE = "idro-a"
+T0 = 1_795_507_200_000  # 2026-11-24T08:00:00Z
+CHANNELS = ["reservoir.ph", "reservoir.ec_us_cm", "air.temp_c"]
+HOUR_MS = 3_600_000
+
+
+def sample(channel, at_ms, value):
+    return SamplePoint(NODE, channel, T0 + at_ms, value)
+
+
+def event(seq, at_ms, kind, **detail):
+    return EventPoint(NODE, (T0 + at_ms) * 1_000 + seq % 1_000, seq, "7f3a11aa", kind, detail)
+
+
+@pytest.fixture
+def store(tmp_path):
+    opened = SqliteStore(tmp_path / "store.db")
+    yield opened
+    opened.close()
+
+
+def rows_of(pieces):
+    return list(csv.reader(io.StringIO("".join(pieces))))
+
+
+def test_a_channel_has_a_value_or_a_fault_at_an_instant_and_an_empty_cell_is_no_zero(store):
+    store.write(
+        [sample("reservoir.ph", 0, 6.02), sample("air.temp_c", 0, 21.5),
+         sample("reservoir.ph", 10_000, 0), sample("reservoir.ec_us_cm", 10_000, 1590),
+         sample("reservoir.ph", 20_000, 6.1), sample("air.temp_c", 30_000, -3.25)],
+        [event(2, 10_000, "fault_began", channel="air.temp_c", fault="no_ack"),
+         event(3, 15_000, "dosed", actuator="ph_down", volume_ul=2_000),
+         event(4, 30_000, "fault_ended", channel="air.temp_c", fault="no_ack")])
+    rows = rows_of(readings_csv(instants(store, NODE, CHANNELS, T0, T0 + 40_000), CHANNELS, None))
+    assert rows == [
+        ["time_utc", "unix_ms", "reservoir.ph [pH]", "reservoir.ec_us_cm [uS/cm]",
+         "air.temp_c [C]", "faults"],
+        ["2026-11-24T08:00:00.000Z", str(T0), "6.020", "", "21.50", ""],
+        ["2026-11-24T08:00:10.000Z", str(T0 + 10_000), "0.000", "1590", "",
+         "air.temp_c=no_ack"],
+        ["2026-11-24T08:00:20.000Z", str(T0 + 20_000), "6.100", "", "", "air.temp_c=no_ack"],
+        ["2026-11-24T08:00:30.000Z", str(T0 + 30_000), "", "", "-3.25", ""],
+    ]
+
+
+def test_a_fault_from_before_the_span_is_known_and_a_boot_ends_it(store):
+    store.write([sample("reservoir.ph", 0, 6), sample("reservoir.ph", 20_000, 6)], [
+        event(1, -20 * 24 * HOUR_MS, "fault_began", channel="air.temp_c", fault="crc"),
+        event(2, 10_000, "boot", reset="power_on")])
+    found = list(instants(store, NODE, CHANNELS, T0, T0 + HOUR_MS))
+    assert [one.faults for one in found] == [{"air.temp_c": "crc"}, {}]
+
+
+def test_a_record_of_faults_alone_has_a_row(store):
+    store.write([], [
+        event(1, 5_000, "fault_began", channel="reservoir.ph", fault="no_ack"),
+        event(2, 5_000, "fault_began", channel="air.temp_c", fault="no_ack"),
+        event(3, 6_000, "fault_began", channel="bad channel", fault="no_ack")])
+    found = list(instants(store, NODE, CHANNELS, T0, T0 + HOUR_MS))
+    assert [(one.unix_ms - T0, one.values, list(one.faults)) for one in found] == [
+        (5_000, {}, ["air.temp_c", "reservoir.ph"]), (6_000, {}, ["air.temp_c", "reservoir.ph"])]
+
+
+def test_local_time_carries_its_offset_across_the_end_of_summer_time(store):
+    rome = ZoneInfo("Europe/Rome")
+    change = round(datetime(2026, 10, 25, 1, 0, tzinfo=ZoneInfo("UTC")).timestamp() * 1_000)
+    store.write([SamplePoint(NODE, "reservoir.ph", change - 1, 6.0),
+                 SamplePoint(NODE, "reservoir.ph", change, 6.0)], [])
+    rows = rows_of(readings_csv(
+        instants(store, NODE, CHANNELS[:1], change - 10, change + 10), CHANNELS[:1], rome))
+    assert rows[0][:2] == ["time_utc", "time_local [Europe/Rome]"]
+    assert [row[1] for row in rows[1:]] == [
+        "2026-10-25T02:59:59.999+02:00", "2026-10-25T02:00:00.000+01:00"]
+
+
+def test_events_keep_their_detail_and_their_order(store):
+    store.write([], [event(8, 100, "dosed", actuator="ph_down", volume_ul=2_000,
+                           reason='a "b", c'),
+                     event(7, 100, "decided", loop="ph")])
+    rows = rows_of(events_csv(events(store, NODE, T0, T0 + HOUR_MS), None))
+    assert rows[0] == ["time_utc", "unix_ms", "boot_id", "seq", "kind", "detail"]
+    assert [row[3:5] for row in rows[1:]] == [["7", "decided"], ["8", "dosed"]]
+    assert rows[2][5] == '{"actuator": "ph_down", "volume_ul": 2000, "reason": "a \\"b\\", c"}'
+
+
+def test_line_protocol_is_that_of_the_influx_store(store):
+    store.write([sample("reservoir.ph", 0, 6.02), sample("reservoir.ec_us_cm", 0, 1590)],
+                [event(3, 5, "dosed", actuator="ph_down", volume_ul=2_000)])
+    span = (T0, T0 + HOUR_MS)
+    assert list(readings_lines("farm 1", NODE, instants(store, NODE, CHANNELS, *span))) == [
+        "sample,site=farm\\ 1,node=idro-a,source=reservoir ph=6.020,ec_us_cm=1590i"
+        f" {T0}000000\n"]
+    line, = events_lines("farm 1", events(store, NODE, *span))
+    assert line.startswith(
+        'event,site=farm\\ 1,node=idro-a,kind=dosed boot_id="7f3a11aa",seq=3i')
+    assert line.endswith(f"volume_ul=2000i {T0 + 5}003000\n")
+    assert line_unix_ms(line, "line") == T0 + 5
+
+
+def test_parquet_has_types_units_and_nulls(store, tmp_path):
+    store.write([sample("reservoir.ph", 0, 6.02), sample("reservoir.ec_us_cm", 10_000, 1590)],
+                [event(2, 10_000, "fault_began", channel="reservoir.ph", fault="no_ack")])
+    found = instants(store, NODE, CHANNELS, T0, T0 + HOUR_MS)
+    lines = "".join(readings_csv(found, CHANNELS, ZoneInfo("Europe/Rome"))).splitlines(True)
+    assert write_parquet(lines, tmp_path / "a.parquet") == 2
+    table = parquet.read_table(tmp_path / "a.parquet")
+    assert {field.name: str(field.type) for field in table.schema} == {
+        "time_utc": "timestamp[ms, tz=UTC]", "time_local": "string", "unix_ms": "int64",
+        "reservoir.ph": "double", "reservoir.ec_us_cm": "int64", "air.temp_c": "double",
+        "faults": "string"}
+    assert table.schema.field("reservoir.ec_us_cm").metadata == {b"unit": b"uS/cm"}
+    assert table.schema.field("time_local").metadata == {b"unit": b"Europe/Rome"}
+    assert table["reservoir.ph"].to_pylist() == [6.02, None]
+    assert table["reservoir.ec_us_cm"].to_pylist() == [None, 1590]
+    assert table["faults"].to_pylist() == ["", "reservoir.ph=no_ack"]
+    assert table["time_utc"].cast("int64").to_pylist() == [T0, T0 + 10_000]
+
+
+def test_memory_does_not_grow_with_the_span(store):
+    for hour in range(12):
+        store.write([sample("reservoir.ph", hour * HOUR_MS + i * 5_000, 6 + i % 7 / 10)
+                     for i in range(720)], [])
+
+    def peak_b(hours):
+        tracemalloc.start()
+        try:
+            found = instants(store, NODE, CHANNELS, T0, T0 + hours * HOUR_MS)
+            size = sum(len(piece) for piece in readings_csv(found, CHANNELS, None))
+            return size, tracemalloc.get_traced_memory()[1]
+        finally:
+            tracemalloc.stop()
+
+    peak_b(1)
+    (small, peak_of_small), (large, peak_of_large) = peak_b(2), peak_b(12)
+    assert large > 5 * small
+    assert peak_of_large < 1.5 * peak_of_small
+
+
+def test_an_export_that_breaks_off_leaves_no_file_and_keeps_the_old_one(tmp_path):
+    out = tmp_path / "a.csv"
+    out.write_text("old")
+
+    def broken():
+        yield "time_utc,unix_ms,faults\r\n"
+        raise HostUnreachable("http://127.0.0.1:1", "the answer broke off")
+
+    with pytest.raises(HostUnreachable):
+        write_whole(broken(), out, "csv")
+    assert [path.name for path in tmp_path.iterdir()] == ["a.csv"]
+    assert out.read_text() == "old"
+    with pytest.raises(ExportFailed, match="No such file or directory"):
+        write_whole([], tmp_path / "nowhere" / "a.csv", "csv")
+
+
+def test_an_answer_that_breaks_off_is_not_taken_for_whole():
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        def answer():
+            connection, _ = server.accept()
+            with connection:
+                connection.recv(65_536)
+                connection.sendall(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n"
+                                   b"9\r\ntime,ph\r\n\r\n40\r\n2026")
+
+        thread = threading.Thread(target=answer)
+        thread.start()
+        lines = HostClient(f"http://127.0.0.1:{server.getsockname()[1]}").lines("/x")
+        assert next(lines) == "time,ph\r\n"
+        with pytest.raises(HostUnreachable, match="broke off"):
+            list(lines)
+        thread.join()
+
+
+def test_spans_and_moments_are_what_people_type():
+    assert span_ms("30d") == 30 * 86_400_000
+    assert moment_ms("2026-11-24T08:00:00Z", None, "--from") == T0
+    assert moment_ms("2026-11-24T09:00", "Europe/Rome", "--from") == T0
+    assert moment_ms("2026-11-24", None, "--to") == T0 - 8 * HOUR_MS

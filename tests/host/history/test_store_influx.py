@@ -1,0 +1,286 @@
+"""The production store against the real thing: InfluxDB 1.6.7 by /write and /query, and
+VictoriaMetrics by /api/v2/write.
+
+What needs a store alone also runs on the InfluxDB 2 or 3 that IDROSERRA_TEST_INFLUX_URL names,
+with _TOKEN, _ORG and _BUCKET (and _WRITE_API=v1 for a 1.x): it must keep 2026-01-01."""
+
+import json
+import os
+import sys
+import threading
+import uuid
+from http.server import BaseHTTPRequestHandler, HTTPServer
+
+import pytest
+
+from idroserra.core.config import StoreConfig
+from idroserra.core.errors import StoreRejected, StoreUnavailable
+from idroserra.core.validation import validate
+from idroserra.history.influx.http import Http
+from idroserra.history.influx.store import InfluxStore
+from idroserra.history.models import EventPoint, SamplePoint
+from support.databases import Influxd, VictoriaMetrics, free_port
+from support.wait import wait_until
+
+NODE = "idro-a1"
+T0 = 1_767_225_600_000  # 2026-01-01: VictoriaMetrics takes no future
+SITE = "north, \"field\" = 1\\"
+
+
+@pytest.fixture(scope="module")
+def influxd(tmp_path_factory):
+    with Influxd(tmp_path_factory.mktemp("influxd")) as server:
+        yield server
+
+
+@pytest.fixture(scope="module")
+def victoria(tmp_path_factory):
+    with VictoriaMetrics(tmp_path_factory.mktemp("victoria")) as server:
+        wait_until(lambda: b"vm_app_uptime_seconds 0" not in (said := server.get("/metrics", {}))
+                   and b"vm_app_uptime_seconds 1\n" not in said, 20, "it is not new any more")
+        yield server
+
+
+def open_store(server, database, write_api="v1"):
+    config = StoreConfig(kind="influx", url=server.url, database=database, write_api=write_api)
+    return InfluxStore(config, site=SITE)
+
+
+NAMED = os.environ.get("IDROSERRA_TEST_INFLUX_URL")
+
+
+def named_store():
+    """Return the store of the server that the environment names."""
+    told = {key: os.environ.get(f"IDROSERRA_TEST_INFLUX_{key.upper()}", "")
+            for key in ("token", "org", "bucket", "write_api")}
+    config = validate({
+        "kind": "influx", "url": NAMED, "database": told["bucket"] or "idroserra",
+        "write_api": told["write_api"] or "v2", "token": told["token"] or None,
+        "org": told["org"]}, StoreConfig)
+    return InfluxStore(config, site=SITE)
+
+
+@pytest.fixture(params=["influxd", "named"] if NAMED else ["influxd"])
+def store(influxd, request, monkeypatch):
+    if request.param == "named":
+        # It is not ours and keeps what it gets: each test has a node of its own.
+        monkeypatch.setattr(sys.modules[__name__], "NODE", f"test-{uuid.uuid4().hex[:12]}")
+        store = named_store()
+    else:
+        store = open_store(influxd, request.node.name[:60].replace("[", "-").replace("]", ""))
+    yield store
+    store.close()
+
+
+@pytest.fixture
+def own_store(influxd, request):
+    """A store of our own server alone: the test looks into it."""
+    store = open_store(influxd, request.node.name[:60])
+    yield store
+    store.close()
+
+
+def ph(at_ms, value, channel="reservoir.ph"):
+    return SamplePoint(NODE, channel, T0 + at_ms, value)
+
+
+def test_a_write_repeated_changes_nothing(store):
+    samples = [ph(i * 1000, 6 + i / 1000) for i in range(900)]
+    samples += [ph(i * 1000, 1500 + i, "reservoir.ec_us_cm") for i in range(900)]
+    detail = {"reason": "quote \" backslash \\ comma, = newline-free", "volume_ul": 5, "ok": True}
+    events = [EventPoint(NODE, T0 * 1000 + 7, 1007, "b1", "dosed", detail),
+              EventPoint(NODE, T0 * 1000 + 8, 1008, "b1", "boot", {})]
+    for _ in range(2):
+        store.write(samples, events)
+    found = store.series(NODE, ["reservoir.ph", "reservoir.ec_us_cm"], T0, T0 + 900_000, 5000)
+    means = [c.mean for c in found["reservoir.ph"]]
+    assert means == pytest.approx([s.value for s in samples[:900]])
+    assert [c.max for c in found["reservoir.ec_us_cm"]] == [s.value for s in samples[900:]]
+    assert store.events(NODE, T0, T0 + 1) == events
+    assert store.events(NODE, T0, T0 + 1, ["boot"]) == events[1:]
+
+
+def test_columns_agree_with_the_embedded_store(store, tmp_path):
+    from idroserra.history.sqlite.store import SqliteStore
+
+    embedded = SqliteStore(tmp_path / "store.db")
+    samples = [ph(i * 10_000, round(5 + (i * 37 % 100) / 40, 3)) for i in range(3_000)]
+    for end in (store, embedded):
+        end.write(samples, [])
+    for columns in (100, 2_000):
+        asked = (NODE, ["reservoir.ph", "air.temp_c"], T0 + 5_000, T0 + 20_000_000, columns)
+        ours, theirs = embedded.series(*asked), store.series(*asked)
+        assert theirs["air.temp_c"] == []
+        assert len(theirs["reservoir.ph"]) <= columns
+        if columns == 2_000:  # raw in both; the embedded one rounds wider columns to roll-ups
+            assert theirs["reservoir.ph"] == [
+                (c.unix_ms, c.min, pytest.approx(c.mean), c.max) for c in ours["reservoir.ph"]
+            ]
+    embedded.close()
+
+
+def test_latest_is_the_newest_of_each_channel(store):
+    store.write([ph(5_000, 6.5), ph(0, 6.1), ph(0, 21.25, "air.temp_c")], [])
+    assert store.latest(NODE) == {
+        "reservoir.ph": (T0 + 5_000, 6.5), "air.temp_c": (T0, 21.25)}
+    assert store.latest("idro-none") == {}
+
+
+def test_points_and_spans_are_what_was_written(store):
+    samples = [ph(at * 1_000, 6 + at / 1_000) for at in range(50)]
+    samples += [ph(at * 7_000, 1_500 + at, "reservoir.ec_us_cm") for at in range(50)]
+    store.write(samples, [])
+    found = store.points(NODE, ["reservoir.ph", "reservoir.ec_us_cm", "air.temp_c"], T0,
+                         T0 + 60_000)
+    assert found == {
+        "reservoir.ph": [(s.unix_ms, s.value) for s in samples[:50]],
+        "reservoir.ec_us_cm": [(s.unix_ms, s.value) for s in samples[50:59]],
+        "air.temp_c": []}
+    assert store.spans()[NODE] == (T0, T0 + 49 * 7_000)
+
+
+def test_nothing_was_written_yet_is_empty_not_an_error(store):
+    assert store.series(NODE, ["reservoir.ph"], T0, T0 + 1000, 10) == {"reservoir.ph": []}
+    assert store.events(NODE, T0, T0 + 1000) == []
+
+
+class NoDatabase(BaseHTTPRequestHandler):
+    """What InfluxDB 3 Core says before anything was written: 404, where a 1.x says 200."""
+
+    def do_GET(self):
+        body = b'{"error": "query error: database not found: idroserra"}'
+        self.send_response(404)
+        self.send_header("Content-Length", str(len(body)))
+        self.end_headers()
+        self.wfile.write(body)
+
+    def log_message(self, *_):
+        pass
+
+
+def test_a_404_for_the_database_is_empty_and_any_other_is_not(monkeypatch):
+    with HTTPServer(("127.0.0.1", 0), NoDatabase) as server:
+        thread = threading.Thread(target=server.serve_forever)
+        thread.start()
+        try:
+            config = StoreConfig(kind="influx", url=f"http://127.0.0.1:{server.server_port}")
+            store = InfluxStore(config, site=SITE)
+            day = ["reservoir.ph"], T0, T0 + 86_400_000, 10
+            assert store.series(NODE, *day) == {"reservoir.ph": []}
+            monkeypatch.setattr(NoDatabase, "do_GET",
+                                lambda self: self.send_error(404, "no such page"))
+            with pytest.raises(StoreUnavailable, match="HTTP 404"):
+                store.series(NODE, *day)
+            store.close()
+        finally:
+            server.shutdown()
+            thread.join()
+
+
+def test_a_field_keeps_its_type_whatever_the_value(own_store, influxd):
+    own_store.write([ph(0, 6)], [])
+    own_store.write([ph(1_000, 6.02)], [])
+    own_store.write([ph(0, 1500.0, "reservoir.ec_us_cm")], [])
+    rows = influxd.rows("SHOW FIELD KEYS FROM sample", own_store._config.database)
+    assert sorted(rows) == [["ec_us_cm", "integer"], ["ph", "float"]]
+
+
+def test_what_the_database_refuses_is_rejected(own_store):
+    own_store.write([ph(0, 6)], [])
+    # The same field with another type, as somebody else's program may have written it.
+    Http(own_store._config).request(
+        "POST", f"/write?db={own_store._config.database}",
+        f"sample,site=x,node=other,source=reservoir level_mm=1.5 {T0}000000".encode(), {})
+    with pytest.raises(StoreRejected, match="field type conflict"):
+        own_store.write([SamplePoint(NODE, "reservoir.level_mm", T0, 180)], [])
+
+
+def test_no_server_is_unavailable_and_a_restart_is_survived(tmp_path):
+    server = Influxd(tmp_path / "influxd")
+    store = open_store(server, "restarts")
+    for ask in (lambda: store.write([ph(0, 6)], []), lambda: store.latest(NODE)):
+        with pytest.raises(StoreUnavailable):
+            ask()
+    with server:
+        store.write([ph(0, 6)], [])
+        assert store.latest(NODE)
+        server.restart()
+        store.write([ph(1, 6.5)], [])  # on a connection the server has closed
+        assert store.latest(NODE)["reservoir.ph"] == (T0 + 1, 6.5)
+    with pytest.raises(StoreUnavailable):
+        store.write([ph(2, 6)], [])
+    store.close()
+
+
+def test_api_v2_write_lands_whole_in_victoria_metrics(victoria):
+    store = open_store(victoria, "idroserra", "v2")
+    samples = [ph(i * 10_000, 6 + i / 1000) for i in range(7_000)]  # more than one body
+    store.write(samples, [EventPoint(NODE, T0 * 1000 + 5, 5, "b1", "dosed", {"volume_ul": 2000})])
+    store.write(samples[:10], [])
+    series, = victoria.export('sample_ph{node="idro-a1"}')
+    assert series["metric"]["source"] == "reservoir"
+    by_time = dict(zip(series["timestamps"], series["values"], strict=True))
+    assert by_time == {s.unix_ms: pytest.approx(s.value) for s in samples}
+    dose, = victoria.export("event_volume_ul")
+    assert dose["values"] == [2000]
+    store.close()
+
+
+@pytest.mark.parametrize(("who", "told"), [
+    ({"token": "s3cret"}, "Token s3cret"), ({"user": "u", "password": "p"}, "Token u:p"),
+    ({}, None)])
+def test_api_v2_write_names_bucket_and_organisation_and_shows_its_token(who, told):
+    asked = []
+
+    class Database(BaseHTTPRequestHandler):
+        def do_POST(self):
+            body = self.rfile.read(int(self.headers["Content-Length"] or 0))
+            answer = b'{"results": [{}]}'
+            if "/write?" in self.path:
+                asked.append((self.path, self.headers["Authorization"], body.decode()))
+                answer = b""
+            self.send_response(200)
+            self.send_header("Content-Length", str(len(answer)))
+            self.end_headers()
+            self.wfile.write(answer)
+
+        do_GET = do_POST
+
+        def log_message(self, *_args):
+            pass
+
+    with HTTPServer(("127.0.0.1", 0), Database) as server:
+        thread = threading.Thread(target=server.serve_forever)
+        thread.start()
+        config = validate({"kind": "influx", "url": f"http://127.0.0.1:{server.server_port}/at",
+                         "write_api": "v2", "org": "our farm", "database": "green", **who},
+                        StoreConfig)
+        store = InfluxStore(config, site="farm")
+        store.write([ph(0, 6)], [])
+        store.close()
+        server.shutdown()
+        thread.join()
+    assert asked == [("/at/api/v2/write?org=our+farm&bucket=green&precision=ns", told,
+                      f"sample,site=farm,node=idro-a1,source=reservoir ph=6.000 {T0}000000")]
+
+
+def test_api_v2_write_without_a_server_is_unavailable():
+    config = StoreConfig(
+        kind="influx", url=f"http://127.0.0.1:{free_port()}", write_api="v2", timeout_ms=2_000)
+    store = InfluxStore(config, site="farm")
+    with pytest.raises(StoreUnavailable):
+        store.write([ph(0, 6)], [])
+    store.close()
+
+
+def test_an_answer_that_is_no_influxql_is_unavailable(victoria):
+    store = open_store(victoria, "idroserra", "v2")
+    with pytest.raises(StoreUnavailable, match="no InfluxQL answer"):
+        store.series(NODE, ["reservoir.ph"], T0, T0 + 1000, 10)
+    store.close()
+
+
+def test_events_come_back_as_json(influxd, own_store):
+    own_store.write([], [EventPoint(NODE, T0 * 1000, 1, "b1", "boot", {"reset": "power_on"})])
+    row, = influxd.rows("SELECT detail FROM event", own_store._config.database)
+    assert json.loads(row[1]) == {"reset": "power_on"}

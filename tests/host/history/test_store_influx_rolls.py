@@ -1,0 +1,186 @@
+"""Retention and downsampling in a real InfluxDB 1.6.7: policies, late points, charts."""
+
+import time
+
+import pytest
+
+from idroserra.core.config import KeepConfig, StoreConfig
+from idroserra.history.influx.columns import cut_of
+from idroserra.history.influx.downsampling_v1 import HOURS, LATE_MS, ROLLED
+from idroserra.history.influx.store import InfluxStore
+from idroserra.history.models import EventPoint, SamplePoint
+from idroserra.history.sqlite.store import SqliteStore
+from support.databases import Influxd
+
+NODE = "idro-a1"
+CHANNELS = ["reservoir.ph", "reservoir.ec_us_cm", "air.temp_c"]
+DAY_MS = 86_400_000
+MINUTE_MS = 60_000
+NOW = time.time_ns() // 1_000_000
+T0 = (NOW - 40 * DAY_MS) // DAY_MS * DAY_MS
+
+
+@pytest.fixture(scope="module")
+def influxd(tmp_path_factory):
+    with Influxd(tmp_path_factory.mktemp("influxd")) as server:
+        yield server
+
+
+@pytest.fixture
+def store(influxd, request):
+    opened = open_store(influxd, request.node.name[5:60].replace("[", "-").replace("]", ""))
+    yield opened
+    opened.close()
+
+
+def open_store(server, database, **keep):
+    config = StoreConfig(kind="influx", url=server.url, database=database, write_api="v1",
+                         keep=KeepConfig(**keep))
+    return InfluxStore(config, site="north field")
+
+
+def init(store):
+    return store.init(lambda *_: None)
+
+
+def points(start_ms, count, every_ms):
+    return [SamplePoint(NODE, channel, start_ms + at * every_ms, value(channel, at))
+            for at in range(count) for channel in CHANNELS]
+
+
+def value(channel, at):
+    return 1_500 + at % 90 if channel.endswith("cm") else round(5 + at % 70 / 40, 3)
+
+
+def charts(store, start=T0, days=6):
+    """Charts of columns of a minute to a day: of each roll-up, read and computed."""
+    return [{channel: [(c.unix_ms, c.min, pytest.approx(c.mean), c.max) for c in of]
+             for channel, of in store.series(
+                 NODE, CHANNELS, start, start + span_ms, span_ms // width_ms + 1).items()}
+            for span_ms, width_ms in (
+                (DAY_MS // 4, MINUTE_MS), (DAY_MS // 4, 2 * MINUTE_MS),
+                (DAY_MS // 4, 7 * MINUTE_MS), *(
+                    (days * DAY_MS, width_min * MINUTE_MS)
+                    for width_min in (15, 54, 60, 75, 105, 360, 480, 1_440)))]
+
+
+def is_from(store, query):
+    """Return how many rows a query of the database gives."""
+    return len(store._query(query, "ms"))
+
+
+def test_charts_from_roll_ups_are_those_of_the_embedded_store(store, tmp_path):
+    """What was there before `store init`, what comes late after it, and what is corrected."""
+    embedded = SqliteStore(tmp_path / "store.db")
+    before = points(T0, 4_000, 97_000)
+    late = points(T0 + DAY_MS + 1_000, 700, 31_000)
+    corrected = [SamplePoint(NODE, "reservoir.ph", T0, 14.0)]
+    store.write(before, [])
+    init(store)
+    embedded.write(before, [])
+    assert charts(store) == charts(embedded)
+    for more in (late, corrected, late):
+        store.write(more, [EventPoint(NODE, T0 * 1_000, 1, "b1", "boot", {})])
+        embedded.write(more, [])
+        assert is_from(store, "SELECT due FROM late") > 0
+        while store.tend(NOW):
+            pass
+        assert is_from(store, "SELECT due FROM late") == 0
+        assert charts(store) == charts(embedded)
+    store._run("DELETE FROM sample")
+    assert is_from(store, "SELECT ph FROM sample") == 0
+    assert charts(store) == charts(embedded)  # they are made of roll-ups alone
+    embedded.close()
+
+
+@pytest.mark.parametrize(("asked_min", "width_min", "of"), [
+    (1, 1, "1m"), (14.9, 15, "15m"), (16, 30, "15m"), (31, 45, "15m"), (54, 60, "1h"),
+    (72, 75, "15m"), (241, 300, "1h"), (700, 720, "1h"), (1_430, 1_440, "1d"),
+    (1_500, 2_880, "1d"),
+])
+def test_a_chart_is_drawn_of_the_coarsest_that_fits(asked_min, width_min, of):
+    policies = {rolled.policy for rolled in ROLLED}
+    cut = cut_of(int(asked_min * MINUTE_MS), policies)
+    assert (cut.width_ms, cut.rolled[0].name) == (width_min * MINUTE_MS, of)
+    before = cut_of(int(asked_min * MINUTE_MS), policies - {HOURS.policy})  # of a former version
+    assert asked_min * MINUTE_MS <= before.width_ms
+    assert "1h" not in {rolled.name for rolled in before.rolled}
+
+
+def test_the_newest_columns_are_there_before_they_are_rolled_up(store):
+    init(store)
+    now = time.time_ns() // 1_000_000
+    store.write([SamplePoint(NODE, "reservoir.ph", now - 20 * MINUTE_MS + at * 10_000, 6)
+                 for at in range(60)], [])
+    for columns, least in ((61, 10), (7, 1)):
+        drawn = store.series(NODE, ["reservoir.ph"], now - 60 * MINUTE_MS, now, columns)
+        times = [column.unix_ms for column in drawn["reservoir.ph"]]
+        assert len(times) >= least
+        assert times == sorted(set(times))
+        assert {column.mean for column in drawn["reservoir.ph"]} == {6}
+
+
+@pytest.mark.parametrize("width_min", [60, 360, 1_440])
+def test_what_is_too_new_for_hours_is_drawn_of_minutes(store, tmp_path, width_min):
+    init(store)
+    now = time.time_ns() // 1_000_000
+    embedded = SqliteStore(tmp_path / "store.db")
+    for kept in (store, embedded):
+        kept.write(points(now - 4 * DAY_MS, 4 * 24 * 60, MINUTE_MS), [])
+    init(store)  # rolls up what is there
+    start = (now - 5 * DAY_MS) // DAY_MS * DAY_MS
+    store._run(f"DELETE FROM sample WHERE time < {now - LATE_MS - 3 * MINUTE_MS}000000")
+    drawn, wanted = ({channel: [(c.unix_ms, c.min, pytest.approx(c.mean), c.max) for c in of]
+                      for channel, of in each.series(
+                          NODE, CHANNELS, start, start + 6 * DAY_MS, 6 * 1_440 // width_min + 1
+                      ).items()}
+                     for each in (store, embedded))
+    assert drawn == wanted
+    assert len(drawn["reservoir.ph"]) >= 4
+    embedded.close()
+
+
+def test_continuous_queries_roll_up_what_comes_in_time(store, eventually):
+    init(store)
+    now = time.time_ns() // 1_000_000
+    store.write([SamplePoint(NODE, "reservoir.ph", now - 5 * MINUTE_MS + at * 1_000, 6.5)
+                 for at in range(60)], [])
+    assert is_from(store, "SELECT due FROM late") == 0
+    eventually(lambda: is_from(store, 'SELECT count_ph FROM "minutes".sample_1m') >= 1, 240,
+               "a continuous query has run")
+
+
+def test_policies_follow_the_configuration_and_init_may_be_repeated(influxd):
+    store = open_store(influxd, "policies")
+    for _ in range(2):
+        assert len(init(store)) == 9
+    other = open_store(influxd, "policies", raw_days=30, minutes_days=90, daily_days=0)
+    init(other)
+    rows = influxd.rows('SHOW RETENTION POLICIES ON "policies"', "policies")
+    assert {row[0]: row[1] for row in rows} == {
+        "autogen": "720h0m0s", "minutes": "2160h0m0s", "quarters": "87600h0m0s",
+        "hours": "87600h0m0s", "daily": "0s"}
+    queries = [row[0] for row in influxd.rows("SHOW CONTINUOUS QUERIES", "policies")]
+    assert sorted(name for name in queries if name.startswith("idroserra_policies_")) == [
+        "idroserra_policies_15m", "idroserra_policies_1d", "idroserra_policies_1h",
+        "idroserra_policies_1m"]
+    for each in (store, other):
+        each.close()
+
+
+def test_what_is_older_than_the_database_keeps_holds_up_nothing(influxd):
+    store = open_store(influxd, "old", raw_days=7)
+    store.write([SamplePoint(NODE, "reservoir.ph", NOW, 6)], [])
+    init(store)
+    store.write([SamplePoint(NODE, "reservoir.ph", T0, 6),
+                 SamplePoint(NODE, "reservoir.ph", NOW - DAY_MS, 7)], [])
+    assert [v for _, v in store.points(NODE, ["reservoir.ph"], 0, NOW + 1)["reservoir.ph"]] == [
+        7, 6]
+    store.close()
+
+
+def test_info_counts_what_is_there(store):
+    store.write(points(T0, 100, 10_000), [EventPoint(NODE, T0 * 1_000, 1, "b1", "boot", {})])
+    found = store.info()
+    assert (found.points, found.events, found.nodes) == (300, 1, 1)
+    assert (found.oldest_unix_ms, found.newest_unix_ms) == (T0, T0 + 990_000)

@@ -1,0 +1,68 @@
+"""The language and the units of whoever is answered: chosen, counted, written, and told again."""
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from idroserra.i18n import translate
+from idroserra.i18n.translate import (
+    Locale,
+    chosen_language,
+    figure,
+    figures,
+    translate_message,
+    use_locale,
+)
+
+ITALIAN = Locale("it")
+
+
+@pytest.mark.parametrize(("header", "language"), [
+    ("", "en"), ("it", "it"), ("it-IT,it;q=0.9,en;q=0.8", "it"), ("de,zh-CN;q=0.5", "zh"),
+    ("de", "en"), ("en;q=0.2, it;q=0.9", "it"), ("it;q=0, en", "en"), ("it;q=x,zh", "zh"),
+    ("zh-TW", "zh"), (";;;,,", "en"),
+])
+def test_the_browser_is_understood(header, language):
+    assert chosen_language(header) == language
+
+
+@given(st.text(max_size=60))
+def test_any_header_gives_a_language(header):
+    assert chosen_language(header) in translate.LANGUAGES
+
+
+def test_numbers_are_written_as_the_language_does():
+    assert figure(1.5, 2) == "1.50"
+    with use_locale(ITALIAN):
+        assert figure(1.5, 2) == "1,50"
+    assert figure(1.5, 2) == "1.50"
+
+
+def test_figures_of_a_sentence_change_units():
+    text = "EC 1.83 mS/cm, 1500 uS/cm, 21.5 C, 80.0 L, version 1.2.3, 40 %"
+    with use_locale(Locale("en", "ppm500", "F", "gal")):
+        assert figures(text) == ("EC 915 ppm (500), 750 ppm (500), 70.7 °F, 21.1 gal, "
+                                 "version 1.2.3, 40 %")
+    with use_locale(Locale("it", "uS/cm")):
+        assert figures(text) == "EC 1830 µS/cm, 1500 µS/cm, 21,5 °C, 80,0 L, version 1.2.3, 40 %"
+
+
+@given(st.text(max_size=80))
+def test_whatever_is_said_stays_a_sentence(text):
+    with use_locale(Locale("zh", "ppm700", "F", "gal")):
+        assert isinstance(translate_message(text), str)
+    assert translate_message(text) == text
+
+
+@pytest.mark.parametrize(("speech", "english", "told"), [
+    (Locale("it"), "held: mixing, 4 min left", "in attesa: miscelazione, ancora 4 min"),
+    (Locale("it"), "pH high: ph_down, 6.04 at 5.90, 12.0 ml/pH, drift +0.02/h",
+     "pH alto: ph_down, 6,04 su 5,90, 12,0 ml/pH, deriva +0,02/h"),
+    (Locale("zh", "ppm500"), "EC is 1.83 mS/cm, above 1.70 mS/cm.",
+     "EC为915 ppm (500)，高于850 ppm (500)。"),
+    (Locale("zh", temperature="F"), "by 2.0 C to 31.0 C", "升了3.6 °F，到87.8 °F"),
+    (Locale("it"), "nobody knows this sentence of 2.5", "nobody knows this sentence of 2,5"),
+])
+def test_what_a_node_says_is_told_again_in_other_words(speech, english, told):
+    with use_locale(speech):
+        assert translate_message(english) == told

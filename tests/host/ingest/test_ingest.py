@@ -1,0 +1,243 @@
+"""Ingest: durable before acknowledged, over both protocols, and nothing holds it up."""
+
+import subprocess
+import sys
+
+import paho.mqtt.client as mqtt
+import pytest
+
+from idro.protocol import messages, messages_host
+from idro.protocol.messages import Batch, EventRecord, Record
+from idroserra.core.config import MqttConfig, load_config
+from idroserra.ingest.consumer import Ingest
+from idroserra.ingest.spool import Spool
+from idroserra.mqtt import subscriber
+from idroserra.mqtt.connection import IncomingMessage, MqttConnection
+from idroserra.mqtt.paho_client import stop_client
+from idroserra.nodes.commands import Commands
+from idroserra.nodes.latest_events import LatestEvents
+from idroserra.nodes.live import LiveState
+from idroserra.nodes.registry import Nodes
+from idroserra.server.message_handler import HostMessageHandler
+from idroserra.server.service import Service
+from idroserra.updates.service import Dependencies, UpdateService
+from support.node_client import NodeClient
+
+NODE = "idro-a1"
+KEY = bytes(range(32))
+NOW = 1_795_507_200_000
+
+
+class Host:
+    """Ingest and its neighbours without a broker: messages are put into the link's inbox."""
+
+    def __init__(self, folder):
+        self.link = MqttConnection(MqttConfig(), lambda: NOW)
+        self.spool = Spool(folder / "spool.db", max_mb=1)
+        self.nodes = Nodes(folder / "state.db", "farm")
+        self.live = LiveState()
+        self.commands = Commands(folder / "state.db", self.nodes, self.live, self.link,
+                                 self.spool.epoch)
+        self.events = LatestEvents(None, lambda: NOW)
+        parts = Dependencies(self.nodes, self.commands, self.link, self.events, list, None, None)
+        self.updates = UpdateService(load_config(overrides={"data_dir": str(folder)}), parts)
+        self.ingest = Ingest(self.link, self.spool, HostMessageHandler(
+            self.nodes, self.commands, self.live, self.updates, self.events))
+
+    def arrive(self, leaf, payload, retained=False, node=NODE):
+        self.link.inbox.put(
+            IncomingMessage(f"idro/v1/{node}/up/{leaf}", payload, retained, NOW, 1, 1, 0))
+
+    def close(self):
+        self.updates.close()
+        self.commands.close()
+        self.nodes.close()
+        self.spool.close()
+
+
+@pytest.fixture
+def host(tmp_path):
+    host = Host(tmp_path)
+    yield host
+    host.close()
+
+
+def telemetry(seq_from, count=1, **values):
+    records = [Record(seq, seq * 1000, values or {"reservoir.ph": 6.0}, {})
+               for seq in range(seq_from, seq_from + count)]
+    return messages_host.pack_telemetry(Batch("b1", NOW - 60_000, 60_000, 1, records))
+
+
+def test_only_the_newest_record_of_a_message_is_news(host):
+    subscription = host.live.subscribe()
+    host.arrive("telemetry", telemetry(1, 3))
+    host.ingest.step()
+    told, = (m for m in subscription.take() if m["type"] == "record")
+    assert told["unix_ms"] == NOW - 60_000 + 3_000
+    host.arrive("telemetry", telemetry(1, 2))  # again: nothing new
+    host.ingest.step()
+    assert subscription.take() == []
+    assert host.live.channels(NODE)["reservoir.ph"]["value"] == 6.0
+
+
+def test_an_event_long_past_is_history_not_news(host):
+    subscription = host.live.subscribe()
+    for boot_id, epoch in (("b1", NOW - 10**9), ("b2", NOW - 1_000)):
+        record = EventRecord(1, 5, "boot", {"reset": "power_on"})
+        host.arrive("event", messages_host.pack_event(Batch(boot_id, epoch, None, 1, [record])))
+    host.ingest.step()
+    told, = (m for m in subscription.take() if m["type"] == "event")
+    assert told["unix_ms"] == NOW - 995
+    assert host.spool.depth == 2
+
+
+def test_a_retained_copy_is_no_sign_of_life(host):
+    host.arrive("status", b"online", retained=True)
+    host.ingest.step()
+    assert host.nodes.get(NODE).online
+    assert host.nodes.get(NODE).last_seen_unix_ms is None
+    host.arrive("status", b"", retained=True)  # somebody cleared it
+    host.arrive("status", b"maybe")
+    host.ingest.step()
+    assert host.nodes.get(NODE).online
+    assert host.spool.counts()[NODE]["rejected"] == 1
+
+
+def test_our_own_status_is_not_a_nodes(host):
+    host.arrive("status", b"online", node="host")
+    host.ingest.step()
+    assert host.nodes.all() == []
+    assert host.spool.counts() == {}
+
+
+def test_while_the_spool_is_full_words_still_pass_and_records_wait(host):
+    at = 1
+    while host.spool.state == "ok":
+        for _ in range(400):
+            host.arrive("telemetry", telemetry(at, 20))
+            at += 20
+        host.ingest.step()
+    full_depth = host.spool.depth
+    host.arrive("status", b"online")
+    host.ingest.step()
+    assert host.nodes.get(NODE).online
+    assert host.spool.depth == full_depth
+    host.spool.done(host.spool.pending(10**6))
+    host.ingest.step()
+    assert host.spool.state == "ok"
+    assert host.spool.stored_upto(NODE, "b1") == at - 1
+
+
+def test_a_record_of_newer_firmware_holds_nothing_up(host):
+    unknown = telemetry(3).replace(b"reservoir.ph", b"reservoir.salinity")
+    host.arrive("telemetry", telemetry(1, 2))
+    host.arrive("telemetry", unknown)
+    host.arrive("telemetry", telemetry(4))
+    host.ingest.step()
+    assert host.spool.stored_upto(NODE, "b1") == 4
+    assert host.spool.depth == 3
+    kept, = host.spool.rejected()
+    assert "reservoir.salinity: unknown quantity" in kept.reason
+    assert host.nodes.get(NODE).last_seen_unix_ms == NOW
+
+
+def test_a_message_whose_head_is_newer_is_kept_and_not_sent_for_ever(host):
+    told = []
+    host.link.tell = told.extend
+    host.arrive("telemetry", telemetry(1, 2).replace(b'"v":1', b'"v":2'))
+    host.ingest.step()
+    (topic, payload), = told
+    assert topic == f"idro/v1/{NODE}/down/stored"
+    assert messages.unpack_stored(payload).seq_upto == 2
+    assert [kept.reason for kept in host.spool.rejected()] == [
+        "v: this side speaks version 1"] * 2
+    assert host.spool.depth == 0
+
+
+def test_messages_of_one_boot_are_told_of_once(host):
+    told = []
+    host.link.tell = told.extend
+    for seq in range(1, 41):
+        host.arrive("telemetry", telemetry(seq))
+    host.ingest.step()
+    (_, payload), = told
+    assert messages.unpack_stored(payload).seq_upto == 40
+    assert host.spool.depth == 40
+
+
+def test_what_the_host_itself_fails_on_is_rejected_the_second_time(host):
+    host.arrive("telemetry", "text")  # nothing that MQTT brings: stands for a mistake of ours
+    host.arrive("telemetry", telemetry(1))
+    with pytest.raises(TypeError):
+        host.ingest.step()
+    assert host.ingest._in_hand is not None
+    host.ingest.stop()
+    host.ingest.run()
+    host.ingest.step()
+    assert host.spool.stored_upto(NODE, "b1") == 1
+    assert "failed" in host.spool.rejected()[0].reason
+
+
+def config_of(folder, port, **mqtt):
+    return load_config(None, {"data_dir": str(folder),
+                              "mqtt": {"url": f"mqtt://127.0.0.1:{port}", **mqtt}})
+
+
+def test_what_came_while_the_host_was_away_waits_at_the_broker(tmp_path, mosquitto, eventually):
+    config = config_of(tmp_path / "host", mosquitto.port)
+    first = Service(config)
+    first.start()
+    eventually(lambda: first.counts()["broker"]["state"] == "connected", 10, "a line")
+    first.stop()
+    node = NodeClient(mosquitto.port, NODE, KEY)
+    node.start()
+    last = node.sample(40)  # 4 messages of telemetry and events each, then it waits for the host
+    eventually(lambda: node.taken_upto() == last, 10, "all at the broker")
+    node.stop()
+    second = Service(config)
+    second.start()
+    eventually(lambda: second.spool.stored_upto(NODE, node.boot_id) == last, 10, "they arrive")
+    second.stop()
+
+
+def test_a_broker_without_mqtt_5_is_served_too(tmp_path, free_port, eventually):
+    port = free_port()
+    broker = subprocess.Popen([sys.executable, "-m", "idroserra.broker.amqtt", str(port)],
+                              stderr=subprocess.DEVNULL)
+    service = Service(config_of(tmp_path / "host", port, protocol="3.1.1"))
+    service.start()
+    node = NodeClient(port, NODE, KEY)
+    node.start()
+    last = node.sample(200)
+    eventually(lambda: node.stored_upto == last, 60, "all stored")
+    node.stop()
+    service.stop()
+    broker.terminate()
+    broker.wait(60)
+
+
+def test_it_waits_for_a_broker_that_is_not_there_yet(tmp_path, mosquitto, eventually):
+    mosquitto.kill()
+    service = Service(config_of(tmp_path / "host", mosquitto.port))
+    service.start()
+    eventually(lambda: "connecting" in service.counts()["broker"]["state"], 5, "it tries")
+    mosquitto.start()
+    eventually(lambda: service.counts()["broker"]["state"] == "connected", 20, "it connects")
+    service.stop()
+
+
+def test_a_record_is_not_kept_waiting_by_a_line_that_naps(
+    tmp_path, mosquitto, eventually, monkeypatch
+):
+    monkeypatch.setattr(subscriber, "_NAP_S", 600.0)  # it ends when the ingest asks the line
+    service = Service(config_of(tmp_path / "host", mosquitto.port))
+    service.start()
+    eventually(lambda: service.counts()["broker"]["state"] == "connected", 10, "a line")
+    node = mqtt.Client(mqtt.CallbackAPIVersion.VERSION2)
+    node.connect("127.0.0.1", mosquitto.port)
+    node.loop_start()
+    for seq in (1, 2, 3):
+        node.publish(f"idro/v1/{NODE}/up/telemetry", telemetry(seq), qos=1)
+        eventually(lambda seq=seq: service.spool.stored_upto(NODE, "b1") == seq, 10, "it is safe")
+    stop_client(node)
+    service.stop()

@@ -1,0 +1,122 @@
+"""Spool to store: a poison point is found and kept, an outage discards nothing."""
+
+import pytest
+
+from idro.protocol.messages import Batch, EventRecord, Record
+from idroserra.core.config import StoreConfig
+from idroserra.core.errors import StoreUnavailable
+from idroserra.history.influx.http import Http
+from idroserra.history.influx.store import InfluxStore
+from idroserra.history.sqlite.store import SqliteStore
+from idroserra.ingest.receipts import Received
+from idroserra.ingest.spool import Spool
+from idroserra.ingest.store_writer import Writer, events_of, instants_of
+from support.databases import Influxd
+
+NODE = "idro-a1"
+T0 = 1_767_225_600_000
+
+
+@pytest.fixture
+def spool(tmp_path):
+    spool = Spool(tmp_path / "spool.db")
+    yield spool
+    spool.close()
+
+
+def received(seq_from, count, values):
+    records = [Record(seq, seq * 1000, values, {}) for seq in range(seq_from, seq_from + count)]
+    return Received(NODE, "telemetry", Batch("b1", T0, None, 1, records), T0)
+
+
+def test_points_have_the_boots_epoch_and_events_their_seq_in_microseconds(spool):
+    records = [EventRecord(4_007, 500, "boot", {"reset": "power_on"})]
+    spool.commit([received(1, 1, {"reservoir.ph": 6}),
+                  Received(NODE, "event", Batch("b1", T0, None, 1, records), T0)])
+    telemetry_row, event_row = spool.pending(10)
+    instants, events = instants_of(telemetry_row), events_of(event_row)
+    assert instants == [(NODE, T0 + 1000, {"reservoir.ph": 6})]
+    assert events == [
+        (NODE, (T0 + 500) * 1000 + 7, 4_007, "b1", "boot", {"reset": "power_on"})]
+
+
+def test_a_block_is_moved_once(spool, tmp_path):
+    store = SqliteStore(tmp_path / "store.db")
+    writer = Writer(spool, store, lambda: T0)
+    spool.commit([received(1, 20, {"reservoir.ph": 6.0}), received(21, 20, {})])
+    assert writer.move_block() == 40
+    assert writer.move_block() == 0
+    assert spool.counts()[NODE]["stored"] == 40
+    assert len(store.series(NODE, ["reservoir.ph"], T0, T0 + 10**6, 10**6)["reservoir.ph"]) == 20
+    store.close()
+
+
+@pytest.fixture(scope="module")
+def influxd(tmp_path_factory):
+    with Influxd(tmp_path_factory.mktemp("influxd")) as server:
+        yield server
+
+
+def influx_store(server, database):
+    config = StoreConfig(kind="influx", url=server.url, database=database, write_api="v1")
+    return InfluxStore(config, "farm"), Http(config)
+
+
+def foreign_float(http, database, fields):
+    """Another program wrote our integer fields as floats: ours conflict from now on."""
+    line = f"sample,site=x,node=other,source=reservoir {fields} {T0}000000"
+    http.request("POST", f"/write?db={database}", line.encode(), {})
+
+
+def test_what_the_store_refuses_is_found_kept_and_the_rest_is_stored(spool, influxd):
+    store, http = influx_store(influxd, "poison")
+    store.write([], [])
+    foreign_float(http, "poison", "level_mm=1.5")
+    writer = Writer(spool, store, lambda: T0)
+    spool.commit([received(1, 20, {"reservoir.ph": 6.0})])
+    spool.commit([received(21, 1, {"reservoir.ph": 6.0, "reservoir.level_mm": 180})])
+    spool.commit([received(22, 20, {"reservoir.ph": 6.0})])
+    assert writer.move_block() == 41
+    assert spool.depth == 0
+    kept, = spool.rejected()
+    assert b"reservoir.level_mm" in kept.payload
+    assert "field type conflict" in kept.reason
+    assert spool.counts()[NODE]["rejected"] == 1
+    (_, count), = influxd.rows("SELECT count(ph) FROM sample", "poison")
+    assert count == 41
+    store.close()
+    http.close()
+
+
+def test_a_store_that_refuses_everything_is_set_up_wrongly_and_discards_nothing(spool, influxd):
+    store, http = influx_store(influxd, "foreign")
+    store.write([], [])
+    foreign_float(http, "foreign", "level_mm=1.5,ec_us_cm=1.5")
+    writer = Writer(spool, store, lambda: T0)
+    spool.commit([received(1, 3, {"reservoir.level_mm": 180})])
+    with pytest.raises(StoreUnavailable, match="has taken nothing so far"):
+        writer.move_block()
+    spool.commit([received(4, 100, {"reservoir.level_mm": 180, "reservoir.ec_us_cm": 1500})])
+    with pytest.raises(StoreUnavailable):
+        writer.move_block()
+    assert spool.depth == 103
+    assert spool.rejected() == []
+    store.close()
+    http.close()
+
+
+def test_an_outage_keeps_the_block_and_its_order(spool, tmp_path):
+    server = Influxd(tmp_path / "influxd")
+    store, http = influx_store(server, "outage")
+    writer = Writer(spool, store, lambda: T0)
+    spool.commit([received(1, 20, {"reservoir.ph": 6.0})])
+    assert not writer.drain(5)
+    assert spool.depth == 20
+    assert server.url in writer.state
+    spool.commit([received(21, 20, {"reservoir.ph": 6.0})])
+    with server:
+        assert writer.drain(20)
+        (_, count), = server.rows("SELECT count(ph) FROM sample", "outage")
+    assert count == 40
+    store.close()
+    http.close()

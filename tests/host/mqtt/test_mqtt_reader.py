@@ -1,0 +1,229 @@
+"""The host's reader against real brokers: TLS, refusals, dead lines, sessions that are kept."""
+
+import datetime
+import ipaddress
+import socket
+import subprocess
+
+import paho.mqtt.client as mqtt
+import pytest
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec
+from paho.mqtt.enums import CallbackAPIVersion
+
+from idroserra.broker.local import find_mosquitto, free_port
+from idroserra.core.config import MqttConfig
+from idroserra.mqtt import connection, subscriber
+from idroserra.mqtt.connection import IncomingMessage, MqttConnection, RawChunk
+from idroserra.mqtt.paho_client import stop_client
+from support.node_client import NodeClient
+from support.tcp_link import TcpLink
+from support.wait import wait_until
+
+KEY = bytes(range(32))
+
+
+def certificate(folder, name, authority=None):
+    """Make NAME.pem and NAME.key: an authority of its own, or of one; return (cert, key)."""
+    key = ec.generate_private_key(ec.SECP256R1())
+    subject = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, name)])
+    now = datetime.datetime.now(datetime.UTC)
+    issuer, signer = (subject, key) if authority is None else (
+        authority[0].subject, authority[1])
+    address = x509.IPAddress(ipaddress.ip_address("127.0.0.1"))
+    made = (
+        x509.CertificateBuilder().subject_name(subject).issuer_name(issuer)
+        .public_key(key.public_key()).serial_number(x509.random_serial_number())
+        .not_valid_before(now - datetime.timedelta(days=1))
+        .not_valid_after(now + datetime.timedelta(days=1))
+        .add_extension(x509.BasicConstraints(authority is None, None), critical=True)
+        .add_extension(x509.SubjectAlternativeName([address]), critical=False)
+        .sign(signer, hashes.SHA256())
+    )
+    (folder / f"{name}.pem").write_bytes(made.public_bytes(serialization.Encoding.PEM))
+    (folder / f"{name}.key").write_bytes(key.private_bytes(
+        serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8,
+        serialization.NoEncryption()))
+    return made, key
+
+
+@pytest.fixture(scope="module")
+def secured(tmp_path_factory):
+    """A mosquitto that speaks TLS, asks for a certificate and takes its name for the user's."""
+    folder, port, plain = tmp_path_factory.mktemp("tls"), free_port(), free_port()
+    authority = certificate(folder, "authority")
+    for name in ("broker", "host"):
+        certificate(folder, name, authority)
+    certificate(folder, "stranger")
+    (folder / "acl").write_text("user host\ntopic readwrite idro/v1/#\n")
+    (folder / "mosquitto.conf").write_text(
+        f"per_listener_settings true\nuser root\nlog_dest none\nlistener {port} 127.0.0.1\n"
+        f"cafile {folder}/authority.pem\ncertfile {folder}/broker.pem\n"
+        f"keyfile {folder}/broker.key\nrequire_certificate true\nuse_identity_as_username true\n"
+        f"acl_file {folder}/acl\nlistener {plain} 127.0.0.1\nallow_anonymous true\n"
+    )
+    broker = subprocess.Popen([find_mosquitto(), "-c", str(folder / "mosquitto.conf")])
+    wait_until(lambda: socket.socket().connect_ex(("127.0.0.1", port)) == 0, 15, "mosquitto")
+    yield folder, port, plain
+    broker.terminate()
+    broker.wait(60)
+
+
+def link_to(folder, port, name):
+    return MqttConnection(MqttConfig(
+        url=f"mqtts://127.0.0.1:{port}", ca_file=folder / "authority.pem",
+        cert_file=folder / f"{name}.pem", key_file=folder / f"{name}.key"))
+
+
+def arrived(link, count):
+    """Return the next `count` messages, acknowledged."""
+    found = []
+    while len(found) < count:
+        came = link.inbox.get(timeout=60)
+        if isinstance(came, RawChunk):
+            found += link.unpack(came)
+    link.ack(found)
+    return found
+
+
+def test_the_session_is_kept_over_tls(secured):
+    folder, port, plain = secured
+    link = link_to(folder, port, "host")
+    link.start()
+    wait_until(lambda: link.is_connected, 20, "the line stands")
+    link.stop()
+    node = NodeClient(plain, "idro-tls", KEY)
+    node.sample(30, at_ms=1, step_ms=1)
+    node.start()
+    wait_until(lambda: node.taken_upto() == 30, 20, "the broker has it")
+    link = link_to(folder, port, "host")
+    link.start()
+    found = arrived(link, 14)  # status, info, and 12 runs of a kind
+    assert all(isinstance(message, IncomingMessage) for message in found)
+    assert {"idro/v1/idro-tls/up/event", "idro/v1/idro-tls/up/telemetry"} < {
+        message.topic for message in found}
+    link.stop()
+    node.stop()
+
+
+def test_a_stranger_is_told_why(secured):
+    folder, port, _ = secured
+    link = link_to(folder, port, "stranger")
+    link.start()
+    wait_until(lambda: link.state.startswith("connecting: "), 20, "a refusal with its reason")
+    link.stop()
+    assert not link.is_connected
+
+
+@pytest.mark.parametrize("fault", ["half_open", "freeze"])
+def test_a_dead_line_is_noticed_and_built_anew(mosquitto, monkeypatch, fault):
+    monkeypatch.setattr(subscriber, "QUIET_S", 0.5)
+    monkeypatch.setattr(subscriber, "DEAD_S", 1.2)
+    with TcpLink(mosquitto.port) as line:
+        link = MqttConnection(MqttConfig(url=f"mqtt://127.0.0.1:{line.port}"))
+        link.start()
+        wait_until(lambda: link.is_connected, 20, "the line stands")
+        line.spoil(fault)
+        wait_until(lambda: "dead" in link.state, 30, "it is noticed")
+        line.heal()
+        wait_until(lambda: link.is_connected, 30, "another line stands")
+        link.stop()
+
+
+def test_nonsense_of_a_broker_ends_the_line(mosquitto):
+    link = MqttConnection(MqttConfig(url=f"mqtt://127.0.0.1:{mosquitto.port}"))
+    link.start()
+    wait_until(lambda: link.is_connected, 20, "the line stands")
+    assert link.unpack(RawChunk(b"\x30\xff\xff\xff\xff\x7f", 1, 1)) == []
+    wait_until(lambda: link._connection == 2, 30, "another line stands")
+    link.stop()
+
+
+def test_why_a_broker_ends_the_line_is_in_the_log(mosquitto, caplog):
+    link, other = (
+        MqttConnection(MqttConfig(url=f"mqtt://127.0.0.1:{mosquitto.port}")) for _ in range(2)
+    )
+    link.start()
+    wait_until(lambda: link.is_connected, 20, "the line stands")
+    other.start()  # with the same name: a second host on this machine
+
+    def is_told():
+        while not link.inbox.empty():
+            came = link.inbox.get()
+            if isinstance(came, RawChunk):
+                link.unpack(came)
+        return "the broker ends the connection: Session taken over" in caplog.text
+
+    wait_until(is_told, 30, "the reason is in the log")
+    other.stop()
+    link.stop()
+
+
+def test_what_waits_is_bounded_in_bytes_too(mosquitto, monkeypatch):
+    """Large messages that nobody takes on stay with the broker, and come once there is room."""
+    monkeypatch.setattr(connection, "MAX_WAITING_BYTES", 1_000_000)
+    link = MqttConnection(MqttConfig(url=f"mqtt://127.0.0.1:{mosquitto.port}"))
+    link.start()
+    wait_until(lambda: link.is_connected, 20, "the line stands")
+    sender = mqtt.Client(CallbackAPIVersion.VERSION2)
+    sender.connect("127.0.0.1", mosquitto.port)
+    sender.loop_start()
+    sent = [sender.publish("idro/v1/idro-big/up/event", bytes(200_000), qos=1) for _ in range(40)]
+    for one in sent:
+        one.wait_for_publish(30)
+    wait_until(link._is_full, 30, "it is full")
+    assert link._came_bytes < 2_500_000
+    found = []
+    while len(found) < 40:
+        came = link.inbox.get(timeout=60)
+        if isinstance(came, RawChunk):
+            found += link.unpack(came)
+            link.release(len(came.data))
+    link.ack(found)
+    assert link._connection == 1
+    stop_client(sender)
+    link.stop()
+
+
+def publisher(port):
+    client = mqtt.Client(CallbackAPIVersion.VERSION2)
+    client.connect("127.0.0.1", port)
+    client.loop_start()
+
+    def publish(count, size=100):
+        for number in range(count):
+            topic = f"idro/v1/idro-n/up/{number}"
+            client.publish(topic, bytes(size), qos=1).wait_for_publish(30)
+
+    publish.client = client
+    return publish
+
+
+def test_a_line_that_naps_brings_the_first_at_once_the_rest_when_asked_or_much(
+    mosquitto, monkeypatch
+):
+    monkeypatch.setattr(subscriber, "_NAP_S", 60.0)
+    link = MqttConnection(MqttConfig(url=f"mqtt://127.0.0.1:{mosquitto.port}"))
+    assert not link.flush()
+    link.start()
+    wait_until(lambda: link.is_connected, 20, "the line stands")
+    while not isinstance(link.inbox.get(timeout=120), RawChunk):
+        pass  # the status of this host itself
+    assert link.flush()
+    assert link.inbox.get(timeout=120).data == b""  # so it does not nap any more
+    publish = publisher(mosquitto.port)
+    publish(1)
+    assert len(link.unpack(link.inbox.get(timeout=120))) == 1
+    publish(5)
+    assert link.inbox.empty()
+    assert link.flush()
+    assert len(link.unpack(link.inbox.get(timeout=120))) == 5
+    assert link.flush()
+    assert link.inbox.get(timeout=120).data == b""
+    publish(1)  # at once again
+    assert len(link.unpack(link.inbox.get(timeout=120))) == 1
+    publish(40, size=10_000)
+    assert len(link.unpack(link.inbox.get(timeout=120))) > 10
+    stop_client(publish.client)
+    link.stop()

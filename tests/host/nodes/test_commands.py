@@ -1,0 +1,197 @@
+"""Commands over a real broker: answered, refused, late, to nobody; settings signed and kept."""
+
+import pytest
+
+from idro.errors import ProtocolError, SettingsError
+from idro.protocol.messages import Ack
+from idroserra.core.config import MqttConfig, load_config
+from idroserra.core.errors import NotAdopted, UnknownNode
+from idroserra.mqtt.connection import MqttConnection
+from idroserra.nodes.commands import ANSWER_GRACE_MS, Commands
+from idroserra.nodes.live import LiveState
+from idroserra.nodes.registry import Nodes, fingerprint
+from idroserra.server.service import Service
+from support.node_client import NodeClient
+
+NODE = "idro-a1"
+KEY = bytes(range(32))
+
+
+@pytest.fixture
+def service(tmp_path, mosquitto):
+    service = Service(load_config(None, {
+        "data_dir": str(tmp_path / "host"),
+        "mqtt": {"url": f"mqtt://127.0.0.1:{mosquitto.port}"}}))
+    service.nodes.adopt(NODE, KEY)
+    service.start()
+    yield service
+    service.stop()
+
+
+@pytest.fixture
+def node(mosquitto, service, eventually):
+    node = NodeClient(mosquitto.port, NODE, KEY)
+    node.start()
+    node.sample(1)
+    eventually(lambda: service.nodes.get(NODE).online and node.stored_upto, 15, "the node is up")
+    yield node
+    node.stop()
+
+
+def ended(service, command_id):
+    return lambda: service.commands.state(command_id).state != "pending"
+
+
+@pytest.mark.parametrize(("outcome", "reason"), [
+    ("done", ""), ("refused", "gap 118000 ms"), ("failed", "pump")])
+def test_the_nodes_answer_is_the_end(service, node, eventually, outcome, reason):
+    node.outcome = (outcome, reason)
+    subscription = service.live.subscribe()
+    args = {"actuator": "ph_down", "volume_ul": 2000}
+    command_id = service.commands.send(NODE, "dose", args, "anna")
+    eventually(ended(service, command_id), 10, "an answer")
+    state = service.commands.state(command_id)
+    assert (state.state, state.reason, state.by) == (outcome, reason, "anna")
+    command, = node.commands
+    assert (command.verb, command.args, command.boot_id) == ("dose", args, node.boot_id)
+    assert 10_000 < command.not_after_at_ms - node.now_ms() <= 30_000
+    told = []
+
+    def is_told():
+        told.extend(m["state"] for m in subscription.take() if m["type"] == "command")
+        return len(told) == 2
+
+    eventually(is_told, 10, "both states to be told")
+    assert told == ["pending", outcome]
+
+
+def test_a_node_that_is_offline_is_told_apart_at_once(service, node, eventually):
+    node.stop()
+    node._client.loop_start()  # a stop() is a polite end: say so, as the last will would
+    node._client.reconnect()
+    node.publish("status", b"offline", retain=True)
+    eventually(lambda: not service.nodes.get(NODE).online, 10, "it is offline")
+    state = service.commands.state(service.commands.send(NODE, "stop", {}, "anna"))
+    assert (state.state, state.reason) == ("failed", "the node is offline")
+
+
+def test_nobody_and_nonsense_raise(service, node):
+    with pytest.raises(UnknownNode):
+        service.commands.send("idro-none", "stop", {}, "anna")
+    for verb, args, by in [("explode", {}, "anna"), ("dose", {"actuator": "ph_down"}, "anna"),
+                           ("stop", {"now": 1}, "anna"), ("stop", {}, "a" * 41),
+                           ("dose", {"actuator": "ph_down", "volume_ul": 1e3}, "anna")]:
+        with pytest.raises(ProtocolError):
+            service.commands.send(NODE, verb, args, by)
+    assert service.commands.recent(NODE) == []
+    with pytest.raises(KeyError):
+        service.commands.state("0" * 24)
+
+
+def test_settings_are_signed_retained_and_reported(service, node, eventually):
+    rev = service.commands.set_config(NODE, {"ph.target": 6.1}, "anna")
+    eventually(lambda: service.nodes.get(NODE).report, 10, "a report")
+    config, = node.configs
+    assert (config.rev, config.by, config.values["ph.target"]) == (rev, "anna", 6.1)
+    assert service.nodes.get(NODE).report.values["ph.target"] == 6.1
+    with pytest.raises(SettingsError, match="ph.target"):
+        service.commands.set_config(NODE, {"ph.target": 60}, "anna")
+    with pytest.raises(UnknownNode):
+        service.commands.set_config("idro-none", {}, "anna")
+
+
+def test_a_node_that_connects_later_gets_the_wanted_settings(
+        service, mosquitto, eventually):
+    rev = service.commands.set_config(NODE, {"ph.target": 6.2}, "anna")
+    late = NodeClient(mosquitto.port, NODE, KEY)
+    late.start()
+    eventually(lambda: late.configs, 10, "the retained settings")
+    assert late.configs[0].rev == rev
+    late.stop()
+
+
+def test_settings_need_a_key(service, mosquitto, eventually):
+    stranger = NodeClient(mosquitto.port, "idro-new", KEY)
+    stranger.start()
+    stranger.sample(1)
+    eventually(lambda: stranger.stored_upto == 1, 10, "it is seen")
+    with pytest.raises(NotAdopted):
+        service.commands.set_config("idro-new", {"ph.target": 6}, "anna")
+    stranger.stop()
+
+
+class Wall:
+    """A wall clock that stands until it is moved."""
+
+    def __init__(self):
+        self.unix_ms = 1_795_507_200_000
+
+    def __call__(self):
+        return self.unix_ms
+
+
+def test_without_an_answer_it_times_out_and_a_late_answer_is_the_truth(
+        tmp_path, mosquitto, service, node, eventually):
+    node.outcome = None
+    wall = Wall()
+    nodes = Nodes(tmp_path / "own.db", "farm")
+    nodes.adopt(NODE, KEY)
+    nodes.set_info(NODE, node.info())
+    nodes.set_online(NODE, True)
+    link = MqttConnection(
+        MqttConfig(url=f"mqtt://127.0.0.1:{mosquitto.port}", client_id="own"), wall
+    )
+    commands = Commands(tmp_path / "own.db", nodes, LiveState(), link,
+                        lambda node, boot_id: wall.unix_ms - 10_000)
+    link.start()
+    eventually(lambda: link.is_connected, 10, "a line")
+    command_id = commands.send(NODE, "stop", {}, "anna", ttl_ms=20_000)
+    eventually(lambda: node.commands, 10, "it arrives")
+    assert node.commands[0].not_after_at_ms == 30_000
+    wall.unix_ms += 20_000 + ANSWER_GRACE_MS
+    assert commands.state(command_id).state == "pending"
+    wall.unix_ms += 1
+    assert commands.state(command_id).state == "timeout"
+    commands.answer("idro-b2", Ack(command_id, "done", "", "b", 1))  # not that node's to say
+    assert commands.state(command_id).state == "timeout"
+    commands.answer(NODE, Ack(command_id, "done", "", "b", 1))
+    assert commands.state(command_id).state == "done"
+    commands.close()
+    again = Commands(tmp_path / "own.db", nodes, LiveState(), link, lambda node, boot_id: None)
+    assert again.state(command_id).state == "done"
+    nodes.set_info(NODE, node.info()._replace(boot_id="another"))
+    state = again.state(again.send(NODE, "stop", {}, "anna"))
+    assert (state.state, "which boot" in state.reason) == ("failed", True)
+    link.stop()
+    state = again.state(again.send(NODE, "stop", {}, "anna"))
+    assert (state.state, state.reason) == ("failed", "the broker is not reachable")
+    again.close()
+    nodes.close()
+
+
+def test_a_node_that_may_have_a_newer_key_is_asked_with_either(tmp_path, mosquitto, eventually):
+    wall, older, newer = Wall(), fingerprint(KEY), fingerprint(bytes(32))
+    nodes = Nodes(tmp_path / "own.db", "farm")
+    nodes.adopt(NODE, KEY)
+    nodes.set_info(NODE, NodeClient(mosquitto.port, NODE, KEY).info())
+    nodes.set_online(NODE, True)
+    link = MqttConnection(
+        MqttConfig(url=f"mqtt://127.0.0.1:{mosquitto.port}", client_id="own"), wall
+    )
+    commands = Commands(tmp_path / "own.db", nodes, LiveState(), link,
+                        lambda node, boot_id: wall.unix_ms - 10_000)
+    link.start()
+    eventually(lambda: link.is_connected, 10, "a line")
+    nodes.offer(NODE, bytes(32))
+    for expected in (older, newer, older, newer):
+        assert nodes.get(NODE).fingerprints[0] == expected
+        command_id = commands.send(NODE, "stop", {}, "anna", ttl_ms=20_000)
+        wall.unix_ms += 20_000 + ANSWER_GRACE_MS + 1
+        commands.end_overdue()
+        assert commands.state(command_id).state == "timeout"
+    command_id = commands.send(NODE, "stop", {}, "anna")
+    commands.answer(NODE, Ack(command_id, "refused", "stopped", "b", 1))
+    assert nodes.get(NODE).fingerprints == (older,)
+    link.stop()
+    commands.close()
+    nodes.close()

@@ -1,0 +1,55 @@
+"""What the firmware tells of a correction is what the host shows of it, at every state."""
+
+import pytest
+
+from idroserra.i18n.events import event_text
+from idroserra.nodes.correction_state import described
+from support.loops_rig import LoopsRig
+
+FILL = {
+    "dosing.enabled": True, "ph.down_ul_per_ph": 330_000, "ph.target": 5.8,
+    "ec.target_us_cm": 1_500, "mixing.wait_ms": 300_000,
+}
+
+
+@pytest.fixture
+def node(tmp_path):
+    rig = LoopsRig(tmp_path, **FILL)
+    rig.read(ph=7.8)
+    rig.cycles(20)
+    yield rig
+    rig.close()
+
+
+def test_from_opened_to_the_target(node):
+    node.correction.begin("ph_down", 6_000, 400_000, "ann")
+    node.cycles(60)
+    node.cycles(1, held_ms=1_000)
+    node.cycles(5)
+    node.read(ph=6.03)
+    node.cycles(60)
+    told = [described(detail, 0) for detail in node.told("correction")]
+    states = list(dict.fromkeys(one["state"] for one in told))
+    assert set(states) == {"opened", "held", "ready", "given", "ended"}
+    assert [one["is_open"] for one in told] == [True] * (len(told) - 1) + [False]
+    assert told[-1]["is_reached"]
+    assert told[-1]["given_ul"] == 30_000
+    assert {one["total_ul"] for one in told} == {400_000}
+    ready = next(one for one in told if one["state"] == "ready")
+    assert ready["text"] == "Press the button on the board: 30.0 ml of pH down"
+    waits = [one for one in told if one["wait_until_unix_ms"]]
+    assert waits
+    assert all(one["wait_until_unix_ms"] <= 300_000 for one in waits)
+    assert all("left" not in one["text"] for one in waits)
+
+
+def test_every_state_is_a_sentence(node):
+    node.correction.begin("ph_down", 6_000, 400_000, "ann")
+    node.read(ph="no_ack")
+    node.cycles(30)
+    node.gate.stop("ben")
+    node.cycles(5)
+    sentences = [event_text("correction", detail) for detail in node.told("correction")]
+    assert sentences[-1] == "Correction with pH down is over: stopped by a person, 0.00 ml given"
+    assert any(text.startswith("Correction with pH down waits: ") for text in sentences)
+    assert not described(node.told("correction")[-1], 0)["is_reached"]

@@ -1,0 +1,67 @@
+"""What a report says of a channel: by day, in its band, and honest about what was not read."""
+
+from dataclasses import astuple
+
+from idroserra.alarms.active import Transition
+from idroserra.history.models import SamplePoint
+from idroserra.history.sqlite.store import SqliteStore
+from idroserra.reports.alarm_summary import told_of
+from idroserra.reports.statistics import readings_of
+
+NODE, PH = "idro-a", "reservoir.ph"
+MINUTE, HOUR, DAY = 60_000, 3_600_000, 86_400_000
+T0 = 1_795_478_400_000  # a midnight
+DAYS = [(T0, T0 + DAY), (T0 + DAY, T0 + 2 * DAY)]
+
+
+def read(tmp_path, points, band=(5.6, 6.0), days=DAYS):
+    store = SqliteStore(tmp_path / "store.db")
+    store.write([SamplePoint(NODE, PH, T0 + at, value) for at, value in points], [])
+    try:
+        return readings_of(store, NODE, PH, days, band)
+    finally:
+        store.close()
+
+
+def test_a_day_without_a_reading_is_a_gap_and_no_number(tmp_path):
+    found = read(tmp_path, [(at, 5.8) for at in range(0, DAY, 5 * MINUTE)])
+    assert [day.from_unix_ms for day in found.days] == [T0]
+    assert found.gaps == [(T0 + DAY, T0 + 2 * DAY)]
+    assert (found.read_ms, found.in_band_pct) == (DAY, 100)
+
+
+def test_time_counts_not_readings(tmp_path):
+    often = [(at, 6.5) for at in range(0, HOUR, 10_000)]
+    seldom = [(at, 5.8) for at in range(HOUR, 4 * HOUR, 10 * MINUTE)]
+    found = read(tmp_path, often + seldom, days=[(T0, T0 + 4 * HOUR)])
+    assert found.in_band_pct == 75
+    assert round(found.whole.mean, 3) == round((6.5 + 3 * 5.8) / 4, 3)
+    assert (found.whole.low, found.whole.high, found.gaps) == (5.8, 6.5, [])
+
+
+def test_a_gap_is_neither_in_nor_out_and_is_told_where_it_was(tmp_path):
+    points = [(at, 5.8) for at in range(0, HOUR, MINUTE)]
+    points += [(at, 5.8) for at in range(4 * HOUR, 5 * HOUR, MINUTE)]
+    found = read(tmp_path, points, days=[(T0, T0 + 5 * HOUR)])
+    assert found.gaps == [(T0 + HOUR, T0 + 4 * HOUR)]
+    assert (found.read_ms, found.in_band_pct) == (2 * HOUR, 100)
+
+
+def test_nothing_read_is_nothing_said(tmp_path):
+    found = read(tmp_path, [])
+    assert (found.whole, found.in_band_pct, found.gaps) == (None, None, [(T0, T0 + 2 * DAY)])
+
+
+def change(minute, key, state, was="normal"):
+    return Transition(T0 + minute * MINUTE, key, key.split()[0], "farm", NODE, "", "high", was,
+                  state, "")
+
+
+def test_alarms_by_rule_with_the_longest_and_root_causes():
+    told = told_of([
+        change(0, "offline a", "unacknowledged"), change(1, "ph_high a", "suppressed"),
+        change(5, "ph_high a", "normal"), change(10, "offline a", "acknowledged"),
+        change(30, "offline a", "normal"), change(50, "ph_high a", "unacknowledged"),
+    ], {"offline": "Node offline"}, T0 + HOUR)
+    assert [astuple(one) for one in told] == [
+        ("ph_high", 2, 1, 10 * MINUTE, True), ("Node offline", 1, 1, 30 * MINUTE, False)]

@@ -1,0 +1,232 @@
+"""A release through a fleet: whatever nodes do, one canary first, one of a site, none after one
+went back."""
+
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from idroserra.core import protocol
+from idroserra.nodes.latest_events import LatestEvents
+from idroserra.nodes.registry import Node
+from idroserra.updates import node_progress, rollout_policy
+from idroserra.updates.database import NodeUpdate
+from idroserra.updates.rollout_policy import NodeProgress, Plan, decide
+
+NOW = 1_795_507_200_000
+WATCH_MS = 3_600_000
+
+
+def seen(node, state=rollout_policy.WAITING, **more):
+    return NodeProgress(
+        node, more.pop("site", node), state, more.pop("state_unix_ms", NOW), **more
+    )
+
+
+def plan(*nodes, wave_nodes=2, per_site=1):
+    return Plan(tuple(nodes), wave_nodes, WATCH_MS, per_site)
+
+
+def confirmed(node, wave, quiet_ago_ms=WATCH_MS, **more):
+    return seen(
+        node, rollout_policy.CONFIRMED, wave=wave, quiet_unix_ms=NOW - quiet_ago_ms, **more
+    )
+
+
+def test_one_canary_is_first():
+    told = decide(plan("a", "b", "c"), [seen("a", obstacle="offline"), seen("b"), seen("c")], NOW)
+    assert told.offer == ("b",)
+    assert told.wave == 0
+
+
+def test_the_first_wave_waits_until_the_canary_was_watched():
+    nodes = [confirmed("a", 0, WATCH_MS - 60_000), seen("b"), seen("c"), seen("d")]
+    told = decide(plan("a", "b", "c", "d"), nodes, NOW)
+    assert told.offer == ()
+    assert told.waits == "a: watched for 1 min more"
+    told = decide(plan("a", "b", "c", "d"), nodes, NOW + 60_000)
+    assert (told.offer, told.wave) == (("b", "c"), 1)
+
+
+def test_an_alarm_on_the_wave_holds_the_next_one():
+    alarmed = seen("b", rollout_policy.CONFIRMED, wave=1, quiet_unix_ms=None)
+    told = decide(plan("a", "b", "c"), [confirmed("a", 0), alarmed, seen("c")], NOW)
+    assert told.offer == ("c",)  # the wave of two has room for it
+    told = decide(plan("a", "b", "c", wave_nodes=1),
+                  [confirmed("a", 0), alarmed, seen("c")], NOW)
+    assert told.offer == ()
+    assert "an alarm stands" in told.waits
+
+
+def test_one_that_goes_back_stops_it_all():
+    nodes = [
+        confirmed("a", 0),
+        seen("b", rollout_policy.REVERTED, wave=1, reason="heap"),
+        seen("c"),
+    ]
+    assert decide(plan("a", "b", "c"), nodes, NOW).stop == "b went back: heap"
+
+
+def test_one_that_is_lost_stops_it_all():
+    nodes = [seen("a", rollout_policy.LOST, wave=0), seen("c")]
+    assert "has not come back" in decide(plan("a", "c"), nodes, NOW).stop
+
+
+def test_a_refusal_is_asked_again_later_and_then_left_out():
+    refused = seen("a", wave=0, offers=1, reason="dosing")
+    assert decide(plan("a"), [refused], NOW).offer == ()
+    assert decide(plan("a"), [refused], NOW + rollout_policy.AGAIN_MS).offer == ("a",)
+    over = [confirmed("a", 0), seen("b", rollout_policy.REFUSED, wave=1)]
+    assert decide(plan("a", "b"), over, NOW).is_finished
+
+
+@st.composite
+def fleets(draw):
+    count = draw(st.integers(1, 9))
+    nodes = []
+    for index in range(count):
+        state = draw(
+            st.sampled_from(
+                [*rollout_policy.STATES, rollout_policy.WAITING, rollout_policy.WAITING]
+            )
+        )
+        wave = draw(st.integers(0, 3)) if state != rollout_policy.WAITING else draw(
+            st.sampled_from([None, 0]))
+        nodes.append(NodeProgress(
+            f"n{index}", draw(st.sampled_from(["s1", "s2"])), state,
+            NOW - draw(st.integers(0, 7_200_000)), draw(st.sampled_from(["", "", "offline"])),
+            wave, draw(st.sampled_from([None, NOW, NOW - WATCH_MS, NOW - 2 * WATCH_MS])),
+            draw(st.integers(0, 2))))
+    wished = Plan(tuple(one.node for one in nodes), draw(st.integers(1, 4)), WATCH_MS,
+                  draw(st.integers(1, 2)))
+    return wished, nodes
+
+
+@settings(max_examples=600, deadline=None)
+@given(fleets())
+def test_whatever_a_fleet_does_the_rules_hold(fleet):
+    wished, nodes = fleet
+    told = decide(wished, nodes, NOW)
+    by_name = {one.node: one for one in nodes}
+    if any(one.state in rollout_policy.FAILED for one in nodes):
+        assert told.stop
+        assert told.offer == ()
+        return
+    assert not told.stop
+    offered = [by_name[name] for name in told.offer]
+    assert all(one.state == rollout_policy.WAITING and not one.obstacle for one in offered)
+    under_way = [one for one in nodes if one.state in rollout_policy.UNDER_WAY] + offered
+    for site in {one.site for one in offered}:
+        assert sum(one.site == site for one in under_way) <= wished.per_site
+    if not any(one.state == rollout_policy.CONFIRMED for one in nodes):
+        assert len(offered) <= 1
+        if offered:
+            assert not any(one.state in rollout_policy.UNDER_WAY and one.wave is not None
+                           for one in nodes)
+    if offered and told.wave > max((one.wave or 0 for one in nodes if one.wave is not None),
+                                   default=0):
+        assert all(
+            one.quiet_unix_ms is not None and NOW - one.quiet_unix_ms >= WATCH_MS
+            for one in nodes
+            if one.state == rollout_policy.CONFIRMED and one.wave == told.wave - 1
+        )
+    assert bool(told.offer) + told.is_finished + bool(told.waits) == 1
+
+
+@settings(max_examples=150, deadline=None)
+@given(st.data())
+def test_every_fleet_comes_to_an_end(data):
+    """Nodes that confirm, refuse or go back at will: it finishes or stops, never stands still."""
+    count = data.draw(st.integers(1, 6))
+    wished = Plan(tuple(f"n{i}" for i in range(count)), data.draw(st.integers(1, 3)), WATCH_MS, 1)
+    nodes = {name: seen(name, site=data.draw(st.sampled_from(["s1", "s2"])))
+             for name in wished.nodes}
+    now, given_to = NOW, []
+    for _ in range(200):
+        told = decide(wished, list(nodes.values()), now)
+        if told.stop or told.is_finished:
+            break
+        for name in told.offer:
+            given_to.append(name)
+            end = data.draw(
+                st.sampled_from(
+                    [rollout_policy.CONFIRMED] * 6
+                    + [rollout_policy.REFUSED, rollout_policy.REVERTED]
+                )
+            )
+            nodes[name] = NodeProgress(name, nodes[name].site, end, now, "", told.wave,
+                               now if end == rollout_policy.CONFIRMED else None)
+        now += WATCH_MS
+    else:
+        raise AssertionError(f"it never ended: {told}")
+    assert len(set(given_to)) == len(given_to)
+    if told.stop:
+        assert any(one.state == rollout_policy.REVERTED for one in nodes.values())
+    else:
+        assert set(given_to) == set(wished.nodes)
+
+
+RELEASE = "ab" * 32
+
+
+def followed(state, *kinds, running=None, online=True, since_ms=0, **more):
+    """Return the way of a node in `state` that has told these events since."""
+    told = LatestEvents(None, lambda: NOW)
+    for index, kind in enumerate(kinds):
+        told.take("a", (NOW + index) * 1_000, kind, {"release": RELEASE[:16], "reason": "why"})
+    info = protocol.Info("1", "b", "c", "d", 0, None, "none", "", "", (), {}, (), False, 100, 0,
+                         running or protocol.AS_FLASHED)
+    way = NodeUpdate("r", "a", state, NOW - since_ms, wave=0, offered_unix_ms=NOW - since_ms,
+                     heard_unix_ms=NOW - since_ms, **more)
+    return node_progress.apply_events(way, RELEASE, Node("a", "s", online, info=info), told, NOW)
+
+
+def test_a_node_is_followed_by_what_it_tells():
+    assert followed(rollout_policy.OFFERED, "update_offered").state == rollout_policy.DOWNLOADING
+    assert (
+        followed(rollout_policy.DOWNLOADING, "update_downloaded", "update_trial").state
+        == rollout_policy.TRIAL
+    )
+    assert followed(rollout_policy.TRIAL, "update_confirmed").state == rollout_policy.CONFIRMED
+    gone = followed(rollout_policy.TRIAL, "update_reverted")
+    assert (gone.state, gone.reason) == (rollout_policy.REVERTED, "why")
+    late = followed(rollout_policy.TRIAL, "update_downloaded")
+    assert late.state == rollout_policy.TRIAL  # old news
+
+
+def test_what_a_node_says_it_runs_counts_where_no_event_came():
+    on_trial = protocol.Running("a", "trial", RELEASE, 1, 1)
+    assert followed(rollout_policy.DOWNLOADED, running=on_trial).state == rollout_policy.TRIAL
+    assert (
+        followed(rollout_policy.LOST, running=on_trial._replace(state="ok")).state
+        == rollout_policy.CONFIRMED
+    )
+    assert followed(rollout_policy.TRIAL, since_ms=3_600_000).state == rollout_policy.REVERTED
+    assert (
+        followed(rollout_policy.TRIAL, since_ms=3_600_000, online=False).state
+        == rollout_policy.TRIAL
+    )
+
+
+def test_a_refusal_counts_also_once_all_of_it_is_there():
+    refused = followed(rollout_policy.DOWNLOADED, "update_refused")
+    assert (refused.state, refused.offers, refused.reason) == (rollout_policy.WAITING, 1, "why")
+    third = followed(
+        rollout_policy.DOWNLOADED, "update_refused", offers=rollout_policy.MOST_OFFERS - 1
+    )
+    assert third.state == rollout_policy.REFUSED
+
+
+def test_a_node_that_does_not_come_back_is_lost():
+    way = NodeUpdate("r", "a", rollout_policy.TRIAL, NOW, heard_unix_ms=NOW)
+    assert (
+        node_progress.apply_timeout(way, NOW + rollout_policy.BACK_MS, 1, 1).state
+        == rollout_policy.TRIAL
+    )
+    assert (
+        node_progress.apply_timeout(way, NOW + rollout_policy.BACK_MS + 1, 1, 1).state
+        == rollout_policy.LOST
+    )
+    silent = NodeUpdate("r", "a", rollout_policy.DOWNLOADING, NOW, heard_unix_ms=NOW)
+    assert (
+        node_progress.apply_timeout(silent, NOW + 601_000, 120_000, 600_000).state
+        == rollout_policy.WAITING
+    )

@@ -1,0 +1,34 @@
+"""Any request the API's own description allows, and many it does not: never a server error."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from idroserra.auth.roles import Role
+
+EXAMPLES = os.environ.get("IDROSERRA_API_EXAMPLES", "")  # of each operation
+# Whoever may do most reaches most of the code; the others too where somebody asks for more.
+ROLES = (Role.VIEWER, Role.OPERATOR, Role.ADMIN) if EXAMPLES else (Role.ADMIN,)
+
+
+@pytest.mark.parametrize("role", ROLES, ids=lambda role: role.word)
+def test_no_request_of_any_role_is_a_server_error(host, role, tmp_path):
+    host.node("idro-a")
+    secret = host.service.access.tokens.make("schemathesis", role, "tests")
+    description = tmp_path / "openapi.json"  # it would wait no longer than 10 s for it
+    description.write_bytes(host.client.get("/api/openapi.json").content)
+    done = subprocess.run(
+        [str(Path(sys.executable).with_name("schemathesis")), "run", str(description),
+         "--url", host.url, "--header", f"Authorization: Bearer {secret}",
+         "--checks", "not_a_server_error", "--phases", "coverage,fuzzing",
+         "--max-examples", EXAMPLES or "1", "--exclude-path", "/api/live", "--continue-on-failure",
+         # A release is a zip, which it cannot make up: tests/browser/test_updates.py.
+         "--exclude-path-regex", "^/api/(tokens/|updates/releases$)",
+         "--suppress-health-check", "all",
+         "--request-timeout", "60", "--warnings", "off", "--no-color"],
+        capture_output=True, text=True, timeout=1_800, check=False, cwd=tmp_path)
+    assert done.returncode == 0, (done.stdout + done.stderr)[-6_000:]
+    assert host.counts()["failures"] == {}

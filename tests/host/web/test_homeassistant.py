@@ -1,0 +1,247 @@
+"""Home Assistant at a real broker: it finds the nodes, sees what is so, and sets what it may."""
+
+import paho.mqtt.publish as publish
+import pytest
+from jinja2 import Environment
+from typer.testing import CliRunner
+
+from idroserra.cli.main import app
+from idroserra.core import protocol
+from idroserra.homeassistant.device_classes import reading_entity
+from idroserra.homeassistant.discovery import device, host_device
+from idroserra.nodes.registry import Node
+from support.home_assistant import HomeAssistant, faults
+from support.real_host import Host
+
+PAGE = "https://serra.example"
+
+
+@pytest.fixture
+def host(tmp_path, mosquitto, eventually):
+    running = Host(tmp_path / "host", mosquitto.port, eventually,
+                   more={"homeassistant": {"enabled": True},
+                         "http": {"port": 0, "public_url": PAGE}})
+    yield running
+    running.stop()
+
+
+@pytest.fixture
+def home(host):
+    """Home Assistant, at the broker since before the node came."""
+    found = HomeAssistant(host.broker_port)
+    yield found
+    found.close()
+
+
+@pytest.fixture
+def node(host, home, eventually):
+    node = host.node("idro-a")
+    node.read()
+    eventually(lambda: home.device("idro-a") and "switch" in str(home.device("idro-a"))
+               and home.of("idro-a", "telemetry"), 10, "the node to be announced and told")
+    return node
+
+
+def rendered(entity, told):
+    """Return what Home Assistant shows of an entity, from what it was told."""
+    template = Environment(autoescape=False).from_string(entity["val_tpl"])
+    return template.render(value_json=told)
+
+
+def test_a_node_is_a_device_with_its_readings_in_units_the_classes_allow(home, node):
+    found = home.device("idro-a")
+    assert faults(found) == []
+    assert found["dev"]["cu"] == f"{PAGE}/nodes/idro-a"
+    assert (found["dev"]["mdl"], found["dev"]["sw"]) == ("esp32-reservoir", "0.1.0")
+    ec = found["cmps"]["reservoir_ec_us_cm"]
+    assert (ec["name"], ec["unit_of_meas"], ec["dev_cla"]) == ("EC", "mS/cm", "conductivity")
+    assert "unit_of_meas" not in found["cmps"]["reservoir_ph"]
+    told = home.of("idro-a", "telemetry")
+    assert rendered(ec, told) == "1.59"
+    assert rendered(found["cmps"]["reservoir_ph"], told) == "5.85"
+    assert rendered(found["cmps"]["reservoir_temp_c"], told) == "20.5"
+
+
+def test_every_quantity_there_is_has_a_class_and_unit_that_go_together():
+    entities = {key: reading_entity(f"any.{key}", 40) | {"def_ent_id": "sensor.x", "uniq_id": key}
+                for key in protocol.QUANTITIES}
+    entities["float_up"]["def_ent_id"] = "binary_sensor.x"
+    assert faults({"cmps": entities}) == []
+    assert faults(host_device("site", PAGE)) == []
+
+
+def test_a_fault_is_unknown_and_never_a_number(home, node, eventually):
+    node.read(faults={"reservoir.ph": "flat"})
+    eventually(lambda: home.of("idro-a", "telemetry").get("reservoir.ph", 0) is None, 10,
+               "the fault")
+    ph = home.device("idro-a")["cmps"]["reservoir_ph"]
+    assert rendered(ph, home.of("idro-a", "telemetry")) == "None"  # MQTT's word for unknown
+    assert rendered(ph, {}) == "None"
+    # Three samples and a little: after that a probe that is silent is unavailable there.
+    assert ph["exp_aft"] == 190
+
+
+def test_a_float_switch_is_on_or_off_or_unknown():
+    leak = reading_entity("leak.float_up", 40)
+    assert leak["dev_cla"] == "moisture"
+    shown = [rendered(leak, {"leak.float_up": value}) for value in (1, 0, None)]
+    assert shown == ["ON", "OFF", "None"]
+
+
+def test_what_is_set_is_done_by_the_node_and_shown_only_when_it_says_so(home, node, eventually):
+    entities = home.device("idro-a")["cmps"]
+    target = entities["ec_target_us_cm"]
+    eventually(lambda: home.of("idro-a", "settings"), 10, "the settings")
+    assert rendered(target, home.of("idro-a", "settings")) == "1.6"
+    set_to = Environment(autoescape=False).from_string(target["cmd_tpl"]).render(value=1.85)
+    assert set_to == "1850"
+    home.set("idro-a", "ec_target_us_cm", set_to)
+    eventually(lambda: home.of("idro-a", "settings")["ec.target_us_cm"] == 1_850, 10, "the word")
+    assert node.values["ec.target_us_cm"] == 1_850
+    home.set("idro-a", "dosing_enabled", "OFF")
+    eventually(lambda: node.values["dosing.enabled"] is False, 10, "dosing off")
+    switch = entities["dosing_enabled"]
+    eventually(lambda: rendered(switch, home.of("idro-a", "settings")) == "OFF", 10, "the switch")
+
+
+def test_buttons_send_commands_and_tell_what_became_of_them(host, home, node, eventually):
+    home.set("idro-a", "stop", "PRESS")
+    eventually(lambda: home.of("idro-a", "command"), 10, "the answer")
+    assert home.of("idro-a", "command")["text"] == "stop: done"
+    node.answer, node.reason = "refused", "tank_low"
+    home.set("idro-a", "run_circulation", "PRESS")
+    eventually(lambda: "run" in home.of("idro-a", "command")["text"], 10, "the refusal")
+    assert home.of("idro-a", "command")["text"] == "run: refused, tank low"
+    assert [(one.verb, one.by) for one in node.commands] == [
+        ("stop", "home assistant"), ("run", "home assistant")]
+    assert node.commands[1].args == {"actuator": "circulation", "for_ms": 600_000}
+    home.set("idro-a", "ph_target", "9.5")
+    eventually(lambda: "change settings" in str(written(host)), 10, "what was refused, written")
+    rows = written(host)
+    assert {row["target"] for row in rows} == {"idro-a"}
+    assert [row["result"] for row in rows if row["action"] == "command"].count("asked") == 2
+    assert [row["result"] for row in rows if row["action"] == "change settings"] == ["refused"]
+
+
+def written(host):
+    """Return what the audit log holds of Home Assistant, newest first."""
+    rows = host.client.get("/api/audit").json()["rows"]
+    return [row for row in rows if row["who"] == "home assistant"]
+
+
+@pytest.mark.parametrize(("name", "payload", "why"), [
+    ("ph_target", b"9.5", "ph.target"), ("ph_target", b"NaN", "ph.target"),
+    ("ph_target", b"{}", "ph.target"), ("ph_target", b"\xff", "ph.target"),
+    ("dosing_enabled", b"maybe", "ON or OFF"), ("ec_target_us_cm", b"1600.5", "integer"),
+])
+def test_what_cannot_be_set_is_refused_in_words_and_changes_nothing(
+        home, node, eventually, name, payload, why):
+    before = dict(node.values)
+    home.set("idro-a", name, payload)
+    eventually(lambda: home.of("idro-a", "command"), 10, "the refusal")
+    assert "refused" in home.of("idro-a", "command")["text"]
+    assert why in home.of("idro-a", "command")["text"]
+    assert node.values == before
+
+
+def test_nobody_doses_from_there_and_what_is_no_entity_does_nothing(host, home, node, eventually):
+    assert not [key for key in home.device("idro-a")["cmps"] if "dose" in key]
+    for name in ("dose", "run_ph_down", "run_light", "reservoir_area_cm2", "ph_neutral_uv"):
+        home.set("idro-a", name, "100")
+    home.set("nobody", "stop", "PRESS")
+    home.set("idro-a", "stop", "PRESS", retain=True)  # a retained order is not obeyed later
+    publish.single("idro/v1/host/ha/idro-a/stop/set", None, retain=True,
+                   port=host.broker_port, hostname="127.0.0.1")
+    home.set("idro-a", "resume", "PRESS")
+    eventually(lambda: node.commands and node.commands[-1].verb == "resume", 10, "resume")
+    assert {one.verb for one in node.commands} <= {"stop", "resume"}
+
+
+def test_a_retained_order_is_passed_over_when_the_host_starts(
+        tmp_path, mosquitto, eventually):
+    publish.single("idro/v1/host/ha/idro-a/stop/set", "PRESS", qos=1, retain=True,
+                   port=mosquitto.port, hostname="127.0.0.1")
+    running = Host(tmp_path / "host", mosquitto.port, eventually,
+                   more={"homeassistant": {"enabled": True}})
+    home = HomeAssistant(mosquitto.port)
+    try:
+        node = running.node("idro-a")
+        eventually(lambda: home.device("idro-a"), 10, "the node to be announced")
+        home.set("idro-a", "resume", "PRESS")
+        eventually(lambda: node.commands, 10, "the command that was meant")
+        assert [one.verb for one in node.commands] == ["resume"]
+    finally:
+        home.close()
+        running.stop()
+
+
+def test_a_home_assistant_that_starts_again_is_told_everything(home, node, eventually):
+    eventually(lambda: home.of("idro-a", "settings"), 10, "the settings")
+    home.start_again()
+    eventually(lambda: home.device("idro-a") and home.device("host"), 15, "the devices")
+    for leaf in ("state", "settings", "telemetry"):
+        eventually(lambda leaf=leaf: home.of("idro-a", leaf), 15, leaf)
+
+
+def test_events_and_alarms_are_told_with_their_words(host, home, node, eventually):
+    eventually(lambda: home.of("idro-a", "state").get("alarms") == 0, 15, "no alarm")
+    alarm = home.device("idro-a")["cmps"]["alarm"]
+    assert rendered(alarm, home.of("idro-a", "state")) == "OFF"
+    node.tell("latched", {"reason": "three doses of ph_down had no effect"})
+    eventually(lambda: home.of("idro-a", "state")["alarms"] == 1, 15, "the alarm")
+    assert rendered(alarm, home.of("idro-a", "state")) == "ON"
+    assert "Dosing is locked" in home.of("idro-a", "state")["worst"]
+    event = home.of("idro-a", "event")
+    assert event["event_type"] == "latched"
+    assert event["event_type"] in home.device("idro-a")["cmps"]["told"]["evt_typ"]
+    assert "no effect" in event["reason"]
+    # Alarms of a chain that does not run are unknown, never "off".
+    assert rendered(alarm, {"alarms": None}) == "None"
+
+
+def test_a_node_without_a_key_has_no_controls():
+    info = protocol.Info("0.1.0", "b", "esp32", "7f3a11aa", 1, None, "host", "power_on", "ab" * 32,
+                         ("reservoir.ph",), {"circulation": "switch"}, (), True, 100, 0,
+                         protocol.AS_FLASHED)
+    found = device(Node("idro-b", "test", info=info), None)
+    assert {entity["p"] for entity in found["cmps"].values()} == {
+        "sensor", "binary_sensor", "event"}
+    assert device(Node("idro-b", "test"), None) is None
+
+
+def test_without_being_asked_the_host_tells_home_assistant_nothing(
+        tmp_path, mosquitto, eventually):
+    home = HomeAssistant(mosquitto.port)
+    running = Host(tmp_path / "host", mosquitto.port, eventually)
+    try:
+        running.node("idro-a").read()
+        running.settle("idro-a", 1)
+        assert home.told == {}
+    finally:
+        home.close()
+        running.stop()
+
+
+def test_clear_takes_our_devices_back_and_leaves_those_of_others(tmp_path, mosquitto, eventually):
+    home = HomeAssistant(mosquitto.port)
+    other = "homeassistant/device/zigbee/config"
+    publish.multiple(
+        [(f"homeassistant/device/idroserra_{name}/config", "{}", 1, True)
+         for name in ("idro-a", "host")] + [(other, "{}", 1, True)],
+        hostname="127.0.0.1", port=mosquitto.port)
+    path = tmp_path / "host.toml"
+    path.write_text(f'[mqtt]\nurl = "mqtt://127.0.0.1:{mosquitto.port}"\n')
+    clear = ["homeassistant", "clear", "--config", str(path)]
+    try:
+        done = CliRunner().invoke(app, clear)
+        assert done.exit_code == 0, done.output
+        assert done.output.count("cleared homeassistant/device/idroserra_") == 2
+        eventually(lambda: home.device("idro-a") is None and home.device("host") is None, 10,
+                   "the devices to be gone")
+        assert home.told[other] == {}
+        assert "holds no device" in CliRunner().invoke(app, clear).output
+        mosquitto.stop()
+        assert CliRunner().invoke(app, clear).exit_code == 1
+        mosquitto.start()
+    finally:
+        home.close()

@@ -1,0 +1,134 @@
+"""The page on the site's network: TLS under the host's own authority, by its names only."""
+
+import ssl
+
+import httpx
+import pytest
+
+from idroserra.auth.roles import Role
+from idroserra.core.config import load_config
+from idroserra.core.errors import ConfigError
+from idroserra.pki.site_https import SiteHttps
+from support.real_host import PASSWORD, Host
+
+
+@pytest.fixture
+def host(tmp_path, mosquitto, eventually):
+    running = Host(tmp_path / "host", mosquitto.port, eventually, more={
+        "lan": {"enabled": True, "host": "127.0.0.1", "port": 0, "names": ["serra.lan"]}})
+    yield running
+    running.stop()
+
+
+@pytest.fixture
+def phone(host):
+    """phone(path, name): ask as a phone on the network that trusts the host's authority."""
+    trust = ssl.create_default_context(cadata=host.service.lan.authority.pem.decode())
+
+    def ask(path, name="serra.lan", *, as_nobody=False, **headers):
+        port = host.service.lan.port
+        known = {} if as_nobody else {"Authorization": host.client.headers["Authorization"]}
+        with httpx.Client(verify=trust, trust_env=False, timeout=60) as client:
+            return client.get(
+                f"https://127.0.0.1:{port}{path}",
+                headers={"Host": f"{name}:{port}"} | known | headers,
+                extensions={"sni_hostname": "serra.lan"})
+
+    return ask
+
+
+def test_the_same_page_over_tls_by_its_names_only(host, phone):
+    assert phone("/api/health").status_code == 200
+    assert phone("/api/health").json()["broker"] == {"state": "connected"}
+    for name in ("evil.example", "localhost", "127.0.0.1", "serra.lan.evil.example", "[::1"):
+        answer = phone("/api/health", name)
+        assert answer.status_code == 403, name
+        assert answer.json()["error"].startswith("Host:")
+    # What a proxy would say changes nothing: nobody forwards here.
+    told = {"X-Forwarded-Proto": "http", "X-Forwarded-Host": "localhost"}
+    assert phone("/api/health", "localhost", **told).status_code == 403
+
+
+def test_loopback_goes_on_in_plain_http_and_a_proxy_may_stand_there(host):
+    assert host.client.get("/api/health").status_code == 200
+    assert host.client.get("/api/health", headers={"Host": "serra.lan"}).status_code == 403
+    told = {"X-Forwarded-Proto": "https", "X-Forwarded-For": "192.0.2.7"}
+    assert host.client.get("/api/health", headers=told).status_code == 200
+
+
+def test_who_does_not_trust_the_authority_is_warned_and_plain_http_gets_nothing(host):
+    port = host.service.lan.port
+    with pytest.raises(httpx.ConnectError, match="CERTIFICATE_VERIFY_FAILED"):
+        httpx.get(f"https://127.0.0.1:{port}/api/health", trust_env=False, timeout=60)
+    with pytest.raises(httpx.RemoteProtocolError):
+        httpx.get(f"http://127.0.0.1:{port}/api/health", trust_env=False, timeout=60)
+
+
+def test_anyone_gets_the_certificate_and_what_to_compare_and_nothing_else(host, phone):
+    page = phone("/trust", as_nobody=True)
+    assert page.status_code == 200
+    assert host.service.lan.authority.fingerprint in page.text
+    assert f"https://serra.lan:{host.service.lan.port}" in page.text
+    certificate = phone("/authority.crt", as_nobody=True)
+    assert certificate.headers["content-type"] == "application/x-x509-ca-cert"
+    assert certificate.content == host.service.lan.authority.der
+    assert phone("/api/nodes", as_nobody=True).status_code == 401
+
+
+def test_without_lan_there_is_nothing_to_trust(tmp_path, mosquitto, eventually):
+    running = Host(tmp_path / "host", mosquitto.port, eventually)
+    try:
+        assert "enabled = true" in running.client.get("/trust").text
+        assert running.client.get("/authority.crt").status_code == 404
+    finally:
+        running.stop()
+
+
+def test_a_session_over_tls_is_for_tls_alone(host):
+    """The cookie of a log-in over TLS never goes over a plain line."""
+    lan = host.service.lan
+    host.service.access.users.add("anna", Role.VIEWER, PASSWORD)
+    trust = ssl.create_default_context(cadata=lan.authority.pem.decode())
+    base = f"https://serra.lan:{lan.port}"
+    with httpx.Client(verify=trust, trust_env=False, timeout=60) as client:
+        answer = client.post(
+            f"https://127.0.0.1:{lan.port}/api/session",
+            json={"name": "anna", "password": PASSWORD},
+            headers={"Host": f"serra.lan:{lan.port}", "Origin": base},
+            extensions={"sni_hostname": "serra.lan"})
+    assert answer.status_code == 200, answer.text
+    assert "secure" in answer.headers["set-cookie"].lower()
+
+
+def test_a_renewed_certificate_serves_without_a_restart(host, phone):
+    folder = host.config.data_dir / "lan"
+    before = (folder / "server.pem").read_bytes()
+    (folder / "server.pem").unlink()
+    host.service.lan.renew()
+    assert (folder / "server.pem").read_bytes() != before
+    assert phone("/api/health").status_code == 200
+
+
+def test_ones_own_certificate_is_served_for_the_names_it_is_told(tmp_path):
+    ours = SiteHttps(load_config(overrides={"lan": {"enabled": True, "names": ["a.lan"]}}).lan,
+               "site", tmp_path)
+    files = {"cert_file": str(tmp_path / "lan/server.pem"),
+             "key_file": str(tmp_path / "lan/server.key")}
+    theirs = lambda **more: SiteHttps(load_config(overrides={"lan": files | more}).lan,  # noqa: E731
+                                "site", tmp_path)
+    assert theirs(names=["serra.example.org"], port=443).url == "https://serra.example.org"
+    assert ours.url == "https://a.lan:8443"
+    with pytest.raises(ConfigError, match="names: needed beside cert_file"):
+        theirs()
+    (tmp_path / "lan/server.key").write_text("nothing")
+    with pytest.raises(ConfigError, match="cert_file"):
+        theirs(names=["serra.example.org"])
+
+
+@pytest.mark.parametrize(("lan", "why"), [
+    ({"names": ["not a name"]}, "a host name such as serra.lan"),
+    ({"cert_file": "x.crt"}, "cert_file and key_file go together"),
+])
+def test_a_wrong_key_is_refused_by_its_name(lan, why):
+    with pytest.raises(ConfigError, match=why):
+        load_config(overrides={"lan": lan})

@@ -1,0 +1,86 @@
+"""The live stream: numbered messages with words, replayed to a reader that was away."""
+
+import json
+import threading
+
+from idroserra.i18n.translate import PLAIN
+
+
+def events_of(host, headers, wanted, collected):
+    with host.client.stream("GET", "/api/live", headers=headers) as answer:
+        assert answer.headers["content-type"].startswith("text/event-stream")
+        last_id = None
+        for line in answer.iter_lines():
+            if line.startswith("id: "):
+                last_id = line[4:]
+            if line.startswith("data: "):
+                message = json.loads(line[6:])
+                collected.append((last_id, message))
+                if message["type"] == wanted:
+                    return
+
+
+def follow(host, wanted, headers=None):
+    """Start reading the stream until a message of type `wanted`; returns (thread, messages)."""
+    collected = []
+    thread = threading.Thread(
+        target=events_of, args=(host, headers or {}, wanted, collected), daemon=True)
+    thread.start()
+    return thread, collected
+
+
+def test_the_stream_tells_records_with_their_faults_in_words(host, eventually):
+    node = host.node("idro-a")
+    thread, messages = follow(host, "record")
+    eventually(lambda: messages, 10, "the hello")
+    node.read(faults={"air.rh_pct": "crc"})
+    thread.join(60)
+    assert messages[0][1]["type"] == "hello"
+    record = messages[-1][1]
+    assert record["values"]["reservoir.ph"] == 5.85
+    assert "damaged message" in record["fault_texts"]["air.rh_pct"]
+
+
+def test_a_reader_that_was_away_gets_what_it_missed(host, eventually):
+    node = host.node("idro-a")
+    thread, messages = follow(host, "record")
+    eventually(lambda: messages, 10, "the hello")
+    node.read()
+    thread.join(60)
+    last_id = messages[-1][0]
+    node.tell("stopped", {"by": "anna"})
+    eventually(lambda: host.view("idro-a")["dosing"]["state"] == "stopped", 10, "the event")
+    thread, missed = follow(host, "event", {"Last-Event-ID": last_id})
+    thread.join(60)
+    assert missed[0][1]["missed"] is False
+    assert missed[-1][1]["text"] == "All dosing stopped by anna."
+
+
+def test_a_reader_from_another_life_is_told_to_ask_again(host, eventually):
+    eventually(lambda: host.app.state.feeds.of(PLAIN)._host is not None, 10, "the first look")
+    for last_id in ("nonsense", "deadbeef-5", "-1", "x" * 300):
+        thread, messages = follow(host, "hello", {"Last-Event-ID": last_id})
+        thread.join(60)
+        assert messages[0][1]["missed"] is True
+        assert "count" in messages[0][1]["alarms"]  # which no snapshot of the nodes has
+        assert messages[0][1]["host"] == []
+
+
+def test_a_node_that_comes_back_under_its_name_is_told_as_a_whole(host, eventually):
+    node = host.node("idro-a")
+    thread, messages = follow(host, "gone")
+    eventually(lambda: messages, 10, "the hello")
+    eventually(lambda: "idro-a" in host.app.state.feeds.of(PLAIN)._shape, 10, "the first look")
+    node.close()
+    host.service.commands.forget("idro-a")
+    thread.join(60)
+    assert messages[-1][1] == {"type": "gone", "node": "idro-a"}
+    thread, messages = follow(host, "node", {"Last-Event-ID": messages[-1][0]})
+    host.node("idro-a")
+    thread.join(60)
+    assert {"verdict", "channels", "dosing"} <= messages[-1][1]["changes"].keys()
+
+
+def test_an_open_stream_does_not_hold_up_the_end(host, eventually):
+    _, messages = follow(host, "never")
+    eventually(lambda: messages, 10, "the hello")  # the fixture asserts that stop() is quick

@@ -1,0 +1,112 @@
+"""Bad input from every side, into a running house: one clear error each, and nothing is lost."""
+
+import json
+import subprocess
+import sys
+import urllib.error
+import urllib.request
+from pathlib import Path
+
+import paho.mqtt.client as mqtt
+import pytest
+from paho.mqtt.enums import CallbackAPIVersion
+
+from idroserra.auth.local_token import token_for
+from idroserra.client.http import HostClient
+from idroserra.mqtt.paho_client import stop_client
+from support.e2e_stack import House
+from support.wait import wait_until
+
+NODE = "idro-one"
+BAD_TELEMETRY = {
+    b"": "not a whole JSON object",
+    b'{"v":1,"boot_id":"b","sent_at_ms":1,"oldest_seq":1,"records":[{"seq":1': "whole JSON object",
+    b'{"v":1,"boot_id":"b","boot_unix_ms":null,"sent_at_ms":5,"oldest_seq":1,"records":'
+    b'[{"seq":1,"at_ms":4,"values":{"reservoir.ph":99},"faults":{}}]}': "reservoir.ph",
+    b'{"v":2,"records":[]}': "v: this side speaks version 1",
+}
+
+
+def test_a_malformed_message_is_kept_with_its_reason_and_holds_up_nobody(tmp_path: Path) -> None:
+    with House(tmp_path, (NODE,)) as house:
+        wait_until(lambda: sum(house.sent().values()) > 5, 60, "records flow")
+        house.settle()  # the host listens: nobody sends the bad ones again
+        client = mqtt.Client(CallbackAPIVersion.VERSION2, client_id="broken")
+        client.username_pw_set(NODE)
+        client.connect("127.0.0.1", house.broker.port)
+        client.loop_start()
+        wait_until(client.is_connected, 10, "a connection")  # else the first is sent twice
+        for payload in BAD_TELEMETRY:
+            sent = client.publish(f"idro/v1/{NODE}/up/telemetry", payload, qos=1)
+            sent.wait_for_publish(60)
+            assert sent.is_published()
+        stop_client(client)
+        wait_until(lambda: len(house.rejected()) == len(BAD_TELEMETRY), 30, "all are refused")
+        assert {topic for topic, _ in house.rejected()} == {f"idro/v1/{NODE}/up/telemetry"}
+        for expected in BAD_TELEMETRY.values():
+            assert any(expected in reason for _, reason in house.rejected())
+        house.settle()
+        wait_until(house.answers, 60, "the host's page")
+        health = HostClient(house.url).get("/api/health")
+        assert health["nodes"][NODE]["rejected"] == len(BAD_TELEMETRY)
+        received = house.stop_nodes()
+        own = [count for boot, count in received.items() if boot in house.sent()]
+        assert sum(house.stored(NODE)) == sum(own)
+        assert house.lost() == 0
+
+
+@pytest.mark.parametrize(
+    ("body", "field"),
+    [
+        ({"verb": "dose", "args": {"actuator": "ph_down"}, "by": "anna"}, "volume_ul"),
+        ({"verb": "dose", "args": {"actuator": "ph_down", "volume_ul": -1}, "by": "a"},
+         "volume_ul"),
+        ({"verb": "explode", "args": {}, "by": "anna"}, "verb"),
+        ({"verb": "stop", "args": {"really": True}, "by": "anna"}, "really"),
+    ],
+)
+def test_a_command_with_a_wrong_field_is_refused_and_named(
+    body: dict, field: str, house_of_one: House
+) -> None:
+    request = urllib.request.Request(
+        f"{house_of_one.url}/api/nodes/{NODE}/commands", json.dumps(body).encode(),
+        {"Content-Type": "application/json", "Origin": house_of_one.url,
+         "Authorization": f"Bearer {token_for(house_of_one.url)}"}, method="POST",
+    )
+    with pytest.raises(urllib.error.HTTPError) as refused:
+        urllib.request.urlopen(request, timeout=60)
+    assert refused.value.code == 422
+    assert field in refused.value.read().decode()
+
+
+@pytest.fixture(scope="module")
+def house_of_one(tmp_path_factory: pytest.TempPathFactory):
+    with House(tmp_path_factory.mktemp("house"), (NODE,)) as house:
+        wait_until(lambda: sum(house.sent().values()) > 2, 60, "the node lives")
+        wait_until(house.answers, 60, "the host's page")
+        yield house
+
+
+@pytest.mark.parametrize(
+    ("arguments", "content", "said"),
+    [
+        (["serve", "--config"], "site = [broken", "not TOML"),
+        (["serve", "--config"], "[http]\nprot = 8080", "http.prot: unknown key"),
+        (["sim", "run"], "[scenario]\nname = 'x'", "scenario.days"),
+        (["board", "check"], "[board]\nname = 'x'\nchip = 'esp33'", "board.chip"),
+    ],
+)
+def test_a_broken_file_is_one_line_naming_file_and_key(
+    arguments: list[str], content: str, said: str, tmp_path: Path
+) -> None:
+    file = tmp_path / "broken.toml"
+    file.write_text(content)
+    done = subprocess.run(
+        [sys.executable, "-m", "idroserra.cli", *arguments, str(file)],
+        capture_output=True, text=True, timeout=180, check=False,
+    )
+    assert done.returncode in (1, 2)
+    assert "Traceback" not in done.stderr
+    assert file.name in done.stderr
+    assert said in done.stderr
+    assert len(done.stderr.strip().splitlines()) == 1

@@ -1,0 +1,102 @@
+"""The pages for newcomers, walked by their own commands: `make walk-docs`, some minutes.
+
+A `console` block is run line by line: what stands after `$`, then the lines that its output must
+hold. What is not so yet is asked again, as the pages tell a reader to. A block with `file=` is
+written. All in a copy of the tree, with a demo running where the page wants one.
+"""
+
+import os
+import re
+import shlex
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from idroserra.broker.local import free_port
+from support.wait import wait_until
+
+ROOT = Path(__file__).resolve().parents[2]
+FOLDERS = ("boards", "firmware", "host", "sim")
+LEFT_OUT = shutil.ignore_patterns("__pycache__", "node_modules")
+WITH_DEMO = ("getting-started", "tutorial-first-crop", "tutorial-calibrate")
+PATIENCE_S = 60
+_BLOCK = re.compile(r"^```(console|toml file=\S+)\n(.*?)^```$", re.M | re.S)
+
+
+class Reader:
+    """Somebody in a copy of the tree with a terminal."""
+
+    def __init__(self, tree, url):
+        paths = os.pathsep.join(str(tree / folder) for folder in ("firmware", "host", "sim"))
+        self._tree = tree
+        self.environment = os.environ | {
+            "PYTHONPATH": paths, "COLUMNS": "200", "IDROSERRA_URL": url}
+
+    def start(self, *words):
+        """Start a command of idroserra, with the code of the copy."""
+        code = "from idroserra.cli import main; main()"
+        return subprocess.Popen(
+            [sys.executable, "-c", code, *words], cwd=self._tree, env=self.environment,
+            stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+
+    def say(self, line, wanted):
+        """Run a line until its output holds every line of `wanted`."""
+        program, *words = shlex.split(line)
+        assert program == "idroserra", line
+        said = ""
+
+        def is_said():
+            nonlocal said
+            done = self.start(*words)
+            said, _ = done.communicate(timeout=10 * PATIENCE_S)
+            return all(" ".join(text.split()) in " ".join(said.split()) for text in wanted)
+
+        try:
+            wait_until(is_said, PATIENCE_S, f"{line}: {wanted}")
+        finally:
+            print(f"$ {line}\n{said}")
+
+    def follow(self, page):
+        """Do what a page says; return how many commands that were."""
+        count = 0
+        for head, text in _BLOCK.findall(page):
+            if head != "console":
+                (self._tree / head.split("file=")[1]).write_text(text, encoding="utf-8")
+                continue
+            for part in re.split(r"^\$ ", text, flags=re.M)[1:]:
+                line, *wanted = part.splitlines()
+                self.say(line, wanted)
+                count += 1
+        return count
+
+
+@pytest.fixture
+def reader(tmp_path):
+    """A reader in a new copy of the tree."""
+    for folder in FOLDERS:
+        shutil.copytree(ROOT / folder, tmp_path / folder, ignore=LEFT_OUT)
+    shutil.copy(ROOT / "pyproject.toml", tmp_path)
+    return Reader(tmp_path, f"http://127.0.0.1:{free_port()}")
+
+
+def page(name):
+    return (ROOT / "docs" / f"{name}.md").read_text(encoding="utf-8")
+
+
+@pytest.mark.parametrize("name", WITH_DEMO)
+def test_a_newcomer_beside_a_demo_gets_to_the_end(reader, name):
+    port = reader.environment["IDROSERRA_URL"].rpartition(":")[2]
+    demo = reader.start("demo", "--history", "0.1", "--port", port)
+    try:
+        assert reader.follow(page(name)) > 4
+    finally:
+        demo.terminate()
+        demo.communicate(timeout=180)
+    assert demo.returncode == 0
+
+
+def test_a_board_is_drawn_tried_and_built(reader):
+    assert reader.follow(page("tutorial-board")) > 4

@@ -1,0 +1,305 @@
+"""The campaign in little: cases of the matrix, seeds and an evil host break no invariant, and the
+judge notices firmware that is broken on purpose.
+
+The whole of it, 3,150 cases and 500 seeds, is `make campaign-safety`.
+"""
+
+import itertools
+import json
+import random
+import statistics
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+from typer.testing import CliRunner
+
+from idro.control import plausibility
+from idroserra.boards import compiler
+from idroserra.cli.main import main
+from idroserra.cli.sim.app import app
+from idroserra.image import build
+from idrosim.campaign import case as random_case
+from idrosim.campaign import fault_matrix, mutation, random_cases, run
+from idrosim.campaign.run import Outcome, Wanted
+from idrosim.scenarios import events
+
+DEFECTS = {
+    defect.name: defect
+    for defect in mutation.load(Path(__file__).resolve().parents[3] / "sim" / "defects")
+}
+
+
+def number(sensor, actuator, network, reset):
+    """Return the number of a case of the matrix."""
+    parts = (
+        (fault_matrix.SENSORS, sensor),
+        (fault_matrix.ACTUATORS, actuator),
+        (fault_matrix.NETWORKS, network),
+        (fault_matrix.RESETS, reset),
+    )
+    found = 0
+    for choices, name in parts:
+        found = found * len(choices) + list(choices).index(name)
+    return found
+
+
+UV_PER_PH = 177_000  # of the front end of an analogue probe
+
+# Each actuator, network and reset is in one of them, and twelve sensor faults.
+SPREAD = (
+    ("ok", "200%", "up", "ledger-write"), ("stuck-last", "ok", "flapping", "pump-start"),
+    ("stuck-7.00", "50%", "down", "none"), ("open-ramp", "dead", "up", "mid-dose"),
+    ("in-air", "ok", "evil-host", "none"), ("no-number", "acid-base-swapped", "up", "none"),
+    ("no-ack", "siphon", "partition", "ledger-write"), ("out-of-range", "ok", "up", "boot-loop"),
+    ("spikes", "stuck-on", "slow-dup", "none"), ("drift", "200%", "evil-host", "pump-start"),
+    ("stale", "ok", "up", "none"), ("ph-ec-swapped", "ok", "slow-dup", "mid-dose"),
+)
+
+
+@pytest.fixture(scope="module")
+def board():
+    return compiler.load(random_case.BOARD)
+
+
+@pytest.fixture(scope="module")
+def image_dir(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("image")
+    build.build_image(random_case.BOARD, folder)
+    return folder
+
+
+def test_the_matrix_is_whole():
+    assert fault_matrix.COUNT == 15 * 7 * 6 * 5 == 3_150
+    assert {part for names in SPREAD for part in names} >= {
+        *fault_matrix.ACTUATORS, *fault_matrix.NETWORKS, *fault_matrix.RESETS,
+    }
+
+
+@pytest.mark.parametrize("make", [
+    lambda: [fault_matrix.case(index) for index in range(0, fault_matrix.COUNT, 7)],
+    lambda: [random_cases.case(seed) for seed in range(1, 200)],
+], ids=["matrix", "seeds"])
+def test_cases_differ_and_are_well_formed(make):
+    cases = make()
+    assert len({case.name for case in cases}) == len(cases)
+    assert len({json.dumps(case.timeline) for case in cases}) > len(cases) // 2
+    for case in cases:
+        for key, value in case.plant.items():
+            events.check_parameter(Path(case.name), "plant", key, value)
+        times = [event["at_ms"] for event in case.timeline]
+        assert times == sorted(times)
+        for event in case.timeline:
+            for key, value in event.get("set", {}).items():
+                events.check_parameter(Path(case.name), "set", key, value)
+
+
+def test_a_case_is_a_function_of_its_name():
+    assert fault_matrix.case(1_234) == fault_matrix.case(1_234)
+    assert random_cases.case(7) == random_cases.case(7)
+    assert random_cases.case(7) != random_cases.case(8)
+
+
+@pytest.mark.parametrize("names", SPREAD, ids=" x ".join)
+def test_a_case_of_the_matrix_breaks_no_invariant(names, board, image_dir):
+    found = run.outcome(Wanted("matrix", number(*names), 1.2), board, image_dir)
+    assert found.violations == ()
+    assert found.doses > 0
+
+
+@pytest.mark.parametrize("case", [
+    pytest.param(299, id="a stuck pH is recalibrated again and again"),
+    pytest.param(3094, id="swapped bottles look like a drift"),
+    pytest.param(376, id="and again after a dose by hand"),
+])
+def test_cases_that_broke_an_invariant_once_hold_it(case, board, image_dir):
+    found = run.outcome(Wanted("matrix", case, 6.0), board, image_dir)
+    assert found.violations == ()
+
+
+@pytest.mark.parametrize("seed", [11, 12])
+def test_a_random_seed_breaks_no_invariant(seed, board, image_dir):
+    found = run.outcome(Wanted("seed", seed, 3.0), board, image_dir)
+    assert found.violations == ()
+    assert found.at_ms == 3 * random_case.HOUR_MS
+
+
+def test_an_evil_host_with_the_key_breaks_no_invariant(board, image_dir):
+    found = run.outcome(Wanted("evil", 3, 0.7, 1_400), board, image_dir)
+    assert found.violations == ()
+    assert found.doses > 0
+
+
+def hanging(case):
+    """Return the case with a hang of 20 s in its first dose."""
+    hang = {"at_ms": 1_000, "fault": "hang", "args": {"for_ms": 20_000, "after_dose_ms": 300}}
+    return replace(case, timeline=[hang, *case.timeline])
+
+
+def in_still_water():
+    """Return a case in which somebody switches circulation off and asks for acid, again and
+    again."""
+    case = fault_matrix.case(number("ok", "ok", "up", "none"), 0.4)
+    timeline = []
+    for at_ms in range(300_000, 1_400_000, 310_000):
+        for name, later_ms, verb, args in (
+            ("off", 0, "run", {"actuator": "circulation", "for_ms": 300_000, "duty_pct": 0}),
+            ("acid", 60_000, "dose", {"actuator": "ph_down", "volume_ul": 1_000}),
+        ):
+            command = {"verb": verb, "args": args, "by": f"once-{name}-{at_ms}"}
+            timeline.append({"at_ms": at_ms + later_ms, "command": command})
+    return replace(case, timeline=timeline)
+
+
+NOTICED = {
+    "no-budget-by-hand": ("I1", lambda: random_case.evil(3, 1_800_000, 1_000)),
+    "doses-unwatched": (
+        "I7",
+        lambda: fault_matrix.case(number("ok", "ok", "up", "boot-loop"), 0.5),
+    ),
+    "books-after-dosing": (
+        "I6",
+        lambda: fault_matrix.case(number("ok", "ok", "up", "mid-dose"), 0.5),
+    ),
+    "no-watchdog": (
+        "I2",
+        lambda: hanging(fault_matrix.case(number("ok", "ok", "up", "none"), 0.1)),
+    ),
+    "flat-signal-believed": (
+        "I10",
+        lambda: fault_matrix.case(number("stuck-last", "ok", "up", "none"), 2.0),
+    ),
+    "unsigned-runs": ("I21", lambda: random_case.evil(3, 1_800_000, 1_000)),
+    "doses-into-still-water": ("I15", in_still_water),
+    "acid-meets-base": ("I1", lambda: random_case.evil(3, 1_800_000, 1_000)),
+}
+
+
+@pytest.mark.parametrize("name", NOTICED)
+def test_the_judge_notices_broken_firmware(name, board, tmp_path):
+    invariant, make = NOTICED[name]
+    changed = mutation.mutated(DEFECTS[name], build.firmware_sources(), tmp_path)
+    build.build_image(random_case.BOARD, tmp_path / "image", changed)
+    _, found, _ = run.run_case(make(), board, tmp_path / "image")
+    assert invariant in {violation.invariant for violation in found}
+
+
+def cli(*words):
+    return CliRunner().invoke(app, ["campaign", *words])
+
+
+def test_the_command_prints_what_came_of_it_and_goes_on_from_its_file(tmp_path):
+    resume = tmp_path / "outcomes.jsonl"
+    words = ("--matrix", "--cases", "0-5", "--every", "5", "--hours", "0.2", "--json")
+    done = cli(*words, "--resume", str(resume))
+    assert done.exit_code == 0, done.output
+    told = json.loads(done.output)
+    assert {o["name"] for o in told["outcomes"]} == {"matrix-0", "matrix-5"}
+    assert told["broken"] == 0
+    lines = resume.read_text().splitlines()
+    assert len(lines) == 2
+    resume.write_text(lines[0] + "\n" + lines[1][:40])  # interrupted while it wrote
+    again = json.loads(cli(*words, "--resume", str(resume)).output)
+    assert {o["name"] for o in again["outcomes"]} == {"matrix-0", "matrix-5"}
+    assert resume.read_text().splitlines()[0] == lines[0]
+    assert len(resume.read_text().splitlines()) == 2
+
+
+def test_a_trace_replays_a_case(tmp_path):
+    trace = tmp_path / "trace.jsonl"
+    words = ("--seeds", "1", "--first-seed", "5", "--hours", "0.1", "--json")
+    assert cli(*words, "--trace", str(trace)).exit_code == 0
+    first = trace.read_bytes()
+    assert b'"t": "truth"' in first
+    assert cli(*words, "--trace", str(trace)).exit_code == 0
+    assert [line for line in trace.read_bytes().splitlines() if b'"wall_ms"' not in line] == [
+        line for line in first.splitlines() if b'"wall_ms"' not in line
+    ]
+
+
+@pytest.mark.parametrize(("words", "why"), [
+    (("--matrix", "--cases", "4000"), "there are 0-3149"),
+    (("--matrix", "--cases", "x"), "a case such as 17"),
+    (("--cases", "4"), "goes with --matrix"),
+    (("--trace", "x.jsonl"), "is for one case, not 20"),
+])
+def test_a_wrong_call_is_one_error(words, why, monkeypatch, capsys):
+    monkeypatch.setattr("sys.argv", ["idroserra", "sim", "campaign", *words])
+    with pytest.raises(SystemExit) as ended:
+        main()
+    assert ended.value.code == 2
+    assert why in capsys.readouterr().err
+
+
+def outcome(index, ml, violations=()):
+    return Outcome(
+        Wanted("matrix", index, 6.0), f"matrix-{index}", "", "", violations, 21_600_000, 1_000, 0,
+        1, {"dosed.ph_down_ml": ml}, 0, "image",
+    )
+
+
+def test_a_case_without_network_that_doses_otherwise_is_told():
+    online = number("ok", "ok", "up", "none")
+    offline = fault_matrix.offline_twin(online)
+    assert offline == number("ok", "ok", "down", "none")
+    assert fault_matrix.offline_twin(number("ok", "ok", "up", "mid-dose")) is None
+    asked = []
+
+    def again(wanted, latency_ms):
+        asked.append(latency_ms)
+        assert wanted.number == online
+        return outcome(online, 22.2 if latency_ms == 18 and is_chance else 20.0)
+
+    is_chance = False
+    assert run.offline_differs([outcome(online, 20.0), outcome(offline, 20.3)], again) == []
+    assert asked == []
+    pair = [outcome(online, 20.0), outcome(offline, 22.0)]
+    assert run.offline_differs(pair, again) == [
+        "matrix-5: I28: dosed.ph_down_ml 22.00 without network, 20.00 in matrix-0"
+    ]
+    assert asked == list(run.OTHER_LATENCIES_MS)
+    is_chance = True
+    assert run.offline_differs(pair, again) == []
+
+
+@pytest.mark.parametrize(("seed", "forbids"), [(61, False), (2, True)])
+def test_only_what_scatters_enough_to_be_called_noisy_forbids_doses(seed, forbids):
+    case = random_cases.case(seed)
+    assert "reservoir.ph noisy" in case.text
+    assert any(one.text == "reservoir.ph is noisy" for one in case.terms.silences) == forbids
+
+
+def test_who_doses_by_hand_before_noise_can_be_known_breaks_nothing():
+    """0.18 pH of noise read each 20 s, and a dose by hand after seven samples of it."""
+    at_ms = 53_334_843
+    case = random_cases.case(2002, 60.0)
+    noisy, = (one for one in case.terms.silences
+              if one.text == "reservoir.ph is noisy" and one.from_ms < at_ms < one.until_ms)
+    assert noisy.from_ms + noisy.detect_ms > at_ms
+    assert (noisy.detect_ms, noisy.most) == (140 * 20_000 + 40_000, 2)
+
+
+def samples_until_noisy(noise_ph, rng):
+    """Return after how many samples the firmware calls a probe of that noise noisy."""
+    track = plausibility.ChannelPlausibility("ph")
+    for count in itertools.count(1):
+        burst = [rng.gauss(6.0, noise_ph) for _ in range(3)]
+        spread_uv = (max(burst) - min(burst)) * UV_PER_PH
+        value = statistics.median(burst)
+        if track.check(value, spread_uv, count * 20_000, plausibility.CALM) == "noisy":
+            return count
+    raise AssertionError("itertools.count never ends")
+
+
+@pytest.mark.parametrize("noise_ph", [0.151, 0.2, 0.3, 0.6])
+def test_noise_is_known_within_the_samples_that_the_judge_gives_it(noise_ph):
+    rng = random.Random(17)
+    worst = max(samples_until_noisy(noise_ph, rng) for _ in range(1_000))
+    assert worst <= random_cases.noisy_samples(noise_ph) <= 4 * worst
+
+
+def test_a_file_that_is_none_of_ours_is_refused(tmp_path):
+    file = tmp_path / "outcomes.jsonl"
+    file.write_text('{"x": 1}\n{"y": 2}\n')
+    with pytest.raises(ValueError, match="line 1 is no outcome"):
+        run.read_outcomes(file)

@@ -1,0 +1,139 @@
+"""A flash that refuses, in lockstep: water moves and light shines, nothing doses, that is told."""
+
+import json
+from dataclasses import dataclass, field
+
+import pytest
+
+from idro.protocol import messages_host, topics
+from idroserra.boards import compiler
+from idroserra.image import build
+from idrosim.runner import process
+from support.simulated_board import KEY, START_UNIX_MS
+
+NODE = "node-1"
+HOUR_MS = 3_600_000
+SETTINGS = {"dosing.enabled": True, "light.on_minute": 0, "light.on_minutes": 1_440}
+
+
+@dataclass
+class Told:
+    run: process.Run
+    values: dict = field(default_factory=dict)  # channel: newest value
+    events: list = field(default_factory=list)
+    doses: int = 0
+    on: set = field(default_factory=set)
+    ledger: list = field(default_factory=list)
+
+
+@pytest.fixture(scope="module")
+def image_dir(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("image")
+    build.build_image("esp32-reservoir", folder)
+    return folder
+
+
+def run(folder, image_dir, spoil):
+    """Run a board for 40 minutes, most of it with a pH to correct, on a flash spoilt before."""
+    job = process.make_job(
+        NODE, compiler.load("esp32-reservoir"), folder, key=KEY, start_unix_ms=START_UNIX_MS,
+        duration_ms=40 * 60_000, seed=3, settings=SETTINGS,
+    )
+    process.install_image(job, image_dir)
+    spoil(folder / "flash")
+    told = Told(process.Run())
+
+    def take(line):
+        if line["t"] == "pin" and line["level"]:
+            told.on.add(line["name"])
+        if line["t"] != "up":
+            return
+        leaf = topics.parse(line["topic"])[2]
+        payload = line["payload"].encode()
+        if leaf == "telemetry":
+            for record in messages_host.unpack_telemetry(payload).records:
+                told.values.update(record.values)
+        elif leaf == "event":
+            told.events += messages_host.unpack_event(payload).records
+
+    told.run = process.run_lockstep(job, take)
+    return told
+
+
+def of_kind(told, kind):
+    return [event.detail for event in told.events if event.kind == kind]
+
+
+def extend_with(told):
+    assert told.run.resets == []
+    assert told.values["circulation.on_pct"] == 100
+    assert told.values["light.duty_pct"] == 80
+    assert 4 < told.values["reservoir.ph"] < 9
+
+
+def test_a_sound_flash_doses_and_complains_of_nothing(tmp_path, image_dir):
+    told = run(tmp_path, image_dir, lambda flash: None)
+    extend_with(told)
+    assert of_kind(told, "flash_failed") == []
+    assert of_kind(told, "dosed")
+
+
+def no_data(flash):
+    (flash / "data").write_bytes(b"")
+
+
+def no_ledger(flash):
+    for name in ("ledger.a", "ledger.b"):
+        (flash / "data" / name).mkdir(parents=True)
+
+
+def no_second_ledger(flash):
+    (flash / "data" / "ledger.b").mkdir(parents=True)
+
+
+def no_outbox(flash):
+    (flash / "data").mkdir()
+    (flash / "data" / "outbox").write_bytes(b"")
+
+
+def no_settings(flash):
+    for name in ("settings.a", "settings.b"):
+        (flash / "data" / name).mkdir(parents=True)
+
+
+@pytest.mark.parametrize(("spoil", "parts", "doses"), [
+    (no_data, {"outbox", "ledger", "settings"}, False),
+    (no_ledger, {"ledger"}, False),
+    (no_second_ledger, {"ledger"}, False),
+    (no_outbox, {"outbox"}, True),
+    (no_settings, {"settings"}, False),
+])
+def test_the_rest_goes_on_and_the_host_is_told(tmp_path, image_dir, spoil, parts, doses):
+    told = run(tmp_path, image_dir, spoil)
+    extend_with(told)
+    assert {detail["part"] for detail in of_kind(told, "flash_failed")} == parts
+    assert bool(of_kind(told, "dosed")) == doses
+    assert ("ph_down" in told.on) == doses
+    assert "top_off" not in told.on or doses
+    if "ledger" in parts and "settings" not in parts:
+        reasons = {detail["reason"] for detail in of_kind(told, "decided")}
+        assert "held: pH is high but the dose ledger cannot be written" in reasons
+    print(json.dumps({"console": list(told.run.console)[-5:]}))
+
+
+def test_a_stop_that_cannot_be_written_down_stops_all_the_same(tmp_path, image_dir):
+    job = process.make_job(
+        NODE, compiler.load("esp32-reservoir"), tmp_path, key=KEY, start_unix_ms=START_UNIX_MS,
+        duration_ms=10 * 60_000, settings=SETTINGS,
+        timeline=[{"at_ms": 60_000, "command": {"verb": "stop", "args": {}, "by": "ann"}}],
+    )
+    process.install_image(job, image_dir)
+    (tmp_path / "flash" / "data" / "ids").mkdir(parents=True)
+    lines = []
+    process.run_lockstep(job, lines.append)
+    acks = [
+        messages_host.unpack_ack(line["payload"].encode()) for line in lines
+        if line["t"] == "up" and topics.parse(line["topic"])[2] == "ack"
+    ]
+    assert [ack.outcome for ack in acks] == ["done"]
+    assert not any(line["t"] == "pin" and line["name"] == "ph_down" for line in lines)

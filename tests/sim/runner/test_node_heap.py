@@ -1,0 +1,84 @@
+"""What the firmware takes of the heap, alone in MicroPython, from the image that a board gets.
+
+Bytes of a 64-bit interpreter: docs/memory.md says what that is on the chip.
+"""
+
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from idro.safety.ledger import MAX_RECORDS, Ledger
+from idroserra.image import build
+from idrosim.runner.process import find_micropython
+
+BARE_NODE = Path(__file__).with_name("bare_node.py")
+# Raise them with a reason, and docs/memory.md with them.
+MOST_IMPORTED_BYTES = 235_000
+MOST_BYTES = 306_000
+HEAP = "384K"
+# What a ledger of five weeks, eight doses a day, may hold more than a new one: a day's doses.
+MOST_LEDGER_BYTES = 6_000
+DOSE_EVERY_MS = 10_800_000
+# Of what is free, in one piece. 20 % were, when nothing was collected before the heap was full.
+LEAST_IN_ONE_PCT = 75
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory):
+    """Return the image of the reference board, not yet started."""
+    folder = tmp_path_factory.mktemp("image")
+    build.build_image("esp32-reservoir", folder)
+    return folder
+
+
+@pytest.fixture(scope="module")
+def steps(folder):
+    """Return {step: (bytes added, bytes in all)}, and of "piece": (largest free, all free)."""
+    return started(folder)
+
+
+def started(folder):
+    done = subprocess.run(
+        [find_micropython(), "-X", f"heapsize={HEAP}", BARE_NODE, folder],
+        capture_output=True, text=True, timeout=60, check=False,
+    )
+    assert done.returncode == 0, done.stdout[-500:] + done.stderr[-500:]
+    found = {}
+    for line in done.stdout.splitlines():
+        words = line.split()
+        if len(words) == 3 and words[2].isdigit():
+            found[words[0]] = (int(words[1]), int(words[2]))
+    return found
+
+
+def test_the_node_fits_its_share_of_the_heap(steps):
+    for step in ("imports", "built", "cycles"):
+        print(f"{step}: {steps[step][1]} bytes in all, 64 bit")
+    modules = [step for step in steps.items() if step[0].startswith("idro.")]
+    dearest = sorted(modules, key=lambda step: -step[1][0])[:8]
+    print("dearest: " + ", ".join(f"{name} {added}" for name, (added, _) in dearest))
+    assert steps["imports"][1] <= MOST_IMPORTED_BYTES
+    assert steps["cycles"][1] <= MOST_BYTES
+
+
+def test_what_is_free_is_in_one_piece(steps):
+    piece, free = steps["piece"]
+    print(f"{piece} of {free} bytes")
+    assert piece * 100 >= LEAST_IN_ONE_PCT * free
+
+
+def test_a_full_ledger_takes_no_more_than_its_last_day(folder, steps):
+    now_ms = 0
+    paths = (str(folder / "data" / "ledger.a"), str(folder / "data" / "ledger.b"))
+    ledger = Ledger(paths, lambda: now_ms, existed=False)
+    for _ in range(MAX_RECORDS // 2 - 2):
+        now_ms += DOSE_EVERY_MS
+        ledger.settle(ledger.reserve("ph_down", 1_000, 1_000), 1_000, 1_000)
+    full = started(folder)
+    assert full["cycles"][1] - steps["cycles"][1] < MOST_LEDGER_BYTES
+
+
+def test_no_prose_of_the_host_is_loaded(steps):
+    assert "idro.protocol.messages" in steps
+    assert "idro.protocol.descriptions" not in steps

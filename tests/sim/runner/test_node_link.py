@@ -1,0 +1,160 @@
+"""A link that hangs, in lockstep: it is given up and started again, and control never notices."""
+
+import textwrap
+
+import pytest
+
+from idro.protocol import messages_host, topics
+from idroserra.boards import compiler
+from idroserra.image import build
+from idrosim.runner import process
+from support.simulated_board import KEY, START_UNIX_MS
+
+NODE = "node-1"
+MINUTE_MS = 60_000
+
+# The board's own main.py, with a call that never comes back in the way of the first attempts.
+HANGS = """
+    import asyncio
+    from idro.update import chip
+    feed = chip.start_watchdog()
+    from idro.app import node
+    {hook}
+    node.main(feed)
+    """
+HUNG_CONNECT = """
+    from idro.net.mqtt_client import Client
+    connect = Client.connect
+    hung = []
+    async def connect_later(self, host, port):
+        if len(hung) < 2:
+            hung.append(host)
+            await asyncio.Event().wait()
+        await connect(self, host, port)
+    Client.connect = connect_later
+"""
+HUNG_JOIN = """
+    from idro.net.wifi import Wifi
+    join = Wifi._join
+    hung = []
+    async def join_later(self):
+        if not hung:
+            hung.append(1)
+            await asyncio.Event().wait()
+        return await join(self)
+    Wifi._join = join_later
+"""
+
+
+@pytest.fixture(scope="module")
+def image_dir(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("image")
+    build.build_image("esp32-reservoir", folder)
+    return folder
+
+
+def run(folder, image_dir, duration_ms, hook="", **more):
+    """Return (run, events, telemetry records) of a board with `hook` in its main.py."""
+    job = process.make_job(
+        NODE, compiler.load("esp32-reservoir"), folder, key=KEY, start_unix_ms=START_UNIX_MS,
+        duration_ms=duration_ms, **more,
+    )
+    process.install_image(job, image_dir)
+    main = textwrap.dedent(HANGS).replace("{hook}", textwrap.dedent(hook))
+    (folder / "flash" / "main.py").write_text(main, encoding="utf-8")
+    events, records = [], []
+
+    def take(line):
+        if line["t"] != "up":
+            return
+        leaf = topics.parse(line["topic"])[2]
+        if leaf == "event":
+            events.extend(messages_host.unpack_event(line["payload"].encode()).records)
+        elif leaf == "telemetry":
+            records.extend(messages_host.unpack_telemetry(line["payload"].encode()).records)
+
+    return process.run_lockstep(job, take), events, records
+
+
+def pins_on(folder, image_dir, hook="", **more):
+    """Return (run, names of the outputs that came on) of ten minutes."""
+    job = process.make_job(
+        NODE, compiler.load("esp32-reservoir"), folder, key=KEY, start_unix_ms=START_UNIX_MS,
+        duration_ms=10 * MINUTE_MS, **more,
+    )
+    process.install_image(job, image_dir)
+    main = textwrap.dedent(HANGS).replace("{hook}", textwrap.dedent(hook))
+    (folder / "flash" / "main.py").write_text(main, encoding="utf-8")
+    lines = []
+    ran = process.run_lockstep(job, lines.append)
+    return ran, {line["name"] for line in lines if line["t"] == "pin" and line["level"]}
+
+
+def restarted(events):
+    return [event.detail for event in events if event.kind == "restarted"]
+
+
+@pytest.mark.parametrize(("hook", "task", "times"), [
+    (HUNG_CONNECT, "link", 2), (HUNG_JOIN, "wifi", 1),
+])
+def test_a_hung_task_is_started_again_and_control_goes_on(tmp_path, image_dir, hook, task, times):
+    ran, events, records = run(tmp_path, image_dir, 20 * MINUTE_MS, hook)
+    assert ran.resets == []
+    assert restarted(events) == [{"task": task, "error": "silent for 300 s"}] * times
+    at_ms = [record.at_ms for record in records]
+    steps = {later - earlier for earlier, later in zip(at_ms, at_ms[1:], strict=False)}
+    assert max(steps) < 11_000
+    assert at_ms[-1] > 19 * MINUTE_MS
+
+
+def test_no_network_for_hours_is_no_hung_task(tmp_path, image_dir):
+    timeline = [
+        {"at_ms": 10 * MINUTE_MS, "network": "down"}, {"at_ms": 190 * MINUTE_MS, "network": "up"},
+    ]
+    ran, events, records = run(tmp_path, image_dir, 200 * MINUTE_MS, timeline=timeline)
+    assert ran.resets == []
+    assert restarted(events) == []
+    assert records[-1].at_ms > 195 * MINUTE_MS
+
+
+NO_RADIO = """
+    import network
+    class Radio:
+        IF_STA = PM_NONE = 0
+        def __init__(self, interface):
+            raise OSError("WiFi Out of Memory")
+    network.WLAN = Radio
+"""
+
+
+@pytest.mark.parametrize(("hook", "more"), [
+    ("", {"nvs": {"node_id": ""}}), ("", {"nvs": {"broker_host": ""}}),
+    ("", {"nvs": {"wifi_ssid": "", "wifi_pass": ""}}), (NO_RADIO, {}),
+])
+def test_a_board_without_a_link_controls_all_the_same(tmp_path, image_dir, hook, more):
+    ran, on = pins_on(tmp_path, image_dir, hook, **more)
+    assert ran.resets == []
+    assert {"circulation", "light"} <= on
+
+
+STARVED = """
+    import os
+    from idro.outbox.outbox import Outbox
+    def refuse(self, *_):
+        raise MemoryError
+    if "starved" not in os.listdir("/"):
+        open("/starved", "w").close()
+        Outbox.next_batch = refuse
+"""
+
+
+def test_a_line_without_memory_for_long_starts_the_board_anew(tmp_path, image_dir):
+    ran, events, records = run(tmp_path, image_dir, 40 * MINUTE_MS, STARVED)
+    assert ran.resets == ["reset"]
+    boots = [event.detail for event in events if event.kind == "boot"]
+    assert [boot["last_error"] for boot in boots] == ["", "no memory for the line"]
+    refused = [event.detail for event in events if event.kind == "memory_refused"]
+    assert refused[0]["part"] == "line"
+    assert not restarted(events)
+    # Sampled all along, and brought once there was memory.
+    assert len(records) > 200

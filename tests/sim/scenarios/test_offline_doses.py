@@ -1,0 +1,34 @@
+"""Three days without network: the scenario's promises are kept, and doses are those of three days
+with it, edge for edge (I28)."""
+
+import json
+from dataclasses import replace
+from pathlib import Path
+
+from idroserra.boards import compiler
+from idroserra.image import build
+from idrosim.scenarios import run as scenario_run
+
+AWAY = Path(__file__).resolve().parents[3] / "sim" / "scenarios" / "network-away-72-hours.toml"
+DOSERS = ("ph_down", "ph_up", "nutrient_a", "nutrient_b")
+
+
+def run(wanted, image_dir, trace):
+    """Return (promises broken, every edge of a dosing pump's pin: what it was told, and when)."""
+    result = scenario_run.run(wanted, compiler.load(wanted.board), image_dir, trace=trace)
+    broken = [f"{v.promise.text}: {v.why}" for v in result.verdicts if not v.is_kept]
+    lines = map(json.loads, trace.read_text(encoding="utf-8").splitlines())
+    return broken, [line for line in lines if line.get("pin") in DOSERS]
+
+
+def test_72_hours_without_network_give_the_doses_of_72_hours_with_it(tmp_path):
+    away = scenario_run.load(AWAY)
+    with_network = [event for event in away.timeline if "network" not in event]
+    assert len(away.timeline) == len(with_network) + 1
+    build.build_image(away.board, tmp_path / "image")
+    broken, found = run(away, tmp_path / "image", tmp_path / "away.jsonl")
+    assert not broken
+    online = replace(away, timeline=with_network)
+    _, expected = run(online, tmp_path / "image", tmp_path / "online.jsonl")
+    assert len(expected) >= 40
+    assert found == expected

@@ -1,0 +1,198 @@
+"""Timers, watchdog, resets, NVS and pins of the simulated board."""
+
+import pytest
+
+from idrosim.runner.process import SimulatorError
+from support.simulated_board import run
+
+
+def test_a_timer_cuts_an_output_off_while_the_firmware_is_busy(tmp_path):
+    outcome = run(tmp_path, """
+        import machine
+        import time
+        pin = machine.Pin(25, machine.Pin.OUT, value=0)
+        timer = machine.Timer(0)
+        pin.value(1)
+        timer.init(mode=machine.Timer.ONE_SHOT, period=700, callback=lambda t: pin.value(0))
+        while True:
+            time.sleep_us(3_333_333)
+        """)
+    edges = [(line["name"], line["level"]) for line in outcome.of("pin")]
+    assert edges == [("ph_down", 1), ("ph_down", 0)]
+    on, off = outcome.of("pin")
+    assert off["at_us"] - on["at_us"] == 700_000
+
+
+def test_the_watchdog_bites_and_only_what_is_kept_survives(tmp_path):
+    outcome = run(tmp_path, """
+        import esp32
+        import machine
+        import os
+        import time
+        nvs = esp32.NVS("test")
+        try:
+            boots = nvs.get_i32("boots")
+        except OSError:
+            boots = 0
+        try:
+            nvs.get_i32("lost")
+            print("kept what was not committed")
+        except OSError as error:
+            print(error.args[0])
+        print(machine.reset_cause() == machine.WDT_RESET, boots, machine.RTC().memory(),
+              "note" in os.listdir("/"))
+        nvs.set_i32("boots", boots + 1)
+        nvs.commit()
+        nvs.set_i32("lost", 1)
+        machine.RTC().memory(b"magic")
+        with open("/note", "w") as file:
+            file.write("x")
+        machine.Pin(32, machine.Pin.OUT, value=1)
+        dog = machine.WDT(timeout=8000)
+        if boots < 2:
+            time.sleep(6)
+            dog.feed()
+            try:
+                time.sleep(60)
+            finally:
+                open("/finally", "w")
+        print(sorted(os.listdir("/")))
+        while True:
+            dog.feed()
+            time.sleep(1)
+        """)
+    assert outcome.console == [
+        "-4354", "False 0 b'' False", "-4354", "True 1 b'magic' True",
+        "-4354", "True 2 b'magic' True", "['main.py', 'note']",
+    ]
+    assert outcome.run.resets == ["wdt", "wdt"]
+    first = outcome.of("reset")[0]
+    assert first["at_ms"] == 400 + 6_000 + 8_000
+    circulation = [(line["at_us"], line["level"]) for line in outcome.of("pin")]
+    assert circulation[:3] == [(400_000, 1), (14_400_000, 0), (14_800_000, 1)]
+
+
+def test_a_power_cut_takes_the_rtc_and_its_time(tmp_path):
+    outcome = run(tmp_path, """
+        import machine
+        import time
+        print(machine.reset_cause() == machine.PWRON_RESET, machine.RTC().memory(), time.time())
+        machine.RTC().memory(b"magic")
+        while True:
+            time.sleep(1)
+        """, timeline=[{"at_ms": 20_000, "fault": "power_cut", "args": {"for_ms": 10_000}},
+                       {"at_ms": 40_000, "fault": "reset"}])
+    assert outcome.console == ["True b'' 0", "True b'' 0", "False b'magic' 10"]
+    assert outcome.run.resets == ["power", "reset"]
+
+
+def test_nvs_keeps_types_and_sizes_apart(tmp_path):
+    outcome = run(tmp_path, """
+        import esp32
+        nvs = esp32.NVS("idro")
+        buffer = bytearray(32)
+        print(nvs.get_blob("key", buffer), len(set(buffer)) > 4, nvs.get_i32("broker_port"))
+        count = nvs.get_blob("node_id", buffer)
+        print(bytes(buffer[:count]))
+        for call in (lambda: nvs.get_i32("node_id"), lambda: nvs.get_blob("key", bytearray(31)),
+                     lambda: nvs.erase_key("nothing"),
+                     lambda: nvs.set_i32("much_too_long_key", 1)):
+            try:
+                call()
+            except OSError as error:
+                print(error.args[0])
+        import time
+        while True:
+            time.sleep(1)
+        """, duration_ms=2_000)
+    assert outcome.console == [
+        "32 True 1883", "b'node-1'", "-4354", "-4364", "-4354", "-4361",
+    ]
+
+
+def test_buses_answer_and_cost_time(tmp_path):
+    outcome = run(tmp_path, """
+        import machine
+        import onewire
+        import time
+        i2c = machine.I2C(0, scl=machine.Pin(22), sda=machine.Pin(21))
+        print([hex(address) for address in i2c.scan()])
+        before = time.ticks_us()
+        i2c.writeto(0x44, b"\\xfd")
+        print(time.ticks_diff(time.ticks_us(), before))
+        time.sleep_ms(10)
+        print(len(i2c.readfrom(0x44, 6)))
+        try:
+            i2c.writeto(0x50, b"x")
+        except OSError as error:
+            print(error.errno)
+        wire = onewire.OneWire(machine.Pin(4))
+        roms = wire.scan()
+        print(len(roms), roms[0][0], wire.crc8(roms[0]))
+        before = time.ticks_us()
+        wire.reset()
+        wire.select_rom(roms[0])
+        wire.writebyte(0xBE)
+        data = bytearray(9)
+        wire.readinto(data)
+        print(wire.crc8(data), time.ticks_diff(time.ticks_us(), before))
+        while True:
+            time.sleep(1)
+        """, duration_ms=5_000)
+    assert outcome.console == [
+        "['0x44', '0x48']", "200", "6", "19", "1 40 0", f"0 {2 * 960 + 8 * 70 * (9 + 1 + 9)}",
+    ]
+
+
+def test_a_driver_that_breaks_the_datasheet_ends_the_run(tmp_path):
+    with pytest.raises(SimulatorError, match="code 4"):
+        run(tmp_path, """
+            import machine
+            i2c = machine.I2C(0, scl=machine.Pin(22), sda=machine.Pin(21))
+            try:
+                i2c.writeto(0x48, bytes(9))
+            except Exception:
+                print("swallowed")
+            """)
+
+
+def test_firmware_that_ends_without_a_watchdog_is_a_dead_board(tmp_path):
+    with pytest.raises(SimulatorError, match="sits at its prompt") as caught:
+        run(tmp_path, "raise ValueError('spilt')")
+    assert "ValueError: spilt" in str(caught.value)
+
+
+def test_an_exception_in_a_timer_ends_on_the_console(tmp_path):
+    outcome = run(tmp_path, """
+        import machine
+        import time
+
+        def tick(timer):
+            raise ValueError("spilt")
+
+        machine.Timer(3).init(period=400, callback=tick)
+        time.sleep(1)
+        print("alive")
+        machine.WDT(timeout=100_000)
+        """)
+    assert "alive" in outcome.console
+    assert outcome.console.count("ValueError: spilt") >= 2
+
+
+def test_what_the_hardware_refuses_is_refused(tmp_path):
+    outcome = run(tmp_path, """
+        import machine
+        for call in (lambda: machine.Timer(4), lambda: machine.Timer(0, hard=True),
+                     lambda: machine.Pin(34, machine.Pin.OUT), lambda: machine.I2C(7),
+                     lambda: machine.RTC().memory(bytes(2049)),
+                     lambda: machine.PWM(machine.Pin(19), duty_u16=70_000)):
+            try:
+                call()
+                print("accepted")
+            except ValueError:
+                print("refused")
+        import time
+        while True:
+            time.sleep(1)
+        """, duration_ms=2_000)
+    assert outcome.console == ["refused"] * 6

@@ -1,0 +1,56 @@
+"""The gate of a board that keeps air and nothing else: what the tests of that share."""
+
+from idro.drivers import switch
+from idro.protocol.types import Sample
+from idro.safety import limits
+from idro.safety.gate import Gate
+from idro.safety.outputs import Output, Refused
+from support.safety_rig import Pin, Rig, Timer
+
+CYCLE_MS = 10_000
+
+
+class AirRig(Rig):
+    """A board that has something to do with air, and nothing else. Edges are the judge's."""
+
+    def __init__(self, folder, names=("fan", "heater", "humidifier"), **values):
+        self.names = names
+        super().__init__(folder, **values)
+        self.air = {"air.temp_c": 20.0, "air.rh_pct": 60.0}
+
+    def boot(self):
+        super().boot()
+        self.outputs = {}
+        for name in self.names:
+            spec = {"name": name, "max_on_ms": 900_000, "safe_level": 0}
+            driver = switch.build(spec, Pin(name, self.edge), Timer(self.clock), self.clock)
+            self.outputs[name] = Output(name, "switch", driver, 900_000)
+        self.gate = Gate(
+            self.outputs, self.ledger, limits.derive(self.values), self.clock, self._event
+        )
+
+    def cycles(self, count=1, wanted=(), **changed):
+        """Let cycles pass; a text is a fault. `wanted` outputs are asked for as control does."""
+        for _ in range(count):
+            self.clock.advance(CYCLE_MS)
+            now_ms = self.clock.now_ms()
+            for channel in self.air:
+                value = self.air[channel] = changed.get(channel.split(".")[1], self.air[channel])
+                is_fault = isinstance(value, str)
+                self.readings[channel] = Sample(
+                    channel, None if is_fault else value, value if is_fault else None, now_ms
+                )
+            self.gate.observe(self.readings)
+            for name in wanted:
+                self.refusal(name, "control")
+
+    def refusal(self, name, by="ann", for_ms=600_000):
+        """Ask for a run; returns (code, reason) of the refusal, or None."""
+        try:
+            self.gate.run(name, for_ms, "test", by, self.readings)
+        except Refused as refused:
+            return refused.code, refused.reason
+        return None
+
+    def states(self):
+        return [detail["state"] for detail in self.told("air_too_hot")]

@@ -1,0 +1,143 @@
+"""Every page of the application, in each language, size and palette: opened, judged, pictured.
+
+The pages are those of the matrix of roles, so a new one is walked without a line here.
+"""
+
+import itertools
+from pathlib import Path
+
+from playwright.sync_api import expect
+
+from idroserra.auth.roles import MATRIX, Role
+from support.pages import DESKTOP, PATIENCE_MS, SMALLEST, Watched
+
+ROOT = Path(__file__).resolve().parents[2]
+AXE = ROOT / "host" / "web" / "node_modules" / "axe-core" / "axe.min.js"
+LOCALES = {"en": "en-GB", "it": "it-IT", "zh": "zh-CN"}
+SIZES = {"phone": SMALLEST, "desktop": DESKTOP}
+SCHEMES = ("light", "dark")
+NODE = "idro-a"
+# Where a page wants something in its address.
+_ADDRESSES = {"/nodes/{node}": f"/nodes/{NODE}?range=1h", "/sites/{site}": "/sites/test"}
+_NO_PAGES = ("/api", "/static", "/metrics", "/authority.crt", "/manifest", "/worker.js",
+             "/docs")
+# What _nobody() does, and the page of a node that is none.
+_EXPECTED = ("ERR_FAILED", "status of 404")
+ALL_LOOKS = tuple(itertools.product(SIZES, SCHEMES))
+TWO_LOOKS = (("phone", "light"), ("desktop", "dark"))
+_RUN = """() => axe.run(document, {
+  resultTypes: ["violations"],
+  runOnly: ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa"],
+}).then(({violations}) => violations
+  .filter(({impact}) => impact === "serious" || impact === "critical")
+  .flatMap(({id, nodes}) => nodes.map((node) => `${id}: ${node.html.slice(0, 160)}`)))"""
+# What a greenhouse that is well told in its last hour: minutes ago, kind, detail.
+TOLD_MINUTES_AGO = (
+    (50, "decided", {"loop": "pH", "reason": "held: mixing, 4 min left"}),
+    (40, "dosed", {"actuator": "ph_down", "volume_ul": 2_500, "on_ms": 2_500, "by": "control",
+                   "reason": "pH high: ph_down, 6.04 at 5.90, 12.0 ml/pH, drift +0.02/h"}),
+    (30, "dosed", {"actuator": "nutrient_a", "volume_ul": 12_500, "on_ms": 9_000,
+                   "reason": "EC low: nutrient A, 1480 at 1600 uS/cm", "by": "control"}),
+    (20, "refused", {"actuator": "nutrient_b", "by": "control",
+                     "reason": "nutrient A was given, 40 s left"}),
+)
+
+
+def pages():
+    """Return {name: (path, role)} of every page that a person opens."""
+    found = {"missing": ("/nodes/nowhere", Role.ADMIN)}
+    for rule in MATRIX:
+        if rule.method != "GET" or rule.path.startswith(_NO_PAGES):
+            continue
+        path = _ADDRESSES.get(rule.path, rule.path.replace("{node}", NODE))
+        if "{" in path:
+            continue
+        name = rule.path.strip("/").replace("/", "-").replace("{", "").replace("}", "")
+        found[name or "overview"] = (path, Role.ANYONE if rule.role is Role.ANYONE else Role.ADMIN)
+    return found
+
+
+def barriers(page):
+    """Return the serious barriers axe finds on an open page that has axe."""
+    return page.evaluate(_RUN)
+
+
+class Walk:
+    """Opens pages of a host, as an admin and as nobody, in one language."""
+
+    def __init__(self, browser, host, language):
+        self._tabs = {
+            Role.ADMIN: Watched(browser, host.url, DESKTOP, "light",
+                                host.session_of(Role.ADMIN, "ada"), LOCALES[language]),
+            Role.ANYONE: Watched(browser, host.url, DESKTOP, "light", None, LOCALES[language],
+                                 worker=False),
+        }
+        self._url = host.url
+        self._language = language
+        # A door leads on by itself: to the log-in where there is an admin, back where the host
+        # answers. Here each stays.
+        self._tabs[Role.ANYONE].page.route("**/api/session", self._nobody)
+
+    def _nobody(self, route):
+        if route.request.frame.url.endswith("/offline"):
+            route.abort()
+        else:
+            route.fulfill(json={"user": None, "role": None, "needs_setup": None})
+
+    def open(self, path, role):
+        """Go to a page and wait until it shows what it has; returns the tab."""
+        tab = self._tabs[role]
+        tab.page.goto(f"{self._url}{path}", wait_until="load")
+        if tab.page.locator("#link").count():
+            expect(tab.page.locator("#link")).to_have_attribute("data-state", "live")
+        tab.page.wait_for_load_state("load", timeout=PATIENCE_MS)
+        return tab
+
+    def judge(self, tab, looks, picture=None):
+        """Return what is wrong with an open page: width in each size, barriers in each of
+        `looks`, which are size and palette.
+
+        picture: (folder, name such as "it-node"), for a picture of each."""
+        page, wrong = tab.page, []
+        assert page.locator("html").get_attribute("lang").split("-")[0] == self._language
+        page.evaluate(AXE.read_text("utf-8"))
+        for size, viewport in SIZES.items():
+            page.set_viewport_size(viewport)
+            wide = page.evaluate("document.documentElement.scrollWidth") - viewport["width"]
+            if wide > 0:
+                wrong.append(f"{size}: {wide} px wider than the screen")
+        for size, scheme in looks:
+            page.set_viewport_size(SIZES[size])
+            page.emulate_media(color_scheme=scheme, reduced_motion="reduce")
+            wrong += [f"{size} {scheme}: {found}" for found in barriers(page)]
+            if picture is not None:
+                folder, name = picture
+                folder.mkdir(parents=True, exist_ok=True)
+                page.screenshot(path=str(folder / f"{name}-{size}-{scheme}.png"), full_page=True)
+        wrong += [one for one in tab.troubles if not any(word in one for word in _EXPECTED)]
+        tab.troubles.clear()
+        return wrong
+
+    def close(self):
+        for tab in self._tabs.values():
+            tab.close()
+
+
+def lived_in(host, wait):
+    """Give a host two greenhouses: one well, with an hour of history and doses, one not.
+
+    Returns their nodes."""
+    node = host.node(NODE)
+    for minutes_ago, kind, detail in (
+        *TOLD_MINUTES_AGO,
+        (9, "fault_began", {"channel": "air.rh_pct", "fault": "crc"}),
+        (8, "fault_ended", {"channel": "air.rh_pct", "fault": "crc", "lasted_ms": 61_000}),
+    ):
+        node.tell(kind, detail, minutes_ago * 60_000)
+    node.live(60)
+    sick = host.node("serra-nord")
+    sick.read(faults={"reservoir.ph": "in_air"})
+    sick.tell("latched", {"reason": "dosing had no effect"})  # an alarm that has no delay
+    host.settle(NODE, 66)
+    wait(lambda: host.client.get("/api/alarms").json()["alarms"], 60, "an alarm")
+    return node, sick

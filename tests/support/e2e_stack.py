@@ -1,0 +1,192 @@
+"""A whole house for the end-to-end tests: broker, host process, simulated boards in real time.
+
+The host is `idroserra serve` in a process of its own, so it can be killed. What was sent is
+counted below the firmware; what was stored is read from the database here, not by the host.
+"""
+
+import os
+import signal
+import socket
+import sqlite3
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+from idroserra.boards import compiler
+from idroserra.broker.local import Broker, free_port
+from idroserra.core.config import load_config
+from idroserra.image import build
+from idroserra.server.service import Service
+from idrosim.runner import process
+from support.wait import wait_until
+
+BOARD = "esp32-reservoir"
+KEY = bytes(range(32))
+# In every record of every node, and never at fault: one value of it is one record.
+EVERY_RECORD = "node.heap_free_b"
+
+
+class House:
+    """Start with `with`; nodes run until the end. Times are real: keep them short."""
+
+    def __init__(self, folder: Path, nodes: tuple[str, ...], store: dict[str, Any] | None = None,
+                 every_ms: int = 1_000) -> None:
+        self.folder = folder
+        self.broker = Broker(folder / "broker", "mosquitto")
+        self.port = free_port()
+        self.url = f"http://127.0.0.1:{self.port}"
+        self._names = nodes
+        self._every_ms = every_ms
+        self._overrides = {
+            "data_dir": str(folder / "host"), "http": {"port": self.port},
+            "mqtt": {"url": self.broker.url, "username": "host"}, "store": store or {},
+        }
+        self.nodes: dict[str, process.LiveNode] = {}
+        self._host: subprocess.Popen[bytes] | None = None
+
+    def __enter__(self) -> "House":
+        self.folder.mkdir(parents=True, exist_ok=True)
+        self.broker.start()
+        self._adopt()
+        self.start_host()
+        build.build_image(BOARD, self.folder / "image")
+        for number, name in enumerate(self._names):
+            self.nodes[name] = self._start_node(name, number + 1)
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        for node in self.nodes.values():
+            node.stop()
+        self.stop_host()
+        self.broker.stop()
+
+    def _adopt(self) -> None:
+        """Give the host the keys and settings of the nodes before it starts."""
+        service = Service(load_config(overrides=self._overrides))
+        for name in self._names:
+            service.nodes.adopt(name, KEY)
+            service.commands.set_config(name, {"sample.every_ms": self._every_ms}, "test")
+        service.stop()
+
+    def _start_node(self, name: str, seed: int) -> process.LiveNode:
+        job = process.make_job(
+            name, compiler.load(BOARD), self.folder / name, mode="live", seed=seed, key=KEY.hex(),
+            start_unix_ms=time.time_ns() // 1_000_000, nvs={"broker_port": self.broker.port},
+        )
+        process.install_image(job, self.folder / "image")
+        node = process.LiveNode(job)
+        node.start()
+        return node
+
+    def start_host(self) -> None:
+        """Start `idroserra serve`."""
+        environment = dict(os.environ) | {
+            "IDROSERRA_DATA_DIR": self._overrides["data_dir"],
+            "IDROSERRA_HTTP__PORT": str(self.port),
+            "IDROSERRA_MQTT__URL": self.broker.url,
+            "IDROSERRA_MQTT__USERNAME": "host",
+        }
+        for key, value in self._overrides["store"].items():
+            environment[f"IDROSERRA_STORE__{key.upper()}"] = str(value)
+        with (self.folder / "host.log").open("ab") as log:
+            self._host = subprocess.Popen(
+                [sys.executable, "-m", "idroserra.cli", "serve"], env=environment,
+                stdin=subprocess.DEVNULL, stdout=log, stderr=log,
+            )
+
+    def answers(self) -> bool:
+        """True while the host's page is there."""
+        with socket.socket() as probe:
+            return probe.connect_ex(("127.0.0.1", self.port)) == 0
+
+    def kill_host(self) -> None:
+        """End the host as a power cut would."""
+        self._end_host(signal.SIGKILL)
+
+    def stop_host(self) -> None:
+        """End the host politely."""
+        self._end_host(signal.SIGTERM)
+
+    def _end_host(self, number: signal.Signals) -> None:
+        if self._host is not None:
+            assert self._host.poll() is None, (self.folder / "host.log").read_text()[-3_000:]
+            self._host.send_signal(number)
+            self._host.wait(120)
+            self._host = None
+
+    def kill_broker(self) -> None:
+        """End the broker as a power cut would."""
+        os.kill(self.broker.pid, signal.SIGKILL)
+        self.broker.stop()
+
+    def sent(self) -> dict[tuple[str, str], int]:
+        """Return {(node, boot_id): records handed to the socket so far}; 1..n, without a hole."""
+        found = {}
+        for name, node in self.nodes.items():
+            assert node.error is None, node.error
+            for boot_id, (highest_seq, count) in node.sent().items():
+                assert highest_seq == count, f"{name} skipped a record of its own"
+                found[name, boot_id] = count
+        return found
+
+    def received(self) -> dict[tuple[str, str], int]:
+        """Return {(node, boot_id): seq up to which the host has every record, durably}."""
+        rows = self._spool(
+            "SELECT node, boot_id, last FROM boots JOIN seen USING (boot) WHERE first <= 1"
+        )
+        return {(node, boot_id): last for node, boot_id, last in rows}
+
+    def lost(self) -> int:
+        """Return how many records the host knows it will never get."""
+        return sum(row[0] for row in self._spool("SELECT lost FROM boots"))
+
+    def rejected(self) -> list[tuple[Any, ...]]:
+        """Return (topic, reason) of the messages, and of the single records, the host refused."""
+        return self._spool(
+            "SELECT topic, reason FROM rejected UNION ALL "
+            "SELECT 'idro/v1/' || node || '/up/' || leaf, reason FROM unread"
+        )
+
+    def settle(self, timeout_s: float = 60) -> dict[tuple[str, str], int]:
+        """Wait until the host has moved everything sent so far to its store; return what."""
+        sent = self.sent()
+        assert sent, [node.console for node in self.nodes.values()]
+        wait_until(lambda: self._has(sent), timeout_s, f"the host has {sent}")
+        return sent
+
+    def stop_nodes(self) -> dict[tuple[str, str], int]:
+        """Stop the nodes; return what the host has of them once its spool is empty."""
+        for node in self.nodes.values():
+            node.stop()
+        wait_until(lambda: not self._pending(), 60, "the spool is empty")
+        return self.received()
+
+    def stored(self, node: str) -> tuple[int, int]:
+        """Return how many (telemetry records, events) of a node are in the SQLite store."""
+        store = self.folder / "host" / "store.db"
+        records = read_rows(
+            store, "WITH wanted AS (SELECT series FROM series WHERE node = ? AND channel = ?)"
+            " SELECT (SELECT count(*) FROM samples WHERE series IN wanted)"
+            " + (SELECT coalesce(sum(count), 0) FROM packed"
+            "    WHERE place & 0x7fffffff IN wanted)", node, EVERY_RECORD,
+        )
+        events = read_rows(store, "SELECT count(*) FROM events WHERE node = ?", node)
+        return records[0][0], events[0][0]
+
+    def _has(self, sent: dict[tuple[str, str], int]) -> bool:
+        received = self.received()
+        return all(received.get(boot, 0) >= count for boot, count in sent.items())
+
+    def _pending(self) -> int:
+        return int(self._spool("SELECT count(*) FROM pending")[0][0])
+
+    def _spool(self, query: str) -> list[tuple[Any, ...]]:
+        return read_rows(self.folder / "host" / "spool.db", query)
+
+
+def read_rows(path: Path, query: str, *values: object) -> list[tuple[Any, ...]]:
+    """Return the rows of a query over a database that somebody else may be writing."""
+    with sqlite3.connect(f"file:{path}?mode=ro", uri=True, timeout=60) as database:
+        return database.execute(query, values).fetchall()

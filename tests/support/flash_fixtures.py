@@ -1,0 +1,78 @@
+"""What the tests of flashing share: boards behind a pty, a binary, and the command itself."""
+
+import sys
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+from idroserra.cli import main
+from idroserra.image import build
+from support.flash_rig import BOARD, micropython_bytes
+from support.virtual_board import VirtualBoard
+
+
+@dataclass
+class Said:
+    """How a command ended and what it said."""
+
+    code: int
+    out: str
+    err: str
+
+
+@pytest.fixture
+def run_cli(monkeypatch, capsys) -> Callable[..., Said]:
+    """run_cli("flash", ...): call the command line as a terminal does."""
+    def run(*arguments: str) -> Said:
+        monkeypatch.setattr(sys, "argv", ["idroserra", *arguments])
+        capsys.readouterr()
+        with pytest.raises(SystemExit) as ended:
+            main.main()
+        said = capsys.readouterr()
+        return Said(int(ended.value.code or 0), said.out, " ".join(said.err.split()))
+
+    return run
+
+
+@pytest.fixture
+def plug_in(tmp_path) -> Iterator[Callable[..., VirtualBoard]]:
+    """plug_in(...): a virtual board, unplugged at the end; the same one again by the same name."""
+    plugged = []
+
+    def plug(chip: str = "esp32", *, name: str = "board", **more) -> VirtualBoard:
+        folder = tmp_path / name
+        folder.mkdir(exist_ok=True)
+        plugged.append(VirtualBoard(folder, chip, **more))
+        return plugged[-1]
+
+    yield plug
+    for board in plugged:
+        board.close()
+
+
+@pytest.fixture(scope="session")
+def built(tmp_path_factory) -> Path:
+    """The folder of the image of BOARD."""
+    folder = tmp_path_factory.mktemp("image")
+    build.build_image(BOARD, folder)
+    return folder
+
+
+@pytest.fixture(scope="session")
+def image_files(built) -> dict[str, bytes]:
+    """The image of BOARD: path on the flash, bytes."""
+    return {path.relative_to(built).as_posix(): path.read_bytes()
+            for path in built.rglob("*") if path.is_file()}
+
+
+@pytest.fixture
+def binary_file(tmp_path) -> Callable[..., Path]:
+    """binary_file(chip): the path of a binary like MicroPython's."""
+    def write(chip: str = "esp32", **more) -> Path:
+        path = tmp_path / f"micropython-{chip}.bin"
+        path.write_bytes(micropython_bytes(chip, **more))
+        return path
+
+    return write

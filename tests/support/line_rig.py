@@ -1,0 +1,134 @@
+"""A line of our own making with a real mosquitto, and people at its doors."""
+
+import queue
+import socket
+import ssl
+import subprocess
+from collections.abc import Callable
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+import paho.mqtt.client as mqtt
+
+from idroserra.broker import tls_files
+from idroserra.broker.local import find_mosquitto, free_port
+from idroserra.mqtt.paho_client import stop_client
+from support.wait import wait_until
+
+NODES = ("idro-one", "idro-two")
+WAIT_S = 10
+
+
+class Rig:
+    """mosquitto as `broker init` configures it, two nodes and a host with certificates."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.node_port, self.host_port = free_port(), free_port()
+        tls_files.init(folder, ["localhost", "127.0.0.1"], node_port=self.node_port,
+                  host_port=self.host_port, node_address="127.0.0.1")
+        self.line = tls_files.BrokerCertificates(folder)
+        for node in NODES:
+            self.line.issue(node)
+        self._process: subprocess.Popen[bytes] | None = None
+
+    def start(self) -> None:
+        """Start mosquitto and wait until both doors open."""
+        with (self.folder / "log").open("ab") as log:
+            self._process = subprocess.Popen(
+                [find_mosquitto(), "-c", str(self.folder / "mosquitto.conf")],
+                stdin=subprocess.DEVNULL, stdout=log, stderr=log)
+        wait_until(self._is_there, WAIT_S, "the doors of mosquitto")
+
+    def stop(self) -> None:
+        if self._process is not None:
+            self._process.terminate()
+            self._process.wait(60)
+            self._process = None
+
+    def log(self) -> str:
+        return (self.folder / "log").read_text(errors="replace")
+
+    def _is_there(self) -> bool:
+        assert self._process is not None
+        assert self._process.poll() is None, self.log()
+        try:
+            for port in (self.node_port, self.host_port):
+                socket.create_connection(("127.0.0.1", port), 5).close()
+        except OSError:
+            return False
+        return True
+
+    def files(self, who: str) -> tuple[Path, Path]:
+        if who == tls_files.HOST:
+            return self.folder / "host.pem", self.folder / "host.key"
+        return self.line.files(who)
+
+    def client(self, who: str, **more: Any) -> "Client":
+        return Client(self, self.files(who), who, **more)
+
+    def ended(self, who: str, folder: Path) -> tuple[Path, Path]:
+        """Return a certificate of this authority that ended a minute ago."""
+        made = folder / "ended.pem", folder / "ended.key"
+        self.line.authority.issue_client(who, *made, good_for=timedelta(minutes=-1))
+        return made
+
+
+class Client:
+    """A paho client at one of the doors; what it receives waits in `received`."""
+
+    def __init__(
+        self, rig: Rig, files: tuple[Path, Path] | None, name: str, *,
+        context: ssl.SSLContext | None = None, port: int | None = None, waits: bool = True,
+    ) -> None:
+        self.received: queue.Queue[tuple[str, bytes, bool]] = queue.Queue()
+        self.connections = 0
+        self._subscribed: queue.Queue[int] = queue.Queue()
+        self._client = mqtt.Client(mqtt.CallbackAPIVersion.VERSION2, client_id=name,
+                                   protocol=mqtt.MQTTv5, reconnect_on_failure=waits)
+        self._client.tls_set_context(context or trusting(rig, files))
+        self._client.on_message = lambda _c, _u, m: self.received.put(
+            (m.topic, m.payload, m.retain))
+        self._client.on_subscribe = lambda _c, _u, mid, _r, _p: self._subscribed.put(mid)
+        self._client.on_connect = self._on_connect
+        port = port or (rig.host_port if name == tls_files.HOST else rig.node_port)
+        try:
+            self._client.connect("127.0.0.1", port)
+        except OSError:
+            if waits:
+                raise
+            return
+        self._client.loop_start()
+        if waits:
+            wait_until(self._client.is_connected, WAIT_S, f"{name} at the broker")
+
+    def _on_connect(self, _c: Any, _u: Any, _f: Any, reason: Any, _p: Any) -> None:
+        self.connections += not reason.is_failure
+
+    @property
+    def is_connected(self) -> bool:
+        return self._client.is_connected()
+
+    def subscribe(self, topic: str) -> None:
+        self._client.subscribe(topic, qos=1)
+        self._subscribed.get(timeout=60)
+
+    def publish(self, topic: str, payload: bytes, *, retain: bool = False) -> None:
+        """Hand a message over; whether it arrives is seen elsewhere."""
+        self._client.publish(topic, payload, qos=1, retain=retain)
+
+    def close(self) -> None:
+        stop_client(self._client)
+
+
+def trusting(
+    rig: Rig, files: tuple[Path, Path] | None,
+    change: Callable[[ssl.SSLContext], None] = lambda context: None,
+) -> ssl.SSLContext:
+    """Return what trusts the broker and shows `files`."""
+    context = ssl.create_default_context(cafile=str(rig.folder / "ca.pem"))
+    if files is not None:
+        context.load_cert_chain(*files)
+    change(context)
+    return context

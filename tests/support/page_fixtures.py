@@ -1,0 +1,59 @@
+"""A real host for these tests, a node at it, and a browser."""
+
+import pytest
+from playwright.sync_api import sync_playwright
+
+from idroserra.auth.roles import Role
+from support.pages import DESKTOP, Watched, launch
+from support.real_host import Host
+
+NAMES = {Role.OPERATOR: "anna"}
+
+
+@pytest.fixture
+def host(tmp_path, mosquitto, eventually):
+    """A running host with no node yet."""
+    running = Host(tmp_path / "host", mosquitto.port, eventually)
+    yield running
+    running.stop()
+
+
+@pytest.fixture(scope="module")
+def browser():
+    """A headless Chromium. It ends with the module: while Playwright is there, its event loop
+    counts as running in this thread, and no test could run one of its own."""
+    with sync_playwright() as playwright:
+        chromium = launch(playwright)
+        yield chromium
+        chromium.close()
+
+
+@pytest.fixture
+def tab(browser, host):
+    """tab(size, scheme) returns a Watched tab on the host, logged in; closed at the end.
+
+    worker=False for who holds answers back (pages.py)."""
+    tabs = []
+
+    def new_tab(size=DESKTOP, scheme="light", role=Role.OPERATOR, worker=True):
+        session = None if role is None else host.session_of(role, NAMES.get(role))
+        tabs.append(Watched(browser, host.url, size, scheme, session, worker=worker))
+        return tabs[-1]
+
+    yield new_tab
+    for one in tabs:
+        one.close()
+
+
+@pytest.fixture
+def node(host, eventually):
+    """A live, adopted node with an hour of history and three doses, all of it stored."""
+    node = host.node("idro-a")
+    for minutes_ago in (40, 25, 10):
+        node.tell("dosed", {"actuator": "ph_down", "volume_ul": 2_500, "on_ms": 2_500,
+                            "reason": "pH 6.04 is above 6.00", "by": "control"},
+                  minutes_ago * 60_000)
+    node.live(60)
+    host.settle("idro-a", 63)
+    eventually(lambda: host.view("idro-a")["verdict"]["level"] == "ok", 10, "a good verdict")
+    return node

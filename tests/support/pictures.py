@@ -1,0 +1,84 @@
+"""The pictures that README and docs show, of a demo with two days of past: make pictures.
+
+Written into docs/images, in 256 colours so that they stay small. Takes some minutes.
+"""
+
+import sys
+import tempfile
+from pathlib import Path
+
+HERE = Path(__file__).resolve().parent
+sys.path.append(str(HERE.parent))
+
+from PIL import Image  # noqa: E402
+from playwright.sync_api import expect, sync_playwright  # noqa: E402
+
+from idroserra.demo.app import Demo, Options  # noqa: E402
+from support.pages import PHONE, launch  # noqa: E402
+from support.wait import wait_until  # noqa: E402
+
+FOLDER = HERE.parents[1] / "docs" / "images"
+DESKTOP, SHORT = {"width": 1280, "height": 800}, {"width": 1280, "height": 640}
+NODE = "serra-lettuce"
+HISTORY_DAYS = 2
+# name: (path, what is there once the page is, size, palette)
+PICTURES = {
+    "page": ("/", ".tile", SHORT, "light"),
+    "pages/overview-phone": ("/", ".tile", PHONE, "dark"),
+    "pages/node": (f"/nodes/{NODE}?range=24h", ".uplot canvas", DESKTOP, "light"),
+    "pages/calibrate-phone": (f"/nodes/{NODE}/calibrate", "#choose", PHONE, "light"),
+    "pages/alarms": ("/alarms", ".alarm", DESKTOP, "light"),
+}
+
+
+def main() -> int:
+    """Start a demo, wait for its past, take the pictures."""
+    with tempfile.TemporaryDirectory() as folder, Demo(
+        Path(folder), Options(history_days=HISTORY_DAYS), print
+    ) as demo:
+        wait_until(lambda: has_past(demo), 600, "the past of both greenhouses")
+        demo.publish_progress()
+        with sync_playwright() as playwright:
+            browser = launch(playwright)
+            for name, picture in PICTURES.items():
+                if name == "pages/alarms":
+                    fall_silent(demo)
+                take(browser, demo, name, *picture)
+            browser.close()
+    return 0
+
+
+def has_past(demo) -> bool:
+    """True once the past of every greenhouse is stored."""
+    assert demo.failures() == []
+    return not any(one.history.is_alive() for one in demo.greenhouses)
+
+
+def fall_silent(demo) -> None:
+    """End one of the two boards, and wait for the alarm."""
+    demo.greenhouses[1].live.stop()
+    wait_until(lambda: any(one.state == "unacknowledged"
+                           for one in demo.service.alarms.alarms.all()), 300, "an alarm")
+
+
+def take(browser, demo, name, path, shown, size, palette) -> None:
+    """Write one picture."""
+    context = browser.new_context(viewport=size, color_scheme=palette, locale="en-GB",
+                                  timezone_id="Europe/Rome", reduced_motion="reduce")
+    page = context.new_page()
+    page.goto(demo.link)
+    expect(page.locator("#link")).to_have_attribute("data-state", "live")
+    page.goto(f"{demo.url}{path}")
+    expect(page.locator("#link")).to_have_attribute("data-state", "live")
+    expect(page.locator(shown).first).to_be_visible()
+    target = FOLDER / f"{name}.png"
+    target.parent.mkdir(parents=True, exist_ok=True)
+    page.screenshot(path=str(target))
+    context.close()
+    with Image.open(target) as taken:
+        taken.convert("RGB").quantize(256).save(target, optimize=True)
+    print(f"{target.relative_to(FOLDER.parents[1])}: {target.stat().st_size // 1_000} kB")
+
+
+if __name__ == "__main__":
+    sys.exit(main())

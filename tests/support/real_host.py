@@ -1,0 +1,128 @@
+"""A real host for the tests of the page: mosquitto, spool, SQLite and the page on loopback."""
+
+import threading
+from contextlib import contextmanager
+from functools import cache
+from pathlib import Path
+from urllib.parse import urlsplit
+
+import httpx
+
+from idroserra.auth.local_token import token_for
+from idroserra.auth.passwords import hash_password
+from idroserra.auth.service import Visitor
+from idroserra.broker.local import Broker
+from idroserra.core.config import load_config
+from idroserra.server.service import Service
+from idroserra.web.app import create_app
+from idroserra.web.middleware.authentication import COOKIE
+from idroserra.web.server import WebServer
+from support.paho_node import PahoNode
+from support.wait import wait_until
+
+KEY = b"k" * 32
+PASSWORD = "a sentence for the tests"
+HELD_UP_S = 60
+ROOT = Path(__file__).resolve().parents[2]
+
+
+@cache
+def _hashed():
+    """Return the hash of PASSWORD, made once: it is slow by intent, and each page needs a user."""
+    return hash_password(PASSWORD)
+
+
+class Host:
+    """The running host: .url, .client (httpx), .service, .node(name), .stop().
+
+    .client is let in as the command line of this machine is."""
+
+    def __init__(self, folder, broker_port, wait, *, simulated=False, more=None, help_site=None):
+        self._wait = wait
+        self._nodes = []
+        self._clients = []
+        self.broker_port = broker_port
+        self.config = load_config(overrides={
+            "site": "test", "data_dir": str(folder), "http": {"port": 0},
+            "mqtt": {"url": f"mqtt://127.0.0.1:{broker_port}", "username": "host"},
+            **(more or {}),
+        })
+        self.service = Service(self.config)
+        self.service.start()
+        started = threading.Event()
+        self.app = create_app(self.service, simulated=simulated, help_site=help_site)
+        self._server = WebServer(self.app, "127.0.0.1", 0, lambda url: started.set())
+        self._server.config.timeout_graceful_shutdown = 2 * HELD_UP_S
+        self._thread = threading.Thread(target=self._server.run)
+        self._thread.start()
+        assert started.wait(60)
+        self.url = self._server.url
+        self.client = self.client_with(token_for(self.url))  # as the command line
+        wait(lambda: self.counts()["broker"]["state"] == "connected", 15, "the broker")
+
+    def client_with(self, token=None):
+        """Return a client that asks with a token, or with none."""
+        headers = {"Authorization": f"Bearer {token}"} if token else {}
+        client = httpx.Client(base_url=self.url, timeout=60, trust_env=False, headers=headers)
+        self._clients.append(client)
+        return client
+
+    def session_of(self, role, name=None):
+        """Return (cookie, session id) of a user with this role who has just logged in.
+
+        The host comes to hold what Access.log_in() leaves, without the two hashes it takes."""
+        access, name = self.service.access, name or f"{role.word}-of-tests"
+        if name not in [user.name for user in access.users.all()]:
+            with access.users._changing() as database:
+                access.users._insert(database, name, role, _hashed())
+        session = access._begin(access.users.get(name), Visitor("127.0.0.1", "tests"), "log in")
+        return f"{COOKIE}_{urlsplit(self.url).port}", session
+
+    def counts(self):
+        return self.client.get("/api/health").json()
+
+    def view(self, node):
+        return self.client.get(f"/api/nodes/{node}").json()
+
+    def node(self, name, *, adopt=True):
+        """Return a connected node that has announced itself, adopted unless told otherwise."""
+        if adopt:
+            self.service.nodes.adopt(name, KEY)
+        node = PahoNode(name, self.broker_port, KEY)
+        self._nodes.append(node)
+        node.announce()
+        self._wait(lambda: self.client.get(f"/api/nodes/{name}").status_code == 200
+                   and self.view(name)["online"]
+                   and self.view(name)["config"]["reported_rev"] is not None,
+                   15, f"{name} to be known")
+        return node
+
+    def settle(self, node, count):
+        """Wait until `count` records of a node are stored."""
+        self._wait(lambda: self.counts()["nodes"].get(node, {}).get("stored", 0) >= count,
+                   20, f"{count} records of {node} in the store")
+
+    def stop_web(self):
+        """Stop the page and the API only."""
+        self._server.should_exit = True
+        self._thread.join(HELD_UP_S)
+        assert not self._thread.is_alive(), "an open stream held up the end of the web server"
+
+    def stop(self):
+        for node in self._nodes:
+            node.close()
+        self.stop_web()
+        for client in self._clients:
+            client.close()
+        self.service.stop()
+
+
+@contextmanager
+def standing_host(folder):
+    """A host with a mosquitto of its own, for all tests of a module."""
+    broker = Broker(folder / "broker", "mosquitto")
+    broker.start()
+    running = Host(folder / "host", broker.port, wait_until)
+    yield running
+    running.stop()
+    broker.stop()

@@ -1,0 +1,263 @@
+"""The safety gate on real drivers, a virtual clock and a ledger in a folder: what the tests share.
+
+`Rig.on_ms` is the judge: it integrates pin edges by itself and shares no code with the gate.
+"""
+
+from pathlib import Path
+from typing import NamedTuple
+
+from idro.drivers import dimmer, doser, switch
+from idro.protocol import settings
+from idro.protocol.types import Sample
+from idro.safety import limits
+from idro.safety.gate import Gate
+from idro.safety.ledger import Ledger
+from idro.safety.outputs import Output
+
+DOSERS = ("ph_down", "ph_up", "nutrient_a", "nutrient_b")
+SWITCHES = (("circulation", 900_000), ("top_off", 600_000), ("irrigation", 900_000))
+GOOD = {"reservoir.ph": 6.4, "reservoir.ec_us_cm": 1_500, "reservoir.level_mm": 200}
+HOUR_MS = 3_600_000
+
+
+class Clock:
+    """Virtual time; timers that end on the way fire at their time. `at` runs hooks likewise."""
+
+    def __init__(self, at_ms: int = 0):
+        self.at_ms = at_ms  # of the world, over all boots
+        self.boot_ms = at_ms
+        self._due: list[list] = []
+
+    def now_ms(self) -> int:
+        return self.at_ms - self.boot_ms
+
+    async def sleep_ms(self, duration_ms: int) -> None:
+        self.advance(duration_ms)
+
+    def call_in(self, delay_ms: int, call) -> list:
+        entry = [self.at_ms + delay_ms, call]
+        self._due.append(entry)
+        return entry
+
+    def drop(self, entry) -> None:
+        if entry in self._due:
+            self._due.remove(entry)
+
+    def advance(self, duration_ms: int) -> None:
+        end_ms = self.at_ms + duration_ms
+        while True:
+            due = [entry for entry in self._due if entry[0] <= end_ms]
+            if not due:
+                break
+            entry = min(due, key=lambda item: item[0])
+            self._due.remove(entry)
+            self.at_ms = max(self.at_ms, entry[0])
+            entry[1]()
+        self.at_ms = end_ms
+
+
+class Timer:
+    """machine.Timer, one shot."""
+
+    def __init__(self, clock: Clock):
+        self._clock = clock
+        self._entry: list | None = None
+
+    def init(self, mode, period, callback):
+        self.deinit()
+        self._entry = self._clock.call_in(period, lambda: callback(self))
+
+    def deinit(self):
+        if self._entry is not None:
+            self._clock.drop(self._entry)
+
+
+class Pin:
+    """machine.Pin and machine.PWM as outputs; tells edges to the judge."""
+
+    def __init__(self, name: str, told):
+        self._name = name
+        self._told = told
+        self._level = 0
+
+    def value(self, level: int) -> None:
+        if level != self._level:
+            self._level = level
+            self._told(self._name, level)
+
+    def duty_u16(self, duty: int) -> None:
+        self.value(1 if duty else 0)
+
+
+class Rtc:
+    """machine.RTC: memory that survives a reset."""
+
+    def __init__(self):
+        self._data = b""
+
+    def memory(self, data=None):
+        if data is None:
+            return self._data
+        self._data = bytes(data)
+        return None
+
+
+class Nvs:
+    """What survives a power cut too."""
+
+    def __init__(self):
+        self.values = {}
+
+    def blob(self, key):
+        return self.values.get(key)
+
+    def put(self, **values):
+        self.values.update(values)
+
+
+class Photo(NamedTuple):
+    """A moment: the time of the world, how many edges there were, what was on flash."""
+
+    at_ms: int
+    edge_count: int
+    flash: dict[str, bytes]
+
+
+class Rig:
+    """One node's gate. `reboot()` starts over as a power cut does: files stay, memory goes."""
+
+    def __init__(self, folder: Path, clock_class: "type[Clock] | None" = None, **values):
+        self.folder = folder
+        self.values = settings.check(values)
+        self.clock_class = clock_class or Clock
+        self.clock = self.clock_class()
+        self.edges: list[tuple[int, str, int]] = []  # (world ms, output, level)
+        self.events: list[tuple[str, dict]] = []
+        self.readings: dict[str, Sample] = {}
+        self.chain_base_ms = 0
+        self.has_booted = False
+        self.boot()
+
+    def boot(self) -> None:
+        clock = self.clock_class(self.clock.at_ms)
+        self.clock = clock
+        timer = Timer(clock)
+        outputs = {}
+        for name in DOSERS:
+            spec = {"name": name, "max_on_ms": 10_000, "safe_level": 0}
+            driver = doser.build(spec, Pin(name, self.edge), timer, clock)
+            outputs[name] = Output(name, "doser", driver, 10_000)
+        for name, max_on_ms in SWITCHES:
+            spec = {"name": name, "max_on_ms": max_on_ms, "safe_level": 0}
+            driver = switch.build(spec, Pin(name, self.edge), Timer(clock), clock)
+            outputs[name] = Output(name, "switch", driver, max_on_ms)
+        spec = {"name": "light", "max_on_ms": 900_000, "safe_level": 0}
+        driver = dimmer.build(spec, Pin("light", self.edge), Timer(clock), clock)
+        outputs["light"] = Output("light", "dimmer", driver, 900_000)
+        self.outputs = outputs
+        paths = (str(self.folder / "ledger.a"), str(self.folder / "ledger.b"))
+        self.ledger = Ledger(paths, lambda: self.chain_base_ms + clock.now_ms(), self.has_booted)
+        self.chain_base_ms = max(self.chain_base_ms, self.ledger.last_chain_ms)
+        self.has_booted = True
+        derived = limits.derive(self.values)
+        self.gate = Gate(outputs, self.ledger, derived, clock, self._event)
+
+    def reboot(self) -> None:
+        """Cut the power now: pins fall, the chained uptime goes on where the ledger saw it."""
+        self.power_cut_at(self.photograph())
+
+    def photograph(self) -> "Photo":
+        """Return what a power cut at this very moment would leave."""
+        return Photo(self.clock.at_ms, len(self.edges), self.flash())
+
+    def power_cut_at(self, photo: "Photo") -> None:
+        """Go back to `photo` and boot from what was on flash there."""
+        del self.edges[photo.edge_count :]
+        for name, data in photo.flash.items():
+            (self.folder / name).write_bytes(data)
+        self.clock = self.clock_class(photo.at_ms)
+        for name in self.outputs:
+            if self.level(name):
+                self.edge(name, 0)
+        self.boot()
+
+    def flash(self) -> dict[str, bytes]:
+        """Return both copies of the ledger as they are on flash."""
+        names = ("ledger.a", "ledger.b")
+        return {name: (self.folder / name).read_bytes() for name in names}
+
+    def sense(self, **changed) -> None:
+        """One sampling cycle; changed values by quantity, a text is a fault."""
+        now_ms = self.clock.now_ms()
+        for channel, good in GOOD.items():
+            value = changed.get(channel.split(".")[1], good)
+            is_fault = isinstance(value, str)
+            self.readings[channel] = Sample(
+                channel, None if is_fault else value, value if is_fault else None, now_ms
+            )
+        self.gate.observe(self.readings)
+
+    def arm(self) -> None:
+        """Let everything be plausible for long enough, with the water moving."""
+        for _ in range(13):
+            self.sense()
+            self.circulate()
+            self.clock.advance(10_000)
+        self.sense()
+
+    def circulate(self) -> None:
+        self.gate.run("circulation", 60_000, "test", "control", self.readings)
+
+    def wait(self, duration_ms: int) -> None:
+        """Let time pass with fresh readings and moving water."""
+        end_ms = self.clock.now_ms() + duration_ms
+        while self.clock.now_ms() < end_ms:
+            self.clock.advance(min(30_000, end_ms - self.clock.now_ms()))
+            self.sense()
+            self.circulate()
+
+    async def dose(self, actuator: str, volume_ul: int, by: str = "ann"):
+        return await self.gate.dose(actuator, volume_ul, "test", by, self.readings)
+
+    # the judge
+
+    def edge(self, name: str, level: int) -> None:
+        self.edges.append((self.clock.at_ms, name, level))
+
+    def level(self, name: str) -> int:
+        levels = [level for _, output, level in self.edges if output == name]
+        return levels[-1] if levels else 0
+
+    def runs(self, name: str) -> list[tuple[int, int]]:
+        """Return [(on, off)] of one output in ms of the world; a run that lasts ends now."""
+        found = []
+        on_ms = None
+        for at_ms, output, level in self.edges:
+            if output != name:
+                continue
+            if level and on_ms is None:
+                on_ms = at_ms
+            elif not level and on_ms is not None:
+                found.append((on_ms, at_ms))
+                on_ms = None
+        if on_ms is not None:
+            found.append((on_ms, self.clock.at_ms))
+        return found
+
+    def worst_on_ms(self, name: str, window_ms: int) -> int:
+        """Return the most on-time of `name` in any window: one that ends where a run ends."""
+        runs = self.runs(name)
+        worst_ms = 0
+        for _, end_ms in runs:
+            start_ms = end_ms - window_ms
+            worst_ms = max(worst_ms, sum(
+                min(off_ms, end_ms) - max(on_ms, start_ms)
+                for on_ms, off_ms in runs if off_ms > start_ms and on_ms < end_ms
+            ))
+        return worst_ms
+
+    def _event(self, kind: str, detail: dict) -> None:
+        self.events.append((kind, detail))
+
+    def told(self, kind: str) -> list[dict]:
+        return [detail for name, detail in self.events if name == kind]

@@ -1,0 +1,28 @@
+"""Run by MicroPython: what the ids of a thousand commands hold of the heap. Argument: a folder."""
+
+import gc
+import sys
+
+from idro.safety.authentication import CommandIdLog
+
+COMMAND = "f0e1d2c3-b4a5-9687-7869-%012d"
+
+
+def held_b():
+    gc.collect()
+    return gc.mem_alloc()
+
+
+path = sys.argv[1] + "/ids"
+seen = CommandIdLog(path)
+before_b = held_b()
+for number in range(1_000):
+    if seen.has(COMMAND % number):
+        print("never seen, and known:", number)
+    seen.add(COMMAND % number)
+print("held kB:", (held_b() - before_b) // 1_000)
+print("kept:", [seen.has(COMMAND % number) for number in (999, 801)])
+with open(path) as file:
+    print("lines:", len(file.read().split()))
+again = CommandIdLog(path)
+print("read back:", [again.has(COMMAND % number) for number in (999, 800, 700)])

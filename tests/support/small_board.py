@@ -1,0 +1,332 @@
+"""The kernel and the fetching of a release on a flash in memory, whose power may go.
+
+The code is the firmware's own, run by CPython: thousands of updates in a minute. The flash does
+what the simulator's does (idrosim.shim.storage.flash_faults): of a write so much is there,
+anything else is there as a whole or not at all.
+"""
+
+import asyncio
+import io
+import sys
+from types import ModuleType, SimpleNamespace
+
+from support import releases
+
+ENOENT = 2
+BLOCKS = 512
+BLOCK_BYTES = 4_096
+OLD = {
+    "idro/app/node.mpy": b"old node" * 700, "idro/app/same.mpy": b"the same" * 110,
+    "idro/control/dosing.mpy": b"old dosing" * 90, "idro/net/gone.mpy": b"gone",
+}
+NEW = {
+    "idro/app/node.mpy": b"new node!" * 650, "idro/app/same.mpy": OLD["idro/app/same.mpy"],
+    "idro/control/dosing.mpy": b"new dosing" * 91, "idro/drivers/empty.mpy": b"",
+}
+KERNEL_FILES = {"idro/board.mpy": b"board", "idro/safety/gate.mpy": b"gate"}
+
+
+CAUSES = {"power": 1, "reset": 2, "watchdog": 3}
+
+
+class Dark(BaseException):
+    """The power has gone."""
+
+
+class Reset(BaseException):
+    """The board was reset by its firmware."""
+
+
+class Flash:
+    """A file system in memory. `cuts` are [operations from now on, share done], in their order."""
+
+    def __init__(self):
+        self.files = {}
+        self.folders = {"/"}
+        self.nvs = {}
+        self.cuts = []
+        self.operations = 0
+        self.free_blocks = None  # of statvfs, where somebody has filled the flash
+
+    def strikes(self):
+        """Count an operation; return the share of it that is done before the power goes."""
+        self.operations += 1
+        if not self.cuts:
+            return None
+        self.cuts[0][0] -= 1
+        if self.cuts[0][0]:
+            return None
+        board.cause = "power"
+        return self.cuts.pop(0)[1]
+
+    def whole(self, change):
+        """Do what is done as a whole or not at all."""
+        if self.strikes() is not None:
+            raise Dark
+        change()
+
+    def open(self, path, mode="r"):
+        if "w" in mode or "a" in mode:
+            if path.rsplit("/", 1)[0] not in {folder.rstrip("/") for folder in self.folders}:
+                raise OSError(ENOENT)
+            if "w" in mode or path not in self.files:
+                share = self.strikes()
+                if share is None or share > 0:
+                    self.files[path] = b""
+                if share is not None:
+                    raise Dark
+            return _Writing(self, path)
+        if path not in self.files:
+            raise OSError(ENOENT)
+        data = self.files[path]
+        return io.BytesIO(data) if "b" in mode else io.StringIO(data.decode())
+
+    def rename(self, old, new):
+        if old not in self.files:
+            raise OSError(ENOENT)
+        self.whole(lambda: self.files.update({new: self.files.pop(old)}))
+
+    def remove(self, path):
+        if path not in self.files:
+            raise OSError(ENOENT)
+        self.whole(lambda: self.files.pop(path))
+
+    def mkdir(self, path):
+        self.whole(lambda: self.folders.add(path))
+
+    def stat(self, path):
+        if path in self.folders:
+            return (0x4000,) + (0,) * 9
+        if path not in self.files:
+            raise OSError(ENOENT)
+        return (0x8000, 0, 0, 0, 0, 0, len(self.files[path]), 0, 0, 0)
+
+    def ilistdir(self, path):
+        if path not in self.folders:
+            raise OSError(ENOENT)
+        inside = [name[len(path) + 1 :] for name in (*self.files, *self.folders)
+                  if name.startswith(path + "/")]
+        for name in inside:
+            if name and "/" not in name:
+                kind = 0x4000 if f"{path}/{name}" in self.folders else 0x8000
+                yield name, kind, 0, 0
+
+    def statvfs(self, path):
+        used = sum(-(-len(data) // BLOCK_BYTES) for data in self.files.values())
+        free = BLOCKS - used if self.free_blocks is None else self.free_blocks
+        return (BLOCK_BYTES, BLOCK_BYTES, BLOCKS, free, free, 0, 0, 0, 0, 255)
+
+
+class _Writing:
+    def __init__(self, flash, path):
+        self._flash, self._path = flash, path
+
+    def write(self, data):
+        data = data.encode() if isinstance(data, str) else bytes(data)
+        share = self._flash.strikes()
+        self._flash.files[self._path] += data if share is None else data[: int(len(data) * share)]
+        if share is not None:
+            raise Dark
+        return len(data)
+
+    def tell(self):
+        return len(self._flash.files[self._path])
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *error):
+        return None
+
+
+class Nvs:
+    """Namespace of the board's NVS: what was not committed is lost."""
+
+    def __init__(self, namespace):
+        self._pending = {}
+
+    def set_i32(self, key, value):
+        self._pending[key] = value
+
+    set_blob = set_i32
+
+    def get_i32(self, key):
+        value = board.flash.nvs.get(key)
+        if not isinstance(value, int):
+            raise OSError(-0x1102)
+        return value
+
+    def get_blob(self, key, buffer):
+        value = board.flash.nvs.get(key)
+        if not isinstance(value, bytes):
+            raise OSError(-0x1102)
+        buffer[: len(value)] = value
+        return len(value)
+
+    def commit(self):
+        share = board.flash.strikes()
+        items = list(self._pending.items())
+        board.flash.nvs.update(items if share is None else items[: int(len(items) * share)])
+        self._pending = {}
+        if share is not None:
+            raise Dark
+
+
+def _module(name, **names):
+    module = ModuleType(name)
+    module.__dict__.update(names)
+    return module
+
+
+def _reset():
+    board.cause = "reset"
+    raise Reset
+
+
+def _load():
+    """Import the firmware's own modules where `machine`, `esp32` and the board are there."""
+    pin = SimpleNamespace(OUT=0)
+    there = {
+        "machine": _module("machine", Pin=pin, WDT=None, reset=_reset, PWRON_RESET=CAUSES["power"],
+                           reset_cause=lambda: CAUSES[board.cause]),
+        "esp32": _module("esp32", NVS=Nvs),
+        "idro.board": _module("idro.board", BOARD={
+            "chip": "esp32", "name": "esp32-reservoir", "expanders": [], "actuators": []},
+            VERSION="0.1.0", SECURITY_COUNTER=1),
+    }
+    sys.modules.update(there)
+    from idro.app.ota import download, file_download, trial
+    from idro.update import boot_select, file_slots, manifest, slots, state, verify
+
+    for name in there:
+        sys.modules.pop(name)
+    return SimpleNamespace(
+        fetched_files=file_download, fetching=download, trial=trial, files=file_slots,
+        manifest=manifest, memory=state, select=boot_select, slots=slots, verify=verify)
+
+
+def on_flash(monkeypatch):
+    """Let the firmware's modules read and write the flash of `board`, until a test has ended."""
+    for name, module in vars(code).items():
+        package = sys.modules[module.__name__.rpartition(".")[0]]
+        monkeypatch.setitem(sys.modules, module.__name__, module)
+        monkeypatch.setattr(package, name, module)
+        monkeypatch.setattr(module, "open", _open, raising=False)
+        if hasattr(module, "os"):
+            monkeypatch.setattr(module, "os", _Os())
+
+
+def _open(path, mode="r"):
+    return board.flash.open(path, mode)
+
+
+class _Os:
+    def __getattr__(self, name):
+        return getattr(board.flash, name)
+
+
+class Board:
+    """One board: its flash, what it is offered, what ran."""
+
+    cause = "power"  # of this boot
+
+    def __init__(self, new=None, old=None, keys=("ours",)):
+        self.flash = Flash()
+        self.old = dict(OLD if old is None else old)
+        self.new = new or releases.Release(dict(NEW), counter=3)
+        self.manifest = self.new.manifest()
+        self.signature = releases.sign(self.manifest, self.new.key)
+        self.key_id = releases.key_id(self.new.key)
+        self.served = dict(self.new.files)
+        self.said = ""  # why the last update was not taken
+        self.asks = 0
+        self.stop_asks_at = None
+        for name, key in zip(("update_key", "update_spare"), keys, strict=False):
+            self.flash.nvs[name] = releases.modulus(key)
+        for path, data in {**self.old, **KERNEL_FILES}.items():
+            self._put("/" + path, data)
+
+    def _put(self, path, data):
+        folder = path.rsplit("/", 1)[0]
+        while folder:
+            self.flash.folders.add(folder)
+            folder = folder.rsplit("/", 1)[0]
+        self.flash.files[path] = data
+
+    def put_release(self, slot, release):
+        """Have a release in a slot, complete and confirmed."""
+        manifest = release.manifest()
+        for path, data in {**release.files, "manifest": manifest,
+                           "signature": releases.sign(manifest, release.key)}.items():
+            self._put(f"/{slot}/{path}", data)
+        self.flash.files["/slot"] = f"{slot} ok\n".encode()
+
+    def boot(self):
+        """Choose as the selector does; return "old" or "new". Fails unless that is whole."""
+        power_up(self)
+        code.files.choose()
+        slot = code.slots.running.slot
+        root = f"/{slot}/" if slot else "/"
+        runs = {path[len(root):]: data for path, data in self.flash.files.items()
+                if path.startswith(root + "idro/")}
+        for path in KERNEL_FILES:
+            runs.pop(path, None)
+        if runs == self.new.files:
+            return "new"
+        assert runs == self.old, f"a mixture runs: {sorted(runs)}"
+        return "old"
+
+    def update(self):
+        """Take the offer as the node does. Raises Reset where it is put on trial, and Dark."""
+        code_of = code.fetching
+        offer = code_of.messages.Offer(
+            self.new_sha256(), len(self.manifest), self.signature, self.key_id, self.new.version)
+        try:
+            asyncio.run(self._fetch(offer))
+        except code.verify.UpdateError as error:
+            self.said = error.why
+
+    async def _fetch(self, offer):
+        self._fetching = code.fetching.Fetch(self._node(), offer, self._answer)
+        await self._fetching.run(lambda: None)
+
+    def new_sha256(self):
+        """Return what the offer names."""
+        return releases.hashlib.sha256(self.manifest).hexdigest()
+
+    def _answer(self, payload):
+        messages = code.fetching.messages
+        ask = messages.unpack_ask(payload)
+        self.asks += 1
+        if self.asks == self.stop_asks_at:
+            self._fetching.cancel("cancelled by test")
+        data = self.manifest if ask.path == "manifest" else self.served.get(ask.path, b"")
+        piece = messages.Piece(
+            bytes.fromhex(ask.sha256)[:8], ask.number, data[ask.offset : ask.offset + ask.size])
+        self._fetching.take(messages.pack_piece(piece))
+
+    def _node(self):
+        async def sleep_ms(time_ms):
+            return None
+
+        return SimpleNamespace(
+            clock=SimpleNamespace(sleep_ms=sleep_ms), gate=SimpleNamespace(dosing=None),
+            doses=SimpleNamespace(is_busy=False), correction=SimpleNamespace(is_open=False),
+            loops=SimpleNamespace(held_ms=0, water_moves=False), restart=self._restart,
+            link=SimpleNamespace(has_unsent_ack=False, is_stored_lately=True),
+            sampler=SimpleNamespace(readings={}),
+        )
+
+    def _restart(self, why):
+        _reset()
+
+
+def power_up(built):
+    """Let the firmware's modules run on this board, from its reset on."""
+    global board
+    board = built
+    code.slots.running = code.slots.Running()
+
+
+board: Board
+code = _load()

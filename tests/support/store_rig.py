@@ -1,0 +1,39 @@
+"""What tests of the embedded store share: points of one channel, and what is to come of them."""
+
+import pytest
+
+from idroserra.history.models import SamplePoint
+
+NODE = "idro-a1"
+PH = "reservoir.ph"
+DAY_MS = 86_400_000
+HOUR_MS = 3_600_000
+MINUTE_MS = 60_000
+T0 = 20_783 * DAY_MS
+FAR = T0 + 40 * DAY_MS  # everything is closed by then
+
+
+def ph(at_ms, value):
+    return SamplePoint(NODE, PH, T0 + at_ms, value)
+
+
+def tend(store, now_unix_ms=FAR):
+    while store.tend(now_unix_ms):
+        pass
+
+
+def raw(store, start=T0 - DAY_MS, end=FAR):
+    return store.points(NODE, [PH], start, end)[PH]
+
+
+def count(store, table):
+    return store._reader.execute(f"SELECT count(*) FROM {table}").fetchone()[0]
+
+
+def rolled(points, width_ms):
+    """Return the columns raw points make, computed the plain way."""
+    found = {}
+    for unix_ms, value in sorted(points.items()):
+        found.setdefault(unix_ms // width_ms * width_ms, []).append(value)
+    return [(start, min(of), pytest.approx(sum(of) / len(of)), max(of))
+            for start, of in sorted(found.items())]

@@ -1,0 +1,48 @@
+"""Writes into a store and tends it, to be killed: store_under_test.py FILE FIRST_BLOCK.
+
+Blocks are the same at each run, some of them late; it prints the number of each that is durable.
+"""
+
+import random
+import sys
+from pathlib import Path
+
+from idroserra.history.models import SamplePoint
+from idroserra.history.sqlite.store import SqliteStore
+
+NODE = "idro-a1"
+T0 = 1_795_507_200_000
+HOUR_MS = 3_600_000
+BLOCKS = 80
+CHANNELS = ("reservoir.ph", "air.temp_c")
+
+
+def block(number: int) -> list[SamplePoint]:
+    """Return the points of a block: 10 minutes, or some of an hour that is long packed."""
+    rng = random.Random(number)
+    start = T0 + number * 600_000
+    if number % 5 == 4:
+        start -= 4 * HOUR_MS + 5_000
+    return [SamplePoint(NODE, channel, start + at * 10_000, rng.randrange(40, 80) / 10)
+            for at in range(60) for channel in CHANNELS]
+
+
+def expected() -> dict[tuple[str, int], float]:
+    """Return {(channel, unix_ms): value} of all blocks."""
+    return {(point.channel, point.unix_ms): point.value
+            for number in range(BLOCKS) for point in block(number)}
+
+
+def main() -> None:
+    store = SqliteStore(Path(sys.argv[1]))
+    for number in range(int(sys.argv[2]), BLOCKS):
+        store.write(block(number), [])
+        print(number, flush=True)
+        while store.tend(T0 + (number + 12) * 600_000):
+            pass
+    store.close()
+    print("done", flush=True)
+
+
+if __name__ == "__main__":
+    main()

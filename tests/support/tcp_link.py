@@ -1,0 +1,176 @@
+"""A line between two programs that can be spoiled: a TCP proxy on loopback.
+
+Faults last until heal(). What they do to a connection that stands:
+cut       both ends are told at once, and nobody gets through
+freeze    nothing moves and nobody is told, as when a cable is pulled
+half_open the far end is gone and the near end is not told: what it says falls into a hole
+slow      a few kilobytes a second
+drip      byte by byte, each a packet of its own
+"""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+import threading
+from collections.abc import Callable, Coroutine
+from typing import Any
+
+from idroserra.broker.local import free_port
+
+FAULTS = ("cut", "freeze", "half_open", "slow", "drip")
+SLOW_BYTES_PER_S = 8_000
+_CHUNK_BYTES = 65_536
+_STEP_S = 0.05
+
+
+class _Pair:
+    """The two sockets of one connection."""
+
+    def __init__(self, near: asyncio.StreamWriter, far: asyncio.StreamWriter) -> None:
+        self.near, self.far = near, far
+        self.is_deaf = False
+
+
+class TcpLink:
+    """The line to 127.0.0.1:`to_port`. Clients use `port`. Start with `with`."""
+
+    def __init__(self, to_port: int) -> None:
+        self.port = free_port()
+        self._to_port = to_port
+        self._fault: str | None = None
+        self._pairs: set[_Pair] = set()
+        self._loop = asyncio.new_event_loop()
+        self._thread = threading.Thread(target=self._loop.run_forever, name="link")
+        self._moving = asyncio.Event()
+        self._moving.set()
+        self._never: asyncio.Future[None] = self._loop.create_future()
+        self._server: asyncio.Server | None = None
+
+    def __enter__(self) -> TcpLink:
+        self._thread.start()
+        self._run(self._listen())
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._run(self._close())
+        self._loop.call_soon_threadsafe(self._loop.stop)
+        self._thread.join()
+        self._loop.close()
+
+    @property
+    def connections(self) -> int:
+        """How many stand."""
+        return len(self._pairs)
+
+    def spoil(self, fault: str) -> None:
+        """Begin one of FAULTS."""
+        assert fault in FAULTS, fault
+        self._call(lambda: self._begin(fault))
+
+    def heal(self) -> None:
+        """Be a plain line again. What a fault has cut stays cut: clients connect anew."""
+        self._call(self._end)
+
+    def _begin(self, fault: str) -> None:
+        self._fault = fault
+        if fault == "cut":
+            for pair in list(self._pairs):
+                pair.near.transport.abort()
+                pair.far.transport.abort()
+        elif fault == "half_open":
+            for pair in self._pairs:
+                pair.is_deaf = True
+                pair.far.transport.abort()
+        elif fault == "freeze":
+            self._moving.clear()
+
+    def _end(self) -> None:
+        self._fault = None
+        self._moving.set()
+
+    def _call(self, what: Callable[[], None]) -> None:
+        async def once() -> None:
+            what()
+
+        self._run(once())
+
+    def _run(self, what: Coroutine[Any, Any, None]) -> None:
+        asyncio.run_coroutine_threadsafe(what, self._loop).result(60)
+
+    async def _listen(self) -> None:
+        self._server = await asyncio.start_server(self._connected, "127.0.0.1", self.port)
+
+    async def _close(self) -> None:
+        assert self._server is not None
+        self._server.close()
+        self._end()
+        for pair in list(self._pairs):
+            pair.near.transport.abort()
+            pair.far.transport.abort()
+        own = asyncio.current_task()
+        tasks = [task for task in asyncio.all_tasks() if task is not own]
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+
+    async def _connected(
+        self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter
+    ) -> None:
+        if self._fault == "cut":
+            writer.transport.abort()
+            return
+        try:
+            far_reader, far_writer = await asyncio.open_connection("127.0.0.1", self._to_port)
+        except OSError:
+            writer.transport.abort()
+            return
+        for end in (writer, far_writer):
+            end.get_extra_info("socket").setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        pair = _Pair(writer, far_writer)
+        self._pairs.add(pair)
+        try:
+            await asyncio.gather(self._pump(pair, reader, far_writer),
+                                 self._pump(pair, far_reader, writer))
+        finally:
+            self._pairs.discard(pair)
+            writer.transport.abort()
+            far_writer.transport.abort()
+
+    async def _pump(
+        self, pair: _Pair, reader: asyncio.StreamReader, writer: asyncio.StreamWriter
+    ) -> None:
+        """Carry one direction to its end."""
+        try:
+            while data := await reader.read(_CHUNK_BYTES):
+                await self._moving.wait()
+                if not pair.is_deaf:
+                    await self._pass_on(data, writer)
+        except OSError:
+            pass
+        if not pair.is_deaf:
+            # One end has gone: the other is told.
+            writer.transport.abort()
+        elif writer is pair.near:
+            # Nobody tells the near end; it goes when the reader of the near end is at its end.
+            return
+        else:
+            pair.near.transport.abort()
+
+    async def _let_pass(self, seconds: float) -> None:
+        """What a slow line is made of."""
+        await asyncio.wait({self._never}, timeout=seconds)
+
+    async def _pass_on(self, data: bytes, writer: asyncio.StreamWriter) -> None:
+        at = 0
+        while at < len(data):
+            size = len(data)
+            if self._fault == "slow":
+                size = int(SLOW_BYTES_PER_S * _STEP_S)
+                await self._let_pass(_STEP_S)
+            elif self._fault == "drip":
+                size = 1
+                await self._let_pass(0)
+            writer.write(data[at : at + size])
+            await writer.drain()
+            at += size

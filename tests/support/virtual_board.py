@@ -1,0 +1,254 @@
+"""A board behind a pty: the boot loader of its chip, and MicroPython on a real littlefs.
+
+The boot loader is esp32-mock-bootloader, MicroPython the unix port at its own prompt. A pty has no
+reset line, so whoever speaks the boot loader's language finds the boot loader, and a Ctrl-C finds
+MicroPython, freshly started, where the flash has one.
+"""
+
+import json
+import os
+import pty
+import re
+import select
+import signal
+import socket
+import subprocess
+import sys
+import tempfile
+import threading
+import tty
+from collections.abc import Mapping
+from pathlib import Path
+
+from idrosim.runner.process import find_micropython
+from support.flash_rig import NVS_BYTES
+from support.wait import wait_until
+
+PRELUDE = Path(__file__).with_name("virtual_flash.py")
+BLOCK_BYTES = 4_096
+NEVER = 1 << 62
+_SLIP_END = 0xC0
+# FLASH_BEGIN, FLASH_DEFL_BEGIN and ERASE_FLASH of the serial protocol.
+_WRITES = re.compile(rb"\xc0\x00[\x02\x10]")
+_ERASES = re.compile(rb"\xc0\x00\xd0")
+_RAW, _FRIENDLY, _CTRL_C = b"\x01", b"\x02", b"\x03"
+_EXIT_RESET, _EXIT_DARK = 3, 9
+
+
+class VirtualBoard:
+    """A board on `.port`. It has MicroPython from the start, or once some is written to it."""
+
+    def __init__(
+        self, folder: Path, chip: str = "esp32", *, has_micropython: bool = True,
+        blocks: int = 512, heap: str = "512K", loader_bytes: int = NEVER,
+        prompt_bytes: int = NEVER, has_loader: bool = True,
+        nvs: Mapping[str, object] | None = None,
+    ) -> None:
+        """`nvs` is what virtual_nvs.py does wrong: writes_left, corrupts, has_esp32."""
+        self.resets = 0  # asked for by machine.reset()
+        self.heard_bytes = 0  # by MicroPython
+        self.has_micropython = has_micropython
+        self._heap = heap
+        self.says = b""  # what MicroPython says instead of answering
+        self._loader_bytes = loader_bytes  # that the host may still send to either, then the
+        self._prompt_bytes = prompt_bytes  # cable dies
+        self._flash = folder / "littlefs.img"
+        self._flash_bytes = blocks * BLOCK_BYTES
+        self.nvs_file = folder / "nvs.bin"
+        (folder / "nvs.faults").write_text(json.dumps(dict(nvs or {})))
+        if not self._flash.exists():  # else it is the same board, plugged in again
+            self._format()
+        self._loader = _Loader(folder, chip) if has_loader else None
+        self._rom = self._loader.connect() if self._loader else None
+        self._is_rom_on = False
+        self._micropython: _MicroPython | None = None
+        self._is_raw = self._is_in_frame = False
+        self._master, self._slave = pty.openpty()
+        tty.setraw(self._slave)
+        self.port = os.ttyname(self._slave)
+        self._wake, self._waker = os.pipe()
+        self._thread = threading.Thread(target=self._run, daemon=True)
+        self._thread.start()
+
+    def close(self) -> None:
+        """Take the board away, as pulling its plug does."""
+        os.write(self._waker, b"x")
+        self._thread.join(120)
+        if self._rom is not None and self._loader is not None:
+            self._rom.close()
+            self._loader.stop()
+        for number in (self._slave, self._wake, self._waker):  # its name was its own until now
+            os.close(number)
+
+    def hold(self, files: Mapping[str, bytes]) -> None:
+        """Put files on the flash, as if they had always been there."""
+        with tempfile.TemporaryDirectory() as folder:
+            for name, data in files.items():
+                (Path(folder) / name).parent.mkdir(parents=True, exist_ok=True)
+                (Path(folder) / name).write_bytes(data)
+            self.run(f"vfs.mount(vfs.VfsPosix({folder!r}), '/host')\ncopy('/host', '')")
+
+    def files(self) -> dict[str, bytes]:
+        """Return what is on the flash."""
+        with tempfile.TemporaryDirectory() as folder:
+            self.run(f"vfs.mount(vfs.VfsPosix({folder!r}), '/host')\ncopy('', '/host')")
+            return {path.relative_to(folder).as_posix(): path.read_bytes()
+                    for path in Path(folder).rglob("*") if path.is_file()}
+
+    def run(self, code: str) -> str:
+        """Run code in a MicroPython of its own on this board's flash; return what it prints."""
+        done = subprocess.run(
+            [str(find_micropython()), str(PRELUDE), str(self._flash), code],
+            stdout=subprocess.PIPE, text=True, check=True,
+        )
+        return done.stdout
+
+    def _run(self) -> None:
+        try:
+            while self._step():
+                pass
+        finally:
+            self._power_off()
+            os.close(self._master)
+
+    def _step(self) -> bool:
+        """Move bytes between the line and whoever is at its other end; False when it is over."""
+        far = self._rom if self._is_rom_on else self._micropython
+        ready, _, _ = select.select([self._master, self._wake, *([far] if far else [])], [], [])
+        if self._wake in ready:
+            return False
+        if self._master in ready:
+            self._from_host(os.read(self._master, 4_096))
+            if min(self._loader_bytes, self._prompt_bytes) < 0:
+                return False
+        if far in ready and far is (self._rom if self._is_rom_on else self._micropython):
+            data = far.recv(4_096)
+            if data:
+                os.write(self._master, data)
+            else:
+                return self._ended()
+        return True
+
+    def _from_host(self, data: bytes) -> None:
+        if not self._is_rom_on and data[0] == _SLIP_END:
+            self._power_off()
+            self._is_rom_on = True
+        elif (self._is_rom_on and not self._is_in_frame
+              and data.lstrip(b"\r")[:1] in (_CTRL_C, _RAW)):
+            self._power_off()
+        if self._is_rom_on:
+            if _ERASES.search(data):
+                self.has_micropython = False
+                self._format()
+            self.has_micropython = self.has_micropython or _WRITES.search(data) is not None
+            self._is_in_frame ^= data.count(_SLIP_END) % 2 == 1
+            self._rom.sendall(data)
+            self._loader_bytes -= len(data)
+            return
+        if self.says:
+            os.write(self._master, self.says)
+        elif self._micropython is None and self.has_micropython:
+            self._micropython = _MicroPython(self._flash, self._heap)
+        if self._micropython is not None:
+            self._is_raw = self._mode_after(data)
+            self._micropython.sendall(data)
+            self._prompt_bytes -= len(data)
+            self.heard_bytes += len(data)
+
+    def _mode_after(self, data: bytes) -> bool:
+        raw, friendly = data.rfind(_RAW), data.rfind(_FRIENDLY)
+        return self._is_raw if raw == friendly else raw > friendly
+
+    def _ended(self) -> bool:
+        """MicroPython ended: by Ctrl-D, which is a soft reset, or by machine.reset().
+
+        False where its power went."""
+        assert self._micropython is not None
+        code = self._micropython.stop()
+        self._micropython = None
+        if code == _EXIT_DARK:
+            return False
+        if code == _EXIT_RESET:
+            self.resets += 1
+            self._is_raw = False
+            return True
+        os.write(self._master, b"MPY: soft reboot\r\n")
+        self._micropython = _MicroPython(self._flash, self._heap)
+        if self._is_raw:
+            self._micropython.swallow_banner()
+            self._micropython.sendall(_RAW)
+        return True
+
+    def _power_off(self) -> None:
+        if self._micropython is not None:
+            self._micropython.stop()
+        self._micropython = None
+        self._is_raw = self._is_rom_on = self._is_in_frame = False
+
+    def _format(self) -> None:
+        self._flash.write_bytes(b"\xff" * self._flash_bytes)
+        self.nvs_file.write_bytes(b"\xff" * NVS_BYTES)
+
+
+class _Loader:
+    """The boot loader, as a program. Its flash lasts as long as it does."""
+
+    def __init__(self, folder: Path, chip: str) -> None:
+        port_file = folder / "loader.port"
+        port_file.unlink(missing_ok=True)  # of the board before it was unplugged
+        self._process = subprocess.Popen(
+            [sys.executable, "-m", "esp32_mock_bootloader.cli", "run", "--chip", chip,
+             "--port", "0", "--port-file", str(port_file),
+             "--exit-on-disconnect"],  # else it hangs up a while after the last byte of a file
+            stdout=subprocess.DEVNULL, env=os.environ | {
+                "ESP32_MOCK_BOOTLOADER_STATE_DIR": str(folder / "loader")},
+        )
+        wait_until(lambda: port_file.is_file() and port_file.read_text(), 20, "the boot loader")
+        self._port = int(port_file.read_text())
+
+    def connect(self) -> socket.socket:
+        return socket.create_connection(("127.0.0.1", self._port), 20)
+
+    def stop(self) -> None:
+        self._process.send_signal(signal.SIGTERM)
+        self._process.wait(120)
+
+
+class _MicroPython:
+    """MicroPython at its prompt, on a terminal of its own."""
+
+    def __init__(self, flash: Path, heap: str) -> None:
+        self._master, slave = pty.openpty()
+        tty.setraw(slave)  # what comes while code runs is neither echoed nor held back
+        self._process = subprocess.Popen(
+            [str(find_micropython()), "-X", f"heapsize={heap}", "-i", str(PRELUDE), str(flash)],
+            stdin=slave, stdout=slave, stderr=slave, start_new_session=True,
+        )
+        os.close(slave)
+
+    def fileno(self) -> int:
+        return self._master
+
+    def recv(self, size: int) -> bytes:
+        try:
+            return os.read(self._master, size)
+        except OSError:  # what a pty says when its other end is gone
+            return b""
+
+    def sendall(self, data: bytes) -> None:
+        while data:
+            data = data[os.write(self._master, data):]
+
+    def swallow_banner(self) -> None:
+        heard = b""
+        while not heard.endswith(b">>> "):
+            heard += self.recv(1)
+
+    def stop(self) -> int:
+        try:
+            return self._process.wait(0.5)
+        except subprocess.TimeoutExpired:
+            self._process.kill()
+            return self._process.wait(120)
+        finally:
+            os.close(self._master)

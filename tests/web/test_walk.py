@@ -1,8 +1,0 @@
-"""The short part of `make walk-page`: one language on a phone, what decides about the crop."""
-
-from walking import BRIEF, walk
-
-
-def test_an_operators_day_on_a_phone_in_italian(browser, tmp_path):
-    wrong = walk(browser, tmp_path, ("it", "phone", "dark"), BRIEF, is_brief=True)
-    assert not wrong, "\n".join(wrong)

@@ -1,0 +1,160 @@
+"""Writes what docs/ shows of the code: `make docs`. A test holds each file to it.
+
+docs/protocol.md from idro.protocol, what to do at alarms and faults, the reference of the host,
+and the pinout of every board. The dashboards of host/deploy/grafana too.
+
+Every table is that of the code, every example is made by the pack functions that node and host
+use, and a field table that is not the message's is refused.
+"""
+
+import json
+from pathlib import Path
+
+from idro.protocol import messages, messages_host, topics, update_messages
+from idro.protocol.descriptions import EVENT_TEXTS, FAULT_TEXTS, QUANTITY_TEXTS, SETTING_TEXTS
+from idro.protocol.quantities import QUANTITIES
+from idro.protocol.settings_table import SETTINGS
+from idroserra.boards import compiler, pinout
+from tools import grafana_dashboards
+from tools.docs import api, howto, reference
+from tools.docs.protocol_examples import EXAMPLE_KEY, Message, down_messages, up_messages
+from tools.docs.tables import table
+
+INTRO = f"""# Protocol
+
+For the engineer who writes another end, of node or host.
+
+Generated from `firmware/idro/protocol/` by `make docs`; do not edit. Version {topics.VERSION}.
+
+Node and host speak MQTT, QoS 1; a node takes `down/stored` and `down/update_data` at QoS 0. The
+node id is the MQTT user name and client id: 3 to 32 of `a-z`, `0-9` and `-`.
+`{'` and `'.join(topics.RESERVED_NODE_IDS)}`, other users of the broker, are reserved.
+
+Whatever arrives unpacks to a message or is refused with one reason; there is no third case.
+Unknown fields are passed over on the way up and refused in commands and settings.
+
+**Records.** Telemetry and events are records with the identity (node, `boot_id`, `seq`). A node
+publishes the records of a boot in ascending order, oldest boot first, and erases them only on
+`down/stored`, which the host sends after its own durable commit; until then it sends them again.
+They are delivered at least once and stored exactly once.
+
+**Time.** `at_ms` is the node's uptime and never jumps; `unix_ms` is UTC. The host fixes once for
+each boot which wall time `at_ms` 0 was, and keeps it, so that a record sent again lands on the
+same millisecond. Events add `seq` modulo 1000 in microseconds.
+
+**Authentication.** `auth` is the HMAC-SHA256 of these bytes under the key of the node: the topic,
+a line feed, and the message from its first byte up to, but without, `,"auth":`. The examples
+are signed with the key `{EXAMPLE_KEY.hex()}`.
+"""
+
+
+def protocol_page() -> str:
+    """Return the text of docs/protocol.md."""
+    parts = [INTRO, "## Topics\n", _topic_table()]
+    for direction, made in (("up", up_messages()), ("down", down_messages())):
+        parts += [_message(direction, message) for message in made]
+    parts += ["## Verbs\n", _verb_table(), "## Quantities\n", QUANTITY_TEXT, _quantity_table()]
+    parts += ["## Faults\n", table(("code", "what it says"), [(f"`{k}`", v) for k, v in
+                                                               FAULT_TEXTS.items()])]
+    parts += ["## Events\n", table(("kind", "what it says"), [(f"`{k}`", v) for k, v in
+                                                              EVENT_TEXTS.items()])]
+    parts += ["## Settings\n", SETTING_TEXT, _setting_table()]
+    return "\n".join(parts)
+
+
+QUANTITY_TEXT = """A channel is `<source>.<quantity>`, such as `reservoir.ph`. A value outside the
+range is a fault, never a number.
+"""
+SETTING_TEXT = """A setting can tighten what the safety gate allows, never loosen it: the frozen
+ceilings are no settings. The tank needs `level.low_mm` < `level.target_mm` < `level.full_mm`.
+"""
+
+
+def _topic_table() -> str:
+    limits = {"command": messages.MAX_COMMAND_BYTES, "stored": messages.MAX_COMMAND_BYTES,
+              "config": messages.MAX_CONFIG_BYTES, "update": update_messages.MAX_UPDATE_BYTES,
+              "update_data": update_messages.HEAD_BYTES + update_messages.MAX_PIECE_BYTES}
+    rows = []
+    for leaf in topics.UP:
+        kept = "yes" if leaf in topics.RETAINED_UP else "no"
+        most = str(messages.MAX_UP_BYTES)
+        rows.append((f"`{topics.PREFIX}/<node>/up/{leaf}`", "node", kept, most))
+    for leaf in topics.DOWN:
+        kept = "yes" if leaf in topics.RETAINED_DOWN else "no"
+        rows.append((f"`{topics.PREFIX}/<node>/down/{leaf}`", "host", kept, str(limits[leaf])))
+    return table(("topic", "from", "retained", "bytes at most"), rows)
+
+
+def _message(direction: str, message: Message) -> str:
+    _check_fields(message)
+    text = f"## {direction}/{message.leaf}\n\n{message.text}\n"
+    if message.fields:
+        rows = [(f"`{field}`", meaning) for field, meaning in message.fields.items()]
+        text += f"\n{table(('field', 'meaning'), rows)}"
+    return f"{text}\n```\n{message.example.decode()}\n```\n"
+
+
+def _check_fields(message: Message) -> None:
+    """Refuse to write a page whose field table is not the message's."""
+    if not message.fields:
+        return
+    shown = json.loads(message.example)
+    found = set(shown) | {f"records[].{k}" for r in shown.get("records", ()) for k in r}
+    if found != set(message.fields):
+        raise ValueError(f"{message.leaf}: field table and message differ: "
+                         f"{sorted(found ^ set(message.fields))}")
+
+
+def _verb_table() -> str:
+    rows = []
+    for verb, arguments in messages_host.VERBS.items():
+        shown = []
+        for name, bounds in arguments.items():
+            span = "a name" if bounds is None else f"{bounds[0]} to {bounds[1]}"
+            plain = name.strip("[]")
+            shown.append(f"`{plain}` {span}{', may be missing' if plain != name else ''}")
+        rows.append((f"`{verb}`", "; ".join(shown) or "none"))
+    return table(("verb", "arguments"), rows)
+
+
+def _quantity_table() -> str:
+    rows = [
+        (f"`{q.key}`", q.unit, str(q.decimals), f"{q.low} to {q.high}", QUANTITY_TEXTS[q.key])
+        for q in QUANTITIES.values()
+    ]
+    return table(("quantity", "unit", "decimals", "range", "meaning"), rows)
+
+
+def _setting_table() -> str:
+    rows = []
+    for row in SETTINGS.values():
+        span = "" if row.low is None else f"{row.low} to {row.high}"
+        rows.append((f"`{row.key}`", row.unit, json.dumps(row.default), span,
+                     SETTING_TEXTS[row.key]))
+    return table(("setting", "unit", "default", "range", "meaning"), rows)
+
+
+def pages() -> dict[str, str]:
+    """Return every generated file, by its path under docs/."""
+    found = {"protocol.md": protocol_page(), **howto.pages(), **reference.pages(),
+             **api.pages()}
+    for name in compiler.names():
+        wired = compiler.read(compiler.path_of(name))
+        found[f"images/boards/{name}.svg"] = pinout.svg(wired)
+    return found
+
+
+def main() -> None:
+    """Write the files into the checkout this module was imported from."""
+    docs = Path(__file__).resolve().parents[2] / "docs"
+    for name, text in pages().items():
+        target = docs / name
+        target.parent.mkdir(parents=True, exist_ok=True)
+        target.write_text(text, encoding="utf-8")
+        print(f"wrote {name}")
+    for path in grafana_dashboards.write(docs.parent / "host/deploy/grafana/dashboards"):
+        print(f"wrote {path.relative_to(docs.parent)}")
+
+
+if __name__ == "__main__":
+    main()
