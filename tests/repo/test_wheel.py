@@ -34,7 +34,7 @@ def test_carries_what_is_outside_the_packages(wheel):
     for source, target in (
         ("boards", "idroserra/data/boards"),
         ("sim/scenarios", "idrosim/data/scenarios"),
-        ("host/idroserra/recipes", "idroserra/recipes"),
+        ("host/idroserra/recipes/library", "idroserra/recipes/library"),
     ):
         wanted = {path.name for path in (ROOT / source).glob("*.toml")}
         assert {path.name for path in (wheel / target).glob("*.toml")} == wanted
