@@ -38,7 +38,7 @@ ELSEWHERE = {"CHANGELOG.md": "changelog.md", "CONTRIBUTING.md": "contributing.md
 AS_PAGE = {"README.md": "index.md", **ELSEWHERE}
 # Writes the generated pages; a tree without this file has none.
 GENERATOR = "tools/docs/generate.py"
-PATHS = ("firmware", "host", "sim")
+PATHS = (".", "firmware", "host", "sim")
 # Stands for every decision record in the navigation.
 DECISIONS = '"adr/*",'
 _LINK = re.compile(r"(!?)\[((?:[^\[\]]|\[[^\]]*\])*)\]\(([^)\s#:]+)(#[^)\s]*)?\)")

@@ -1,8 +1,8 @@
 """Generates the pages of what to do at every alarm, at every fault and when nothing is dosed.
 
 Titles, priorities, delays and consequences come from `alarms/rules`, faults from
-idro.protocol.descriptions. What a person does about each is in `host/docs/howto/*.toml`. An entry without
-its counterpart raises ValueError.
+idro.protocol.descriptions. What a person does about each is in `host/docs/howto/*.toml`. An entry
+without its counterpart raises ValueError.
 """
 
 from __future__ import annotations
