@@ -251,7 +251,7 @@ check-homeassistant: venv $(HA)/.installed
 .PHONY: check-homeassistant
 
 check-grafana: venv
-	@$(PY) tests/tools/check_schema.py build/grafana
+	@PYTHONPATH=. $(PY) tests/tools/check_schema.py build/grafana
 .PHONY: check-grafana
 
 COMPOSE := build/compose/usr/libexec/docker/cli-plugins/docker-compose
