@@ -89,7 +89,7 @@ info = messages.Info(
     [f"reservoir.p{index}" for index in range(32)], {"ph_down": "doser"}, [("0000a001", 5)], False,
     100, 0, messages.AS_FLASHED)
 batch = messages.Batch("0000b001", None, 1, 1, [
-    messages.Wire(seq, b"x" * 330) for seq in (1, 2, 3, 4)])
+    messages.EncodedRecord(seq, b"x" * 330) for seq in (1, 2, 3, 4)])
 
 print("taken", take(arriving[0], settings)[1], *shown(settings))
 crowd(False)

@@ -296,14 +296,14 @@ class Board:
 
     def _answer(self, payload):
         messages = code.fetching.messages
-        ask = messages.unpack_ask(payload)
+        ask = messages.unpack_chunk_request(payload)
         self.asks += 1
         if self.asks == self.stop_asks_at:
             self._fetching.cancel("cancelled by test")
         data = self.manifest if ask.path == "manifest" else self.served.get(ask.path, b"")
-        piece = messages.Piece(
+        piece = messages.Chunk(
             bytes.fromhex(ask.sha256)[:8], ask.number, data[ask.offset : ask.offset + ask.size])
-        self._fetching.take(messages.pack_piece(piece))
+        self._fetching.take(messages.pack_chunk(piece))
 
     def _node(self):
         async def sleep_ms(time_ms):

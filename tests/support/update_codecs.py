@@ -28,7 +28,7 @@ CODECS = {
             "ab" * 32, 9_000, "5a" * 384, "0f" * 8, "0.3.0"), "b-1", 9, "anna"),
     ),
     "update_ask": (
-        update_messages.pack_ask, update_messages.unpack_ask,
-        update_messages.Ask("ab" * 32, 7, "idro/app/node.mpy", 768, 768),
+        update_messages.pack_chunk_request, update_messages.unpack_chunk_request,
+        update_messages.ChunkRequest("ab" * 32, 7, "idro/app/node.mpy", 768, 768),
     ),
 }

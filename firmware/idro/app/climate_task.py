@@ -15,7 +15,7 @@ class ClimateTask:
         self._node = node
         self._tell = tell
         self._switch = switch
-        self._senses = climate.AirReadings()
+        self._conditions = climate.AirConditions()
         self._stillness = FrozenSensorDetector()
         self._warming = StuckHeaterDetector()
         self._since = {name: (False, 0) for name in _DECIDED if name in node.outputs}
@@ -24,37 +24,37 @@ class ClimateTask:
         """Decide and ask the gate, once."""
         node = self._node
         warmth = node.sampler.reading(climate.TEMP, stale_ms)
-        air = climate.look(
-            self._stillness.judged(warmth, self._is_on(climate.HEATER), now_ms),
+        air = climate.combine(
+            self._stillness.check(warmth, self._is_on(climate.HEATER), now_ms),
             node.sampler.reading(climate.HUMIDITY, stale_ms),
         )
         second_of_day = node.clock.second_of_day(values["clock.utc_offset_min"])
         by_day = climate.is_day(second_of_day, values)
-        wanted = climate.points(values, by_day)
-        self._senses.look(air, wanted, values)
-        self._watch(air, wanted, by_day, values, now_ms)
+        targets = climate.setpoints(values, by_day)
+        self._conditions.update(air, targets, values)
+        self._watch(air, targets, by_day, values, now_ms)
         for name in self._since:
-            decision = self._decide(name, air, wanted, values, now_ms)
+            decision = self._decide(name, air, targets, values, now_ms)
             self._tell(name, decision)
             self._switch(name, decision)
 
-    def _decide(self, name, air, wanted, values, now_ms):
-        run = self._run(name, now_ms)
-        senses, warming = self._senses, self._warming
+    def _decide(self, name, air, targets, values, now_ms):
+        output = self._output_state(name, now_ms)
+        conditions, warming = self._conditions, self._warming
         if name == climate.FAN:
-            return climate.fan(air, senses, wanted, warming.wants_air, values, run, now_ms)
+            return climate.fan(air, conditions, targets, warming.must_cool, values, output, now_ms)
         if name == climate.HUMIDIFIER:
-            return climate.humidifier(air, senses, wanted, run)
+            return climate.humidifier(air, conditions, targets, output)
         is_fan_on = self._is_on(climate.FAN)
         return climate.heater(
-            air, senses, wanted, warming.is_suspect, is_fan_on, values, run
+            air, conditions, targets, warming.is_suspect, is_fan_on, values, output
         )
 
-    def _watch(self, air, wanted, by_day, values, now_ms):
+    def _watch(self, air, targets, by_day, values, now_ms):
         warming = self._warming
         is_heating = self._is_on(climate.HEATER)
-        if not warming.look(
-            air.thermometer.value, is_heating, by_day, wanted.heat_c,
+        if not warming.update(
+            air.thermometer.value, is_heating, by_day, targets.heat_c,
             values["climate.deadband_c"], now_ms,
         ):
             return
@@ -68,11 +68,11 @@ class ClimateTask:
         output = self._node.outputs.get(name)
         return output is not None and output.driver.is_on
 
-    def _run(self, name, now_ms):
+    def _output_state(self, name, now_ms):
         """Return the Run of an output: a reset counts as switching it off."""
         is_on = self._is_on(name)
         was_on, since_ms = self._since[name]
         if is_on != was_on:
             since_ms = now_ms
             self._since[name] = (is_on, since_ms)
-        return climate.Run(is_on, now_ms - since_ms)
+        return climate.OutputState(is_on, now_ms - since_ms)

@@ -9,8 +9,8 @@ from idro.control import (
     light,
     top_off,
 )
-from idro.control.plausibility import BY_HAND, CALM, DOSED
-from idro.control.water_balance import Balance
+from idro.control.plausibility import BY_HAND, DOSED, UNDISTURBED
+from idro.control.water_balance import WaterBalance
 from idro.protocol.types import hold
 from idro.safety.ledger import NO_EFFECT, WRONG_WAY
 from idro.safety.limits import IRRIGATION
@@ -33,7 +33,7 @@ class ControlCycle:
         self._node = node
         self._memory = dosing_state.DosingState()
         self._progress = top_off.FillProgress()
-        self._balance = Balance()
+        self._balance = WaterBalance()
         self._lit = light.LightHistory()
         self._fill_ended_ms = None
         self._was_filling = False
@@ -46,7 +46,7 @@ class ControlCycle:
         if self._kept_learned is None:
             self._kept_learned = tuple(self._memory.learned())
         else:
-            self._memory.recall(self._kept_learned)
+            self._memory.restore(self._kept_learned)
         self._take_up_owed()
         self.irrigating = None
         if IRRIGATION in node.outputs:
@@ -60,7 +60,7 @@ class ControlCycle:
         node = self._node
         if self.held_ms or node.correction.is_open:
             return BY_HAND
-        return DOSED if self._unmixed_ms() > 0 or node.gate.dosing is not None else CALM
+        return DOSED if self._unmixed_ms() > 0 or node.gate.dosing is not None else UNDISTURBED
 
     @property
     def held_ms(self):
@@ -112,8 +112,8 @@ class ControlCycle:
 
     def dosed_by_hand(self, actuation):
         """A person's dose was given: what the loops' own doses did cannot be told any more."""
-        self._memory.given_by_hand(actuation, self._node.settings.values)
-        self._keep_owed(self._memory.owed_b_ul, is_given=True)
+        self._memory.record_manual_dose(actuation, self._node.settings.values)
+        self._keep_owed(self._memory.pending_b_ul, is_given=True)
 
     def settings_changed(self, changed):
         """Settings changed: after a calibration the same water reads otherwise."""
@@ -121,7 +121,7 @@ class ControlCycle:
             self._node.sampler.recalibrated()
             self._memory.recalibrated()
             self._balance.clear()
-        self._memory.declared(changed)
+        self._memory.titration_changed(changed)
 
     def _build_climate(self):
         """Return the Climate, None where the board has no output for it."""
@@ -141,13 +141,13 @@ class ControlCycle:
             balance.skip(now_ms)
             return
         outputs_on = (self._is_on(top_off.ACTUATOR), self._is_on(circulation.ACTUATOR))
-        if balance.look(level, outputs_on, values, now_ms):
+        if balance.update(level, outputs_on, values, now_ms):
             detail = {"state": balance.state or "steady", "moved_mm": balance.moved_mm}
             self._node.record("water", detail)
 
     def _away(self):
         """True while irrigation has water of the tank elsewhere."""
-        return self.irrigating is not None and self.irrigating.is_away
+        return self.irrigating is not None and self.irrigating.is_water_out
 
     def _is_on(self, name):
         output = self._node.outputs.get(name)
@@ -164,9 +164,9 @@ class ControlCycle:
         name = top_off.ACTUATOR
         decision = self._held()
         if decision is None:
-            decision = self._balance.filling_held()
+            decision = self._balance.filling_hold()
         if decision is not None:
-            self._progress.give_up()
+            self._progress.cancel()
         elif self._away():
             self._progress.pause(now_ms)
             decision = hold("held: water is in the beds")
@@ -204,8 +204,8 @@ class ControlCycle:
         node = self._node
         second_of_day = node.clock.second_of_day(values["clock.utc_offset_min"])
         now_ms = node.clock.now_ms()
-        self._lit.note(node.outputs[light.ACTUATOR].driver.is_on, now_ms)
-        decision = light.within(light.decide(second_of_day, values), self._lit, values, now_ms)
+        self._lit.update(node.outputs[light.ACTUATOR].driver.is_on, now_ms)
+        decision = light.limit(light.decide(second_of_day, values), self._lit, values, now_ms)
         self._tell(light.ACTUATOR, decision)
         duty_pct, for_ms = decision.duty_pct, decision.on_ms
         wish = node.overrides.of(light.ACTUATOR)
@@ -234,13 +234,14 @@ class ControlCycle:
             return
         failed = dosing.verdict(self._memory, water, values, now_ms)
         if failed:
-            node.gate.lock(_LATCHES[failed])
-            loop = "ph" if self._memory.dosed_last.startswith("ph") else "ec"
+            node.gate.latch(_LATCHES[failed])
+            loop = "ph" if self._memory.last_doser.startswith("ph") else "ec"
             self._tell(loop, hold(f"locked: {self._memory.diagnosis}"))
         ec, ph = dosing.decide(water, values, self._memory, now_ms, self._room)
         ph = calibration_age.ph_decision(ph, values["ph.calibrated_day"], node.clock.unix_ms())
-        if self._memory.missed_b_ul:
-            self._tell_missed(self._memory.missed_b_ul, "nutrient B could not follow nutrient A")
+        if self._memory.abandoned_b_ul:
+            volume_ul = self._memory.abandoned_b_ul
+            self._tell_missed(volume_ul, "nutrient B could not follow nutrient A")
             self._keep_owed(0, is_given=True)
         if node.granted_pct == 0:
             ec, ph = _advice(ec), _advice(ph)
@@ -252,9 +253,9 @@ class ControlCycle:
 
         def done(actuation, refusal):
             if actuation is not None:
-                self._memory.given(actuation, water, values, node.clock.now_ms())
+                self._memory.record_dose(actuation, water, values, node.clock.now_ms())
                 self._keep_learned()
-            self._keep_owed(self._memory.owed_b_ul, is_given=True)
+            self._keep_owed(self._memory.pending_b_ul, is_given=True)
 
         told = (decision.reason, CONTROL)
         node.doses.submit(decision.actuator, decision.volume_ul, told, done)
@@ -267,7 +268,7 @@ class ControlCycle:
             return hold("held: a correction is under way")
         held = self._held()
         if held is None:
-            held = self._balance.dosing_held()
+            held = self._balance.dosing_hold()
             if held is not None:
                 self._memory.invalidate()
         if held is None and self._away():
@@ -295,7 +296,7 @@ class ControlCycle:
         volume_ul, since_ms, is_given = owed
         self._kept_owed_ul = volume_ul
         if is_given and node.kept.had_rtc:
-            self._memory.owed_b_ul = volume_ul
+            self._memory.pending_b_ul = volume_ul
             self._memory.a_ended_ms = node.clock.now_ms() - since_ms
             return
         if is_given:
@@ -337,7 +338,7 @@ class ControlCycle:
     def _room(self, actuator):
         node = self._node
         by = CONTROL if node.granted_pct else _ADVICE
-        return node.gate.room(actuator, node.sampler.readings, by)
+        return node.gate.headroom(actuator, node.sampler.readings, by)
 
     def _unmixed_ms(self):
         """Return the ms until the last dose and the last fill have mixed."""

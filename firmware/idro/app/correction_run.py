@@ -51,8 +51,8 @@ class CorrectionRun:
         """Look where the correction stands; give the next step when it is ready and released."""
         node = self._node
         now_ms = node.clock.now_ms()
-        if node.gate.latch:
-            self.end(node.gate.latch)
+        if node.gate.latch_reason:
+            self.end(node.gate.latch_reason)
             return
         if node.doses.is_busy:
             return
@@ -64,15 +64,15 @@ class CorrectionRun:
         if room_ul and milli_ph is not None:
             code = correction.verdict(milli_ph)
             if code:
-                node.gate.lock(code)
+                node.gate.latch(code)
                 self.end(LATCHES[code])
                 return
             step_ul = correction.step_ul(milli_ph, room_ul)
             if not step_ul:
                 self.end("the target is reached")
                 return
-        correction.waits(step_ul > 0, now_ms)
-        ended = correction.ended(milli_ph, now_ms)
+        correction.update_wait(step_ul > 0, now_ms)
+        ended = correction.end_reason(milli_ph, now_ms)
         if ended:
             self.end(ended)
         elif not step_ul:
@@ -90,7 +90,7 @@ class CorrectionRun:
         correction = self._correction
         if milli_ph is not None and not correction.is_near(milli_ph):
             mixing_ms = 0  # the gap between two runs of one pump still holds
-        room_ul, why = node.gate.correction_room(
+        room_ul, why = node.gate.correction_headroom(
             correction.doser, node.sampler.readings, mixing_ms
         )
         return room_ul, why, mixing_ms
@@ -109,7 +109,7 @@ class CorrectionRun:
             if actuation is None:
                 self._tell("held", refusal, 0)
                 return
-            correction.took(milli_ph, actuation.volume_ul)
+            correction.record_step(milli_ph, actuation.volume_ul)
             node.loops.dosed_by_hand(actuation)
             self._tell("given", f"{actuation.volume_ul / 1_000:.1f} ml", 0)
 

@@ -33,8 +33,8 @@ class CorrectionTask:
             raise Refused("unknown", f"{doser} corrects no pH here")
         if self.is_open:
             raise Refused("busy", "a correction is open already")
-        if node.gate.latch:
-            raise Refused("latched", node.gate.latch)
+        if node.gate.latch_reason:
+            raise Refused("latched", node.gate.latch_reason)
         from idro.app.correction_run import CorrectionRun
 
         wanted = (doser, target_milli_ph, volume_ul)

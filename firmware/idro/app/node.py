@@ -134,7 +134,7 @@ class Node:
         self._flash = {"outbox": self.outbox, "ledger": ledger, "settings": self.settings}
         self._watch_flash()
         if self.kept.count_crash(self._has_crashed()):
-            self.gate.lock(CRASHES)
+            self.gate.latch(CRASHES)
 
     def _has_crashed(self):
         """True for a reset that nobody wanted. Those of a trial are counted by its tries."""
@@ -250,7 +250,7 @@ class Node:
 
     def _watch_authority(self):
         """Look at the latch, once a minute and before a person changes it: none goes unseen."""
-        self.authority.watch(self.settings.values, self.gate.latch_code)
+        self.authority.update(self.settings.values, self.gate.latch_code)
         self._grant("three days without a latch" if self.authority.left_ms == 0
                     else "dosing was latched")
 

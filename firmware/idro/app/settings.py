@@ -11,7 +11,7 @@ from binascii import crc32
 
 from idro.errors import ProtocolError, SettingsError
 from idro.protocol import settings as table
-from idro.protocol.json_stream import PIECE_BYTES, dumped
+from idro.protocol.json_stream import PIECE_BYTES, dump_pieces
 from idro.protocol.validation import is_integer, load_object
 
 _MAGIC = b"idro1"
@@ -75,10 +75,10 @@ class Settings:
 
 def _write(path, stored):
     """Put `stored` into a slot; until it is whole the old content stays. Raises OSError."""
-    size, crc = _sum(dumped(stored))
+    size, crc = _sum(dump_pieces(stored))
     with open(path + ".new", "wb") as file:
         file.write(_head(size, crc))
-        for piece in dumped(stored):
+        for piece in dump_pieces(stored):
             file.write(piece)
     os.rename(path + ".new", path)
 

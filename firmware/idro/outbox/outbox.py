@@ -10,7 +10,7 @@ the host honestly that nothing below will come.
 from idro.outbox import record_codec
 from idro.outbox.segment_files import SEGMENT_BYTES
 from idro.outbox.segment_ring import Entry, SegmentRing
-from idro.protocol.messages import MAX_RECORDS, Batch, Wire, event_json
+from idro.protocol.messages import MAX_RECORDS, Batch, EncodedRecord, event_json
 
 MAX_BYTES = 384 * 1_024
 FLUSH_MS = 60_000
@@ -212,7 +212,7 @@ class Outbox:
                 seq = record_codec.stamp_of(folder.buffer, start)[0]
                 if kind == record_codec.EPOCH or seq <= after_seq or seq < segment.first_seq:
                     continue
-                record = Wire(seq, _json(schema, folder.buffer, kind, start, end))
+                record = EncodedRecord(seq, _json(schema, folder.buffer, kind, start, end))
                 yield kind, record, (segment.number, ring.generation, seq, folder.base + end)
         if boot_id != self._boot_id:
             return
@@ -221,7 +221,7 @@ class Outbox:
                 frame = entry.frame
                 kind = record_codec.kind_of(frame, 0)
                 json = _json(self._schema, frame, kind, 0, len(frame))
-                yield kind, Wire(entry.seq, json), self._hint
+                yield kind, EncodedRecord(entry.seq, json), self._hint
 
     def _boot_ids(self):
         boot_ids = []

@@ -1,7 +1,4 @@
-"""The host's end of the messages: takes apart what nodes send, makes what they are sent.
-
-Apart from `messages`, for a node never loads it. Both ends hold each other's form in the tests.
-"""
+"""Messages as the host unpacks and packs them; a node never loads this module."""
 
 import json
 
@@ -18,17 +15,17 @@ from idro.protocol.messages import (
     MAX_RECORDS,
     MAX_UP_BYTES,
     OUTCOMES,
-    RUNNING,
     STORED_BOOT,
     STORED_SEQ,
+    UPDATE_STATES,
     Ack,
     Batch,
     ConfigReport,
+    EncodedRecord,
     EventRecord,
     Info,
     Record,
-    Running,
-    Wire,
+    RunningRelease,
     batch_pieces,
     checked_settings,
     config_report_pieces,
@@ -78,7 +75,7 @@ def telemetry_json(record):
 def member(channel, value):
     """Return `"channel":value` as JSON bytes, exact. Raises ProtocolError for an unknown channel.
 
-    Bytes, because MicroPython looks every new text up among all names it knows.
+    Bytes, because MicroPython interns every new str.
     """
     scale, plain, negative = member_layout(channel)
     scaled = int(round(value * scale))
@@ -90,7 +87,7 @@ def member(channel, value):
 def member_layout(channel):
     """Return (10^decimals, template of the JSON member, template of a negative one or None).
 
-    A template takes the scaled integer, with decimals its divmod. Raises ProtocolError.
+    A template takes the scaled integer, or its divmod if it has decimals. Raises ProtocolError.
     """
     layout = _LAYOUTS.get(channel)
     if layout is None:
@@ -124,7 +121,7 @@ def unpack_event(data):
 
 
 def pack_batch(batch):
-    """Return up/telemetry or up/event of a Batch of Wire."""
+    """Return up/telemetry or up/event of a Batch of EncodedRecord."""
     return b"".join(batch_pieces(batch))
 
 
@@ -139,7 +136,7 @@ def pack_config_report(report):
 
 
 def unpack_info(data):
-    """Return an Info. Fields we do not know are passed over. Raises ProtocolError."""
+    """Return an Info. Unknown fields are ignored. Raises ProtocolError."""
     obj = validation.parse_object(data, MAX_UP_BYTES, "info")
     validation.check_version(obj)
     channels = validation.sequence(obj, "channels", MAX_CHANNELS)
@@ -198,7 +195,7 @@ def pack_stored(stored):
 
 
 def pack_command(node, command, mac):
-    """Return down/command for `node`. `mac` turns the signed bytes into 64 hex digits."""
+    """Return down/command for `node`. `mac` returns the 64 hex digits for the signed bytes."""
     obj = {
         "v": 1, "id": command.id, "verb": command.verb, "args": command.args,
         "boot_id": command.boot_id, "not_after_at_ms": command.not_after_at_ms, "by": command.by,
@@ -207,19 +204,19 @@ def pack_command(node, command, mac):
 
 
 def pack_config(node, config, mac):
-    """Return down/config for `node`: the wanted settings, whole. `mac` as in pack_command."""
+    """Return down/config for `node`: the complete settings. `mac` as in pack_command."""
     obj = {"v": 1, "rev": config.rev, "by": config.by, "values": config.values}
     return signing.sign(node, "config", obj, mac)
 
 
 def _running(obj):
-    """Return the Running under "update"; a node of before updates has none: as flashed."""
+    """Return the RunningRelease under "update", AS_FLASHED if missing (older firmware)."""
     update = validation.mapping(obj, "update", 16)
     if not update:
         return AS_FLASHED
-    return Running(
+    return RunningRelease(
         validation.choice(update, "slot", ("", "a", "b")),
-        validation.choice(update, "state", RUNNING),
+        validation.choice(update, "state", UPDATE_STATES),
         validation.hex_digits(update, "release", 64) if update.get("release") else "",
         validation.integer(update, "security_counter"),
         validation.integer(update, "kernel"),
@@ -284,8 +281,8 @@ def _read_event(item):
 
 
 def _with(batch, json_of):
-    """Return the payload of a Batch of records, each made JSON by `json_of`."""
-    records = [Wire(record.seq, json_of(record)) for record in batch.records]
+    """Return the payload of a Batch of records, each encoded by `json_of`."""
+    records = [EncodedRecord(record.seq, json_of(record)) for record in batch.records]
     return pack_batch(
         Batch(batch.boot_id, batch.boot_unix_ms, batch.sent_at_ms, batch.oldest_seq, records)
     )

@@ -96,7 +96,7 @@ _GATE = (
 )
 # Corrections, commands, settings, resets: idro.safety.correction, idro.app.
 _NODE = (
-    N_("eight hours have passed"), N_("nobody pressed the button"),
+    N_("eight hours have passed"), N_("the button was not pressed"),
     N_("all of the volume was given"), N_("the target is reached"),
     N_("press the button on the board"), N_("correction, released at the board"),
     N_("{doser} corrects no pH here"), N_("{what} takes a dose, not a run"),

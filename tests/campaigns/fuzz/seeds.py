@@ -69,8 +69,9 @@ def updates() -> Iterator[bytes]:
                                   "0.2.0")
     yield update_messages.pack_offer(NODE, "c", offer, BOOT, 9, "anna", _mac)
     yield update_messages.pack_cancel(NODE, "c", BOOT, 9, "anna", _mac)
-    yield update_messages.pack_ask(update_messages.Ask(sha256, 1, "idro/app/node.mpy", 0, 512))
-    yield update_messages.pack_piece(update_messages.Piece(bytes(8), 1, b"some bytes"))
+    request = update_messages.ChunkRequest(sha256, 1, "idro/app/node.mpy", 0, 512)
+    yield update_messages.pack_chunk_request(request)
+    yield update_messages.pack_chunk(update_messages.Chunk(bytes(8), 1, b"some bytes"))
 
 
 def _release() -> dict[str, bytes]:

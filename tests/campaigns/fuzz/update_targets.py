@@ -20,11 +20,11 @@ def update(data: bytes) -> None:
         signed = update_messages.unpack_update(NODE, data)
         assert signed.signed.startswith(f"idro/v1/{NODE}/down/update\n".encode())
     with suppress(ProtocolError):
-        path = update_messages.unpack_ask(data).path
+        path = update_messages.unpack_chunk_request(data).path
         assert ".." not in path.split("/"), path
         assert not path.startswith("/"), path
     with suppress(ProtocolError):
-        update_messages.unpack_piece(data)
+        update_messages.unpack_chunk(data)
 
 
 def release_manifest(data: bytes, path: Path) -> None:

@@ -55,7 +55,7 @@ INFO = messages.Info(
     "0.1.0", "esp32-reservoir", "esp32", "0a1b2c3d", 1234, None, "none", "power-on", "ab" * 32,
     ("reservoir.ph", "air.rh_pct"), {"ph_down": "doser", "light": "dimmer"},
     (("00000001", 99_000), ("00000002", 5)), True, 25,
-    216_000_000, messages.Running("b", "trial", "cd" * 32, 3, 1),
+    216_000_000, messages.RunningRelease("b", "trial", "cd" * 32, 3, 1),
 )
 ACK = messages.Ack("c-1", "refused", "mixing wait", "0a1b2c3d", 77_000)
 STORED = messages.Stored("0a1b2c3d", 41, 1_700_000_000_000)

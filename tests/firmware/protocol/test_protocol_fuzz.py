@@ -278,7 +278,8 @@ def infos(draw):
 def runnings():
     """The application of a node that runs."""
     return st.builds(
-        messages.Running, st.sampled_from(("", "a", "b")), st.sampled_from(messages.RUNNING),
+        messages.RunningRelease, st.sampled_from(("", "a", "b")),
+        st.sampled_from(messages.UPDATE_STATES),
         st.just("") | st.text("0123456789abcdef", min_size=64, max_size=64), counts, counts)
 
 

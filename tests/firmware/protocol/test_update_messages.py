@@ -12,7 +12,7 @@ from support.portable_fakes import refusal_of
 NODE = "bench-1"
 MAC = "0123456789abcdef" * 4
 OFFER = messages.Offer("ab" * 32, 9_000, bytes(range(256)) + bytes(128), "0f" * 8, "0.3.0")
-ASK = messages.Ask("ab" * 32, 65_535, "idro/app/node.mpy", 768, 768)
+ASK = messages.ChunkRequest("ab" * 32, 65_535, "idro/app/node.mpy", 768, 768)
 
 
 def mac(signed):
@@ -51,17 +51,17 @@ def test_a_cancel_there_and_back():
 
 
 def test_an_ask_there_and_back():
-    assert messages.unpack_ask(messages.pack_ask(ASK)) == ASK
-    manifest = messages.Ask("ab" * 32, 0, "manifest", 0, 1)
-    assert messages.unpack_ask(messages.pack_ask(manifest)) == manifest
+    assert messages.unpack_chunk_request(messages.pack_chunk_request(ASK)) == ASK
+    manifest = messages.ChunkRequest("ab" * 32, 0, "manifest", 0, 1)
+    assert messages.unpack_chunk_request(messages.pack_chunk_request(manifest)) == manifest
 
 
 def test_a_piece_there_and_back():
-    for data in (b"", b"x", bytes(messages.MAX_PIECE_BYTES)):
-        piece = messages.Piece(bytes(range(8)), 513, data)
-        assert messages.unpack_piece(messages.pack_piece(piece)) == piece
-    for wrong in (b"", bytes(9), bytes(10 + messages.MAX_PIECE_BYTES + 1)):
-        assert "update data" in refusal_of(ProtocolError, messages.unpack_piece, wrong)
+    for data in (b"", b"x", bytes(messages.MAX_CHUNK_BYTES)):
+        piece = messages.Chunk(bytes(range(8)), 513, data)
+        assert messages.unpack_chunk(messages.pack_chunk(piece)) == piece
+    for wrong in (b"", bytes(9), bytes(10 + messages.MAX_CHUNK_BYTES + 1)):
+        assert "update data" in refusal_of(ProtocolError, messages.unpack_chunk, wrong)
 
 
 def test_a_wrong_offer_is_refused_by_its_field():
@@ -82,19 +82,20 @@ def test_no_ask_leads_out_of_the_release():
                  "idro/./node.mpy", "boot.py", "signature", "idro/app/Node.mpy", "idro/a b.mpy",
                  "idro/app/node.py", "idro/" + "x" * 60 + ".mpy", "idro/.mpy", "",
                  "idro/safety/gate.mpy", "idro/update/slots.mpy", "idro/board.mpy"):
-        data = messages.pack_ask(messages.Ask("ab" * 32, 1, path, 0, 1))
-        assert "path" in refusal_of(ProtocolError, messages.unpack_ask, data), path
+        data = messages.pack_chunk_request(messages.ChunkRequest("ab" * 32, 1, path, 0, 1))
+        assert "path" in refusal_of(ProtocolError, messages.unpack_chunk_request, data), path
 
 
 def test_an_ask_has_its_bounds():
     for ask, field in (
-        (messages.Ask("ab" * 32, 65_536, "manifest", 0, 1), "number"),
-        (messages.Ask("ab" * 32, 1, "manifest", 0, 769), "size"),
-        (messages.Ask("ab" * 32, 1, "manifest", 0, 0), "size"),
-        (messages.Ask("ab" * 32, 1, "manifest", -1, 1), "offset"),
-        (messages.Ask("ab", 1, "manifest", 0, 1), "sha256"),
+        (messages.ChunkRequest("ab" * 32, 65_536, "manifest", 0, 1), "number"),
+        (messages.ChunkRequest("ab" * 32, 1, "manifest", 0, 769), "size"),
+        (messages.ChunkRequest("ab" * 32, 1, "manifest", 0, 0), "size"),
+        (messages.ChunkRequest("ab" * 32, 1, "manifest", -1, 1), "offset"),
+        (messages.ChunkRequest("ab", 1, "manifest", 0, 1), "sha256"),
     ):
-        why = refusal_of(ProtocolError, messages.unpack_ask, messages.pack_ask(ask))
+        data = messages.pack_chunk_request(ask)
+        why = refusal_of(ProtocolError, messages.unpack_chunk_request, data)
         assert field in why, why
 
 

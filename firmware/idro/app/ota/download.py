@@ -83,7 +83,7 @@ class Download:
     def take(self, payload):
         """Take one down/update_data; what was not asked for is passed over."""
         try:
-            piece = messages.unpack_piece(payload)
+            piece = messages.unpack_chunk(payload)
         except ProtocolError:
             return
         if piece.sha8 == self._sha8 and piece.number == self._number:
@@ -143,13 +143,13 @@ class Download:
 
         Raises UpdateError when nothing comes at all, or the file ends before its time.
         """
-        size = min(size, messages.MAX_PIECE_BYTES)
+        size = min(size, messages.MAX_CHUNK_BYTES)
         for attempt in range(_GIVE_UP_AFTER):
             self._number = (self._number + 1) & messages.MAX_NUMBER
             self._piece = None
             self._answered.clear()
-            ask = messages.Ask(self._offer.sha256, self._number, path, offset, size)
-            self._ask(messages.pack_ask(ask))
+            ask = messages.ChunkRequest(self._offer.sha256, self._number, path, offset, size)
+            self._ask(messages.pack_chunk_request(ask))
             wait_ms = _ANSWER_MS[min(attempt, len(_ANSWER_MS) - 1)]
             try:
                 await asyncio.wait_for(self._answered.wait(), wait_ms / 1_000)

@@ -8,7 +8,7 @@ import gc
 
 from idro.errors import UpdateError
 from idro.net.module_cache import unload
-from idro.protocol.messages import Running
+from idro.protocol.messages import RunningRelease
 from idro.safety.outputs import Refused
 from idro.update import slots
 
@@ -96,7 +96,7 @@ class UpdateService:
             state.clear_report()
         release = state.as_hex(state.manifest_sha256(now.slot))
         counter = state.counter()
-        return Running(now.slot, now.state, release, counter, KERNEL)
+        return RunningRelease(now.slot, now.state, release, counter, KERNEL)
 
     async def _update(self):
         if self._offer is None:
