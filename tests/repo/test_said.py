@@ -32,7 +32,7 @@ _SENTENCE = re.compile(r"[a-z]{2,} [a-z]")
 _LEFT = re.compile(r"[a-z]{2,} [a-z]{2,}")
 # Written to the console of the board, or the inside of a line that nobody is shown.
 _CONSOLE = {
-    "authority cannot be kept:", "no ballast:", "the ballast stays:", "crashes cannot be kept:",
+    "dosing authority not saved:", "no ballast:", "the ballast stays:", "crashes cannot be kept:",
     "what was learned cannot be kept:", "nutrient B that is owed cannot be kept:", "event lost:",
     "the ledger cannot be noted:", "record lost:", "no data folder:", "the node ended",
     "no link: this board was never given a node id", "damaged head", "damaged text",

@@ -51,6 +51,6 @@ class DosingAuthority:
         try:
             self._store.put(earned_s=self._earned_ms // 1_000)
         except OSError as error:
-            print("authority cannot be kept:", error)
+            print("dosing authority not saved:", error)
             return
         self._saved_ms = self._earned_ms

@@ -74,8 +74,7 @@ class UpdateService:
         self._unkept: set[tuple[str, str]] = set()
         self._kept_unix_ms = 0
         self._offers: dict[str, str] = {}  # node: id of the command that offers it something
-        self._asks: queue.SimpleQueue[
-            tuple[str, protocol.ChunkRequest] | None] = queue.SimpleQueue()
+        self._asks = queue.SimpleQueue[tuple[str, protocol.ChunkRequest] | None]()
         self._shares = ChunkRateLimit()
 
     def run(self) -> None:

@@ -163,7 +163,7 @@ def test_a_loss_that_flash_refused_is_written_when_flash_is_back(capsys):
     house.pass_ms(EARN_MS)
     house.store.is_worn = True
     house.pass_ms(MINUTE_MS, DOSING, NO_EFFECT)
-    assert "authority cannot be kept" in capsys.readouterr().out
+    assert "dosing authority not saved" in capsys.readouterr().out
     house.store.is_worn = False
     house.pass_ms(MINUTE_MS, DOSING, NO_EFFECT)
     house.restart()
