@@ -79,7 +79,7 @@ def _topic_table() -> str:
     rows = []
     for leaf in topics.UP:
         kept = "yes" if leaf in topics.RETAINED_UP else "no"
-        most = str(messages.MAX_UP_BYTES)
+        most = str(messages_host.MAX_UP_BYTES)
         rows.append((f"`{topics.PREFIX}/<node>/up/{leaf}`", "node", kept, most))
     for leaf in topics.DOWN:
         kept = "yes" if leaf in topics.RETAINED_DOWN else "no"

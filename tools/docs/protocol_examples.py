@@ -50,7 +50,7 @@ INFO = {
     "boot_id": "this run",
     "at_ms": "uptime",
     "boot_unix_ms": "as in a batch",
-    "clock": f"where its wall time comes from: `{'`, `'.join(messages.CLOCKS)}`",
+    "clock": f"where its wall time comes from: `{'`, `'.join(messages_host.CLOCKS)}`",
     "reset": "what ended the run before",
     "image_sha256": "hash over path and SHA-256 of every file of the image, computed from the "
     "flash at boot",
@@ -60,15 +60,15 @@ INFO = {
     "has_button": "true where a button on the board can release the steps of a correction",
     "granted_pct": "share of the budgets of an hour and a day that control may spend",
     "earn_left_ms": "time with a reduced share until full authority is earned; 0 once it is",
-    "update": "the application that runs: `slot` (`a`, `b`, or empty: the one that was flashed), "
-    f"`state` (`{'`, `'.join(messages.UPDATE_STATES)}`), `release` (SHA-256 of its manifest), "
+    "update": "the running application: `slot` (`a`, `b`, or empty: the flashed one), "
+    f"`state` (`{'`, `'.join(messages_host.UPDATE_STATES)}`), `release` (hash of the manifest), "
     "`security_counter` (no release below it is taken), `kernel` (the interface a release must "
     "be made for)",
 }
 ACK = {
     "v": "1",
     "id": "id of the command",
-    "outcome": f"`{'`, `'.join(messages.OUTCOMES)}`",
+    "outcome": f"`{'`, `'.join(messages_host.OUTCOMES)}`",
     "reason": "why, in words for the operator",
     "boot_id": "this run",
     "at_ms": "uptime",
@@ -181,15 +181,15 @@ def down_messages() -> list[Message]:
         ),
         Message(
             "update", "A release is offered to one node, or the offer is taken back. `up/ack` "
-            "says what became of it.", OFFER, update_messages.pack_offer(
-                NODE, "u-04c2", offer, BOOT, 442_000, "anna", mac),
+            "says what became of it.", OFFER, messages_host.pack_update(
+                NODE, messages.Command("u-04c2", "offer", offer, BOOT, 442_000, "anna"), mac),
         ),
         Message(
             "update_data", "What `up/update` asked for, no JSON: the first eight bytes of the "
             "manifest's SHA-256, the number of the question (16 bits, big endian), the bytes. "
             "Fewer than were asked for: the file ends there. Not authenticated: the hashes of the "
             "signed manifest judge it. In hex:", {},
-            update_messages.pack_chunk(update_messages.Chunk(
+            messages_host.pack_chunk(update_messages.Chunk(
                 bytes.fromhex("5" * 16), 17, b"M\x06\x00\x1f")).hex().encode(),
         ),
     ]

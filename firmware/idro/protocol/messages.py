@@ -15,16 +15,10 @@ from idro.protocol.json_stream import dump_pieces
 from idro.protocol.quantities import is_name, layout_of
 
 STORED_BOOT, STORED_SEQ = b'{"v":1,"boot_id":"', b'","seq_upto":'
-MAX_UP_BYTES = 8_192
 MAX_COMMAND_BYTES = 1_024
 MAX_CONFIG_BYTES = 4_096
 MAX_RECORDS = 20
 MAX_CHANNELS = 32
-MAX_DETAIL_KEYS = 16
-OUTCOMES = ("done", "refused", "expired", "failed")
-CLOCKS = ("none", "kept", "host")
-# State of the running application: as flashed, on trial after an update, confirmed.
-UPDATE_STATES = ("base", "trial", "ok")
 
 # Records of one boot. boot_unix_ms: wall time of that boot by the node's clock, or None;
 # sent_at_ms: uptime at sending, None for an earlier boot; oldest_seq: the oldest record of that
@@ -44,8 +38,8 @@ Info = namedtuple(
      "image_sha256", "channels", "outputs", "boots", "has_button", "granted_pct", "earn_left_ms",
      "update"),
 )
-# slot: "a", "b" or "" (as flashed); state: one of UPDATE_STATES; release: SHA-256 of its manifest;
-# security_counter: minimum of further releases; kernel: interface version of its releases.
+# slot: "a", "b" or "" (as flashed); state: one of messages_host.UPDATE_STATES; release: SHA-256 of
+# its manifest; security_counter: minimum of further releases; kernel: interface of its releases.
 RunningRelease = namedtuple(
     "RunningRelease", ("slot", "state", "release", "security_counter", "kernel"))
 AS_FLASHED = RunningRelease("", "base", "", 0, 0)
@@ -59,9 +53,9 @@ Stored = namedtuple("Stored", ("boot_id", "seq_upto", "unix_ms"))
 # signed: the bytes the MAC covers; auth: its 64 hex digits.
 SignedMessage = namedtuple("SignedMessage", ("message", "signed", "auth"))
 
+_COMMAND_KEYS = ("v", "id", "verb", "args", "boot_id", "not_after_at_ms", "by", "auth")
 # (verb, ((argument, (low, high)), ...)); range None: a name; in brackets: optional. Plain tuples
 # need less heap; messages_host has VERBS.
-_COMMAND_KEYS = ("v", "id", "verb", "args", "boot_id", "not_after_at_ms", "by", "auth")
 COMMANDS = (
     ("dose", (("actuator", None), ("volume_ul", (1, 20_000)))),
     ("run", (("actuator", None), ("for_ms", (100, 14_400_000)), ("[duty_pct]", (0, 100)))),

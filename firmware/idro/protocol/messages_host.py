@@ -1,23 +1,20 @@
 """Messages as the host unpacks and packs them; a node never loads this module."""
 
+import binascii
 import json
+import struct
 
 from idro.errors import ProtocolError
-from idro.protocol import settings, signing, validation
+from idro.protocol import settings, signing, update_messages, validation
 from idro.protocol.events import EVENTS
 from idro.protocol.faults import FAULTS
 from idro.protocol.messages import (
     AS_FLASHED,
-    CLOCKS,
     COMMANDS,
     MAX_CHANNELS,
-    MAX_DETAIL_KEYS,
     MAX_RECORDS,
-    MAX_UP_BYTES,
-    OUTCOMES,
     STORED_BOOT,
     STORED_SEQ,
-    UPDATE_STATES,
     Ack,
     Batch,
     ConfigReport,
@@ -33,7 +30,14 @@ from idro.protocol.messages import (
     info_pieces,
 )
 from idro.protocol.quantities import is_name, layout_of, split
+from idro.protocol.release_layout import MANIFEST, MAX_PATH_CHARS, is_path
 
+MAX_UP_BYTES = 8_192
+MAX_DETAIL_KEYS = 16
+OUTCOMES = ("done", "refused", "expired", "failed")
+CLOCKS = ("none", "kept", "host")
+# State of the running application: as flashed, on trial after an update, confirmed.
+UPDATE_STATES = ("base", "trial", "ok")
 # {verb: {argument: (low, high)}}, see messages.COMMANDS.
 VERBS: dict = {verb: dict(arguments) for verb, arguments in COMMANDS}
 
@@ -41,6 +45,13 @@ _SPLIT: dict = {}  # channel: (source, Quantity)
 _MAX_SPLIT = 256
 _LAYOUTS: dict = {}  # channel: (10^decimals, JSON member of a value, of a negative one)
 _MAX_LAYOUTS = 256
+
+
+def from_scaled(quantity, scaled):
+    """Return the value of a scaled integer: int with 0 decimals, else float."""
+    if quantity.decimals == 0:
+        return scaled
+    return scaled / 10**quantity.decimals
 
 
 def split_channel(channel):
@@ -139,7 +150,7 @@ def unpack_info(data):
     """Return an Info. Unknown fields are ignored. Raises ProtocolError."""
     obj = validation.parse_object(data, MAX_UP_BYTES, "info")
     validation.check_version(obj)
-    channels = validation.sequence(obj, "channels", MAX_CHANNELS)
+    channels = _sequence(obj, "channels", MAX_CHANNELS)
     for channel in channels:
         split_channel(channel)
     outputs = validation.mapping(obj, "outputs", MAX_CHANNELS)
@@ -148,7 +159,7 @@ def unpack_info(data):
             raise ProtocolError("outputs: bad name")
         validation.choice(outputs, name, ("doser", "switch", "dimmer"))
     boots = []
-    for boot in validation.sequence(obj, "boots", 100):
+    for boot in _sequence(obj, "boots", 100):
         if not isinstance(boot, list) or len(boot) != 2:
             raise ProtocolError("boots: not [boot_id, last_at_ms]")
         pair = {"boot_id": boot[0], "last_at_ms": boot[1]}
@@ -158,10 +169,10 @@ def unpack_info(data):
     return Info(
         validation.text(obj, "version", 40), validation.text(obj, "board", 40),
         validation.text(obj, "chip", 20), validation.identifier(obj, "boot_id"),
-        validation.integer(obj, "at_ms"), validation.integer_or_none(obj, "boot_unix_ms"),
+        validation.integer(obj, "at_ms"), _integer_or_none(obj, "boot_unix_ms"),
         validation.choice(obj, "clock", CLOCKS), validation.text(obj, "reset", 40),
         validation.text(obj, "image_sha256", 64), tuple(channels), outputs, tuple(boots),
-        validation.flag(obj, "has_button"), validation.integer(obj, "granted_pct", 0, 100),
+        _flag(obj, "has_button"), validation.integer(obj, "granted_pct", 0, 100),
         validation.integer(obj, "earn_left_ms"), _running(obj),
     )
 
@@ -196,17 +207,58 @@ def pack_stored(stored):
 
 def pack_command(node, command, mac):
     """Return down/command for `node`. `mac` returns the 64 hex digits for the signed bytes."""
-    obj = {
-        "v": 1, "id": command.id, "verb": command.verb, "args": command.args,
-        "boot_id": command.boot_id, "not_after_at_ms": command.not_after_at_ms, "by": command.by,
+    return _pack_command(node, "command", command, command.args, mac)
+
+
+def pack_update(node, command, mac):
+    """Return down/update: verb "offer" with an Offer as args, or "cancel" with None."""
+    offer = command.args
+    args = {} if offer is None else {
+        "sha256": offer.sha256, "size": offer.size,
+        "signature": str(binascii.b2a_base64(offer.signature), "ascii").strip(),
+        "key_id": offer.key_id, "version": offer.version,
     }
-    return signing.sign(node, "command", obj, mac)
+    return _pack_command(node, "update", command, args, mac)
+
+
+def _pack_command(node, leaf, command, args, mac):
+    return _sign(node, leaf, {
+        "v": 1, "id": command.id, "verb": command.verb, "args": args, "boot_id": command.boot_id,
+        "not_after_at_ms": command.not_after_at_ms, "by": command.by,
+    }, mac)
+
+
+def unpack_chunk_request(data):
+    """Return a ChunkRequest with a safe path. Raises ProtocolError."""
+    obj = validation.parse_object(data, update_messages.MAX_UPDATE_BYTES, "update ask")
+    validation.check_version(obj)
+    path = validation.text(obj, "path", MAX_PATH_CHARS)
+    if path != MANIFEST and not is_path(path):
+        raise ProtocolError("path: not a file of a release")
+    return update_messages.ChunkRequest(
+        validation.hex_digits(obj, "sha256", 64),
+        validation.integer(obj, "number", 0, update_messages.MAX_NUMBER),
+        path,
+        validation.integer(obj, "offset"),
+        validation.integer(obj, "size", 1, update_messages.MAX_CHUNK_BYTES),
+    )
+
+
+def pack_chunk(chunk):
+    """Return down/update_data."""
+    return struct.pack(update_messages.CHUNK_HEAD, chunk.sha8, chunk.number) + chunk.data
 
 
 def pack_config(node, config, mac):
     """Return down/config for `node`: the complete settings. `mac` as in pack_command."""
     obj = {"v": 1, "rev": config.rev, "by": config.by, "values": config.values}
-    return signing.sign(node, "config", obj, mac)
+    return _sign(node, "config", obj, mac)
+
+
+def _sign(node, leaf, obj, mac):
+    """Return `obj` as JSON bytes; the last field is a MAC over node, leaf and the bytes before."""
+    body = json.dumps(obj)[:-1]
+    return f'{body},"auth":"{mac(signing.head(node, leaf) + body.encode())}"}}'.encode()
 
 
 def _running(obj):
@@ -225,7 +277,7 @@ def _running(obj):
 
 def _unpack_batch(obj, read):
     validation.check_version(obj)
-    items = validation.sequence(obj, "records", MAX_RECORDS)
+    items = _sequence(obj, "records", MAX_RECORDS)
     records = []
     last_seq = -1
     for item in items:
@@ -238,8 +290,8 @@ def _unpack_batch(obj, read):
         records.append(record)
     return Batch(
         validation.identifier(obj, "boot_id"),
-        validation.integer_or_none(obj, "boot_unix_ms"),
-        validation.integer_or_none(obj, "sent_at_ms"),
+        _integer_or_none(obj, "boot_unix_ms"),
+        _integer_or_none(obj, "sent_at_ms"),
         validation.integer(obj, "oldest_seq"),
         records,
     )
@@ -286,3 +338,28 @@ def _with(batch, json_of):
     return pack_batch(
         Batch(batch.boot_id, batch.boot_unix_ms, batch.sent_at_ms, batch.oldest_seq, records)
     )
+
+
+def _integer_or_none(obj, key):
+    """Return the integer under `key`, None if null or missing. Raises ProtocolError."""
+    if obj.get(key) is None:
+        return None
+    return validation.integer(obj, key)
+
+
+def _flag(obj, key):
+    """Return the boolean under `key`, False if missing. Raises ProtocolError."""
+    value = obj.get(key, False)
+    if value is not True and value is not False:
+        raise ProtocolError(f"{key}: true or false needed, got {validation.abbreviated(value)}")
+    return value
+
+
+def _sequence(obj, key, max_items):
+    """Return the list under `key`. Raises ProtocolError."""
+    value = obj.get(key)
+    if not isinstance(value, list):
+        raise ProtocolError(f"{key}: list needed, got {validation.abbreviated(value)}")
+    if len(value) > max_items:
+        raise ProtocolError(f"{key}: {len(value)} items, at most {max_items}")
+    return value

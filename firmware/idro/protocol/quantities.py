@@ -68,13 +68,6 @@ def to_scaled(quantity, value):
     return int(round(value * 10**quantity.decimals))
 
 
-def from_scaled(quantity, scaled):
-    """Return the value of a scaled integer: int with 0 decimals, else float."""
-    if quantity.decimals == 0:
-        return scaled
-    return scaled / 10**quantity.decimals
-
-
 def format_scaled(quantity, scaled):
     """Return a scaled integer as exact decimal text, without a float."""
     if quantity.decimals == 0:

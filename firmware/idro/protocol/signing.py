@@ -1,15 +1,7 @@
 """Signing of messages to a node: a MAC as the last field, over all bytes before it."""
 
-import json
-
 from idro.errors import ProtocolError
 from idro.protocol import validation
-
-
-def sign(node, leaf, obj, mac):
-    """Return `obj` as JSON bytes; the last field is a MAC over node, leaf and the bytes before."""
-    body = json.dumps(obj)[:-1]
-    return f'{body},"auth":"{mac(_head(node, leaf) + body.encode())}"}}'.encode()
 
 
 def parse_signed(node, leaf, data, max_bytes):
@@ -20,7 +12,7 @@ def parse_signed(node, leaf, data, max_bytes):
     tail = _tail(auth)
     if not whole.endswith(tail):
         raise ProtocolError("auth: not 64 hex digits as the last field")
-    return obj, _head(node, leaf) + whole[: -len(tail)].encode(), auth
+    return obj, head(node, leaf) + whole[: -len(tail)].encode(), auth
 
 
 def parse_signed_pieces(node, leaf, pieces, max_bytes):
@@ -43,7 +35,7 @@ def parse_signed_pieces(node, leaf, pieces, max_bytes):
     obj = validation.load_object(pieces, leaf)
     auth = _auth(obj)
     signed = _without(pieces, _tail(auth).encode())
-    signed.insert(0, _head(node, leaf))
+    signed.insert(0, head(node, leaf))
     return obj, signed, auth
 
 
@@ -77,5 +69,6 @@ def _has_surrogate(data):
     return any([part and part[0] in b"89abcdef" for part in data.lower().split(b"\\ud")[1:]])
 
 
-def _head(node, leaf):
+def head(node, leaf):
+    """Return the bytes that a MAC covers before the message."""
     return f"idro/v1/{node}/down/{leaf}\n".encode()

@@ -12,19 +12,16 @@ from collections import namedtuple
 
 from idro.errors import ProtocolError
 from idro.protocol import signing, validation
-from idro.protocol.messages import Command, SignedMessage, command_of
+from idro.protocol.messages import SignedMessage, command_of
 from idro.protocol.release_layout import (
-    MANIFEST,
     MAX_MANIFEST_BYTES,
-    MAX_PATH_CHARS,
     SIGNATURE_BYTES,
-    is_path,
 )
 
 MAX_UPDATE_BYTES = 1_024
 # With header and topic it stays below the packet limit of every node.
 MAX_CHUNK_BYTES = 768
-_HEAD = ">8sH"
+CHUNK_HEAD = ">8sH"
 HEAD_BYTES = 10
 MAX_NUMBER = 65_535
 
@@ -35,22 +32,6 @@ Offer = namedtuple("Offer", ("sha256", "size", "signature", "key_id", "version")
 ChunkRequest = namedtuple("ChunkRequest", ("sha256", "number", "path", "offset", "size"))
 # sha8: first 8 bytes of the manifest's SHA-256. Fewer bytes than requested: end of file.
 Chunk = namedtuple("Chunk", ("sha8", "number", "data"))
-
-
-def pack_offer(node, command_id, offer, boot_id, not_after_at_ms, by, mac):
-    """Return down/update that offers a release. `mac` as in messages_host.pack_command."""
-    args = {
-        "sha256": offer.sha256, "size": offer.size,
-        "signature": str(binascii.b2a_base64(offer.signature), "ascii").strip(),
-        "key_id": offer.key_id, "version": offer.version,
-    }
-    command = Command(command_id, "offer", args, boot_id, not_after_at_ms, by)
-    return _pack(node, command, mac)
-
-
-def pack_cancel(node, command_id, boot_id, not_after_at_ms, by, mac):
-    """Return down/update that cancels a download. `mac` as in pack_offer."""
-    return _pack(node, Command(command_id, "cancel", {}, boot_id, not_after_at_ms, by), mac)
 
 
 def unpack_update(node, data):
@@ -71,32 +52,11 @@ def pack_chunk_request(ask):
     }).encode()
 
 
-def unpack_chunk_request(data):
-    """Return a ChunkRequest with a safe path. Raises ProtocolError."""
-    obj = validation.parse_object(data, MAX_UPDATE_BYTES, "update ask")
-    validation.check_version(obj)
-    path = validation.text(obj, "path", MAX_PATH_CHARS)
-    if path != MANIFEST and not is_path(path):
-        raise ProtocolError("path: not a file of a release")
-    return ChunkRequest(
-        validation.hex_digits(obj, "sha256", 64),
-        validation.integer(obj, "number", 0, MAX_NUMBER),
-        path,
-        validation.integer(obj, "offset"),
-        validation.integer(obj, "size", 1, MAX_CHUNK_BYTES),
-    )
-
-
-def pack_chunk(piece):
-    """Return down/update_data."""
-    return struct.pack(_HEAD, piece.sha8, piece.number) + piece.data
-
-
 def unpack_chunk(payload):
     """Return a Chunk. Raises ProtocolError."""
     if not HEAD_BYTES <= len(payload) <= HEAD_BYTES + MAX_CHUNK_BYTES:
         raise ProtocolError(f"update data: {len(payload)} bytes")
-    sha8, number = struct.unpack(_HEAD, payload[:HEAD_BYTES])
+    sha8, number = struct.unpack(CHUNK_HEAD, payload[:HEAD_BYTES])
     return Chunk(sha8, number, payload[HEAD_BYTES:])
 
 
@@ -122,11 +82,3 @@ def _checked_args(verb, args):
         validation.hex_digits(args, "key_id", 16),
         validation.text(args, "version", 40),
     )
-
-
-def _pack(node, command, mac):
-    obj = {
-        "v": 1, "id": command.id, "verb": command.verb, "args": command.args,
-        "boot_id": command.boot_id, "not_after_at_ms": command.not_after_at_ms, "by": command.by,
-    }
-    return signing.sign(node, "update", obj, mac)

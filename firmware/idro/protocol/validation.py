@@ -62,24 +62,17 @@ def check_keys(obj, allowed, what):
     """Reject any key of `obj` that is not in `allowed`. Raises ProtocolError."""
     for key in obj:
         if key not in allowed:
-            raise ProtocolError(f"{what}: unknown field {_abbreviated(key)}")
+            raise ProtocolError(f"{what}: unknown field {abbreviated(key)}")
 
 
 def integer(obj, key, low=0, high=MAX_INT):
     """Return the integer under `key`, within low..high. Raises ProtocolError."""
     value = obj.get(key)
     if not is_integer(value):
-        raise ProtocolError(f"{key}: integer needed, got {_abbreviated(value)}")
+        raise ProtocolError(f"{key}: integer needed, got {abbreviated(value)}")
     if not low <= value <= high:
-        raise ProtocolError(f"{key}: {_abbreviated(value)} is not in {low}..{high}")
+        raise ProtocolError(f"{key}: {abbreviated(value)} is not in {low}..{high}")
     return value
-
-
-def integer_or_none(obj, key, low=0, high=MAX_INT):
-    """Return the integer under `key`, None if null or missing. Raises ProtocolError."""
-    if obj.get(key) is None:
-        return None
-    return integer(obj, key, low, high)
 
 
 def text(obj, key, max_chars=MAX_TEXT_CHARS):
@@ -119,15 +112,7 @@ def choice(obj, key, allowed):
     """Return the text under `key`, one of `allowed`. Raises ProtocolError."""
     value = obj.get(key)
     if not isinstance(value, str) or value not in allowed:
-        raise ProtocolError(f"{key}: {_abbreviated(value)} is not one of {', '.join(allowed)}")
-    return value
-
-
-def flag(obj, key):
-    """Return the boolean under `key`, False if missing. Raises ProtocolError."""
-    value = obj.get(key, False)
-    if value is not True and value is not False:
-        raise ProtocolError(f"{key}: true or false needed, got {_abbreviated(value)}")
+        raise ProtocolError(f"{key}: {abbreviated(value)} is not one of {', '.join(allowed)}")
     return value
 
 
@@ -135,19 +120,9 @@ def mapping(obj, key, max_keys):
     """Return the object under `key`, {} if missing. Raises ProtocolError."""
     value = obj.get(key, {})
     if not isinstance(value, dict):
-        raise ProtocolError(f"{key}: object needed, got {_abbreviated(value)}")
+        raise ProtocolError(f"{key}: object needed, got {abbreviated(value)}")
     if len(value) > max_keys:
         raise ProtocolError(f"{key}: {len(value)} keys, at most {max_keys}")
-    return value
-
-
-def sequence(obj, key, max_items):
-    """Return the list under `key`. Raises ProtocolError."""
-    value = obj.get(key)
-    if not isinstance(value, list):
-        raise ProtocolError(f"{key}: list needed, got {_abbreviated(value)}")
-    if len(value) > max_items:
-        raise ProtocolError(f"{key}: {len(value)} items, at most {max_items}")
     return value
 
 
@@ -177,7 +152,7 @@ def is_number(value):
 def _short_text(obj, key, max_chars):
     value = obj.get(key)
     if not isinstance(value, str):
-        raise ProtocolError(f"{key}: text needed, got {_abbreviated(value)}")
+        raise ProtocolError(f"{key}: text needed, got {abbreviated(value)}")
     if len(value) > max_chars:
         raise ProtocolError(f"{key}: {len(value)} characters, at most {max_chars}")
     return value
@@ -188,7 +163,7 @@ def _has_surrogate(text):
     return any(part[:1] in tuple("89abcdef") for part in text.lower().split("\\ud")[1:])
 
 
-def _abbreviated(value):
+def abbreviated(value):
     """Return a short text of any value, without printing huge integers or deep nesting."""
     if isinstance(value, (dict, list)):
         return "an object" if isinstance(value, dict) else "a list"

@@ -18,7 +18,6 @@ from idro.protocol import (
     release_layout,
     settings,
     topics,
-    update_messages,
     validation,
 )
 from idro.protocol.faults import FAULTS
@@ -26,8 +25,6 @@ from idro.protocol.messages import (
     AS_FLASHED,
     MAX_CHANNELS,
     MAX_RECORDS,
-    MAX_UP_BYTES,
-    OUTCOMES,
     Ack,
     Batch,
     Command,
@@ -39,7 +36,7 @@ from idro.protocol.messages import (
     RunningRelease,
     Stored,
 )
-from idro.protocol.messages_host import VERBS
+from idro.protocol.messages_host import MAX_UP_BYTES, OUTCOMES, VERBS
 from idro.protocol.quantities import QUANTITIES, Quantity
 from idro.protocol.release_layout import KERNEL
 from idro.protocol.settings_table import SETTINGS
@@ -131,7 +128,7 @@ def to_scaled(quantity: Quantity, value: float) -> int:
 
 def from_scaled(quantity: Quantity, scaled: int) -> float:
     """Return the number a scaled integer stands for: int with 0 decimals, else float."""
-    value: float = quantities.from_scaled(quantity, scaled)
+    value: float = messages_host.from_scaled(quantity, scaled)
     return value
 
 
@@ -197,21 +194,18 @@ def pack_config(node: str, config: Config, mac: Mac) -> bytes:
 
 def pack_update(node: str, command: Command, mac: Mac) -> bytes:
     """Return down/update, authenticated: verb "offer" with an Offer as args, or "cancel"."""
-    told = command.boot_id, command.not_after_at_ms, command.by, mac
-    if command.verb == "cancel":
-        return bytes(update_messages.pack_cancel(node, command.id, *told))
-    return bytes(update_messages.pack_offer(node, command.id, command.args, *told))
+    return bytes(messages_host.pack_update(node, command, mac))
 
 
 def unpack_chunk_request(data: bytes) -> ChunkRequest:
     """Return a ChunkRequest of up/update. Raises ProtocolError."""
-    ask: ChunkRequest = update_messages.unpack_chunk_request(data)
+    ask: ChunkRequest = messages_host.unpack_chunk_request(data)
     return ask
 
 
 def pack_chunk(piece: Chunk) -> bytes:
     """Return down/update_data."""
-    return bytes(update_messages.pack_chunk(piece))
+    return bytes(messages_host.pack_chunk(piece))
 
 
 def is_kernel(path: str) -> bool:
