@@ -237,8 +237,7 @@ def unpack_chunk_request(data):
         raise ProtocolError("path: not a file of a release")
     return update_messages.ChunkRequest(
         validation.hex_digits(obj, "sha256", 64),
-        validation.integer(obj, "number", 0, update_messages.MAX_NUMBER),
-        path,
+        validation.integer(obj, "number", 0, update_messages.MAX_NUMBER), path,
         validation.integer(obj, "offset"),
         validation.integer(obj, "size", 1, update_messages.MAX_CHUNK_BYTES),
     )
@@ -270,8 +269,7 @@ def _running(obj):
         validation.choice(update, "slot", ("", "a", "b")),
         validation.choice(update, "state", UPDATE_STATES),
         validation.hex_digits(update, "release", 64) if update.get("release") else "",
-        validation.integer(update, "security_counter"),
-        validation.integer(update, "kernel"),
+        validation.integer(update, "security_counter"), validation.integer(update, "kernel"),
     )
 
 
@@ -289,11 +287,8 @@ def _unpack_batch(obj, read):
         last_seq = record.seq
         records.append(record)
     return Batch(
-        validation.identifier(obj, "boot_id"),
-        _integer_or_none(obj, "boot_unix_ms"),
-        _integer_or_none(obj, "sent_at_ms"),
-        validation.integer(obj, "oldest_seq"),
-        records,
+        validation.identifier(obj, "boot_id"), _integer_or_none(obj, "boot_unix_ms"),
+        _integer_or_none(obj, "sent_at_ms"), validation.integer(obj, "oldest_seq"), records,
     )
 
 

@@ -77,8 +77,6 @@ def _checked_args(verb, args):
         raise ProtocolError("signature: not base64 of 384 bytes")
     return Offer(
         validation.hex_digits(args, "sha256", 64),
-        validation.integer(args, "size", 1, MAX_MANIFEST_BYTES),
-        signature,
-        validation.hex_digits(args, "key_id", 16),
-        validation.text(args, "version", 40),
+        validation.integer(args, "size", 1, MAX_MANIFEST_BYTES), signature,
+        validation.hex_digits(args, "key_id", 16), validation.text(args, "version", 40),
     )
