@@ -40,9 +40,9 @@ _CONSOLE = {
     "not the settings of a node",
     "{}: no bus {}", "{}: {} is no actuator", "{}: no limits are known for such a doser",
     "{}: no timer left for its cut-off", "settings cannot be read: {}", "append failed: {}",
-    "what became of the update cannot be noted:", "what was told of the update stays:",
-    "flash refuses, the flashed application runs:", "the security counter stays:",
-    "flash refuses, the update will be taken back by its tries:", "flash refuses:",
+    "rollback not saved:", "update report not saved:", "update report not cleared:",
+    "flash failed, the flashed application runs:", "security counter not raised:",
+    "flash failed, the update will be rolled back by its tries:", "flash failed:",
     "restarted into an update",
     "the ledger cannot be written", "the ledger is full: too many runs today",
 }

@@ -324,7 +324,7 @@ def power_up(built):
     """Let the firmware's modules run on this board, from its reset on."""
     global board
     board = built
-    code.slots.running = code.slots.Running()
+    code.slots.running = code.slots.RunningSlot()
 
 
 board: Board

@@ -200,7 +200,7 @@ class Node:
             errors[part] = error
         if self._space.update(self.clock.now_ms(), any(errors.values())):
             record("flash_failed", {"part": "space", "error": "flash is full or refuses"})
-        self._outbox.hold(not self._space.is_reserved)
+        self._outbox.limit_growth(not self._space.is_reserved)
 
     async def _control(self):
         """Sample, decide and record every sample.every_ms, at multiples of it in uptime."""

@@ -277,13 +277,13 @@ def test_a_held_outbox_takes_no_more_room_and_gives_up_telemetry_before_events(t
     for seq in range(1, 1_001):
         outbox.append_telemetry(seq * 60_000, values_at(seq), {})
     held_segments = len(list(tmp_path.glob("*.seg")))
-    outbox.hold(True)
+    outbox.limit_growth(True)
     for seq in range(1_001, 4_001):
         outbox.append_telemetry(seq * 60_000, values_at(seq), {})
         if seq % 1_000 == 0:
             outbox.append_event(seq * 60_000, "armed", {})
     assert len(list(tmp_path.glob("*.seg"))) <= held_segments
-    outbox.hold(False)
+    outbox.limit_growth(False)
     for seq in range(4_001, 5_001):
         outbox.append_telemetry(seq * 60_000, values_at(seq), {})
     assert len(list(tmp_path.glob("*.seg"))) > held_segments

@@ -87,7 +87,7 @@ def taken_back(board):
     for _ in range(MOST_BOOTS):
         try:
             if board.boot() == "new":
-                small_board.code.boot_select.take_back("reservoir.ph has no plausible reading")
+                small_board.code.boot_select.roll_back("reservoir.ph has no plausible reading")
             board.update()
             assert board.said == "it was tried before and taken back"
             return

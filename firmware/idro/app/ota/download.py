@@ -45,7 +45,7 @@ def refusal(offer, running_release, obstacle, has_space):
     gc.collect()
     if gc.mem_free() < _MIN_HEAP_B:
         return f"memory is low, {gc.mem_free() // 1_000} kB are free"
-    trusted = verify.keys()
+    trusted = verify.trusted_keys()
     if not trusted:
         return "this board has no key for updates"
     if not any(verify.key_id(key) == offer.key_id for key in trusted):
@@ -65,7 +65,7 @@ class Download:
         self._restart_obstacle = restart_obstacle
         self._restart = restart
         self._sha8 = binascii.unhexlify(offer.sha256)[:8]
-        self.slot = file_slots.idle()
+        self.slot = file_slots.idle_slot()
         self._root = "/" + self.slot
         self._number = 0  # of the request that waits for its response
         self._piece = None
@@ -174,7 +174,7 @@ class Download:
         """Save connection and plausible channels; the trial is compared with them."""
         lines = ["online" if self._network.is_stored_lately else "offline"]
         lines += [channel for channel, sample in self._readings.items() if sample.fault is None]
-        with open(f"{self._root}/{verify.BEFORE}", "w") as file:
+        with open(f"{self._root}/{verify.HEALTH_FILE}", "w") as file:
             file.write("\n".join(lines) + "\n")
 
     def make_folder(self, path):

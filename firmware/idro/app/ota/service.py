@@ -100,7 +100,7 @@ class UpdateService:
                 "update_confirmed", {"release": report[0], "version": report[1]})
             state.clear_report()
         release = state.as_hex(state.manifest_sha256(now.slot))
-        return Running(now.slot, now.state, release, state.counter(), KERNEL)
+        return Running(now.slot, now.state, release, state.security_counter(), KERNEL)
 
     async def _update(self):
         if self._offer is None:

@@ -6,7 +6,7 @@ It may be confirmed after five minutes and is rolled back after ten. Nothing is 
 import gc
 
 from idro.update import boot_select, file_slots, slots
-from idro.update.verify import BEFORE
+from idro.update.verify import HEALTH_FILE
 
 CONFIRM_AFTER_MS = 300_000
 # Before the kernel's own deadline.
@@ -44,13 +44,13 @@ async def watch(context, ledger, network):
                 why = f"flash failed: {error!r}"
         if failed_task or now_ms >= _ROLL_BACK_MS:
             context.gate.off_all()
-            boot_select.take_back(why or "ten minutes brought no confirmation")
+            boot_select.roll_back(why or "ten minutes brought no confirmation")
 
 
 def _saved_health():
     """Return (was online, channels with values) as saved before the update."""
     try:
-        with open(f"/{slots.running.slot}/{BEFORE}") as file:
+        with open(f"/{slots.running.slot}/{HEALTH_FILE}") as file:
             lines = file.read().split("\n")
     except (OSError, ValueError):
         return False, ()
