@@ -18,8 +18,7 @@ class CommandActions:
         """Return {verb: method}."""
         return {
             "dose": self._dose, "run": self._run, "hold": self._hold, "correct": self._correct,
-            "end_correction": self._end_correction,
-        }
+            "end_correction": self._end_correction}
 
     def _dose(self, args, by, answer):
         def done(actuation, refusal):

@@ -25,8 +25,7 @@ class ClimateTask:
         temp = context.sampler.reading(climate.TEMP, stale_ms)
         air = climate.look(
             self._frozen_sensor.judged(temp, self._is_on(climate.HEATER), now_ms),
-            context.sampler.reading(climate.HUMIDITY, stale_ms),
-        )
+            context.sampler.reading(climate.HUMIDITY, stale_ms))
         second_of_day = context.clock.second_of_day(values["clock.utc_offset_min"])
         by_day = climate.is_day(second_of_day, values)
         setpoints = climate.points(values, by_day)

@@ -55,7 +55,7 @@ class CommandHandler:
             self._command_ids.add(command.id)
         except OSError as error:
             if command.verb != "stop":  # which may safely run twice
-                self._answer(command, "failed", f"it cannot be written down: {error}")
+                self._answer(command, "failed", f"it cannot be recorded: {error}")
                 return
         self._answers[command.id] = _UNDER_WAY
 
@@ -69,7 +69,7 @@ class CommandHandler:
             answer("refused", refused.reason)
         except MemoryError:
             # Whether it has begun is unknown: its effects are recorded as events.
-            answer("failed", "no memory was left: look what became of it")
+            answer("failed", "out of memory: check whether it took effect")
             raise
 
     def receive_config(self, pieces, settings):
@@ -85,7 +85,7 @@ class CommandHandler:
         except SettingsError as error:
             return None, str(error)
         except MemoryError:
-            return None, "no memory was left: send it again"
+            return None, "out of memory: send it again"
 
     def _authentic(self, unpack, payload):
         try:
@@ -119,8 +119,7 @@ class CommandHandler:
     def _forget_old_answers(self):
         if len(self._answers) > _MAX_ANSWERS:
             self._answers = {
-                key: value for key, value in self._answers.items() if value == _UNDER_WAY
-            }
+                key: value for key, value in self._answers.items() if value == _UNDER_WAY}
 
     def _has_token(self):
         now_ms = self._clock.now_ms()

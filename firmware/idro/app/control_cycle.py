@@ -75,7 +75,7 @@ class ControlCycle:
         if self.pause_left_ms:
             return "probes are being calibrated"
         if self._balance.state:
-            return "water moves by itself: look at the tank first"
+            return "the water level changes by itself: check the tank first"
         return None
 
     def cycle(self):

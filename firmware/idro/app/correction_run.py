@@ -115,5 +115,4 @@ class CorrectionRun:
         self._context.events.record("correction", {
             "state": state, "actuator": correction.doser, "given_ul": correction.given_ul,
             "left_ul": correction.left_ul, "next_ul": next_ul,
-            "target_milli_ph": correction.target_milli_ph, "reason": reason[:200], "by": self._by,
-        })
+            "target_milli_ph": correction.target_milli_ph, "reason": reason[:200], "by": self._by})

@@ -34,10 +34,7 @@ class EventLog:
             self.memory_refused("events")
 
     def record_decision(self, loop, decision):
-        """Record a Decision whose reason changed up to its first comma.
-
-        A hold is recorded at most once a minute; an action always.
-        """
+        """Record a changed reason, up to its first comma; a hold at most once a minute."""
         reason = decision.reason
         last, last_with_comma, last_ms = self._decisions.get(loop, _NO_DECISION)
         if reason == last or reason.startswith(last_with_comma):

@@ -25,8 +25,7 @@ def build(board, clock, values):
     """Return (outputs, sensors, button) of the board; `values` are the active settings."""
     return (
         _build_outputs(board, clock), _build_sensors(board, clock, values),
-        _build_button(board, clock),
-    )
+        _build_button(board, clock))
 
 
 def _build_sensors(board, clock, values):
@@ -128,8 +127,7 @@ def _build_buses(board, clock):
     for number, (name, spec) in enumerate(board["uart"].items()):
         buses["uart." + name] = machine.UART(
             number + 1, baudrate=spec["baud"], tx=machine.Pin(spec["tx_pin"]),
-            rx=machine.Pin(spec["rx_pin"]), timeout=0,
-        )
+            rx=machine.Pin(spec["rx_pin"]), timeout=0)
     for spec in board["adcs"]:
         bus = _own_inputs(spec["pins"]) if "pins" in spec else buses[spec["bus"]]
         buses["adc." + spec["name"]] = _driver(spec["part"]).build(spec, bus, clock)

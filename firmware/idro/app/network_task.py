@@ -22,9 +22,8 @@ class NetworkTask:
         self.wifi = Wifi(store.text("wifi_ssid"), store.text("wifi_pass"), clock, random.randint)
         open_stream, port = _transport(store, self.wifi.open)
         broker = Broker(
-            store.text("broker_host"), store.number("broker_port") or port,
-            store.text("node_id"), store.text("broker_pass") or None, open_stream,
-        )
+            store.text("broker_host"), store.number("broker_port") or port, store.text("node_id"),
+            store.text("broker_pass") or None, open_stream)
         self._node_id = broker.node_id
         self.publisher = Publisher(broker, outbox, clock, handlers, random.randint)
         self.publisher.on_alive = lambda: beat("link")
@@ -56,6 +55,5 @@ def _transport(store, open_plain):
     from idro.net.tls import Tls
 
     ca, certificate, key = [
-        store.blob(name, _MAX_DER_BYTES) for name in ("tls_ca", "tls_cert", "tls_key")
-    ]
+        store.blob(name, _MAX_DER_BYTES) for name in ("tls_ca", "tls_cert", "tls_key")]
     return Tls(ca, certificate, key, open_plain).open, _TLS_PORT

@@ -154,8 +154,7 @@ class Node:
             self._reset_cause = "brown_out"  # RTC memory has survived: the supply only dipped
         record("boot", {
             "reset": self._reset_cause, "version": slots.running.version or VERSION,
-            "last_error": printable(persistent.last_error),
-        })
+            "last_error": printable(persistent.last_error)})
         gate = _gate_class()
         self.gate = gate(self._outputs, ledger, self._limits(granted_pct), self.clock, record)
         self._watch_flash()
@@ -187,10 +186,7 @@ class Node:
             print("ledger mark not saved:", error)
 
     def _watch_flash(self):
-        """Record the first failure of each file, and release the reserved space for them.
-
-        A flash failure stops nothing but doses.
-        """
+        """Record new flash failures and release the reserved space. They stop only doses."""
         record, errors = self.events.record, self._flash_errors
         for part, owner in (("outbox", self._outbox), ("ledger", self._ledger),
                             ("settings", self._settings)):
@@ -228,8 +224,7 @@ class Node:
         try:
             at_ms, numbers, faults = self._telemetry.record(
                 values["reservoir.area_cm2"], self._heap_free_b, self._outbox.count,
-                self._network.wifi.rssi_dbm(),
-            )
+                self._network.wifi.rssi_dbm())
             self._outbox.append_telemetry(at_ms, numbers, faults)
             self._persistent.save(self.clock.second_of_day(values["clock.utc_offset_min"]))
         except (OSError, ProtocolError) as error:
@@ -244,7 +239,7 @@ class Node:
         self.events.record_refused_memory()
         out_of_memory_ms = self._network.publisher.out_of_memory_ms
         if out_of_memory_ms > _MAX_OUT_OF_MEMORY_MS and not self._doses.is_busy:
-            self._restart("no memory for the line")
+            self._restart("out of memory: the connection was lost")
 
     def _watch_authority(self):
         """Pass the latch to the authority, once a minute and before a person changes it."""
@@ -265,8 +260,7 @@ class Node:
         self.gate.set_limits(self._limits(granted_pct))
         self.events.record("authority", {
             "granted_pct": granted_pct, "asked_pct": values["dosing.authority_pct"],
-            "reason": reason,
-        })
+            "reason": reason})
 
     def _info(self):
         clock = self.clock
@@ -276,8 +270,7 @@ class Node:
             clock.now_ms(), clock.boot_unix_ms, clock.quality, self._reset_cause,
             self._image_sha256, self._telemetry.channels, outputs, self._outbox.boots(),
             BOARD["button"] is not None, self._dosing.granted_pct, self._authority.left_ms,
-            self._updates.running,
-        )
+            self._updates.running)
 
     def _config_report(self):
         return ConfigReport(self._settings.rev, self._config_error, self._settings.values)
@@ -319,10 +312,7 @@ class Node:
 
 
 def main(feed):
-    """Run the node until it fails, then make it safe and reset the board.
-
-    `feed()` feeds the watchdog, which is already running.
-    """
+    """Run the node until it fails, then reset the board. `feed()` feeds the running watchdog."""
     error = "the node ended"
     try:
         make_data_folder()

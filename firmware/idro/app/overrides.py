@@ -32,10 +32,7 @@ class Overrides:
         return left_ms, override[1], override[2]
 
     def lease(self, name, decision):
-        """Lease a switch, or end its run, by its override or else by `decision`.
-
-        Returns why the gate refused, or None.
-        """
+        """Lease or end a switch by its override or `decision`. Returns why refused, or None."""
         for_ms, reason, by = decision.on_ms, decision.reason, CONTROL
         override = self.of(name)
         if override is not None:

@@ -46,7 +46,7 @@ class Settings:
         except OSError as error:
             raise SettingsError("rev", f"cannot be written: {error}") from None
         except MemoryError:
-            raise SettingsError("rev", "no memory was left: send it again") from None
+            raise SettingsError("rev", "out of memory: send it again") from None
         self._newest = slot
         self.rev = rev
         self.by = by

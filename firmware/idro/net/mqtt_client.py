@@ -18,8 +18,7 @@ from idro.net import mqtt_packets as packets
 # response and write. keepalive_s: a ping is sent after half of it without traffic.
 Options = namedtuple(
     "Options",
-    ("client_id", "user", "password", "will_topic", "will_payload", "keepalive_s", "response_ms"),
-)
+    ("client_id", "user", "password", "will_topic", "will_payload", "keepalive_s", "response_ms"))
 # payload: bytes, or a list of bytes if longer than mqtt_packets.WHOLE_BYTES.
 Message = namedtuple("Message", ("topic", "payload", "retain"))
 
@@ -76,10 +75,8 @@ class Client:
         self._due_ms["CONNACK"] = self._received_ms + limit_ms
         self._queue(packets.connect(self._options))
         self._tasks = [
-            asyncio.create_task(self._read_loop()),
-            asyncio.create_task(self._write_loop()),
-            asyncio.create_task(self._deadline_loop()),
-        ]
+            asyncio.create_task(self._read_loop()), asyncio.create_task(self._write_loop()),
+            asyncio.create_task(self._deadline_loop())]
         await self._wait_until(lambda: self.is_connected)
 
     async def subscribe(self, topics, qos=1):

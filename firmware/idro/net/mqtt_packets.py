@@ -31,8 +31,7 @@ _MAX_TOPIC_BYTES = 80
 # By the return code of CONNACK, from 1.
 _REFUSALS = (
     "unacceptable protocol version", "client id refused", "server unavailable",
-    "bad user name or password", "not authorised",
-)
+    "bad user name or password", "not authorised")
 
 
 def connect(options):

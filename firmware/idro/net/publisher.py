@@ -22,8 +22,7 @@ Broker = namedtuple("Broker", ("host", "port", "node_id", "password", "open"))
 # on_command(payload) and on_update(leaf, payload) get bytes, on_config(pieces) a list of bytes,
 # on_stored(stored) a Stored. None of them blocks.
 Handlers = namedtuple(
-    "Handlers", ("info", "config_report", "on_command", "on_config", "on_stored", "on_update")
-)
+    "Handlers", ("info", "config_report", "on_command", "on_config", "on_stored", "on_update"))
 
 _AT_LEAST_ONCE = ("command", "config", "update")
 # A down/stored includes the ones before it, and a lost piece of an update is requested again.
@@ -51,7 +50,6 @@ class Publisher:
         self._handlers = handlers
         self._randint = randint
         self._wake = asyncio.Event()
-        self._client = None
         self._acks = []
         self._update_request = None
         self._reports_due = []  # leaves to publish before anything else: info, config
@@ -59,22 +57,20 @@ class Publisher:
         self._position = None  # in the outbox, up to which this connection has published
         self._sent = []  # (boot_id, last seq) of messages not yet stored
         self._progress_ms = 0
-        self.on_alive = _ignore  # called in every turn, at least once in a few minutes
-        self.on_no_memory = _ignore
+        self.on_alive = lambda: None  # called in every turn, at least once in a few minutes
+        self.on_no_memory = lambda: None
         self._refused_in_a_row = 0  # MemoryErrors since the last publication
         self._refused_since_ms = 0  # the first of them
         self.connected = False
         self.last_stored_ms = None  # uptime at the newest down/stored
         self.last_error = ""  # why the last connection ended
         self.refused_count = 0  # incoming messages that were invalid or not for this node
-        self.lost_acks_count = 0
         outbox.on_append = self._wake.set
 
     def send_ack(self, ack):
         """Queue an Ack. At most MAX_ACKS wait; beyond that the oldest are dropped."""
         if len(self._acks) >= MAX_ACKS:
             self._acks.pop(0)
-            self.lost_acks_count += 1
         self._acks.append(ack)
         self._wake.set()
 
@@ -129,8 +125,7 @@ class Publisher:
             await client.connect(broker.host, broker.port)
             await client.subscribe([topics.down(broker.node_id, leaf) for leaf in _AT_LEAST_ONCE])
             await client.subscribe(
-                [topics.down(broker.node_id, leaf) for leaf in _AT_MOST_ONCE], qos=0
-            )
+                [topics.down(broker.node_id, leaf) for leaf in _AT_MOST_ONCE], qos=0)
             status = messages.pack_status(True)
             await client.publish(self._up("status"), status, retain=True)
             self._reports_due = ["info", "config"]
@@ -154,8 +149,7 @@ class Publisher:
         return Options(
             client_id=node_id, user=node_id, password=self._broker.password,
             will_topic=self._up("status"), will_payload=messages.pack_status(False),
-            keepalive_s=KEEPALIVE_S, response_ms=RESPONSE_MS,
-        )
+            keepalive_s=KEEPALIVE_S, response_ms=RESPONSE_MS)
 
     # Up.
 
@@ -281,7 +275,3 @@ class Publisher:
             self._progress_ms = self.last_stored_ms
         self._sent = left
         self._handlers.on_stored(stored)
-
-
-def _ignore():
-    return None

@@ -33,7 +33,7 @@ class Wifi:
         self._wlan = None  # created by run(): a radio failure must not stop the start-up
         self._up = asyncio.Event()
         self._addresses = {}  # host: its last resolved address
-        self.on_alive = _ignore  # called in every turn, at least once in a few minutes
+        self.on_alive = lambda: None  # called in every turn, at least once in a few minutes
         self.last_error = ""
         self.failures_count = 0  # failed attempts in a row
 
@@ -140,7 +140,3 @@ class Wifi:
             if host not in self._addresses:
                 raise
         return self._addresses[host]
-
-
-def _ignore():
-    return None

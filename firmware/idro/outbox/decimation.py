@@ -9,7 +9,7 @@ count is the number of records dropped there so far.
 from collections import namedtuple
 
 from idro.outbox import record_codec
-from idro.outbox.segment_files import EVENTS_ONLY, MINUTE_MS, SPARSE
+from idro.outbox.segment_files import EVENTS_ONLY, MINUTE_MS, SPARSE, indexed
 
 _MAX_RUN = 8
 _GAP_BYTES = 160
@@ -52,7 +52,9 @@ def find_run(folder, segments, segment_bytes):
             if segment.level < level:
                 size = plan_run(folder, (segment,), level).size
                 if size + _GAP_BYTES >= segment.size:  # not worth decimating
-                    segments[at] = segment = _at_level(segment, level)
+                    segments[at] = segment = indexed(
+                        segment, segment.first_seq, segment.last_seq, segment.count, segment.size,
+                        level)
             is_alike = run and _is_alike(run[0], segment)
             if not is_alike or total + size > segment_bytes or len(run) == _MAX_RUN:
                 if len(run) > 1:
@@ -129,9 +131,7 @@ def _is_gap(buffer, start):
 
 
 def _gap_frame(segment, run_plan):
-    detail = {
-        "seq_from": run_plan.seq_from, "seq_to": run_plan.seq_to, "count": run_plan.count,
-    }
+    detail = {"seq_from": run_plan.seq_from, "seq_to": run_plan.seq_to, "count": run_plan.count}
     payload = record_codec.event_payload(run_plan.seq_to, run_plan.at_ms, "gap", detail)
     crc_seed = record_codec.seed(segment.boot_id, segment.schema_id)
     return record_codec.frame(record_codec.EVENT, payload, crc_seed)
@@ -139,10 +139,3 @@ def _gap_frame(segment, run_plan):
 
 def _is_alike(one, other):
     return one.boot_id == other.boot_id and one.schema_id == other.schema_id
-
-
-def _at_level(segment, level):
-    return segment.__class__(
-        segment.number, segment.boot_id, segment.schema_id, segment.first_seq,
-        segment.last_seq, segment.count, segment.size, level,
-    )

@@ -72,9 +72,7 @@ class Outbox:
             return
         max_bytes = _MAX_PENDING_BYTES
         try:
-            self._ring.append(
-                self._boot_id, self._schema.id, self._pending, self._boot_unix_ms
-            )
+            self._ring.append(self._boot_id, self._schema.id, self._pending, self._boot_unix_ms)
             self.error = ""
         except (OSError, MemoryError) as error:
             if isinstance(error, MemoryError):
@@ -100,10 +98,7 @@ class Outbox:
             self._ring.close()
 
     def stored(self, boot_id, seq_upto):
-        """Erase the records of one boot up to seq_upto, which the host has stored.
-
-        Ignores a seq_upto of this boot above its last seq.
-        """
+        """Erase stored records of one boot up to seq_upto. Ignores one above its last seq."""
         if boot_id == self._boot_id:
             if seq_upto > self._last_seq:
                 return
@@ -162,8 +157,7 @@ class Outbox:
                 leaf = "telemetry" if kind == record_codec.TELEMETRY else "event"
                 batch = Batch(
                     boot_id, self._epoch_of(boot_id), self._sent_at_ms(boot_id), oldest_seq,
-                    records,
-                )
+                    records)
                 return leaf, batch, (boot_id, records[-1].seq)
         return None
 

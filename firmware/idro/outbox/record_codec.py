@@ -78,10 +78,7 @@ def epoch_payload(unix_ms):
 
 
 def event_payload(seq, at_ms, kind, detail):
-    """Return the payload of an event. Texts are truncated if it exceeds a frame.
-
-    Raises ProtocolError if it still does.
-    """
+    """Return the payload of an event, texts truncated if needed. Raises ProtocolError."""
     text = json.dumps([kind, detail]).encode()
     if len(text) > MAX_PAYLOAD_BYTES - STAMP_BYTES:
         short = {}

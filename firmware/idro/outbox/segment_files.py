@@ -24,8 +24,13 @@ MINUTE_MS = 60_000
 # level: RAW, SPARSE or EVENTS_ONLY.
 Segment = namedtuple(
     "Segment",
-    ("number", "boot_id", "schema_id", "first_seq", "last_seq", "count", "size", "level"),
-)
+    ("number", "boot_id", "schema_id", "first_seq", "last_seq", "count", "size", "level"))
+
+
+def indexed(segment, first_seq, last_seq, count, size, level):
+    """Return `segment` with another index entry."""
+    return Segment(segment.number, segment.boot_id, segment.schema_id, first_seq, last_seq, count,
+                   size, level)
 
 
 class SegmentFiles:
@@ -44,7 +49,6 @@ class SegmentFiles:
         self._loaded = None  # the Segment in `buffer`
         self._size = 0  # of what is in it
         self._is_last = True  # `buffer` reaches the end of the segment
-        self.erase_failures_count = 0
         self.error = ""
         self.schemas = {schema.id: schema}
         self._is_listed = self._has_schema = False
@@ -155,17 +159,15 @@ class SegmentFiles:
 
     def erase(self, segment):
         """Remove a segment's file. If that fails, its records are sent again after a reset."""
-        if not self._remove(self._name(segment)):
-            self.erase_failures_count += 1
+        self._remove(self._name(segment))
 
     def _remove(self, path):
-        """Remove a file; returns False if flash fails."""
+        """Remove a file, if flash does not fail."""
         self._loaded = None
-        try:
+        try:  # noqa: SIM105  (MicroPython has no contextlib)
             os.remove(path)
         except OSError:
-            return False
-        return True
+            pass
 
     def _load_schemas(self, names):
         in_use = [segment.schema_id for segment in self.list()]

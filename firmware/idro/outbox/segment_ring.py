@@ -6,8 +6,8 @@ again. Blocking: writing a flash block takes milliseconds, freeing space some hu
 
 from collections import namedtuple
 
-from idro.outbox import record_codec
-from idro.outbox.segment_files import MINUTE_MS, RAW, SEGMENT_BYTES, SPARSE, Segment, SegmentFiles
+from idro.outbox import record_codec, segment_files
+from idro.outbox.segment_files import MINUTE_MS, RAW, SEGMENT_BYTES, SPARSE, Segment
 
 SPARE_SEGMENTS = 32  # beyond the limit if nothing can be decimated; then the oldest is dropped
 _MIN_SEGMENTS = 4  # the limit is never lower
@@ -21,14 +21,13 @@ class SegmentRing:
 
     def __init__(self, path, schema, max_segments):
         """Open the folder `path` and index its segments."""
-        self.folder = SegmentFiles(path, schema)
+        self.folder = segment_files.SegmentFiles(path, schema)
         self._configured_segments = self._max_segments = max_segments
         self._spare_segments = SPARE_SEGMENTS
         self.segments = []
         self.boots = {}
         self.generation = 0  # changes when records move within a segment
         self.skipped_bytes = 0  # damaged bytes skipped when the folder was opened
-        self.dropped_count = 0  # records in segments dropped whole, as the last resort
         self._is_open = False  # the last segment accepts more records
         self._minute = None
         self._next_number = 1
@@ -132,10 +131,7 @@ class SegmentRing:
         self.skipped_bytes += size - intact_bytes
         if not count:
             return None
-        return Segment(
-            segment.number, segment.boot_id, segment.schema_id, first_seq, last_seq, count,
-            size, level,
-        )
+        return segment_files.indexed(segment, first_seq, last_seq, count, size, level)
 
     # Writing.
 
@@ -153,8 +149,7 @@ class SegmentRing:
             self._drop_oldest()
         header = _header(boot_id, schema_id, boot_unix_ms)
         segment = Segment(
-            self._next_number, boot_id, schema_id, seq, seq - 1, 0, len(header), SPARSE
-        )
+            self._next_number, boot_id, schema_id, seq, seq - 1, 0, len(header), SPARSE)
         self.folder.create(segment, header)
         self._next_number += 1
         self._minute = None
@@ -173,10 +168,8 @@ class SegmentRing:
                     level = RAW
                 self._minute = minute
         newest = entries[taken - 1]
-        self.segments[-1] = Segment(
-            last.number, last.boot_id, last.schema_id, last.first_seq, newest.seq,
-            last.count + taken, size, level,
-        )
+        self.segments[-1] = segment_files.indexed(
+            last, last.first_seq, newest.seq, last.count + taken, size, level)
         self.boots[last.boot_id][0] = newest.at_ms
 
     def _make_room(self):
@@ -197,17 +190,12 @@ class SegmentRing:
         first_seq, last_seq, count, size = self.folder.replace(run, write)
         at = self.segments.index(first)
         self.segments[at : at + len(run)] = [
-            Segment(
-                first.number, first.boot_id, first.schema_id, first_seq, last_seq, count,
-                len(header) + size, level,
-            )
-        ]
+            segment_files.indexed(first, first_seq, last_seq, count, len(header) + size, level)]
         self.generation += 1
         return True
 
     def _drop_oldest(self):
         if len(self.segments) >= self._max_segments + self._spare_segments:
-            self.dropped_count += self.segments[0].count
             self.folder.erase(self.segments[0])
             self._replace(self.segments[1:])
 
@@ -221,10 +209,8 @@ class SegmentRing:
                 if kind != record_codec.EPOCH and seq > seq_upto:
                     first_seq = min(first_seq, seq)
                     count += 1
-        return Segment(
-            segment.number, segment.boot_id, segment.schema_id, first_seq, segment.last_seq,
-            count, segment.size, segment.level,
-        )
+        return segment_files.indexed(
+            segment, first_seq, segment.last_seq, count, segment.size, segment.level)
 
     def _replace(self, segments):
         if not segments or segments[-1].number != self.segments[-1].number:

@@ -20,10 +20,7 @@ _PACKAGES = ((idro, "/idro"), (idro.protocol, "/idro/protocol"))
 
 
 def start(feed, load_app):
-    """Run the application: load_app() imports it and returns its main function.
-
-    `feed()` feeds the watchdog, which is already running.
-    """
+    """Run the main function that load_app() returns. `feed()` feeds the running watchdog."""
     try:
         from idro.update import file_slots
 

@@ -90,13 +90,13 @@ def check_files(slot):
         if found is None or "idro/" + found > entry.path:
             raise UpdateError(f"{entry.path} is missing")
         if "idro/" + found != entry.path:
-            raise UpdateError(f"idro/{found} is no part of it")
+            raise UpdateError(f"idro/{found} is not in its manifest")
         if not is_file(f"{root}/{entry.path}", entry, buffer):
-            raise UpdateError(f"{entry.path} does not read back as its manifest says")
+            raise UpdateError(f"{entry.path} does not match its manifest")
         yield entry
     found = next(present, None)
     if found is not None:
-        raise UpdateError(f"idro/{found} is no part of it")
+        raise UpdateError(f"idro/{found} is not in its manifest")
 
 
 def start_trial(slot):

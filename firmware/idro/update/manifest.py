@@ -16,8 +16,7 @@ _HEX = b"0123456789abcdef"
 
 # board_class: chip/board. files, size: the number of files and their total bytes.
 Header = namedtuple(
-    "Header", ("version", "board_class", "kernel", "security_counter", "files", "size")
-)
+    "Header", ("version", "board_class", "kernel", "security_counter", "files", "size"))
 # One line of a manifest. sha256 is 64 hex digits.
 FileEntry = namedtuple("FileEntry", ("sha256", "size", "path"))
 
@@ -53,7 +52,7 @@ def read_entry(file, last_path):
         raise malformed()
     entry = FileEntry(words[0], _number(words[1]), words[2])
     if not is_path(entry.path) or entry.path <= last_path:
-        raise UpdateError(f"{entry.path[:64]} is no file that it may hold")
+        raise UpdateError(f"{entry.path[:64]} is not allowed in a release")
     return entry
 
 
@@ -124,7 +123,7 @@ def walk(root, folder=""):
 
 def malformed():
     """Return the UpdateError for a malformed manifest."""
-    return UpdateError("its manifest is not well formed")
+    return UpdateError("its manifest is malformed")
 
 
 def _line(file):

@@ -11,10 +11,7 @@ _COUNTERS = ("security_a", "security_b")
 
 
 def record_rollback(slot, why):
-    """Record that the release in `slot` was rolled back, so that it is never installed again.
-
-    Idempotent: a power cut may repeat it.
-    """
+    """Record the rollback of `slot`: its release is never installed again. Idempotent."""
     digest = manifest_sha256(slot)
     store = platform.NvsStore()
     try:

@@ -45,10 +45,7 @@ def key_id(modulus):
 
 
 def check_manifest(slot):
-    """Verify the signature and compatibility of the manifest in `slot`; returns its Header.
-
-    Raises UpdateError and OSError.
-    """
+    """Verify the manifest in `slot`; returns its Header. Raises UpdateError and OSError."""
     root = "/" + slot
     with open(f"{root}/{SIGNATURE}", "rb") as file:
         signature = file.read(SIGNATURE_BYTES + 1)
@@ -71,7 +68,7 @@ def check_manifest(slot):
         raise UpdateError(f"its security counter is {header.security_counter}, "
                           f"this board is at {minimum}")
     if state.was_reverted(digest):
-        raise UpdateError("it was tried before and taken back")
+        raise UpdateError("it was tried before and rolled back")
     return header
 
 

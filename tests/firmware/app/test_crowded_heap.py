@@ -13,8 +13,8 @@ in pieces None 2 5.2
 info True True
 config True True
 batch True True
-full rev: no memory was left: send it again 2 5.2
-full no memory was left: send it again 2 5.2
+full rev: out of memory: send it again 2 5.2
+full out of memory: send it again 2 5.2
 kept 2 5.2
 after None 4 5.4
 kept 4 5.4

@@ -116,7 +116,6 @@ def test_a_full_outbox_thins_to_a_minute_and_keeps_every_event(tmp_path):
     outbox.flush()
     assert len(list(tmp_path.glob("*.seg"))) <= 96
     assert max(path.stat().st_size for path in tmp_path.glob("*.seg")) <= 4_096
-    assert outbox._ring.dropped_count == 0
     waits = []
     assert_nothing_unexplained(drain(outbox, waits=waits), last + events)
     drains_at = last * 10 / (len(waits) * SLOW_ROUND_TRIP_S)

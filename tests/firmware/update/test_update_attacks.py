@@ -110,7 +110,7 @@ def test_mix_and_match():
     assert "idro/control/dosing.mpy" in refused(board)
     board = Board(GOOD)
     board.served["idro/app/node.mpy"] = b"N" + NEW["idro/app/node.mpy"][1:]
-    assert refused(board) == "idro/app/node.mpy does not read back as its manifest says"
+    assert refused(board) == "idro/app/node.mpy does not match its manifest"
 
 
 def test_a_bit_flipped_in_every_file_on_the_flash():
@@ -128,7 +128,7 @@ def test_a_bit_flipped_in_every_file_on_the_flash():
 
         real, code.verify.install = code.verify.install, spoil
         try:
-            assert refused(board) == f"{path} does not read back as its manifest says"
+            assert refused(board) == f"{path} does not match its manifest"
         finally:
             code.verify.install = real
 
@@ -145,7 +145,7 @@ def test_a_file_that_somebody_has_put_beside():
 
         real, code.verify.install = code.verify.install, add
         try:
-            assert refused(board) == f"{extra} is no part of it"
+            assert refused(board) == f"{extra} is not in its manifest"
         finally:
             code.verify.install = real
 
@@ -157,7 +157,7 @@ def test_paths_that_lead_elsewhere():
                  "boot.py", "idro/app/node.py", "idro/app/../../main.mpy", "slot"):
         board = with_manifest(edited(6, f"{line[0]} {line[1]} {path}"))
         board.served[path] = NEW["idro/app/node.mpy"]
-        assert refused(board) == f"{path} is no file that it may hold", path
+        assert refused(board) == f"{path} is not allowed in a release", path
 
 
 def test_another_board_an_older_counter_another_kernel():
@@ -186,7 +186,7 @@ def test_replayed_after_it_was_taken_back():
                 break
         except Reset:
             continue
-    assert board.said == "it was tried before and taken back"
+    assert board.said == "it was tried before and rolled back"
     state = small_board.code.state
     why = "three boots brought no confirmation"
     assert state.pending_report() == [GOOD.sha256()[:16], "9.9.9", why]
@@ -196,7 +196,7 @@ def test_replayed_after_it_was_taken_back():
 
 def test_too_large():
     huge = Release({"idro/app/node.mpy": b"x" * 400_001}, counter=3)
-    assert refused(Board(huge)) == "its manifest is not well formed"
+    assert refused(Board(huge)) == "its manifest is malformed"
     board = Board(GOOD)
     board.flash.free_blocks = 25
     assert refused(board).startswith("it needs ")

@@ -73,7 +73,7 @@ def bad(board):
                 continue  # it crashed
             assert boots_of_new <= 3
             board.update()
-            assert board.said == "it was tried before and taken back"
+            assert board.said == "it was tried before and rolled back"
             assert boots_of_new >= 1
             assert max(board.flash.nvs.get("security_a", 1), 1) < 3
             return
@@ -89,7 +89,7 @@ def taken_back(board):
             if board.boot() == "new":
                 small_board.code.boot_select.roll_back("reservoir.ph has no plausible reading")
             board.update()
-            assert board.said == "it was tried before and taken back"
+            assert board.said == "it was tried before and rolled back"
             return
         except (Dark, Reset):
             continue

@@ -147,7 +147,7 @@ def test_a_bad_one_is_taken_back(tmp_path, image_dir, why):
     assert 2 <= len(told.run.resets) <= 4
     # It was offered again and not taken a second time.
     refusals = [detail["reason"] for _, detail in told.events("update_refused")]
-    assert set(refusals) <= {"it was tried before and taken back"}
+    assert set(refusals) <= {"it was tried before and rolled back"}
     assert not told.events("latched")
     assert told.events("dosed")
 

@@ -73,7 +73,7 @@ class FileDownload:
                 os.rename(part, path)
                 return
             remove(part)
-        raise UpdateError(f"{entry.path} does not read back as its manifest says")
+        raise UpdateError(f"{entry.path} does not match its manifest")
 
     def _size(self, path):
         size = size_of(f"{self._root}/{path}")

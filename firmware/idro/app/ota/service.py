@@ -119,15 +119,14 @@ class UpdateService:
         except OSError as error:
             self._record("update_refused", offer, reason=f"flash failed: {error!r}"[:200])
         except MemoryError:
-            self._record("update_refused", offer, reason="no memory was left: send it again")
+            self._record("update_refused", offer, reason="out of memory: send it again")
 
     async def _watch_trial(self):
         from idro.app.ota.trial import watch
 
         now = slots.running
         self._context.events.record("update_trial", {
-            "release": self.running.release[:16], "version": now.version, "tries_left": now.tries,
-        })
+            "release": self.running.release[:16], "version": now.version, "tries_left": now.tries})
         await watch(self._context, self._ledger, self._network)
         self.running = self._read_running()
         self._network.publisher.publish_info()
