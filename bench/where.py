@@ -56,7 +56,7 @@ SIMULATOR_SEAMS = (
 FIRMWARE_SEAMS = (
     ("idro.safety.gate", "Gate", "observe", CONTROL, 2),
     ("idro.app.control_cycle", "ControlCycle", "cycle", CONTROL, 1),
-    ("idro.app.node", "Node", "_keep_record", RECORDS, 1),
+    ("idro.app.node", "Node", "_append_record", RECORDS, 1),
 )
 _TASKS = {"control": SAMPLING, "dosing": CONTROL}  # the others are records and the network
 

@@ -81,7 +81,9 @@ def shown(settings):
 
 folder = sys.argv[1]
 paths = (folder + "/settings.a", folder + "/settings.b")
-commands = CommandHandler((NODE, KEY, "0000b001"), None, None, {}, print)
+commands = CommandHandler(
+    (NODE, KEY, "0000b001"), clock=None, command_ids=None, actions={}, record_event=print,
+    send_ack=print)
 settings = Settings(paths)
 arriving = [packet_of(rev) for rev in (1, 2, 3, 4)]
 info = messages.Info(
