@@ -10,6 +10,7 @@ import io
 import sys
 from types import ModuleType, SimpleNamespace
 
+from idro.protocol import messages_host, update_messages
 from support import releases
 
 ENOENT = 2
@@ -295,15 +296,14 @@ class Board:
         return releases.hashlib.sha256(self.manifest).hexdigest()
 
     def _answer(self, payload):
-        messages = code.download.messages
-        ask = messages.unpack_ask(payload)
+        ask = messages_host.unpack_chunk_request(payload)
         self.asks += 1
         if self.asks == self.stop_asks_at:
             self._fetching.cancel("cancelled by test")
         data = self.manifest if ask.path == "manifest" else self.served.get(ask.path, b"")
-        piece = messages.Piece(
+        chunk = update_messages.Chunk(
             bytes.fromhex(ask.sha256)[:8], ask.number, data[ask.offset : ask.offset + ask.size])
-        self._fetching.take(messages.pack_chunk(piece))
+        self._fetching.take(messages_host.pack_chunk(chunk))
 
     def _parts(self):
         async def sleep_ms(time_ms):

@@ -3,7 +3,7 @@
 from collections import namedtuple
 
 from idro.control import circulation, dosing, light, top_off
-from idro.control.plausibility import BY_HAND, UNDISTURBED, DOSED
+from idro.control.plausibility import BY_HAND, DOSED, UNDISTURBED
 from idro.control.water_balance import WaterBalance
 from idro.protocol.types import hold
 from idro.safety.limits import IRRIGATION
@@ -46,7 +46,7 @@ class ControlCycle:
 
     @property
     def moved_by(self):
-        """What may move the water or the probes now: UNDISTURBED, DOSED or BY_HAND of plausibility."""
+        """What may move water or probes now: UNDISTURBED, DOSED or BY_HAND of plausibility."""
         if self.pause_left_ms or self._correction.is_open:
             return BY_HAND
         is_dosing = self._context.gate.dosing is not None

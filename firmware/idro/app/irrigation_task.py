@@ -35,7 +35,8 @@ class IrrigationTask:
         context = self._context
         self._level = level
         sample = context.sampler.readings.get(irrigation.FLOW)
-        event = self._flow.update(sample, self._driver.on_ms_total, context.values, self.is_water_out)
+        event = self._flow.update(
+            sample, self._driver.on_ms_total, context.values, self.is_water_out)
         if event is not None:
             context.events.record(*event)
         self._step()

@@ -140,11 +140,11 @@ class Outbox:
         return self._last_seq + 1
 
     def next_batch(self, after, most_records=MAX_RECORDS):
-        """Return (leaf, Batch of EncodedRecord, position) of the records after position `after`, or None.
+        """Return (leaf, Batch, position) of the records after position `after`, or None.
 
         leaf is "telemetry" or "event". Start with after = None, then pass the last position. A
-        batch holds consecutive records of one leaf and boot, up to `most_records` and about 1,400
-        bytes. None also before a gap until everything ahead of it is stored.
+        batch holds consecutive EncodedRecords of one leaf and boot, up to `most_records` and about
+        1,400 bytes. None also before a gap until everything ahead of it is stored.
         """
         boot_ids = self._boot_ids()
         start = boot_ids.index(after[0]) if after and after[0] in boot_ids else 0
@@ -192,7 +192,7 @@ class Outbox:
         return run_kind, records, oldest_seq
 
     def _records(self, boot_id, after_seq):
-        """Yield (kind, EncodedRecord, hint) of the records of one boot after after_seq, in order."""
+        """Yield (kind, EncodedRecord, hint) of a boot's records after after_seq, in order."""
         ring = self._ring
         folder = ring.folder
         for segment in ring.of_boot(boot_id):
