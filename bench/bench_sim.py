@@ -112,7 +112,7 @@ def promised(run: Run) -> bool:
     """Print the promises of the crop and how long it took; True when all is well."""
     for verdict in run.result.verdicts:
         word = "kept" if verdict.is_kept else "BROKEN"
-        print(f"  {word}: {verdict.promise.text}: {verdict.why}")
+        print(f"  {word}: {verdict.expectation.text}: {verdict.why}")
     print(f"harvest: {run.result.truth['crop.dry_g_m2']:.0f} g/m2 of dry matter")
     in_time = run.wall_s < CROP_GOAL_S
     print(f"{'PASS' if in_time else 'FAIL'}: {run.wall_s:.0f} s wall, {CROP_GOAL_S:.0f} s wanted")

@@ -162,7 +162,7 @@ def run_lockstep(
     with _JobFile(job) as path:
         while True:
             before_ms = run.at_ms
-            # Its own process group: Ctrl-C at the terminal must not reach the console of the board.
+            # Its own process group: Ctrl-C at the terminal must not reach the board.
             with _start(job, path, micropython, subprocess.DEVNULL, group=0) as process:
                 try:
                     for line in _lines(process, run, on_console):

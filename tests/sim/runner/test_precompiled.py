@@ -75,7 +75,7 @@ def test_boards_that_start_at_once_compile_it_once(other):
 
 def test_every_number_of_the_simulator_is_the_same_to_the_last_bit(tmp_path):
     found = []
-    for path in precompile.beside_the_board():
+    for path in precompile.board_files():
         with path.open("rb") as file:
             found += [
                 token.string for token in tokenize.tokenize(file.readline)

@@ -16,7 +16,7 @@ DOSERS = ("ph_down", "ph_up", "nutrient_a", "nutrient_b")
 def run(wanted, image_dir, trace):
     """Return (promises broken, every edge of a dosing pump's pin: what it was told, and when)."""
     result = scenario_run.run(wanted, compiler.load(wanted.board), image_dir, trace=trace)
-    broken = [f"{v.promise.text}: {v.why}" for v in result.verdicts if not v.is_kept]
+    broken = [f"{v.expectation.text}: {v.why}" for v in result.verdicts if not v.is_kept]
     lines = map(json.loads, trace.read_text(encoding="utf-8").splitlines())
     return broken, [line for line in lines if line.get("pin") in DOSERS]
 
