@@ -270,7 +270,7 @@ def test_unknown_faults_and_parameters_are_refused_by_name(kind):
     for value in (0, -1.0, float("nan"), "fast"):
         with pytest.raises(ValueError, match=r"probe\.ph\.tau_s"):
             kind({"probe.ph.tau_s": value}, Rng(1))
-    with pytest.raises(ValueError, match="needs a step"):
+    with pytest.raises(ValueError, match="step the probe"):
         read(probe)
 
 
