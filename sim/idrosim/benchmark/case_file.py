@@ -1,7 +1,7 @@
 """Reads custom cells of the scoreboard from a TOML file.
 
-markdown_page.py describes the format. Every mistake raises a ScenarioError that names file and
-key. CPython only.
+bench/score.md describes the format. Every mistake raises a ScenarioError that names file and key.
+CPython only.
 """
 
 from __future__ import annotations

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from typer.testing import CliRunner
 
 from idroserra.cli import main
-from idrosim.benchmark import case_file, cases, markdown_page
+from idrosim.benchmark import case_file, cases
 from idrosim.benchmark import run as benchmark_run
 from idrosim.benchmark.cases import Cell
 from idrosim.greenhouse.chemistry import IONS
@@ -239,7 +239,8 @@ def test_a_missing_file_is_an_error(tmp_path):
 
 
 def test_the_example_of_the_page_is_valid(tmp_path):
-    example = markdown_page._CUSTOM_CELLS.split("```toml\n")[1].split("```")[0]
+    page = Path(__file__).parents[3] / "bench" / "score.md"
+    example = page.read_text().split("```toml\n")[1].split("```")[0]
     file = tmp_path / "example.toml"
     file.write_text(example)
     assert [cell.name for cell in case_file.load(file)] == ["well", "own-ions"]
