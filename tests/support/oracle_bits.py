@@ -1,4 +1,4 @@
-"""Prints what our code makes of every row of the tables of tests/oracle, to the last bit.
+"""Prints the exact results of our code for every row of the tables of tests/oracle.
 
 One line a row: table, then the floats in hexadecimal. Both interpreters run it, and
 tests/sim/test_oracle_bits.py compares what they print.

@@ -1,4 +1,4 @@
-"""A flash that refuses, in lockstep: water moves and light shines, nothing doses, that is told."""
+"""Tests of a failing flash in lockstep: pumps and light run, dosing stops, and it is reported."""
 
 import json
 from dataclasses import dataclass, field
@@ -34,7 +34,7 @@ def image_dir(tmp_path_factory):
 
 
 def run(folder, image_dir, spoil):
-    """Run a board for 40 minutes, most of it with a pH to correct, on a flash spoilt before."""
+    """Run a board for 40 minutes, mostly with a pH to correct, on a damaged flash."""
     job = process.make_job(
         NODE, compiler.load("esp32-reservoir"), folder, key=KEY, start_unix_ms=START_UNIX_MS,
         duration_ms=40 * 60_000, seed=3, settings=SETTINGS,
@@ -71,7 +71,7 @@ def extend_with(told):
     assert 4 < told.values["reservoir.ph"] < 9
 
 
-def test_a_sound_flash_doses_and_complains_of_nothing(tmp_path, image_dir):
+def test_a_healthy_flash_doses_without_reports(tmp_path, image_dir):
     told = run(tmp_path, image_dir, lambda flash: None)
     extend_with(told)
     assert of_kind(told, "flash_failed") == []
@@ -108,7 +108,7 @@ def no_settings(flash):
     (no_outbox, {"outbox"}, True),
     (no_settings, {"settings"}, False),
 ])
-def test_the_rest_goes_on_and_the_host_is_told(tmp_path, image_dir, spoil, parts, doses):
+def test_all_else_continues_and_it_is_reported(tmp_path, image_dir, spoil, parts, doses):
     told = run(tmp_path, image_dir, spoil)
     extend_with(told)
     assert {detail["part"] for detail in of_kind(told, "flash_failed")} == parts
@@ -121,7 +121,7 @@ def test_the_rest_goes_on_and_the_host_is_told(tmp_path, image_dir, spoil, parts
     print(json.dumps({"console": list(told.run.console)[-5:]}))
 
 
-def test_a_stop_that_cannot_be_written_down_stops_all_the_same(tmp_path, image_dir):
+def test_a_stop_works_even_if_it_cannot_be_stored(tmp_path, image_dir):
     job = process.make_job(
         NODE, compiler.load("esp32-reservoir"), tmp_path, key=KEY, start_unix_ms=START_UNIX_MS,
         duration_ms=10 * 60_000, settings=SETTINGS,

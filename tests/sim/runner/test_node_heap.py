@@ -17,7 +17,7 @@ BARE_NODE = Path(__file__).with_name("bare_node.py")
 MOST_IMPORTED_BYTES = 235_000
 MOST_BYTES = 306_000
 HEAP = "384K"
-# What a ledger of five weeks, eight doses a day, may hold more than a new one: a day's doses.
+# What a ledger of five weeks, eight doses a day, may use more than a new one: a day's doses.
 MOST_LEDGER_BYTES = 6_000
 DOSE_EVERY_MS = 10_800_000
 # Of what is free, in one piece. 20 % were, when nothing was collected before the heap was full.

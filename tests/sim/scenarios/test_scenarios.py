@@ -1,4 +1,4 @@
-"""Every scenario that is shipped is well formed and keeps its promises.
+"""Tests that every shipped scenario is valid and keeps its promises.
 
 They run two at a time beside the tests, or one a worker of pytest-xdist. The week and the
 crop of lettuce run in full with `idroserra sim run`; here the week begins. Three days without
@@ -29,7 +29,7 @@ SHORT = [file.stem for file in FILES if file.stem not in ELSEWHERE]
 
 @pytest.fixture(scope="module")
 def image_dir(tmp_path_factory):
-    """Return the folder that holds the image of every board that a scenario runs on."""
+    """Return the folder with the images of all boards of scenarios."""
     def build(folder):
         for board in {scenario_run.load(file).board for file in FILES}:
             image_build.build_image(board, folder / board)
@@ -46,14 +46,14 @@ def broken(result):
 
 
 def outcome(name, image_dir):
-    """Return (speed-up, what was broken) of a shipped scenario, in a process of a pool."""
+    """Return (speed-up, broken promises) of a shipped scenario; runs in a process pool."""
     result = run(scenario_run.load(FOLDER / f"{name}.toml"), image_dir)
     return result.speed_up, broken(result)
 
 
 @pytest.fixture(scope="module")
 def outcomes(request, image_dir):
-    """Return a function that gives the outcome of a scenario: computed ahead, two at a time."""
+    """Return a function that returns the outcome of a scenario, computed ahead, two at a time."""
     wanted = [
         item.callspec.params["name"] for item in request.session.items
         if getattr(item, "originalname", "") == "test_promises_are_kept"
@@ -74,7 +74,7 @@ def test_promises_are_kept(name, outcomes, capfd):
     assert not wrong
 
 
-def test_there_are_scenarios_enough_each_with_a_sentence():
+def test_there_are_enough_scenarios_each_with_a_sentence():
     assert len(FILES) >= 40
     texts = [scenario_run.load(file).text for file in FILES]
     assert len(set(texts)) == len(texts)
@@ -99,7 +99,7 @@ def test_a_scenario_runs_the_same_twice_and_leaves_a_trace(image_dir, tmp_path):
     assert told[-1] == 1.0
 
 
-def test_a_broken_promise_is_told_with_time_and_value(image_dir):
+def test_a_broken_promise_is_reported_with_time_and_value(image_dir):
     found = scenario_run.with_changes(scenario_run.load(FOLDER / "stop-button.toml"), days=0.1)
     result = run(found, image_dir)
     report = result.to_json()
@@ -109,7 +109,7 @@ def test_a_broken_promise_is_told_with_time_and_value(image_dir):
     assert report["doses"]["ph_down"]["count"] >= 1
 
 
-def test_a_killed_broker_forgets_first_and_operations_go_through_their_list(tmp_path):
+def test_a_killed_broker_loses_messages_and_operations_are_listed(tmp_path):
     more = EVENT + 'network = "broker_killed"\nunsaved = "3s"\nlasts = "4s"\n' + EVENT + (
         'fault = "power_cut"\noperation = [1, 2]\nwritten = [0, 0.5]\ntimes = 5\nevery = "1h"'
     )
@@ -122,7 +122,7 @@ def test_a_killed_broker_forgets_first_and_operations_go_through_their_list(tmp_
     assert cuts == [(1, 0), (1, 0.5), (2, 0), (2, 0.5), (1, 0)]
 
 
-def test_what_arrived_is_counted_by_the_observer():
+def test_arrived_messages_are_counted():
     observer = TraceReader(frozenset({"records:conflicts", "records:holes", "messages:event"}))
     observer.take({"t": "boot", "at_ms": 0, "cause": "power"})
     for at_ms, seq, kind in ((10, 1, "armed"), (20, 1, "armed"), (30, 4, "armed"), (40, 4, "x")):
@@ -159,7 +159,7 @@ settings = { sample.every_ms = 20_000 }
 """
 
 
-def test_settings_change_on_the_way_and_outlive_a_reset(image_dir, tmp_path):
+def test_settings_change_at_run_time_and_survive_a_reset(image_dir, tmp_path):
     dark = 'text = "x"\nsignal = "true:light.ppfd_umol_m2_s"\nalways = [0, 0]\nafter = "4min"'
     twice = '\n[[promise]]\ntext = "y"\nsignal = "events:configured"\nalways = [3, 3]'
     file = write(tmp_path, "hours = 0.4", settings="light.ramp_minutes = 0", more=CHANGED,
@@ -265,7 +265,7 @@ def test_a_malformed_scenario_is_one_error_that_names_file_and_key(name, tmp_pat
     assert "\n" not in str(caught.value)
 
 
-def test_no_toml_and_no_file_are_errors_of_the_same_kind(tmp_path):
+def test_invalid_toml_and_a_missing_file_are_scenario_errors(tmp_path):
     file = tmp_path / "made.toml"
     with pytest.raises(scenario_run.ScenarioError, match="cannot be read"):
         scenario_run.load(file)
@@ -290,7 +290,7 @@ def promise(form, low, high, signal="true:x", **more):
     return Expectation("x", signal, form, low, high, **more)
 
 
-def test_forms_are_judged_on_the_samples_in_their_time():
+def test_forms_are_evaluated_on_the_samples_in_their_span():
     evidence = Evidence()
     for at_ms, value in ((0, 1.0), (10, 2.0), (20, 3.0), (30, 9.0)):
         evidence.add("true:x", at_ms, value)
@@ -304,7 +304,7 @@ def test_forms_are_judged_on_the_samples_in_their_time():
     assert not evaluate(promise("always", 0, 99, after_ms=31), evidence).is_kept
 
 
-def test_pumped_time_is_judged_over_the_worst_span():
+def test_pumped_time_is_evaluated_over_the_worst_span():
     evidence = Evidence(runs={"x": [(0, 4_000_000), (5_000_000, 8_000_000)]})
 
     def most(seconds, **more):
@@ -334,7 +334,7 @@ def test_the_error_is_measured_less_true_between_two_traces():
     for at_ms, value in ((0, 6.0), (60_000, 7.0)):
         evidence.add("true:x", at_ms, value)
     evidence.add("measured:x", 30_000, 6.75)
-    evidence.add("measured:x", 90_000, 9.0)  # after the last trace: not judged
+    evidence.add("measured:x", 90_000, 9.0)  # after the last trace: not evaluated
     assert evaluate(promise("always", 0.25, 0.25, "error:x"), evidence).is_kept
     assert not evaluate(promise("always", 0.26, 1, "error:x"), evidence).is_kept
 
