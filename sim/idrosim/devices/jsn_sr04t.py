@@ -36,7 +36,7 @@ class JsnUart:
         if self.fault == "unplugged":
             return
         assert bytes(data) == bytes((_ASK,)), f"jsn_sr04t: {bytes(data)} is not a command"
-        assert self._due_us is None, "jsn_sr04t: request before the last answer"
+        assert self._due_us is None, "jsn_sr04t: request before it answered"
         if self.fault != "stuck" or self._last_mm is None:
             self._last_mm = self._measured_mm()
         self._due_us = self._clock.now_us + _ANSWER_US + _FRAME_US

@@ -145,7 +145,7 @@ class Pca9685:
             assert place < _FIRST_LED, f"pca9685: register {place:02x} written"
             if place == _MODE2:
                 assert not byte & (_INVERT | _ON_ACK | _OE_HIGH), f"pca9685: MODE2 {byte:02x}"
-                assert byte & _TOTEM_POLE, "pca9685: an open-drain output cannot drive a MOSFET"
+                assert byte & _TOTEM_POLE, "pca9685: open drain, which cannot drive a MOSFET"
             self._registers[place] = byte
 
     def _set_led(self, place, byte):

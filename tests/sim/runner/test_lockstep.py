@@ -22,7 +22,7 @@ TICKING = """
     """
 INTERRUPTED = """
 import json, os, signal, sys
-from idrosim import process
+from idrosim.runner import process
 signal.signal(signal.SIGINT, signal.SIG_IGN)
 told = []
 def on_console(text):

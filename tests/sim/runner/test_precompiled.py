@@ -41,7 +41,7 @@ def other(monkeypatch, tmp_path):
     package = tmp_path / "sim" / precompile.PACKAGE.name
     shutil.copytree(precompile.PACKAGE, package, ignore=shutil.ignore_patterns("__pycache__"))
     monkeypatch.setattr(precompile, "PACKAGE", package)
-    monkeypatch.setattr(precompile, "START", package / "shim" / "start.py")
+    monkeypatch.setattr(precompile, "START", package / "shim" / "main.py")
     return package
 
 
@@ -96,14 +96,15 @@ def test_every_number_of_the_simulator_is_the_same_to_the_last_bit(tmp_path):
 def test_a_changed_source_is_compiled_again(other):
     before = modules()
     assert before == modules()
-    (other / "clock.py").write_text((other / "clock.py").read_text("utf-8") + "\nMORE = 1\n")
+    source = other / "board" / "clock.py"
+    source.write_text(source.read_text("utf-8") + "\nMORE = 1\n")
     assert modules() != before
 
 
 @pytest.mark.parametrize("how", ["source", "interpreter", "folder"])
 def test_without_a_compiler_each_boot_uses_the_sources(other, monkeypatch, how):
     if how == "source":
-        (other / "clock.py").write_text("def tell(error):\n    raise ValueError from error\n")
+        (other / "board" / "clock.py").write_text("def tell(error):\n    raise ValueError from error\n")
     elif how == "interpreter":
         monkeypatch.setattr(precompile, "_TRY", "raise ValueError('incompatible .mpy file')")
     else:

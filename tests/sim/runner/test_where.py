@@ -37,7 +37,7 @@ def test_every_part_has_its_share_of_the_time(bench, tmp_path):
     whole_us = sum(parts.values())
     assert all(us > 0 for part, us in parts.items() if part not in bench.OPTIONAL_PARTS), parts
     assert all(parts[part] < most * whole_us for part, most in MOST.items()), parts
-    assert process.START.name == "start.py"
+    assert process.START.name == "main.py"
 
 
 @pytest.mark.parametrize(("file", "method", "missing"), [
