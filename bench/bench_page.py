@@ -154,8 +154,7 @@ def chart(browser: Browser, host: Host, nodes: list) -> None:
     print(f"\n{'chart of all of a node, click to screen':<44}{'median':>13}{'worst':>11}   ms")
     for name, (size, slower, _delay_ms) in list(SPEEDS.items())[:2]:
         page = tab(browser, host, size)
-        page.context.new_cdp_session(page).send(
-            "Emulation.setCPUThrottlingRate", {"rate": slower})
+        page.context.new_cdp_session(page).send("Emulation.setCPUThrottlingRate", {"rate": slower})
         page.goto(f"{host.url}/nodes/{nodes[0].node}?range=24h")
         page.wait_for_selector("#link[data-state=live]")
         for span in ("30d", "7d"):

@@ -243,10 +243,10 @@ class Bench:
         self._wait(lambda: self._sum("kept") == 0, "every outbox is empty")
         taken, events = self._sum("records"), self._sum("events")
         self._wait(lambda: books(self.host.data_dir)["pending"] == 0, "the spool is empty")
-        told = books(self.host.data_dir)
+        spool = books(self.host.data_dir)
         self._opened.close()
         readings, found_events, doubled = self._in_the_store()
-        thinned = told["lost"]
+        thinned = spool["lost"]
         return Outcome(self._phases, taken + events, readings + found_events,
                        taken + events - thinned - readings - found_events, doubled, thinned,
                        self.idle_mib)

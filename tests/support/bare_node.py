@@ -1,8 +1,8 @@
 """Runs an image in MicroPython without the simulator: `micropython bare_node.py IMAGE_DIR`.
 
-No simulator shares its heap: the hardware is stubs that hold nothing and answer nothing. Prints
-one line a step, "<name> <bytes added> <bytes in all>": every module of the image in the order in
-which the node imports it, the node built, and the node after some cycles.
+The hardware is stubs without state, so only the firmware uses the heap. Prints one line per step,
+"<name> <bytes added> <bytes in total>": every module of the image in the order of import, the
+node built, and the node after some cycles.
 """
 
 import asyncio

@@ -1,7 +1,7 @@
 """Reads the tables of tests/oracle on both interpreters, and solves their waters.
 
-A decimal becomes a float by one exact division, because MicroPython's own parser may miss the
-last bit, and the answers are compared bit for bit.
+A decimal becomes a float by one exact division, because the parser of MicroPython may miss the
+last bit, and the results are compared bit by bit.
 """
 
 from idrosim.greenhouse.chemistry import AIR_CO2_ATM, CL, IONS, C, K, Solution

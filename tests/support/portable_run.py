@@ -1,7 +1,7 @@
-"""Two eventful days of plant and probes, printed to the bit: `portable_run.py SEED`.
+"""Prints two days of plant and probes with many events, exactly: `portable_run.py SEED`.
 
-Doses, top-offs, a lamp, faults of probes, pumps and water set and mended on the way, and halfway
-a plant rebuilt from its state. A line every ten minutes, the hash of every step at the end.
+Events are doses, top-offs, light, and faults of probes, pumps and water; halfway the plant is
+rebuilt from its state. Prints a line every ten minutes, and the hash of every step at the end.
 """
 
 import binascii

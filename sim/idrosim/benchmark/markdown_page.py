@@ -112,9 +112,7 @@ def _method() -> list[str]:
 
 
 def _peers() -> list[str]:
-    rows = [
-        [name, " ".join((policy.__doc__ or "").split())] for name, policy in PEERS.items()
-    ]
+    rows = [[name, " ".join((policy.__doc__ or "").split())] for name, policy in PEERS.items()]
     return ["## Policies of the peers", "",
             "From their sources and manuals, with their own periods and sizes; the same in every "
             "cell. This repository contains no code of peers.", "",

@@ -136,7 +136,7 @@ def hostile_case(seed: int, duration_ms: int, commands: int) -> Case:
     add_hostile_host(plan, seed, plan.at(0.01), plan.at(0.98), commands)
     if seed % 2:
         plan.correction(plan.at(rng.uniform(0.1, 0.5)), rng)
-        plan.texts.append("somebody presses the button now and then")
+        plan.texts.append("random presses of the button")
     replay = f"--evil {commands} --first-seed {seed} --hours {duration_ms / HOUR_MS:g}"
     return plan.case(f"evil-{seed}", replay, seed)
 
@@ -148,4 +148,4 @@ def add_hostile_host(
     every_ms = max(200, (until_ms - from_ms) // commands)
     plan.add(from_ms, evil={"seed": seed, "count": commands, "every_ms": every_ms})
     plan.terms["is_hostile"] = True
-    plan.texts.append(f"an evil host with the key sends {commands} commands")
+    plan.texts.append(f"a hostile host with the key sends {commands} commands")

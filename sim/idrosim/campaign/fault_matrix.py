@@ -215,9 +215,7 @@ def _flapping(plan: CasePlan, rng: random.Random) -> None:
 
 def _slow(plan: CasePlan, rng: random.Random) -> None:
     slow = {"delay_ms": 1_500, "bytes_per_s": 2_000, "loss": 0.02}
-    for number, at_ms in enumerate(
-        range(3 * MINUTE_MS, plan.at(_NETWORK_TO), 20 * MINUTE_MS), 1
-    ):
+    for number, at_ms in enumerate(range(3 * MINUTE_MS, plan.at(_NETWORK_TO), 20 * MINUTE_MS), 1):
         if number % 2:
             plan.add(at_ms, network="slow", args=slow)
         else:
@@ -228,9 +226,7 @@ def _slow(plan: CasePlan, rng: random.Random) -> None:
 
 def _partition(plan: CasePlan, rng: random.Random) -> None:
     """The network fails while a command is in flight; the host sends it again later."""
-    for number, at_ms in enumerate(
-        range(8 * MINUTE_MS, plan.at(_NETWORK_TO), 20 * MINUTE_MS), 1
-    ):
+    for number, at_ms in enumerate(range(8 * MINUTE_MS, plan.at(_NETWORK_TO), 20 * MINUTE_MS), 1):
         plan.dose(at_ms, number, rng.choice(DOSERS), 2_000)
         plan.add(at_ms + rng.choice((10, 45, 300)), network="down")
         plan.add(at_ms + rng.randrange(1_500, 60_000), network="up")
@@ -332,7 +328,7 @@ def case(index: int, hours: float = 6.0) -> Case:
     ACTUATORS[actuator](plan, rng)
     RESETS[reset](plan, rng)
     NETWORKS[network](plan, rng)
-    # Half the fall, within boots of 90 s, cannot be told from doses.
+    # Half the fall, within boots of 90 s, cannot be distinguished from doses.
     is_seen = sensor in _SEES and (sensor, reset) != ("gain-0.5", "boot-loop")
     if actuator == "stuck-on" and is_seen and network != "evil-host":
         plan.declare("expected_events", ExpectedEvent(

@@ -69,9 +69,7 @@ def _load(file: Path) -> list[Defect]:
         raise MutationError(f"{file}: {error!r}") from error
 
 
-def mutated(
-    defect: Defect, sources: Mapping[str, Path], folder: Path
-) -> dict[str, Path]:
+def mutated(defect: Defect, sources: Mapping[str, Path], folder: Path) -> dict[str, Path]:
     """Return `sources` with the files changed by `defect`, which are written to `folder`.
 
     Raises MutationError if a text to replace does not occur exactly once.

@@ -46,8 +46,7 @@ def _phosphate(constants, total, act, cations):
     squares = x * (9.0 * i3 + paired3 + 4.0 * free2 + pair2 + w1)
     bound_ca = x * g2 * (ca3 * i1 + h * (ca2 + h * ca1 * i1))
     bound_mg = x * g2 * (mg3 * i1 + h * (mg2 + h * mg1 * i1))
-    return (alkalinity, slope, squares, bound_ca, bound_mg, x * h * k2, x * h * na2,
-            x * h * b1)
+    return (alkalinity, slope, squares, bound_ca, bound_mg, x * h * k2, x * h * na2, x * h * b1)
 
 
 def _carbonate(constants, total, gas, act, cations):

@@ -263,8 +263,7 @@ class Plant:
             temp_c = self._params["top_off.temp_c"]
             self._topoff_ml += volume_ml
             tank.add(volume_ml, [per_ml * volume_ml for per_ml in self._topoff_per_ml], temp_c)
-            self._oxygen.pour(volume_ml, temp_c, tank.volume_ml,
-                              self._params["air.pressure_hpa"])
+            self._oxygen.pour(volume_ml, temp_c, tank.volume_ml, self._params["air.pressure_hpa"])
         if self._leak_ml_s > 0.0:
             tank.spill(self._leak_ml_s * dt_s)
         if tank.volume_ml > self._capacity_ml:

@@ -95,8 +95,7 @@ class FloatProbe(Lagged):
             self.is_up = truth["spilled_ml"] > self.PUDDLE_ML
             return
         gap_mm = params["gap_mm"] if self.is_up else 0.0
-        signal.follow(dt_s, truth["reservoir.level_mm"], params["tau_s"],
-                      params["drift_mm_per_h"])
+        signal.follow(dt_s, truth["reservoir.level_mm"], params["tau_s"], params["drift_mm_per_h"])
         self.is_up = signal.value + signal.drifted > params["lift_mm"] - gap_mm
 
     def state(self):

@@ -71,8 +71,7 @@ class _Immersed(Lagged):
 
     def state(self):
         """Return a JSON-able state."""
-        return [self.signal.state(), pack_floats(self._floats()),
-                pack_floats(self._delay.state())]
+        return [self.signal.state(), pack_floats(self._floats()), pack_floats(self._delay.state())]
 
     def restore(self, state):
         """Restore what `state` returned."""

@@ -32,9 +32,7 @@ _TRY = "import sys; sys.path[:] = [sys.argv[1]]; import idrosim.shim.install, id
 
 
 @cache
-def modules(
-    micropython: Path, start: tuple[str, ...], options: tuple[str, ...]
-) -> Path | None:
+def modules(micropython: Path, start: tuple[str, ...], options: tuple[str, ...]) -> Path | None:
     """Return the folder of the compiled simulator, None to use the sources.
 
     `start` is the command of the interpreter and `options` its options for machine code, as
@@ -110,9 +108,7 @@ def _digest(micropython: Path, compiler: Path, options: tuple[str, ...]) -> str:
     return digest.hexdigest()[:16]
 
 
-def _make(
-    folder: Path, start: tuple[str, ...], compiler: Path, options: tuple[str, ...]
-) -> None:
+def _make(folder: Path, start: tuple[str, ...], compiler: Path, options: tuple[str, ...]) -> None:
     """Compile into `folder`; leave it empty if the interpreter rejects the result."""
     folder.parent.mkdir(exist_ok=True)
     for older in folder.parent.glob("mpy-*"):

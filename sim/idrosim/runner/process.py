@@ -143,9 +143,7 @@ def _address_of(host: str) -> str:
 
 def install_image(job: Mapping[str, Any], image_dir: Path) -> None:
     """Copy a built image to the flash of `job`; existing data stays."""
-    shutil.copytree(
-        image_dir, job["flash_dir"], copy_function=shutil.copyfile, dirs_exist_ok=True
-    )
+    shutil.copytree(image_dir, job["flash_dir"], copy_function=shutil.copyfile, dirs_exist_ok=True)
 
 
 def run_lockstep(

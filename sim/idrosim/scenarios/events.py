@@ -16,9 +16,7 @@ _VERBS = ("dose", "run", "correct", "end_correction", "hold", "stop", "resume")
 _LASTING_FAULTS = ("power_cut", "brown_out", "hang", "busy")
 _PART_FAULTS = ("unplugged", "stuck", "noisy", "shorted", "drift", "slow", "swapped", "none")
 _FILE_FAULTS = ("flash_corrupt", "flash_unreadable")
-_FAULTS = (
-    *_LASTING_FAULTS, "reset", "rtc_lost", *_PART_FAULTS, "flash_full", *_FILE_FAULTS,
-)
+_FAULTS = (*_LASTING_FAULTS, "reset", "rtc_lost", *_PART_FAULTS, "flash_full", *_FILE_FAULTS)
 FLASH = "flash"  # target of "none" that clears all faults of the flash
 _NETWORK = (
     "up", "down", "slow", "half_open", "captive", "dns_dead", "refused", "duplicate",

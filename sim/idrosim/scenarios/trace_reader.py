@@ -19,9 +19,7 @@ Line = dict[str, Any]
 class TraceReader:
     """Collects the lines of one lockstep run."""
 
-    def __init__(
-        self, wanted: frozenset[str] | None = None, trace: TextIO | None = None
-    ) -> None:
+    def __init__(self, wanted: frozenset[str] | None = None, trace: TextIO | None = None) -> None:
         self.evidence = Evidence(wanted)
         self.truth: Mapping[str, float] = {}  # the last
         self.measured: dict[str, float] = {}  # the last of each channel
@@ -127,8 +125,7 @@ class TraceReader:
                 self.evidence.add(f"fault:{channel}", at_ms, 0.0)
             for channel in record["faults"]:
                 self.evidence.add(f"fault:{channel}", at_ms, 1.0)
-            self._write({"at_ms": at_ms, "measured": record["values"],
-                         "faults": record["faults"]})
+            self._write({"at_ms": at_ms, "measured": record["values"], "faults": record["faults"]})
 
     def _boot_ms(self, boot_id: str) -> int:
         """Return the start of a boot; one without a message started before the present one."""

@@ -52,9 +52,7 @@ def modules(runtime, network):
     modules["network"] = Module(wlan.functions(runtime, network))
     modules["esp32"] = Module(esp32.functions(runtime))
     onewire.OneWire._runtime = runtime
-    modules["onewire"] = Module({
-        "OneWire": onewire.OneWire, "OneWireError": onewire.OneWireError,
-    })
+    modules["onewire"] = Module({"OneWire": onewire.OneWire, "OneWireError": onewire.OneWireError})
     modules["os"] = runtime.flash_faults.module = Module(filesystem.functions(runtime.flash))
     builtins.open = runtime.flash.watched(builtins.open)
     runtime.flash_faults.arm()

@@ -30,8 +30,7 @@ SALTS: dict[str, tuple[float, str, dict[str, float]]] = {
 # Each salt in turn is limited by the scarcest of its ions; then salts whose other ion may exceed.
 _ORDER = ("Ca(NO3)2.4H2O", "KH2PO4", "NH4H2PO4", "NH4NO3", "MgSO4.7H2O", "KNO3", "K2SO4",
           "Mg(NO3)2.6H2O", "CaCl2.2H2O", "KCl")
-_FOR_THE_REST = (("Ca", "Ca(NO3)2.4H2O"), ("Mg", "MgSO4.7H2O"), ("P", "KH2PO4"),
-                 ("K", "K2SO4"))
+_FOR_THE_REST = (("Ca", "Ca(NO3)2.4H2O"), ("Mg", "MgSO4.7H2O"), ("P", "KH2PO4"), ("K", "K2SO4"))
 _LEAST_MMOL_L = 1e-3
 # mg/mmol of the ions in a water report (mg/L), without alkalinity (HCO3 and CaCO3).
 REPORT_MG = {"Ca": 40.078, "Mg": 24.305, "Na": 22.990, "K": 39.098, "NH4": 18.039,

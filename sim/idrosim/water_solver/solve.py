@@ -185,9 +185,7 @@ def _ions(problem: Mapping[str, Any]) -> list[float]:
         if name not in IONS:
             known = " ".join(IONS)
             raise ProblemError(f"water.{str(name)[:40]}", f"unknown ion; known are {known}")
-    return [
-        1e-3 * _number(water.get(ion, 0.0), f"water.{ion}", 0.0, MAX_MMOL_KG) for ion in IONS
-    ]
+    return [1e-3 * _number(water.get(ion, 0.0), f"water.{ion}", 0.0, MAX_MMOL_KG) for ion in IONS]
 
 
 def _temp_c(problem: Mapping[str, Any]) -> float:

@@ -1,7 +1,6 @@
 """Tests of the chemistry solver: warm starts, invalid input, charges, and salts of handbooks.
 
-That it agrees with IPHREEQC and the published standards is told by every row of tests/oracle, in
-tests/sim/greenhouse/test_oracle_water.py.
+test_oracle_water.py compares it with IPHREEQC and published standards, row by row.
 """
 
 import pytest

@@ -1,6 +1,6 @@
-"""Every row of the tables of water in tests/oracle, within the tolerances of their README.
+"""Tests of every row of the oracle tables of water, within the tolerances of their README.
 
-Runs on both interpreters; tests/sim/test_oracle_bits.py compares the two bit for bit.
+Runs on both interpreters; tests/sim/runner/test_two_interpreters.py compares the two bit by bit.
 """
 
 import math

@@ -107,7 +107,7 @@ def test_every_fault_of_every_part_is_listed():
 
 
 def test_every_true_value_is_listed():
-    told = PAGE.partition("| `true:<key>` |")[2].partition("\n")[0]
+    listed = PAGE.partition("| `true:<key>` |")[2].partition("\n")[0]
     for key in Plant({}, 1).truth():
         short = "dosed.<pump>_ml" if key.startswith("dosed.") else key
-        assert f"`{short}`" in told or f"`{key.split('.')[-1]}`" in told, key
+        assert f"`{short}`" in listed or f"`{key.split('.')[-1]}`" in listed, key

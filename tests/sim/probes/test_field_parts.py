@@ -1,6 +1,6 @@
 """Tests of parts on I2C, UARTs, expanders and pins in the simulated world, and their faults.
 
-Boards drive what they have, and a chip has no more than the real one.
+Also tests that a simulated chip has only the peripherals of the real one.
 """
 
 import json

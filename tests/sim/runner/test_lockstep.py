@@ -24,13 +24,13 @@ INTERRUPTED = """
 import json, os, signal, sys
 from idrosim.runner import process
 signal.signal(signal.SIGINT, signal.SIG_IGN)
-told = []
+printed = []
 def on_console(text):
-    told.append(text)
-    if len(told) == 1:
+    printed.append(text)
+    if len(printed) == 1:
         os.killpg(0, signal.SIGINT)
 process.run_lockstep(json.load(sys.stdin), lambda line: None, on_console=on_console)
-print(json.dumps(told))
+print(json.dumps(printed))
 """
 
 
@@ -78,9 +78,9 @@ def test_ctrl_c_at_the_terminal_does_not_reach_the_board(tmp_path):
     job = make_job(tmp_path, TICKING, duration_ms=TICKING_MS)
     done = subprocess.run([sys.executable, "-c", INTERRUPTED], input=json.dumps(job), text=True,
                           capture_output=True, check=True, timeout=120, start_new_session=True)
-    told = json.loads(done.stdout)
-    assert set(told) == {"tick"}
-    assert len(told) > 0.9 * TICKING_MS / 100
+    printed = json.loads(done.stdout)
+    assert set(printed) == {"tick"}
+    assert len(printed) > 0.9 * TICKING_MS / 100
 
 
 def test_the_same_seed_gives_the_same_bytes(tmp_path, built):

@@ -1,6 +1,6 @@
-"""What the firmware takes of the heap, alone in MicroPython, from the image that a board gets.
+"""Tests of the heap use of the firmware, from the image of a board, without the simulator.
 
-Bytes of a 64-bit interpreter: bench/RESULTS.md says what that is on the chip.
+Bytes are those of a 64-bit interpreter; bench/RESULTS.md has the figures for 32 bits.
 """
 
 import subprocess

@@ -104,7 +104,8 @@ def test_a_changed_source_is_compiled_again(other):
 @pytest.mark.parametrize("how", ["source", "interpreter", "folder"])
 def test_without_a_compiler_each_boot_uses_the_sources(other, monkeypatch, how):
     if how == "source":
-        (other / "board" / "clock.py").write_text("def tell(error):\n    raise ValueError from error\n")
+        clock = other / "board" / "clock.py"
+        clock.write_text("def tell(error):\n    raise ValueError from error\n")
     elif how == "interpreter":
         monkeypatch.setattr(precompile, "_TRY", "raise ValueError('incompatible .mpy file')")
     else:

@@ -1,8 +1,8 @@
 """Tests that every shipped scenario is valid and keeps its promises.
 
-They run two at a time beside the tests, or one a worker of pytest-xdist. The week and the
-crop of lettuce run in full with `idroserra sim run`; here the week begins. Three days without
-network run in test_offline_doses.
+They run two at a time beside the tests, or one per pytest-xdist worker. The week and the crop of
+lettuce run in full with `idroserra sim run`, here only the start of the week. test_offline_doses
+runs three days without network.
 """
 
 import json

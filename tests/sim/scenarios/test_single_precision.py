@@ -1,6 +1,6 @@
 """Tests that single precision, as on a board, gives the decisions of double precision.
 
-`make single-precision` runs every scenario so; here the first hours of one that doses everything.
+`make single-precision` runs every scenario; here only the first hours of one that doses all.
 """
 
 import struct

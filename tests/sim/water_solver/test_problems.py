@@ -1,7 +1,7 @@
 """Tests of water problems against IPHREEQC, with other waters, recipes, acids and temperatures.
 
-The literal rows are IPHREEQC 3.8.6 with database Amm.dat. The tables of tests/oracle are held to
-in tests/firmware/drivers; here they go through the format of `idroserra chem`.
+The literal rows are from IPHREEQC 3.8.6 with database Amm.dat. The oracle tables are tested here
+through the format of `idroserra chem`.
 """
 
 import importlib.util

@@ -85,9 +85,7 @@ def corrections(trace: RunTrace, terms: CaseTerms) -> Iterator[Violation]:
 
 def on_in(spans: list[tuple[int, int]], since_us: int, until_us: int) -> int:
     """Return the time on within a window, us."""
-    return sum(
-        max(0, min(off_us, until_us) - max(on_us, since_us)) for on_us, off_us in spans
-    )
+    return sum(max(0, min(off_us, until_us) - max(on_us, since_us)) for on_us, off_us in spans)
 
 
 def limits_s(pump: str, terms: CaseTerms) -> dict[str, float]:
@@ -111,9 +109,7 @@ def most_on(spans: list[tuple[int, int]], window_us: int) -> tuple[int, int]:
         # The worst window ends with a run; only its first run can be partial.
         start_us = end_us - window_us
         first = bisect_right(offs, start_us)
-        total_us = sum(
-            off_us - max(on_us, start_us) for on_us, off_us in spans[first : index + 1]
-        )
+        total_us = sum(off_us - max(on_us, start_us) for on_us, off_us in spans[first : index + 1])
         if total_us > worst_us:
             worst_us, worst_end_us = total_us, end_us
     return worst_us, worst_end_us
@@ -141,9 +137,7 @@ def apart(trace: RunTrace, terms: CaseTerms) -> Iterator[Violation]:
                 break
             needed_s = _needed_gap_s(dose.pump, later.pump)
             if gap_s < needed_s - _SLACK_S:
-                text = (
-                    f"{later.pump} {gap_s:.1f} s after {dose.pump}, {needed_s:.0f} s needed"
-                )
+                text = f"{later.pump} {gap_s:.1f} s after {dose.pump}, {needed_s:.0f} s needed"
                 yield Violation("I1", later.start_us // 1_000, text)
 
 
@@ -261,9 +255,7 @@ def _is_of_control(dose: Dose, terms: CaseTerms) -> bool:
     if dose.by:
         return dose.by == CONTROL
     at_ms = dose.start_us // 1_000
-    return not terms.is_hostile and not any(
-        ms <= at_ms <= ms + 60_000 for ms in terms.requests_ms
-    )
+    return not terms.is_hostile and not any(ms <= at_ms <= ms + 60_000 for ms in terms.requests_ms)
 
 
 def _overshoot_s(terms: CaseTerms, from_us: int, until_us: int) -> float:

@@ -82,9 +82,7 @@ def dry_runs(trace: RunTrace, terms: CaseTerms) -> Iterator[Violation]:
 def _dry_runs(pump: str, trace: RunTrace, terms: CaseTerms) -> Iterator[Violation]:
     low_mm = terms.setting("level.low_mm") - _LEVEL_MM
     spans = trace.spans.get(pump, [])
-    for (from_ms, before), (until_ms, after) in zip(
-        trace.truth, trace.truth[1:], strict=False
-    ):
+    for (from_ms, before), (until_ms, after) in zip(trace.truth, trace.truth[1:], strict=False):
         levels = before.get("reservoir.level_mm"), after.get("reservoir.level_mm")
         if None in levels or max(levels) > low_mm or _is_lost(terms, from_ms):  # type: ignore[type-var]
             continue
@@ -122,9 +120,7 @@ def light(trace: RunTrace, terms: CaseTerms) -> Iterator[Violation]:
 
 def commands(trace: RunTrace, terms: CaseTerms) -> Iterator[Violation]:
     """I20, I21: no command runs twice, and no forged, late, retained or replayed one runs."""
-    runs = Counter(
-        detail.get("by", "") for _, kind, detail in trace.events if kind == "dosed"
-    )
+    runs = Counter(detail.get("by", "") for _, kind, detail in trace.events if kind == "dosed")
     for at_ms, kind, detail in trace.events:
         by = detail.get("by", "")
         if kind in ("dosed", "ran", "stopped", "resumed") and by.startswith(BAD_BY):

@@ -152,9 +152,7 @@ class RunTrace:
         if leaf == "event":
             self.events.append((at_ms, item["kind"], item["detail"]))
         else:
-            self.cycles.append(
-                Cycle(at_ms, boot_id, item["seq"], item["values"], item["faults"])
-            )
+            self.cycles.append(Cycle(at_ms, boot_id, item["seq"], item["values"], item["faults"]))
 
     def _doses_of(self, pump: str) -> list[Dose]:
         reported = [

@@ -11,7 +11,6 @@ from idrosim.shim.network.links import CaptivePortal, Link
 
 EINPROGRESS = 115
 ECONNRESET = 104
-ENOTCONN = 128
 ENOBUFS = 105
 POLLIN, POLLOUT, POLLERR, POLLHUP = 1, 4, 8, 16
 RESOLVE_FAILS_AFTER_US = 19_000_000  # blocking retries in lwIP (micropython #4801)

@@ -84,8 +84,7 @@ class FlashFaults:
 
     def restore(self, state):
         """Restore what `state` returned."""
-        (self._cut, self._filler_blocks, self._unreadable, self._counts,
-         self._commits) = state
+        (self._cut, self._filler_blocks, self._unreadable, self._counts, self._commits) = state
 
     def arm(self):
         """Intercept the calls of the firmware, if a fault is set and the modules are installed."""
