@@ -51,7 +51,7 @@ SIMULATOR_METHODS = (
 FIRMWARE_METHODS = (
     ("idro.safety.gate", "Gate", "observe", CONTROL, 2),
     ("idro.app.control_cycle", "ControlCycle", "cycle", CONTROL, 1),
-    ("idro.app.node", "Node", "_keep_record", RECORDS, 1),
+    ("idro.app.node", "Node", "_append_record", RECORDS, 1),
 )
 _TASKS = {"control": SAMPLING, "dosing": CONTROL}  # the others are records and network
 
@@ -204,17 +204,17 @@ def wrap_firmware(profiler):
     for method in FIRMWARE_METHODS:
         profiler.wrap(*method)
     supervisor = getattr(sys.modules.get("idro.safety.supervisor"), "Supervisor", None)
-    keep = getattr(supervisor, "_keep", None)
-    if keep is None:
-        raise MissingMethod("idro.safety.supervisor.Supervisor._keep")
+    supervise = getattr(supervisor, "_supervise", None)
+    if supervise is None:
+        raise MissingMethod("idro.safety.supervisor.Supervisor._supervise")
 
-    def keep_timed(self, name, start, is_critical):
+    def supervise_timed(self, name, start, is_critical):
         def start_timed():
             return TimedCoroutine(profiler, start(), _TASKS.get(name, RECORDS))
 
-        return keep(self, name, start_timed, is_critical)
+        return supervise(self, name, start_timed, is_critical)
 
-    supervisor._keep = keep_timed
+    supervisor._supervise = supervise_timed
 
 
 def wrap_or_stop(runtime, wrap, *args):

@@ -212,7 +212,7 @@ def run(cell: Cell, policy: str, days: float, least_meq: float | None = None,
             trace.append((readings, greenhouse.ph, greenhouse.ec_us_cm, doses))
     found = scorer.result(greenhouse.plant.truth(), least_meq)
     if firmware is not None:
-        found.locked = firmware.gate.latch
+        found.locked = firmware.gate.latch_reason
         if trace is not None:
             trace.append(firmware.events)
     return found

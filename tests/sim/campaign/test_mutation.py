@@ -53,7 +53,7 @@ def test_an_undetected_defect_has_survived():
         outcome_of(harmless)
     harmless = mutation.Defect(
         "harmless", "Changes a comment.", ("retained-command",),
-        (("idro/safety/gate.py", "The one gate", "The only gate"),),
+        (("idro/safety/gate.py", "the one path", "the only path"),),
     )
     outcome = outcome_of(harmless)
     assert outcome.caught_by is None

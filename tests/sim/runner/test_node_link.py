@@ -16,8 +16,8 @@ MINUTE_MS = 60_000
 # The main.py of the board, with first attempts that call a function that never returns.
 HANGS = """
     import asyncio
-    from idro.update import chip
-    feed = chip.start_watchdog()
+    from idro.update import platform
+    feed = platform.start_watchdog()
     from idro.app import node
     {hook}
     node.main(feed)
@@ -152,7 +152,7 @@ def test_a_long_lack_of_memory_for_mqtt_resets_the_board(tmp_path, image_dir):
     ran, events, records = run(tmp_path, image_dir, 40 * MINUTE_MS, STARVED)
     assert ran.resets == ["reset"]
     boots = [event.detail for event in events if event.kind == "boot"]
-    assert [boot["last_error"] for boot in boots] == ["", "no memory for the line"]
+    assert [boot["last_error"] for boot in boots] == ["", "out of memory: the connection was lost"]
     refused = [event.detail for event in events if event.kind == "memory_refused"]
     assert refused[0]["part"] == "line"
     assert not restarted(events)

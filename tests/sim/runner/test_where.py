@@ -42,7 +42,7 @@ def test_every_part_has_its_share_of_the_time(bench, tmp_path):
 
 @pytest.mark.parametrize(("file", "method", "missing"), [
     ("idro/app/control_cycle.py", "cycle", "idro.app.control_cycle.ControlCycle.cycle"),
-    ("idro/safety/supervisor.py", "_keep", "idro.safety.supervisor.Supervisor._keep"),
+    ("idro/safety/supervisor.py", "_supervise", "idro.safety.supervisor.Supervisor._supervise"),
 ])
 def test_a_missing_method_is_named(bench, tmp_path, file, method, missing):
     sources = build.firmware_sources()
