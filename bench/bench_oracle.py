@@ -1,10 +1,9 @@
-"""How far the water chemistry is from the tables it is judged by: rms and largest error.
+"""Compares the water chemistry with the oracle tables: rms and largest error.
 
     python bench/bench_oracle.py [FOLDER] [--record]
 
-FOLDER holds such tables, tests/oracle by default. The questions go through the
-solver of `idroserra chem`, so what is measured is what a user gets. Exit code 1 when a tolerance
-of the tables' README is missed.
+FOLDER holds the tables, tests/oracle by default. The problems go through the solver of `idroserra
+chem`. Exit code 1 if a tolerance of the README of the tables is exceeded.
 """
 
 import argparse
@@ -114,7 +113,7 @@ def measure(tables: Tables) -> tuple[list[str], bool]:
 
 
 def main() -> None:
-    """Print a line a table; exit."""
+    """Print a line per table; exit."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("folder", nargs="?", type=Path, default=TABLES)
     parser.add_argument("--record", action="store_true", help="write the section of RESULTS.md")

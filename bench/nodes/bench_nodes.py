@@ -1,9 +1,9 @@
-"""A thousand nodes against one host: `make bench-nodes`.
+"""Measures one host with 1,000 nodes: `make bench-nodes`.
 
-The nodes run the firmware's own outbox, publisher and MQTT client, a few hundred in one process
-(fleet.py), against mosquitto and `idroserra serve` with SQLite. First they measure at their own
-pace. Then the broker is killed, some nodes take three days of records meanwhile, and it returns.
-At the end every record is looked for in the store.
+The nodes run the outbox, publisher and MQTT client of the firmware, a few hundred per process
+(fleet.py), against mosquitto and `idroserra serve` with SQLite. First they send at their normal
+rate. Then the broker is killed, some nodes add three days of records, and the broker returns. At
+the end all records are counted in the store.
 """
 
 from __future__ import annotations
@@ -40,30 +40,30 @@ PATIENCE_S = 900
 
 
 class Plan(NamedTuple):
-    """What is to be done. Backlog nodes are those of the first fleets."""
+    """Parameters of a run. Backlog nodes are in the first fleets."""
 
     nodes: int = 1_000
     every_s: float = 10.0
     live_s: float = 60.0
     backlog_nodes: int = 20
-    backlog_records: int = 4_320  # of three days: one a minute, which an outbox has room for
+    backlog_records: int = 4_320  # of three days: one per minute, which fits in an outbox
 
 
 class Phase(NamedTuple):
-    """What one phase showed. Delays from taken to stored, of records of the moment."""
+    """Result of a phase. Delays are from record to down/stored, without the backlog."""
 
     name: str
     took_s: float
     p50_s: float
     p99_s: float
     records: int
-    cpu_us: float  # of the host, a record
+    cpu_us: float  # of the host, per record
     rss_mib: float  # of the host
     page_ms: float  # slowest answer of the overview meanwhile
 
 
 class Outcome(NamedTuple):
-    """All of it. `doubled` and `lost` are counted in the store."""
+    """Result of a run. `doubled` and `lost` are counted in the store."""
 
     phases: list[Phase]
     taken: int
@@ -86,15 +86,15 @@ class Fleet:
         self.count = count
         self.delays_s: list[float] = []
 
-    def ask(self, order: str = "told") -> dict[str, Any]:
-        """Give an order and return what the nodes say."""
+    def ask(self, order: str = "status") -> dict[str, Any]:
+        """Send an order and return the answer of the nodes."""
         assert self._process.stdin is not None
         assert self._process.stdout is not None
         self._process.stdin.write(f"{order}\n")
         self._process.stdin.flush()
-        said: dict[str, Any] = json.loads(self._process.stdout.readline())
-        self.delays_s += said.pop("delays_s")
-        return said
+        answer: dict[str, Any] = json.loads(self._process.stdout.readline())
+        self.delays_s += answer.pop("delays_s")
+        return answer
 
     def close(self) -> None:
         """End it."""
@@ -103,7 +103,7 @@ class Fleet:
 
 
 class Mosquitto:
-    """A mosquitto that forgets everything when it is killed."""
+    """A mosquitto without persistence."""
 
     def __init__(self, folder: Path) -> None:
         self.port = free_port()
@@ -117,14 +117,14 @@ class Mosquitto:
         self._process = subprocess.Popen([str(find_mosquitto()), "-c", str(self._config)])
 
     def kill(self) -> None:
-        """End it as a power cut would."""
+        """Kill it, as a power cut would."""
         if self._process is not None:
             self._process.send_signal(signal.SIGKILL)
             self._process.wait(60)
 
 
 class Page:
-    """Somebody who opens the overview every five seconds."""
+    """A user who opens the overview every five seconds."""
 
     def __init__(self, url: str) -> None:
         self.slowest_ms = 0.0
@@ -140,7 +140,7 @@ class Page:
         return slowest_ms
 
     def end(self) -> None:
-        """Look no more."""
+        """Stop."""
         self._ended.set()
         self._thread.join(60)
 
@@ -230,7 +230,7 @@ class Bench:
         self._opened.close()
 
     def run(self) -> Outcome:
-        """Do all of it."""
+        """Run all phases."""
         plan = self.plan
         self._wait(lambda: self._sum("connected") == plan.nodes, "every node is connected")
         self._wait(lambda: self._sum("kept") < plan.nodes / 2, "what was taken so far is stored")
@@ -243,10 +243,10 @@ class Bench:
         self._wait(lambda: self._sum("kept") == 0, "every outbox is empty")
         taken, events = self._sum("records"), self._sum("events")
         self._wait(lambda: books(self.host.data_dir)["pending"] == 0, "the spool is empty")
-        told = books(self.host.data_dir)
+        spool = books(self.host.data_dir)
         self._opened.close()
         readings, found_events, doubled = self._in_the_store()
-        thinned = told["lost"]
+        thinned = spool["lost"]
         return Outcome(self._phases, taken + events, readings + found_events,
                        taken + events - thinned - readings - found_events, doubled, thinned,
                        self.idle_mib)
@@ -262,7 +262,7 @@ class Bench:
             self._wait(lambda: self._sum("kept") < 2 * plan.nodes, "the backlog is stored")
 
     def _in_the_store(self) -> tuple[int, int, int]:
-        """Return (records with a pH, events, those there twice)."""
+        """Return (records with a pH, events, duplicates)."""
         readings = events = doubled = 0
         with closing(SqliteStore(self.host.data_dir / "store.db")) as store:
             for node, (oldest, newest) in store.spans().items():
@@ -282,7 +282,7 @@ class Bench:
         deadline_s = time.monotonic() + PATIENCE_S
         while not condition():
             if time.monotonic() > deadline_s:
-                raise TimeoutError(f"{PATIENCE_S} s in vain for: {what}")
+                raise TimeoutError(f"not within {PATIENCE_S} s: {what}")
             threading.Event().wait(0.5)
 
     @contextmanager
@@ -305,7 +305,7 @@ class Bench:
 
 
 def run(plan: Plan, folder: Path) -> Outcome:
-    """Run a plan in a folder and return what came of it."""
+    """Run a plan in a folder and return its outcome."""
     with Bench(plan, folder) as bench:
         return bench.run()
 
@@ -330,9 +330,9 @@ def main() -> None:
 def table(plan: Plan, one: Outcome) -> Iterator[str]:
     """Yield the lines that are printed and recorded."""
     yield (f"{plan.nodes:,} nodes, a record every {plan.every_s:g} s; load of the machine"
-           f" {os.getloadavg()[1]:.1f}; host at its start {one.idle_mib:.0f} MiB")
+           f" {os.getloadavg()[1]:.1f}; host at the start {one.idle_mib:.0f} MiB")
     yield ""
-    yield ("| phase | took | records | to stored, p50 | p99 | CPU, us a record | host, MiB |"
+    yield ("| phase | took | records | to stored, p50 | p99 | CPU, us/record | host, MiB |"
            " overview, slowest |")
     yield "|---|---|---|---|---|---|---|---|"
     for phase in one.phases:
@@ -340,7 +340,7 @@ def table(plan: Plan, one: Outcome) -> Iterator[str]:
                f" {phase.p99_s:.2f} s | {phase.cpu_us:.0f} | {phase.rss_mib:.0f} |"
                f" {phase.page_ms:.0f} ms |")
     yield ""
-    yield (f"{one.taken:,} records taken, {one.thinned:,} thinned by the nodes' own outboxes,"
+    yield (f"{one.taken:,} records taken, {one.thinned:,} thinned out by the outboxes,"
            f" {one.stored:,} stored: {one.lost:,} lost, {one.doubled:,} twice")
 
 

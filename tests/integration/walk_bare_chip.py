@@ -231,9 +231,9 @@ def calibrate_ph(site, node, truth):
         if "buffer" in step:
             cups.append(step.rpartition("buffer ")[2].rstrip("."))
             temp_c = truth["reservoir.temp_c"]
-            node.happen({"set": {"probe.ph.in_buffer_ph": buffer_ph(cups[-1], temp_c)}})
+            node.apply({"set": {"probe.ph.in_buffer_ph": buffer_ph(cups[-1], temp_c)}})
         elif "back into the tank" in step:
-            node.happen({"set": {"probe.ph.in_buffer_ph": 0.0}})
+            node.apply({"set": {"probe.ph.in_buffer_ph": 0.0}})
 
     said = site.walk("calibrate", "ph", NODE, hands=hands)
     assert cups == ["7.00", "4.01"]

@@ -1,7 +1,7 @@
-"""Prints what our code makes of every row of the tables of tests/oracle, to the last bit.
+"""Prints the exact results of our code for every row of the tables of tests/oracle.
 
-One line a row: table, then the floats in hexadecimal. Both interpreters run it, and
-tests/sim/test_oracle_bits.py compares what they print.
+One line per row: table, then the floats in hexadecimal. Both interpreters run it, and
+tests/sim/runner/test_two_interpreters.py compares the output.
 """
 
 from idro.drivers import ads1115, dfr0300, ds18b20, jsn_sr04t, sen0161, ultrasonic

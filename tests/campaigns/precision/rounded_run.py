@@ -35,6 +35,6 @@ def run(found, folder, mantissa_bits):
     return Run(
         [(line["pin"], line["at_us"], line["level"]) for line in lines
          if line.get("pin") in DOSERS],
-        [f"{v.promise.text}: {v.why}" for v in result.verdicts if not v.is_kept],
+        [f"{v.expectation.text}: {v.why}" for v in result.verdicts if not v.is_kept],
         {name: dose["true_ml"] for name, dose in result.to_json()["doses"].items()},
     )

@@ -112,7 +112,7 @@ def test_asks_again_only_after_the_answer():
 
 def test_misuse_is_an_assertion():
     made = UartBench()
-    assert "no command" in refusal_of(AssertionError, made.part.write, b"\x01")
+    assert "not a command" in refusal_of(AssertionError, made.part.write, b"\x01")
     made.part.write(b"\x55")
     assert "before it answered" in refusal_of(AssertionError, made.part.write, b"\x55")
     made = bench()

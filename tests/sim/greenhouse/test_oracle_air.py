@@ -1,4 +1,4 @@
-"""Every row of the tables of air, oxygen and growth in tests/oracle, within its tolerance."""
+"""Tests of every row of the oracle tables of air, oxygen and growth, within its tolerance."""
 
 import math
 
@@ -36,7 +36,7 @@ def test_moist_air():
         vapour = 0.01 * rh_pct * whole
         assert close(whole - vapour, number(row["VPD_Pa"]), SATURATION), row
         dew_c = number(row["dewpoint_C"])
-        if dew_c > 0.0:  # two of the rows have frost, over ice: no greenhouse of ours
+        if dew_c > 0.0:  # skips two rows with frost, over ice
             assert close(saturation_pa(dew_c), vapour, SATURATION), row
         wet_c = number(row["wetbulb_C"])
         by_bulb = saturation_pa(wet_c) - GAMMA_PA_K * (temp_c - wet_c)

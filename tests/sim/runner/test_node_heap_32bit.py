@@ -1,4 +1,4 @@
-"""What the firmware takes of a heap of 32-bit objects: MicroPython's WebAssembly build from npm.
+"""Tests of the heap use of the firmware on 32 bits, in MicroPython's WebAssembly build from npm.
 
 `make bench-heap` measures every board: bench/RESULTS.md.
 """

@@ -28,7 +28,7 @@ from idroserra.core.errors import ConfigError, HostError
 from idroserra.image import build
 from idrosim.campaign import case, fault_matrix
 from idrosim.campaign import run as campaign_run
-from idrosim.campaign.run import Outcome, Wanted
+from idrosim.campaign.run import CaseId, Outcome
 
 BROKEN = 3
 _MATRIX_HOURS, _SEED_HOURS, _EVIL_HOURS = 6.0, 24.0, 3.0
@@ -74,10 +74,10 @@ def run(
         raise ConfigError("--cases", "", "goes with --matrix")
     elif evil is not None:
         wanted = [
-            Wanted("evil", first_seed + n, hours or _EVIL_HOURS, evil) for n in range(seeds)
+            CaseId("evil", first_seed + n, hours or _EVIL_HOURS, evil) for n in range(seeds)
         ]
     else:
-        wanted = [Wanted("seed", first_seed + n, hours or _SEED_HOURS) for n in range(seeds)]
+        wanted = [CaseId("seed", first_seed + n, hours or _SEED_HOURS) for n in range(seeds)]
     if trace is not None and len(wanted) != 1:
         raise ConfigError("--trace", str(trace), f"is for one case, not {len(wanted)}")
     outcomes, differing = _run(
@@ -93,7 +93,7 @@ def run(
         raise typer.Exit(BROKEN)
 
 
-def _of_matrix(cases: str | None, every: int, hours: float) -> list[Wanted]:
+def _of_matrix(cases: str | None, every: int, hours: float) -> list[CaseId]:
     numbers = range(fault_matrix.COUNT)
     if cases is not None:
         found = re.fullmatch(r"(\d+)(?:-(\d+))?", cases)
@@ -103,11 +103,11 @@ def _of_matrix(cases: str | None, every: int, hours: float) -> list[Wanted]:
         if not first <= last < fault_matrix.COUNT:
             raise ConfigError("--cases", cases, f"there are 0-{fault_matrix.COUNT - 1}")
         numbers = range(first, last + 1)
-    return [Wanted("matrix", number, hours) for number in numbers[::every]]
+    return [CaseId("matrix", number, hours) for number in numbers[::every]]
 
 
 def _run(
-    wanted: list[Wanted], trace: Path | None, resume: Path | None, jobs: int, *, quiet: bool
+    wanted: list[CaseId], trace: Path | None, resume: Path | None, jobs: int, *, quiet: bool
 ) -> tuple[list[Outcome], list[str]]:
     """Return the outcomes, and what differs between cases with and without network."""
     board = compiler.load(case.BOARD)
@@ -124,7 +124,7 @@ def _run(
         manifest = build.build_image(case.BOARD, folder)
         task = bar.add_task("cases", total=len(wanted))
 
-        def again(one: Wanted, latency_ms: int) -> Outcome:
+        def again(one: CaseId, latency_ms: int) -> Outcome:
             return campaign_run.outcome(one, board, folder, latency_ms=latency_ms)
 
         def on_outcome(outcome: Outcome) -> None:
