@@ -36,8 +36,9 @@ from idroserra.inventory.bottles import UnknownBottle
 from idroserra.journal.errors import JournalFull, NotNoteAuthor, PhotoRefused, UnknownNote
 from idroserra.journal.service import BadNote
 from idroserra.nodes.commands import DuplicateCommandId
-from idroserra.reports.builder import BadRange
+from idroserra.reports.builder import BadRange, report_of
 from idroserra.reports.pdf import NoPdf
+from idroserra.reports.summary import summarize
 from idroserra.server.service import Service
 from idroserra.updates.errors import BadRelease, CannotOffer, UnknownRelease
 from idroserra.web.api.access import access_router
@@ -49,7 +50,7 @@ from idroserra.web.api.export import export_router
 from idroserra.web.api.journal import journal_router
 from idroserra.web.api.keys import keys_router
 from idroserra.web.api.metrics import metrics_router
-from idroserra.web.api.nodes import UnknownCommand, api_router
+from idroserra.web.api.nodes import UnknownCommand, nodes_router
 from idroserra.web.api.previews import previews_router
 from idroserra.web.api.recipes import recipes_router
 from idroserra.web.api.reports import reports_router
@@ -57,10 +58,11 @@ from idroserra.web.api.schemas import ErrorOut
 from idroserra.web.api.sites import sites_router
 from idroserra.web.api.tables import tables_router
 from idroserra.web.api.updates import updates_router
+from idroserra.web.context import WebContext
 from idroserra.web.help_site import help_routes, howtos
 from idroserra.web.middleware.authentication import AuthMiddleware
 from idroserra.web.middleware.security import SecurityMiddleware
-from idroserra.web.node_view import NodeViews
+from idroserra.web.node_view import NodeViews, wall_unix_ms
 from idroserra.web.openapi import described
 from idroserra.web.pages import Pages, pages_routes
 from idroserra.web.pwa import installed_routes
@@ -115,51 +117,77 @@ def create_app(
     if not (STATIC / "vendor" / "uPlot.esm.js").is_file():
         raise ConfigError(str(STATIC / "vendor"), "", "not built: run python host/web/build.py")
     digest = static_digest()
-    views = NodeViews(service)
+    context = web_context(service)
 
     @asynccontextmanager
     async def lifespan(app: Starlette) -> AsyncIterator[None]:
-        app.state.feeds = FeedHub(service, views, digest)
-        task = asyncio.create_task(app.state.feeds.run())
+        app.state.feed_hub = hub = FeedHub(context, digest)
+        task = asyncio.create_task(hub.run())
         yield
-        app.state.feeds.end()
+        hub.end()
         task.cancel()
         with suppress(asyncio.CancelledError):
             await task
 
     app = Starlette(lifespan=lifespan)
-    app.state.access = service.access
-    app.state.lan = service.lan
-    app.state.is_well = lambda: service.alarms.is_alive
-    api = _api(service, views)
-    pages = Pages(app, service, views, digest, simulated=simulated, howtos=howtos(help_site))
+    app.state.auth = context.auth
+    app.state.site_https = context.site_https
+    app.state.is_healthy = lambda: context.alarm_loop.is_alive
+    api = _api(context)
+    pages = Pages(app, context, digest, simulated=simulated, howtos=howtos(help_site))
     shown = (_description(api), pages_routes(pages), help_routes(help_site),
              installed_routes(pages, f"/static/{digest}"))
     app.router.routes += [route for group in (*api, *shown) for route in group.served()]
     app.mount(f"/static/{digest}", _Static(directory=STATIC), name="static")
     _add_errors(app)
-    app.add_middleware(AuthMiddleware, access=service.access)
+    app.add_middleware(AuthMiddleware, auth=context.auth)
     app.add_middleware(GZipMiddleware, minimum_size=2_000, compresslevel=5)
     app.add_middleware(
-        SecurityMiddleware, public_url=service.config.http.public_url, lan=service.lan
-    )
+        SecurityMiddleware, public_url=context.config.http.public_url,
+        site_https=context.site_https)
     return app
 
 
-def _api(service: Service, views: NodeViews) -> list[Routes]:
+def web_context(service: Service) -> WebContext:
+    """Return the parts of a service that the web application uses."""
+    def scrape(accept: str) -> tuple[bytes, str]:
+        # Loaded on the first scrape: prometheus_client brings a web server of its own.
+        from idroserra.prometheus import collector
+
+        return collector.scrape(collector.HostCollector(service, wall_unix_ms), accept)
+
+    return WebContext(
+        config=service.config, auth=service.access, nodes=service.nodes,
+        views=NodeViews(service.nodes, service.live, service.latest_events, service.recipes,
+                        service.store),
+        live=service.live, commands=service.commands, store=service.store, spool=service.spool,
+        counts=service.counts, alarm_loop=service.alarms, calibrations=service.calibrations,
+        recipes=service.recipes, updates=service.updates, previews=service.previews,
+        journal=service.journal, site_https=service.lan,
+        report=lambda node, span: report_of(service, node, span),
+        summarize=lambda node, span: summarize(service, node, span), scrape=scrape)
+
+
+def _api(context: WebContext) -> list[Routes]:
+    site, nodes, alarm_loop = context.config.site, context.nodes, context.alarm_loop
     return [
-        access_router(service.access), api_router(service, views), keys_router(service),
-        sites_router(service, views), tables_router(service, views),
-        calibrations_router(service), alarms_router(service), bottles_router(service),
-        balance_router(service), recipes_router(service), previews_router(service, views),
-        updates_router(service), export_router(service), journal_router(service),
-        reports_router(service), metrics_router(service),
+        access_router(context.auth), nodes_router(context),
+        keys_router(nodes, context.commands, context.config.data_dir),
+        sites_router(nodes, context.views, context.journal, alarm_loop.alarms),
+        tables_router(context), calibrations_router(context.calibrations, nodes),
+        alarms_router(alarm_loop, nodes, site), bottles_router(alarm_loop.bottles, nodes),
+        balance_router(nodes, context.store, alarm_loop.bottles),
+        recipes_router(context.recipes, nodes), previews_router(context),
+        updates_router(context.updates, nodes),
+        export_router(nodes, context.store, alarm_loop.bottles, site),
+        journal_router(context.journal, nodes), reports_router(context),
+        metrics_router(context.scrape),
     ]
 
 
 def described_api(service: Service) -> dict[str, Any]:
     """Return the OpenAPI description of the API of a service."""
-    return _described(_api(service, NodeViews(service)))
+    return _described(_api(web_context(service)))
 
 
 def _described(groups: Iterable[Routes]) -> dict[str, Any]:

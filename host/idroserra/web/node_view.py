@@ -9,7 +9,7 @@ from typing import Any
 
 from idroserra.core import protocol
 from idroserra.core.errors import StoreError
-from idroserra.history.models import EventPoint
+from idroserra.history.models import EventPoint, Store
 from idroserra.i18n.channels import display_of, screen_order
 from idroserra.i18n.events import event_text, fault_text, level_of, reason_text
 from idroserra.nodes.calibration_age import days_left
@@ -17,9 +17,11 @@ from idroserra.nodes.correction_state import correction_of
 from idroserra.nodes.dosing_state import advice_of, authority_of, decisions_of, dosing_of
 from idroserra.nodes.freshness import stale_after_ms
 from idroserra.nodes.health import is_in_contact, node_health
-from idroserra.nodes.registry import Node
+from idroserra.nodes.latest_events import LatestEvents
+from idroserra.nodes.live import LiveState
+from idroserra.nodes.registry import Node, Nodes
+from idroserra.recipes.runner import RecipeRunner
 from idroserra.recipes.serialize import run_json
-from idroserra.server.service import Service
 
 STORE_RETRY_MS = 15_000
 _SETPOINTS = {
@@ -36,20 +38,26 @@ def wall_unix_ms() -> int:
 class NodeViews:
     """Builds node JSON. All methods may be called from any thread."""
 
-    def __init__(self, service: Service) -> None:
-        self._service = service
+    def __init__(
+        self, nodes: Nodes, live: LiveState, events: LatestEvents, recipes: RecipeRunner,
+        store: Store,
+    ) -> None:
+        self._nodes = nodes
+        self._live = live
+        self._events = events
+        self._recipes = recipes
+        self._store = store
         self._lock = threading.Lock()
         self._stored: dict[str, dict[str, tuple[int, float]]] = {}
         self._asked_unix_ms: dict[str, int] = {}
-        self._events = service.latest_events
 
     def all(self) -> list[dict[str, Any]]:
         """Return the JSON of every node, by name."""
-        return [self._node(node) for node in self._service.nodes.all()]
+        return [self._node(node) for node in self._nodes.all()]
 
     def get(self, node: str) -> dict[str, Any]:
         """Return the JSON of one node. Raises UnknownNode."""
-        return self._node(self._service.nodes.get(node))
+        return self._node(self._nodes.get(node))
 
     def _node(self, node: Node) -> dict[str, Any]:
         info, config = node.info, config_json(node)
@@ -67,7 +75,7 @@ class NodeViews:
             "outputs": {} if info is None else _in_order(info.outputs),
             "has_button": None if info is None else info.has_button,
             "config": config,
-            "history_progress": self._service.live.progress(node.node),
+            "history_progress": self._live.progress(node.node),
         }
         now = wall_unix_ms()
         authority = authority_of(self._events, node, values.get("dosing.authority_pct"), now)
@@ -82,7 +90,7 @@ class NodeViews:
         view["dosing"] = dosing._asdict()
         view["decisions"] = [] if dosing.is_old else decisions_of(
             self._events, node.node, values.get("dosing.enabled"))
-        run = self._service.recipes.of(node.node)
+        run = self._recipes.of(node.node)
         has_ph = "reservoir.ph" in view["channels"]
         view["calibration_due_days"] = days_left(
             int(values.get("ph.calibrated_day", 0)) if has_ph else 0, now)
@@ -91,7 +99,7 @@ class NodeViews:
         return view
 
     def _channels(self, node: Node, values: Mapping[str, Any]) -> dict[str, Any]:
-        live = self._service.live.channels(node.node)
+        live = self._live.channels(node.node)
         names = set(live) | set(() if node.info is None else node.info.channels)
         stored = {} if names and names <= set(live) else self._latest(node.node)
         names |= set(stored)
@@ -106,7 +114,7 @@ class NodeViews:
                 return self._stored.get(node, {})
             self._asked_unix_ms[node] = now
         try:
-            found = self._service.store.latest(node)
+            found = self._store.latest(node)
         except StoreError:
             return self._stored.get(node, {})
         with self._lock:

@@ -40,13 +40,13 @@ from idroserra.journal.models import KINDS as JOURNAL_KINDS
 from idroserra.nodes.health import host_reasons
 from idroserra.recipes import model
 from idroserra.recipes.serialize import summary_json
-from idroserra.reports.builder import Range, report_of
-from idroserra.server.service import Service
+from idroserra.reports.builder import Range
 from idroserra.web.api.alarms import alarms_summary
 from idroserra.web.api.reports import Choice, FromMs, Since, TimeZone, ToMs, choices_of, span_of
 from idroserra.web.api.sites import sites_of
 from idroserra.web.api.updates import updates_json
-from idroserra.web.node_view import NodeViews, wall_unix_ms
+from idroserra.web.context import WebContext
+from idroserra.web.node_view import wall_unix_ms
 from idroserra.web.routing import Routes
 
 TEMPLATES = Path(__file__).resolve().parent / "templates"
@@ -88,12 +88,11 @@ class Pages:
     """Renders the templates for whoever asks."""
 
     def __init__(
-        self, app: Starlette, service: Service, views: NodeViews, digest: str, *, simulated: bool,
+        self, app: Starlette, context: WebContext, digest: str, *, simulated: bool,
         howtos: dict[str, str],
     ) -> None:
         self._app = app
-        self.service = self._service = service
-        self._views = views
+        self.context = context
         self._digest = digest
         self._recipes = [summary_json(model.load(name)) for name in model.names()]
         self._always = {
@@ -122,7 +121,7 @@ class Pages:
 
     def trust(self, request: Request) -> HTMLResponse:
         """Return the page that lets a phone trust the host's certificate."""
-        lan = self._service.lan
+        lan = self.context.site_https
         authority = None if lan is None else lan.authority
         return self._shown(request, "trust.html", self._always | {
             "url": None if lan is None else lan.url,
@@ -132,7 +131,7 @@ class Pages:
 
     def authority(self) -> Response:
         """Return the certificate of the host's own authority, 404 where there is none."""
-        lan = self._service.lan
+        lan = self.context.site_https
         if lan is None or lan.authority is None:
             return JSONResponse({"error": "this host has no authority of its own"}, 404)
         return Response(lan.authority.der, media_type="application/x-x509-ca-cert")
@@ -140,7 +139,7 @@ class Pages:
     def node(self, request: Request, node: str, name: str = "node.html") -> HTMLResponse:
         """Return a page about one node."""
         try:
-            found = self._views.get(node)
+            found = self.context.views.get(node)
         except UnknownNode:
             return self.page(request, "missing.html")
         return self.page(request, name, found)
@@ -148,7 +147,7 @@ class Pages:
     def site(self, request: Request, site: str) -> HTMLResponse:
         """Return the page of one site."""
         try:
-            self._service.nodes.at(site)
+            self.context.nodes.at(site)
         except UnknownSite:
             return self.page(request, "missing.html")
         return self.page(request, "overview.html", None, {"shown_site": site, "place": "site"})
@@ -157,9 +156,9 @@ class Pages:
         self, request: Request, node: str, span: Range, choices: list[Choice]
     ) -> HTMLResponse:
         """Return the report of a node, made for print."""
-        known = self._service.nodes.get(node)
-        document = report_of(self._service, known, span)
-        return self.page(request, "report.html", self._views.get(node), {
+        known = self.context.nodes.get(node)
+        document = self.context.report(known, span)
+        return self.page(request, "report.html", self.context.views.get(node), {
             "document": document, "choices": choices, "span": span})
 
     def page(
@@ -167,15 +166,15 @@ class Pages:
         more: dict[str, Any] | None = None,
     ) -> HTMLResponse:
         """Return a page behind the log-in."""
-        service, views = self._service, self._views
-        feed = self._app.state.feeds.of(current_locale())
+        context = self.context
+        feed = self._app.state.feed_hub.of(current_locale())
         newest_id = feed.newest_id  # first: what comes later is replayed
-        nodes = views.all()
+        nodes = context.views.all()
         sites = sites_of(nodes)
         boot = {"event_id": newest_id, "nodes": nodes, "sites": sites,
                 "now_unix_ms": wall_unix_ms(), "digest": self._digest,
-                "host_reasons": host_reasons(service.counts()),
-                "alarms": alarms_summary(service)}
+                "host_reasons": host_reasons(context.counts()),
+                "alarms": alarms_summary(context.alarm_loop)}
         who = current_identity()
         role = Role.ANYONE if who is None else who.role
         status = 404 if name == "missing.html" else 200
@@ -183,7 +182,7 @@ class Pages:
             **self._always, "preferences": self._preferences(), "boot": _in_script(boot),
             "all_sites": sites,
             "all_nodes": [{"node": one["node"], "site": one["site"]} for one in nodes],
-            "node": node, "site": service.config.site,
+            "node": node, "site": context.config.site,
             "place": name.removesuffix(".html"), "kinds": EVENT_KINDS, "recipes": self._recipes,
             "references": REFERENCES, "stocks": list(STOCKS.values()),
             "who": "" if who is None else who.name, "role": role.word,
@@ -211,7 +210,7 @@ class Pages:
         who = current_identity()
         if who is None or who.kind != "session":
             return current_locale()
-        return self._service.access.preferences.of(who.name)
+        return self.context.auth.preferences.of(who.name)
 
 
 def pages_routes(pages: Pages) -> Routes:
@@ -242,7 +241,7 @@ def pages_routes(pages: Pages) -> Routes:
     @routes.get("/updates")
     def updates(request: Request) -> HTMLResponse:
         """The page of updates over the air."""
-        more = {"updates": updates_json(pages.service)}
+        more = {"updates": updates_json(pages.context.updates, pages.context.nodes)}
         return pages.page(request, "updates.html", None, more)
 
     @routes.get("/nodes/{node}")
@@ -298,6 +297,6 @@ def _add_report(routes: Routes, pages: Pages) -> None:
         to_unix_ms: ToMs = None, time_zone: TimeZone = None,
     ) -> HTMLResponse:
         """The report of a node, made for print."""
-        service = pages.service
-        span = span_of(service, node, since, from_unix_ms, to_unix_ms, time_zone)
-        return pages.report(request, node, span, choices_of(service, node))
+        context = pages.context
+        span = span_of(context, node, since, from_unix_ms, to_unix_ms, time_zone)
+        return pages.report(request, node, span, choices_of(context, node))

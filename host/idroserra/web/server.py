@@ -40,8 +40,8 @@ class WebServer(uvicorn.Server):
             app, host=host, port=port, log_level="warning", timeout_graceful_shutdown=GRACE_S,
             http=Connection, ws="none", callback_notify=self._renew, timeout_notify=RENEW_S))
         self._app = app
-        self._lan: SiteHttps | None = app.state.lan
-        self._is_well: Callable[[], bool] = app.state.is_well
+        self._site_https: SiteHttps | None = app.state.site_https
+        self._is_healthy: Callable[[], bool] = app.state.is_healthy
         self._beats: asyncio.Task[None] | None = None
         self._on_started = on_started
 
@@ -60,15 +60,15 @@ class WebServer(uvicorn.Server):
         await super().startup(sockets)
         if self.started:
             self._open_local()
-            if self._lan is not None:
-                await self._open_lan(self._lan)
+            if self._site_https is not None:
+                await self._open_lan(self._site_https)
             self._beats = asyncio.create_task(self._beat())
             self._on_started(self.url)
 
     def _open_local(self) -> None:
         """Let the command line of this machine in. Without it, it needs a token."""
         try:
-            self._app.state.access.local.open(urlsplit(self.url).port)
+            self._app.state.auth.local.open(urlsplit(self.url).port)
         except OSError as error:
             _log.warning("the command line here needs IDROSERRA_TOKEN: %s", error)
 
@@ -77,9 +77,9 @@ class WebServer(uvicorn.Server):
         systemd.notify("STOPPING=1")
         if self._beats is not None:
             self._beats.cancel()
-        feeds: Any = getattr(self._app.state, "feeds", None)
-        if feeds is not None:
-            feeds.end()
+        hub: Any = getattr(self._app.state, "feed_hub", None)
+        if hub is not None:
+            hub.end()
         await super().shutdown(sockets)
 
     async def _open_lan(self, lan: SiteHttps) -> None:
@@ -100,14 +100,14 @@ class WebServer(uvicorn.Server):
         systemd.notify("READY=1")
         every_s = systemd.beat_s()
         while every_s is not None:
-            if self._is_well():
+            if self._is_healthy():
                 systemd.notify("WATCHDOG=1")
             await asyncio.sleep(every_s)
 
     async def _renew(self) -> None:
         """Look at the certificate every hour. Where that fails the old one goes on."""
-        if self._lan is not None:
+        if self._site_https is not None:
             try:
-                await asyncio.to_thread(self._lan.renew)
+                await asyncio.to_thread(self._site_https.renew)
             except ConfigError as error:
                 _log.error("%s", error)

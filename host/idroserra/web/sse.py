@@ -23,10 +23,10 @@ from idroserra.core.errors import HostError
 from idroserra.i18n.events import fault_text, reason_text
 from idroserra.nodes.health import host_reasons
 from idroserra.nodes.live import Message
-from idroserra.server.service import Service
 from idroserra.web.api.alarms import alarms_summary
 from idroserra.web.api.sites import sites_of
-from idroserra.web.node_view import NodeViews, event_words, wall_unix_ms
+from idroserra.web.context import WebContext
+from idroserra.web.node_view import event_words, wall_unix_ms
 
 KEPT_COUNT = 2_000
 TICK_S = 1.0
@@ -42,9 +42,8 @@ _MOVING_IN_CHANNELS = ("value", "fault", "fault_text", "unix_ms")
 class EventStream:
     """The numbered messages. Used from one event loop; run() must be going."""
 
-    def __init__(self, service: Service, views: NodeViews, digest: str) -> None:
-        self._service = service
-        self._views = views
+    def __init__(self, context: WebContext, digest: str) -> None:
+        self._context = context
         self._digest = digest
         self._boot = secrets.token_hex(4)
         self._messages: deque[tuple[int, bytes]] = deque(maxlen=KEPT_COUNT)
@@ -57,7 +56,7 @@ class EventStream:
         self._woken_s = 0.0
         self._wake_due: asyncio.TimerHandle | None = None
         self._is_ended = False
-        self._subscription = service.live.subscribe()
+        self._subscription = context.live.subscribe()
         self.readers = 0
         self.used_s = 0.0  # on the clock of the event loop
 
@@ -84,7 +83,7 @@ class EventStream:
                     for change in changes:
                         self._add(change)
         finally:
-            self._service.live.unsubscribe(subscription)
+            self._context.live.unsubscribe(subscription)
 
     def end(self) -> None:
         """Let every open stream finish, so that the server can stop."""
@@ -200,7 +199,8 @@ class EventStream:
     def _changes(self) -> list[Message]:
         """What changed since the last call: `node`, `gone`, `sites`, `alarms` and `host`."""
         try:
-            nodes, host = self._views.all(), host_reasons(self._service.counts())
+            nodes = self._context.views.all()
+            host = host_reasons(self._context.counts())
         except HostError:
             return []
         changes: list[Message] = []
@@ -218,7 +218,7 @@ class EventStream:
         if sites != self._sites:
             self._sites = sites
             changes.append({"type": "sites", "sites": sites})
-        alarms = alarms_summary(self._service)
+        alarms = alarms_summary(self._context.alarm_loop)
         if alarms != self._alarms:  # also where the chain that should say so has died
             self._alarms = alarms
             changes.append({"type": "alarms", "summary": alarms})

@@ -12,8 +12,7 @@ import threading
 from contextlib import suppress
 
 from idroserra.i18n.translate import PLAIN, Locale, use_locale
-from idroserra.server.service import Service
-from idroserra.web.node_view import NodeViews
+from idroserra.web.context import WebContext
 from idroserra.web.sse import EventStream
 
 LOOK_EVERY_S = 30.0
@@ -23,9 +22,8 @@ KEPT_S = 120.0  # a page that was shown opens its stream by then
 class FeedHub:
     """The feeds. run() must be going; any thread may call of()."""
 
-    def __init__(self, service: Service, views: NodeViews, digest: str) -> None:
-        self._service = service
-        self._views = views
+    def __init__(self, context: WebContext, digest: str) -> None:
+        self._context = context
         self._digest = digest
         self._loop = asyncio.get_running_loop()
         self._lock = threading.Lock()
@@ -38,7 +36,7 @@ class FeedHub:
         with self._lock:
             feed = self._feeds.get(speech)
             if feed is None:
-                feed = self._feeds[speech] = EventStream(self._service, self._views, self._digest)
+                feed = self._feeds[speech] = EventStream(self._context, self._digest)
                 self._loop.call_soon_threadsafe(self._begin, speech, feed)
             feed.used_s = self._loop.time()
             return feed

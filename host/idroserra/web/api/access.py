@@ -145,84 +145,84 @@ class AuditOut(Out):
     failure: str
 
 
-def access_router(access: AuthService) -> Routes:
+def access_router(auth: AuthService) -> Routes:
     """Return the routes of users, sessions and tokens."""
     router = Routes("/api", _REFUSALS)
-    _add_doors(router, access)
-    _add_own(router, access)
-    _add_users(router, access)
-    _add_tokens(router, access)
+    _add_doors(router, auth)
+    _add_own(router, auth)
+    _add_users(router, auth)
+    _add_tokens(router, auth)
     return router
 
 
-def _add_doors(router: Routes, access: AuthService) -> None:
+def _add_doors(router: Routes, auth: AuthService) -> None:
     @router.get("/session", answer=SessionOut)
     def session() -> dict[str, Any]:
         """Who is logged in."""
-        return _session_json(access, current_identity())
+        return _session_json(auth, current_identity())
 
     @router.post("/session", answer=SessionOut)
     def log_in(request: Request, body: LogIn) -> Response:
         """Log in. The answer sets the cookie of a new session."""
-        return _let_in(request, access, access.log_in(body.name, body.password, _visitor(request)))
+        return _let_in(request, auth, auth.log_in(body.name, body.password, _visitor(request)))
 
     @router.post("/session/link", answer=SessionOut)
     def log_in_by_link(request: Request, body: LinkIn) -> Response:
         """Log in by the link of a demo."""
-        return _let_in(request, access, access.log_in_by_link(body.token, _visitor(request)))
+        return _let_in(request, auth, auth.log_in_by_link(body.token, _visitor(request)))
 
     @router.post("/setup", answer=SessionOut)
     def set_up(request: Request, body: SetUpIn) -> Response:
         """Make the first admin, and log in as that one."""
-        return _let_in(request, access, access.set_up(
+        return _let_in(request, auth, auth.set_up(
             body.token, body.name, body.password, _visitor(request)))
 
 
-def _add_own(router: Routes, access: AuthService) -> None:
+def _add_own(router: Routes, auth: AuthService) -> None:
     @router.delete("/session", answer=SessionOut)
     def log_out(request: Request) -> Response:
         """Log out here."""
-        access.sessions.end(_person().session)
-        return _let_out(request, access)
+        auth.sessions.end(_person().session)
+        return _let_out(request, auth)
 
     @router.delete("/session/all", answer=SessionOut)
     def log_out_everywhere(request: Request) -> Response:
         """Log out here and everywhere else."""
-        access.sessions.end_all(_person().name)
-        return _let_out(request, access)
+        auth.sessions.end_all(_person().name)
+        return _let_out(request, auth)
 
     @router.post("/session/confirm", answer=SessionOut)
     def confirm(body: PasswordIn) -> dict[str, Any]:
         """Give the password again, for what needs one given in the last five minutes."""
-        access.confirm(_person(), body.password)
-        return _session_json(access, current_identity())
+        auth.confirm(_person(), body.password)
+        return _session_json(auth, current_identity())
 
     @router.put("/account/password", answer=SessionOut)
     def change_password(body: OwnPasswordIn) -> dict[str, Any]:
         """Change one's own password. It ends one's other sessions."""
-        access.change_password(_person(), body.password, body.new_password)
-        return _session_json(access, current_identity())
+        auth.change_password(_person(), body.password, body.new_password)
+        return _session_json(auth, current_identity())
 
     @router.get("/account/preferences", answer=PreferencesIn)
     def preferences() -> dict[str, Any]:
         """One's own language and units."""
-        return access.preferences.of(_person().name)._asdict()
+        return auth.preferences.of(_person().name)._asdict()
 
     @router.put("/account/preferences", answer=PreferencesIn)
     def choose(body: PreferencesIn) -> dict[str, Any]:
         """Choose one's own language and units. What is measured and stored stays as it is."""
         person = _person()
-        access.preferences.choose(person.name, Locale(**asdict(body)))
-        return access.preferences.of(person.name)._asdict()
+        auth.preferences.choose(person.name, Locale(**asdict(body)))
+        return auth.preferences.of(person.name)._asdict()
 
 
-def _add_users(router: Routes, access: AuthService) -> None:
-    users = access.users
+def _add_users(router: Routes, auth: AuthService) -> None:
+    users = auth.users
 
     def answer() -> dict[str, Any]:
         return {"users": [
             {"name": user.name, "role": user.role.word, "made_unix_ms": user.made_unix_ms,
-             "sessions": access.sessions.count(user.name)} for user in users.all()]}
+             "sessions": auth.sessions.count(user.name)} for user in users.all()]}
 
     @router.get("/users", answer=UsersOut)
     def list_users() -> dict[str, Any]:
@@ -258,8 +258,8 @@ def _add_users(router: Routes, access: AuthService) -> None:
         return answer()
 
 
-def _add_tokens(router: Routes, access: AuthService) -> None:
-    tokens = access.tokens
+def _add_tokens(router: Routes, auth: AuthService) -> None:
+    tokens = auth.tokens
 
     def answer() -> dict[str, Any]:
         return {"tokens": [
@@ -292,8 +292,8 @@ def _add_tokens(router: Routes, access: AuthService) -> None:
         before_seq: Annotated[int, Meta(ge=1, le=2**53, description="Older ones.")] | None = None,
     ) -> dict[str, Any]:
         """Who did what, when, from where, and what became of it. Newest first."""
-        return {"rows": [row._asdict() for row in access.audit.newest(limit, before_seq)],
-                "failure": access.audit.failure}
+        return {"rows": [row._asdict() for row in auth.audit.newest(limit, before_seq)],
+                "failure": auth.audit.failure}
 
 
 def _visitor(request: Request) -> Visitor:
@@ -309,23 +309,23 @@ def _person() -> Identity:
     return who
 
 
-def _session_json(access: AuthService, who: Identity | None) -> dict[str, Any]:
+def _session_json(auth: AuthService, who: Identity | None) -> dict[str, Any]:
     return {"user": None if who is None else who.name,
             "role": None if who is None else who.role.word,
-            "needs_setup": not access.users.has_admin}
+            "needs_setup": not auth.users.has_admin}
 
 
-def _let_in(request: Request, access: AuthService, session_id: str) -> Response:
-    who = access.authenticate(session_id, "", address_of(request.scope))
-    response = JSONResponse(_session_json(access, who))
+def _let_in(request: Request, auth: AuthService, session_id: str) -> Response:
+    who = auth.authenticate(session_id, "", address_of(request.scope))
+    response = JSONResponse(_session_json(auth, who))
     response.set_cookie(
-        cookie_name(request.headers), session_id, max_age=access.sessions.absolute_ms // 1_000,
+        cookie_name(request.headers), session_id, max_age=auth.sessions.absolute_ms // 1_000,
         httponly=True, samesite="strict", secure=request.url.scheme == "https")
     return response
 
 
-def _let_out(request: Request, access: AuthService) -> Response:
-    response = JSONResponse(_session_json(access, None))
+def _let_out(request: Request, auth: AuthService) -> Response:
+    response = JSONResponse(_session_json(auth, None))
     response.delete_cookie(cookie_name(request.headers), httponly=True, samesite="strict",
                            secure=request.url.scheme == "https")
     return response

@@ -6,12 +6,13 @@ from typing import Annotated, Any
 
 from msgspec import Meta
 
-from idroserra.alarms.engine import MOST_SHELVED_MS
+from idroserra.alarms.engine import MOST_SHELVED_MS, AlarmEngine
+from idroserra.alarms.loop import AlarmLoop
 from idroserra.alarms.summary import active_alarms, summary
 from idroserra.core.sites import MOST_CHARS
 from idroserra.core.validation import matching
 from idroserra.i18n.translate import gettext, translate_message
-from idroserra.server.service import Service
+from idroserra.nodes.registry import Nodes
 from idroserra.web.api.nodes import LATEST_UNIX_MS
 from idroserra.web.api.schemas import AskedBy, Out, refused
 from idroserra.web.node_view import wall_unix_ms
@@ -101,48 +102,47 @@ class HistoryOut(Out):
     changes: list[dict[str, Any]]
 
 
-def alarms_summary(service: Service) -> dict[str, Any]:
+def alarms_summary(loop: AlarmLoop) -> dict[str, Any]:
     """Return the counts for the badge, with whether the alarms themselves work.
 
     `revision` changes whenever something about an alarm has changed its state."""
-    alarms = service.alarms.alarms
-    return summary(alarms.all()) | {"health": translate_message(service.alarms.health()["text"]),
-                                    "revision": alarms.revision}
+    return summary(loop.alarms.all()) | {
+        "health": translate_message(loop.health()["text"]), "revision": loop.alarms.revision}
 
 
-def alarms_json(service: Service, site: str | None = None) -> dict[str, Any]:
+def alarms_json(loop: AlarmLoop, site: str | None = None) -> dict[str, Any]:
     """Return what GET /api/alarms answers; the summary is always that of all sites."""
-    standing = [one for one in service.alarms.alarms.all() if one.concerns(site)]
-    return {"unix_ms": wall_unix_ms(), "summary": alarms_summary(service),
-            "health": _health(service), "delivery": service.alarms.deliveries.status(),
-            "alarms": active_alarms(standing)}
+    alarms = [one for one in loop.alarms.all() if one.concerns(site)]
+    health = loop.health()
+    return {"unix_ms": wall_unix_ms(), "summary": alarms_summary(loop),
+            "health": health | {"text": translate_message(health["text"])},
+            "delivery": loop.deliveries.status(), "alarms": active_alarms(alarms)}
 
 
-def kpis_json(service: Service, from_unix_ms: int, to_unix_ms: int) -> dict[str, Any]:
+def kpis_json(
+    alarms: AlarmEngine, nodes: Nodes, own_site: str, from_unix_ms: int, to_unix_ms: int
+) -> dict[str, Any]:
     """Return what GET /api/alarms/kpis answers."""
-    sites = {service.config.site, *(node.site for node in service.nodes.all())}
-    found = service.alarms.alarms.kpis(sites, from_unix_ms, to_unix_ms)
+    sites = {own_site, *(node.site for node in nodes.all())}
+    found = alarms.kpis(sites, from_unix_ms, to_unix_ms)
     return {"from_unix_ms": from_unix_ms, "to_unix_ms": to_unix_ms, "sites": found}
 
 
-def _health(service: Service) -> dict[str, Any]:
-    health = service.alarms.health()
-    return {**health, "text": translate_message(health["text"])}
-
-
-def alarms_router(service: Service) -> Routes:
+def alarms_router(loop: AlarmLoop, nodes: Nodes, own_site: str) -> Routes:
     """Return the routes under /api/alarms."""
     router = Routes("/api/alarms", _REFUSALS)
-    _add_reading(router, service)
-    _add_acting(router, service)
+    _add_reads(router, loop, nodes, own_site)
+    _add_actions(router, loop)
     return router
 
 
-def _add_reading(router: Routes, service: Service) -> None:
+def _add_reads(router: Routes, loop: AlarmLoop, nodes: Nodes, own_site: str) -> None:
+    alarms = loop.alarms
+
     @router.get("", answer=AlarmsOut)
     def list_alarms(site: OfSite = None) -> dict[str, Any]:
         """What stands now: causes, worst first, each with its consequences."""
-        return alarms_json(service, site)
+        return alarms_json(loop, site)
 
     @router.get("/history", answer=HistoryOut)
     def history(
@@ -157,18 +157,11 @@ def _add_reading(router: Routes, service: Service) -> None:
         """The journal: every change of every alarm, and who asked for it."""
         to = wall_unix_ms() + 60_000 if to_unix_ms is None else to_unix_ms
         begin = to - 7 * DAY_MS if from_unix_ms is None else from_unix_ms
-        found = service.alarms.alarms.history(begin, to, limit, node, site)
-        return {
-            "changes": [
-                change._asdict()
-                | {
-                    "title": gettext(service.alarms.alarms.title(change.rule)),
-                    "text": translate_message(change.text),
-                }
-                for change in found
-            ]
-        }
-
+        found = alarms.history(begin, to, limit, node, site)
+        return {"changes": [
+            change._asdict() | {"title": gettext(alarms.title(change.rule)),
+                                "text": translate_message(change.text)}
+            for change in found]}
 
     @router.get("/kpis", answer=KpisOut)
     def kpis(
@@ -176,43 +169,43 @@ def _add_reading(router: Routes, service: Service) -> None:
     ) -> dict[str, Any]:
         """How many alarms a site's people are told of, floods, standing, stale, chattering."""
         to = wall_unix_ms()
-        return kpis_json(service, to - round(days * DAY_MS), to)
+        return kpis_json(alarms, nodes, own_site, to - round(days * DAY_MS), to)
 
 
-def _add_acting(router: Routes, service: Service) -> None:
-    alarms = service.alarms.alarms
+def _add_actions(router: Routes, loop: AlarmLoop) -> None:
+    alarms = loop.alarms
 
     @router.post("/acknowledge", answer=AlarmsOut)
     def acknowledge(body: AlarmsIn) -> dict[str, Any]:
         """Say that somebody knows of these alarms."""
         alarms.acknowledge(body.keys, body.by, body.comment, wall_unix_ms())
-        return alarms_json(service)
+        return alarms_json(loop)
 
     @router.post("/shelve", answer=AlarmsOut)
     def shelve(body: ShelveIn) -> dict[str, Any]:
         """Put an alarm aside for a time. What it explains stays folded into it."""
         alarms.shelve(body.key, body.for_ms, body.by, body.comment, wall_unix_ms())
-        return alarms_json(service)
+        return alarms_json(loop)
 
     @router.post("/unshelve", answer=AlarmsOut)
     def unshelve(body: AlarmIn) -> dict[str, Any]:
         """Take an alarm back before its time; told anew where it is still so."""
         alarms.unshelve(body.key, body.by, body.comment, wall_unix_ms())
-        return alarms_json(service)
+        return alarms_json(loop)
 
     @router.post("/test", status=202, answer=TestOut)
     def test(body: AskedBy) -> dict[str, Any]:
         """Send a test to every address. Each is tried once."""
-        return {"id": service.alarms.teller.test(body.by, wall_unix_ms())}
+        return {"id": loop.teller.test(body.by, wall_unix_ms())}
 
     @router.post("/take-out", answer=AlarmsOut)
     def take_out(body: AlarmIn) -> dict[str, Any]:
         """Take an alarm out of service until somebody puts it back."""
         alarms.take_out(body.key, body.by, body.comment, wall_unix_ms())
-        return alarms_json(service)
+        return alarms_json(loop)
 
     @router.post("/put-back", answer=AlarmsOut)
     def put_back(body: AlarmIn) -> dict[str, Any]:
         """Put an alarm back into service."""
         alarms.put_back(body.key, body.by, body.comment, wall_unix_ms())
-        return alarms_json(service)
+        return alarms_json(loop)

@@ -7,8 +7,10 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from msgspec import Meta
 
+from idroserra.history.models import Store
 from idroserra.inventory.balance import Balance, Day, balance_of
-from idroserra.server.service import Service
+from idroserra.inventory.bottles import BottleInventory
+from idroserra.nodes.registry import Node, Nodes
 from idroserra.web.api.nodes import FromMs, ToMs
 from idroserra.web.api.schemas import Out, refused
 from idroserra.web.node_view import wall_unix_ms
@@ -52,7 +54,7 @@ class BalanceOut(Out):
     unknown: list[str]
 
 
-def balance_router(service: Service) -> Routes:
+def balance_router(nodes: Nodes, store: Store, bottles: BottleInventory) -> Routes:
     """Return the route of the balance."""
     router = Routes("/api", replies={
         404: refused("No such node."),
@@ -65,17 +67,19 @@ def balance_router(service: Service) -> Routes:
         node: str, from_unix_ms: FromMs, to_unix_ms: ToMs, time_zone: TimeZone = "UTC"
     ) -> dict[str, Any]:
         """What came into the tank and what left it, each day; what is not known is said."""
-        return balance_json(read_balance(service, node, from_unix_ms, to_unix_ms, time_zone))
+        return balance_json(read_balance(
+            nodes.get(node), store, bottles, (from_unix_ms, to_unix_ms), time_zone))
 
     return router
 
 
 def read_balance(
-    service: Service, node: str, from_unix_ms: int, to_unix_ms: int, time_zone: str
+    node: Node, store: Store, bottles: BottleInventory, span: tuple[int, int], time_zone: str
 ) -> Balance:
-    """Return the balance of [from, to), to now at most. Raises UnknownNode, BadRequest,
-    StoreError."""
-    found = service.nodes.get(node)
+    """Return the balance of a span in Unix ms, which ends now at the latest.
+
+    Raises BadRequest, StoreError."""
+    from_unix_ms, to_unix_ms = span
     if not 0 < to_unix_ms - from_unix_ms <= MOST_DAYS * DAY_MS:
         raise BadRequest(
             f"to_unix_ms: must be after from_unix_ms, by at most {MOST_DAYS} days")
@@ -85,8 +89,8 @@ def read_balance(
         raise BadRequest(
             f"time_zone: {time_zone[:60]!r} is none, such as Europe/Rome or UTC") from None
     end = min(to_unix_ms, max(from_unix_ms + 1, wall_unix_ms()))
-    strengths = service.alarms.bottles.strengths(node)
-    return balance_of(service.store, found, from_unix_ms, end, zone, strengths)
+    return balance_of(
+        store, node, from_unix_ms, end, zone, bottles.strengths(node.node))
 
 
 def balance_json(balance: Balance) -> dict[str, Any]:

@@ -8,11 +8,10 @@ from msgspec import Meta
 
 from idroserra.core.errors import StoreError
 from idroserra.inventory.balance import ACID, BASE, by_ph_first
-from idroserra.inventory.bottles import Consumption
+from idroserra.inventory.bottles import BottleInventory, Consumption
 from idroserra.inventory.database import Bottle
 from idroserra.inventory.stock_solutions import STOCKS
-from idroserra.nodes.registry import Node
-from idroserra.server.service import Service
+from idroserra.nodes.registry import Node, Nodes
 from idroserra.web.api.schemas import AskedBy, Out, refused
 from idroserra.web.node_view import wall_unix_ms
 from idroserra.web.routing import BadRequest, Replies, Routes
@@ -61,31 +60,31 @@ class BottlesOut(Out):
     bottles: list[BottleOut]
 
 
-def bottles_router(service: Service) -> Routes:
+def bottles_router(inventory: BottleInventory, nodes: Nodes) -> Routes:
     """Return the routes under /api/nodes/{node}/bottles."""
     router = Routes("/api/nodes/{node}/bottles", _REFUSALS)
 
     @router.get("", answer=BottlesOut)
     def bottles(node: str) -> dict[str, Any]:
         """What is left in each bottle, by what was dosed since somebody filled it."""
-        return bottles_json(service, service.nodes.get(node))
+        return bottles_json(inventory, nodes.get(node))
 
     @router.put("/{doser}", answer=BottlesOut)
     def fill(node: str, doser: Doser, body: FillIn) -> dict[str, Any]:
         """Say that a bottle was filled. From then on the host counts what is dosed from it."""
-        found = _checked(service, node, doser)
+        found = _with_doser(nodes.get(node), doser)
         meq_per_ml = _strength(doser, body)
-        service.alarms.bottles.fill(Bottle(
+        inventory.fill(Bottle(
             node, doser, round(body.volume_ml * 1_000), wall_unix_ms(), body.by, body.stock,
             meq_per_ml))
-        return bottles_json(service, found)
+        return bottles_json(inventory, found)
 
     @router.delete("/{doser}", answer=BottlesOut)
     def unfill(node: str, doser: Doser) -> dict[str, Any]:
         """Take the newest filling back: the bottle before it counts again."""
-        found = _checked(service, node, doser)
-        service.alarms.bottles.unfill(node, doser)
-        return bottles_json(service, found)
+        found = _with_doser(nodes.get(node), doser)
+        inventory.unfill(node, doser)
+        return bottles_json(inventory, found)
 
     return router
 
@@ -93,11 +92,10 @@ def bottles_router(service: Service) -> Routes:
 Doser = Annotated[str, Meta(max_length=40, description="Such as ph_down.")]
 
 
-def _checked(service: Service, node: str, doser: str) -> Node:
-    found = service.nodes.get(node)
-    if found.info is None or found.info.outputs.get(doser) != "doser":
-        raise BadRequest(f"doser: {node} has none called {doser}")
-    return found
+def _with_doser(node: Node, doser: str) -> Node:
+    if node.info is None or node.info.outputs.get(doser) != "doser":
+        raise BadRequest(f"doser: {node.node} has none called {doser}")
+    return node
 
 
 def _strength(doser: str, body: FillIn) -> float | None:
@@ -112,16 +110,15 @@ def _strength(doser: str, body: FillIn) -> float | None:
     return STOCKS[body.stock].meq_per_ml
 
 
-def bottles_json(service: Service, node: Node) -> dict[str, Any]:
+def bottles_json(inventory: BottleInventory, node: Node) -> dict[str, Any]:
     """Return what GET .../bottles answers."""
-    bottles = service.alarms.bottles
     now = wall_unix_ms()
-    bottles.count(now)
+    inventory.count(now)
     try:
-        use = bottles.use_of(node.node, now)
+        use = inventory.use_of(node.node, now)
     except StoreError:
         use = Consumption({}, 0)
-    told = bottles.of(node.node)
+    told = inventory.of(node.node)
     outputs = {} if node.info is None else node.info.outputs
     dosers = sorted((name for name, kind in outputs.items() if kind == "doser"), key=by_ph_first)
     return {"bottles": [_bottle(doser, told.get(doser, (None, None)), use) for doser in dosers]}

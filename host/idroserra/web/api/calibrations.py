@@ -12,9 +12,10 @@ from idroserra.auth.identity import check_fresh
 from idroserra.calibration.errors import BadPoint, CannotCalibrate, UnknownCalibration
 from idroserra.calibration.history import Past
 from idroserra.calibration.procedures import KINDS, PointRequest
+from idroserra.calibration.service import CalibrationService
 from idroserra.core.validation import matching
 from idroserra.nodes.calibration_age import age_warning, days_left
-from idroserra.server.service import Service
+from idroserra.nodes.registry import Nodes
 from idroserra.web.api.schemas import AskedBy, In, Out, refused
 from idroserra.web.node_view import wall_unix_ms
 from idroserra.web.routing import Replies, Routes
@@ -123,17 +124,15 @@ class HistoryOut(Out):
     calibrations: list[PastOut]
 
 
-def calibrations_router(service: Service) -> Routes:
+def calibrations_router(calibrations: CalibrationService, nodes: Nodes) -> Routes:
     """Return the routes under /api/nodes/{node}/calibrations."""
     router = Routes("/api/nodes/{node}/calibrations", _REFUSALS)
-    _add_looking(router, service)
-    _add_asking(router, service)
+    _add_reads(router, calibrations, nodes)
+    _add_actions(router, calibrations)
     return router
 
 
-def _add_looking(router: Routes, service: Service) -> None:
-    calibrations = service.calibrations
-
+def _add_reads(router: Routes, calibrations: CalibrationService, nodes: Nodes) -> None:
     @router.get("", answer=HistoryOut)
     def history(
         node: str,
@@ -141,7 +140,7 @@ def _add_looking(router: Routes, service: Service) -> None:
         limit: Annotated[int, Meta(ge=1, le=1_000)] = 100,
     ) -> dict[str, Any]:
         """What was calibrated, and the calibration that is open."""
-        known = service.nodes.get(node)
+        known = nodes.get(node)
         now = wall_unix_ms()
         day = 0 if known.report is None else int(known.report.values["ph.calibrated_day"])
         warning = age_warning(day, now)
@@ -150,7 +149,7 @@ def _add_looking(router: Routes, service: Service) -> None:
             "health_now": calibrations.history.health_now(node, now),
             "warning": None if warning is None else warning[1],
             "due_in_days": days_left(day, now),
-            "back": [kind for kind in KINDS if _may_go_back(service, node, kind)],
+            "back": [kind for kind in KINDS if _may_go_back(calibrations, node, kind)],
             "calibrations": [
                 past_json(one) for one in calibrations.history.of(node, kind, limit)],
         }
@@ -158,59 +157,57 @@ def _add_looking(router: Routes, service: Service) -> None:
     @router.get("/{calibration}", answer=CalibrationOut)
     def state(node: str, calibration: str) -> dict[str, Any]:
         """Where a calibration stands."""
-        return _asked(lambda: calibrations.state(node, calibration))
+        return _or_http_error(lambda: calibrations.state(node, calibration))
 
 
-def _add_asking(router: Routes, service: Service) -> None:
-    calibrations = service.calibrations
-
+def _add_actions(router: Routes, calibrations: CalibrationService) -> None:
     @router.post("", status=201, answer=CalibrationOut)
     def start(node: str, body: StartIn) -> dict[str, Any]:
         """Begin: the node keeps automatic dosing and filling off meanwhile."""
-        return _asked(lambda: calibrations.start(
+        return _or_http_error(lambda: calibrations.start(
             node, body.kind, body.by, actuator=body.actuator, part=body.part))
 
     @router.post("/back", answer=BackOut)
     def back(node: str, body: BackIn) -> dict[str, Any]:
         """Put in force again what was before the newest calibration of a kind."""
-        return _asked(lambda: {"rev": calibrations.go_back(node, body.kind, body.by)})
+        return _or_http_error(lambda: {"rev": calibrations.go_back(node, body.kind, body.by)})
 
     @router.post("/{calibration}/points", answer=CalibrationOut)
     def take(node: str, calibration: str, body: PointIn) -> dict[str, Any]:
         """Take a point, once the reading is stable."""
         measured_ul = None if body.measured_ml is None else round(body.measured_ml * 1_000)
         asked = PointRequest(body.reference, body.temp_c, body.depth_mm, measured_ul)
-        return _asked(lambda: calibrations.take(node, calibration, asked))
+        return _or_http_error(lambda: calibrations.take(node, calibration, asked))
 
     @router.delete("/{calibration}/points/last", answer=CalibrationOut)
     def drop(node: str, calibration: str) -> dict[str, Any]:
         """Take the last point back."""
-        return _asked(lambda: calibrations.drop_point(node, calibration))
+        return _or_http_error(lambda: calibrations.drop_point(node, calibration))
 
     @router.post("/{calibration}/runs", answer=CalibrationOut)
     def run(node: str, calibration: str, body: RunIn) -> dict[str, Any]:
         """Run the pump; `run` of the state tells what became of it."""
         check_fresh()
         volume_ul = round(body.volume_ml * 1_000)
-        return _asked(lambda: calibrations.run_pump(node, calibration, volume_ul))
+        return _or_http_error(lambda: calibrations.run_pump(node, calibration, volume_ul))
 
     @router.post("/{calibration}/factory", answer=CalibrationOut)
     def factory(node: str, calibration: str) -> dict[str, Any]:
         """Put the factory values in force, and begin anew."""
-        return _asked(lambda: calibrations.go_to_factory(node, calibration))
+        return _or_http_error(lambda: calibrations.go_to_factory(node, calibration))
 
     @router.post("/{calibration}/finish", answer=CalibrationOut)
     def finish(node: str, calibration: str) -> dict[str, Any]:
         """Put the proposal in force. Dosing goes on two minutes after it is done."""
-        return _asked(lambda: calibrations.finish(node, calibration))
+        return _or_http_error(lambda: calibrations.finish(node, calibration))
 
     @router.post("/{calibration}/cancel", answer=CalibrationOut)
     def cancel(node: str, calibration: str) -> dict[str, Any]:
         """End it with nothing changed. Dosing goes on two minutes later."""
-        return _asked(lambda: calibrations.cancel(node, calibration))
+        return _or_http_error(lambda: calibrations.cancel(node, calibration))
 
 
-def _asked(call: Callable[[], dict[str, Any]]) -> dict[str, Any]:
+def _or_http_error(call: Callable[[], dict[str, Any]]) -> dict[str, Any]:
     try:
         return call()
     except UnknownCalibration as error:
@@ -219,9 +216,9 @@ def _asked(call: Callable[[], dict[str, Any]]) -> dict[str, Any]:
         raise HTTPException(409, str(error)) from None
 
 
-def _may_go_back(service: Service, node: str, kind: str) -> bool:
+def _may_go_back(calibrations: CalibrationService, node: str, kind: str) -> bool:
     try:
-        service.calibrations.back(node, kind)
+        calibrations.back(node, kind)
     except CannotCalibrate:
         return False
     return True

@@ -11,9 +11,10 @@ from starlette.responses import StreamingResponse
 
 from idroserra.export.csv_export import balance_csv, events_csv, iso_utc, readings_csv
 from idroserra.export.rows import events, instants
+from idroserra.history.models import Store
 from idroserra.i18n.channels import screen_order
-from idroserra.nodes.registry import Node
-from idroserra.server.service import Service
+from idroserra.inventory.bottles import BottleInventory
+from idroserra.nodes.registry import Node, Nodes
 from idroserra.web.api.balance import read_balance
 from idroserra.web.api.nodes import MOST_SPAN_MS, FromMs, ToMs
 from idroserra.web.api.schemas import refused
@@ -32,7 +33,7 @@ _REFUSALS: Replies = {
 }
 
 
-def export_router(service: Service) -> Routes:
+def export_router(nodes: Nodes, store: Store, bottles: BottleInventory, site: str) -> Routes:
     """Return the route of the export."""
     router = Routes("/api", _REFUSALS)
 
@@ -50,16 +51,17 @@ def export_router(service: Service) -> Routes:
         time_zone: LocalTime = None,
     ) -> StreamingResponse:
         """History as a file of any length: every reading and fault, or every event."""
-        found = service.nodes.get(node)
+        found = nodes.get(node)
         if not 0 < to_unix_ms - from_unix_ms <= MOST_SPAN_MS:
             raise BadRequest("to_unix_ms: must be after from_unix_ms, by at most 400 days")
-        zone = zone_of(time_zone)
-        if what == "balance":
-            return _balance(service, node, form, zone, (from_unix_ms, to_unix_ms))
-        channels = _channels(service, found)
-        span = (from_unix_ms, to_unix_ms)
-        pieces = _pieces(service, node, channels, what, form, zone, span)
-        return _file(pieces, node, what, form, span)
+        zone, span = zone_of(time_zone), (from_unix_ms, to_unix_ms)
+        if what != "balance":
+            parts = _parts(store, found, site, what, form, zone, span)
+            return _file(parts, node, what, form, span)
+        if form != "csv":
+            raise BadRequest("format: a balance is CSV only")
+        days = read_balance(found, store, bottles, span, "UTC" if zone is None else zone.key)
+        return _file(balance_csv(days, zone), node, what, form, span)
 
     return router
 
@@ -73,38 +75,29 @@ def _file(
         "Content-Disposition": f'attachment; filename="{name}.{suffix}"'})
 
 
-def _balance(
-    service: Service, node: str, form: Form, zone: ZoneInfo | None, span: tuple[int, int]
-) -> StreamingResponse:
-    if form != "csv":
-        raise BadRequest("format: a balance is CSV only")
-    found = read_balance(service, node, *span, "UTC" if zone is None else zone.key)
-    return _file(balance_csv(found, zone), node, "balance", form, span)
-
-
-def _pieces(
-    service: Service, node: str, channels: list[str], what: What, form: Form,
-    zone: ZoneInfo | None, span: tuple[int, int],
+def _parts(
+    store: Store, node: Node, site: str, what: What, form: Form, zone: ZoneInfo | None,
+    span: tuple[int, int],
 ) -> Iterator[str]:
-    from idroserra.export.line_protocol_export import (  # half a MiB, seldom asked
+    """Return the parts of a file of readings or events. Raises StoreError."""
+    from idroserra.export.line_protocol_export import (  # rarely used: 0.5 MiB
         events_lines,
         readings_lines,
     )
 
     if what == "events":
-        happened = events(service.store, node, *span)
-        if form == "csv":
-            return events_csv(happened, zone)
-        return events_lines(service.config.site, happened)
-    read = instants(service.store, node, channels, *span)
+        rows = events(store, node.node, *span)
+        return events_csv(rows, zone) if form == "csv" else events_lines(site, rows)
+    channels = _channels(store, node)
+    readings = instants(store, node.node, channels, *span)
     if form == "csv":
-        return readings_csv(read, channels, zone)
-    return readings_lines(service.config.site, node, read)
+        return readings_csv(readings, channels, zone)
+    return readings_lines(site, node.node, readings)
 
 
-def _channels(service: Service, node: Node) -> list[str]:
-    """Every channel the store has of the node, or the node says it has. Raises StoreError."""
-    known = set(service.store.latest(node.node))
+def _channels(store: Store, node: Node) -> list[str]:
+    """Return the channels that the store or the node itself lists, in order. Raises StoreError."""
+    known = set(store.latest(node.node))
     known |= set(() if node.info is None else node.info.channels)
     return sorted(known, key=screen_order)
 

@@ -35,7 +35,8 @@ from idroserra.journal.models import (
     yields_of,
 )
 from idroserra.journal.photos import MOST_UPLOAD_BYTES, TYPE, UPLOAD_TYPES
-from idroserra.server.service import Service
+from idroserra.journal.service import Journal
+from idroserra.nodes.registry import Nodes
 from idroserra.web.api.export import LocalTime, zone_of
 from idroserra.web.api.nodes import LATEST_UNIX_MS
 from idroserra.web.api.schemas import AskedBy, Out, refused
@@ -147,13 +148,13 @@ class YieldsOut(Out):
     yields: list[YieldOut]
 
 
-def journal_router(service: Service) -> Routes:
+def journal_router(journal: Journal, nodes: Nodes) -> Routes:
     """Return the routes under /api/journal."""
     router = Routes("/api/journal", _REFUSALS)
-    _add_looking(router, service)
-    _add_export(router, service)
-    _add_writing(router, service)
-    _add_photos(router, service)
+    _add_reads(router, journal, nodes)
+    _add_export(router, journal, nodes)
+    _add_writes(router, journal, nodes)
+    _add_photos(router, journal)
     return router
 
 
@@ -179,7 +180,7 @@ def _asker() -> tuple[Author, str, bool]:
     return Author(who.kind, who.name), who.name, who.role >= Role.ADMIN
 
 
-def _add_looking(router: Routes, service: Service) -> None:
+def _add_reads(router: Routes, journal: Journal, nodes: Nodes) -> None:
     @router.get("", answer=NotesOut)
     def notes(
         node: Node = None, site: Site = None, kind: OfKind = None, from_unix_ms: From = 0,
@@ -187,8 +188,8 @@ def _add_looking(router: Routes, service: Service) -> None:
         limit: Annotated[int, Meta(ge=1, le=MOST_NOTES, description="Newest so many.")] = 100,
     ) -> dict[str, Any]:
         """Notes, newest first."""
-        found = service.journal.newest(
-            about=_about(service, node, site), kind=kind, from_unix_ms=from_unix_ms,
+        found = journal.newest(
+            about=_about(nodes, node, site), kind=kind, from_unix_ms=from_unix_ms,
             to_unix_ms=to_unix_ms, count=limit + 1)
         return {"notes": [note_json(note) for note in found[:limit]],
                 "is_more": len(found) > limit}
@@ -199,13 +200,13 @@ def _add_looking(router: Routes, service: Service) -> None:
         to_unix_ms: To = LATEST_UNIX_MS,
     ) -> dict[str, Any]:
         """What the harvests gave in all, by node and crop."""
-        harvests = service.journal.newest(
-            about=_about(service, node, site), kind="harvest", from_unix_ms=from_unix_ms,
+        harvests = journal.newest(
+            about=_about(nodes, node, site), kind="harvest", from_unix_ms=from_unix_ms,
             to_unix_ms=to_unix_ms)
         return {"yields": [vars(one) for one in yields_of(harvests)]}
 
 
-def _add_export(router: Routes, service: Service) -> None:
+def _add_export(router: Routes, journal: Journal, nodes: Nodes) -> None:
     @router.get("/export", replies={
         200: {"content": {"text/csv": {}, "application/json": {}, "application/zip": {}},
               "description": "The whole file; a ZIP has the notes and their photos."}})
@@ -217,76 +218,71 @@ def _add_export(router: Routes, service: Service) -> None:
     ) -> StreamingResponse:
         """The journal as a file, oldest note first."""
         zone = zone_of(time_zone)
-        found = service.journal.newest(
-            about=_about(service, node, site), kind=kind, from_unix_ms=from_unix_ms,
+        found = journal.newest(
+            about=_about(nodes, node, site), kind=kind, from_unix_ms=from_unix_ms,
             to_unix_ms=to_unix_ms)[::-1]
-        places = {one.node: one.site for one in service.nodes.all()}
+        places = {one.node: one.site for one in nodes.all()}
         found = [note if note.node is None else replace(note, site=places.get(note.node))
                  for note in found]
         day = f"_{iso_utc(found[-1].unix_ms)[:10]}" if found else ""
-        name = f"journal{f'_{node}' if node in _names(service) else ''}{day}.{form}"
-        return StreamingResponse(_pieces(service, found, form, zone), media_type=_TYPES[form],
+        name = f"journal{f'_{node}' if node in places else ''}{day}.{form}"
+        return StreamingResponse(_parts(journal, found, form, zone), media_type=_TYPES[form],
                                  headers={"Content-Disposition": f'attachment; filename="{name}"'})
 
 
-def _names(service: Service) -> list[str]:
-    return [node.node for node in service.nodes.all()]
-
-
-def _about(service: Service, node: str | None, site: str | None) -> About | None:
+def _about(nodes: Nodes, node: str | None, site: str | None) -> About | None:
     """Return which notes a request asks for; those of a node that is gone are still there."""
     if node is not None:
-        known = {one.node: one.site for one in service.nodes.all()}
+        known = {one.node: one.site for one in nodes.all()}
         return About((node,), known.get(node))
     if site is not None:
-        return About(tuple(one.node for one in service.nodes.all() if one.site == site), site)
+        return About(tuple(one.node for one in nodes.all() if one.site == site), site)
     return None
 
 
-def _pieces(
-    service: Service, notes: list[Note], form: Form, zone: ZoneInfo | None
+def _parts(
+    journal: Journal, notes: list[Note], form: Form, zone: ZoneInfo | None
 ) -> Iterator[str] | Iterator[bytes]:
     if form == "csv":
         return notes_csv(notes, zone)
     if form == "json":
         return notes_json(notes)
-    return journal_zip(notes, zone, lambda photo: service.journal.photos.path(photo, small=False))
+    return journal_zip(notes, zone, lambda photo: journal.photos.path(photo, small=False))
 
 
-def _add_writing(router: Routes, service: Service) -> None:
+def _add_writes(router: Routes, journal: Journal, nodes: Nodes) -> None:
     def checked(body: NoteIn) -> Draft:
         if body.node is not None:
-            service.nodes.get(body.node)
+            nodes.get(body.node)
         if body.site is not None:
-            service.nodes.at(body.site)
+            nodes.at(body.site)
         return body.draft()
 
     @router.post("", status=201, answer=NoteOut)
     def write(body: NoteIn) -> dict[str, Any]:
         """Write a note. Photos are added to it afterwards, one by one."""
-        return note_json(service.journal.add(checked(body), _asker()[0], body.by))
+        return note_json(journal.add(checked(body), _asker()[0], body.by))
 
     @router.get("/{note}", answer=NoteOut)
     def show(note: NoteId) -> dict[str, Any]:
         """One note."""
-        return note_json(service.journal.get(note))
+        return note_json(journal.get(note))
 
     @router.put("/{note}", answer=NoteOut)
     def change(note: NoteId, body: NoteIn) -> dict[str, Any]:
         """Change a note; its author and admins may."""
         author, _, is_admin = _asker()
-        return note_json(service.journal.change(
+        return note_json(journal.change(
             note, checked(body), author, body.by, is_admin=is_admin))
 
     @router.delete("/{note}", answer=NoteOut)
     def delete(note: NoteId) -> dict[str, Any]:
         """Delete a note with its photos; its author and admins may. Returns what it was."""
         author, _, is_admin = _asker()
-        return note_json(service.journal.remove(note, author, is_admin=is_admin))
+        return note_json(journal.remove(note, author, is_admin=is_admin))
 
 
-def _add_photos(router: Routes, service: Service) -> None:
-    journal = service.journal
+def _add_photos(router: Routes, journal: Journal) -> None:
     images: dict[str, Any] = {kind: {"schema": {"type": "string", "format": "binary"}}
                               for kind in UPLOAD_TYPES}
 

@@ -5,6 +5,7 @@ A key goes in and never comes out: what is told of one is its fingerprint.
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Annotated, Any
 
 from msgspec import Meta
@@ -12,7 +13,8 @@ from msgspec import Meta
 from idroserra.auth.identity import check_fresh
 from idroserra.core import protocol
 from idroserra.core.validation import matching
-from idroserra.server.service import Service
+from idroserra.nodes.commands import Commands
+from idroserra.nodes.registry import Nodes
 from idroserra.web.api.schemas import In, Out, refused
 from idroserra.web.routing import Replies, Routes
 
@@ -57,14 +59,14 @@ class ForgottenOut(Out):
                     "refused at its start: no broker runs here")]
 
 
-def keys_router(service: Service) -> Routes:
+def keys_router(nodes: Nodes, commands: Commands, data_dir: Path) -> Routes:
     """Return the routes."""
     router = Routes("/api/nodes", _REFUSALS)
 
     @router.get("/{node}/key", answer=KeyOut)
     def show_key(node: str) -> dict[str, Any]:
         """The fingerprint of a node's key, to compare with that of a board."""
-        return _key_json(service, node)
+        return _key_json(nodes, node)
 
     @router.put("/{node}/key", answer=KeyOut)
     def adopt(node: str, body: KeyIn) -> dict[str, Any]:
@@ -72,17 +74,17 @@ def keys_router(service: Service) -> Routes:
         check_fresh()
         if not protocol.is_node_id(node):
             raise protocol.ProtocolError(f"node: {protocol.NODE_ID_RULE}")
-        service.nodes.offer(node, bytes.fromhex(body.key))
-        service.commands.send_configs()
-        return _key_json(service, node)
+        nodes.offer(node, bytes.fromhex(body.key))
+        commands.send_configs()
+        return _key_json(nodes, node)
 
     @router.post("/{node}/key/settle", answer=KeyOut)
     def settle(node: str, body: FingerprintIn) -> dict[str, Any]:
         """Keep the one key that the board was seen to have."""
         check_fresh()
-        service.nodes.settle(node, body.fingerprint)
-        service.commands.send_configs()
-        return _key_json(service, node)
+        nodes.settle(node, body.fingerprint)
+        commands.send_configs()
+        return _key_json(nodes, node)
 
     @router.delete("/{node}", answer=ForgottenOut)
     def forget(node: str) -> dict[str, Any]:
@@ -90,18 +92,16 @@ def keys_router(service: Service) -> Routes:
         from idroserra.broker.tls_files import revoke_node  # certificates are 8 MiB
 
         check_fresh()
-        service.nodes.get(node)
-        certificate = revoke_node(
-            service.config.data_dir, node
-        )  # first: it may have to be done again
-        service.commands.forget(node)
+        nodes.get(node)
+        certificate = revoke_node(data_dir, node)  # first: it can be repeated if the rest fails
+        commands.forget(node)
         return {"node": node, "certificate": certificate}
 
     return router
 
 
-def _key_json(service: Service, node: str) -> dict[str, Any]:
-    known = service.nodes.get(node)
+def _key_json(nodes: Nodes, node: str) -> dict[str, Any]:
+    known = nodes.get(node)
     return {"node": node, "fingerprints": list(known.fingerprints),
             "was_heard": known.last_seen_unix_ms is not None or known.info is not None,
             "board": None if known.info is None else known.info.board}

@@ -13,10 +13,11 @@ from idroserra.auth.identity import check_fresh
 from idroserra.auth.roles import Role
 from idroserra.core import protocol
 from idroserra.core.errors import HostError
+from idroserra.history.models import Store
 from idroserra.i18n.events import reason_text
 from idroserra.i18n.translate import current_locale
-from idroserra.nodes.commands import CommandState
-from idroserra.server.service import Service
+from idroserra.nodes.commands import Commands, CommandState
+from idroserra.nodes.registry import Nodes
 from idroserra.web.api.schemas import (
     CommandIn,
     CommandOut,
@@ -29,8 +30,9 @@ from idroserra.web.api.schemas import (
     SeriesOut,
     refused,
 )
+from idroserra.web.context import WebContext
 from idroserra.web.middleware.authentication import identify
-from idroserra.web.node_view import NodeViews, config_json, event_json
+from idroserra.web.node_view import config_json, event_json
 from idroserra.web.routing import BadRequest, Param, Replies, Routes
 
 MOST_CHANNELS = 32
@@ -59,31 +61,31 @@ _REFUSALS: Replies = {
 }
 
 
-def api_router(service: Service, views: NodeViews) -> Routes:
+def nodes_router(context: WebContext) -> Routes:
     """Return the routes under /api."""
     router = Routes("/api", _REFUSALS)
-    _add_nodes(router, service, views)
-    _add_history(router, service)
+    _add_nodes(router, context)
+    _add_history(router, context.nodes, context.store)
     _add_live(router)
-    _add_asking(router, service)
+    _add_actions(router, context.commands, context.nodes)
     return router
 
 
-def _add_nodes(router: Routes, service: Service, views: NodeViews) -> None:
+def _add_nodes(router: Routes, context: WebContext) -> None:
     @router.get("/nodes", answer=NodesOut)
     def list_nodes() -> dict[str, Any]:
         """Every node the host ever heard of, by name."""
-        return {"nodes": views.all()}
+        return {"nodes": context.views.all()}
 
     @router.get("/nodes/{node}", answer=NodeOut)
     def show_node(node: str) -> dict[str, Any]:
         """One node."""
-        return views.get(node)
+        return context.views.get(node)
 
     @router.get("/health", answer=dict[str, Any])
     def health() -> dict[str, Any]:
         """Counters per node (received, stored, duplicates, lost, rejected), spool and store."""
-        return service.counts()
+        return context.counts()
 
     @router.get("/rejected", answer=RejectedOut)
     def rejected(
@@ -91,11 +93,11 @@ def _add_nodes(router: Routes, service: Service, views: NodeViews) -> None:
     ) -> dict[str, Any]:
         """Messages and records that were not understood, newest first, each with the reason."""
         kept = [one._asdict() | {"payload": one.payload.decode("utf-8", "backslashreplace")}
-                for one in service.spool.rejected(limit)]
-        return {"rejected": kept, "count": service.counts()["rejected"]}
+                for one in context.spool.rejected(limit)]
+        return {"rejected": kept, "count": context.counts()["rejected"]}
 
 
-def _add_history(router: Routes, service: Service) -> None:
+def _add_history(router: Routes, nodes: Nodes, store: Store) -> None:
     @router.get("/nodes/{node}/series", answer=SeriesOut)
     def series(
         node: str,
@@ -105,10 +107,10 @@ def _add_history(router: Routes, service: Service) -> None:
         columns: Annotated[int, Meta(ge=1, le=MOST_COLUMNS, description="Pixels across.")] = 600,
     ) -> dict[str, Any]:
         """History for a chart: least, mean and most a pixel column."""
-        service.nodes.get(node)
+        nodes.get(node)
         names = _channels(channels)
         _check_span(from_unix_ms, to_unix_ms)
-        found = service.store.series(node, names, from_unix_ms, to_unix_ms, columns)
+        found = store.series(node, names, from_unix_ms, to_unix_ms, columns)
         return {"node": node, "from_unix_ms": from_unix_ms, "to_unix_ms": to_unix_ms,
                 "columns": columns, "series": found}
 
@@ -121,9 +123,9 @@ def _add_history(router: Routes, service: Service) -> None:
         limit: Annotated[int, Meta(ge=1, le=MOST_EVENTS, description="Newest so many.")] = 1_000,
     ) -> dict[str, Any]:
         """What the node did, decided and refused, oldest first, each in a sentence."""
-        service.nodes.get(node)
+        nodes.get(node)
         _check_span(from_unix_ms, to_unix_ms)
-        found = service.store.events(node, from_unix_ms, to_unix_ms, _kinds(kinds))
+        found = store.events(node, from_unix_ms, to_unix_ms, _kinds(kinds))
         newest = found[-limit:]
         return {"node": node, "events": [event_json(event) for event in newest],
                 "left_out": len(found) - len(newest)}
@@ -142,32 +144,32 @@ def _add_live(router: Routes) -> None:
         """Server-sent events: hello, record, event, command, node, sites, host, heartbeat,
         logged_out."""
         async def is_let_in() -> bool:
-            who = await identify(request.app.state.access, request.scope)
+            who = await identify(request.app.state.auth, request.scope)
             return who is not None and who.role >= Role.VIEWER
 
-        stream = request.app.state.feeds.of(current_locale()).stream(
+        stream = request.app.state.feed_hub.of(current_locale()).stream(
             last_event_id or after, is_let_in
         )
         return StreamingResponse(stream, media_type="text/event-stream",
                                  headers={"X-Accel-Buffering": "no"})
 
 
-def _add_asking(router: Routes, service: Service) -> None:
+def _add_actions(router: Routes, commands: Commands, nodes: Nodes) -> None:
     @router.post("/nodes/{node}/commands", status=202, answer=CommandOut)
     def send(node: str, body: CommandIn) -> dict[str, Any]:
         """Ask a node for something. The answer is its id; GET /api/commands/{id} for the end."""
         if body.verb in FRESH_VERBS:
             check_fresh()
-        command_id = service.commands.send(
+        command_id = commands.send(
             node, body.verb, body.args, body.by, body.ttl_ms, command_id=body.id,
             until_unix_ms=body.until_unix_ms)
-        return _command_json(service.commands.state(command_id))
+        return _command_json(commands.state(command_id))
 
     @router.get("/commands/{command_id}", answer=CommandOut)
     def command(command_id: str) -> dict[str, Any]:
         """What became of a command."""
         try:
-            return _command_json(service.commands.state(command_id))
+            return _command_json(commands.state(command_id))
         except KeyError:
             raise UnknownCommand(f"command: nobody sent {command_id[:40]}") from None
 
@@ -176,8 +178,8 @@ def _add_asking(router: Routes, service: Service) -> None:
         """Change settings. They are in force once reported_rev has reached rev."""
         if FRESH_SETTINGS & body.values.keys():
             check_fresh()
-        service.commands.set_config(node, body.values, body.by)
-        return config_json(service.nodes.get(node))
+        commands.set_config(node, body.values, body.by)
+        return config_json(nodes.get(node))
 
 
 class UnknownCommand(HostError):

@@ -14,12 +14,12 @@ from idroserra.i18n.events import event_text, level_of
 from idroserra.i18n.translate import translate_message
 from idroserra.recipes import model
 from idroserra.recipes.model import MAX_FILE_BYTES, Recipe
-from idroserra.server.service import Service
 from idroserra.simulation.preview_request import MOST_DAYS
 from idroserra.simulation.preview_request_builder import NotKnown, build_request
 from idroserra.simulation.preview_service import DONE, Busy, Preview
 from idroserra.web.api.schemas import AskedBy, Out, refused
-from idroserra.web.node_view import NodeViews, wall_unix_ms
+from idroserra.web.context import WebContext
+from idroserra.web.node_view import wall_unix_ms
 from idroserra.web.routing import Replies, Routes
 
 _REFUSALS: Replies = {
@@ -64,25 +64,25 @@ class PreviewOut(Out):
                     "transpired, told: what would call for somebody, assumed: what is not known")]
 
 
-def previews_router(service: Service, views: NodeViews) -> Routes:
+def previews_router(context: WebContext) -> Routes:
     """Return the routes under /api/nodes/{node}/preview."""
     router = Routes("/api", _REFUSALS)
-    previews = service.previews
+    previews, nodes = context.previews, context.nodes
 
     @router.get("/nodes/{node}/preview", answer=PreviewOut)
     def show(node: str) -> dict[str, Any]:
         """How far the newest preview is, and what came of it."""
-        service.nodes.get(node)
+        nodes.get(node)
         return {"node": node, "preview": _json(previews.of(node))}
 
     @router.post("/nodes/{node}/preview", status=202, answer=PreviewOut)
     def begin(node: str, body: PreviewIn) -> dict[str, Any]:
         """Let the twin live through the next days. One preview runs at a time."""
-        known = service.nodes.get(node)
-        authority = views.get(node)["authority"]
+        known = nodes.get(node)
+        authority = context.views.get(node)["authority"]
         try:
             request = build_request(
-                known, service.live.channels(node), service.recipes.of(node), wall_unix_ms(),
+                known, context.live.channels(node), context.recipes.of(node), wall_unix_ms(),
                 days=body.days, water=body.water, recipe=_recipe(body), values=body.values,
                 granted_pct=None if authority is None else authority["granted_pct"])
             asked = {"recipe": body.recipe, "values": body.values, "days": body.days,
@@ -94,7 +94,7 @@ def previews_router(service: Service, views: NodeViews) -> Routes:
     @router.delete("/nodes/{node}/preview", answer=PreviewOut)
     def cancel(node: str) -> dict[str, Any]:
         """End the preview of a node, if one is running."""
-        service.nodes.get(node)
+        nodes.get(node)
         return {"node": node, "preview": _json(previews.cancel(node))}
 
     return router

@@ -10,12 +10,12 @@ from starlette.exceptions import HTTPException
 
 from idroserra.core.errors import RecipeError
 from idroserra.core.validation import ValidationError
+from idroserra.nodes.registry import Nodes
 from idroserra.recipes import model, serialize
 from idroserra.recipes.feasibility import REFUSED
 from idroserra.recipes.model import MAX_FILE_BYTES, Recipe
 from idroserra.recipes.run_store import Run
-from idroserra.recipes.runner import CannotRun
-from idroserra.server.service import Service
+from idroserra.recipes.runner import CannotRun, RecipeRunner
 from idroserra.web.api.schemas import AskedBy, Out, refused
 from idroserra.web.node_view import wall_unix_ms
 from idroserra.web.routing import Replies, Routes
@@ -94,24 +94,24 @@ class RunOut(Out):
                     "it differs; next: when which change; level and text: in words.")]
 
 
-def recipes_router(service: Service) -> Routes:
+def recipes_router(recipes: RecipeRunner, nodes: Nodes) -> Routes:
     """Return the routes under /api/recipes and /api/nodes/{node}/recipe."""
     router = Routes("/api", _REFUSALS)
-    _add_looking(router, service)
-    _add_asking(router, service)
+    _add_reads(router, recipes, nodes)
+    _add_actions(router, recipes, nodes)
     return router
 
 
-def node_run_json(service: Service, node: str) -> dict[str, Any] | None:
+def _run_json(recipes: RecipeRunner, nodes: Nodes, node: str) -> dict[str, Any] | None:
     """Return the newest run of a node as it stands. Raises UnknownNode."""
-    known = service.nodes.get(node)
-    run = service.recipes.of(node)
+    known = nodes.get(node)
+    run = recipes.of(node)
     if run is None:
         return None
     return serialize.run_json(run, known, wall_unix_ms())
 
 
-def _add_looking(router: Routes, service: Service) -> None:
+def _add_reads(router: Routes, recipes: RecipeRunner, nodes: Nodes) -> None:
     @router.get("/recipes", answer=ListOut)
     def list_recipes() -> dict[str, Any]:
         """The recipes that come with the host."""
@@ -125,30 +125,28 @@ def _add_looking(router: Routes, service: Service) -> None:
     @router.get("/nodes/{node}/recipe", answer=RunOut)
     def status(node: str) -> dict[str, Any]:
         """Where the recipe of a node stands."""
-        return {"node": node, "run": node_run_json(service, node)}
+        return {"node": node, "run": _run_json(recipes, nodes, node)}
 
     @router.get("/nodes/{node}/recipe/notes", answer=NotesOut)
     def notes(node: str, recipe: _RecipeName) -> dict[str, Any]:
         """What the node's settings and the gate's budgets say to a recipe, before it starts."""
-        service.nodes.get(node)
+        nodes.get(node)
         wanted = _known(recipe)
-        found = _asked(lambda: service.recipes.notes(node, wanted))
+        found = _or_http_error(lambda: recipes.notes(node, wanted))
         return {"node": node, "recipe": recipe,
                 "is_refused": any(note.level == REFUSED for note in found),
                 "notes": [serialize.note_json(wanted, note) for note in found]}
 
 
-def _add_asking(router: Routes, service: Service) -> None:
-    recipes = service.recipes
-
+def _add_actions(router: Routes, recipes: RecipeRunner, nodes: Nodes) -> None:
     def answer(node: str, call: Callable[[], Run]) -> dict[str, Any]:
-        _asked(call)
-        return {"node": node, "run": node_run_json(service, node)}
+        _or_http_error(call)
+        return {"node": node, "run": _run_json(recipes, nodes, node)}
 
     @router.post("/nodes/{node}/recipe", status=201, answer=RunOut)
     def start(node: str, body: StartIn) -> dict[str, Any]:
         """Begin a recipe today. Its setpoints are in force once `told` is confirmed."""
-        service.nodes.get(node)
+        nodes.get(node)
         wanted = _known(body.recipe) if body.toml is None else _own(body.toml)
         return answer(node, lambda: recipes.start(node, wanted, body.by))
 
@@ -182,7 +180,7 @@ def _own(toml: str) -> Recipe:
         raise HTTPException(422, str(error)) from None
 
 
-def _asked(call: Callable[[], _T]) -> _T:
+def _or_http_error(call: Callable[[], _T]) -> _T:
     try:
         return call()
     except CannotRun as error:

@@ -7,11 +7,13 @@ from typing import Annotated, Any
 
 from msgspec import Meta
 
+from idroserra.alarms.engine import AlarmEngine
 from idroserra.core.sites import MOST_CHARS
 from idroserra.i18n.translate import gettext as _
 from idroserra.i18n.translate import ngettext
+from idroserra.journal.service import Journal
 from idroserra.nodes.health import LEVELS
-from idroserra.server.service import Service
+from idroserra.nodes.registry import Nodes
 from idroserra.web.api.schemas import In, Out, refused
 from idroserra.web.node_view import NodeViews
 from idroserra.web.routing import Replies, Routes
@@ -93,7 +95,9 @@ def _site(name: str, nodes: list[Node]) -> dict[str, Any]:
             "nodes": [node["node"] for node in nodes], "troubled": len(troubled)}
 
 
-def sites_router(service: Service, views: NodeViews) -> Routes:
+def sites_router(
+    nodes: Nodes, views: NodeViews, journal: Journal, alarms: AlarmEngine
+) -> Routes:
     """Return the routes."""
     router = Routes("/api", _REFUSALS)
 
@@ -107,16 +111,16 @@ def sites_router(service: Service, views: NodeViews) -> Routes:
         """Call a site otherwise: its nodes, its notes and its alarms of the past go along.
 
         A node that is new comes to the site of the host's configuration, whatever this says."""
-        service.nodes.rename_site(site, body.name)
-        service.journal.rename_site(site, body.name)
-        service.alarms.alarms.rename_site(site, body.name)
+        nodes.rename_site(site, body.name)
+        journal.rename_site(site, body.name)
+        alarms.rename_site(site, body.name)
         [found] = [one for one in sites_of(views.all()) if one["site"] == body.name]
         return found
 
     @router.put("/nodes/{node}/site", answer=NodeSiteOut)
     def move(node: str, body: SiteIn) -> dict[str, Any]:
         """Say at which site a node stands. A site whose last node goes is gone with it."""
-        moved = service.nodes.move(node, body.site)
+        moved = nodes.move(node, body.site)
         return {"node": moved.node, "site": moved.site}
 
     return router

@@ -15,8 +15,6 @@ from idroserra.export.table_export import table_csv
 from idroserra.i18n.translate import PLAIN, use_locale
 from idroserra.journal.models import About, yields_of
 from idroserra.reports.builder import CHANGES, Range
-from idroserra.reports.summary import summarize
-from idroserra.server.service import Service
 from idroserra.web.api.alarms import kpis_json
 from idroserra.web.api.bottles import bottles_json
 from idroserra.web.api.calibrations import past_json
@@ -24,7 +22,8 @@ from idroserra.web.api.export import zone_of
 from idroserra.web.api.nodes import LATEST_UNIX_MS, MOST_SPAN_MS
 from idroserra.web.api.schemas import refused
 from idroserra.web.api.sites import sites_of
-from idroserra.web.node_view import NodeViews, event_json, wall_unix_ms
+from idroserra.web.context import WebContext
+from idroserra.web.node_view import event_json, wall_unix_ms
 from idroserra.web.routing import BadRequest, Replies, Routes
 
 Row = Mapping[str, Any]
@@ -65,23 +64,23 @@ class Table(NamedTuple):
     """The columns of a table, and what makes its rows."""
 
     columns: tuple[str, ...]
-    rows: Callable[[Service, NodeViews, Asked], Iterable[Row]]
+    rows: Callable[[WebContext, Asked], Iterable[Row]]
 
 
-def _nodes(_service: Service, views: NodeViews, asked: Asked) -> list[dict[str, Any]]:
-    return [node for node in views.all() if asked.site in (None, node["site"])]
+def _nodes(context: WebContext, asked: Asked) -> list[dict[str, Any]]:
+    return [node for node in context.views.all() if asked.site in (None, node["site"])]
 
 
-def _node_rows(service: Service, views: NodeViews, asked: Asked) -> Iterable[Row]:
-    for node in _nodes(service, views, asked):
+def _node_rows(context: WebContext, asked: Asked) -> Iterable[Row]:
+    for node in _nodes(context, asked):
         verdict = node["verdict"]
         yield node | {"level": verdict["level"], "text": verdict["summary"],
                       "reasons": [one["text"] for one in verdict["reasons"]],
                       "dosing": node["dosing"]["text"]}
 
 
-def _readings(service: Service, views: NodeViews, asked: Asked) -> Iterable[Row]:
-    nodes = [views.get(asked.node)] if asked.node else _nodes(service, views, asked)
+def _readings(context: WebContext, asked: Asked) -> Iterable[Row]:
+    nodes = [context.views.get(asked.node)] if asked.node else _nodes(context, asked)
     for node in nodes:
         for key, channel in node["channels"].items():
             band = channel["band"] or {}
@@ -89,105 +88,108 @@ def _readings(service: Service, views: NodeViews, asked: Asked) -> Iterable[Row]
                              "band_low": band.get("low"), "band_high": band.get("high")}
 
 
-def _sites(service: Service, views: NodeViews, asked: Asked) -> Iterable[Row]:
-    return sites_of(_nodes(service, views, asked))
+def _sites(context: WebContext, asked: Asked) -> Iterable[Row]:
+    return sites_of(_nodes(context, asked))
 
 
-def _alarms(service: Service, _views: NodeViews, asked: Asked) -> Iterable[Row]:
-    standing = [one for one in service.alarms.alarms.all() if one.concerns(asked.site)]
+def _alarms(context: WebContext, asked: Asked) -> Iterable[Row]:
+    standing = [one for one in context.alarm_loop.alarms.all() if one.concerns(asked.site)]
     for cause in active_alarms(standing):
         yield cause
         yield from cause["consequences"]
 
 
-def _alarm_history(service: Service, _views: NodeViews, asked: Asked) -> Iterable[Row]:
-    alarms = service.alarms.alarms
+def _alarm_history(context: WebContext, asked: Asked) -> Iterable[Row]:
+    alarms = context.alarm_loop.alarms
     for change in alarms.history(asked.from_unix_ms, asked.to_unix_ms, CHANGES, None, asked.site):
         yield change._asdict() | {"title": alarms.title(change.rule)}
 
 
-def _alarm_kpis(service: Service, _views: NodeViews, asked: Asked) -> Iterable[Row]:
-    found = kpis_json(service, asked.from_unix_ms, asked.to_unix_ms)["sites"]
+def _alarm_kpis(context: WebContext, asked: Asked) -> Iterable[Row]:
+    found = kpis_json(
+        context.alarm_loop.alarms, context.nodes, context.config.site, asked.from_unix_ms,
+        asked.to_unix_ms)["sites"]
     return [one for one in found if asked.site in (None, one["site"])]
 
 
-def _notices(service: Service, _views: NodeViews, _asked: Asked) -> Iterable[Row]:
-    for notice in service.alarms.deliveries.status()["notices"]:
+def _notices(context: WebContext, _asked: Asked) -> Iterable[Row]:
+    for notice in context.alarm_loop.deliveries.status()["notices"]:
         for delivery in notice["deliveries"] or [{}]:
             yield notice | delivery
 
 
-def _yields(service: Service, _views: NodeViews, asked: Asked) -> Iterable[Row]:
+def _yields(context: WebContext, asked: Asked) -> Iterable[Row]:
     about = None if asked.site is None else About(
-        tuple(node.node for node in service.nodes.at(asked.site)), asked.site)
+        tuple(node.node for node in context.nodes.at(asked.site)), asked.site)
     return [vars(one) for one in yields_of(
-        service.journal.newest(about=about, kind="harvest"))]
+        context.journal.newest(about=about, kind="harvest"))]
 
 
-def _decisions(service: Service, _views: NodeViews, asked: Asked) -> Iterable[Row]:
-    for event in service.store.events(
+def _decisions(context: WebContext, asked: Asked) -> Iterable[Row]:
+    for event in context.store.events(
             asked.node, asked.from_unix_ms, asked.to_unix_ms, None):
         yield event_json(event) | {"unix_ms": event.unix_us // 1_000}
 
 
-def _happened(service: Service, _views: NodeViews, asked: Asked) -> Iterable[Row]:
+def _happened(context: WebContext, asked: Asked) -> Iterable[Row]:
     span = Range(asked.from_unix_ms, asked.to_unix_ms, UTC)
-    found = summarize(service, service.nodes.get(asked.node), span)
+    found = context.summarize(context.nodes.get(asked.node), span)
     return [{"level": found.level, "text": found.summary},
             *(one._asdict() for one in found.sentences)]
 
 
-def _settings(_service: Service, views: NodeViews, asked: Asked) -> Iterable[Row]:
-    config = views.get(asked.node)["config"]
+def _settings(context: WebContext, asked: Asked) -> Iterable[Row]:
+    config = context.views.get(asked.node)["config"]
     return [{"key": key, "value": value, "rev": config["reported_rev"]}
             for key, value in config["values"].items()]
 
 
-def _bottles(service: Service, _views: NodeViews, asked: Asked) -> Iterable[Row]:
-    found: list[Row] = bottles_json(service, service.nodes.get(asked.node))["bottles"]
+def _bottles(context: WebContext, asked: Asked) -> Iterable[Row]:
+    found: list[Row] = bottles_json(
+        context.alarm_loop.bottles, context.nodes.get(asked.node))["bottles"]
     return found
 
 
-def _calibrations(service: Service, _views: NodeViews, asked: Asked) -> Iterable[Row]:
-    found = service.calibrations.history.of(asked.node, None, MOST_CALIBRATIONS)
+def _calibrations(context: WebContext, asked: Asked) -> Iterable[Row]:
+    found = context.calibrations.history.of(asked.node, None, MOST_CALIBRATIONS)
     return [past_json(one) for one in found]
 
 
-def _recipe(_service: Service, views: NodeViews, asked: Asked) -> Iterable[Row]:
-    run = views.get(asked.node)["recipe"] or {}
+def _recipe(context: WebContext, asked: Asked) -> Iterable[Row]:
+    run = context.views.get(asked.node)["recipe"] or {}
     return [{"key": key, "value": value} for key, value in run.items()]
 
 
-def _outcome(service: Service, asked: Asked) -> Mapping[str, Any]:
-    preview = service.previews.of(asked.node)
+def _outcome(context: WebContext, asked: Asked) -> Mapping[str, Any]:
+    preview = context.previews.of(asked.node)
     return (preview.outcome or {}) if preview is not None else {}
 
 
-def _preview(service: Service, _views: NodeViews, asked: Asked) -> Iterable[Row]:
-    days: list[Row] = list(_outcome(service, asked).get("by_day", []))
+def _preview(context: WebContext, asked: Asked) -> Iterable[Row]:
+    days: list[Row] = list(_outcome(context, asked).get("by_day", []))
     return [{"day": number, **day} for number, day in enumerate(days, 1)]
 
 
-def _preview_series(service: Service, _views: NodeViews, asked: Asked) -> Iterable[Row]:
-    outcome = _outcome(service, asked)
+def _preview_series(context: WebContext, asked: Asked) -> Iterable[Row]:
+    outcome = _outcome(context, asked)
     for name, values in outcome.get("series", {}).items():
         for step, value in enumerate(values):
             yield {"unix_ms": outcome["from_unix_ms"] + step * outcome["step_ms"],
                    "quantity": name, "value": value}
 
 
-def _users(service: Service, _views: NodeViews, _asked: Asked) -> Iterable[Row]:
+def _users(context: WebContext, _asked: Asked) -> Iterable[Row]:
     return [{"name": user.name, "role": user.role.word, "made_unix_ms": user.made_unix_ms,
-             "sessions": service.access.sessions.count(user.name)}
-            for user in service.access.users.all()]
+             "sessions": context.auth.sessions.count(user.name)}
+            for user in context.auth.users.all()]
 
 
-def _tokens(service: Service, _views: NodeViews, _asked: Asked) -> Iterable[Row]:
-    return [vars(one) | {"role": one.role.word} for one in service.access.tokens.all()]
+def _tokens(context: WebContext, _asked: Asked) -> Iterable[Row]:
+    return [vars(one) | {"role": one.role.word} for one in context.auth.tokens.all()]
 
 
-def _audit(service: Service, _views: NodeViews, _asked: Asked) -> Iterable[Row]:
-    return [row._asdict() for row in reversed(service.access.audit.newest(MOST_AUDIT_ROWS))]
+def _audit(context: WebContext, _asked: Asked) -> Iterable[Row]:
+    return [row._asdict() for row in reversed(context.auth.audit.newest(MOST_AUDIT_ROWS))]
 
 
 _ALARM = ("key", "title", "text", "priority", "state", "site", "node", "part", "raised_unix_ms",
@@ -236,7 +238,7 @@ ADMIN_TABLES: dict[str, Table] = {
 }
 
 
-def tables_router(service: Service, views: NodeViews) -> Routes:
+def tables_router(context: WebContext) -> Routes:
     """Return the routes."""
     router = Routes("/api", _REFUSALS)
 
@@ -250,7 +252,7 @@ def tables_router(service: Service, views: NodeViews) -> Routes:
         if not 0 < to - begin <= MOST_SPAN_MS:
             raise BadRequest("to_unix_ms: must be after from_unix_ms, by at most 400 days")
         with use_locale(PLAIN):
-            rows = list(table.rows(service, views, Asked(site, node, begin, to)))
+            rows = list(table.rows(context, Asked(site, node, begin, to)))
         return StreamingResponse(
             table_csv(table.columns, rows, zone), media_type="text/csv; charset=utf-8",
             headers={"Content-Disposition": f'attachment; filename="{name}.csv"'})
@@ -270,7 +272,7 @@ def tables_router(service: Service, views: NodeViews) -> Routes:
         time_zone: TimeZone = None,
     ) -> StreamingResponse:
         """A table of a node as CSV: what its page shows beside history and balance."""
-        service.nodes.get(node)
+        context.nodes.get(node)
         return answer(NODE_TABLES[name], f"{node}_{name}", None, node,
                       (from_unix_ms, to_unix_ms), time_zone)
 

@@ -13,14 +13,14 @@ from idroserra.core.errors import UnknownNode
 from idroserra.core.validation import matching
 from idroserra.i18n.translate import gettext as _
 from idroserra.i18n.translate import translate_message
-from idroserra.nodes.registry import Node
-from idroserra.server.service import Service
+from idroserra.nodes.registry import Node, Nodes
 from idroserra.updates.database import NodeUpdate, Rollout
 from idroserra.updates.describe import rollout_words, state_words
 from idroserra.updates.errors import BadRelease
 from idroserra.updates.release import MOST_PACKED_BYTES, PACKED_TYPE, Release
 from idroserra.updates.rollout_policy import Decision
 from idroserra.updates.selection import TargetSelection, open_to
+from idroserra.updates.service import UpdateService
 from idroserra.web.api.schemas import AskedBy, Out, refused
 from idroserra.web.routing import Replies, Routes
 
@@ -129,59 +129,58 @@ class UpdatesOut(Out):
     key_ids: list[str]
 
 
-def updates_json(service: Service) -> dict[str, Any]:
+def updates_json(updates: UpdateService, nodes: Nodes) -> dict[str, Any]:
     """Return what UpdatesOut describes."""
-    updates = service.updates
     return {
-        "nodes": [_runs_json(node) for node in service.nodes.all()],
-        "releases": [_release_json(service, one) for one in updates.library.all()],
-        "rollouts": [_rollout_json(service, *one) for one in updates.rollouts()[:MOST_ROLLOUTS]],
+        "nodes": [_runs_json(node) for node in nodes.all()],
+        "releases": [_release_json(nodes, one) for one in updates.library.all()],
+        "rollouts": [_rollout_json(updates, nodes, *one)
+                     for one in updates.rollouts()[:MOST_ROLLOUTS]],
         "key_ids": [key.id for key in updates.library.trusted],
     }
 
 
-def _release_json(service: Service, found: Release) -> dict[str, Any]:
+def _release_json(nodes: Nodes, found: Release) -> dict[str, Any]:
     told = found.manifest
     return {"release": found.sha256, "version": told.version, "board_class": told.board_class,
             "kernel": told.kernel, "security_counter": told.security_counter,
             "files": len(told.files), "bytes": told.total_bytes, "key_id": found.key_id,
-            "open_to": open_to(service.nodes, found)}
+            "open_to": open_to(nodes, found)}
 
 
-def updates_router(service: Service) -> Routes:
+def updates_router(updates: UpdateService, nodes: Nodes) -> Routes:
     """Return the routes."""
     router = Routes("/api/updates", _REFUSALS)
-    updates = service.updates
 
     @router.get("", answer=UpdatesOut)
     def show() -> dict[str, Any]:
         """Which node runs which version, what is under way, what failed and why."""
-        return updates_json(service)
+        return updates_json(updates, nodes)
 
     @router.post("/releases", status=201, answer=ReleaseOut, takes={
         PACKED_TYPE: {"schema": {"type": "string", "format": "binary"}}})
     async def add(request: Request) -> dict[str, Any]:
         """Keep a release, packed as `idroserra update offer` does; its signature is checked."""
         packed = await _received(request)
-        return _release_json(service, await run_in_threadpool(updates.library.add, packed))
+        return _release_json(nodes, await run_in_threadpool(updates.library.add, packed))
 
     @router.delete("/releases/{release}", answer=ReleaseOut)
     def remove(release: ReleaseId) -> dict[str, Any]:
         """Give up a release that is not being rolled out."""
-        return _release_json(service, updates.remove(release))
+        return _release_json(nodes, updates.remove(release))
 
     @router.post("/rollouts", status=201, answer=RolloutOut)
     def begin(body: OfferIn) -> dict[str, Any]:
         """Roll a release out: one canary first, then waves."""
         check_fresh()
         rollout = updates.begin(_wish(body), body.by)
-        return _one(service, rollout.id)
+        return _one(updates, nodes, rollout.id)
 
     @router.post("/rollouts/{rollout}/cancel", answer=RolloutOut)
     def cancel(rollout: RolloutId, body: AskedBy) -> dict[str, Any]:
         """End a roll-out, or put away one that stopped by itself. A node on trial goes on."""
         updates.cancel(rollout, body.by)
-        return _one(service, rollout)
+        return _one(updates, nodes, rollout)
 
     return router
 
@@ -201,15 +200,16 @@ def _wish(body: OfferIn) -> TargetSelection:
                 None if body.watch_min is None else body.watch_min * 60_000, body.per_site)
 
 
-def _one(service: Service, rollout_id: str) -> dict[str, Any]:
-    found = next(one for one in service.updates.rollouts() if one[0].id == rollout_id)
-    return _rollout_json(service, *found)
+def _one(updates: UpdateService, nodes: Nodes, rollout_id: str) -> dict[str, Any]:
+    found = next(one for one in updates.rollouts() if one[0].id == rollout_id)
+    return _rollout_json(updates, nodes, *found)
 
 
 def _rollout_json(
-    service: Service, rollout: Rollout, ways: dict[str, NodeUpdate], decision: Decision
+    updates: UpdateService, nodes: Nodes, rollout: Rollout, ways: dict[str, NodeUpdate],
+    decision: Decision,
 ) -> dict[str, Any]:
-    whole = service.updates.size_bytes(rollout.release)
+    whole = updates.size_bytes(rollout.release)
     level, text = rollout_words(rollout, ways)
     return {
         "id": rollout.id,
@@ -228,7 +228,7 @@ def _rollout_json(
         "wave_nodes": rollout.wave_nodes,
         "watch_min": rollout.watch_ms // 60_000,
         "per_site": rollout.per_site,
-        "nodes": [_way_json(service, ways[node], whole) for node in rollout.nodes],
+        "nodes": [_way_json(nodes, ways[node], whole) for node in rollout.nodes],
     }
 
 
@@ -238,9 +238,9 @@ def _waits(text: str) -> str:
     return f"{node}{colon}{translate_message(why)}" if colon else translate_message(text)
 
 
-def _way_json(service: Service, way: NodeUpdate, whole: int) -> dict[str, Any]:
+def _way_json(nodes: Nodes, way: NodeUpdate, whole: int) -> dict[str, Any]:
     level, text = state_words(way.state)
-    return {"node": way.node, "site": _site(service, way.node), "state": way.state,
+    return {"node": way.node, "site": _site(nodes, way.node), "state": way.state,
             "text": text, "level": level, "reason": translate_message(way.reason),
             "percent": _percent(way, whole), "state_unix_ms": way.state_unix_ms}
 
@@ -251,9 +251,9 @@ def _percent(way: NodeUpdate, whole: int) -> int:
     return min(99, 100 * way.done_bytes // whole) if whole else 0
 
 
-def _site(service: Service, node: str) -> str:
+def _site(nodes: Nodes, node: str) -> str:
     try:
-        return service.nodes.get(node).site
+        return nodes.get(node).site
     except UnknownNode:
         return ""
 

@@ -33,9 +33,9 @@ _SECRETS = ("password", "new_password", "token", "key")
 class AuthMiddleware:
     """ASGI middleware; put it behind the Guard."""
 
-    def __init__(self, app: ASGIApp, access: AuthService) -> None:
+    def __init__(self, app: ASGIApp, auth: AuthService) -> None:
         self._app = app
-        self._access = access
+        self._auth = auth
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Refuse, or pass on with who asks known to everything behind."""
@@ -45,9 +45,9 @@ class AuthMiddleware:
             if scope["type"] == "lifespan":
                 await self._app(scope, receive, send)
             return
-        who = await identify(self._access, scope)
+        who = await identify(self._auth, scope)
         set_who(who)
-        set_speech(await run_in_threadpool(speech_for, self._access, who, scope))
+        set_speech(await run_in_threadpool(speech_for, self._auth, who, scope))
         rule = rule_of(scope["method"], scope["path"])
         refusal = self._refusal(scope, rule, who)
         # Log-ins are written down where they are judged, with those that are refused.
@@ -78,7 +78,7 @@ class AuthMiddleware:
         path: str = scope["path"]
         wants_page = "text/html" in Headers(scope=scope).get("accept", "")
         if scope["method"] == "GET" and wants_page and not path.startswith("/api/"):
-            if not self._access.users.has_admin:
+            if not self._auth.users.has_admin:
                 return RedirectResponse("/setup", 303)
             return RedirectResponse(f"/login?next={quote(path)}", 303)
         return JSONResponse(
@@ -89,7 +89,7 @@ class AuthMiddleware:
         result, reason, answer = record.outcome()
         detail = record.asked() | {key: answer[key] for key in ("id", "rev") if key in answer}
         name = who.name if who.kind == "session" else f"{who.kind} {who.name}"
-        self._access.audit.add(name, rule.action, target=target_of(rule, path),
+        self._auth.audit.add(name, rule.action, target=target_of(rule, path),
                                address=who.address, detail=detail, result=result, reason=reason)
 
 
@@ -126,7 +126,7 @@ class _Record:
         return "failed" if failed else "refused", str(answer.get("error", "")), answer
 
 
-async def identify(access: AuthService, scope: Scope) -> Identity | None:
+async def identify(auth: AuthService, scope: Scope) -> Identity | None:
     """Return who a request belongs to, None for nobody."""
     headers = Headers(scope=scope)
     kind, _, bearer = headers.get("authorization", "").partition(" ")
@@ -134,14 +134,14 @@ async def identify(access: AuthService, scope: Scope) -> Identity | None:
     session_id = session_of(headers)
     if not bearer and not session_id:
         return None
-    return await run_in_threadpool(access.authenticate, session_id, bearer, address_of(scope))
+    return await run_in_threadpool(auth.authenticate, session_id, bearer, address_of(scope))
 
 
-def speech_for(access: AuthService, who: Identity | None, scope: Scope) -> Locale:
+def speech_for(auth: AuthService, who: Identity | None, scope: Scope) -> Locale:
     """Return how to speak: as a person chose, else in the browser's language and metric."""
     own = PLAIN._replace(language="")
     if who is not None and who.kind == "session":
-        own = access.preferences.of(who.name)
+        own = auth.preferences.of(who.name)
     elif scope["path"] in DOORS:
         asked = parse_qs(scope.get("query_string", b"").decode("latin-1")).get("language", [""])
         own = own._replace(language=asked[0] if asked[0] in LANGUAGES else "")

@@ -56,13 +56,13 @@ class SecurityMiddleware:
     """ASGI middleware; put it outermost."""
 
     def __init__(
-        self, app: ASGIApp, public_url: str | None = None, lan: SiteHttps | None = None
+        self, app: ASGIApp, public_url: str | None = None, site_https: SiteHttps | None = None
     ) -> None:
-        """`public_url` is where a proxy on this machine shows the page, if one does; `lan` the
-        page on the network of the site."""
+        """`public_url` is the address of the page behind a proxy on this machine; `site_https` is
+        the page on the site's network."""
         self._app = app
         self._public_url = public_url
-        self._lan = lan
+        self._site_https = site_https
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Refuse, or pass on with the answer's headers set."""
@@ -127,8 +127,9 @@ class SecurityMiddleware:
 
         What counts is the port that took the request: what a proxy says of itself is no proof."""
         name = _name_of(host)
-        if self._lan is not None and server is not None and server[1] == self._lan.port:
-            if name in self._lan.names:
+        lan = self._site_https
+        if lan is not None and server is not None and server[1] == lan.port:
+            if name in lan.names:
                 return ""
             return f"{name[:60]!r} is none of this host's names: add it to lan.names"
         public_host = (self._public_url or "").partition("://")[2]
