@@ -1,4 +1,4 @@
-"""The web application: static files, API, pages, and how every error becomes one clear line."""
+"""Builds the web application: static files, API, pages and error handlers."""
 
 from __future__ import annotations
 
@@ -65,13 +65,13 @@ from idroserra.web.middleware.security import SecurityMiddleware
 from idroserra.web.node_view import NodeViews, wall_unix_ms
 from idroserra.web.openapi import described
 from idroserra.web.pages import Pages, pages_routes
-from idroserra.web.pwa import installed_routes
+from idroserra.web.pwa import pwa_routes
 from idroserra.web.routing import BadRequest, Routes
 from idroserra.web.sse_hub import FeedHub
 
 HERE = Path(__file__).resolve().parent
 STATIC = HERE / "static"
-WORDS = "words"  # the folder of what the page's JavaScript says in each language
+WORDS = "words"  # the path of the translations for the page's JavaScript
 FOR_EVER = "public, max-age=31536000, immutable"
 
 _STATUS: tuple[tuple[type[Exception], int], ...] = (
@@ -110,10 +110,10 @@ _STATUS: tuple[tuple[type[Exception], int], ...] = (
 def create_app(
     service: Service, *, simulated: bool = False, help_site: Path | None = None
 ) -> Starlette:
-    """Return the application over a started service. `simulated` puts a banner on every page;
-    `help_site` is the folder of the built documentation, shown under /docs.
+    """Return the application over a started service.
 
-    Raises ConfigError where the page's JavaScript was never built."""
+    `simulated` puts a banner on every page; `help_site` is the folder of the built documentation,
+    served under /docs. Raises ConfigError if the page's JavaScript is not built."""
     if not (STATIC / "vendor" / "uPlot.esm.js").is_file():
         raise ConfigError(str(STATIC / "vendor"), "", "not built: run python host/web/build.py")
     digest = static_digest()
@@ -136,7 +136,7 @@ def create_app(
     api = _api(context)
     pages = Pages(app, context, digest, simulated=simulated, howtos=howtos(help_site))
     shown = (_description(api), pages_routes(pages), help_routes(help_site),
-             installed_routes(pages, f"/static/{digest}"))
+             pwa_routes(pages, f"/static/{digest}"))
     app.router.routes += [route for group in (*api, *shown) for route in group.served()]
     app.mount(f"/static/{digest}", _Static(directory=STATIC), name="static")
     _add_errors(app)
@@ -203,16 +203,16 @@ def _description(api: list[Routes]) -> Routes:
 
     @routes.get("/api/openapi.json")
     def openapi() -> dict[str, Any]:
-        """The description itself. It is made anew each time: few ask, and it is large."""
+        """This description, built for each request: it is large and rarely requested."""
         return _described(api)
 
     return routes
 
 
 def static_digest() -> str:
-    """Return a name for the present content of the static files: a new one, a new address."""
+    """Return a hash of the static files and translations, which is part of their address."""
     digest = hashlib.sha256()
-    for file in catalog_files():  # what the page's JavaScript says is made of these
+    for file in catalog_files():
         digest.update(file.read_bytes())
     for path in sorted(STATIC.rglob("*")):
         if path.is_file():
@@ -228,7 +228,7 @@ class _Static(StaticFiles):
 
     async def get_response(self, path: str, scope: Scope) -> Response:
         folder, _, language = path.removesuffix(".json").partition("/")
-        if folder == WORDS and language in LANGUAGES:  # made from the .po files, not a file
+        if folder == WORDS and language in LANGUAGES:  # from the .po files
             return JSONResponse(page_texts(language), headers={"Cache-Control": FOR_EVER})
         response = await super().get_response(path, scope)
         if path.endswith(".js"):
@@ -239,27 +239,27 @@ class _Static(StaticFiles):
 def _add_errors(app: Starlette) -> None:
     def on_host_error(_request: Request, error: Exception) -> Response:
         status = next((code for kind, code in _STATUS if isinstance(error, kind)), 500)
-        answer: dict[str, Any] = _told(str(error))
+        answer: dict[str, Any] = _error_json(str(error))
         if isinstance(error, NotFresh):
             answer["needs_password"] = True
         headers = {"Retry-After": str(error.wait_s)} if isinstance(error, TooMany) else None
         return JSONResponse(answer, status, headers)
 
-    def on_http(_request: Request, error: Exception) -> Response:
+    def on_http_error(_request: Request, error: Exception) -> Response:
         status, detail = (error.status_code, error.detail) if isinstance(
             error, HTTPException) else (500, "")
-        return JSONResponse(_told(str(detail)), status)
+        return JSONResponse(_error_json(str(detail)), status)
 
-    def on_file(_request: Request, error: Exception) -> Response:
-        return JSONResponse({"error": f"the host's file does not answer: {error}"}, 503)
+    def on_database_error(_request: Request, error: Exception) -> Response:
+        return JSONResponse({"error": f"host database: {error}"}, 503)
 
-    app.add_exception_handler(sqlite3.Error, on_file)
+    app.add_exception_handler(sqlite3.Error, on_database_error)
     for kind in (HostError, protocol.ProtocolError, protocol.SettingsError):
         app.add_exception_handler(kind, on_host_error)
-    app.add_exception_handler(HTTPException, on_http)
+    app.add_exception_handler(HTTPException, on_http_error)
 
 
-def _told(error: str) -> dict[str, Any]:
-    """Return the body of a refusal: in English, and in words where the person reads others."""
+def _error_json(error: str) -> dict[str, Any]:
+    """Return the body of an error response: in English, and in the reader's language if other."""
     words = translate_message(error)
     return {"error": error} if words == error else {"error": error, "words": words}

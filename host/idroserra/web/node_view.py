@@ -1,4 +1,4 @@
-"""What the page and the API say of a node, from registry, live values and store."""
+"""Builds the JSON of nodes for page and API from registry, live state, events and store."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ _SETPOINTS = {
 
 
 def wall_unix_ms() -> int:
-    """Return the host's wall time."""
+    """Return the wall time of the host, Unix ms."""
     return time.time_ns() // 1_000_000
 
 
@@ -107,7 +107,7 @@ class NodeViews:
                 for key in sorted(names, key=screen_order)}
 
     def _latest(self, node: str) -> dict[str, tuple[int, float]]:
-        """The store's newest values, for channels nobody heard of since the host started."""
+        """Return the newest stored values, for channels without a reading since start-up."""
         now = wall_unix_ms()
         with self._lock:
             if now - self._asked_unix_ms.get(node, 0) < STORE_RETRY_MS:
@@ -123,7 +123,7 @@ class NodeViews:
 
 
 def config_json(node: Node) -> dict[str, Any]:
-    """Return the wanted rev, the reported one, and the settings in force ({} while unknown)."""
+    """Return the wanted revision, the reported one and the active settings ({} if unknown)."""
     report = node.report
     return {
         "rev": node.wanted_rev,
@@ -134,7 +134,7 @@ def config_json(node: Node) -> dict[str, Any]:
 
 
 def event_json(event: EventPoint) -> dict[str, Any]:
-    """Return an event with its sentence."""
+    """Return an event with its texts."""
     return {
         "node": event.node, "unix_us": event.unix_us, "seq": event.seq,
         "boot_id": event.boot_id, "kind": event.kind, "detail": dict(event.detail),
@@ -142,7 +142,7 @@ def event_json(event: EventPoint) -> dict[str, Any]:
 
 
 def event_words(kind: str, detail: Mapping[str, Any]) -> dict[str, str]:
-    """Return what an event carries for people: text, reason and level."""
+    """Return text, reason and level of an event in the reader's language."""
     return {"text": event_text(kind, detail), "reason": reason_text(detail.get("reason")),
             "level": level_of(kind)}
 
@@ -167,7 +167,7 @@ def _channel(
 
 
 def _in_order(outputs: Mapping[str, str]) -> dict[str, str]:
-    """Dosers first, those of pH before the others, then by name."""
+    """Return dosers first, pH dosers before the others, then by name."""
     kinds = ("doser", "switch", "dimmer")
 
     def place(name: str) -> tuple[int, bool, str]:
@@ -177,7 +177,7 @@ def _in_order(outputs: Mapping[str, str]) -> dict[str, str]:
 
 
 def _also(quantity: str, values: Mapping[str, Any]) -> dict[str, Any] | None:
-    """A second scale for the same value: the level of a tank of known surface, in litres."""
+    """Return a second scale: litres for the level of a reservoir of known area."""
     area_cm2 = values.get("reservoir.area_cm2")
     if quantity != "level_mm" or not area_cm2:
         return None
@@ -185,7 +185,7 @@ def _also(quantity: str, values: Mapping[str, Any]) -> dict[str, Any] | None:
 
 
 def _band(quantity: str, values: Mapping[str, Any]) -> dict[str, float] | None:
-    """The setpoint band of a quantity, on its stored scale; None where it has none."""
+    """Return the setpoint band of a quantity in its stored unit, or None."""
     if quantity == "level_mm":
         low, high = values.get("level.low_mm"), values.get("level.full_mm")
         return None if low is None or high is None else {"low": low, "high": high}

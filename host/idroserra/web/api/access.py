@@ -1,4 +1,4 @@
-"""The API of users: log in and out, first set-up, own password, users, tokens, the audit log."""
+"""The HTTP API of log-in, account, users, tokens and audit log."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from idroserra.auth.identity import Identity, check_fresh, current_identity
 from idroserra.auth.roles import role_of
 from idroserra.auth.service import AuthService, Visitor
 from idroserra.i18n.translate import Locale
-from idroserra.web.api.schemas import In, Out, refused
+from idroserra.web.api.schemas import In, Out, error_reply
 from idroserra.web.middleware.authentication import address_of, cookie_name, session_of
 from idroserra.web.routing import Replies, Routes
 
@@ -24,11 +24,11 @@ Name = Annotated[str, Meta(max_length=64, description="a-z, 0-9, . _ and -, a le
 Password = Annotated[str, Meta(max_length=200, description="12 to 200 characters.")]
 RoleWord = Literal["viewer", "operator", "admin"]
 
-_REFUSALS: Replies = {
-    403: refused("Wrong password, or it must be given again."),
-    404: refused("No such user or token."),
-    422: refused("A field is wrong; the message names it."),
-    429: refused("Too many wrong passwords; Retry-After in seconds."),
+_ERROR_REPLIES: Replies = {
+    403: error_reply("Wrong password, or the password is needed again."),
+    404: error_reply("No such user or token."),
+    422: error_reply("A field is wrong; the message names it."),
+    429: error_reply("Too many wrong passwords; Retry-After in seconds."),
 }
 
 
@@ -40,13 +40,13 @@ class LogIn(In):
 
 
 class LinkIn(In):
-    """The token of a link that a demo prints."""
+    """The token of the log-in link that a demo prints."""
 
     token: Annotated[str, Meta(max_length=200)]
 
 
 class SetUpIn(LogIn):
-    """The host's setup token, and who becomes its first admin."""
+    """The setup token of the host, and its first admin."""
 
     token: Annotated[str, Meta(max_length=200)]
 
@@ -58,16 +58,16 @@ class PasswordIn(In):
 
 
 class OwnPasswordIn(PasswordIn):
-    """The password so far, and the new one."""
+    """The current password and the new one."""
 
     new_password: Password
 
 
 class PreferencesIn(In):
-    """How to be spoken to."""
+    """Language and units."""
 
     language: Annotated[str, Meta(
-        max_length=20, description="en, it, zh, or empty: as the browser says.")]
+        max_length=20, description="en, it, zh, or empty for the browser's language.")]
     ec: Annotated[str, Meta(max_length=20, description="mS/cm, uS/cm, ppm500 or ppm700.")]
     temperature: Annotated[str, Meta(max_length=20, description="C or F.")]
     volume: Annotated[str, Meta(max_length=20, description="L or gal (US); doses stay in ml.")]
@@ -92,7 +92,7 @@ class TokenIn(RoleIn):
 
 
 class SessionOut(Out):
-    """Who is logged in; nulls for nobody. needs_setup: there is no admin yet."""
+    """The user who is logged in, or nulls; needs_setup: there is no admin yet."""
 
     user: str | None
     role: str | None
@@ -131,7 +131,7 @@ class TokensOut(Out):
 
 
 class NewTokenOut(Out):
-    """The secret of a new token. It is told this once."""
+    """The secret of a new token, returned only here."""
 
     name: str
     role: str
@@ -139,7 +139,7 @@ class NewTokenOut(Out):
 
 
 class AuditOut(Out):
-    """Rows of the audit log, newest first. `failure`: why the newest could not be written."""
+    """Rows of the audit log, newest first; `failure`: why the last row was not written."""
 
     rows: list[dict[str, Any]]
     failure: str
@@ -147,70 +147,71 @@ class AuditOut(Out):
 
 def access_router(auth: AuthService) -> Routes:
     """Return the routes of users, sessions and tokens."""
-    router = Routes("/api", _REFUSALS)
-    _add_doors(router, auth)
-    _add_own(router, auth)
+    router = Routes("/api", _ERROR_REPLIES)
+    _add_logins(router, auth)
+    _add_account(router, auth)
     _add_users(router, auth)
     _add_tokens(router, auth)
     return router
 
 
-def _add_doors(router: Routes, auth: AuthService) -> None:
+def _add_logins(router: Routes, auth: AuthService) -> None:
     @router.get("/session", answer=SessionOut)
     def session() -> dict[str, Any]:
-        """Who is logged in."""
+        """Return the user who is logged in."""
         return _session_json(auth, current_identity())
 
     @router.post("/session", answer=SessionOut)
     def log_in(request: Request, body: LogIn) -> Response:
-        """Log in. The answer sets the cookie of a new session."""
-        return _let_in(request, auth, auth.log_in(body.name, body.password, _visitor(request)))
+        """Log in. The response sets the cookie of a new session."""
+        return _with_session(
+            request, auth, auth.log_in(body.name, body.password, _visitor(request)))
 
     @router.post("/session/link", answer=SessionOut)
     def log_in_by_link(request: Request, body: LinkIn) -> Response:
-        """Log in by the link of a demo."""
-        return _let_in(request, auth, auth.log_in_by_link(body.token, _visitor(request)))
+        """Log in with the link of a demo."""
+        return _with_session(request, auth, auth.log_in_by_link(body.token, _visitor(request)))
 
     @router.post("/setup", answer=SessionOut)
     def set_up(request: Request, body: SetUpIn) -> Response:
-        """Make the first admin, and log in as that one."""
-        return _let_in(request, auth, auth.set_up(
+        """Create the first admin and log in as that user."""
+        return _with_session(request, auth, auth.set_up(
             body.token, body.name, body.password, _visitor(request)))
 
 
-def _add_own(router: Routes, auth: AuthService) -> None:
+def _add_account(router: Routes, auth: AuthService) -> None:
     @router.delete("/session", answer=SessionOut)
     def log_out(request: Request) -> Response:
-        """Log out here."""
+        """End this session."""
         auth.sessions.end(_person().session)
-        return _let_out(request, auth)
+        return _without_session(request, auth)
 
     @router.delete("/session/all", answer=SessionOut)
     def log_out_everywhere(request: Request) -> Response:
-        """Log out here and everywhere else."""
+        """End all sessions of the user."""
         auth.sessions.end_all(_person().name)
-        return _let_out(request, auth)
+        return _without_session(request, auth)
 
     @router.post("/session/confirm", answer=SessionOut)
     def confirm(body: PasswordIn) -> dict[str, Any]:
-        """Give the password again, for what needs one given in the last five minutes."""
+        """Confirm the password, for requests that need it within the last five minutes."""
         auth.confirm(_person(), body.password)
         return _session_json(auth, current_identity())
 
     @router.put("/account/password", answer=SessionOut)
     def change_password(body: OwnPasswordIn) -> dict[str, Any]:
-        """Change one's own password. It ends one's other sessions."""
+        """Change the own password and end the other sessions."""
         auth.change_password(_person(), body.password, body.new_password)
         return _session_json(auth, current_identity())
 
     @router.get("/account/preferences", answer=PreferencesIn)
     def preferences() -> dict[str, Any]:
-        """One's own language and units."""
+        """Return the own language and units."""
         return auth.preferences.of(_person().name)._asdict()
 
     @router.put("/account/preferences", answer=PreferencesIn)
     def choose(body: PreferencesIn) -> dict[str, Any]:
-        """Choose one's own language and units. What is measured and stored stays as it is."""
+        """Set the own language and units. Stored values do not change."""
         person = _person()
         auth.preferences.choose(person.name, Locale(**asdict(body)))
         return auth.preferences.of(person.name)._asdict()
@@ -226,7 +227,7 @@ def _add_users(router: Routes, auth: AuthService) -> None:
 
     @router.get("/users", answer=UsersOut)
     def list_users() -> dict[str, Any]:
-        """Who may log in."""
+        """List the users."""
         return answer()
 
     @router.post("/users", status=201, answer=UsersOut)
@@ -238,14 +239,14 @@ def _add_users(router: Routes, auth: AuthService) -> None:
 
     @router.put("/users/{name}/role", answer=UsersOut)
     def change_role(name: str, body: RoleIn) -> dict[str, Any]:
-        """Change a role. It holds at once, for open pages too."""
+        """Change a role, with immediate effect on open pages."""
         check_fresh()
         users.set_role(name, role_of(body.role))
         return answer()
 
     @router.put("/users/{name}/password", answer=UsersOut)
     def set_password(name: str, body: PasswordIn) -> dict[str, Any]:
-        """Give a user a new password. It ends their sessions."""
+        """Set the password of a user and end the user's sessions."""
         check_fresh()
         users.set_password(name, body.password)
         return answer()
@@ -269,12 +270,12 @@ def _add_tokens(router: Routes, auth: AuthService) -> None:
 
     @router.get("/tokens", answer=TokensOut)
     def list_tokens() -> dict[str, Any]:
-        """The tokens of programs, without their secrets."""
+        """List the tokens, without their secrets."""
         return answer()
 
     @router.post("/tokens", status=201, answer=NewTokenOut)
     def make_token(body: TokenIn) -> dict[str, Any]:
-        """Make a token for a program. Its secret is told this once."""
+        """Create a token for a program. Its secret is returned only here."""
         check_fresh()
         who = current_identity()
         secret = tokens.make(body.name, role_of(body.role), "" if who is None else who.name)
@@ -282,16 +283,17 @@ def _add_tokens(router: Routes, auth: AuthService) -> None:
 
     @router.delete("/tokens/{name}", answer=TokensOut)
     def revoke_token(name: str) -> dict[str, Any]:
-        """End a token."""
+        """Revoke a token."""
         tokens.revoke(name)
         return answer()
 
     @router.get("/audit", answer=AuditOut)
     def audit(
-        limit: Annotated[int, Meta(ge=1, le=MOST_ROWS, description="Newest so many.")] = 100,
-        before_seq: Annotated[int, Meta(ge=1, le=2**53, description="Older ones.")] | None = None,
+        limit: Annotated[int, Meta(ge=1, le=MOST_ROWS, description="Number of rows.")] = 100,
+        before_seq: Annotated[
+            int, Meta(ge=1, le=2**53, description="Only older rows.")] | None = None,
     ) -> dict[str, Any]:
-        """Who did what, when, from where, and what became of it. Newest first."""
+        """Return rows of the audit log, newest first."""
         return {"rows": [row._asdict() for row in auth.audit.newest(limit, before_seq)],
                 "failure": auth.audit.failure}
 
@@ -302,10 +304,10 @@ def _visitor(request: Request) -> Visitor:
 
 
 def _person() -> Identity:
-    """Return the person at the page. Raises Refused for a program."""
+    """Return the user of a session. Raises Refused for a token."""
     who = current_identity()
     if who is None or who.kind != "session":
-        raise Refused("session: this is for people who logged in; a token has none")
+        raise Refused("session: needed; a token has none")
     return who
 
 
@@ -315,7 +317,7 @@ def _session_json(auth: AuthService, who: Identity | None) -> dict[str, Any]:
             "needs_setup": not auth.users.has_admin}
 
 
-def _let_in(request: Request, auth: AuthService, session_id: str) -> Response:
+def _with_session(request: Request, auth: AuthService, session_id: str) -> Response:
     who = auth.authenticate(session_id, "", address_of(request.scope))
     response = JSONResponse(_session_json(auth, who))
     response.set_cookie(
@@ -324,7 +326,7 @@ def _let_in(request: Request, auth: AuthService, session_id: str) -> Response:
     return response
 
 
-def _let_out(request: Request, auth: AuthService) -> Response:
+def _without_session(request: Request, auth: AuthService) -> Response:
     response = JSONResponse(_session_json(auth, None))
     response.delete_cookie(cookie_name(request.headers), httponly=True, samesite="strict",
                            secure=request.url.scheme == "https")

@@ -1,10 +1,10 @@
-"""The API of the export: a node's history as it streams out of the store."""
+"""The HTTP API of the history export, streamed from the store."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 from typing import Annotated, Literal
-from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+from zoneinfo import ZoneInfo
 
 from msgspec import Meta
 from starlette.responses import StreamingResponse
@@ -16,51 +16,48 @@ from idroserra.i18n.channels import screen_order
 from idroserra.inventory.bottles import BottleInventory
 from idroserra.nodes.registry import Node, Nodes
 from idroserra.web.api.balance import read_balance
-from idroserra.web.api.nodes import MOST_SPAN_MS, FromMs, ToMs
-from idroserra.web.api.schemas import refused
+from idroserra.web.api.ranges import FromMs, LocalTime, ToMs, check_span, zone_of
+from idroserra.web.api.schemas import error_reply
 from idroserra.web.routing import BadRequest, Param, Replies, Routes
 
 What = Literal["readings", "events", "balance"]
 Form = Literal["csv", "line"]
-LocalTime = Annotated[str, Meta(
-    max_length=60, description="Adds local time to CSV, such as Europe/Rome.")] | None
 _TYPES = {"csv": "text/csv; charset=utf-8; header=present", "line": "text/plain; charset=utf-8"}
 
-_REFUSALS: Replies = {
-    404: refused("No such node."),
-    422: refused("A field is wrong; the message names it."),
-    503: refused("The store does not answer."),
+_ERROR_REPLIES: Replies = {
+    404: error_reply("No such node."),
+    422: error_reply("A field is wrong; the message names it."),
+    503: error_reply("The store does not answer."),
 }
 
 
 def export_router(nodes: Nodes, store: Store, bottles: BottleInventory, site: str) -> Routes:
     """Return the route of the export."""
-    router = Routes("/api", _REFUSALS)
+    router = Routes("/api", _ERROR_REPLIES)
 
     @router.get("/nodes/{node}/export", replies={
         200: {"content": {"text/csv": {"schema": {"type": "string"}},
                           "text/plain": {"schema": {"type": "string"}}},
-              "description": "The whole file; an answer that breaks off is not whole."}})
+              "description": "The file. An interrupted response is incomplete."}})
     def export(
         node: str,
         from_unix_ms: FromMs,
         to_unix_ms: ToMs,
         what: Annotated[What, Meta(
-            description="Readings, what happened, or the balance of each day.")] = "readings",
+            description="Readings, events, or the balance of each day.")] = "readings",
         form: Annotated[Form, Meta(description="CSV or line protocol."), Param("format")] = "csv",
         time_zone: LocalTime = None,
     ) -> StreamingResponse:
-        """History as a file of any length: every reading and fault, or every event."""
+        """Export history: every reading and fault, every event, or the daily balance."""
         found = nodes.get(node)
-        if not 0 < to_unix_ms - from_unix_ms <= MOST_SPAN_MS:
-            raise BadRequest("to_unix_ms: must be after from_unix_ms, by at most 400 days")
+        check_span(from_unix_ms, to_unix_ms)
         zone, span = zone_of(time_zone), (from_unix_ms, to_unix_ms)
         if what != "balance":
             parts = _parts(store, found, site, what, form, zone, span)
             return _file(parts, node, what, form, span)
         if form != "csv":
             raise BadRequest("format: a balance is CSV only")
-        days = read_balance(found, store, bottles, span, "UTC" if zone is None else zone.key)
+        days = read_balance(found, store, bottles, span, zone)
         return _file(balance_csv(days, zone), node, what, form, span)
 
     return router
@@ -100,14 +97,3 @@ def _channels(store: Store, node: Node) -> list[str]:
     known = set(store.latest(node.node))
     known |= set(() if node.info is None else node.info.channels)
     return sorted(known, key=screen_order)
-
-
-def zone_of(name: str | None) -> ZoneInfo | None:
-    """Return a time zone by its name, None for none. Raises BadRequest."""
-    if name is None:
-        return None
-    try:
-        return ZoneInfo(name)
-    except (ZoneInfoNotFoundError, ValueError, OSError):
-        raise BadRequest(
-            f"time_zone: {name[:60]!r} is none, such as Europe/Rome or UTC") from None

@@ -1,6 +1,6 @@
-"""The API of the nodes' keys: adopt a node, settle which of two keys it has, forget it.
+"""The HTTP API of node keys: adopt a node, choose between two keys, forget a node.
 
-A key goes in and never comes out: what is told of one is its fingerprint.
+Responses contain fingerprints, never keys.
 """
 
 from __future__ import annotations
@@ -15,62 +15,62 @@ from idroserra.core import protocol
 from idroserra.core.validation import matching
 from idroserra.nodes.commands import Commands
 from idroserra.nodes.registry import Nodes
-from idroserra.web.api.schemas import In, Out, refused
+from idroserra.web.api.schemas import In, Out, error_reply
 from idroserra.web.routing import Replies, Routes
 
 _HEX = r"^[0-9a-f]{64}$"
-_REFUSALS: Replies = {
-    403: refused("The password must be given again."),
-    404: refused("No such node."),
-    409: refused("The board has a key that the host does not hold."),
-    422: refused("A field is wrong; the message names it."),
+_ERROR_REPLIES: Replies = {
+    403: error_reply("The password is needed again."),
+    404: error_reply("No such node."),
+    409: error_reply("The board has a key that the host does not hold."),
+    422: error_reply("A field is wrong; the message names it."),
 }
 
 
 class KeyIn(In):
-    """The key a node shares with the host."""
+    """The key that a node shares with the host."""
 
     key: Annotated[str, matching(_HEX, description="32 bytes, as 64 hex digits.")]
 
 
 class FingerprintIn(In):
-    """Which key the board has."""
+    """The key that the board has."""
 
     fingerprint: Annotated[str, matching(_HEX, description="SHA-256 of the key, in hex.")]
 
 
 class KeyOut(Out):
-    """What the host holds of a node's key."""
+    """The key of a node, by fingerprints."""
 
     node: str
     fingerprints: Annotated[list[str], Meta(
-        description="SHA-256 of the key in use, then of a newer one the node may have already.")]
+        description="SHA-256 of the key in use, then of a newer key that is not confirmed yet.")]
     was_heard: Annotated[bool, Meta(
         description="True when the node has announced itself to this host.")]
-    board: Annotated[str | None, Meta(description="The board it said it is.")]
+    board: Annotated[str | None, Meta(description="The reported board.")]
 
 
 class ForgottenOut(Out):
-    """The node that the host knows no more."""
+    """The forgotten node."""
 
     node: str
     certificate: Annotated[str, Meta(
-        description="none: it had none of this host. refused: the broker was seen to refuse it. "
-                    "refused at its start: no broker runs here")]
+        description="none: this host issued none. refused: the broker refuses it. refused at its "
+                    "start: no broker runs here, it is refused from the next start on")]
 
 
 def keys_router(nodes: Nodes, commands: Commands, data_dir: Path) -> Routes:
-    """Return the routes."""
-    router = Routes("/api/nodes", _REFUSALS)
+    """Return the routes of node keys."""
+    router = Routes("/api/nodes", _ERROR_REPLIES)
 
     @router.get("/{node}/key", answer=KeyOut)
     def show_key(node: str) -> dict[str, Any]:
-        """The fingerprint of a node's key, to compare with that of a board."""
+        """Return the fingerprints of a node's key, to compare with a board."""
         return _key_json(nodes, node)
 
     @router.put("/{node}/key", answer=KeyOut)
     def adopt(node: str, body: KeyIn) -> dict[str, Any]:
-        """Adopt a node. Where it has a key, the new one counts once the node answers to it."""
+        """Adopt a node. A new key replaces the old one once the node answers with it."""
         check_fresh()
         if not protocol.is_node_id(node):
             raise protocol.ProtocolError(f"node: {protocol.NODE_ID_RULE}")
@@ -80,7 +80,7 @@ def keys_router(nodes: Nodes, commands: Commands, data_dir: Path) -> Routes:
 
     @router.post("/{node}/key/settle", answer=KeyOut)
     def settle(node: str, body: FingerprintIn) -> dict[str, Any]:
-        """Keep the one key that the board was seen to have."""
+        """Keep the key that the board has and delete the other."""
         check_fresh()
         nodes.settle(node, body.fingerprint)
         commands.send_configs()
@@ -88,12 +88,12 @@ def keys_router(nodes: Nodes, commands: Commands, data_dir: Path) -> Routes:
 
     @router.delete("/{node}", answer=ForgottenOut)
     def forget(node: str) -> dict[str, Any]:
-        """Give up a node: its key, settings, certificate and place; its history stays."""
-        from idroserra.broker.tls_files import revoke_node  # certificates are 8 MiB
+        """Delete key, settings, site and certificate of a node; its history is kept."""
+        from idroserra.broker.tls_files import revoke_node  # loads 8 MiB
 
         check_fresh()
         nodes.get(node)
-        certificate = revoke_node(data_dir, node)  # first: it can be repeated if the rest fails
+        certificate = revoke_node(data_dir, node)  # first, so that a failure can be repeated
         commands.forget(node)
         return {"node": node, "certificate": certificate}
 

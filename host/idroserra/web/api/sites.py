@@ -1,4 +1,4 @@
-"""Sites: each in one line, worst first; and the API that moves nodes and names sites."""
+"""The HTTP API of sites: their state, moving nodes, renaming sites."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from idroserra.i18n.translate import ngettext
 from idroserra.journal.service import Journal
 from idroserra.nodes.health import LEVELS
 from idroserra.nodes.registry import Nodes
-from idroserra.web.api.schemas import In, Out, refused
+from idroserra.web.api.schemas import In, Out, error_reply
 from idroserra.web.node_view import NodeViews
 from idroserra.web.routing import Replies, Routes
 
@@ -23,40 +23,40 @@ Name = Annotated[str, Meta(min_length=1, max_length=MOST_CHARS,
                             description="Letters of any language, digits, spaces, _ . or -.")]
 SitePath = Annotated[str, Meta(max_length=MOST_CHARS, description="The site's name.")]
 
-_REFUSALS: Replies = {
-    404: refused("No such node or site."),
-    422: refused("A field is wrong; the message names it."),
-    503: refused("It could not be written down."),
+_ERROR_REPLIES: Replies = {
+    404: error_reply("No such node or site."),
+    422: error_reply("A field is wrong; the message names it."),
+    503: error_reply("The host's database cannot be written."),
 }
 
 
 class SiteIn(In):
-    """Where a node stands. A site that is new is there with its first node."""
+    """The site of a node. A new name creates the site."""
 
     site: Name
 
 
 class SiteNameIn(In):
-    """What a site is called from now on."""
+    """The new name of a site."""
 
     name: Name
 
 
 class NodeSiteOut(Out):
-    """Where a node stands."""
+    """The site of a node."""
 
     node: str
     site: str
 
 
 class SiteOut(Out):
-    """One site in one line."""
+    """The state of one site."""
 
     site: str
-    level: Annotated[str, Meta(description="That of its worst node: ok, note, warn or bad.")]
-    text: Annotated[str, Meta(description="How it is, in words.")]
+    level: Annotated[str, Meta(description="Of its worst node: ok, note, warn or bad.")]
+    text: Annotated[str, Meta(description="The state in words.")]
     nodes: Annotated[list[str], Meta(description="Its nodes, worst first.")]
-    troubled: Annotated[int, Meta(description="So many of them need somebody.")]
+    troubled: Annotated[int, Meta(description="Number of nodes that need attention.")]
 
 
 class SitesOut(Out):
@@ -66,7 +66,7 @@ class SitesOut(Out):
 
 
 def sites_of(nodes: Iterable[Node]) -> list[dict[str, Any]]:
-    """Return what SiteOut describes for each site of these nodes, worst first."""
+    """Return SiteOut for each site of these nodes, worst first."""
     there: dict[str, list[Node]] = {}
     for node in nodes:
         there.setdefault(node["site"], []).append(node)
@@ -83,14 +83,14 @@ def _site(name: str, nodes: list[Node]) -> dict[str, Any]:
     troubled = [node for node in nodes if node["verdict"]["level"] in ("warn", "bad")]
     if troubled:
         worst = troubled[0]
-        text = ngettext("{count} of {all} nodes needs you. {node}: {why}",
-                        "{count} of {all} nodes need you. First {node}: {why}",
+        text = ngettext("{count} of {all} nodes needs attention. {node}: {why}",
+                        "{count} of {all} nodes need attention. First {node}: {why}",
                         len(troubled)).format(count=len(troubled), all=len(nodes),
                                               node=worst["node"], why=worst["verdict"]["summary"])
     elif len(nodes) == 1:
-        text = _("Nothing needs you: its node is fine.")
+        text = _("All OK: 1 node.")
     else:
-        text = _("Nothing needs you: all {count} nodes are fine.").format(count=len(nodes))
+        text = _("All OK: {count} nodes.").format(count=len(nodes))
     return {"site": name, "level": nodes[0]["verdict"]["level"], "text": text,
             "nodes": [node["node"] for node in nodes], "troubled": len(troubled)}
 
@@ -99,18 +99,18 @@ def sites_router(
     nodes: Nodes, views: NodeViews, journal: Journal, alarms: AlarmEngine
 ) -> Routes:
     """Return the routes."""
-    router = Routes("/api", _REFUSALS)
+    router = Routes("/api", _ERROR_REPLIES)
 
     @router.get("/sites", answer=SitesOut)
     def list_sites() -> dict[str, Any]:
-        """Every site that has a node, worst first, each in one line."""
+        """List every site that has a node, worst first."""
         return {"sites": sites_of(views.all())}
 
     @router.put("/sites/{site}", answer=SiteOut)
     def rename(site: SitePath, body: SiteNameIn) -> dict[str, Any]:
-        """Call a site otherwise: its nodes, its notes and its alarms of the past go along.
+        """Rename a site, with its nodes, notes and alarm history.
 
-        A node that is new comes to the site of the host's configuration, whatever this says."""
+        New nodes still join the site of the host's configuration."""
         nodes.rename_site(site, body.name)
         journal.rename_site(site, body.name)
         alarms.rename_site(site, body.name)
@@ -119,7 +119,7 @@ def sites_router(
 
     @router.put("/nodes/{node}/site", answer=NodeSiteOut)
     def move(node: str, body: SiteIn) -> dict[str, Any]:
-        """Say at which site a node stands. A site whose last node goes is gone with it."""
+        """Move a node to a site. A site without nodes no longer exists."""
         moved = nodes.move(node, body.site)
         return {"node": moved.node, "site": moved.site}
 
