@@ -127,7 +127,7 @@ def choices_of(context: WebContext, node: str) -> list[Choice]:
             crop=planting.crop or _("No crop named"))))
     run = context.recipes.of(node)
     if run is not None:
-        found.append(Choice("recipe", _("Since the recipe {name} began").format(name=run.name)))
+        found.append(Choice("recipe", _("Since the start of recipe {name}").format(name=run.name)))
     return found
 
 

@@ -88,9 +88,9 @@ def _site(name: str, nodes: list[Node]) -> dict[str, Any]:
                         len(troubled)).format(count=len(troubled), all=len(nodes),
                                               node=worst["node"], why=worst["verdict"]["summary"])
     elif len(nodes) == 1:
-        text = _("All OK: 1 node.")
+        text = _("The node is fine.")
     else:
-        text = _("All OK: {count} nodes.").format(count=len(nodes))
+        text = _("All {count} nodes are fine.").format(count=len(nodes))
     return {"site": name, "level": nodes[0]["verdict"]["level"], "text": text,
             "nodes": [node["node"] for node in nodes], "troubled": len(troubled)}
 

@@ -1,7 +1,7 @@
-// How the alarms themselves do: the figures of ISA-18.2, each site.
+// Alarm statistics of each site, by ISA-18.2.
 
 import { t } from "./i18n.js";
-import { number } from "./words.js";
+import { number } from "./format.js";
 
 const root = document.getElementById("kpis");
 
@@ -20,20 +20,20 @@ function site(one) {
   const box = document.createElement("section");
   box.dataset.level = one.is_good ? "ok" : "warn";
   const head = document.createElement("h3");
-  head.append(`${one.site} `, Object.assign(document.createElement("span"), { className: "chip", textContent: one.is_good ? t("good") : t("look at these") }));
+  head.append(`${one.site} `, Object.assign(document.createElement("span"), { className: "chip", textContent: one.is_good ? t("good") : t("needs attention") }));
   head.firstElementChild.dataset.level = box.dataset.level;
   const list = document.createElement("dl");
   list.append(
-    row(t("told of"), String(one.told_count)),
-    row(t("an hour"), plain(one.per_hour)),
-    row(t("most in ten minutes"), String(one.most_per_10_min)),
-    row(t("time in a flood"), `${plain(one.flood_pct)} %`),
-    row(t("standing now"), String(one.standing_count)),
-    row(t("folded into a cause"), String(one.folded_count)),
-    row(t("put aside"), String(one.aside_count)),
+    row(t("notified"), String(one.told_count)),
+    row(t("per hour"), plain(one.per_hour)),
+    row(t("maximum in 10 min"), String(one.most_per_10_min)),
+    row(t("time in flood"), `${plain(one.flood_pct)} %`),
+    row(t("active now"), String(one.standing_count)),
+    row(t("grouped under a cause"), String(one.folded_count)),
+    row(t("shelved"), String(one.aside_count)),
   );
   box.append(head, list);
-  for (const [words, keys] of [[t("Older than a day"), one.stale], [t("Come and go: give them a longer delay"), one.chattering]]) {
+  for (const [words, keys] of [[t("Active for more than a day"), one.stale], [t("Chattering: increase the on-delay"), one.chattering]]) {
     if (keys.length) box.append(Object.assign(document.createElement("p"), { className: "small", textContent: `${words}: ${keys.join(", ")}` }));
   }
   return box;

@@ -1,6 +1,6 @@
-// A small chart of one figure over its calibrations, with the band that is accepted.
+// A small chart of one result over the calibrations, with the accepted band.
 
-import { dayText, number } from "./words.js";
+import { dayText, number } from "./format.js";
 
 const SVG = "http://www.w3.org/2000/svg";
 const WIDTH = 320, HEIGHT = 120, LEFT = 40, RIGHT = 8, TOP = 8, BOTTOM = 20;
@@ -13,7 +13,7 @@ function draw(tag, attributes, parent, text = "") {
   return element;
 }
 
-/** A figure of `points` [[unix_ms, value], ...], oldest first; low and high: what is accepted. */
+/** A figure of `points` [[unix_ms, value], ...], oldest first; low and high: accepted range. */
 export function trendOf(title, points, { low, high, decimals }) {
   const figure = document.createElement("figure");
   const [, newest] = points[points.length - 1];

@@ -1,10 +1,10 @@
-// The walk through one calibration: shows the step that the host's state asks for.
+// The wizard of one calibration: shows the step for the state of the session.
 
-import { ENDED, nextReference, pointsText, readingOf, referenceText, resultRows, stepOf, titleOf, wordsOf, KINDS } from "./calibrate_steps.js";
-import { parsed, watchNumbers } from "./fields.js";
+import { ENDED, nextReference, pointsText, readingOf, referenceText, resultRows, stepOf, titleOf, stepTexts, KINDS } from "./calibrate_steps.js";
+import { parsed, watchNumbers } from "./number_fields.js";
 import { t } from "./i18n.js";
-import { request } from "./link.js";
-import { Newest } from "./newest.js";
+import { request } from "./connection.js";
+import { LatestResponse } from "./latest_response.js";
 import { nowUnixMs } from "./state.js";
 
 const REFERENCES = JSON.parse(document.getElementById("references").textContent);
@@ -19,13 +19,13 @@ function show(element, isShown) {
   if (element.hidden === isShown) element.hidden = !isShown;
 }
 
-export class Walk {
-  constructor(root, path, sure, onEnd) {
+export class Wizard {
+  constructor(root, path, confirm, onEnd) {
     this.root = root;
     this.path = path;
-    this.sure = sure;
+    this.confirm = confirm;
     this.onEnd = onEnd;
-    this.newest = new Newest(); // of all that is asked on this page about where it stands
+    this.newest = new LatestResponse(); // of all requests for the state
     this.form = root.querySelector("form");
     watchNumbers(this.form);
     this.form.addEventListener("submit", (event) => event.preventDefault());
@@ -50,7 +50,7 @@ export class Walk {
     this.take(state);
   }
 
-  /** Take in where it stands. */
+  /** Show a new state. */
   take(state) {
     if (!this.state || this.state.id !== state.id) this.reset();
     this.state = state;
@@ -63,7 +63,7 @@ export class Walk {
     if (state && this.state && this.state.id === id) this.take(state);
   }
 
-  /** Ask the host for something; a refusal stays on the page until the next one. */
+  /** Send a request; a refusal stays visible until the next one. */
   async ask(what, body = {}, method = "POST") {
     this.isBusy = true;
     this.refusal = "";
@@ -92,14 +92,14 @@ export class Walk {
     if (await this.ask("points", body)) {
       this.ui = {};
       this.form.reset();
-      this.offer(); // which puts what comes next into the cup again
+      this.offer(); // selects the next reference
       this.render();
     }
   }
 
   async cancel() {
-    const isSure = await this.sure(t("Cancel this calibration?"), `${t("Nothing is changed.")} ${KINDS[this.state.kind].putBack}`, t("Cancel it"));
-    if (isSure) await this.ask("cancel");
+    const isConfirmed = await this.confirm(t("Cancel this calibration?"), `${t("Nothing is changed.")} ${KINDS[this.state.kind].putBack}`, t("Cancel calibration"));
+    if (isConfirmed) await this.ask("cancel");
   }
 
   change(ui) {
@@ -108,25 +108,25 @@ export class Walk {
     this.render();
   }
 
-  /** [words, what it does, is it the main one, may it be pressed] of each button of a step. */
+  /** [label, action, is main, is enabled] of each button of a step. */
   acts() {
     const { state } = this;
     const stable = state.reading !== null && state.reading.is_stable;
     const isDry = this.form.elements.reference.value === "dry" && state.kind === "ec";
-    const cancel = [t("Cancel, change nothing"), () => this.cancel(), false, true];
+    const cancel = [t("Cancel calibration\u2026"), () => this.cancel(), false, true];
     const more = state.points.length > 0;
-    const drop = [t("Take the last point back"), () => this.ask("points/last", {}, "DELETE"), false, true];
-    const enough = [t("That is enough: show the result"), () => this.change({ wantsReview: true, wantsMore: false }), false, true];
+    const drop = [t("Remove last point"), () => this.ask("points/last", {}, "DELETE"), false, true];
+    const enough = [t("Show result"), () => this.change({ wantsReview: true, wantsMore: false }), false, true];
     const common = [...(more ? [enough, drop] : []), cancel];
     return {
       hold: () => [cancel],
-      factory: () => [[t("Go back to the factory values"), () => this.ask("factory"), true, true], [t("Go on without"), () => this.change({ isKept: true }), false, true], cancel],
-      point: () => [[stable || isDry ? t("Take this point") : t("Wait until it is steady\u2026"), () => this.takePoint(), true, stable || isDry], ...common],
+      factory: () => [[t("Restore factory values"), () => this.ask("factory"), true, true], [t("Skip"), () => this.change({ isKept: true }), false, true], cancel],
+      point: () => [[stable || isDry ? t("Take this point") : t("Wait for a stable reading\u2026"), () => this.takePoint(), true, stable || isDry], ...common],
       run: () => [[t("Run the pump"), () => this.ask("runs", { volume_ml: parsed(this.form.elements.volume_ml.value) }), true, true], ...common],
       running: () => [cancel],
-      measure: () => [[t("Take this run"), () => this.takePoint(), true, this.form.elements.measured_ml.value !== ""], ...common],
-      review: () => [[t("Put it in force\u2026"), () => this.change({ isBack: true }), true, Boolean(state.proposal) && !state.proposal.error], [t("One more point"), () => this.change({ wantsMore: true, wantsReview: false }), false, true], drop, cancel],
-      back: () => [[t("It is back: put it in force"), () => this.finish(), true, true], [t("Not yet"), () => this.change({ isBack: false }), false, true], cancel],
+      measure: () => [[t("Accept this run"), () => this.takePoint(), true, this.form.elements.measured_ml.value !== ""], ...common],
+      review: () => [[t("Apply\u2026"), () => this.change({ isBack: true }), true, Boolean(state.proposal) && !state.proposal.error], [t("Add a point"), () => this.change({ wantsMore: true, wantsReview: false }), false, true], drop, cancel],
+      back: () => [[t("Done: apply"), () => this.finish(), true, true], [t("Not yet"), () => this.change({ isBack: false }), false, true], cancel],
       applying: () => [],
       end: () => [[t("Done"), () => this.leave(), true, true]],
     }[this.step]();
@@ -149,7 +149,7 @@ export class Walk {
     this.shownPoints = this.state.points.length;
     if (isNew) this.offer();
     put(this.root.querySelector("h2"), titleOf(this.state));
-    const [what, ...more] = wordsOf(this.step, this.state, this.form.elements.reference.value || nextReference(this.state));
+    const [what, ...more] = stepTexts(this.step, this.state, this.form.elements.reference.value || nextReference(this.state));
     put(this.root.querySelector(".do"), what);
     put(this.root.querySelector(".more"), more.filter(Boolean).join(" "));
     this.root.dataset.step = this.step;
@@ -165,7 +165,7 @@ export class Walk {
     if (this.step === "end" && before && before !== "end") this.onEnd();
   }
 
-  /** The fields of this step, with the buffer or standard that comes next. */
+  /** Show the fields of this step, with the next buffer or standard. */
   offer() {
     const wanted = (FIELDS[this.step] || {})[this.state.kind] || [];
     for (const field of this.form.querySelectorAll("[data-field]")) field.hidden = !wanted.includes(field.dataset.field);
@@ -228,7 +228,7 @@ export class Walk {
       row.append(Object.assign(document.createElement("th"), { scope: "row", textContent: label }), ...[old, now].map((one) => Object.assign(document.createElement("td"), { textContent: one })));
       return row;
     }));
-    put(root.querySelector(".health"), proposal.health === null ? "" : t("Health of the probe: {health} of 100", { health: proposal.health }));
+    put(root.querySelector(".health"), proposal.health === null ? "" : t("Probe health: {health} of 100", { health: proposal.health }));
     root.querySelector(".notes").replaceChildren(...proposal.notes.map((note) => Object.assign(document.createElement("li"), { textContent: note })));
   }
 
@@ -248,7 +248,7 @@ export class Walk {
     });
   }
 
-  /** How long dosing stays held. */
+  /** Update the remaining time of the hold. */
   tick(unixMs) {
     if (!this.state) return;
     const { hold } = this.state;
@@ -257,6 +257,6 @@ export class Walk {
     show(chip, this.isOpen && hold.is_held && leftMs > 0);
     chip.dataset.level = "note";
     put(chip, t("Dosing held, {minutes} min left", { minutes: Math.ceil(leftMs / 60_000) }));
-    chip.title = t("It is renewed while this page is open.");
+    chip.title = t("Extended while this page is open.");
   }
 }

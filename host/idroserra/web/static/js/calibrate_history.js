@@ -1,20 +1,20 @@
-// What was calibrated before: health, when it is due, the trend, and the way back to the one before.
+// Past calibrations: probe health, due date, trend, undo.
 
 import { renderDue } from "./calibrate_due.js";
 import { pastText, referenceText, titleOf } from "./calibrate_steps.js";
 import { trendOf } from "./calibrate_trend.js";
 import { t } from "./i18n.js";
-import { request } from "./link.js";
-import { alone } from "./sure.js";
-import { fullTime } from "./words.js";
+import { request } from "./connection.js";
+import { withDisabled } from "./confirm_dialog.js";
+import { fullTime } from "./format.js";
 
 const TREND_COUNT = 30;
 
-export class Past {
-  constructor(root, path, sure, onChange) {
+export class CalibrationHistory {
+  constructor(root, path, confirm, onChange) {
     this.root = root;
     this.path = path;
-    this.sure = sure;
+    this.confirmDialog = confirm;
     this.onChange = onChange;
     this.outcome = root.querySelector(".outcome");
     this.rev = null;
@@ -63,11 +63,11 @@ export class Past {
       t("{points}; by {who}", { points: one.points.map(({ reference }) => referenceText(reference)).join(", "), who: one.by }),
     ];
     if (!one.is_confirmed) lines.push(t("The node has not confirmed it."));
-    if (one.undone_by !== null) lines.push(t("Taken back by {who}, {when}.", { who: one.undone_by, when: fullTime(one.undone_unix_ms) }));
+    if (one.undone_by !== null) lines.push(t("Undone by {who}, {when}.", { who: one.undone_by, when: fullTime(one.undone_unix_ms) }));
     item.toggleAttribute("data-undone", one.undone_by !== null);
     item.append(head, ...lines.map((text) => Object.assign(document.createElement("p"), { className: "small soft", textContent: text })));
     if (mayGoBack) {
-      const button = Object.assign(document.createElement("button"), { type: "button", textContent: t("Go back to the one before\u2026") });
+      const button = Object.assign(document.createElement("button"), { type: "button", textContent: t("Restore previous calibration\u2026") });
       button.dataset.needs = "operator";
       button.addEventListener("click", () => this.goBack(one));
       item.append(button);
@@ -76,30 +76,30 @@ export class Past {
   }
 
   async goBack(one) {
-    const isSure = await this.sure(t("Go back to the {what} calibration before?", { what: titleOf(one) }), t("The settings from before {when} are put in force again. A share of the budgets that was taken back stays so.", { when: fullTime(one.unix_ms) }), t("Go back"));
-    if (!isSure) return;
+    const isConfirmed = await this.confirmDialog(t("Restore the previous {what} calibration?", { what: titleOf(one) }), t("The settings from before {when} become active again. A reduced dosing authority stays reduced.", { when: fullTime(one.unix_ms) }), t("Restore"));
+    if (!isConfirmed) return;
     try {
       const asking = () => request(`${this.path}/back`, { method: "POST", body: { kind: one.kind } });
-      const { rev } = await alone(this.root.querySelectorAll("button"), asking);
+      const { rev } = await withDisabled(this.root.querySelectorAll("button"), asking);
       this.rev = rev;
-      this.say("pending", t("Sent. Waiting for the node to confirm it\u2026"));
+      this.showOutcome("pending", t("Sent. Waiting for confirmation by the node\u2026"));
     } catch (error) {
-      this.say("failed", error.message);
+      this.showOutcome("failed", error.message);
     }
     this.onChange();
   }
 
-  /** Once the node has told of the settings that were asked for, and not before. */
+  /** Show the result once the node has reported the requested revision. */
   confirm(node) {
     const { config } = node;
     if (this.rev === null || config.reported_rev === null || config.reported_rev < this.rev) return;
     this.rev = null;
-    if (config.error) this.say("failed", t("Refused by the node: {reason}", { reason: config.error }));
-    else this.say("done", t("Confirmed: the calibration before is in force."));
+    if (config.error) this.showOutcome("failed", t("Refused by the node: {reason}", { reason: config.error }));
+    else this.showOutcome("done", t("Confirmed: the previous calibration is active."));
     this.onChange();
   }
 
-  say(how, text) {
+  showOutcome(how, text) {
     this.outcome.dataset.state = how;
     this.outcome.textContent = text;
   }
