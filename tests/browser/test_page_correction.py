@@ -32,7 +32,8 @@ def test_from_the_confirmation_to_the_target(node, tab, size, scheme):
     assert node.commands == []
     page.locator("#correct").get_by_role("button", name="Start…").click()
     page.get_by_role("button", name="Start now").click()
-    expect(panel(page).locator(".outcome")).to_contain_text("Confirmed: the correction has started")
+    expect(panel(page).locator(".outcome")).to_contain_text(
+        "Confirmed: the correction has started")
     assert [(c.verb, c.args) for c in node.commands] == [("correct", {
         "actuator": "ph_down", "target_milli_ph": 5_900, "volume_ul": 400_000})]
     expect(panel(page).locator(".call")).to_be_hidden()  # the node has not said so itself

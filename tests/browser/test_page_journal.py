@@ -111,7 +111,7 @@ def test_a_photo_that_was_not_taken_waits_in_the_form(host, node, tab, leaf):
     page.route("**/photos", lambda route: route.abort())
     page.click("#note [type=submit]")
     expect(page.locator("#note .outcome")).to_contain_text(
-        "The note is saved, but leaf.jpg was not taken")
+        "The note is saved, but leaf.jpg was not uploaded")
     page.unroute("**/photos")
     page.click("#note [type=submit]")
     expect(page.locator("#note .outcome")).to_have_text("Saved.")

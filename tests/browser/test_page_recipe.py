@@ -31,7 +31,8 @@ def test_from_the_choice_to_the_next_stage(node, tab, size, scheme):
     page.keyboard.press("Escape")
     assert node.values["ec.target_us_cm"] == 1_600
     start(page)
-    expect(panel(page).locator(".confirmation")).to_contain_text("The node has confirmed the setpoints.")
+    expect(panel(page).locator(".confirmation")).to_contain_text(
+        "The node has confirmed the setpoints.")
     assert node.values["ec.target_us_cm"] == 1_200
     expect(panel(page).locator(".where")).to_have_text(
         "lettuce, day 1 of 35. Stage 1 of 3: establish, day 1 of 7")
@@ -79,7 +80,8 @@ def test_a_refusal_holds_it_in_words_until_it_is_sent_again(node, tab):
     watched.check()
     node.refuse_config = None
     panel(page).get_by_role("button", name="Send again").click()
-    expect(panel(page).locator(".confirmation")).to_have_text("The node has confirmed the setpoints.")
+    expect(panel(page).locator(".confirmation")).to_have_text(
+        "The node has confirmed the setpoints.")
     expect(panel(page).get_by_role("button", name="Send again")).to_be_hidden()
 
 
@@ -87,7 +89,8 @@ def test_what_is_set_by_hand_is_told_beside_it(node, host, tab):
     watched = tab(DESKTOP)
     page = watched.open("/nodes/idro-a")
     start(page)
-    expect(panel(page).locator(".confirmation")).to_have_text("The node has confirmed the setpoints.")
+    expect(panel(page).locator(".confirmation")).to_have_text(
+        "The node has confirmed the setpoints.")
     host.client.put("/api/nodes/idro-a/config", json={"values": {"ph.target": 6.1}})
     expect(panel(page).locator(".now small")).to_have_text(
         "Set by hand, active: 6.10 ± 0.20")

@@ -71,7 +71,8 @@ def test_twenty_nodes_fit_the_smallest_phone_and_the_old_looks_old(host, open_pa
     assert page.locator(".site").evaluate_all("all => all.map((one) => one.dataset.site)") == [
         "Nord", "Sud", "Città Alta"]
     expect(page.locator(".site .rows li")).to_have_count(20)
-    expect(page.locator("[data-site=Nord] > .sentence")).to_contain_text("2 of 7 nodes need attention")
+    expect(page.locator("[data-site=Nord] > .sentence")).to_contain_text(
+        "2 of 7 nodes need attention")
     old = page.locator("[data-node=nord-2]")
     expect(old.locator(".age")).to_contain_text("no reading since")
     expect(old.locator(".figures")).to_have_text("pH —EC —Water temperature —")
@@ -169,7 +170,7 @@ def test_the_terminal_moves_names_and_lists(host):
     assert idroserra("sud-7", "Est") == "sud-7 stands at Est now\n"
     assert idroserra("--rename", "Est", "Ovest") == "Est is called Ovest now: sud-7\n"
     listed = idroserra()
-    assert "2 of 7 nodes need you. First nord-1" in listed
+    assert "2 of 7 nodes need attention. First nord-1" in listed
     assert "The node is fine." in listed
     move(host, "sud-7", "Sud")
     assert "Ovest" not in [one["site"] for one in sites(host)]  # its last node went

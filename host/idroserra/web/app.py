@@ -74,36 +74,18 @@ STATIC = HERE / "static"
 WORDS = "words"  # the path of the translations for the page's JavaScript
 FOR_EVER = "public, max-age=31536000, immutable"
 
-_STATUS: tuple[tuple[type[Exception], int], ...] = (
-    (UnknownNode, 404),
-    (UnknownCommand, 404),
-    (UnknownAlarm, 404),
-    (Unknown, 404),
-    (UnknownSite, 404),
-    (BadSite, 422),
-    (WrongPassword, 403),
-    (NotFresh, 403),
-    (TooMany, 429),
-    (Refused, 422),
-    (NotAdopted, 409),
-    (OtherKey, 409),
-    (UnknownRelease, 404),
-    (BadRelease, 422),
-    (CannotOffer, 409),
-    (DuplicateCommandId, 409),
-    (AlarmRefused, 409),
-    (UnknownBottle, 409),
-    (BadRequest, 422),
-    (UnknownNote, 404),
-    (NotNoteAuthor, 403),
-    (JournalFull, 409),
-    (BadNote, 422),
-    (PhotoRefused, 422),
-    (BadRange, 422),
-    (NoPdf, 501),
-    (protocol.ProtocolError, 422),
-    (protocol.SettingsError, 422),
-    (StoreError, 503),
+# The first match counts: an exception comes before its base class.
+_STATUS: tuple[tuple[int, tuple[type[Exception], ...]], ...] = (
+    (404, (UnknownNode, UnknownCommand, UnknownAlarm, Unknown, UnknownSite, UnknownRelease,
+           UnknownNote)),
+    (403, (WrongPassword, NotFresh, NotNoteAuthor)),
+    (429, (TooMany,)),
+    (409, (NotAdopted, OtherKey, CannotOffer, DuplicateCommandId, AlarmRefused, UnknownBottle,
+           JournalFull)),
+    (422, (BadSite, Refused, BadRelease, BadRequest, BadNote, PhotoRefused, BadRange,
+           protocol.ProtocolError, protocol.SettingsError)),
+    (501, (NoPdf,)),
+    (503, (StoreError,)),
 )
 
 
@@ -238,7 +220,7 @@ class _Static(StaticFiles):
 
 def _add_errors(app: Starlette) -> None:
     def on_host_error(_request: Request, error: Exception) -> Response:
-        status = next((code for kind, code in _STATUS if isinstance(error, kind)), 500)
+        status = next((code for code, kinds in _STATUS if isinstance(error, kinds)), 500)
         answer: dict[str, Any] = _error_json(str(error))
         if isinstance(error, NotFresh):
             answer["needs_password"] = True

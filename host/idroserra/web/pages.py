@@ -32,7 +32,6 @@ from idroserra.i18n.translate import (
     gettext,
     ngettext,
     plain_figure,
-    translate_message,
 )
 from idroserra.i18n.units import KINDS
 from idroserra.inventory.stock_solutions import STOCKS
@@ -104,11 +103,10 @@ class Pages:
         self._templates.globals |= {
             "_": gettext,
             "ngettext": ngettext,
-            "said": translate_message,
             "html": html,
             "tags": TAGS,
             "languages": LANGUAGES,
-            "speaking": current_locale,
+            "locale": current_locale,
             "kinds_of_units": KINDS,
             "chosen_units": chosen_units,
             "plain": plain_figure,

@@ -124,7 +124,7 @@ def test_who_asks_again_under_the_same_id_is_not_obeyed_twice(host, node, eventu
     assert sent(host, body).json()["id"] == "0b" * 12
     assert ended(host, "0b" * 12, eventually)["state"] == "done"
     again = sent(host, body)
-    assert (again.status_code, confirm_password.json()["state"]) == (202, "done")
+    assert (again.status_code, again.json()["state"]) == (202, "done")
     assert len(node.commands) == 1
     other = sent(host, body | {"args": {"actuator": "ph_up", "volume_ul": 2_000}})
     assert (other.status_code, other.json()["error"]) == (

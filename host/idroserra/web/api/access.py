@@ -14,9 +14,9 @@ from idroserra.auth.identity import Identity, check_fresh, current_identity
 from idroserra.auth.roles import role_of
 from idroserra.auth.service import AuthService, Visitor
 from idroserra.i18n.translate import Locale
-from idroserra.web.api.schemas import In, Out, error_reply
+from idroserra.web.api.schemas import In, Out, error_replies
 from idroserra.web.middleware.authentication import address_of, cookie_name, session_of
-from idroserra.web.routing import Replies, Routes
+from idroserra.web.routing import Routes
 
 MOST_ROWS = 1_000
 
@@ -24,12 +24,10 @@ Name = Annotated[str, Meta(max_length=64, description="a-z, 0-9, . _ and -, a le
 Password = Annotated[str, Meta(max_length=200, description="12 to 200 characters.")]
 RoleWord = Literal["viewer", "operator", "admin"]
 
-_ERROR_REPLIES: Replies = {
-    403: error_reply("Wrong password, or the password is needed again."),
-    404: error_reply("No such user or token."),
-    422: error_reply("A field is wrong; the message names it."),
-    429: error_reply("Too many wrong passwords; Retry-After in seconds."),
-}
+_ERROR_REPLIES = error_replies({
+    403: "Wrong password, or the password is needed again.", 404: "No such user or token.",
+    429: "Too many wrong passwords; Retry-After in seconds.",
+})
 
 
 class LogIn(In):
@@ -221,9 +219,7 @@ def _add_users(router: Routes, auth: AuthService) -> None:
     users = auth.users
 
     def answer() -> dict[str, Any]:
-        return {"users": [
-            {"name": user.name, "role": user.role.word, "made_unix_ms": user.made_unix_ms,
-             "sessions": auth.sessions.count(user.name)} for user in users.all()]}
+        return {"users": users_json(auth)}
 
     @router.get("/users", answer=UsersOut)
     def list_users() -> dict[str, Any]:
@@ -263,10 +259,7 @@ def _add_tokens(router: Routes, auth: AuthService) -> None:
     tokens = auth.tokens
 
     def answer() -> dict[str, Any]:
-        return {"tokens": [
-            {"name": one.name, "role": one.role.word, "by": one.by,
-             "made_unix_ms": one.made_unix_ms, "used_unix_ms": one.used_unix_ms}
-            for one in tokens.all()]}
+        return {"tokens": tokens_json(auth)}
 
     @router.get("/tokens", answer=TokensOut)
     def list_tokens() -> dict[str, Any]:
@@ -296,6 +289,19 @@ def _add_tokens(router: Routes, auth: AuthService) -> None:
         """Return rows of the audit log, newest first."""
         return {"rows": [row._asdict() for row in auth.audit.newest(limit, before_seq)],
                 "failure": auth.audit.failure}
+
+
+def users_json(auth: AuthService) -> list[dict[str, Any]]:
+    """Return UserOut of every user."""
+    return [{"name": user.name, "role": user.role.word, "made_unix_ms": user.made_unix_ms,
+             "sessions": auth.sessions.count(user.name)} for user in auth.users.all()]
+
+
+def tokens_json(auth: AuthService) -> list[dict[str, Any]]:
+    """Return TokenOut of every token."""
+    return [{"name": token.name, "role": token.role.word, "by": token.by,
+             "made_unix_ms": token.made_unix_ms, "used_unix_ms": token.used_unix_ms}
+            for token in auth.tokens.all()]
 
 
 def _visitor(request: Request) -> Visitor:

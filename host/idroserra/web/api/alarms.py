@@ -14,9 +14,9 @@ from idroserra.core.validation import matching
 from idroserra.i18n.translate import gettext, translate_message
 from idroserra.nodes.registry import Nodes
 from idroserra.web.api.ranges import DAY_MS, FromMs, ToMs
-from idroserra.web.api.schemas import AskedBy, Out, error_reply
+from idroserra.web.api.schemas import AskedBy, Out, error_replies
 from idroserra.web.node_view import wall_unix_ms
-from idroserra.web.routing import Replies, Routes
+from idroserra.web.routing import Routes
 
 MOST_CHANGES = 2_000
 
@@ -26,12 +26,10 @@ Comment = Annotated[str, matching(
 OfSite = Annotated[str, Meta(
     max_length=MOST_CHARS, description="Of this site and of the host itself.")] | None
 
-_ERROR_REPLIES: Replies = {
-    404: error_reply("No such active alarm."),
-    409: error_reply("The alarm is in another state."),
-    422: error_reply("A field is wrong; the message names it."),
-    503: error_reply("The host's database cannot be written."),
-}
+_ERROR_REPLIES = error_replies({
+    404: "No such active alarm.", 409: "The alarm is in another state.",
+    503: "The host's database cannot be written.",
+})
 
 
 class AlarmsIn(AskedBy):

@@ -12,7 +12,7 @@ from idroserra.inventory.balance import Balance, Day, balance_of
 from idroserra.inventory.bottles import BottleInventory
 from idroserra.nodes.registry import Node, Nodes
 from idroserra.web.api.ranges import FromMs, ToMs, check_span, zone_of
-from idroserra.web.api.schemas import Out, error_reply
+from idroserra.web.api.schemas import Out, error_replies
 from idroserra.web.node_view import wall_unix_ms
 from idroserra.web.routing import Routes
 
@@ -55,11 +55,8 @@ class BalanceOut(Out):
 
 def balance_router(nodes: Nodes, store: Store, bottles: BottleInventory) -> Routes:
     """Return the route of the balance."""
-    router = Routes("/api", replies={
-        404: error_reply("No such node."),
-        422: error_reply("A field is wrong; the message names it."),
-        503: error_reply("The store does not answer."),
-    })
+    router = Routes(
+        "/api", error_replies({404: "No such node.", 503: "The store does not answer."}))
 
     @router.get("/nodes/{node}/balance", answer=BalanceOut)
     def balance(

@@ -12,16 +12,14 @@ from idroserra.inventory.bottles import BottleInventory, Consumption
 from idroserra.inventory.database import Bottle
 from idroserra.inventory.stock_solutions import STOCKS
 from idroserra.nodes.registry import Node, Nodes
-from idroserra.web.api.schemas import AskedBy, Out, error_reply
+from idroserra.web.api.schemas import AskedBy, Out, error_replies
 from idroserra.web.node_view import wall_unix_ms
-from idroserra.web.routing import BadRequest, Replies, Routes
+from idroserra.web.routing import BadRequest, Routes
 
-_ERROR_REPLIES: Replies = {
-    404: error_reply("No such node."),
-    409: error_reply("The level of this bottle was never set."),
-    422: error_reply("A field is wrong; the message names it."),
-    503: error_reply("The host's database cannot be written."),
-}
+_ERROR_REPLIES = error_replies({
+    404: "No such node.", 409: "The level of this bottle was never set.",
+    503: "The host's database cannot be written.",
+})
 
 
 class FillIn(AskedBy):

@@ -16,16 +16,14 @@ from idroserra.calibration.service import CalibrationService
 from idroserra.core.validation import matching
 from idroserra.nodes.calibration_age import age_warning, days_left
 from idroserra.nodes.registry import Nodes
-from idroserra.web.api.schemas import AskedBy, In, Out, error_reply
+from idroserra.web.api.schemas import AskedBy, In, Out, error_replies
 from idroserra.web.node_view import wall_unix_ms
-from idroserra.web.routing import Replies, Routes
+from idroserra.web.routing import Routes
 
-_ERROR_REPLIES: Replies = {
-    404: error_reply("No such node or calibration."),
-    409: error_reply("Refused; the message says what to do."),
-    422: error_reply("A field is wrong; the message names it."),
-    503: error_reply("The host's database does not answer."),
-}
+_ERROR_REPLIES = error_replies({
+    404: "No such node or calibration.", 409: "Refused; the message says what to do.",
+    503: "The host's database does not answer.",
+})
 _NAME = r"^[a-z][a-z0-9_]{0,23}$"
 
 

@@ -17,18 +17,14 @@ from idroserra.inventory.bottles import BottleInventory
 from idroserra.nodes.registry import Node, Nodes
 from idroserra.web.api.balance import read_balance
 from idroserra.web.api.ranges import FromMs, LocalTime, ToMs, check_span, zone_of
-from idroserra.web.api.schemas import error_reply
-from idroserra.web.routing import BadRequest, Param, Replies, Routes
+from idroserra.web.api.schemas import error_replies
+from idroserra.web.routing import BadRequest, Param, Routes
 
 What = Literal["readings", "events", "balance"]
 Form = Literal["csv", "line"]
 _TYPES = {"csv": "text/csv; charset=utf-8; header=present", "line": "text/plain; charset=utf-8"}
 
-_ERROR_REPLIES: Replies = {
-    404: error_reply("No such node."),
-    422: error_reply("A field is wrong; the message names it."),
-    503: error_reply("The store does not answer."),
-}
+_ERROR_REPLIES = error_replies({404: "No such node.", 503: "The store does not answer."})
 
 
 def export_router(nodes: Nodes, store: Store, bottles: BottleInventory, site: str) -> Routes:
@@ -64,11 +60,11 @@ def export_router(nodes: Nodes, store: Store, bottles: BottleInventory, site: st
 
 
 def _file(
-    pieces: Iterator[str], node: str, what: What, form: Form, span: tuple[int, int]
+    parts: Iterator[str], node: str, what: What, form: Form, span: tuple[int, int]
 ) -> StreamingResponse:
     suffix = "csv" if form == "csv" else "lp"
     name = f"{node}_{what}_{iso_utc(span[0])[:10]}_{iso_utc(span[1] - 1)[:10]}"
-    return StreamingResponse(pieces, media_type=_TYPES[form], headers={
+    return StreamingResponse(parts, media_type=_TYPES[form], headers={
         "Content-Disposition": f'attachment; filename="{name}.{suffix}"'})
 
 

@@ -38,18 +38,15 @@ from idroserra.journal.photos import MOST_UPLOAD_BYTES, TYPE, UPLOAD_TYPES
 from idroserra.journal.service import Journal
 from idroserra.nodes.registry import Nodes
 from idroserra.web.api.ranges import LATEST_UNIX_MS, FromMs, LocalTime, ToMs, zone_of
-from idroserra.web.api.schemas import AskedBy, Out, error_reply
-from idroserra.web.routing import Param, Replies, Routes
+from idroserra.web.api.schemas import AskedBy, Out, error_replies
+from idroserra.web.routing import Param, Routes
 
 MOST_NOTES = 500
 YEAR_S = 31_536_000
-_ERROR_REPLIES: Replies = {
-    403: error_reply("The note of another user."),
-    404: error_reply("No such node, note or photo."),
-    409: error_reply("No more photos fit."),
-    422: error_reply("A field is wrong; the message names it."),
-    503: error_reply("The host's database does not answer."),
-}
+_ERROR_REPLIES = error_replies({
+    403: "The note of another user.", 404: "No such node, note or photo.",
+    409: "No more photos fit.", 503: "The host's database does not answer.",
+})
 NoteId = Annotated[str, matching(r"^[0-9a-f]{16}$", description="Of the note.")]
 PhotoId = Annotated[str, matching(r"^[0-9a-f]{32}$", description="Of the photo.")]
 Node = Annotated[str, Meta(

@@ -15,16 +15,14 @@ from idroserra.core import protocol
 from idroserra.core.validation import matching
 from idroserra.nodes.commands import Commands
 from idroserra.nodes.registry import Nodes
-from idroserra.web.api.schemas import In, Out, error_reply
-from idroserra.web.routing import Replies, Routes
+from idroserra.web.api.schemas import In, Out, error_replies
+from idroserra.web.routing import Routes
 
 _HEX = r"^[0-9a-f]{64}$"
-_ERROR_REPLIES: Replies = {
-    403: error_reply("The password is needed again."),
-    404: error_reply("No such node."),
-    409: error_reply("The board has a key that the host does not hold."),
-    422: error_reply("A field is wrong; the message names it."),
-}
+_ERROR_REPLIES = error_replies({
+    403: "The password is needed again.", 404: "No such node.",
+    409: "The board has a key that the host does not hold.",
+})
 
 
 class KeyIn(In):

@@ -29,12 +29,12 @@ from idroserra.web.api.schemas import (
     NodesOut,
     RejectedOut,
     SeriesOut,
-    error_reply,
+    error_replies,
 )
 from idroserra.web.context import WebContext
 from idroserra.web.middleware.authentication import identify
 from idroserra.web.node_view import config_json, event_json
-from idroserra.web.routing import BadRequest, Param, Replies, Routes
+from idroserra.web.routing import BadRequest, Param, Routes
 
 MOST_CHANNELS = 32
 MOST_COLUMNS = 4_000
@@ -49,11 +49,9 @@ FRESH_SETTINGS = frozenset({
     "ph.slope_uv_per_ph", "ec.cell_milli", "climate.max_c",
 })
 
-_ERROR_REPLIES: Replies = {
-    404: error_reply("No such node or command."),
-    422: error_reply("A field is wrong; the message names it."),
-    503: error_reply("The store does not answer."),
-}
+_ERROR_REPLIES = error_replies({
+    404: "No such node or command.", 503: "The store does not answer.",
+})
 
 
 def nodes_router(context: WebContext) -> Routes:

@@ -17,17 +17,15 @@ from idroserra.recipes.model import MAX_FILE_BYTES, Recipe
 from idroserra.simulation.preview_request import MOST_DAYS
 from idroserra.simulation.preview_request_builder import NotKnown, build_request
 from idroserra.simulation.preview_service import DONE, Busy, Preview
-from idroserra.web.api.schemas import AskedBy, Out, error_reply
+from idroserra.web.api.schemas import AskedBy, Out, error_replies
 from idroserra.web.context import WebContext
 from idroserra.web.node_view import wall_unix_ms
-from idroserra.web.routing import Replies, Routes
+from idroserra.web.routing import Routes
 
-_ERROR_REPLIES: Replies = {
-    404: error_reply("No such node or recipe."),
-    409: error_reply("Refused, with what to do about it."),
-    422: error_reply("A field is wrong; the message names it."),
-    503: error_reply("The host's database does not answer."),
-}
+_ERROR_REPLIES = error_replies({
+    404: "No such node or recipe.", 409: "Refused; the message says what to do.",
+    503: "The host's database does not answer.",
+})
 
 
 class PreviewIn(AskedBy):

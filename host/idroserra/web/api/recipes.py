@@ -16,16 +16,14 @@ from idroserra.recipes.feasibility import REFUSED
 from idroserra.recipes.model import MAX_FILE_BYTES, Recipe
 from idroserra.recipes.run_store import Run
 from idroserra.recipes.runner import CannotRun, RecipeRunner
-from idroserra.web.api.schemas import AskedBy, Out, error_reply
+from idroserra.web.api.schemas import AskedBy, Out, error_replies
 from idroserra.web.node_view import wall_unix_ms
-from idroserra.web.routing import Replies, Routes
+from idroserra.web.routing import Routes
 
-_ERROR_REPLIES: Replies = {
-    404: error_reply("No such node or recipe."),
-    409: error_reply("Refused; the message says what to do."),
-    422: error_reply("A field is wrong; the message names it."),
-    503: error_reply("The host's database does not answer."),
-}
+_ERROR_REPLIES = error_replies({
+    404: "No such node or recipe.", 409: "Refused; the message says what to do.",
+    503: "The host's database does not answer.",
+})
 _T = TypeVar("_T")
 _RecipeName = Annotated[str, Meta(max_length=20, description="Name of a built-in recipe.")]
 

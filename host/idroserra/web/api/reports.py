@@ -14,10 +14,10 @@ from idroserra.journal.models import About
 from idroserra.reports.builder import DAY_MS, BadRange, Range
 from idroserra.reports.pdf import pdf_of
 from idroserra.web.api.ranges import FromMs, ToMs, zone_of
-from idroserra.web.api.schemas import Out, error_reply
+from idroserra.web.api.schemas import Out, error_replies
 from idroserra.web.context import WebContext
 from idroserra.web.node_view import wall_unix_ms
-from idroserra.web.routing import Replies, Routes
+from idroserra.web.routing import Routes
 
 Since = Annotated[Literal["week", "planting", "recipe"] | None, Meta(
     description="week: the last seven days; planting, recipe: since the last one.")]
@@ -25,12 +25,10 @@ TimeZone = Annotated[str, Meta(
     max_length=60,
     description="Of the days, for example Europe/Rome; default: that of the node.")] | None
 
-_ERROR_REPLIES: Replies = {
-    404: error_reply("No such node."),
-    422: error_reply("A field is wrong; the message names it."),
-    501: error_reply("This host cannot create PDFs; the message names the reason."),
-    503: error_reply("The store does not answer."),
-}
+_ERROR_REPLIES = error_replies({
+    404: "No such node.", 501: "This host cannot create PDFs; the message names the reason.",
+    503: "The store does not answer.",
+})
 
 
 class Choice(NamedTuple):

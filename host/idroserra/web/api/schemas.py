@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Annotated, Any
 
 import msgspec
@@ -9,6 +10,7 @@ from msgspec import Meta
 
 from idroserra.auth.identity import true_name
 from idroserra.core.validation import matching
+from idroserra.web.routing import Replies
 
 WHO = Annotated[str, matching(
     r"^[^\x00-\x1f\x7f]+$", min_length=1, max_length=40,
@@ -188,6 +190,12 @@ class ErrorOut(Out):
     """Why a request was refused, in one line that names the field."""
 
     error: str
+
+
+def error_replies(descriptions: Mapping[int, str]) -> Replies:
+    """Return the OpenAPI error responses of a group of routes; 422 is always one of them."""
+    texts = {422: "A field is wrong; the message names it.", **descriptions}
+    return {status: error_reply(text) for status, text in texts.items()}
 
 
 def error_reply(description: str) -> dict[str, Any]:

@@ -14,20 +14,18 @@ from idroserra.i18n.translate import ngettext
 from idroserra.journal.service import Journal
 from idroserra.nodes.health import LEVELS
 from idroserra.nodes.registry import Nodes
-from idroserra.web.api.schemas import In, Out, error_reply
+from idroserra.web.api.schemas import In, Out, error_replies
 from idroserra.web.node_view import NodeViews
-from idroserra.web.routing import Replies, Routes
+from idroserra.web.routing import Routes
 
 Node = Mapping[str, Any]
 Name = Annotated[str, Meta(min_length=1, max_length=MOST_CHARS,
                             description="Letters of any language, digits, spaces, _ . or -.")]
 SitePath = Annotated[str, Meta(max_length=MOST_CHARS, description="The site's name.")]
 
-_ERROR_REPLIES: Replies = {
-    404: error_reply("No such node or site."),
-    422: error_reply("A field is wrong; the message names it."),
-    503: error_reply("The host's database cannot be written."),
-}
+_ERROR_REPLIES = error_replies({
+    404: "No such node or site.", 503: "The host's database cannot be written.",
+})
 
 
 class SiteIn(In):

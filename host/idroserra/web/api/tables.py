@@ -15,11 +15,12 @@ from idroserra.export.table_export import table_csv
 from idroserra.i18n.translate import PLAIN, use_locale
 from idroserra.journal.models import About, yields_of
 from idroserra.reports.builder import CHANGES, Range
+from idroserra.web.api.access import tokens_json, users_json
 from idroserra.web.api.alarms import kpis_json
 from idroserra.web.api.bottles import bottles_json
 from idroserra.web.api.calibrations import past_json
 from idroserra.web.api.ranges import DAY_MS, FromMs, LocalTime, ToMs, check_span, zone_of
-from idroserra.web.api.schemas import error_reply
+from idroserra.web.api.schemas import error_replies
 from idroserra.web.api.sites import sites_of
 from idroserra.web.context import WebContext
 from idroserra.web.node_view import event_json, wall_unix_ms
@@ -28,11 +29,9 @@ from idroserra.web.routing import Replies, Routes
 Row = Mapping[str, Any]
 MOST_AUDIT_ROWS = 1_000_000
 MOST_CALIBRATIONS = 10_000
-_ERROR_REPLIES: Replies = {
-    404: error_reply("No such node."),
-    422: error_reply("A field is wrong; the message names it."),
-    503: error_reply("The store or a database of the host does not answer."),
-}
+_ERROR_REPLIES = error_replies({
+    404: "No such node.", 503: "The store or a database of the host does not answer.",
+})
 _FILE: Replies = {
     200: {"content": {"text/csv": {"schema": {"type": "string"}}}, "description": "The table."}}
 
@@ -172,13 +171,11 @@ def _preview_series(context: WebContext, query: TableQuery) -> Iterable[Row]:
 
 
 def _users(context: WebContext, _query: TableQuery) -> Iterable[Row]:
-    return [{"name": user.name, "role": user.role.word, "made_unix_ms": user.made_unix_ms,
-             "sessions": context.auth.sessions.count(user.name)}
-            for user in context.auth.users.all()]
+    return users_json(context.auth)
 
 
 def _tokens(context: WebContext, _query: TableQuery) -> Iterable[Row]:
-    return [vars(one) | {"role": one.role.word} for one in context.auth.tokens.all()]
+    return tokens_json(context.auth)
 
 
 def _audit(context: WebContext, _query: TableQuery) -> Iterable[Row]:

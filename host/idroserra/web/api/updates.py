@@ -21,16 +21,16 @@ from idroserra.updates.release import MOST_PACKED_BYTES, PACKED_TYPE, Release
 from idroserra.updates.rollout_policy import Decision
 from idroserra.updates.selection import TargetSelection, open_to
 from idroserra.updates.service import UpdateService
-from idroserra.web.api.schemas import AskedBy, Out, error_reply
-from idroserra.web.routing import Replies, Routes
+from idroserra.web.api.schemas import AskedBy, Out, error_replies
+from idroserra.web.routing import Routes
 
 MOST_ROLLOUTS = 20
-_ERROR_REPLIES: Replies = {
-    404: error_reply("No such release, roll-out or node."),
-    409: error_reply("Not possible now; the message names the reason."),
-    422: error_reply("A field is wrong, or the body is not a release."),
-    503: error_reply("The host's database cannot be written."),
-}
+_ERROR_REPLIES = error_replies({
+    404: "No such release, roll-out or node.",
+    409: "Not possible now; the message names the reason.",
+    422: "A field is wrong, or the body is not a release.",
+    503: "The host's database cannot be written.",
+})
 ReleaseId = Annotated[str, matching(
     r"^[0-9a-f]{6,64}$", description="SHA-256 of the release, or a prefix.")]
 RolloutId = Annotated[str, matching(r"^[0-9a-f]{12}$", description="Id of the roll-out.")]

@@ -1,16 +1,12 @@
 // The account page: log out, language and units, password.
 
+import { showOutcome } from "./dom.js";
 import { renderAlarmBadge } from "./alarm_badge.js";
 import { t } from "./i18n.js";
 import { request } from "./connection.js";
 import { withDisabled } from "./confirm_dialog.js";
 
 renderAlarmBadge();
-
-function showOutcome(outcome, state, text) {
-  outcome.dataset.state = state;
-  outcome.textContent = text;
-}
 
 async function leave(path, button) {
   try {

@@ -1,5 +1,6 @@
 // One alarm on the page, with its actions.
 
+import { make } from "./dom.js";
 import { mark, t, tn } from "./i18n.js";
 import { nowUnixMs } from "./state.js";
 import { ICONS } from "./strip.js";
@@ -28,7 +29,7 @@ function lasted(ms) {
 
 /** Text with `commands` as code elements. */
 function withCode(text) {
-  return text.split("`").map((part, index) => (index % 2 ? Object.assign(document.createElement("code"), { textContent: part }) : part));
+  return text.split("`").map((part, index) => (index % 2 ? make("code", { textContent: part }) : part));
 }
 
 const place = (alarm) => (alarm.node ? `${alarm.node}: ` : "");
@@ -101,7 +102,7 @@ export class AlarmCard {
     const joined = lines.join("\n");
     if (more.dataset.text === joined) return;
     more.dataset.text = joined;
-    more.querySelector("ul").replaceChildren(...lines.map((text) => Object.assign(document.createElement("li"), { textContent: text })));
+    more.querySelector("ul").replaceChildren(...lines.map((text) => make("li", { textContent: text })));
   }
 
   /** Update the times. */

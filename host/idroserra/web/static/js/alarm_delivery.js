@@ -1,5 +1,6 @@
 // Notification targets, their state, and the test button.
 
+import { make } from "./dom.js";
 import { mark, t } from "./i18n.js";
 import { request } from "./connection.js";
 import { nowUnixMs } from "./state.js";
@@ -15,8 +16,8 @@ function item(level, name, text) {
   li.dataset.level = level;
   li.append(
     document.createElement("i"),
-    Object.assign(document.createElement("b"), { textContent: name }),
-    Object.assign(document.createElement("span"), { textContent: text }),
+    make("b", { textContent: name }),
+    make("span", { textContent: text }),
   );
   return li;
 }
@@ -41,7 +42,7 @@ function beatText(heartbeat) {
 
 function noticeItem(notice) {
   const to = notice.deliveries.map((one) => `${one.target}: ${t(STATES[one.state])}${one.error ? ` (${one.error})` : ""}`);
-  return Object.assign(document.createElement("li"), {
+  return make("li", {
     textContent: `${fullTime(notice.unix_ms)} ${notice.title}. ${to.join("; ") || t("no recipients")}`,
   });
 }

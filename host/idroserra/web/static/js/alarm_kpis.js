@@ -1,5 +1,6 @@
 // Alarm statistics of each site, by ISA-18.2.
 
+import { make } from "./dom.js";
 import { t } from "./i18n.js";
 import { number } from "./format.js";
 
@@ -10,8 +11,8 @@ const plain = (value) => number(value, (String(value).split(".")[1] || "").lengt
 function row(name, value) {
   const div = document.createElement("div");
   div.append(
-    Object.assign(document.createElement("dt"), { textContent: name }),
-    Object.assign(document.createElement("dd"), { textContent: value }),
+    make("dt", { textContent: name }),
+    make("dd", { textContent: value }),
   );
   return div;
 }
@@ -20,7 +21,7 @@ function site(one) {
   const box = document.createElement("section");
   box.dataset.level = one.is_good ? "ok" : "warn";
   const head = document.createElement("h3");
-  head.append(`${one.site} `, Object.assign(document.createElement("span"), { className: "chip", textContent: one.is_good ? t("good") : t("needs attention") }));
+  head.append(`${one.site} `, make("span", { className: "chip", textContent: one.is_good ? t("good") : t("needs attention") }));
   head.firstElementChild.dataset.level = box.dataset.level;
   const list = document.createElement("dl");
   list.append(
@@ -34,7 +35,7 @@ function site(one) {
   );
   box.append(head, list);
   for (const [words, keys] of [[t("Active for more than a day"), one.stale], [t("Chattering: increase the on-delay"), one.chattering]]) {
-    if (keys.length) box.append(Object.assign(document.createElement("p"), { className: "small", textContent: `${words}: ${keys.join(", ")}` }));
+    if (keys.length) box.append(make("p", { className: "small", textContent: `${words}: ${keys.join(", ")}` }));
   }
   return box;
 }

@@ -1,5 +1,6 @@
 // The alarm page: causes, worst first, with their grouped alarms; acknowledge and shelve.
 
+import { byId, make, showOutcome } from "./dom.js";
 import { mark, t } from "./i18n.js";
 import { countText, levelOf, renderAlarmBadge } from "./alarm_badge.js";
 import { listen, nowUnixMs, oncePerFrame, state } from "./state.js";
@@ -12,7 +13,6 @@ import { LatestResponse, coalesced } from "./latest_response.js";
 import { withDisabled } from "./confirm_dialog.js";
 import { fullTime } from "./format.js";
 
-const byId = (id) => document.getElementById(id);
 const POLL_MS = 15_000;
 const HISTORY_LEVEL = { unacknowledged: "bad", returned: "note", normal: "ok", suppressed: "note" };
 const STATES = {
@@ -97,8 +97,8 @@ function renderHistory(changes) {
     const words = `${what} \u2192 ${stateText(change.state, who)}`;
     item.append(
       document.createElement("i"),
-      Object.assign(document.createElement("p"), { textContent: words }),
-      Object.assign(document.createElement("time"), { textContent: fullTime(change.unix_ms) }),
+      make("p", { textContent: words }),
+      make("time", { textContent: fullTime(change.unix_ms) }),
     );
     return item;
   });
@@ -138,20 +138,15 @@ const waiting = () => shown.alarms.filter((alarm) => ["unacknowledged", "returne
 
 async function acknowledgeAll({ currentTarget: button }) {
   const outcome = byId("all-outcome");
-  const showOutcome = (how, text) => {
-    outcome.hidden = false;
-    outcome.dataset.state = how;
-    outcome.textContent = text;
-  };
   const keys = waiting();
-  showOutcome("pending", t("Waiting for the host\u2026"));
+  showOutcome(outcome, "pending", t("Waiting for the host\u2026"));
   try {
     await withDisabled([button], () => lists.change(request("/api/alarms/acknowledge", { method: "POST", body: { keys } })));
     await load();
-    showOutcome("done", t("{count} acknowledged.", { count: keys.length }));
+    showOutcome(outcome, "done", t("{count} acknowledged.", { count: keys.length }));
     loadHistory();
   } catch (error) {
-    showOutcome("failed", t("Failed: {reason}", { reason: error.message }));
+    showOutcome(outcome, "failed", t("Failed: {reason}", { reason: error.message }));
   }
 }
 

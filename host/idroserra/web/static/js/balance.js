@@ -1,6 +1,7 @@
 // Water, acid, base and nutrients of each day: a table with bars.
 
-import { setSpan } from "./exports.js";
+import { make } from "./dom.js";
+import { setSpan, ZONE } from "./exports.js";
 import { t } from "./i18n.js";
 import { request } from "./connection.js";
 import { LatestResponse } from "./latest_response.js";
@@ -8,7 +9,6 @@ import { nowUnixMs } from "./state.js";
 import { dayText, number, plainName, waterText } from "./format.js";
 
 const SVG = "http://www.w3.org/2000/svg";
-const ZONE = Intl.DateTimeFormat().resolvedOptions().timeZone || "UTC";
 const NOT_KNOWN = "?";
 
 const ml = (value) => `${number(value, value !== 0 && value < 10 ? 2 : 0)} ml`;
@@ -36,7 +36,7 @@ function bar(share) {
 }
 
 function cell(tag, text, scope) {
-  const element = Object.assign(document.createElement(tag), { textContent: text });
+  const element = make(tag, { textContent: text });
   if (scope) element.scope = scope;
   return element;
 }

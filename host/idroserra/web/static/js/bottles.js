@@ -1,5 +1,6 @@
 // The bottles of a node: remaining volume, days left, refill and undo.
 
+import { showOutcome } from "./dom.js";
 import { parsed, put, watchNumbers } from "./number_fields.js";
 import { t, tn } from "./i18n.js";
 import { request } from "./connection.js";
@@ -136,15 +137,10 @@ export class BottlesPanel {
     try {
       const asking = () => this.newest.change(request(`${this.path}/${doser}`, { method, body }));
       this.render((await withDisabled(this.root.querySelectorAll("ul button"), asking)).bottles);
-      this.showOutcome("done", done);
+      showOutcome(this.outcome, "done", done);
     } catch (error) {
-      this.showOutcome("failed", error.message);
+      showOutcome(this.outcome, "failed", error.message);
       this.load();
     }
-  }
-
-  showOutcome(how, text) {
-    this.outcome.dataset.state = how;
-    this.outcome.textContent = text;
   }
 }

@@ -1,6 +1,7 @@
 // The page that calibrates a probe or a pump, step by step. The session is on the host: after a
 // reload, or on another device of the same user, it continues at the same step.
 
+import { byId, make } from "./dom.js";
 import { renderAlarmBadge } from "./alarm_badge.js";
 import { CalibrationHistory } from "./calibrate_history.js";
 import { Wizard } from "./calibrate_wizard.js";
@@ -12,7 +13,6 @@ import { withDisabled, openConfirm } from "./confirm_dialog.js";
 import { newestOf, renderConnection, renderStrip, healthOf } from "./strip.js";
 import { fullTime, plainName } from "./format.js";
 
-const byId = (id) => document.getElementById(id);
 const name = document.querySelector("main").dataset.calibrate;
 const path = `/api/nodes/${encodeURIComponent(name)}/calibrations`;
 const who = document.querySelector(".who b").textContent;
@@ -91,11 +91,11 @@ function renderChoices(node) {
   if (root.dataset.text === text) return;
   root.dataset.text = text;
   root.replaceChildren(...found.map(([title, body]) => {
-    const button = Object.assign(document.createElement("button"), { type: "button", className: "big", textContent: title });
+    const button = make("button", { type: "button", className: "big", textContent: title });
     button.dataset.what = body.actuator || body.kind;
     button.addEventListener("click", () => begin(body));
-    const choice = Object.assign(document.createElement("div"), { className: "choice" });
-    choice.append(button, Object.assign(document.createElement("small"), { textContent: KINDS[body.kind].youNeed }));
+    const choice = make("div", { className: "choice" });
+    choice.append(button, make("small", { textContent: KINDS[body.kind].youNeed }));
     return choice;
   }));
 }

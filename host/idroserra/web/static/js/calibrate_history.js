@@ -1,5 +1,6 @@
 // Past calibrations: probe health, due date, trend, undo.
 
+import { make, showOutcome } from "./dom.js";
 import { renderDue } from "./calibrate_due.js";
 import { pastText, referenceText, titleOf } from "./calibrate_steps.js";
 import { trendOf } from "./calibrate_trend.js";
@@ -52,10 +53,10 @@ export class CalibrationHistory {
 
   item(one, mayGoBack) {
     const item = document.createElement("li");
-    const head = Object.assign(document.createElement("p"), { className: "what" });
+    const head = make("p", { className: "what" });
     head.append(
-      Object.assign(document.createElement("b"), { textContent: titleOf(one) }),
-      Object.assign(document.createElement("span"), { textContent: fullTime(one.unix_ms) }),
+      make("b", { textContent: titleOf(one) }),
+      make("span", { textContent: fullTime(one.unix_ms) }),
     );
     const health = one.health === null ? "" : t(", health {health}", { health: one.health });
     const lines = [
@@ -65,9 +66,9 @@ export class CalibrationHistory {
     if (!one.is_confirmed) lines.push(t("The node has not confirmed it."));
     if (one.undone_by !== null) lines.push(t("Undone by {who}, {when}.", { who: one.undone_by, when: fullTime(one.undone_unix_ms) }));
     item.toggleAttribute("data-undone", one.undone_by !== null);
-    item.append(head, ...lines.map((text) => Object.assign(document.createElement("p"), { className: "small soft", textContent: text })));
+    item.append(head, ...lines.map((text) => make("p", { className: "small soft", textContent: text })));
     if (mayGoBack) {
-      const button = Object.assign(document.createElement("button"), { type: "button", textContent: t("Restore previous calibration\u2026") });
+      const button = make("button", { type: "button", textContent: t("Restore previous calibration\u2026") });
       button.dataset.needs = "operator";
       button.addEventListener("click", () => this.goBack(one));
       item.append(button);
@@ -82,9 +83,9 @@ export class CalibrationHistory {
       const asking = () => request(`${this.path}/back`, { method: "POST", body: { kind: one.kind } });
       const { rev } = await withDisabled(this.root.querySelectorAll("button"), asking);
       this.rev = rev;
-      this.showOutcome("pending", t("Sent. Waiting for confirmation by the node\u2026"));
+      showOutcome(this.outcome, "pending", t("Sent. Waiting for confirmation by the node\u2026"));
     } catch (error) {
-      this.showOutcome("failed", error.message);
+      showOutcome(this.outcome, "failed", error.message);
     }
     this.onChange();
   }
@@ -94,13 +95,8 @@ export class CalibrationHistory {
     const { config } = node;
     if (this.rev === null || config.reported_rev === null || config.reported_rev < this.rev) return;
     this.rev = null;
-    if (config.error) this.showOutcome("failed", t("Refused by the node: {reason}", { reason: config.error }));
-    else this.showOutcome("done", t("Confirmed: the previous calibration is active."));
+    if (config.error) showOutcome(this.outcome, "failed", t("Refused by the node: {reason}", { reason: config.error }));
+    else showOutcome(this.outcome, "done", t("Confirmed: the previous calibration is active."));
     this.onChange();
-  }
-
-  showOutcome(how, text) {
-    this.outcome.dataset.state = how;
-    this.outcome.textContent = text;
   }
 }

@@ -1,5 +1,6 @@
 // A small chart of one result over the calibrations, with the accepted band.
 
+import { make } from "./dom.js";
 import { dayText, number } from "./format.js";
 
 const SVG = "http://www.w3.org/2000/svg";
@@ -18,7 +19,7 @@ export function trendOf(title, points, { low, high, decimals }) {
   const figure = document.createElement("figure");
   const [, newest] = points[points.length - 1];
   const caption = document.createElement("figcaption");
-  caption.append(title, " ", Object.assign(document.createElement("b"), { textContent: number(newest, decimals) }));
+  caption.append(title, " ", make("b", { textContent: number(newest, decimals) }));
   const svg = draw("svg", { viewBox: `0 0 ${WIDTH} ${HEIGHT}`, role: "img", "aria-label": `${title}: ${points.map(([at, value]) => `${dayText(at)} ${number(value, decimals)}`).join(", ")}` }, figure);
   figure.prepend(caption);
   const [from, to] = [points[0][0], points[points.length - 1][0]];

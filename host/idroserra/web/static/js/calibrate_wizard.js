@@ -1,5 +1,6 @@
 // The wizard of one calibration: shows the step for the state of the session.
 
+import { make, setText } from "./dom.js";
 import { ENDED, nextReference, pointsText, readingOf, referenceText, resultRows, stepOf, titleOf, stepTexts, KINDS } from "./calibrate_steps.js";
 import { parsed, watchNumbers } from "./number_fields.js";
 import { t } from "./i18n.js";
@@ -10,10 +11,6 @@ import { nowUnixMs } from "./state.js";
 const REFERENCES = JSON.parse(document.getElementById("references").textContent);
 // The fields of each step.
 const FIELDS = { point: { ph: ["reference", "temp_c"], ec: ["reference", "temp_c"], level: ["depth_mm"] }, run: { pump: ["volume_ml"] }, measure: { pump: ["measured_ml"] } };
-
-function put(element, text) {
-  if (element.textContent !== text) element.textContent = text;
-}
 
 function show(element, isShown) {
   if (element.hidden === isShown) element.hidden = !isShown;
@@ -148,17 +145,17 @@ export class Wizard {
     const isNew = before !== this.step || this.shownPoints !== this.state.points.length;
     this.shownPoints = this.state.points.length;
     if (isNew) this.offer();
-    put(this.root.querySelector("h2"), titleOf(this.state));
+    setText(this.root.querySelector("h2"), titleOf(this.state));
     const [what, ...more] = stepTexts(this.step, this.state, this.form.elements.reference.value || nextReference(this.state));
-    put(this.root.querySelector(".do"), what);
-    put(this.root.querySelector(".more"), more.filter(Boolean).join(" "));
+    setText(this.root.querySelector(".do"), what);
+    setText(this.root.querySelector(".more"), more.filter(Boolean).join(" "));
     this.root.dataset.step = this.step;
     this.renderDots();
     this.renderReading();
     this.renderRefusal();
     this.renderResult();
     this.renderActs();
-    put(this.root.querySelector(".points"), this.step === "end" ? "" : pointsText(this.state));
+    setText(this.root.querySelector(".points"), this.step === "end" ? "" : pointsText(this.state));
     this.tick(nowUnixMs());
     if (isNew && before) this.root.querySelector(".do").focus({ preventScroll: true });
     if (isNew && before) this.root.scrollIntoView({ block: "start" });
@@ -185,7 +182,7 @@ export class Wizard {
     if (dots.dataset.key === key) return;
     dots.dataset.key = key;
     dots.replaceChildren(...steps.map((text, index) => {
-      const dot = Object.assign(document.createElement("li"), { textContent: text });
+      const dot = make("li", { textContent: text });
       if (index < at || this.step === "end") dot.dataset.done = "";
       if (index === at) dot.setAttribute("aria-current", "step");
       return dot;
@@ -198,10 +195,10 @@ export class Wizard {
     if (live.hidden) return;
     const { reading } = this.state;
     const [value, unit] = readingOf(this.state);
-    put(live.querySelector("b"), value);
-    put(live.querySelector(".value span"), unit);
+    setText(live.querySelector("b"), value);
+    setText(live.querySelector(".value span"), unit);
     live.querySelector("progress").value = reading ? reading.progress : 0;
-    put(live.querySelector(".settle"), reading && reading.value !== null ? reading.text : "");
+    setText(live.querySelector(".settle"), reading && reading.value !== null ? reading.text : "");
     live.dataset.state = !reading || reading.value === null ? "none" : reading.is_stable ? "stable" : "moves";
   }
 
@@ -212,7 +209,7 @@ export class Wizard {
     const text = this.refusal || ofRun || ofResult;
     const root = this.root.querySelector(".refusal");
     show(root, Boolean(text));
-    put(root, text ? t("Refused: {reason}", { reason: text }) : "");
+    setText(root, text ? t("Refused: {reason}", { reason: text }) : "");
   }
 
   renderResult() {
@@ -225,11 +222,11 @@ export class Wizard {
     root.dataset.text = text;
     root.querySelector("tbody").replaceChildren(...resultRows(proposal.results).map(([label, old, now]) => {
       const row = document.createElement("tr");
-      row.append(Object.assign(document.createElement("th"), { scope: "row", textContent: label }), ...[old, now].map((one) => Object.assign(document.createElement("td"), { textContent: one })));
+      row.append(make("th", { scope: "row", textContent: label }), ...[old, now].map((one) => make("td", { textContent: one })));
       return row;
     }));
-    put(root.querySelector(".health"), proposal.health === null ? "" : t("Probe health: {health} of 100", { health: proposal.health }));
-    root.querySelector(".notes").replaceChildren(...proposal.notes.map((note) => Object.assign(document.createElement("li"), { textContent: note })));
+    setText(root.querySelector(".health"), proposal.health === null ? "" : t("Probe health: {health} of 100", { health: proposal.health }));
+    root.querySelector(".notes").replaceChildren(...proposal.notes.map((note) => make("li", { textContent: note })));
   }
 
   renderActs() {
@@ -238,11 +235,11 @@ export class Wizard {
     const key = `${this.step} ${this.state.points.length} ${acts.length}`;
     if (root.dataset.key !== key) {
       root.dataset.key = key;
-      root.replaceChildren(...acts.map(([, , isMain]) => Object.assign(document.createElement("button"), { type: "button", className: isMain ? "main big" : "big" })));
+      root.replaceChildren(...acts.map(([, , isMain]) => make("button", { type: "button", className: isMain ? "main big" : "big" })));
     }
     acts.forEach(([words, work, , isReady], index) => {
       const button = root.children[index];
-      put(button, words);
+      setText(button, words);
       button.onclick = work;
       button.disabled = this.isBusy || !isReady;
     });
@@ -256,7 +253,7 @@ export class Wizard {
     const leftMs = (hold.until_unix_ms || 0) - unixMs;
     show(chip, this.isOpen && hold.is_held && leftMs > 0);
     chip.dataset.level = "note";
-    put(chip, t("Dosing held, {minutes} min left", { minutes: Math.ceil(leftMs / 60_000) }));
+    setText(chip, t("Dosing held, {minutes} min left", { minutes: Math.ceil(leftMs / 60_000) }));
     chip.title = t("Extended while this page is open.");
   }
 }

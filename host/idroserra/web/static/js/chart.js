@@ -1,5 +1,6 @@
 // A stack of charts with a common time axis and cursor, zoom and pan.
 
+import { append, make } from "./dom.js";
 import { listen } from "./state.js";
 import { request } from "./connection.js";
 import { dosesAt, dosersOfPanel, drawBand, drawDoses, markStyle, SHAPES, tipLines } from "./dose_marks.js";
@@ -23,13 +24,6 @@ function columnsOf([from, to], pixels) {
   return { from: first, to: last, columns: (last - first) / readyMs + 1 };
 }
 
-function make(tag, className, parent) {
-  const element = document.createElement(tag);
-  if (className) element.className = className;
-  if (parent) parent.append(element);
-  return element;
-}
-
 export class Stack {
   constructor(root, node, range) {
     this.root = root;
@@ -41,7 +35,7 @@ export class Stack {
     this.series = {};
     this.panels = [];
     this.loadedMs = 0;
-    this.tip = make("div", "tip", root);
+    this.tip = append(root, "div", "tip");
     this.tip.hidden = true;
     this.dosers = [];
     this.observe();
@@ -91,9 +85,9 @@ export class Stack {
   }
 
   buildPanel(panel, isLast) {
-    panel.root = make("div", "panel", this.root);
+    panel.root = append(this.root, "div", "panel");
     panel.root.dataset.quantity = panel.quantity;
-    panel.legend = make("div", "legend", panel.root);
+    panel.legend = append(panel.root, "div", "legend");
     const hooks = {
       drawClear: [(plot) => drawBand(plot, this.bandOf(panel))],
       draw: [(plot) => this.drawMarks(plot, panel)],
@@ -253,7 +247,7 @@ export class Stack {
     const notes = doses.length ? [] : notesAt(plot, this.notes, plot.cursor.left);
     this.tip.hidden = doses.length + notes.length === 0;
     if (this.tip.hidden) return;
-    this.tip.replaceChildren(...(notes.length ? noteLines(notes) : tipLines(doses)).map((text) => Object.assign(make("div"), { textContent: text })));
+    this.tip.replaceChildren(...(notes.length ? noteLines(notes) : tipLines(doses)).map((text) => make("div", { textContent: text })));
     const box = plot.over.getBoundingClientRect();
     const home = this.root.getBoundingClientRect();
     const x = box.left - home.left + plot.cursor.left;
@@ -263,7 +257,7 @@ export class Stack {
 
   legend(panel, index) {
     panel.legend.replaceChildren();
-    const title = make("b", "", panel.legend);
+    const title = append(panel.legend, "b");
     title.textContent = panel.unit ? `${panel.title}, ${panel.unit}` : panel.title;
     panel.channels.forEach((key, order) => this.legendLine(panel, key, order, index));
     if (panel.dosers.length) return; // the axis names its lanes
@@ -271,7 +265,7 @@ export class Stack {
   }
 
   legendLine(panel, key, order, index) {
-    const item = make("span", "key", panel.legend);
+    const item = append(panel.legend, "span", "key");
     item.append(glyph("M-6 -1.5H6V1.5H-6Z", colour(`--s${(order % 3) + 1}`)));
     const data = panel.plot ? panel.plot.data : [[]];
     const value = (line) => (index === null || index === undefined ? null : data[order * 3 + line][index]);
@@ -288,7 +282,7 @@ export class Stack {
 }
 
 function legendMark(panel, name, dosers) {
-  const item = make("span", "key", panel.legend);
+  const item = append(panel.legend, "span", "key");
   const style = markStyle(dosers, name);
   item.append(glyph(SHAPES[style.shape], style.colour));
   item.append(plainName(name));

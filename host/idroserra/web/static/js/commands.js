@@ -1,5 +1,6 @@
 // Sends commands to a node and shows their results.
 
+import { make } from "./dom.js";
 import { nowUnixMs, listen, state } from "./state.js";
 import { valueOf, watchNumbers } from "./number_fields.js";
 import { dateLocale, t } from "./i18n.js";
@@ -166,7 +167,7 @@ export class StopControl {
     const list = this.decided.querySelector("ul");
     if (list.dataset.text === items.join("\n")) return;
     list.dataset.text = items.join("\n");
-    list.replaceChildren(...items.map((item) => Object.assign(document.createElement("li"), { textContent: item })));
+    list.replaceChildren(...items.map((item) => make("li", { textContent: item })));
   }
 }
 

@@ -13,14 +13,14 @@ export async function withDisabled(controls, work) {
   }
 }
 
-/** Open a confirmation dialog. Its yes button is enabled after READ_MS, so that a double tap or a
- * held key does not confirm. */
-export function openConfirm(dialog) {
+/** Open a confirmation dialog. Its yes button is enabled after READ_MS if `isReady()`, so that a
+ * double tap or a held key does not confirm. */
+export function openConfirm(dialog, isReady = () => true) {
   const yes = dialog.querySelector("[value=yes]");
   dialog.returnValue = "";
   yes.disabled = true;
   dialog.showModal();
   setTimeout(() => {
-    yes.disabled = false;
+    yes.disabled = !isReady();
   }, READ_MS);
 }

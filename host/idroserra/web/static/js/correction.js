@@ -1,5 +1,6 @@
 // The correction of a fresh fill, in large text.
 
+import { make, setText } from "./dom.js";
 import { command, follow } from "./commands.js";
 import { valueOf, watchNumbers } from "./number_fields.js";
 import { t } from "./i18n.js";
@@ -16,11 +17,7 @@ export function renderAdvice(root, advice) {
   const list = root.querySelector("ul");
   if (list.dataset.text === advice.join("\n")) return;
   list.dataset.text = advice.join("\n");
-  list.replaceChildren(...advice.map((text) => Object.assign(document.createElement("li"), { textContent: text })));
-}
-
-function put(element, text) {
-  if (element.textContent !== text) element.textContent = text;
+  list.replaceChildren(...advice.map((text) => make("li", { textContent: text })));
 }
 
 /** The remaining wait until the next step. */
@@ -85,7 +82,7 @@ export class CorrectionPanel {
     const hasContact = node.online && state.connection !== "lost";
     this.root.dataset.state = isOpen && hasContact ? correction.state : "";
     if (!isOpen && this.root.hasAttribute("data-open") && this.outcome.dataset.state === "done") {
-      put(this.outcome, "");
+      setText(this.outcome, "");
     }
     this.root.toggleAttribute("data-open", isOpen);
     if (isOpen && this.isOurs) {
@@ -105,17 +102,17 @@ export class CorrectionPanel {
     const [call, then] = ["call", "then"].map((name) => this.parts.open.querySelector(`.${name}`));
     const what = plainName(correction.actuator);
     if (!hasContact) {
-      put(call, t("No contact: check the board"));
-      put(then, t("Last state, {time}: {what}.", { time: fullTime(correction.unix_ms), what: correction.text }));
+      setText(call, t("No contact: check the board"));
+      setText(then, t("Last state, {time}: {what}.", { time: fullTime(correction.unix_ms), what: correction.text }));
     } else if (isReady) {
-      put(call, t("Press the button on the board"));
-      put(then, t("This doses {volume} of {what}. Press for one second, then release.", { volume: millilitres(correction.next_ul), what }));
+      setText(call, t("Press the button on the board"));
+      setText(then, t("This doses {volume} of {what}. Press for one second, then release.", { volume: millilitres(correction.next_ul), what }));
     } else {
-      put(call, `${correction.text}.`);
-      put(then, correction.wait_until_unix_ms ? waitText(correction.wait_until_unix_ms) : "");
+      setText(call, `${correction.text}.`);
+      setText(then, correction.wait_until_unix_ms ? waitText(correction.wait_until_unix_ms) : "");
     }
-    put(this.root.querySelector(".given"), t("{given} of {total} dosed", { given: millilitres(correction.given_ul), total: millilitres(correction.total_ul) }));
-    put(this.root.querySelector(".ph"), this.phText(node, correction));
+    setText(this.root.querySelector(".given"), t("{given} of {total} dosed", { given: millilitres(correction.given_ul), total: millilitres(correction.total_ul) }));
+    setText(this.root.querySelector(".ph"), this.phText(node, correction));
     this.root.querySelector("progress").value = correction.total_ul ? correction.given_ul / correction.total_ul : 0;
   }
 
@@ -130,7 +127,7 @@ export class CorrectionPanel {
     result.hidden = !correction || nowUnixMs() - correction.unix_ms > RESULT_SHOWN_MS;
     if (result.hidden) return;
     result.dataset.level = correction.is_reached ? "ok" : "warn";
-    put(result, t("{time}: {reason}; {volume} of {what} dosed.", {
+    setText(result, t("{time}: {reason}; {volume} of {what} dosed.", {
       time: fullTime(correction.unix_ms), reason: correction.reason,
       volume: millilitres(correction.given_ul), what: plainName(correction.actuator),
     }));

@@ -2,7 +2,7 @@
 
 import { nowUnixMs } from "./state.js";
 
-const ZONE = Intl.DateTimeFormat().resolvedOptions().timeZone || "UTC";
+export const ZONE = Intl.DateTimeFormat().resolvedOptions().timeZone || "UTC";
 
 /** Set the time range of an export link. */
 export function setSpan(link, from, to) {

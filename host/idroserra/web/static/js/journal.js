@@ -1,5 +1,7 @@
 // The journal page: write, browse and export notes.
 
+import { byId } from "./dom.js";
+import { ZONE } from "./exports.js";
 import { startFrame } from "./page_frame.js";
 import { t } from "./i18n.js";
 import { request, start } from "./connection.js";
@@ -10,7 +12,6 @@ import { state } from "./state.js";
 import { withDisabled, openConfirm } from "./confirm_dialog.js";
 import { number } from "./format.js";
 
-const byId = (id) => document.getElementById(id);
 const SHOWN = 50;
 const selects = ["of-site", "of-node", "of-kind"].map(byId).filter(Boolean);
 const address = new URLSearchParams(location.search);
@@ -79,7 +80,7 @@ function renderFiles() {
   for (const link of document.querySelectorAll("[data-format]")) {
     const query = filter();
     query.set("format", link.dataset.format);
-    query.set("time_zone", Intl.DateTimeFormat().resolvedOptions().timeZone);
+    query.set("time_zone", ZONE);
     link.href = `/api/journal/export?${query}`;
   }
 }

@@ -1,5 +1,6 @@
 // The page of one node.
 
+import { byId } from "./dom.js";
 import { BalancePanel } from "./balance.js";
 import { renderAlarmBadge } from "./alarm_badge.js";
 import { BottlesPanel } from "./bottles.js";
@@ -24,7 +25,6 @@ import { endedKeys, renderSmall, seedSparks, syncTiles, tileKeys } from "./tiles
 import { EventList } from "./event_list.js";
 import { number } from "./format.js";
 
-const byId = (id) => document.getElementById(id);
 const name = document.querySelector("main").dataset.node;
 const tiles = new Map();
 const seeded = new Set();

@@ -1,5 +1,6 @@
 // The form to write or edit a note with photos.
 
+import { make, showOutcome } from "./dom.js";
 import { t } from "./i18n.js";
 import { request } from "./connection.js";
 import { photoAlt, photoPath, sendPhoto } from "./notes.js";
@@ -54,7 +55,7 @@ export class NoteForm {
     this.setTime(null);
     this.title.textContent = t("New note");
     this.form.querySelector("[type=reset]").hidden = true;
-    this.showOutcome("", "");
+    showOutcome(this.outcome, "", "");
     this.showFields();
     this.showPhotos();
   }
@@ -89,11 +90,6 @@ export class NoteForm {
     }
   }
 
-  showOutcome(how, text) {
-    this.outcome.dataset.state = how;
-    this.outcome.textContent = text;
-  }
-
   get photos() {
     return this.note ? this.note.photos : [];
   }
@@ -101,7 +97,7 @@ export class NoteForm {
   take(input) {
     for (const file of input.files) {
       const why = this.flaw(file);
-      if (why) this.showOutcome("failed", why);
+      if (why) showOutcome(this.outcome, "failed", why);
       else this.files.push(file);
     }
     input.value = "";
@@ -132,8 +128,8 @@ export class NoteForm {
 
   picture(url, name, drop) {
     const item = document.createElement("li");
-    const image = Object.assign(document.createElement("img"), { src: url, alt: name });
-    const button = Object.assign(document.createElement("button"), { type: "button", className: "drop", textContent: "\u00d7" });
+    const image = make("img", { src: url, alt: name });
+    const button = make("button", { type: "button", className: "drop", textContent: "\u00d7" });
     button.setAttribute("aria-label", t("Remove {name}", { name }));
     button.addEventListener("click", drop);
     item.append(image, button);
@@ -147,7 +143,7 @@ export class NoteForm {
       this.showPhotos();
       this.onSaved();
     } catch (error) {
-      this.showOutcome("failed", error.message);
+      showOutcome(this.outcome, "failed", error.message);
     }
   }
 
@@ -167,18 +163,18 @@ export class NoteForm {
   }
 
   async save() {
-    this.showOutcome("pending", t("Saving\u2026"));
+    showOutcome(this.outcome, "pending", t("Saving\u2026"));
     try {
       const refused = await withDisabled(this.form.elements, () => this.keep());
       if (refused) {
         this.change(this.note, this.files);
-        this.showOutcome("failed", refused);
+        showOutcome(this.outcome, "failed", refused);
       } else {
         this.clear();
-        this.showOutcome("done", t("Saved."));
+        showOutcome(this.outcome, "done", t("Saved."));
       }
     } catch (error) {
-      this.showOutcome("failed", t("Not saved: {why}", { why: error.message }));
+      showOutcome(this.outcome, "failed", t("Not saved: {why}", { why: error.message }));
     }
     this.progress.hidden = true;
     this.onSaved();
@@ -192,7 +188,7 @@ export class NoteForm {
     let refused = "";
     for (const [index, file] of files.entries()) {
       this.progress.hidden = false;
-      this.showOutcome("pending", t("Photo {number} of {count}\u2026", { number: index + 1, count: files.length }));
+      showOutcome(this.outcome, "pending", t("Photo {number} of {count}\u2026", { number: index + 1, count: files.length }));
       try {
         this.note = await sendPhoto(this.note.id, file, (share) => (this.progress.value = (index + share) / files.length));
         this.files = this.files.filter((one) => one !== file);

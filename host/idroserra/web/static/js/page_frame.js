@@ -1,11 +1,11 @@
 // The frame of pages about all greenhouses: status strip, connection, alarm badge.
 
+import { byId } from "./dom.js";
 import { renderAlarmBadge } from "./alarm_badge.js";
 import { overall } from "./overview.js";
 import { listen, oncePerFrame, state } from "./state.js";
 import { newestOf, renderConnection, renderStrip, healthOf, withHost } from "./strip.js";
 
-const byId = (id) => document.getElementById(id);
 
 function renderFrame() {
   const nodes = [...state.nodes.values()];

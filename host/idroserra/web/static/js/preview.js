@@ -1,5 +1,6 @@
 // The preview of the next days, simulated by the host.
 
+import { make, setText } from "./dom.js";
 import { t } from "./i18n.js";
 import { request } from "./connection.js";
 import { drawBand } from "./dose_marks.js";
@@ -14,12 +15,8 @@ const SHOWN = ["ph", "ec_us_cm", "level_mm"];
 const BOTTLES = ["ph_down", "ph_up", "nutrient_a", "nutrient_b"];
 const LEAST = { ph: 0.6, ec_us_cm: 200, level_mm: 30 };
 
-function put(element, text) {
-  if (element.textContent !== text) element.textContent = text;
-}
-
 function items(list, texts) {
-  list.replaceChildren(...texts.map((text) => Object.assign(document.createElement("li"), { textContent: text })));
+  list.replaceChildren(...texts.map((text) => make("li", { textContent: text })));
   list.hidden = texts.length === 0;
 }
 
@@ -106,7 +103,7 @@ export class PreviewPanel {
 
   showOutcome(text) {
     this.outcome.dataset.state = text ? "failed" : "";
-    put(this.outcome, text);
+    setText(this.outcome, text);
   }
 
   take(preview) {
@@ -118,7 +115,7 @@ export class PreviewPanel {
     this.shown.hidden = !preview || preview.state !== "done";
     if (isRunning) {
       const percent = Math.floor(preview.done_ratio * 100);
-      put(this.running.querySelector("p"), t("Simulating: {percent} %", { percent }));
+      setText(this.running.querySelector("p"), t("Simulating: {percent} %", { percent }));
       this.running.querySelector("progress").value = preview.done_ratio;
       this.pollLater();
     } else if (preview && preview.state === "failed") {
@@ -133,8 +130,8 @@ export class PreviewPanel {
     const plan = asked.recipe || (asked.own_recipe ? t("own recipe") : "");
     const changed = Object.keys(asked.values).length > 0;
     const what = plan ? t("{recipe}, started today", { recipe: plan }) : changed ? t("unsaved setpoints") : t("settings and recipe of that time");
-    put(this.shown.querySelector(".asked"), t("Requested {when} by {who}: {what}.", { when: fullTime(this.preview.asked_unix_ms), who: this.preview.by, what }));
-    put(this.shown.querySelector(".result"), resultText(outcome));
+    setText(this.shown.querySelector(".asked"), t("Requested {when} by {who}: {what}.", { when: fullTime(this.preview.asked_unix_ms), who: this.preview.by, what }));
+    setText(this.shown.querySelector(".result"), resultText(outcome));
     items(this.shown.querySelector(".events"), outcome.told.map((one) => `${fullTime(one.unix_ms)}: ${one.text}`));
     items(this.shown.querySelector(".assumed"), outcome.assumed);
     this.fillTable(outcome);
@@ -145,7 +142,7 @@ export class PreviewPanel {
     const bottles = BOTTLES.filter((name) => outcome.by_day.some((day) => day[`${name}_ml`] > 0));
     const { volume } = outcome;
     const heads = [t("Day"), ...bottles.map((name) => `${plainName(name)}, ml`), t("Top-off, {unit}", volume), t("Crop water uptake, {unit}", volume)];
-    const cell = (tag, text) => Object.assign(document.createElement(tag), { textContent: text });
+    const cell = (tag, text) => make(tag, { textContent: text });
     this.shown.querySelector("thead tr").replaceChildren(...heads.map((text) => Object.assign(cell("th", text), { scope: "col" })));
     this.shown.querySelector("tbody").replaceChildren(...outcome.by_day.map((day) => {
       const row = document.createElement("tr");
@@ -179,7 +176,7 @@ function resultText(outcome) {
 function plotOf(root, quantity, outcome, scale, isLast) {
   const title = document.createElement("div");
   title.className = "legend";
-  const label = Object.assign(document.createElement("b"), { textContent: scale.unit ? `${scale.label}, ${scale.unit}` : scale.label });
+  const label = make("b", { textContent: scale.unit ? `${scale.label}, ${scale.unit}` : scale.label });
   const under = document.createElement("span");
   title.append(label, under);
   root.append(title);
@@ -203,7 +200,7 @@ function plotOf(root, quantity, outcome, scale, isLast) {
       drawClear: [(drawn) => drawBands(drawn, bands)],
       setCursor: [(drawn) => {
         const { idx, left } = drawn.cursor;
-        put(under, left < 0 || idx === null ? "" : `${fullTime(xs[idx])}: ${number(values[idx], scale.decimals)}`);
+        setText(under, left < 0 || idx === null ? "" : `${fullTime(xs[idx])}: ${number(values[idx], scale.decimals)}`);
       }],
     },
   }, [xs, values], root);

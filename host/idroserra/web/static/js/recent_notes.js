@@ -1,5 +1,6 @@
 // The newest notes on the node page.
 
+import { make } from "./dom.js";
 import { request } from "./connection.js";
 import { coalesced } from "./latest_response.js";
 import { oneLine, whenText } from "./notes.js";
@@ -26,7 +27,7 @@ export class RecentNotes {
     this.empty.hidden = answer.notes.length > 0;
     this.list.replaceChildren(...answer.notes.map((note) => {
       const item = document.createElement("li");
-      const time = Object.assign(document.createElement("time"), { textContent: whenText(note.unix_ms) });
+      const time = make("time", { textContent: whenText(note.unix_ms) });
       item.append(time, oneLine(note));
       return item;
     }));

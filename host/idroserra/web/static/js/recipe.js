@@ -1,5 +1,6 @@
 // The recipe of a node: progress, setpoints, and their confirmation by the node.
 
+import { make, setText } from "./dom.js";
 import { mark, t } from "./i18n.js";
 import { request } from "./connection.js";
 import { state } from "./state.js";
@@ -14,10 +15,6 @@ const CONFIRM = {
   stop: (name) => [t("Stop {recipe}?", { recipe: name }), t("The setpoints do not change."), t("Stop now")],
 };
 
-function put(element, text) {
-  if (element.textContent !== text) element.textContent = text;
-}
-
 /** Fill a list of setpoints, with the active value if it differs. */
 function fill(list, lines) {
   const text = JSON.stringify(lines);
@@ -25,12 +22,12 @@ function fill(list, lines) {
   list.dataset.text = text;
   list.replaceChildren(...lines.map((line) => {
     const row = document.createElement("div");
-    const dd = Object.assign(document.createElement("dd"), { textContent: line.text });
+    const dd = make("dd", { textContent: line.text });
     if (line.in_force) {
       const text = line.is_by_hand ? t("Set by hand, active: {value}", { value: line.in_force }) : t("Still active: {value}", { value: line.in_force });
-      dd.append(Object.assign(document.createElement("small"), { textContent: text }));
+      dd.append(make("small", { textContent: text }));
     }
-    row.append(Object.assign(document.createElement("dt"), { textContent: line.label }), dd);
+    row.append(make("dt", { textContent: line.label }), dd);
     return row;
   }));
 }
@@ -78,7 +75,7 @@ export class RecipePanel {
   }
 
   about() {
-    put(this.root.querySelector(".about"), this.select.selectedOptions[0]?.dataset.text || "");
+    setText(this.root.querySelector(".about"), this.select.selectedOptions[0]?.dataset.text || "");
   }
 
   async ask(verb) {
@@ -97,11 +94,10 @@ export class RecipePanel {
     }
     this.verb = verb;
     const [question, meaning, yes] = CONFIRM[verb](name, run);
-    put(this.dialog.querySelector("h2"), question);
-    put(this.dialog.querySelector("p"), meaning);
-    put(this.dialog.querySelector("button"), yes);
-    this.dialog.querySelector(".notes").replaceChildren(...notes.map((note) => Object.assign(
-      document.createElement("li"), { textContent: `${note.stage}: ${note.text}` })));
+    setText(this.dialog.querySelector("h2"), question);
+    setText(this.dialog.querySelector("p"), meaning);
+    setText(this.dialog.querySelector("button"), yes);
+    this.dialog.querySelector(".notes").replaceChildren(...notes.map((note) => make("li", { textContent: `${note.stage}: ${note.text}` })));
     openConfirm(this.dialog);
   }
 
@@ -123,7 +119,7 @@ export class RecipePanel {
 
   showOutcome(text) {
     this.outcome.dataset.state = text ? "failed" : "";
-    put(this.outcome, text);
+    setText(this.outcome, text);
   }
 
   render(node) {
@@ -138,23 +134,23 @@ export class RecipePanel {
     chip.hidden = !run;
     if (!run) return;
     chip.dataset.level = run.level;
-    put(chip, t(STATES[run.state]));
+    setText(chip, t(STATES[run.state]));
     if (isOpen) this.renderOpen(run, node.online && state.connection !== "lost");
-    else put(this.parts.result, `${fullTime(run.state_unix_ms)}: ${run.text}.`);
+    else setText(this.parts.result, `${fullTime(run.state_unix_ms)}: ${run.text}.`);
   }
 
   renderOpen(run, isOnline) {
     const { at, next } = run;
     const part = (name) => this.parts.open.querySelector(name);
-    put(part(".where"), t("{recipe}, day {day} of {days}. Stage {stage} of {stages}: {stage_name}, day {stage_day} of {stage_days}", { recipe: run.recipe, ...at }));
+    setText(part(".where"), t("{recipe}, day {day} of {days}. Stage {stage} of {stages}: {stage_name}, day {stage_day} of {stage_days}", { recipe: run.recipe, ...at }));
     part("progress").value = at.day / at.days;
-    put(part(".stage"), at.stage_text);
+    setText(part(".stage"), at.stage_text);
     const [level, words] = setpointsText(run, isOnline);
     const confirmation = part(".confirmation");
     confirmation.dataset.level = level;
-    put(confirmation, words);
+    setText(confirmation, words);
     fill(part(".now"), run.setpoints);
-    put(part(".next h3"), nextText(run));
+    setText(part(".next h3"), nextText(run));
     fill(part(".next dl"), next ? next.setpoints : []);
     part(".resume").hidden = run.state !== "held";
     part(".onward").hidden = at.stage === at.stages;

@@ -1,5 +1,6 @@
 // The forms to move a node and to rename a site, for admins.
 
+import { showOutcome } from "./dom.js";
 import { t } from "./i18n.js";
 import { request } from "./connection.js";
 import { siteLink } from "./sites.js";
@@ -9,17 +10,13 @@ import { withDisabled } from "./confirm_dialog.js";
 function wire(form, act) {
   if (!form) return;
   const outcome = form.querySelector(".outcome");
-  const showOutcome = (how, text) => {
-    outcome.dataset.state = how;
-    outcome.textContent = text;
-  };
   form.addEventListener("submit", async (event) => {
     event.preventDefault();
-    showOutcome("pending", t("Waiting for the host\u2026"));
+    showOutcome(outcome, "pending", t("Waiting for the host\u2026"));
     try {
-      showOutcome("done", await withDisabled(form.elements, () => act(form.elements.site.value.trim())));
+      showOutcome(outcome, "done", await withDisabled(form.elements, () => act(form.elements.site.value.trim())));
     } catch (error) {
-      showOutcome("failed", t("Failed: {reason}", { reason: error.message }));
+      showOutcome(outcome, "failed", t("Failed: {reason}", { reason: error.message }));
     }
   });
 }

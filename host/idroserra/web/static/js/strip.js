@@ -1,5 +1,6 @@
 // The status strip and the state of the connection.
 
+import { make } from "./dom.js";
 import { t } from "./i18n.js";
 import { nowUnixMs, state } from "./state.js";
 import { ageText, timeText } from "./format.js";
@@ -44,7 +45,7 @@ export function renderStrip(root, verdict, newestUnixMs) {
   const joined = texts.join("\n");
   if (list.dataset.text !== joined) {
     list.dataset.text = joined;
-    list.replaceChildren(...texts.map((text) => Object.assign(document.createElement("li"), { textContent: text })));
+    list.replaceChildren(...texts.map((text) => make("li", { textContent: text })));
   }
   list.hidden = texts.length === 0;
   root.querySelector(".age").textContent =

@@ -1,6 +1,6 @@
 // The summary of last night or the last day: sentences, worst first.
 
-import { setSpan } from "./exports.js";
+import { setSpan, ZONE } from "./exports.js";
 import { t } from "./i18n.js";
 import { request } from "./connection.js";
 import { LatestResponse } from "./latest_response.js";
@@ -8,7 +8,6 @@ import { nowUnixMs } from "./state.js";
 import { ICONS } from "./strip.js";
 import { dayText, shortTime } from "./format.js";
 
-const ZONE = Intl.DateTimeFormat().resolvedOptions().timeZone || "UTC";
 const EVENING_H = 20;
 const MORNING_H = 8;
 

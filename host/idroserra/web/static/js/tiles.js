@@ -1,5 +1,6 @@
 // Live tiles: value, band and age, or the fault in words.
 
+import { append } from "./dom.js";
 import { mark, t } from "./i18n.js";
 import { request } from "./connection.js";
 import { nowUnixMs } from "./state.js";
@@ -7,13 +8,6 @@ import { Sparkline } from "./sparkline.js";
 import { ageText, band, number, shown, timeText } from "./format.js";
 
 const ARROWS = { up: ["\u2197", mark("rising")], down: ["\u2198", mark("falling")], level: ["\u2192", mark("steady")] };
-
-function make(tag, className, parent) {
-  const element = document.createElement(tag);
-  if (className) element.className = className;
-  if (parent) parent.append(element);
-  return element;
-}
 
 /** "ok", "edge" (just outside its band), "off_band", "fault", "stale" or "none" at `now`. */
 export function tileState(node, channel, now) {
@@ -35,18 +29,18 @@ export class Tile {
   constructor(key, notable, parent) {
     this.key = key;
     this.spark = new Sparkline(notable);
-    this.root = make("article", "tile", parent);
+    this.root = append(parent, "article", "tile");
     this.root.dataset.channel = key;
-    const head = make("h3", "", this.root);
-    this.label = make("b", "", head);
-    this.mark = make("span", "mark", head);
-    const body = make("div", "body", this.root);
-    this.value = make("div", "value", body);
+    const head = append(this.root, "h3");
+    this.label = append(head, "b");
+    this.mark = append(head, "span", "mark");
+    const body = append(this.root, "div", "body");
+    this.value = append(body, "div", "value");
     body.append(this.spark.svg);
-    this.why = make("p", "why", this.root);
-    const foot = make("footer", "", this.root);
-    this.band = make("span", "band", foot);
-    this.age = make("span", "age", foot);
+    this.why = append(this.root, "p", "why");
+    const foot = append(this.root, "footer");
+    this.band = append(foot, "span", "band");
+    this.age = append(foot, "span", "age");
   }
 
   render(node) {
@@ -75,11 +69,11 @@ export class Tile {
     if (status === "fault") return this.value.append(t("No reading"));
     if (channel.value === null) return this.value.append("\u2014");
     this.value.append(shown(channel, channel.value));
-    make("small", "", this.value).textContent = channel.display.unit;
-    if (channel.also) make("small", "also", this.value).textContent = also(channel);
+    append(this.value, "small").textContent = channel.display.unit;
+    if (channel.also) append(this.value, "small", "also").textContent = also(channel);
     const arrow = status === "stale" ? null : ARROWS[this.spark.trend(now)];
     if (arrow) {
-      const trend = make("span", "trend", this.value);
+      const trend = append(this.value, "span", "trend");
       [trend.textContent, trend.title] = [arrow[0], t("{trend} over the last 15 minutes", { trend: t(arrow[1]) })];
       trend.setAttribute("role", "img");
       trend.setAttribute("aria-label", t(arrow[1]));
@@ -123,10 +117,10 @@ export function renderSmall(parent, node) {
   for (const [key, channel] of Object.entries(node.channels)) {
     if (channel.display.place !== "small" || channel.unix_ms === null) continue;
     if (key === "reservoir.volume_ml") continue; // shown with the level
-    const item = make("div", "", parent);
-    make("dt", "", item).textContent = channel.display.label;
+    const item = append(parent, "div");
+    append(item, "dt").textContent = channel.display.label;
     const text = channel.value === null ? channel.fault_text : `${shown(channel, channel.value)} ${channel.display.unit}`;
-    make("dd", "", item).textContent = text;
+    append(item, "dd").textContent = text;
     if (now - channel.unix_ms > node.stale_after_ms) {
       item.className = "old";
       item.title = t("no reading since {time}", { time: timeText(channel.unix_ms, now) });

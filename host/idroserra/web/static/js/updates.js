@@ -1,5 +1,6 @@
 // The update page, rendered by the host and refreshed every AGAIN_MS.
 
+import { byId, make } from "./dom.js";
 import { startFrame } from "./page_frame.js";
 import { request, start } from "./connection.js";
 import { LatestResponse, coalesced } from "./latest_response.js";
@@ -8,7 +9,6 @@ import { withDisabled, openConfirm } from "./confirm_dialog.js";
 const AGAIN_MS = 4_000;
 const READ_MS = 30_000;
 const renderings = new LatestResponse();
-const byId = (id) => document.getElementById(id);
 const shown = byId("updates");
 let isAsking = false;
 
@@ -63,7 +63,7 @@ class RolloutDialog {
     this.release = begin;
     this.dialog.querySelector("h2").textContent = title;
     this.picks.replaceChildren(...nodes.split(" ").map((node) => {
-      const box = Object.assign(document.createElement("input"), { type: "checkbox", value: node, checked: true });
+      const box = make("input", { type: "checkbox", value: node, checked: true });
       const label = document.createElement("label");
       label.append(box, ` ${node}`);
       return label;
@@ -71,7 +71,7 @@ class RolloutDialog {
     this.first.value = "";
     this.offerFirsts();
     this.outcome.textContent = "";
-    openConfirm(this.dialog);
+    openConfirm(this.dialog, () => this.nodes.length > 0);
   }
 
   get nodes() {

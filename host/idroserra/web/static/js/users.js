@@ -1,5 +1,6 @@
 // Users, tokens of programs, and the audit log: for admins.
 
+import { byId, make, showOutcome } from "./dom.js";
 import { auditText } from "./audit_texts.js";
 import { renderAlarmBadge } from "./alarm_badge.js";
 import { dateLocale, mark, t, tn } from "./i18n.js";
@@ -9,22 +10,10 @@ import { withDisabled, openConfirm } from "./confirm_dialog.js";
 
 const ROLES = [mark("viewer"), mark("operator"), mark("admin")];
 const ROWS = 100;
-const byId = (id) => document.getElementById(id);
 const sure = byId("sure");
 const people = new LatestResponse();
 const programs = new LatestResponse();
 const audits = new LatestResponse();
-
-function make(tag, more = {}, ...children) {
-  const element = Object.assign(document.createElement(tag), more);
-  element.append(...children);
-  return element;
-}
-
-function showOutcome(outcome, state, text) {
-  outcome.dataset.state = state;
-  outcome.textContent = text;
-}
 
 const day = (unixMs) => new Date(unixMs).toLocaleDateString(dateLocale);
 
