@@ -131,8 +131,8 @@ function failure({ state, reason }) {
     const why = reason || t("the node did not answer in time.");
     return t("Failed: {reason} In an emergency, switch it off at the node.", { reason: why });
   }
-  if (state === "refused") return t("Refused by the node: {reason}", { reason: reason || t("no reason given") });
-  return t("Failed: {reason}", { reason: reason || t("no reason given") });
+  const why = reason || t("no reason given");
+  return state === "refused" ? t("Refused by the node: {reason}", { reason: why }) : t("Failed: {reason}", { reason: why });
 }
 
 /** The stop button, and the resume button once the node reports that it is stopped. */
