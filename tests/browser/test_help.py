@@ -48,7 +48,7 @@ def barriers(page):
 def test_an_alarm_leads_to_what_to_do(helpful, browser):
     tab = Watched(browser, helpful.url, SMALLEST, "dark", helpful.session_of(Role.VIEWER))
     page = tab.open("/alarms")
-    page.get_by_role("link", name="Step by step").first.click()
+    page.get_by_role("link", name="Instructions").first.click()
     expect(page.locator("#dosing_latched")).to_be_attached()
     assert page.url.endswith("/docs/alarm-howto/#dosing_latched")
     assert page.evaluate("document.documentElement.scrollWidth") <= SMALLEST["width"]

@@ -55,7 +55,7 @@ def test_what_is_missed_is_asked_for_until_it_is_there(host, node, tab):
     page.route("**/api/nodes", lambda route: route.abort())
     with page.expect_event("requestfailed", lambda one: one.url.endswith("/api/nodes")):
         show(page)
-    expect(page.locator("#strip strong")).to_have_text("This page has lost the host.")
+    expect(page.locator("#strip strong")).to_have_text("Connection to the host lost.")
     bell = page.locator("#bell b")
     wait_until(lambda: bell.text_content() == str(_standing(host)), 10, "the bell of today")
     settled(page)
@@ -81,8 +81,8 @@ def test_a_dose_that_was_heard_stays_in_the_list(node, tab):
 
 def test_the_time_that_was_chosen_last_is_the_one_told(node, tab):
     page = tab(PHONE, worker=False).open(f"/nodes/{node.node}")
-    told = page.locator("#happened .said span")
-    expect(told).not_to_have_text("Looking…")
+    told = page.locator("#happened .sentence span")
+    expect(told).not_to_have_text("Loading…")
     nights = Held(page, "**/happened?*")
     page.get_by_role("button", name="Last night").click()
     nights.wait()

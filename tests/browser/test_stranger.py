@@ -92,14 +92,14 @@ def stranger(tab):
 
 def test_is_my_crop_fine(stranger):
     stranger.reads("#strip strong", "The greenhouse is fine.")
-    stranger.reads(".node-card .said", "All is well: readings are fresh and in their bands.")
+    stranger.reads(".node-card .sentence", "All is well: readings are fresh and in their bands.")
     assert stranger.taps == 0
 
 
 def test_what_happened_last_night(stranger, tab):
     stranger.tap("link", "serra-1")
-    stranger.tap("link", "What happened")
-    stranger.reads("#happened .said", "One thing to look at.")
+    stranger.tap("link", "Summary")
+    stranger.reads("#happened .sentence", "One thing to look at.")
     stranger.reads("#happened li", "21:30 All dosing stopped by anna.")
     stranger.reads("#happened li", "pH was in its band all the time: 5.80 to 5.88.")
     stranger.reads("#happened li", "Dosed: pH down 2.50 ml.")
@@ -120,7 +120,7 @@ def test_why_is_it_not_dosing(stranger, host, eventually):
 def test_how_do_i_calibrate(stranger, tab):
     stranger.tap("link", "serra-1")
     stranger.tap("link", "Calibrate…")
-    stranger.reads("#choose small", "At hand: buffers pH 7.00 and 4.01, water to rinse.")
+    stranger.reads("#choose small", "You need: buffers pH 7.00 and 4.01, water to rinse.")
     stranger.tap("button", "pH")
     stranger.reads("#walk .do", "Rinse the probe and put it into pH 7.00.")
     assert stranger.taps == 3

@@ -1,4 +1,4 @@
-// Getting in: by name and password, by the link of a demo, or as the first admin of a new host.
+// Log-in with name and password, with the link of a demo, and creation of the first admin.
 
 import { t } from "./i18n.js";
 
@@ -22,24 +22,24 @@ async function ask(path, body) {
     throw new Error(t("The host does not answer: check the network."));
   }
   const content = await answer.json().catch(() => ({}));
-  if (!answer.ok) throw new Error(content.words || content.error || t("The host answered {status}.", { status: answer.status }));
+  if (!answer.ok) throw new Error(content.words || content.error || t("The host responded with status {status}.", { status: answer.status }));
   return content;
 }
 
-/** Where to go on: a path of this host, never another one. */
+/** The page to open after log-in: a path of this host only. */
 function onward() {
   const next = new URLSearchParams(location.search).get("next") || "/";
   return /^\/(?![/\\])/.test(next) ? next : "/";
 }
 
-/** What stands behind # was a secret: it goes from the address and the history. */
+/** Return the secret after # and remove it from address and history. */
 function takeSecret() {
   const secret = location.hash.slice(1);
   if (secret) history.replaceState(null, "", location.pathname + location.search);
   return secret;
 }
 
-function say(text, state = "failed") {
+function showOutcome(text, state = "failed") {
   outcome.dataset.state = state;
   outcome.textContent = text;
 }
@@ -47,12 +47,12 @@ function say(text, state = "failed") {
 async function enter(path, body) {
   const button = form.querySelector("button");
   button.disabled = true;
-  say(t("One moment\u2026"), "pending");
+  showOutcome(t("One moment\u2026"), "pending");
   try {
     await ask(path, body);
     location.replace(onward());
   } catch (error) {
-    say(error.message);
+    showOutcome(error.message);
     button.disabled = false;
   }
 }
@@ -75,6 +75,6 @@ form.addEventListener("submit", (event) => {
   event.preventDefault();
   const { name, password, again, token } = form.elements;
   if (login) return enter("/api/session", { name: name.value, password: password.value });
-  if (password.value !== again.value) return say(t("The two passwords differ."));
+  if (password.value !== again.value) return showOutcome(t("The two passwords differ."));
   return enter("/api/setup", { token: token.value.trim(), name: name.value, password: password.value });
 });

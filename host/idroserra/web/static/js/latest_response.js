@@ -1,14 +1,14 @@
-// What a page asks for more than once: an answer that comes late is not taken for news.
+// Discards late responses of a repeated request.
 
-/** The answers to one question, in the order they were asked for. */
-export class Newest {
-  #asked = 0;
+/** The responses of one repeated request. */
+export class LatestResponse {
+  #requested = 0;
   #shown = 0;
 
-  /** What `asking` resolves with; undefined where something asked later is shown already. */
+  /** The result of `asking`; undefined if a later request is already shown. */
   async of(asking) {
-    this.#asked += 1;
-    const number = this.#asked;
+    this.#requested += 1;
+    const number = this.#requested;
     let answer;
     try {
       answer = await asking;
@@ -21,7 +21,7 @@ export class Newest {
     return answer;
   }
 
-  /** The same of a change: what was asked for before it was done does not count after it. */
+  /** The result of a change; requests from before it are discarded. */
   async change(asking) {
     try {
       return await asking;
@@ -30,15 +30,15 @@ export class Newest {
     }
   }
 
-  /** Something else is wanted from now on: what was asked for before does not count. */
+  /** Discard the requests so far. */
   restart() {
-    this.#asked += 1;
-    this.#shown = this.#asked;
+    this.#requested += 1;
+    this.#shown = this.#requested;
   }
 }
 
-/** `work` as a function that is never under way twice: called meanwhile, it is done once more. */
-export function oneAtATime(work) {
+/** A function that runs `work` once at a time; a call meanwhile runs it once more. */
+export function coalesced(work) {
   let running = null;
   let isWanted = false;
   const run = async () => {

@@ -1,31 +1,28 @@
-// The walk through one calibration: shows the step that the host's state asks for.
+// The wizard of one calibration: shows the step for the state of the session.
 
-import { ENDED, nextReference, pointsText, readingOf, referenceText, resultRows, stepOf, titleOf, wordsOf, KINDS } from "./calibrate_steps.js";
-import { parsed, watchNumbers } from "./fields.js";
+import { make, setText } from "./dom.js";
+import { ENDED, nextReference, pointsText, readingOf, referenceText, resultRows, stepOf, titleOf, stepTexts, KINDS } from "./calibrate_steps.js";
+import { parsed, watchNumbers } from "./number_fields.js";
 import { t } from "./i18n.js";
-import { request } from "./link.js";
-import { Newest } from "./newest.js";
+import { request } from "./connection.js";
+import { LatestResponse } from "./latest_response.js";
 import { nowUnixMs } from "./state.js";
 
 const REFERENCES = JSON.parse(document.getElementById("references").textContent);
 // The fields of each step.
 const FIELDS = { point: { ph: ["reference", "temp_c"], ec: ["reference", "temp_c"], level: ["depth_mm"] }, run: { pump: ["volume_ml"] }, measure: { pump: ["measured_ml"] } };
 
-function put(element, text) {
-  if (element.textContent !== text) element.textContent = text;
-}
-
 function show(element, isShown) {
   if (element.hidden === isShown) element.hidden = !isShown;
 }
 
-export class Walk {
-  constructor(root, path, sure, onEnd) {
+export class Wizard {
+  constructor(root, path, confirm, onEnd) {
     this.root = root;
     this.path = path;
-    this.sure = sure;
+    this.confirm = confirm;
     this.onEnd = onEnd;
-    this.newest = new Newest(); // of all that is asked on this page about where it stands
+    this.newest = new LatestResponse(); // of all requests for the state
     this.form = root.querySelector("form");
     watchNumbers(this.form);
     this.form.addEventListener("submit", (event) => event.preventDefault());
@@ -50,7 +47,7 @@ export class Walk {
     this.take(state);
   }
 
-  /** Take in where it stands. */
+  /** Show a new state. */
   take(state) {
     if (!this.state || this.state.id !== state.id) this.reset();
     this.state = state;
@@ -63,7 +60,7 @@ export class Walk {
     if (state && this.state && this.state.id === id) this.take(state);
   }
 
-  /** Ask the host for something; a refusal stays on the page until the next one. */
+  /** Send a request; a refusal stays visible until the next one. */
   async ask(what, body = {}, method = "POST") {
     this.isBusy = true;
     this.refusal = "";
@@ -92,14 +89,14 @@ export class Walk {
     if (await this.ask("points", body)) {
       this.ui = {};
       this.form.reset();
-      this.offer(); // which puts what comes next into the cup again
+      this.offer(); // selects the next reference
       this.render();
     }
   }
 
   async cancel() {
-    const isSure = await this.sure(t("Cancel this calibration?"), `${t("Nothing is changed.")} ${KINDS[this.state.kind].putBack}`, t("Cancel it"));
-    if (isSure) await this.ask("cancel");
+    const isConfirmed = await this.confirm(t("Cancel this calibration?"), `${t("Nothing is changed.")} ${KINDS[this.state.kind].putBack}`, t("Cancel calibration"));
+    if (isConfirmed) await this.ask("cancel");
   }
 
   change(ui) {
@@ -108,25 +105,25 @@ export class Walk {
     this.render();
   }
 
-  /** [words, what it does, is it the main one, may it be pressed] of each button of a step. */
+  /** [label, action, is main, is enabled] of each button of a step. */
   acts() {
     const { state } = this;
     const stable = state.reading !== null && state.reading.is_stable;
     const isDry = this.form.elements.reference.value === "dry" && state.kind === "ec";
-    const cancel = [t("Cancel, change nothing"), () => this.cancel(), false, true];
+    const cancel = [t("Cancel calibration\u2026"), () => this.cancel(), false, true];
     const more = state.points.length > 0;
-    const drop = [t("Take the last point back"), () => this.ask("points/last", {}, "DELETE"), false, true];
-    const enough = [t("That is enough: show the result"), () => this.change({ wantsReview: true, wantsMore: false }), false, true];
+    const drop = [t("Remove last point"), () => this.ask("points/last", {}, "DELETE"), false, true];
+    const enough = [t("Show result"), () => this.change({ wantsReview: true, wantsMore: false }), false, true];
     const common = [...(more ? [enough, drop] : []), cancel];
     return {
       hold: () => [cancel],
-      factory: () => [[t("Go back to the factory values"), () => this.ask("factory"), true, true], [t("Go on without"), () => this.change({ isKept: true }), false, true], cancel],
-      point: () => [[stable || isDry ? t("Take this point") : t("Wait until it is steady\u2026"), () => this.takePoint(), true, stable || isDry], ...common],
+      factory: () => [[t("Restore factory values"), () => this.ask("factory"), true, true], [t("Skip"), () => this.change({ isKept: true }), false, true], cancel],
+      point: () => [[stable || isDry ? t("Take this point") : t("Wait for a stable reading\u2026"), () => this.takePoint(), true, stable || isDry], ...common],
       run: () => [[t("Run the pump"), () => this.ask("runs", { volume_ml: parsed(this.form.elements.volume_ml.value) }), true, true], ...common],
       running: () => [cancel],
-      measure: () => [[t("Take this run"), () => this.takePoint(), true, this.form.elements.measured_ml.value !== ""], ...common],
-      review: () => [[t("Put it in force\u2026"), () => this.change({ isBack: true }), true, Boolean(state.proposal) && !state.proposal.error], [t("One more point"), () => this.change({ wantsMore: true, wantsReview: false }), false, true], drop, cancel],
-      back: () => [[t("It is back: put it in force"), () => this.finish(), true, true], [t("Not yet"), () => this.change({ isBack: false }), false, true], cancel],
+      measure: () => [[t("Accept this run"), () => this.takePoint(), true, this.form.elements.measured_ml.value !== ""], ...common],
+      review: () => [[t("Apply\u2026"), () => this.change({ isBack: true }), true, Boolean(state.proposal) && !state.proposal.error], [t("Add a point"), () => this.change({ wantsMore: true, wantsReview: false }), false, true], drop, cancel],
+      back: () => [[t("Done: apply"), () => this.finish(), true, true], [t("Not yet"), () => this.change({ isBack: false }), false, true], cancel],
       applying: () => [],
       end: () => [[t("Done"), () => this.leave(), true, true]],
     }[this.step]();
@@ -148,24 +145,24 @@ export class Walk {
     const isNew = before !== this.step || this.shownPoints !== this.state.points.length;
     this.shownPoints = this.state.points.length;
     if (isNew) this.offer();
-    put(this.root.querySelector("h2"), titleOf(this.state));
-    const [what, ...more] = wordsOf(this.step, this.state, this.form.elements.reference.value || nextReference(this.state));
-    put(this.root.querySelector(".do"), what);
-    put(this.root.querySelector(".more"), more.filter(Boolean).join(" "));
+    setText(this.root.querySelector("h2"), titleOf(this.state));
+    const [what, ...more] = stepTexts(this.step, this.state, this.form.elements.reference.value || nextReference(this.state));
+    setText(this.root.querySelector(".do"), what);
+    setText(this.root.querySelector(".more"), more.filter(Boolean).join(" "));
     this.root.dataset.step = this.step;
     this.renderDots();
     this.renderReading();
     this.renderRefusal();
     this.renderResult();
     this.renderActs();
-    put(this.root.querySelector(".points"), this.step === "end" ? "" : pointsText(this.state));
+    setText(this.root.querySelector(".points"), this.step === "end" ? "" : pointsText(this.state));
     this.tick(nowUnixMs());
     if (isNew && before) this.root.querySelector(".do").focus({ preventScroll: true });
     if (isNew && before) this.root.scrollIntoView({ block: "start" });
     if (this.step === "end" && before && before !== "end") this.onEnd();
   }
 
-  /** The fields of this step, with the buffer or standard that comes next. */
+  /** Show the fields of this step, with the next buffer or standard. */
   offer() {
     const wanted = (FIELDS[this.step] || {})[this.state.kind] || [];
     for (const field of this.form.querySelectorAll("[data-field]")) field.hidden = !wanted.includes(field.dataset.field);
@@ -185,7 +182,7 @@ export class Walk {
     if (dots.dataset.key === key) return;
     dots.dataset.key = key;
     dots.replaceChildren(...steps.map((text, index) => {
-      const dot = Object.assign(document.createElement("li"), { textContent: text });
+      const dot = make("li", { textContent: text });
       if (index < at || this.step === "end") dot.dataset.done = "";
       if (index === at) dot.setAttribute("aria-current", "step");
       return dot;
@@ -198,10 +195,10 @@ export class Walk {
     if (live.hidden) return;
     const { reading } = this.state;
     const [value, unit] = readingOf(this.state);
-    put(live.querySelector("b"), value);
-    put(live.querySelector(".value span"), unit);
+    setText(live.querySelector("b"), value);
+    setText(live.querySelector(".value span"), unit);
     live.querySelector("progress").value = reading ? reading.progress : 0;
-    put(live.querySelector(".settle"), reading && reading.value !== null ? reading.text : "");
+    setText(live.querySelector(".settle"), reading && reading.value !== null ? reading.text : "");
     live.dataset.state = !reading || reading.value === null ? "none" : reading.is_stable ? "stable" : "moves";
   }
 
@@ -212,7 +209,7 @@ export class Walk {
     const text = this.refusal || ofRun || ofResult;
     const root = this.root.querySelector(".refusal");
     show(root, Boolean(text));
-    put(root, text ? t("Refused: {reason}", { reason: text }) : "");
+    setText(root, text ? t("Refused: {reason}", { reason: text }) : "");
   }
 
   renderResult() {
@@ -225,11 +222,11 @@ export class Walk {
     root.dataset.text = text;
     root.querySelector("tbody").replaceChildren(...resultRows(proposal.results).map(([label, old, now]) => {
       const row = document.createElement("tr");
-      row.append(Object.assign(document.createElement("th"), { scope: "row", textContent: label }), ...[old, now].map((one) => Object.assign(document.createElement("td"), { textContent: one })));
+      row.append(make("th", { scope: "row", textContent: label }), ...[old, now].map((one) => make("td", { textContent: one })));
       return row;
     }));
-    put(root.querySelector(".health"), proposal.health === null ? "" : t("Health of the probe: {health} of 100", { health: proposal.health }));
-    root.querySelector(".notes").replaceChildren(...proposal.notes.map((note) => Object.assign(document.createElement("li"), { textContent: note })));
+    setText(root.querySelector(".health"), proposal.health === null ? "" : t("Probe health: {health} of 100", { health: proposal.health }));
+    root.querySelector(".notes").replaceChildren(...proposal.notes.map((note) => make("li", { textContent: note })));
   }
 
   renderActs() {
@@ -238,17 +235,17 @@ export class Walk {
     const key = `${this.step} ${this.state.points.length} ${acts.length}`;
     if (root.dataset.key !== key) {
       root.dataset.key = key;
-      root.replaceChildren(...acts.map(([, , isMain]) => Object.assign(document.createElement("button"), { type: "button", className: isMain ? "main big" : "big" })));
+      root.replaceChildren(...acts.map(([, , isMain]) => make("button", { type: "button", className: isMain ? "main big" : "big" })));
     }
     acts.forEach(([words, work, , isReady], index) => {
       const button = root.children[index];
-      put(button, words);
+      setText(button, words);
       button.onclick = work;
       button.disabled = this.isBusy || !isReady;
     });
   }
 
-  /** How long dosing stays held. */
+  /** Update the remaining time of the hold. */
   tick(unixMs) {
     if (!this.state) return;
     const { hold } = this.state;
@@ -256,7 +253,7 @@ export class Walk {
     const leftMs = (hold.until_unix_ms || 0) - unixMs;
     show(chip, this.isOpen && hold.is_held && leftMs > 0);
     chip.dataset.level = "note";
-    put(chip, t("Dosing held, {minutes} min left", { minutes: Math.ceil(leftMs / 60_000) }));
-    chip.title = t("It is renewed while this page is open.");
+    setText(chip, t("Dosing held, {minutes} min left", { minutes: Math.ceil(leftMs / 60_000) }));
+    chip.title = t("Extended while this page is open.");
   }
 }

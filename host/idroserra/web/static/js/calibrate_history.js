@@ -1,20 +1,21 @@
-// What was calibrated before: health, when it is due, the trend, and the way back to the one before.
+// Past calibrations: probe health, due date, trend, undo.
 
+import { make, showOutcome } from "./dom.js";
 import { renderDue } from "./calibrate_due.js";
 import { pastText, referenceText, titleOf } from "./calibrate_steps.js";
 import { trendOf } from "./calibrate_trend.js";
 import { t } from "./i18n.js";
-import { request } from "./link.js";
-import { alone } from "./sure.js";
-import { fullTime } from "./words.js";
+import { request } from "./connection.js";
+import { withDisabled } from "./confirm_dialog.js";
+import { fullTime } from "./format.js";
 
 const TREND_COUNT = 30;
 
-export class Past {
-  constructor(root, path, sure, onChange) {
+export class CalibrationHistory {
+  constructor(root, path, confirm, onChange) {
     this.root = root;
     this.path = path;
-    this.sure = sure;
+    this.confirmDialog = confirm;
     this.onChange = onChange;
     this.outcome = root.querySelector(".outcome");
     this.rev = null;
@@ -52,10 +53,10 @@ export class Past {
 
   item(one, mayGoBack) {
     const item = document.createElement("li");
-    const head = Object.assign(document.createElement("p"), { className: "what" });
+    const head = make("p", { className: "what" });
     head.append(
-      Object.assign(document.createElement("b"), { textContent: titleOf(one) }),
-      Object.assign(document.createElement("span"), { textContent: fullTime(one.unix_ms) }),
+      make("b", { textContent: titleOf(one) }),
+      make("span", { textContent: fullTime(one.unix_ms) }),
     );
     const health = one.health === null ? "" : t(", health {health}", { health: one.health });
     const lines = [
@@ -63,11 +64,11 @@ export class Past {
       t("{points}; by {who}", { points: one.points.map(({ reference }) => referenceText(reference)).join(", "), who: one.by }),
     ];
     if (!one.is_confirmed) lines.push(t("The node has not confirmed it."));
-    if (one.undone_by !== null) lines.push(t("Taken back by {who}, {when}.", { who: one.undone_by, when: fullTime(one.undone_unix_ms) }));
+    if (one.undone_by !== null) lines.push(t("Undone by {who}, {when}.", { who: one.undone_by, when: fullTime(one.undone_unix_ms) }));
     item.toggleAttribute("data-undone", one.undone_by !== null);
-    item.append(head, ...lines.map((text) => Object.assign(document.createElement("p"), { className: "small soft", textContent: text })));
+    item.append(head, ...lines.map((text) => make("p", { className: "small soft", textContent: text })));
     if (mayGoBack) {
-      const button = Object.assign(document.createElement("button"), { type: "button", textContent: t("Go back to the one before\u2026") });
+      const button = make("button", { type: "button", textContent: t("Restore previous calibration\u2026") });
       button.dataset.needs = "operator";
       button.addEventListener("click", () => this.goBack(one));
       item.append(button);
@@ -76,31 +77,26 @@ export class Past {
   }
 
   async goBack(one) {
-    const isSure = await this.sure(t("Go back to the {what} calibration before?", { what: titleOf(one) }), t("The settings from before {when} are put in force again. A share of the budgets that was taken back stays so.", { when: fullTime(one.unix_ms) }), t("Go back"));
-    if (!isSure) return;
+    const isConfirmed = await this.confirmDialog(t("Restore the previous {what} calibration?", { what: titleOf(one) }), t("The settings from before {when} become active again. A reduced dosing authority stays reduced.", { when: fullTime(one.unix_ms) }), t("Restore"));
+    if (!isConfirmed) return;
     try {
       const asking = () => request(`${this.path}/back`, { method: "POST", body: { kind: one.kind } });
-      const { rev } = await alone(this.root.querySelectorAll("button"), asking);
+      const { rev } = await withDisabled(this.root.querySelectorAll("button"), asking);
       this.rev = rev;
-      this.say("pending", t("Sent. Waiting for the node to confirm it\u2026"));
+      showOutcome(this.outcome, "pending", t("Sent. Waiting for confirmation by the node\u2026"));
     } catch (error) {
-      this.say("failed", error.message);
+      showOutcome(this.outcome, "failed", error.message);
     }
     this.onChange();
   }
 
-  /** Once the node has told of the settings that were asked for, and not before. */
+  /** Show the result once the node has reported the requested revision. */
   confirm(node) {
     const { config } = node;
     if (this.rev === null || config.reported_rev === null || config.reported_rev < this.rev) return;
     this.rev = null;
-    if (config.error) this.say("failed", t("Refused by the node: {reason}", { reason: config.error }));
-    else this.say("done", t("Confirmed: the calibration before is in force."));
+    if (config.error) showOutcome(this.outcome, "failed", t("Refused by the node: {reason}", { reason: config.error }));
+    else showOutcome(this.outcome, "done", t("Confirmed: the previous calibration is active."));
     this.onChange();
-  }
-
-  say(how, text) {
-    this.outcome.dataset.state = how;
-    this.outcome.textContent = text;
   }
 }

@@ -1,10 +1,10 @@
-// Numbers, ages and times as people read them. Nothing here knows the DOM.
+// Formats numbers, ages and times. Without DOM.
 
 import { dateLocale, numberLocale, t } from "./i18n.js";
 
 const FORMATS = new Map();
 
-/** A number as the language writes it: 1.50 or 1,50. */
+/** A number in the format of the language: 1.50 or 1,50. */
 export function number(value, decimals) {
   if (!FORMATS.has(decimals)) {
     FORMATS.set(decimals, new Intl.NumberFormat(numberLocale, {
@@ -14,7 +14,7 @@ export function number(value, decimals) {
   return FORMATS.get(decimals).format(value).replace("-", "\u2212");
 }
 
-/** A stored value on the scale of the screen, in the unit the person chose. */
+/** A stored value in display units. */
 export const scaled = ({ factor, offset }, value) => value * factor + (offset || 0);
 
 export function shown(channel, value) {

@@ -1,18 +1,17 @@
-// What happened last night or in the last day, in the host's sentences, worst first.
+// The summary of last night or the last day: sentences, worst first.
 
-import { setSpan } from "./exports.js";
+import { setSpan, ZONE } from "./exports.js";
 import { t } from "./i18n.js";
-import { request } from "./link.js";
-import { Newest } from "./newest.js";
+import { request } from "./connection.js";
+import { LatestResponse } from "./latest_response.js";
 import { nowUnixMs } from "./state.js";
 import { ICONS } from "./strip.js";
-import { dayText, shortTime } from "./words.js";
+import { dayText, shortTime } from "./format.js";
 
-const ZONE = Intl.DateTimeFormat().resolvedOptions().timeZone || "UTC";
 const EVENING_H = 20;
 const MORNING_H = 8;
 
-/** [from, to): from yesterday's evening to this morning on this device's clock, or to now. */
+/** [from, to): yesterday evening to this morning or now, in the time zone of this device. */
 export function lastNight(nowMs) {
   const evening = new Date(nowMs);
   evening.setDate(evening.getDate() - 1);
@@ -22,13 +21,13 @@ export function lastNight(nowMs) {
   return [evening.getTime(), Math.min(morning.getTime(), Math.round(nowMs))];
 }
 
-export class Happened {
-  /** `show(from, to)` puts a time on the charts. */
+export class SummaryPanel {
+  /** `show(from, to)` shows a time range on the charts. */
   constructor(root, node, show) {
     this.root = root;
     this.path = `/api/nodes/${encodeURIComponent(node)}/happened`;
     this.time = "night";
-    this.newest = new Newest();
+    this.newest = new LatestResponse();
     root.querySelector(".ranges").addEventListener("click", ({ target }) => {
       if (!target.dataset.time) return;
       this.time = target.dataset.time;
@@ -48,7 +47,7 @@ export class Happened {
       button.setAttribute("aria-pressed", String(button.dataset.time === this.time));
     }
     const [from, to] = this.span;
-    setSpan(this.root.querySelector("[data-export]"), from, to);
+    setSpan(document.getElementById("export-summary"), from, to);
     const when = (ms) => `${dayText(ms)}, ${shortTime(ms)}`;
     this.root.querySelector(".span").textContent = `${when(from)} \u2013 ${when(to)}`;
     const query = new URLSearchParams({ from_unix_ms: from, to_unix_ms: to, time_zone: ZONE });
@@ -56,14 +55,14 @@ export class Happened {
       const answer = await this.newest.of(request(`${this.path}?${query}`));
       if (answer) this.render(answer);
     } catch (error) {
-      this.render({ level: "warn", summary: t("Not known now: {reason}", { reason: error.message }), sentences: [] });
+      this.render({ level: "warn", summary: t("Not available: {reason}", { reason: error.message }), sentences: [] });
     }
   }
 
   render({ level, summary, sentences }) {
     this.root.dataset.level = level;
-    this.root.querySelector(".said use").setAttribute("href", ICONS[level]);
-    this.root.querySelector(".said span").textContent = summary;
+    this.root.querySelector(".sentence use").setAttribute("href", ICONS[level]);
+    this.root.querySelector(".sentence span").textContent = summary;
     this.root.querySelector("ul").replaceChildren(...sentences.map((one) => {
       const item = document.createElement("li");
       item.dataset.level = one.level;

@@ -1,23 +1,23 @@
-// Why it did what it did: the newest decisions, doses and refusals, in words.
+// The newest decisions, doses and refusals, with reasons.
 
 import { t } from "./i18n.js";
 import { nowUnixMs, listen } from "./state.js";
-import { request } from "./link.js";
-import { Newest } from "./newest.js";
-import { fullTime, timeText } from "./words.js";
+import { request } from "./connection.js";
+import { LatestResponse } from "./latest_response.js";
+import { fullTime, timeText } from "./format.js";
 
 const SHOWN = 60;
 const WINDOW_MS = 7 * 86400e3;
 
-export class WhyList {
+export class EventList {
   constructor(root, node) {
     this.node = node;
     this.list = root.querySelector("ol");
     this.empty = root.querySelector(".empty");
     this.select = root.querySelector("select");
     this.events = [];
-    this.heard = []; // by the stream: the store has them some seconds later
-    this.newest = new Newest();
+    this.received = []; // from the stream: the store has them some seconds later
+    this.newest = new LatestResponse();
     this.select.addEventListener("change", () => {
       this.newest.restart();
       this.events = this.events.filter((event) => this.kinds.includes(event.kind));
@@ -42,7 +42,7 @@ export class WhyList {
       const answer = await this.newest.of(request(`${path}?${query}`));
       if (!answer) return;
       this.events = answer.events.reverse();
-      for (const event of this.heard) this.add(event);
+      for (const event of this.received) this.add(event);
       this.empty.textContent = t("Nothing in the last seven days.");
     } catch (error) {
       this.empty.textContent = error.message;
@@ -51,11 +51,11 @@ export class WhyList {
   }
 
   take(event) {
-    this.heard = [event, ...this.heard].slice(0, SHOWN);
+    this.received = [event, ...this.received].slice(0, SHOWN);
     if (this.add(event)) this.render();
   }
 
-  /** Put an event where it belongs; false where it is no news here. */
+  /** Insert an event; returns false if it is known or filtered. */
   add(event) {
     if (!this.kinds.includes(event.kind)) return false;
     const same = (other) => other.unix_us === event.unix_us && other.kind === event.kind;

@@ -1,43 +1,43 @@
-// Talking to the host: plain requests with one clear message each, and the live stream.
+// The connection to the host: requests, and the live stream.
 
-import { confirmPassword } from "./again.js";
+import { confirmPassword } from "./confirm_password.js";
 import "./exports.js";
 import { t } from "./i18n.js";
-import { install, noteSeen } from "./installed.js";
-import { Newest } from "./newest.js";
-import { apply, nowUnixMs, replaceNodes, setClock, setLink, state, tell } from "./state.js";
+import { install, rememberContact } from "./pwa.js";
+import { LatestResponse } from "./latest_response.js";
+import { apply, nowUnixMs, replaceNodes, setClock, setConnection, state, publish } from "./state.js";
 
 const READ_MS = 30_000;
 const CHANGE_MS = 20_000;
-// A browser has six connections to a host: one is the stream's, one is left for what is to be done.
+// A browser opens six connections to a host: one is for the stream, one stays free for actions.
 const MOST_READS = 4;
 let reads = 0;
 const waiting = [];
 
-/** Fetch JSON. Rejects with an Error whose message can be shown as it is. `body` may be a function,
- * which is called each time it is sent. Charts and lists wait their turn, so that none of them holds
- * up a stop; what is to be done, and what `isUrgent`, does not. */
+/** Fetch JSON. Rejects with an Error whose message can be shown. `body` may be a function, which is
+ * called for each attempt. Reads are queued, so that they never delay an action such as a stop;
+ * actions, and requests with `isUrgent`, are not. */
 export async function request(path, options = {}) {
-  const { answer, content } = await asked(path, options);
+  const { answer, content } = await queued(path, options);
   if (answer.ok) return content;
   if (answer.status === 401) toLogin();
   if (content.needs_password) {
     await confirmPassword((password) => request("/api/session/confirm", { method: "POST", body: { password } }));
     return request(path, options);
   }
-  throw new Error(content.words || content.error || t("The host answered {status}.", { status: answer.status }));
+  throw new Error(content.words || content.error || t("The host responded with status {status}.", { status: answer.status }));
 }
 
-/** No answer came, or not all of it. */
+/** The response is missing or incomplete. */
 export class Unanswered extends Error {}
 
-async function asked(path, options) {
+async function queued(path, options) {
   const { method = "GET", isUrgent = method !== "GET" } = options;
-  if (isUrgent) return sent(path, options);
+  if (isUrgent) return fetched(path, options);
   if (reads < MOST_READS) reads += 1;
   else await new Promise((resolve) => waiting.push(resolve));
   try {
-    return await sent(path, options);
+    return await fetched(path, options);
   } finally {
     const next = waiting.shift();
     if (next) next();
@@ -45,8 +45,8 @@ async function asked(path, options) {
   }
 }
 
-async function sent(path, { method = "GET", body, signal, timeoutMs = method === "GET" ? READ_MS : CHANGE_MS }) {
-  const words = unansweredWords(method);
+async function fetched(path, { method = "GET", body, signal, timeoutMs = method === "GET" ? READ_MS : CHANGE_MS }) {
+  const text = unansweredText(method);
   const ending = new AbortController();
   const end = () => ending.abort();
   const timer = setTimeout(end, timeoutMs);
@@ -62,18 +62,18 @@ async function sent(path, { method = "GET", body, signal, timeoutMs = method ===
     return { answer, content: parsedOr(await answer.text(), {}) };
   } catch (error) {
     if (signal && signal.aborted) throw error;
-    throw new Unanswered(words);
+    throw new Unanswered(text);
   } finally {
     clearTimeout(timer);
     if (signal) signal.removeEventListener("abort", end);
   }
 }
 
-/** What to say where no answer comes to what is asked now. */
-function unansweredWords(method) {
+/** The message for a request without a response. */
+function unansweredText(method) {
   if (method === "GET") return t("The host does not answer: check the network.");
   if (!navigator.onLine) return t("The host does not answer: check the network, nothing was sent.");
-  return t("No answer came from the host: whether it was done is not known. Look before you ask again.");
+  return t("No answer from the host: the result is unknown. Check before you try again.");
 }
 
 function parsedOr(text, otherwise) {
@@ -84,28 +84,28 @@ function parsedOr(text, otherwise) {
   }
 }
 
-/** The session has ended: log in, and come back here. */
+/** The session has ended: go to the log-in page and return here. */
 function toLogin() {
   location.assign(`/login?next=${encodeURIComponent(location.pathname + location.search)}`);
 }
 
 const SILENCE_MS = 12_000;
 const AGAIN_MS = 5_000;
-const snapshots = new Newest();
-const keeping = new Set(); // lists of messages, each of those since a snapshot was asked for
+const snapshots = new LatestResponse();
+const recordings = new Set(); // messages since each snapshot request
 let source = null;
-let heardMs = 0;
-let trueMs = Date.now(); // when what is shown was the newest there was
+let receivedMs = 0;
+let currentMs = Date.now(); // last time the page was up to date
 let askedMs = 0;
-let hole = null; // since when something was missed that no snapshot has brought yet
+let missed = null; // {sinceMs} if messages were missed and no snapshot has arrived
 
 function open() {
   if (source) return;
   source = new EventSource(`/api/live?after=${encodeURIComponent(state.eventId)}`);
-  heardMs = Date.now();
+  receivedMs = Date.now();
   source.onmessage = (event) => {
     state.eventId = event.lastEventId;
-    hear(JSON.parse(event.data));
+    receive(JSON.parse(event.data));
   };
   source.onerror = () => {
     lose();
@@ -122,78 +122,78 @@ function close() {
 }
 
 function lose() {
-  setLink("lost", nowUnixMs() - (Date.now() - trueMs));
+  setConnection("lost", nowUnixMs() - (Date.now() - currentMs));
 }
 
-function hear(message) {
-  heardMs = Date.now();
+function receive(message) {
+  receivedMs = Date.now();
   if (message.type === "logged_out") return toLogin();
   if (message.unix_ms_now) setClock(message.unix_ms_now);
-  if (message.type === "hello" && message.digest !== state.digest) tell({ type: "outdated" });
+  if (message.type === "hello" && message.digest !== state.digest) publish({ type: "outdated" });
   if (message.missed || message.type === "missed") {
-    hole = { sinceMs: Date.now() };
+    missed = { sinceMs: Date.now() };
     if (message.alarms) take({ type: "alarms", summary: message.alarms });
     if (message.host) take({ type: "host", reasons: message.host });
     refresh();
   }
-  if (!hole) isTrue();
+  if (!missed) setCurrent();
   if (!["hello", "missed", "heartbeat"].includes(message.type)) take(message);
 }
 
-function isTrue() {
-  trueMs = Date.now();
-  noteSeen(trueMs);
-  if (state.link !== "live") setLink("live");
+function setCurrent() {
+  currentMs = Date.now();
+  rememberContact(currentMs);
+  if (state.connection !== "live") setConnection("live");
 }
 
 function take(message) {
-  for (const messages of keeping) messages.push(message);
+  for (const messages of recordings) messages.push(message);
   apply(message);
 }
 
-/** Ask for everything. What the stream tells meanwhile may be newer, and is told again. */
+/** Request a snapshot. Messages that arrive meanwhile may be newer and are applied again. */
 async function refresh() {
-  const [mends, messages] = [hole, []];
+  const [pending, messages] = [missed, []];
   askedMs = Date.now();
-  keeping.add(messages);
+  recordings.add(messages);
   try {
     const found = await snapshots.of(Promise.all(["/api/nodes", "/api/sites"].map((path) => request(path, { isUrgent: true }))));
     if (!found) return;
     replaceNodes(found[0].nodes, found[1].sites, messages);
-    if (hole !== mends) return;
-    hole = null;
-    if (mends) isTrue();
+    if (missed !== pending) return;
+    missed = null;
+    if (pending) setCurrent();
   } catch {
-    // What was missed is asked for again by watch().
+    // watch() requests it again.
   } finally {
-    keeping.delete(messages);
+    recordings.delete(messages);
   }
 }
 
-/** One EventSource a tab, closed while the tab is hidden: a browser allows six per host. */
+/** One EventSource per tab, closed while the tab is hidden. */
 export function start() {
   install();
   document.addEventListener("visibilitychange", () => {
     if (document.hidden) return close();
-    if (Date.now() - trueMs > SILENCE_MS) lose();
+    if (Date.now() - currentMs > SILENCE_MS) lose();
     open();
     return refresh();
   });
   window.addEventListener("pagehide", close);
   setInterval(() => {
     if (!document.hidden) watch();
-    tell({ type: "tick" });
+    publish({ type: "tick" });
   }, 1000);
   if (!document.hidden) open();
 }
 
 function watch() {
   const now = Date.now();
-  if (source && now - heardMs > SILENCE_MS) {
+  if (source && now - receivedMs > SILENCE_MS) {
     lose();
     close();
   }
   if (!source) open();
-  if (hole && now - hole.sinceMs > SILENCE_MS) lose();
-  if (hole && !keeping.size && now - askedMs > AGAIN_MS) refresh();
+  if (missed && now - missed.sinceMs > SILENCE_MS) lose();
+  if (missed && !recordings.size && now - askedMs > AGAIN_MS) refresh();
 }

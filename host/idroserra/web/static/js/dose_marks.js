@@ -1,13 +1,13 @@
-// Doses on the chart: a mark per dose and doser, the setpoint band behind, and the tooltip.
+// Doses on the chart: marks, setpoint band and tooltip.
 
 import { t, tn } from "./i18n.js";
-import { colour } from "./panels.js";
-import { fullTime, millilitres, plainName } from "./words.js";
+import { colour } from "./chart_panels.js";
+import { fullTime, millilitres, plainName } from "./format.js";
 
 const REACH_PX = 9;
 
-/** One colour and shape per doser, in the node's order. */
-export function lookOf(dosers, actuator) {
+/** The colour and shape of a doser, in the order of the node. */
+export function markStyle(dosers, actuator) {
   const index = Math.max(0, dosers.indexOf(actuator));
   return { colour: colour(`--d${(index % 4) + 1}`), shape: index % 4 };
 }
@@ -15,15 +15,15 @@ export function lookOf(dosers, actuator) {
 /** SVG path of a shape around 0,0: down, up, diamond, square. */
 export const SHAPES = ["M-5 -4H5L0 5Z", "M-5 4H5L0 -5Z", "M0 -6L5 0L0 6L-5 0Z", "M-4 -4H4V4H-4Z"];
 
-/** Dosers whose marks belong on a panel of `quantity`: pH ones on pH, the others on EC. */
-export function dosersOn(quantity, dosers) {
+/** The dosers with marks on a panel: pH dosers on pH, the others on EC. */
+export function dosersOfPanel(quantity, dosers) {
   if (quantity === "doses") return dosers;
   if (quantity === "ph") return dosers.filter((name) => name.startsWith("ph"));
   if (quantity === "ec_us_cm") return dosers.filter((name) => !name.startsWith("ph"));
   return [];
 }
 
-/** The setpoint band, drawn before anything else. */
+/** Draw the setpoint band, behind the data. */
 export function drawBand(plot, limits) {
   if (!limits) return;
   const { ctx, bbox } = plot;
@@ -47,9 +47,9 @@ export function drawBand(plot, limits) {
   ctx.restore();
 }
 
-/** Marks of `doses` on a panel: lanes where the panel has them, else along its lower edge. */
+/** Draw the marks of `doses` on a panel: in lanes, or along its lower edge. */
 export function drawDoses(plot, panel, doses, dosers) {
-  const shown = dosersOn(panel.quantity, dosers);
+  const shown = dosersOfPanel(panel.quantity, dosers);
   if (!shown.length) return 0;
   const { ctx, bbox } = plot;
   const ratio = devicePixelRatio;
@@ -67,7 +67,7 @@ export function drawDoses(plot, panel, doses, dosers) {
   if (inLanes) drawLanes(plot, panel);
   for (const [x, actuator] of places) {
     const y = inLanes ? plot.valToPos(dosers.indexOf(actuator), "y", true) : bbox.top + bbox.height - 8 * ratio;
-    drawShape(ctx, x, y, lookOf(dosers, actuator), size);
+    drawShape(ctx, x, y, markStyle(dosers, actuator), size);
   }
   ctx.restore();
   return places.length;
@@ -81,19 +81,19 @@ function drawLanes(plot, panel) {
   });
 }
 
-function drawShape(ctx, x, y, look, size) {
+function drawShape(ctx, x, y, style, size) {
   ctx.save();
   ctx.translate(x, y);
   ctx.scale(size, size);
   ctx.globalAlpha = 0.85;
-  ctx.fillStyle = look.colour;
-  ctx.fill(new Path2D(SHAPES[look.shape]));
+  ctx.fillStyle = style.colour;
+  ctx.fill(new Path2D(SHAPES[style.shape]));
   ctx.restore();
 }
 
 /** Doses within reach of the pointer at (left, top) CSS px of the plot, nearest first. */
 export function dosesAt(plot, panel, doses, dosers, { left, top }) {
-  const shown = dosersOn(panel.quantity, dosers);
+  const shown = dosersOfPanel(panel.quantity, dosers);
   const inLanes = panel.quantity === "doses";
   const lane = inLanes ? dosers[Math.round(plot.posToVal(top, "y"))] : null;
   if (!inLanes && plot.over.clientHeight - top > 22) return [];
@@ -106,7 +106,7 @@ export function dosesAt(plot, panel, doses, dosers, { left, top }) {
     .map(([, dose]) => dose);
 }
 
-/** What the tooltip says about one or more doses under the pointer. */
+/** The tooltip of the doses under the pointer. */
 export function tipLines(doses) {
   const [first] = doses;
   const lines = [t("{what}: {volume}", { what: plainName(first.actuator), volume: millilitres(first.volumeUl) }), fullTime(first.unixMs), first.reason];

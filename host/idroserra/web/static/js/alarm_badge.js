@@ -1,4 +1,4 @@
-// How many alarms stand, in the navigation of every page and on the overview.
+// The number of active alarms, in the navigation and on the overview.
 
 import { t, tn } from "./i18n.js";
 import { state } from "./state.js";
@@ -6,21 +6,21 @@ import { ICONS } from "./strip.js";
 
 const LEVEL = { low: "note", medium: "warn", high: "bad", urgent: "bad" };
 
-/** The level of a priority; "bad" where the alarms themselves do not work, "ok" for none. */
+/** The level of the worst alarm; "bad" if alarms are not evaluated, "ok" without alarms. */
 export function levelOf(summary) {
   if (summary.health) return "bad";
   return LEVEL[summary.priority] || "ok";
 }
 
-/** One sentence: how many stand, and how many nobody has acknowledged. */
+/** The number of active and unacknowledged alarms, in a sentence. */
 export function countText({ count, unacknowledged }) {
-  if (!count) return t("No alarm stands.");
-  if (!unacknowledged) return tn("1 alarm, acknowledged.", "{count} alarms, acknowledged.", count);
-  if (unacknowledged === count) return tn("1 alarm, not acknowledged.", "{count} alarms, not acknowledged.", count);
+  if (!count) return t("No active alarms.");
+  if (!unacknowledged) return tn("1 acknowledged alarm.", "{count} acknowledged alarms.", count);
+  if (unacknowledged === count) return tn("1 unacknowledged alarm.", "{count} unacknowledged alarms.", count);
   return t("{count} alarms, {unacknowledged} not acknowledged.", { count, unacknowledged });
 }
 
-export function renderBell() {
+export function renderAlarmBadge() {
   const summary = state.alarms;
   const bell = document.getElementById("bell");
   const badge = bell.querySelector("b");

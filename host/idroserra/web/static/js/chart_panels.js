@@ -1,8 +1,8 @@
-// What each panel of the chart stack shows, and how uPlot is told to draw it.
+// The panels of the chart stack, and their uPlot options.
 
 import uPlot from "../vendor/uPlot.esm.js";
 import { mark, t } from "./i18n.js";
-import { dayText, number, plainName, scaled, shortTime } from "./words.js";
+import { dayText, number, plainName, scaled, shortTime } from "./format.js";
 
 const ORDER = ["ph", "ec_us_cm", "doses", "temp_c", "level_mm", "volume_ml", "rh_pct", "vpd_pa", "duty_pct"];
 const TITLES = {
@@ -15,7 +15,7 @@ export function colour(name) {
   return getComputedStyle(document.documentElement).getPropertyValue(name).trim();
 }
 
-/** Panels for a node: one per quantity that has tiles, and one for doses where there are dosers. */
+/** Panels of a node: one for each quantity with tiles, and one for doses. */
 export function panelsOf(node) {
   const panels = new Map();
   for (const [key, channel] of Object.entries(node.channels)) {
@@ -35,7 +35,7 @@ function newPanel(quantity, key, channel) {
   return { quantity, title: t(TITLES[quantity]), unit, factor, offset, decimals, channels: [key], dosers: [] };
 }
 
-/** Aligned uPlot data of a panel: x, then min, max, mean of each channel, nulls where time is missing. */
+/** uPlot data of a panel: x, then min, max, mean of each channel, null in gaps. */
 export function align(panel, series, gapMs) {
   const times = new Set();
   for (const key of panel.channels) for (const column of series[key] || []) times.add(column[0]);
@@ -61,7 +61,7 @@ function fill(columns, field, rows, xs, panel) {
   return line;
 }
 
-/** undefined lets uPlot join across a point another channel has; null makes a gap. */
+/** uPlot joins across undefined, the point of another channel; null is a gap. */
 function thin(lines, xs, gapMs) {
   let last = null;
   for (let index = 0; index < xs.length; index += 1) {
@@ -121,7 +121,7 @@ function bands(panel) {
   }));
 }
 
-/** The y range: the data and the setpoint band with air, never flatter than the quantity's noise. */
+/** The y range: data and setpoint band with a margin, and a minimum height. */
 function yRange(panel, bandOf) {
   const stored = { ph: 0.4, ec_us_cm: 100, temp_c: 2, level_mm: 20, volume_ml: 4000, rh_pct: 10, vpd_pa: 200 }[panel.quantity];
   const least = stored ? stored * panel.factor : 1;
@@ -143,7 +143,7 @@ function heightPx(panel, isLast) {
   return body + (isLast ? 28 : 0);
 }
 
-/** Options for uPlot. `bandOf(panel)` gives [low, high] on the screen's scale, or null. */
+/** uPlot options. `bandOf(panel)` returns [low, high] in display units, or null. */
 export function options(panel, { width, isLast, syncKey, bandOf, hooks, bounds }) {
   return {
     width, height: heightPx(panel, isLast), ms: 1, padding: [6, 6, isLast ? 0 : 4, 0],

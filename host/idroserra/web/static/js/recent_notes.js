@@ -1,18 +1,19 @@
-// The newest notes on the page of a node.
+// The newest notes on the node page.
 
-import { request } from "./link.js";
-import { oneAtATime } from "./newest.js";
-import { briefly, whenText } from "./notes.js";
+import { make } from "./dom.js";
+import { request } from "./connection.js";
+import { coalesced } from "./latest_response.js";
+import { oneLine, whenText } from "./notes.js";
 import { listen } from "./state.js";
 
 const SHOWN = 3;
 
-export class Jotted {
+export class RecentNotes {
   constructor(root, node) {
     this.node = node;
     this.list = root.querySelector("ol");
     this.empty = root.querySelector(".none");
-    const loadSoon = oneAtATime(() => this.load());
+    const loadSoon = coalesced(() => this.load());
     listen((message) => {
       const mine = message.type === "journal" && (!message.node || message.node === node);
       if (mine || message.type === "nodes") loadSoon();
@@ -26,8 +27,8 @@ export class Jotted {
     this.empty.hidden = answer.notes.length > 0;
     this.list.replaceChildren(...answer.notes.map((note) => {
       const item = document.createElement("li");
-      const time = Object.assign(document.createElement("time"), { textContent: whenText(note.unix_ms) });
-      item.append(time, briefly(note));
+      const time = make("time", { textContent: whenText(note.unix_ms) });
+      item.append(time, oneLine(note));
       return item;
     }));
   }

@@ -1,4 +1,4 @@
-// What the rows of the audit log say was done, and what became of it: the log itself is English.
+// Translations of actions and results in the audit log, which is English.
 
 import { mark, t } from "./i18n.js";
 
@@ -24,5 +24,5 @@ export const ACTIONS = [
 ];
 const RESULTS = [mark("done"), mark("refused"), mark("failed")];
 
-/** An action or a result in words; what is none of them as it is. */
-export const auditWord = (word) => (ACTIONS.includes(word) || RESULTS.includes(word) ? t(word) : word);
+/** The translation of an action or a result; other texts unchanged. */
+export const auditText = (word) => (ACTIONS.includes(word) || RESULTS.includes(word) ? t(word) : word);

@@ -1,11 +1,11 @@
-// Which stretch of time the charts show. It lives in the URL, so a link shows the same.
+// The time range of the charts, stored in the URL.
 
 export const RANGES = { "1h": 3600e3, "24h": 86400e3, "7d": 7 * 86400e3, "14d": 14 * 86400e3, "30d": 30 * 86400e3 };
-const LEAST_MS = 60e3;
-const MOST_MS = 400 * 86400e3;
+const MIN_MS = 60e3;
+const MAX_MS = 400 * 86400e3;
 
 export class Range {
-  /** `fallback` is the range of an address that names none. */
+  /** `fallback`: the range if the URL has none. */
   constructor(now, fallback) {
     this.now = now;
     this.fallback = fallback;
@@ -16,10 +16,10 @@ export class Range {
     const query = new URLSearchParams(location.search);
     const [from, to] = [Number(query.get("from")), Number(query.get("to"))];
     this.name = query.get("range") in RANGES ? query.get("range") : this.fallback;
-    this.fixed = from > 0 && to - from >= LEAST_MS && to - from <= MOST_MS ? [from, to] : null;
+    this.fixed = from > 0 && to - from >= MIN_MS && to - from <= MAX_MS ? [from, to] : null;
   }
 
-  /** True while the right edge is now. */
+  /** True if the range ends now. */
   get follows() {
     return this.fixed === null;
   }
@@ -36,13 +36,13 @@ export class Range {
   }
 
   fix(from, to) {
-    const length = Math.min(MOST_MS, Math.max(LEAST_MS, to - from));
+    const length = Math.min(MAX_MS, Math.max(MIN_MS, to - from));
     const end = Math.min(to, this.now());
     this.fixed = [Math.round(end - length), Math.round(end)];
     this.write();
   }
 
-  /** Move by `share` of the visible length; past now it follows again. */
+  /** Move by `share` of the visible length; at the present it follows again. */
   pan(share) {
     const [from, to] = this.bounds;
     const by = (to - from) * share;
@@ -50,7 +50,7 @@ export class Range {
     return this.fix(from + by, to + by);
   }
 
-  /** Zoom around `at`: factor below 1 shows less time. */
+  /** Zoom around `at`; a factor below 1 zooms in. */
   zoom(factor, at) {
     const [from, to] = this.bounds;
     const middle = at ?? (from + to) / 2;

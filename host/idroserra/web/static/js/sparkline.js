@@ -1,12 +1,12 @@
-// The last hour of one channel as a small line, and which way it is going.
+// The last hour of a channel as a small line, and its trend.
 
 const HOUR_MS = 3600e3;
 const TREND_MS = 15 * 60e3;
 const GAP_MS = 5 * 60e3;
 const SVG = "http://www.w3.org/2000/svg";
 
-export class Spark {
-  /** `notable`: the change within 15 minutes that is worth an arrow, 0 for never. */
+export class Sparkline {
+  /** `notable`: the change within 15 minutes that shows an arrow, 0 for never. */
   constructor(notable) {
     this.notable = notable;
     this.points = [];
@@ -29,7 +29,7 @@ export class Spark {
     if (!last || unixMs > last[0]) this.points.push([unixMs, value]);
   }
 
-  /** Whether the line ended a while ago: the page slept, or the node does. */
+  /** True if the newest point is older than GAP_MS. */
   hasEnded(now) {
     const last = this.points[this.points.length - 1];
     return !last || now - last[0] > GAP_MS;
@@ -60,7 +60,7 @@ export class Spark {
     return [low - slack, high + slack];
   }
 
-  /** Path with a break wherever more than five minutes are missing. */
+  /** The path, with a break at gaps of more than GAP_MS. */
   line(now, y) {
     let last = null;
     return this.points
@@ -73,7 +73,7 @@ export class Spark {
       .join("");
   }
 
-  /** "up", "down", "level", or null where 15 minutes are not covered. */
+  /** "up", "down" or "level"; null with too few points in 15 minutes. */
   trend(now) {
     const recent = this.points.filter(([at]) => at > now - TREND_MS);
     if (!this.notable || recent.length < 4 || recent[recent.length - 1][0] - recent[0][0] < TREND_MS / 3) return null;

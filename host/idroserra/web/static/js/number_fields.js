@@ -1,22 +1,22 @@
-// Fields for numbers, typed with a comma or a point: `<input data-low data-high data-decimals>`.
-// The browser's own number field writes as the browser's language does, not as the page's.
+// Number fields with a comma or a point: `<input data-low data-high data-decimals>`. The number
+// field of the browser uses the language of the browser, not that of the page.
 
 import { t } from "./i18n.js";
-import { number } from "./words.js";
+import { number } from "./format.js";
 
-/** The number somebody typed, NaN where it is none. */
+/** The number of a text, or NaN. */
 export function parsed(text) {
   const plain = text.trim().replace("\u2212", "-").replace(",", ".");
   return /^-?(\d+\.?\d*|\.\d+)$/.test(plain) ? Number(plain) : NaN;
 }
 
-/** The number in a field, NaN where it is none or out of its range. */
+/** The number in a field, NaN if invalid or out of range. */
 export function valueOf(input) {
   const value = parsed(input.value);
   return value >= Number(input.dataset.low) && value <= Number(input.dataset.high) ? value : NaN;
 }
 
-/** Write a number into a field, without zeros nobody needs. */
+/** Write a number into a field, without trailing zeros. */
 export function put(input, value) {
   const plain = String(Number(value.toFixed(Number(input.dataset.decimals))));
   input.value = number(Number(plain), (plain.split(".")[1] || "").length).replace("\u2212", "-");
@@ -34,7 +34,7 @@ function shortest(text) {
   return number(Number(plain), (plain.split(".")[1] || "").length);
 }
 
-/** Judge the number fields of a form while somebody types. */
+/** Validate the number fields of a form on input. */
 export function watchNumbers(form) {
   for (const input of form.querySelectorAll("input[data-low]")) {
     if (input.value) put(input, parsed(input.value));

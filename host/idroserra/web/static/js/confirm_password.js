@@ -1,11 +1,11 @@
-// The password once more, for what needs one given in the last minutes.
+// Asks for the password, for requests that need a recent one.
 
 import { t } from "./i18n.js";
-import { alone } from "./sure.js";
+import { withDisabled } from "./confirm_dialog.js";
 
 let open = null;
 
-/** Ask for the password; resolves once the host took it, rejects where somebody cancels. */
+/** Ask for the password. Resolves when the host accepts it, rejects on cancel. */
 export function confirmPassword(send) {
   open = open || ask(send).finally(() => {
     open = null;
@@ -24,7 +24,7 @@ function ask(send) {
     form.onsubmit = async (event) => {
       event.preventDefault();
       try {
-        await alone([form.querySelector("[type=submit]")], () => send(form.elements.password.value));
+        await withDisabled([form.querySelector("[type=submit]")], () => send(form.elements.password.value));
         resolve();
         dialog.close();
       } catch (error) {
@@ -33,6 +33,6 @@ function ask(send) {
       }
     };
     form.querySelector("button[type=button]").onclick = () => dialog.close();
-    dialog.onclose = () => reject(new Error(t("The password was not given: nothing was sent.")));
+    dialog.onclose = () => reject(new Error(t("No password entered: nothing was sent.")));
   });
 }
