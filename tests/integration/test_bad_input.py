@@ -14,7 +14,7 @@ from paho.mqtt.enums import CallbackAPIVersion
 from idroserra.auth.local_token import token_for
 from idroserra.client.http import HostClient
 from idroserra.mqtt.paho_client import stop_client
-from support.e2e_stack import House
+from support.e2e_stack import EndToEndStack
 from support.wait import wait_until
 
 NODE = "idro-one"
@@ -28,7 +28,7 @@ BAD_TELEMETRY = {
 
 
 def test_a_malformed_message_is_kept_with_its_reason_and_holds_up_nobody(tmp_path: Path) -> None:
-    with House(tmp_path, (NODE,)) as house:
+    with EndToEndStack(tmp_path, (NODE,)) as house:
         wait_until(lambda: sum(house.sent().values()) > 5, 60, "records flow")
         house.settle()  # the host listens: nobody sends the bad ones again
         client = mqtt.Client(CallbackAPIVersion.VERSION2, client_id="broken")
@@ -66,7 +66,7 @@ def test_a_malformed_message_is_kept_with_its_reason_and_holds_up_nobody(tmp_pat
     ],
 )
 def test_a_command_with_a_wrong_field_is_refused_and_named(
-    body: dict, field: str, house_of_one: House
+    body: dict, field: str, house_of_one: EndToEndStack
 ) -> None:
     request = urllib.request.Request(
         f"{house_of_one.url}/api/nodes/{NODE}/commands", json.dumps(body).encode(),
@@ -81,7 +81,7 @@ def test_a_command_with_a_wrong_field_is_refused_and_named(
 
 @pytest.fixture(scope="module")
 def house_of_one(tmp_path_factory: pytest.TempPathFactory):
-    with House(tmp_path_factory.mktemp("house"), (NODE,)) as house:
+    with EndToEndStack(tmp_path_factory.mktemp("house"), (NODE,)) as house:
         wait_until(lambda: sum(house.sent().values()) > 2, 60, "the node lives")
         wait_until(house.answers, 60, "the host's page")
         yield house

@@ -22,8 +22,8 @@ import yaml
 from idroserra.auth.local_token import token_for
 from idroserra.broker.local import find_mosquitto, free_port
 from idroserra.core.config import Config, kinds_of
-from support.databases import program
 from support.listening_ports import LOOPBACK, listening
+from support.server_process import program
 from support.wait import wait_until
 
 DEPLOY = Path(__file__).resolve().parents[2] / "host/deploy"

@@ -10,7 +10,7 @@ import threading
 from pathlib import Path
 
 from support.databases import Influxd
-from support.e2e_stack import EVERY_RECORD, House
+from support.e2e_stack import EVERY_RECORD, EndToEndStack
 from support.wait import wait_until
 
 HOST_KILLS = int(os.environ.get("IDROSERRA_HOST_KILLS", "1"))
@@ -25,7 +25,7 @@ def test_kills_and_an_outage_lose_double_and_disorder_nothing(tmp_path: Path) ->
     chance = random.Random(seed)
     with Influxd(tmp_path / "influx") as influx:
         store = {"kind": "influx", "url": influx.url, "write_api": "v1"}
-        with House(tmp_path / "house", NODES, store=store) as house:
+        with EndToEndStack(tmp_path / "house", NODES, store=store) as house:
             some_records_later(house, 4)
             for _ in range(HOST_KILLS):
                 threading.Event().wait(chance.random())  # any instant of a second
@@ -49,7 +49,7 @@ def test_kills_and_an_outage_lose_double_and_disorder_nothing(tmp_path: Path) ->
                 assert_every_record_is_there_once(influx, name, received)
 
 
-def some_records_later(house: House, count: int) -> None:
+def some_records_later(house: EndToEndStack, count: int) -> None:
     """Return when the nodes have sent `count` more records, all in all."""
     until = sum(house.sent().values()) + count
     wait_until(lambda: sum(house.sent().values()) >= until, 90, "the nodes send more")

@@ -7,13 +7,13 @@ from pathlib import Path
 import pytest
 
 from support.import_graph import (
-    Floors,
     Import,
-    circle_of_modules,
-    circle_of_packages,
-    climbing,
+    Levels,
     imports_between,
-    rooms,
+    module_cycle,
+    package_cycle,
+    packages_of,
+    upward_imports,
 )
 from support.source_tree import (
     ROOT,
@@ -32,7 +32,7 @@ WHY = (
 )
 
 # Each tree from its foundation up; a line may import the lines above it.
-HOST: Floors = (
+HOST: Levels = (
     ("core",),
     ("i18n",),
     ("pki", "mqtt", "auth", "history", "boards"),
@@ -49,14 +49,14 @@ HOST: Floors = (
     ("demo", "doctor"),
     ("cli",),
 )
-FIRMWARE: Floors = (
+FIRMWARE: Levels = (
     ("errors",),
     ("protocol",),
     ("control", "drivers", "safety", "outbox"),
     ("net", "update"),
     ("app",),
 )
-SIMULATOR: Floors = (
+SIMULATOR: Levels = (
     ("greenhouse",),
     ("probes",),
     ("devices",),
@@ -141,21 +141,21 @@ def found_in(package: str) -> list[Import]:
 @pytest.mark.parametrize("package", TREES)
 def test_every_package_has_its_place(package):
     folder, floors = TREES[package]
-    there = rooms(module_of(path) for path in python_files(folder)) - {"__main__"}
+    there = packages_of(module_of(path) for path in python_files(folder)) - {"__main__"}
     assert there == {name for floor in floors for name in floor}
 
 
 @pytest.mark.parametrize("package", TREES)
 def test_imports_go_down(package):
-    found = list(climbing(found_in(package), TREES[package][1]))
+    found = list(upward_imports(found_in(package), TREES[package][1]))
     assert not found, report(WHY, found)
 
 
 @pytest.mark.parametrize("package", TREES)
 def test_no_circle_of_modules_or_packages(package):
     found = found_in(package)
-    assert circle_of_modules(found) is None
-    assert circle_of_packages(found) is None
+    assert module_cycle(found) is None
+    assert package_cycle(found) is None
 
 
 def test_of_the_ingest_nodes_know_the_types_of_its_handler_only():
@@ -180,22 +180,22 @@ def planted(*pairs: tuple[str, str]) -> list[Import]:
 
 def test_a_planted_import_that_climbs_is_found_with_its_path():
     found = planted(("idroserra.core.config", "idroserra.web.app"))
-    assert list(climbing(found, HOST)) == [
+    assert list(upward_imports(found, HOST)) == [
         "planted.py:1: idroserra.core.config -> idroserra.web.app"]
     neighbours = planted(("idroserra.alarms.engine", "idroserra.export.rows"))
-    assert list(climbing(neighbours, HOST))
-    assert not list(climbing(planted(("idroserra.web.app", "idroserra.core.config")), HOST))
+    assert list(upward_imports(neighbours, HOST))
+    assert not list(upward_imports(planted(("idroserra.web.app", "idroserra.core.config")), HOST))
 
 
 def test_a_planted_circle_is_found_with_its_path():
     modules = planted(("idro.app.a", "idro.app.b"), ("idro.app.b", "idro.app.c"),
                       ("idro.app.c", "idro.app.a"))
-    found = circle_of_modules(modules)
+    found = module_cycle(modules)
     assert found is not None
     assert set(found.split(" -> ")) == {"idro.app.a", "idro.app.b", "idro.app.c"}
     packages = planted(("idro.app.a", "idro.net.b"), ("idro.net.c", "idro.app.d"))
-    assert circle_of_modules(packages) is None
-    assert circle_of_packages(packages) in ("app -> net -> app", "net -> app -> net")
+    assert module_cycle(packages) is None
+    assert package_cycle(packages) in ("app -> net -> app", "net -> app -> net")
 
 
 def test_lazy_imports_count():

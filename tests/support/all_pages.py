@@ -9,7 +9,7 @@ from pathlib import Path
 from playwright.sync_api import expect
 
 from idroserra.auth.roles import MATRIX, Role
-from support.pages import DESKTOP, PATIENCE_MS, SMALLEST, Watched
+from support.pages import DESKTOP, PATIENCE_MS, SMALLEST, MonitoredTab
 
 ROOT = Path(__file__).resolve().parents[2]
 AXE = ROOT / "host" / "web" / "node_modules" / "axe-core" / "axe.min.js"
@@ -32,7 +32,7 @@ _RUN = """() => axe.run(document, {
   .filter(({impact}) => impact === "serious" || impact === "critical")
   .flatMap(({id, nodes}) => nodes.map((node) => `${id}: ${node.html.slice(0, 160)}`)))"""
 # What a greenhouse that is well told in its last hour: minutes ago, kind, detail.
-TOLD_MINUTES_AGO = (
+HEALTHY_EVENTS = (
     (50, "decided", {"loop": "pH", "reason": "held: mixing, 4 min left"}),
     (40, "dosed", {"actuator": "ph_down", "volume_ul": 2_500, "on_ms": 2_500, "by": "control",
                    "reason": "pH high: ph_down, 6.04 at 5.90, 12.0 ml/pH, drift +0.02/h"}),
@@ -57,19 +57,19 @@ def pages():
     return found
 
 
-def barriers(page):
+def axe_violations(page):
     """Return the serious barriers axe finds on an open page that has axe."""
     return page.evaluate(_RUN)
 
 
-class Walk:
+class PageChecker:
     """Opens pages of a host, as an admin and as nobody, in one language."""
 
     def __init__(self, browser, host, language):
         self._tabs = {
-            Role.ADMIN: Watched(browser, host.url, DESKTOP, "light",
+            Role.ADMIN: MonitoredTab(browser, host.url, DESKTOP, "light",
                                 host.session_of(Role.ADMIN, "ada"), LOCALES[language]),
-            Role.ANYONE: Watched(browser, host.url, DESKTOP, "light", None, LOCALES[language],
+            Role.ANYONE: MonitoredTab(browser, host.url, DESKTOP, "light", None, LOCALES[language],
                                  worker=False),
         }
         self._url = host.url
@@ -109,7 +109,7 @@ class Walk:
         for size, scheme in looks:
             page.set_viewport_size(SIZES[size])
             page.emulate_media(color_scheme=scheme, reduced_motion="reduce")
-            wrong += [f"{size} {scheme}: {found}" for found in barriers(page)]
+            wrong += [f"{size} {scheme}: {found}" for found in axe_violations(page)]
             if picture is not None:
                 folder, name = picture
                 folder.mkdir(parents=True, exist_ok=True)
@@ -123,13 +123,13 @@ class Walk:
             tab.close()
 
 
-def lived_in(host, wait):
+def populate_host(host, wait):
     """Give a host two greenhouses: one well, with an hour of history and doses, one not.
 
     Returns their nodes."""
     node = host.node(NODE)
     for minutes_ago, kind, detail in (
-        *TOLD_MINUTES_AGO,
+        *HEALTHY_EVENTS,
         (9, "fault_began", {"channel": "air.rh_pct", "fault": "crc"}),
         (8, "fault_ended", {"channel": "air.rh_pct", "fault": "crc", "lasted_ms": 61_000}),
     ):

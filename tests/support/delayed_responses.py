@@ -10,7 +10,7 @@ _HIDE = """(hidden) => {
 }"""
 
 
-class Held:
+class DelayedResponses:
     """The answers to what a page asks at `pattern` from now on, kept back as they are made.
 
     `count`: so many are held, the others pass; None: all of them."""

@@ -28,7 +28,7 @@ KEY = bytes(range(32))
 EVERY_RECORD = "node.heap_free_b"
 
 
-class House:
+class EndToEndStack:
     """Start with `with`; nodes run until the end. Times are real: keep them short."""
 
     def __init__(self, folder: Path, nodes: tuple[str, ...], store: dict[str, Any] | None = None,
@@ -46,7 +46,7 @@ class House:
         self.nodes: dict[str, process.LiveNode] = {}
         self._host: subprocess.Popen[bytes] | None = None
 
-    def __enter__(self) -> "House":
+    def __enter__(self) -> "EndToEndStack":
         self.folder.mkdir(parents=True, exist_ok=True)
         self.broker.start()
         self._adopt()

@@ -8,7 +8,7 @@ from idro.protocol import messages, messages_host, topics
 from idroserra.mqtt.paho_client import stop_client
 
 
-class FarHost:
+class FakeHost:
     """Listens to every node. `stores` False: it takes records and never says so."""
 
     def __init__(self, port, stores=True):

@@ -14,7 +14,7 @@ from support.virtual_board import VirtualBoard
 
 
 @dataclass
-class Said:
+class CommandResult:
     """How a command ended and what it said."""
 
     code: int
@@ -23,15 +23,15 @@ class Said:
 
 
 @pytest.fixture
-def run_cli(monkeypatch, capsys) -> Callable[..., Said]:
+def run_cli(monkeypatch, capsys) -> Callable[..., CommandResult]:
     """run_cli("flash", ...): call the command line as a terminal does."""
-    def run(*arguments: str) -> Said:
+    def run(*arguments: str) -> CommandResult:
         monkeypatch.setattr(sys, "argv", ["idroserra", *arguments])
         capsys.readouterr()
         with pytest.raises(SystemExit) as ended:
             main.main()
         said = capsys.readouterr()
-        return Said(int(ended.value.code or 0), said.out, " ".join(said.err.split()))
+        return CommandResult(int(ended.value.code or 0), said.out, " ".join(said.err.split()))
 
     return run
 

@@ -25,7 +25,7 @@ ROOT_KEYS = {"dev", "o", "cmps", "avty", "avty_mode", "stat_t"}  # "~" and other
 NO_STATE_CLASS = {"timestamp"}
 
 
-class HomeAssistant:
+class FakeHomeAssistant:
     """.told: {topic: payload as JSON}; .set(topic, payload); .start_again()."""
 
     def __init__(self, port):

@@ -8,7 +8,7 @@ from typing import NamedTuple
 from support.source_tree import imports, module_of, name_of
 
 # From the bottom to the top. A package may import those of lower floors, not its neighbours.
-Floors = Sequence[tuple[str, ...]]
+Levels = Sequence[tuple[str, ...]]
 
 
 class Import(NamedTuple):
@@ -31,21 +31,21 @@ def imports_between(paths: Iterable[Path], package: str) -> list[Import]:
     return found
 
 
-def room(module: str) -> str:
+def package_of(module: str) -> str:
     """Return the package a module lies in, below the root: `ingest` of idroserra.ingest.spool."""
     return module.split(".")[1]
 
 
-def climbing(found: Iterable[Import], floors: Floors) -> Iterator[str]:
+def upward_imports(found: Iterable[Import], floors: Levels) -> Iterator[str]:
     """Yield every import that does not go down, with its place and path."""
     floor_of = {name: number for number, names in enumerate(floors) for name in names}
     for one in found:
-        above, below = room(one.importer), room(one.imported)
+        above, below = package_of(one.importer), package_of(one.imported)
         if above != below and floor_of[below] >= floor_of[above]:
             yield f"{one.place}: {one.importer} -> {one.imported}"
 
 
-def circle(edges: Iterable[tuple[str, str]]) -> str | None:
+def find_cycle(edges: Iterable[tuple[str, str]]) -> str | None:
     """Return a circle of the graph as a path, a -> b -> a, or None."""
     graph: dict[str, set[str]] = {}
     for importer, imported in edges:
@@ -57,17 +57,17 @@ def circle(edges: Iterable[tuple[str, str]]) -> str | None:
     return None
 
 
-def circle_of_modules(found: Iterable[Import]) -> str | None:
+def module_cycle(found: Iterable[Import]) -> str | None:
     """Return a circle of modules as a path, or None."""
-    return circle((one.importer, one.imported) for one in found)
+    return find_cycle((one.importer, one.imported) for one in found)
 
 
-def circle_of_packages(found: Iterable[Import]) -> str | None:
+def package_cycle(found: Iterable[Import]) -> str | None:
     """Return a circle of packages as a path, or None."""
-    pairs = ((room(one.importer), room(one.imported)) for one in found)
-    return circle(pair for pair in pairs if pair[0] != pair[1])
+    pairs = ((package_of(one.importer), package_of(one.imported)) for one in found)
+    return find_cycle(pair for pair in pairs if pair[0] != pair[1])
 
 
-def rooms(found: Mapping[str, Path] | Iterable[str]) -> set[str]:
+def packages_of(found: Mapping[str, Path] | Iterable[str]) -> set[str]:
     """Return the packages of the modules named."""
-    return {room(module) for module in found if "." in module}
+    return {package_of(module) for module in found if "." in module}

@@ -6,7 +6,7 @@ from support.oracle_tables import number, rows
 _STEP_S = 1_200.0
 
 
-def grown():
+def growth_curve():
     """Return [(day, non-structural, structural)] g/m2 of van Henten's lettuce, by Runge-Kutta."""
     first = next(rows("vanhenten1994_two_state.csv"))
     climate = [number(first[name]) for name in ("PAR_W_m2", "CO2_ppm", "T_C")]

@@ -54,7 +54,7 @@ def mutate(table: Any, rng: random.Random) -> None:
         container[key] = rng.choice(STRANGE)
 
 
-def check_by_itself(board: compiler.Board) -> None:
+def check_board(board: compiler.Board) -> None:
     """Assert what makes a board safe, without asking the code that compiled it."""
     chip = CHIPS[board["chip"]]
     pins = [pin for bus in board["i2c"].values() for pin in (bus["scl_pin"], bus["sda_pin"])]

@@ -4,7 +4,7 @@ import pytest
 from playwright.sync_api import sync_playwright
 
 from idroserra.auth.roles import Role
-from support.pages import DESKTOP, Watched, launch
+from support.pages import DESKTOP, MonitoredTab, launch
 from support.real_host import Host
 
 NAMES = {Role.OPERATOR: "anna"}
@@ -37,7 +37,7 @@ def tab(browser, host):
 
     def new_tab(size=DESKTOP, scheme="light", role=Role.OPERATOR, worker=True):
         session = None if role is None else host.session_of(role, NAMES.get(role))
-        tabs.append(Watched(browser, host.url, size, scheme, session, worker=worker))
+        tabs.append(MonitoredTab(browser, host.url, size, scheme, session, worker=worker))
         return tabs[-1]
 
     yield new_tab

@@ -17,8 +17,8 @@ from idroserra.i18n.translate import (
     ngettext,
     use_locale,
 )
-from support.all_pages import AXE, LOCALES, SIZES, barriers
-from support.pages import PATIENCE_MS, Watched
+from support.all_pages import AXE, LOCALES, SIZES, axe_violations
+from support.pages import PATIENCE_MS, MonitoredTab
 from support.real_host import PASSWORD
 
 # The visible words of a page: texts, and what stands in labels; `code` is the same everywhere,
@@ -52,7 +52,7 @@ class Walker:
 
     def __init__(self, browser, host, language, size, scheme, folder=None, is_brief=False):
         self.host, self.language, self.size, self.scheme = host, language, size, scheme
-        self.tab = Watched(browser, host.url, SIZES[size], scheme, None, LOCALES[language])
+        self.tab = MonitoredTab(browser, host.url, SIZES[size], scheme, None, LOCALES[language])
         self.page = self.tab.page
         # A dose asks for the password once more where the log-in is five minutes ago.
         self.page.add_locator_handler(self.page.locator("#again"), self._confirm)
@@ -145,7 +145,7 @@ class Walker:
             self._seen_by_axe.add(path)
             if not page.evaluate("'axe' in window"):
                 page.evaluate(AXE.read_text("utf-8"))
-            found += barriers(page)
+            found += axe_violations(page)
         texts = [text for text in page.evaluate(_WORDS) if not any(one in text for one in _NAMES)]
         return found + [one for text in texts for one in self._misread(text)]
 

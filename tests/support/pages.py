@@ -61,7 +61,7 @@ def launch(playwright):
     return playwright.chromium.launch(executable_path=program, args=FLAGS)
 
 
-class Watched:
+class MonitoredTab:
     """One tab. check() fails on console errors, requests elsewhere, overflow and low contrast.
 
     `worker`: whether the page may install its service worker. Where it is there, playwright's

@@ -15,7 +15,7 @@ sys.path.append(str(HERE.parent))
 from playwright.sync_api import sync_playwright  # noqa: E402
 
 from idroserra.broker.local import Broker  # noqa: E402
-from support.all_pages import ALL_LOOKS, LOCALES, ROOT, Walk, lived_in, pages  # noqa: E402
+from support.all_pages import ALL_LOOKS, LOCALES, ROOT, PageChecker, pages, populate_host  # noqa: E402
 from support.pages import launch  # noqa: E402
 from support.real_host import Host  # noqa: E402
 from support.wait import wait_until  # noqa: E402
@@ -36,7 +36,7 @@ def main() -> int:
         broker.start()
         host = Host(Path(folder) / "host", broker.port, wait_until, simulated=True)
         try:
-            well, sick = lived_in(host, wait_until)
+            well, sick = populate_host(host, wait_until)
             for language in [asked.language] if asked.language else LOCALES:
                 wrong += walked(host, language, chosen, lambda: alive(well, sick))
         finally:
@@ -59,7 +59,7 @@ def walked(host, language, chosen, tell):
     wrong = []
     with sync_playwright() as playwright:
         browser = launch(playwright)
-        walk = Walk(browser, host, language)
+        walk = PageChecker(browser, host, language)
         for number, (name, (path, role)) in enumerate(chosen.items(), 1):
             print(f"\r{language} {number}/{len(chosen)} {name:<24}", end="", flush=True)
             tell()

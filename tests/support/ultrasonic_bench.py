@@ -50,6 +50,6 @@ def check_times(rows):
         assert abs(found_um - distance_m * 1_000_000) < 120, (air_c, distance_m, found_um)
 
 
-def times_of_the_oracle():
+def oracle_times():
     """Return the rows of the oracle's table."""
     return oracle("hw_ultrasonic.csv")

@@ -11,7 +11,7 @@ from browser.walks.walk_journal import harvest, note, report
 from browser.walks.walk_look import NODE, SICK, alarms, balance, bottles, charts, overview, why
 from browser.walks.walk_people import first_admin, roles, users
 from idroserra.broker.local import Broker
-from support.all_pages import TOLD_MINUTES_AGO
+from support.all_pages import HEALTHY_EVENTS
 from support.calibration_cups import Cups
 from support.notice_receiver import NoticeReceiver
 from support.page_walker import Walker
@@ -51,7 +51,7 @@ def new_host(folder):
 
 def _well(host):
     node = host.node(NODE)
-    for minutes_ago, kind, detail in TOLD_MINUTES_AGO:
+    for minutes_ago, kind, detail in HEALTHY_EVENTS:
         node.tell(kind, detail, minutes_ago * 60_000)
     node.live(60)
     host.settle(NODE, 64)

@@ -14,7 +14,7 @@ import pytest
 from idro.net.publisher import MAX_UNSTORED, Broker, Handlers, Publisher
 from idro.outbox.outbox import Outbox
 from idro.protocol import messages, messages_host, settings
-from support.fake_host import FarHost
+from support.fake_host import FakeHost
 from support.micropython_program import micropython
 from support.node_clock import NodeClock
 from support.outbox_records import CHANNELS, FAULTS, new_outbox, values_at
@@ -123,7 +123,7 @@ def hosts(mosquitto):
     started = []
 
     def start(stores=True):
-        started.append(FarHost(mosquitto.port, stores))
+        started.append(FakeHost(mosquitto.port, stores))
         return started[-1]
 
     yield start
