@@ -30,7 +30,7 @@ def walk(browser, host):
 def test_no_page_has_a_barrier(walk):
     wrong = []
     for look, (name, (path, role)) in zip(cycle(TWO_LOOKS), pages().items(), strict=False):
-        found = walk.judge(walk.open(path, role), [look])
+        found = walk.check(walk.open(path, role), [look])
         wrong += [f"{name}: {one}" for one in found]
     assert not wrong, "\n".join(wrong)
 

@@ -177,7 +177,7 @@ def test_a_retained_order_is_passed_over_when_the_host_starts(
 
 def test_a_home_assistant_that_starts_again_is_told_everything(home, node, eventually):
     eventually(lambda: home.of("idro-a", "settings"), 10, "the settings")
-    home.start_again()
+    home.restart()
     eventually(lambda: home.device("idro-a") and home.device("host"), 15, "the devices")
     for leaf in ("state", "settings", "telemetry"):
         eventually(lambda leaf=leaf: home.of("idro-a", leaf), 15, leaf)
@@ -216,7 +216,7 @@ def test_without_being_asked_the_host_tells_home_assistant_nothing(
     try:
         running.node("idro-a").read()
         running.settle("idro-a", 1)
-        assert home.told == {}
+        assert home.payloads == {}
     finally:
         home.close()
         running.stop()
@@ -238,7 +238,7 @@ def test_clear_takes_our_devices_back_and_leaves_those_of_others(tmp_path, mosqu
         assert done.output.count("cleared homeassistant/device/idroserra_") == 2
         eventually(lambda: home.device("idro-a") is None and home.device("host") is None, 10,
                    "the devices to be gone")
-        assert home.told[other] == {}
+        assert home.payloads[other] == {}
         assert "holds no device" in CliRunner().invoke(app, clear).output
         mosquitto.stop()
         assert CliRunner().invoke(app, clear).exit_code == 1
