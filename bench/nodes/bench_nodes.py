@@ -28,7 +28,7 @@ sys.path.extend([str(HERE.parent), str(HERE.parents[1] / "tests")])
 
 from results import write_section  # noqa: E402
 
-from campaigns.chaos.reconciliation import books  # noqa: E402  found beside the tests
+from campaigns.chaos.reconciliation import spool_counts  # noqa: E402  found beside the tests
 from idroserra.auth.local_token import token_for  # noqa: E402
 from idroserra.broker.local import find_mosquitto, free_port  # noqa: E402
 from idroserra.history.sqlite.store import SqliteStore  # noqa: E402
@@ -242,8 +242,8 @@ class Bench:
             fleet.ask("quiet")
         self._wait(lambda: self._sum("kept") == 0, "every outbox is empty")
         taken, events = self._sum("records"), self._sum("events")
-        self._wait(lambda: books(self.host.data_dir)["pending"] == 0, "the spool is empty")
-        spool = books(self.host.data_dir)
+        self._wait(lambda: spool_counts(self.host.data_dir)["pending"] == 0, "the spool is empty")
+        spool = spool_counts(self.host.data_dir)
         self._opened.close()
         readings, found_events, doubled = self._in_the_store()
         thinned = spool["lost"]
@@ -291,13 +291,13 @@ class Bench:
             fleet.ask()
             fleet.delays_s.clear()
         self.page.take_slowest_ms()
-        received, cpu_s = books(self.host.data_dir)["received"], self.host.cpu_s()
+        received, cpu_s = spool_counts(self.host.data_dir)["received"], self.host.cpu_s()
         began_s = time.monotonic()
         yield
         took_s = time.monotonic() - began_s
         self._sum("kept")
         delays_s = sorted(delay_s for fleet in self.fleets for delay_s in fleet.delays_s)
-        records = books(self.host.data_dir)["received"] - received
+        records = spool_counts(self.host.data_dir)["received"] - received
         self._phases.append(Phase(
             name, took_s, delays_s[len(delays_s) // 2], delays_s[len(delays_s) * 99 // 100],
             records, 1e6 * (self.host.cpu_s() - cpu_s) / max(1, records), self.host.rss_mib(),

@@ -8,7 +8,7 @@ import pytest
 
 from idroserra.auth.roles import Role
 from idroserra.web.api.tables import ADMIN_TABLES, HOST_TABLES, NODE_TABLES
-from support.all_pages import Walk, lived_in, pages
+from support.all_pages import PageChecker, pages, populate_host
 from support.real_host import standing_host
 from support.wait import wait_until
 
@@ -24,7 +24,7 @@ _LINKS = """() => [...document.querySelectorAll("a[download]")]
 @pytest.fixture(scope="module")
 def host(tmp_path_factory):
     with standing_host(tmp_path_factory.mktemp("exports")) as running:
-        lived_in(running, wait_until)
+        populate_host(running, wait_until)
         running.client.post("/api/journal", json={
             "node": "idro-a", "kind": "harvest", "unix_ms": 1_750_000_000_000, "crop": "=basil",
             "weight_g": 420})
@@ -33,7 +33,7 @@ def host(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def walk(browser, host):
-    walking = Walk(browser, host, "en")
+    walking = PageChecker(browser, host, "en")
     yield walking
     walking.close()
 

@@ -6,7 +6,7 @@ import pytest
 from playwright.sync_api import expect
 
 from idroserra.auth.roles import Role
-from support.pages import DESKTOP, PHONE, Watched
+from support.pages import DESKTOP, PHONE, MonitoredTab
 from support.real_host import PASSWORD
 
 OTHER = "another sentence for them"
@@ -19,7 +19,7 @@ def stranger(browser, host):
     tabs = []
 
     def new_tab(size=DESKTOP, scheme="light"):
-        tabs.append(Watched(browser, host.url, size, scheme))
+        tabs.append(MonitoredTab(browser, host.url, size, scheme))
         return tabs[-1]
 
     yield new_tab

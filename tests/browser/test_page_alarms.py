@@ -3,7 +3,7 @@
 import pytest
 from playwright.sync_api import expect
 
-from support.delayed_responses import Held, hide, show
+from support.delayed_responses import DelayedResponses, hide, show
 from support.notice_receiver import NoticeReceiver
 from support.pages import DESKTOP, PHONE
 from support.real_host import Host
@@ -84,7 +84,7 @@ def test_a_list_that_comes_late_does_not_take_it_back(sick, tab):
     page = tab(PHONE, worker=False).open("/alarms")
     hot = card(page, "water_hot/idro-a/reservoir.temp_c")
     expect(hot).to_have_attribute("data-state", "unacknowledged")
-    lists = Held(page, "**/api/alarms?*")
+    lists = DelayedResponses(page, "**/api/alarms?*")
     hide(page)
     show(page)
     lists.wait()

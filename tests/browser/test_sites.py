@@ -8,9 +8,9 @@ import pytest
 from playwright.sync_api import expect
 
 from idroserra.auth.roles import Role
-from support.all_pages import AXE, barriers
+from support.all_pages import AXE, axe_violations
 from support.fleet import fleet
-from support.pages import DESKTOP, SMALLEST, Watched
+from support.pages import DESKTOP, SMALLEST, MonitoredTab
 from support.real_host import standing_host
 from support.wait import wait_until
 
@@ -29,7 +29,7 @@ def open_page(browser, host):
     def opened(path, size=DESKTOP, number=1):
         key = (size["width"], number)
         if key not in tabs:
-            tabs[key] = Watched(browser, host.url, size, "light", host.session_of(Role.ADMIN))
+            tabs[key] = MonitoredTab(browser, host.url, size, "light", host.session_of(Role.ADMIN))
         return tabs[key], tabs[key].open(path)
 
     yield opened
@@ -79,7 +79,7 @@ def test_twenty_nodes_fit_the_smallest_phone_and_the_old_looks_old(host, open_pa
     expect(page.locator("[data-node=nord-3] .figures")).to_contain_text("pH 5.85")
     assert page.evaluate("document.documentElement.scrollHeight") < 3 * SMALLEST["height"]
     page.evaluate(AXE.read_text("utf-8"))
-    assert barriers(page) == []
+    assert axe_violations(page) == []
     tab.check()
     page.locator("[data-site=Nord] h2 a").click()
     expect(page).to_have_url(f"{host.url}/sites/Nord")

@@ -21,7 +21,7 @@ import pytest
 from playwright.sync_api import expect
 
 from idroserra.auth.roles import Role
-from support.pages import PHONE, Watched
+from support.pages import PHONE, MonitoredTab
 from support.paho_node import now_unix_ms
 from support.real_host import standing_host
 from support.wait import wait_until
@@ -80,7 +80,7 @@ class Stranger:
 
 @pytest.fixture(scope="module")
 def tab(browser, host):
-    watched = Watched(browser, host.url, PHONE, "light", host.session_of(Role.OPERATOR))
+    watched = MonitoredTab(browser, host.url, PHONE, "light", host.session_of(Role.OPERATOR))
     yield watched
     watched.close()
 

@@ -1,4 +1,4 @@
-"""The glossary is complete in form: unique terms, one sentence each, defined where it says."""
+"""The glossary has unique terms of one sentence each, with files that exist."""
 
 import re
 
@@ -17,7 +17,7 @@ def rows(page: str) -> list[list[str]]:
 
 
 def flaws(row: list[str]) -> list[str]:
-    """Return what is wrong with a row."""
+    """Return the errors in a row."""
     if len(row) != 4:
         return ["not four cells"]
     _, meaning, _, where = row
@@ -38,12 +38,12 @@ def test_each_subject_has_a_table():
 
 
 def test_each_term_is_one_sentence_and_exists():
-    why = "A term is looked up here; correct these rows of docs/glossary.md:"
+    why = "Correct these rows of docs/glossary.md:"
     found = [f"{row[0]}: {flaw}" for row in rows(PAGE) for flaw in flaws(row)]
     assert not found, report(why, found)
 
 
-def test_no_term_has_two_meanings():
+def test_every_term_is_unique():
     terms = [row[0].lower() for row in rows(PAGE)]
     assert sorted({term for term in terms if terms.count(term) > 1}) == []
 

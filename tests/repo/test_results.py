@@ -1,10 +1,10 @@
-"""Each section of bench/RESULTS.md names the command of its figures, and benches write it."""
+"""Each section of bench/RESULTS.md is written by a bench and names its command."""
 
 import re
 import sys
 
 import pytest
-from test_docs_commands import wrong_with
+from test_docs_commands import error_in
 
 from support.source_tree import ROOT, report
 
@@ -24,18 +24,18 @@ After.
 
 
 def wrong_command(line: str) -> str:
-    """Return what is wrong with the command of a section, "" for nothing."""
+    """Return the error in the command of a section, "" if there is none."""
     words = line.split()
     if words[0] == "make":
         return "" if words[1] in TARGETS else "no such make target"
     if words[0] == "idroserra":
-        return wrong_with(line.removeprefix("idroserra "))
+        return error_in(line.removeprefix("idroserra "))
     files = [word for word in words[1:] if word.endswith(".py")]
     return "" if files and all((ROOT / name).is_file() for name in files) else "no such file"
 
 
-def test_every_section_names_a_command_that_exists():
-    why = "A figure without its command cannot be repeated; correct bench/RESULTS.md:"
+def test_every_section_names_an_existing_command():
+    why = "Figures need the command that produces them; correct bench/RESULTS.md:"
     sections = RESULTS.read_text("utf-8").split("\n## ")[1:]
     assert len(sections) > 15
     found = []
@@ -49,7 +49,7 @@ def test_every_section_names_a_command_that_exists():
     assert not found, report(why, found)
 
 
-def test_a_bench_replaces_its_section_only(tmp_path):
+def test_a_bench_replaces_only_its_section(tmp_path):
     file = tmp_path / "RESULTS.md"
     file.write_text(SECTION)
     write_section("speed", "make bench-sim", ["a", "b"], file)
@@ -67,7 +67,7 @@ def test_a_bench_without_a_section_is_an_error(tmp_path):
     assert file.read_text() == SECTION
 
 
-def test_the_rule_bites():
+def test_an_invalid_command_is_found():
     assert wrong_command("make bench-nothing")
     assert wrong_command("idroserra sim dance")
     assert wrong_command(".venv/bin/python bench/gone.py")

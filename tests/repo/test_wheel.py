@@ -1,4 +1,4 @@
-"""A built wheel needs no checkout: it carries firmware, boards, scenarios and the page's code."""
+"""The wheel contains firmware, boards, scenarios and the JavaScript of the page."""
 
 import json
 import subprocess
@@ -30,7 +30,7 @@ def unpacked(folder: Path) -> None:
         archive.extractall(folder / "installed")
 
 
-def test_carries_what_is_outside_the_packages(wheel):
+def test_contains_the_data_from_outside_the_packages(wheel):
     for source, target in (
         ("boards", "idroserra/data/boards"),
         ("sim/scenarios", "idrosim/data/scenarios"),

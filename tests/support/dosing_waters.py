@@ -1,4 +1,4 @@
-"""Water for the dosing loops: what they read, and doses that were given to it."""
+"""Readings and past doses for tests of the dosing loops."""
 
 from idro.control import dosing
 from idro.control.filters import Reading

@@ -1,5 +1,4 @@
-"""A node that updates over the air, as the broker sees one: it asks for every byte of a release,
-again for what does not come, and then does as `fate` says."""
+"""A scripted node that downloads a release over MQTT, with retries, and then acts as `fate`."""
 
 import hashlib
 import queue
@@ -14,7 +13,7 @@ PIECE_BYTES = 768
 
 
 class UpdatingNode(PahoNode):
-    """fate: "ok" (trial, then confirmed), "reverted", or "trial" (never comes to an end)."""
+    """fate: "ok" (trial, then confirmed), "reverted", or "trial" (never ends)."""
 
     def __init__(self, node, port, key=b"k" * 32):
         self.running = messages.RunningRelease("", "base", "", 1, KERNEL)
@@ -23,7 +22,7 @@ class UpdatingNode(PahoNode):
         self.offers = []
         self.cancelled = threading.Event()
         self.received = {}  # path: bytes, of the newest release
-        self.stops_after = None  # asks after which it falls silent
+        self.stops_after = None  # number of requests after which it goes silent
         self.asks = 0
         self._pieces = queue.SimpleQueue()
         self._number = 0
@@ -31,7 +30,7 @@ class UpdatingNode(PahoNode):
         self._client.on_connect = self._again
 
     def _again(self, client, *_):
-        """After a break: the broker knows nothing of this node any more."""
+        """Subscribe and publish the status after a reconnect."""
         client.subscribe(f"idro/v1/{self.node}/down/#", qos=1)
         client.publish(topics.up(self.node, "status"), messages.pack_status(True), qos=1,
                        retain=True)
@@ -102,7 +101,7 @@ class UpdatingNode(PahoNode):
         return data
 
     def _answer(self, offer):
-        """Return the bytes of the newest ask, b"" where none came in time."""
+        """Return the data for the last request, b"" after a time-out."""
         try:
             while True:
                 piece = self._pieces.get(timeout=AGAIN_S)

@@ -1,4 +1,4 @@
-"""A pump that does as irrigation decides, on virtual time: what the tests of it share."""
+"""A simulated irrigation pump on virtual time."""
 
 from idro.control import irrigation
 from idro.control.filters import Reading
@@ -13,7 +13,7 @@ MIST = {"irrigation.on_s": 5, "irrigation.off_s": 300, "irrigation.drain_s": 0}
 
 
 class Pump:
-    """A pump that does as is decided, looked at every `step_ms`."""
+    """A pump that follows the decisions of irrigation, evaluated every `step_ms`."""
 
     def __init__(self, level=FULL, **values):
         self.values = settings.check({key.replace("__", "."): v for key, v in values.items()})
@@ -60,7 +60,7 @@ class Pump:
             self.now_ms += step
 
     def sample(self, flow_ml_per_min: int, fault: str | None = None) -> None:
-        """One sample of the meter, ten seconds after the one before."""
+        """Process one sample of the flow meter, ten seconds after the last one."""
         sample = Sample(
             irrigation.FLOW, None if fault else flow_ml_per_min, fault, self.now_ms
         )
@@ -70,7 +70,7 @@ class Pump:
             self.events.append(event)
 
     def measured(self, count: int, flow_ml_per_min: int, *, is_on: bool = True) -> None:
-        """So many samples with the pump on, or off, all the time between."""
+        """Process `count` samples with the pump continuously on, or off."""
         for _ in range(count):
             self.now_ms += 10_000
             self.on_ms_total += 10_000 if is_on else 0

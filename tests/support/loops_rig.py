@@ -1,5 +1,5 @@
-"""The loops of one node on the rig of the safety gate: real sampler, gate, doses and what is kept;
-only the parts, the pins and the memories are stood in for."""
+"""The control loops of a node on the rig of the safety gate, with fake parts, pins and memories.
+"""
 
 import asyncio
 from pathlib import Path
@@ -22,7 +22,7 @@ NOON_S = 43_200
 
 
 class Part:
-    """A part that reads what the test puts into `value`: a number, or a fault code."""
+    """A part that reads `value`: a number, or a fault code."""
 
     def __init__(self, channel: str, value: float | int | str):
         self.source, self.key = channel.split(".")
@@ -36,7 +36,7 @@ class Part:
 
 
 class DayClock(Clock):
-    """The rig's clock with a time of day that stands at noon."""
+    """The rig's clock with the time of day fixed at noon."""
 
     def second_of_day(self, utc_offset_min: int) -> int:
         return NOON_S
@@ -52,7 +52,7 @@ class DayClock(Clock):
 
 
 class Turn:
-    """Lets every other task go on once."""
+    """Awaited, lets every other task run once."""
 
     def __await__(self):
         yield
@@ -74,7 +74,7 @@ class EventList:
 
 
 class Contact:
-    """The pin of the button: 0 while a finger holds it."""
+    """The pin of the button: 0 while it is pressed."""
 
     def __init__(self):
         self.level = 1
@@ -84,7 +84,7 @@ class Contact:
 
 
 class Values:
-    """Settings of the node: values in force."""
+    """Active settings of the node."""
 
     def __init__(self, values: dict):
         self.values = values
@@ -150,7 +150,7 @@ class LoopsRig:
             part.value = values.get(part.key, part.value)
 
     def cycles(self, count: int, held_ms: int = 0) -> None:
-        """Let cycles pass; in each the button is looked at, and held for `held_ms`."""
+        """Run control cycles; in each the button is polled and held for `held_ms`."""
         self._event_loop.run_until_complete(self._cycles(count, held_ms))
 
     def run_for(self, duration_ms: int) -> None:

@@ -15,7 +15,7 @@ from idrosim.greenhouse.conductivity import conductivities
 from idrosim.greenhouse.equilibria import density_kg_l, permittivity, viscosity_pa_s
 from idrosim.greenhouse.float_codec import pack_floats
 from idrosim.greenhouse.oxygen import saturation_mg_l
-from support.lettuce_growth import grown
+from support.lettuce_growth import growth_curve
 from support.oracle_tables import (
     Waters,
     carbonate_buffer,
@@ -122,7 +122,7 @@ def main():
     for name in sorted(TABLES):
         for row in rows(name):
             print(name, pack_floats(TABLES[name](row)))
-    for state in grown():
+    for state in growth_curve():
         print("vanhenten1994_two_state.csv", pack_floats(state))
 
 

@@ -1,4 +1,4 @@
-"""The codecs of an update for test_protocol_fuzz: signatures in hex, for JSON has no bytes."""
+"""Codecs of update messages for test_protocol_fuzz, with signatures in hexadecimal for JSON."""
 
 from idro.protocol import messages, messages_host, update_messages
 
@@ -7,7 +7,7 @@ MAC = "f" * 64
 
 
 def pack_update(message):
-    """Pack an offer whose signature is its hex digits, as JSON has no bytes."""
+    """Return the packed offer; its signature is given in hexadecimal."""
     offer = update_messages.Offer(*message.args)
     offer = offer._replace(signature=bytes.fromhex(offer.signature))
     return messages_host.pack_update(NODE, message._replace(args=offer), lambda signed: MAC)

@@ -1,4 +1,4 @@
-"""Good inputs of every target, for a fuzzer to begin with. Small ones: it makes them larger."""
+"""Valid seed inputs of every target, kept small because the fuzzer extends them."""
 
 import hashlib
 import io
@@ -77,10 +77,10 @@ def updates() -> Iterator[bytes]:
 
 def _release() -> dict[str, bytes]:
     content = {"idro/app/network_task.mpy": b"some bytes", "idro/app/node.mpy": b"more of them"}
-    told = host_manifest.Manifest("0.2.0", "esp32/esp32-reservoir", 1, 3, tuple(
+    manifest = host_manifest.Manifest("0.2.0", "esp32/esp32-reservoir", 1, 3, tuple(
         host_manifest.File(path, len(data), hashlib.sha256(data).hexdigest())
         for path, data in content.items()))
-    return {"manifest": told.text, "signature": bytes(384), **content}
+    return {"manifest": manifest.text, "signature": bytes(384), **content}
 
 
 def manifests() -> Iterator[bytes]:
@@ -171,9 +171,9 @@ def backups() -> Iterator[bytes]:
         packed = io.BytesIO()
         with tarfile.open(fileobj=packed, mode="w") as archive:
             for name, data in files:
-                about = tarfile.TarInfo(name)
-                about.size = len(data)
-                archive.addfile(about, io.BytesIO(data))
+                member = tarfile.TarInfo(name)
+                member.size = len(data)
+                archive.addfile(member, io.BytesIO(data))
         yield packed.getvalue()
 
 

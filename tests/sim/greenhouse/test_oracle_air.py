@@ -5,7 +5,7 @@ import math
 from idrosim.greenhouse.air import GAMMA_PA_K, saturation_pa, vapour_kg_m3
 from idrosim.greenhouse.crop import growth
 from idrosim.greenhouse.oxygen import saturation_mg_l
-from support.lettuce_growth import grown
+from support.lettuce_growth import growth_curve
 from support.oracle_tables import number, rows
 
 SATURATION = 0.005
@@ -59,7 +59,7 @@ def test_oxygen():
 
 
 def test_growth():
-    found = grown()
+    found = growth_curve()
     table = list(rows("vanhenten1994_two_state.csv"))
     assert len(table) == len(found) == 9
     for index, row in enumerate(table):

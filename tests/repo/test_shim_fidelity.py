@@ -1,8 +1,7 @@
-"""The simulated modules of the board have nothing that the real ones lack.
+"""The simulated modules of the board offer nothing that the real ones lack.
 
-The firmware may use what it finds. If the simulator offered more than the ESP32, the firmware
-would pass here and fail on the board. Checked by text against micropython-esp32-stubs; pyright
-checks the firmware's own use of them.
+Otherwise firmware could pass in the simulator and fail on the board. The modules are compared with
+micropython-esp32-stubs; pyright checks the use of these modules in the firmware.
 """
 
 import ast
@@ -18,7 +17,7 @@ MODULES = ("machine", "network", "esp32", "onewire")
 
 
 def stub(module: str) -> ast.Module:
-    """Return the syntax tree of the stub of a module of the ESP32 port."""
+    """Return the syntax tree of the stub of an ESP32 module."""
     found = [
         Path(str(file.locate()))
         for file in installed_files("micropython-esp32-stubs") or ()
@@ -48,7 +47,7 @@ def classes(body: list[ast.stmt]) -> dict[str, ast.ClassDef]:
 
 
 def with_bases(name: str, known: dict[str, ast.ClassDef]) -> set[str]:
-    """Return the public names of a class and of those of its bases that are known."""
+    """Return the public names of a class and of its known bases."""
     found = names(known[name].body)
     for base in known[name].bases:
         if isinstance(base, ast.Name) and base.id in known:
@@ -63,9 +62,9 @@ def keys(table: ast.expr | None) -> set[str]:
 
 
 def offered(module: str) -> dict[str, Path]:
-    """Return the names the simulator gives `module`, each with the file that does.
+    """Return the names that the simulator defines in `module`, each with its file.
 
-    Either `modules["machine"] = Module({...})`, or the `functions` that returns them.
+    They are in `modules["machine"] = Module({...})`, or returned by a function `functions`.
     """
     found: dict[str, Path] = {}
     for path in python_files(SHIM):
@@ -96,13 +95,13 @@ def simulated_classes() -> dict[str, tuple[Path, ast.ClassDef]]:
     }
 
 
-WHY = "The real board lacks what the simulator offers here; firmware that uses it fails there:"
+WHY = "The real board does not have these names of the simulator:"
 
 
 @pytest.mark.parametrize("module", MODULES)
 def test_modules_offer_only_what_the_real_one_has(module):
     simulated = offered(module)
-    assert simulated, f"{SHIM} gives no names to {module} that this rule can read"
+    assert simulated, f"no names of {module} found in {SHIM}"
     missing = sorted(set(simulated) - names(stub(module).body))
     assert not missing, report(WHY, [f"{name_of(simulated[n])}: {module}.{n}" for n in missing])
 

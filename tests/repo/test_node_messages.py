@@ -1,7 +1,7 @@
-"""Every sentence the firmware can say to a person has its words in every language.
+"""Every message of the firmware to a person is translated into every language.
 
-The sentences are read from the sources: each text of the folders that decide, guard and answer,
-with an example for what is filled in. What only a console or a program reads is named below.
+The messages are read from the sources, with an example for each placeholder. Texts that only the
+console or a program reads are listed below.
 """
 
 import ast
@@ -25,12 +25,12 @@ SOURCES = [*sorted(path for folder in ("control", "safety", "app", "update")
                    for path in (FIRMWARE / folder).glob("*.py")),
            FIRMWARE / "protocol" / "settings.py", FIRMWARE / "protocol" / "climate_settings.py"]
 OTHERS = list(LANGUAGES)[1:]
-# What fills a gap: a figure, a name of an output, a reason.
-_FILLINGS = ("4", "ph_down", "day", "high")
+# Examples for a placeholder: a number, the name of an output, a reason.
+_EXAMPLES = ("4", "ph_down", "day", "high")
 _PERCENT = re.compile(r"%[\d.]*d")
 _SENTENCE = re.compile(r"[a-z]{2,} [a-z]")
-_LEFT = re.compile(r"[a-z]{2,} [a-z]{2,}")
-# Written to the console of the board, or the inside of a line that nobody is shown.
+_ENGLISH = re.compile(r"[a-z]{2,} [a-z]{2,}")
+# Console messages, and errors that are not shown.
 _CONSOLE = {
     "dosing authority not saved:", "no space reserved:", "reserved space not released:",
     "crash count not saved:",
@@ -46,7 +46,7 @@ _CONSOLE = {
     "restarted into an update",
     "the ledger cannot be written", "the ledger is full: too many runs today",
 }
-# Pieces: the sentence they are part of.
+# Fragments, each with the message that contains it.
 _WHOLE = {
     "had no effect: is the bottle empty, is air in the line, is the probe dead":
         "{} had no effect: is the bottle empty, is air in the line, is the probe dead?",
@@ -60,27 +60,27 @@ _WHOLE = {
     "{} is a {}": "ph_down is a doser",
     "{} is not above {}": "rev: {} is not above {}",
 }
-# The reasons of a refused setting stand behind its name.
+# The reason of a refused setting follows its name.
 _OF_SETTINGS = ("settings.py", "climate_settings.py")
 
 
 def texts(path):
-    """Yield (line, text with {} for each gap) of the strings of a file that are no docstrings."""
+    """Yield (line, text with {} for each placeholder) of the strings except docstrings."""
     tree = ast.parse(path.read_text("utf-8"))
-    passed = set()
+    skipped = set()
     for node in ast.walk(tree):
         if isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant):
-            passed.add(node.value)
+            skipped.add(node.value)
         if isinstance(node, ast.JoinedStr):
-            passed |= set(node.values)
+            skipped |= set(node.values)
             yield node.lineno, "".join(
                 part.value if isinstance(part, ast.Constant) else "{}" for part in node.values)
-        if isinstance(node, ast.Constant) and isinstance(node.value, str) and node not in passed:
+        if isinstance(node, ast.Constant) and isinstance(node.value, str) and node not in skipped:
             yield node.lineno, node.value
 
 
 def sentences():
-    """Yield (where, text with {} for each gap) of what may be shown to people."""
+    """Yield (place, text with {} for each placeholder) of the messages to people."""
     for path in SOURCES:
         for line, text in texts(path):
             if not _SENTENCE.search(text.replace("{}", " x ")) or text in _CONSOLE:
@@ -91,27 +91,26 @@ def sentences():
             yield f"{path.relative_to(ROOT)}:{line}", _PERCENT.sub("{}", whole)
 
 
-def is_told(text):
-    """True where a translation is found with one of the fillings. In Chinese nothing of the
-    English sentence may be left, so that a piece of it does not pass for the whole."""
-    for filling in _FILLINGS:
-        english = text.replace("{}", filling)
-        told = translate_message(english)
-        if told != english and not (current_locale().language == "zh" and _LEFT.search(told)):
+def is_translated(text):
+    """Return whether one of the examples is translated. In Chinese, no English may remain."""
+    for example in _EXAMPLES:
+        english = text.replace("{}", example)
+        found = translate_message(english)
+        if found != english and not (current_locale().language == "zh" and _ENGLISH.search(found)):
             return True
     return False
 
 
-def test_the_sentences_are_found():
+def test_the_messages_are_found():
     found = {text for _, text in sentences()}
     assert {"{} was given, {} left", "held: mixing", "stopped by a person"} & found
     assert len(found) > 120
 
 
 @pytest.mark.parametrize("language", OTHERS)
-def test_every_reason_of_the_firmware_has_its_words(language):
+def test_every_message_of_the_firmware_is_translated(language):
     with use_locale(PLAIN._replace(language=language)):
-        missing = [f"{where} {text!r}" for where, text in sentences() if not is_told(text)]
+        missing = [f"{where} {text!r}" for where, text in sentences() if not is_translated(text)]
     assert not missing, report(
         "Add a pattern to host/idroserra/i18n/node_messages.py, `make words`, and translate it:",
         missing,
@@ -119,8 +118,8 @@ def test_every_reason_of_the_firmware_has_its_words(language):
 
 
 @pytest.mark.parametrize("language", OTHERS)
-def test_every_fault_has_its_words(language):
+def test_every_fault_is_translated(language):
     with use_locale(PLAIN._replace(language=language)):
-        told = {code: fault_text(code) for code in FAULT_TEXTS}
+        translated = {code: fault_text(code) for code in FAULT_TEXTS}
     with use_locale(PLAIN):
-        assert [code for code in FAULT_TEXTS if told[code] == fault_text(code)] == []
+        assert [code for code in FAULT_TEXTS if translated[code] == fault_text(code)] == []
