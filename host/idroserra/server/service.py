@@ -146,7 +146,7 @@ class Service:
             ("ingest", self._ingest.run),
             ("recipes", self.recipes.run), ("updates", self.updates.run),
             ("alarms", self.alarms.run),
-            ("notices", self.alarms.deliveries.run),
+            ("notices", self.alarms.dispatcher.run),
         ]
         if self._bridge is not None:
             loops.append(("home assistant", self._bridge.run))

@@ -1,6 +1,6 @@
-"""Notices on their way: kept in alarms.db until every address has them or was given up.
+"""Tables of notices and deliveries in alarms.db.
 
-A notice and what it tells of are written in one transaction, so that a restart tells nobody twice.
+One transaction writes a notice with its LastNotification rows, so that a restart repeats nothing.
 """
 
 from __future__ import annotations
@@ -44,7 +44,7 @@ _Found = TypeVar("_Found")
 
 
 class Delivery(NamedTuple):
-    """One notice for one address. state: waiting, sent or failed (given up)."""
+    """One notice for one target. state: waiting, sent or failed (no more attempts)."""
 
     notice: int
     target: str
@@ -64,9 +64,9 @@ class Outbox:
         self._database = connect(path, _SCHEMA)
 
     def post(
-        self, notice: Notice, targets: Iterable[str], told: Iterable[LastNotification] = ()
+        self, notice: Notice, targets: Iterable[str], notified: Iterable[LastNotification] = ()
     ) -> int:
-        """Keep a notice for some addresses, with what it tells of; return its id."""
+        """Store a notice for some targets, with what it notifies of; return its id."""
         def write() -> int:
             cursor = self._database.execute(
                 "INSERT INTO notices (unix_ms, kind, priority, title, body) VALUES (?,?,?,?,?)",
@@ -78,35 +78,35 @@ class Outbox:
             self._database.executemany(
                 "INSERT INTO deliveries VALUES (?,?,'waiting',0,?,NULL,'')",
                 [(number, target, notice.unix_ms) for target in targets])
-            self._database.executemany("INSERT OR REPLACE INTO told VALUES (?,?,?,?)", told)
+            self._database.executemany("INSERT OR REPLACE INTO told VALUES (?,?,?,?)", notified)
             self._prune(notice.unix_ms)
             return number
 
         return self._transact(write)
 
-    def told(self) -> dict[str, LastNotification]:
-        """Return what people were told of, by key."""
-        return {row[0]: LastNotification(*row) for row in self._ask("SELECT * FROM told")}
+    def last_notifications(self) -> dict[str, LastNotification]:
+        """Return the last notification of each alarm, by its key."""
+        return {row[0]: LastNotification(*row) for row in self._query("SELECT * FROM told")}
 
     def forget(self, keys: Iterable[str]) -> None:
-        """Tell of these anew when they come again."""
+        """Delete the last notifications of alarms, so that they are notified again."""
         rows = [(key,) for key in keys]
         self._transact(lambda: self._database.executemany("DELETE FROM told WHERE key=?", rows))
 
     def sent_unix_ms(self, now_unix_ms: int) -> list[int]:
         """Return when the alarms and reminders of the last window were written."""
-        return [row[0] for row in self._ask(
+        return [row[0] for row in self._query(
             "SELECT unix_ms FROM notices WHERE unix_ms > ? AND kind IN (?,?)",
             (now_unix_ms - WINDOW_MS, *_COUNTED))]
 
     def newest_unix_ms(self, kind: str) -> int | None:
-        """Return when the newest notice of a kind was written, None for none."""
-        [[unix_ms]] = self._ask("SELECT max(unix_ms) FROM notices WHERE kind=?", (kind,))
+        """Return when the newest notice of a kind was written, or None."""
+        [[unix_ms]] = self._query("SELECT max(unix_ms) FROM notices WHERE kind=?", (kind,))
         return None if unix_ms is None else int(unix_ms)
 
     def due(self, now_unix_ms: int) -> dict[str, list[tuple[Notice, Delivery]]]:
-        """Return what waits for each address of which something is due, oldest first."""
-        rows = self._ask(
+        """Return all that waits for each target that has a delivery due, oldest first."""
+        rows = self._query(
             f"SELECT {_NOTICE}, d.* FROM deliveries d JOIN notices n ON n.id = d.notice"
             " WHERE d.state='waiting' AND d.target IN (SELECT target FROM deliveries"
             " WHERE state='waiting' AND due_unix_ms <= ?) ORDER BY n.id", (now_unix_ms,))
@@ -118,33 +118,33 @@ class Outbox:
         return found
 
     def _words(self) -> dict[int, dict[str, tuple[str, str]]]:
-        """Return what waits in other languages than English, by notice."""
+        """Return the translations of the waiting notices, by notice."""
         found: dict[int, dict[str, tuple[str, str]]] = {}
-        for number, language, title, body in self._ask(
+        for number, language, title, body in self._query(
                 "SELECT * FROM notice_words WHERE notice IN"
                 " (SELECT notice FROM deliveries WHERE state='waiting')"):
             found.setdefault(number, {})[language] = (title, body)
         return found
 
     def mark(self, deliveries: Sequence[Delivery]) -> None:
-        """Write what became of deliveries."""
+        """Write the outcome of deliveries."""
         rows = [tuple(delivery) for delivery in deliveries]
         self._transact(lambda: self._database.executemany(
             "INSERT OR REPLACE INTO deliveries VALUES (?,?,?,?,?,?,?)", rows))
 
     def newest(self, limit: int) -> list[tuple[Notice, list[Delivery]]]:
         """Return the newest notices with their deliveries, newest first."""
-        notices = [Notice(*row) for row in self._ask(
+        notices = [Notice(*row) for row in self._query(
             f"SELECT {_NOTICE} FROM notices ORDER BY id DESC LIMIT ?", (limit,))]
-        rows = self._ask(
+        rows = self._query(
             "SELECT * FROM deliveries WHERE notice >= ? ORDER BY target",
             (min((notice.id for notice in notices), default=0),))
         deliveries = [Delivery(*row) for row in rows]
         return [(notice, [d for d in deliveries if d.notice == notice.id]) for notice in notices]
 
     def newest_of(self, target: str, state: str) -> Delivery | None:
-        """Return the newest delivery of an address in a state, None for none."""
-        rows = self._ask("SELECT * FROM deliveries WHERE target=? AND state=?"
+        """Return the newest delivery to a target in a state, or None."""
+        rows = self._query("SELECT * FROM deliveries WHERE target=? AND state=?"
                          " ORDER BY notice DESC LIMIT 1", (target, state))
         return Delivery(*rows[0]) if rows else None
 
@@ -159,7 +159,7 @@ class Outbox:
             self._database.execute(
                 f"DELETE FROM {table} WHERE notice NOT IN (SELECT id FROM notices)")
 
-    def _ask(self, query: str, values: tuple[object, ...] = ()) -> list[Any]:
+    def _query(self, query: str, values: tuple[object, ...] = ()) -> list[Any]:
         with self._lock:
             try:
                 return self._database.execute(query, values).fetchall()

@@ -114,7 +114,7 @@ def alarms_json(service: Service, site: str | None = None) -> dict[str, Any]:
     """Return what GET /api/alarms answers; the summary is always that of all sites."""
     standing = [one for one in service.alarms.alarms.all() if one.concerns(site)]
     return {"unix_ms": wall_unix_ms(), "summary": alarms_summary(service),
-            "health": _health(service), "delivery": service.alarms.deliveries.status(),
+            "health": _health(service), "delivery": service.alarms.dispatcher.status(),
             "alarms": active_alarms(standing)}
 
 
@@ -203,16 +203,16 @@ def _add_acting(router: Routes, service: Service) -> None:
     @router.post("/test", status=202, answer=TestOut)
     def test(body: AskedBy) -> dict[str, Any]:
         """Send a test to every address. Each is tried once."""
-        return {"id": service.alarms.teller.test(body.by, wall_unix_ms())}
+        return {"id": service.alarms.scheduler.test(body.by, wall_unix_ms())}
 
     @router.post("/take-out", answer=AlarmsOut)
     def take_out(body: AlarmIn) -> dict[str, Any]:
         """Take an alarm out of service until somebody puts it back."""
-        alarms.take_out(body.key, body.by, body.comment, wall_unix_ms())
+        alarms.take_out_of_service(body.key, body.by, body.comment, wall_unix_ms())
         return alarms_json(service)
 
     @router.post("/put-back", answer=AlarmsOut)
     def put_back(body: AlarmIn) -> dict[str, Any]:
         """Put an alarm back into service."""
-        alarms.put_back(body.key, body.by, body.comment, wall_unix_ms())
+        alarms.return_to_service(body.key, body.by, body.comment, wall_unix_ms())
         return alarms_json(service)

@@ -112,7 +112,7 @@ def _alarm_kpis(service: Service, _views: NodeViews, asked: Asked) -> Iterable[R
 
 
 def _notices(service: Service, _views: NodeViews, _asked: Asked) -> Iterable[Row]:
-    for notice in service.alarms.deliveries.status()["notices"]:
+    for notice in service.alarms.dispatcher.status()["notices"]:
         for delivery in notice["deliveries"] or [{}]:
             yield notice | delivery
 
