@@ -5,7 +5,7 @@ from playwright.sync_api import expect
 
 from idroserra.auth.roles import Role
 from idroserra.core import protocol
-from idroserra.simulation.preview_request import Request
+from idroserra.simulation.preview_request import PreviewRequest
 from idroserra.simulation.twin_parameters import greenhouse
 from idrosim.greenhouse.greenhouse import Plant
 from support.pages import DESKTOP, PHONE
@@ -16,7 +16,7 @@ DAY_MS = 86_400_000
 
 
 def request(water="soft", **readings):
-    return Request(
+    return PreviewRequest(
         "idro-a", "esp32-reservoir", NOON_UNIX_MS, 7, water,
         protocol.check_settings({"dosing.enabled": True}), {}, readings, True)
 

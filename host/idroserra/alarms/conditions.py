@@ -63,7 +63,7 @@ def _evaluate(
 
 
 def _quantities_of_others(rule: Rule, rules: Mapping[str, Rule]) -> frozenset[str]:
-    """Return the quantities of other rules with this watch: a rule without quantities skips them."""
+    """Return the quantities of other rules with this watch, for a rule that names none."""
     if rule.quantities:
         return frozenset()
     return frozenset(

@@ -10,6 +10,7 @@ import threading
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
+from idroserra.alarms import state_machine
 from idroserra.alarms.active import ActiveAlarm, Transition, transition_of
 from idroserra.alarms.conditions import evaluate_rules
 from idroserra.alarms.database import AlarmDatabase
@@ -18,7 +19,6 @@ from idroserra.alarms.kpis import kpis
 from idroserra.alarms.root_cause import Found, causes_of
 from idroserra.alarms.rules import Rule
 from idroserra.alarms.snapshot import Snapshot
-from idroserra.alarms import state_machine
 from idroserra.alarms.state_machine import NORMAL, Alarm
 from idroserra.core.errors import HostError, StoreUnavailable
 

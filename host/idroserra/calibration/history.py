@@ -1,5 +1,4 @@
-"""Every calibration that was put in force: points, result, old and new settings, by whom, when;
-and whether somebody went back to the one before."""
+"""The history of calibrations: points, results, old and new settings, operator, time, undo."""
 
 from __future__ import annotations
 
@@ -53,9 +52,9 @@ class PastPoint:
 
 
 @dataclass(frozen=True)
-class Past:
-    """One calibration. settings: {key: (before, after)}; health is that of its day; undone:
-    (unix_ms, by) where somebody went back to the one before."""
+class PastCalibration:
+    """One calibration. settings: {key: (before, after)}; health: at that time; undone:
+    (unix_ms, by), or None."""
 
     id: str
     node: str
@@ -71,15 +70,15 @@ class Past:
     undone: tuple[int, str] | None = None
 
 
-class History:
-    """Kept in state.db. Any thread may call; raises StoreUnavailable."""
+class CalibrationHistory:
+    """Tables in state.db. Any thread may call; every method raises StoreUnavailable."""
 
     def __init__(self, path: Path) -> None:
         self._lock = threading.Lock()
         self._database = connect(path, _SCHEMA)
 
-    def add(self, past: Past) -> None:
-        """Keep a calibration, whole or not at all."""
+    def add(self, past: PastCalibration) -> None:
+        """Store a calibration in one transaction."""
         with self._lock:
             try:
                 self._database.execute("BEGIN IMMEDIATE")
@@ -92,8 +91,8 @@ class History:
             except sqlite3.Error as error:
                 raise StoreUnavailable(f"state.db: {error}") from error
 
-    def undo(self, past_id: str, unix_ms: int, by: str) -> None:
-        """Note that a calibration counts no more, for somebody went back to the one before."""
+    def mark_undone(self, past_id: str, unix_ms: int, by: str) -> None:
+        """Mark a calibration as undone."""
         with self._lock:
             try:
                 self._database.execute(
@@ -102,7 +101,7 @@ class History:
             except sqlite3.Error as error:
                 raise StoreUnavailable(f"state.db: {error}") from error
 
-    def of(self, node: str, kind: str | None = None, count: int = 100) -> list[Past]:
+    def of(self, node: str, kind: str | None = None, count: int = 100) -> list[PastCalibration]:
         """Return the newest calibrations of a node, newest first."""
         with self._lock:
             try:
@@ -124,48 +123,44 @@ class History:
             if "slope_pct" in past.results and past.undone is None
         ]
 
-    def newest(self, node: str, kind: str) -> Past | None:
-        """Return the newest calibration of a kind that nobody went back from, None for none."""
+    def newest(self, node: str, kind: str) -> PastCalibration | None:
+        """Return the newest calibration of a kind that was not undone, or None."""
         return next((past for past in self.of(node, kind) if past.undone is None), None)
 
     def health_now(self, node: str, unix_ms: int) -> int | None:
-        """Return the health of the node's pH probe today, None where it was never calibrated."""
+        """Return the health of the node's pH probe today, or None if never calibrated."""
         newest = self.newest(node, "ph")
         if newest is None:
             return None
         results = newest.results
         age_days = (unix_ms - newest.unix_ms) / DAY_MS
         return probe_health.score(results["slope_pct"], results["offset_mv"], age_days,
-                            probe_health.trend(self.slopes(node)))
+                                  probe_health.trend(self.slopes(node)))
 
     def close(self) -> None:
         """Close the file."""
         with self._lock:
             self._database.close()
 
-    def _add(self, past: Past) -> None:
+    def _add(self, past: PastCalibration) -> None:
         number = self._database.execute(
             "INSERT INTO calibrations"
             " (id, node, kind, actuator, by, unix_ms, is_confirmed, health)"
             " VALUES (?,?,?,?,?,?,?,?)",
             (past.id, past.node, past.kind, past.actuator, past.by, past.unix_ms,
-             past.is_confirmed, past.health),
-        ).lastrowid
+             past.is_confirmed, past.health)).lastrowid
         self._database.executemany(
             "INSERT INTO calibration_results VALUES (?,?,?)",
-            [(number, name, value) for name, value in past.results.items()],
-        )
+            [(number, name, value) for name, value in past.results.items()])
         self._database.executemany(
             "INSERT INTO calibration_points VALUES (?,?,?,?,?,?)",
             [(number, place, p.reference, p.true_value, p.reading, p.temp_c)
-             for place, p in enumerate(past.points)],
-        )
+             for place, p in enumerate(past.points)])
         self._database.executemany(
             "INSERT INTO calibration_settings VALUES (?,?,?,?)",
-            [(number, key, before, after) for key, (before, after) in past.settings.items()],
-        )
+            [(number, key, before, after) for key, (before, after) in past.settings.items()])
 
-    def _past(self, row: tuple[Any, ...]) -> Past:
+    def _past(self, row: tuple[Any, ...]) -> PastCalibration:
         number, past_id, node, kind, actuator, by, unix_ms, is_confirmed, health_then = row[:9]
 
         def rows(columns: str, table: str, order: str) -> list[Any]:
@@ -173,7 +168,7 @@ class History:
                 f"SELECT {columns} FROM {table} WHERE number=? ORDER BY {order}", (number,)
             ).fetchall()
 
-        return Past(
+        return PastCalibration(
             past_id, node, kind, actuator, by, unix_ms, bool(is_confirmed), health_then,
             dict(rows("name, value", "calibration_results", "name")),
             [PastPoint(*point) for point in rows(

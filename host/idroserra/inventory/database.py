@@ -1,4 +1,4 @@
-"""The fillings of bottles, in the file alarms.db beside the tables of the alarms."""
+"""The table of bottle fillings, in alarms.db."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ CREATE TABLE IF NOT EXISTS fillings (
 );
 CREATE INDEX IF NOT EXISTS fillings_by_doser ON fillings (node, doser, id);
 """
-# A file from before fillings were kept has one row a bottle: its newest filling.
+# An older file has one row for each bottle: its newest filling.
 _MOVE_BOTTLES = """
 INSERT INTO fillings
     SELECT NULL, node, doser, volume_ul, filled_unix_ms, by, '', NULL FROM bottles;
@@ -26,7 +26,7 @@ DROP TABLE bottles;
 
 
 class Bottle(NamedTuple):
-    """A bottle somebody filled: what was in it, and when.
+    """One filling of a bottle.
 
     stock: a key of stock_solutions.STOCKS, or ""; meq_per_ml: None if it is not known."""
 
@@ -50,17 +50,17 @@ class InventoryDatabase:
             self._database.executescript(f"BEGIN;{_MOVE_BOTTLES}COMMIT;")
 
     def fill(self, bottle: Bottle) -> None:
-        """Note that somebody filled a bottle. Raises StoreUnavailable."""
-        self._ask("INSERT INTO fillings VALUES (NULL,?,?,?,?,?,?,?)", tuple(bottle))
+        """Store a filling. Raises StoreUnavailable."""
+        self._query("INSERT INTO fillings VALUES (NULL,?,?,?,?,?,?,?)", tuple(bottle))
 
     def unfill(self, node: str, doser: str) -> None:
-        """Forget the newest filling of a bottle. Raises StoreUnavailable."""
-        self._ask("DELETE FROM fillings WHERE id = (SELECT max(id) FROM fillings"
-                  " WHERE node = ? AND doser = ?)", (node, doser))
+        """Delete the newest filling of a bottle. Raises StoreUnavailable."""
+        self._query("DELETE FROM fillings WHERE id = (SELECT max(id) FROM fillings"
+                    " WHERE node = ? AND doser = ?)", (node, doser))
 
     def fillings(self) -> list[Bottle]:
-        """Return every filling somebody told of, oldest first. Raises StoreUnavailable."""
-        return [Bottle(*row) for row in self._ask(
+        """Return every filling, oldest first. Raises StoreUnavailable."""
+        return [Bottle(*row) for row in self._query(
             "SELECT node, doser, volume_ul, filled_unix_ms, by, stock, meq_per_ml FROM fillings"
             " ORDER BY id", ())]
 
@@ -69,7 +69,7 @@ class InventoryDatabase:
         with self._lock:
             self._database.close()
 
-    def _ask(self, query: str, values: tuple[object, ...]) -> list[Any]:
+    def _query(self, query: str, values: tuple[object, ...]) -> list[Any]:
         with self._lock:
             try:
                 return self._database.execute(query, values).fetchall()

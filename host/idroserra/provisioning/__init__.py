@@ -1,1 +1,1 @@
-"""What makes a flashed board a node of a site, over USB (docs/provision.md)."""
+"""Provisions a flashed board over USB as a node of a site (docs/provision.md)."""

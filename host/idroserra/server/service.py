@@ -113,7 +113,7 @@ class Service:
             self.journal = self._open_journal(opened)
             self.commands = Commands(
                 folder / "state.db", nodes=self.nodes, live=self.live, link=self._link,
-                epoch_unix_ms=self.spool.epoch, note=self.access.audit.add,
+                epoch_unix_ms=self.spool.epoch, audit=self.access.audit.add,
             )
             opened.callback(self.commands.close)
             self.calibrations = CalibrationService(

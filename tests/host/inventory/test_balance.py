@@ -164,7 +164,7 @@ def test_all_steps_together_are_the_change_from_first_to_last():
     for at in range(500):
         ml += noise.uniform(-900, 850)
         points.append((at * 600_000, ml))
-    runs = [water_steps.Run(at * 600_000, at * 600_000 + 60_000) for at in range(40, 480, 60)]
+    runs = [water_steps.ValveRun(at * 600_000, at * 600_000 + 60_000) for at in range(40, 480, 60)]
     steps = water_steps.steps_of(points, (0, 500 * 600_000), runs, 600_000, 200)
     whole = steps.within(0, 500 * 600_000)
     moved = whole.topped_up_ml + whole.poured_ml - whole.left_ml + whole.unseen_ml

@@ -146,7 +146,7 @@ def test_one_value_changes_then_the_key_and_then_the_board_leaves(
 def test_a_name_that_is_another_boards_is_refused(flashed, provision, tmp_path):
     nodes = Nodes(tmp_path / "data" / "state.db", "test")
     nodes.adopt(NODE, bytes(32))
-    nodes.seen(NODE, 1_795_507_200_000)
+    nodes.record_message(NODE, 1_795_507_200_000)
     nodes.close()
     board = flashed()
     words = (*HERE, "--no-reset", "--yes", "--node-id", NODE)

@@ -243,7 +243,7 @@ def test_water_alone_lowers_ec_and_an_idle_node_is_told():
 def test_the_days_said_are_those_of_the_gates_own_budget(ph, litres, pct):
     second = SECOND.replace("{ ec.target_us_cm = 1_800 }", f"{{ ph.target = {ph!r} }}")
     found = parse(HEAD + FIRST + second)
-    needs = feasibility.needs(found, 1, room(litres, pct, doser__ul_per_s=20_000))
+    needs = feasibility.demands(found, 1, room(litres, pct, doser__ul_per_s=20_000))
     change = abs(round(ph - 5.8, 3))
     day_ph = min(1.5, 500 * litres / 40_000) * pct / 100
     assert sum(need.days for need in needs) == pytest.approx(change / day_ph, rel=0.001)

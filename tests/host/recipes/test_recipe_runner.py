@@ -270,7 +270,7 @@ def test_what_cannot_run_is_refused_with_the_reason(house):
     assert house.run is None
     with pytest.raises(UnknownNode):
         house.host.recipes.start("idro-none", CROP, "anna")
-    house.host.nodes.seen("idro-new", NOON_UNIX_MS)
+    house.host.nodes.record_message("idro-new", NOON_UNIX_MS)
     with pytest.raises(NotAdopted):
         house.host.recipes.start("idro-new", CROP, "anna")
     house.host.nodes.adopt("idro-new", KEY)

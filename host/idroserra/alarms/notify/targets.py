@@ -1,7 +1,7 @@
 """Notification targets, sent to through apprise: e-mail, Telegram, ntfy, WeCom, DingTalk...
 
-An address is a secret: only the configuration and apprise's object hold it, and every error that is
-logged or shown is redacted.
+An address is a secret: only the configuration and apprise's object hold it, and errors are
+redacted before they are logged or shown.
 """
 
 from __future__ import annotations

@@ -10,8 +10,8 @@ from starlette.exceptions import HTTPException
 
 from idroserra.auth.identity import check_fresh
 from idroserra.calibration.errors import BadPoint, CannotCalibrate, UnknownCalibration
-from idroserra.calibration.history import Past
-from idroserra.calibration.procedures import KINDS, PointRequest
+from idroserra.calibration.history import PastCalibration
+from idroserra.calibration.procedures import PROCEDURES, PointRequest
 from idroserra.core.validation import matching
 from idroserra.nodes.calibration_age import age_warning, days_left
 from idroserra.server.service import Service
@@ -150,7 +150,7 @@ def _add_looking(router: Routes, service: Service) -> None:
             "health_now": calibrations.history.health_now(node, now),
             "warning": None if warning is None else warning[1],
             "due_in_days": days_left(day, now),
-            "back": [kind for kind in KINDS if _may_go_back(service, node, kind)],
+            "back": [kind for kind in PROCEDURES if _is_undoable(service, node, kind)],
             "calibrations": [
                 past_json(one) for one in calibrations.history.of(node, kind, limit)],
         }
@@ -173,7 +173,7 @@ def _add_asking(router: Routes, service: Service) -> None:
     @router.post("/back", answer=BackOut)
     def back(node: str, body: BackIn) -> dict[str, Any]:
         """Put in force again what was before the newest calibration of a kind."""
-        return _asked(lambda: {"rev": calibrations.go_back(node, body.kind, body.by)})
+        return _asked(lambda: {"rev": calibrations.undo(node, body.kind, body.by)})
 
     @router.post("/{calibration}/points", answer=CalibrationOut)
     def take(node: str, calibration: str, body: PointIn) -> dict[str, Any]:
@@ -197,7 +197,7 @@ def _add_asking(router: Routes, service: Service) -> None:
     @router.post("/{calibration}/factory", answer=CalibrationOut)
     def factory(node: str, calibration: str) -> dict[str, Any]:
         """Put the factory values in force, and begin anew."""
-        return _asked(lambda: calibrations.go_to_factory(node, calibration))
+        return _asked(lambda: calibrations.reset_to_factory(node, calibration))
 
     @router.post("/{calibration}/finish", answer=CalibrationOut)
     def finish(node: str, calibration: str) -> dict[str, Any]:
@@ -219,15 +219,15 @@ def _asked(call: Callable[[], dict[str, Any]]) -> dict[str, Any]:
         raise HTTPException(409, str(error)) from None
 
 
-def _may_go_back(service: Service, node: str, kind: str) -> bool:
+def _is_undoable(service: Service, node: str, kind: str) -> bool:
     try:
-        service.calibrations.back(node, kind)
+        service.calibrations.undoable(node, kind)
     except CannotCalibrate:
         return False
     return True
 
 
-def past_json(past: Past) -> dict[str, Any]:
+def past_json(past: PastCalibration) -> dict[str, Any]:
     """Return a calibration that was put in force, as the API gives it."""
     return {
         "id": past.id, "kind": past.kind, "actuator": past.actuator, "by": past.by,

@@ -27,11 +27,11 @@ from idroserra.journal.models import (
     MOST_CROP_CHARS,
     MOST_TEXT_CHARS,
     MOST_WEIGHT_G,
-    About,
     Author,
     Draft,
     Kind,
     Note,
+    NoteFilter,
     yields_of,
 )
 from idroserra.journal.photos import MOST_UPLOAD_BYTES, TYPE, UPLOAD_TYPES
@@ -233,13 +233,13 @@ def _names(service: Service) -> list[str]:
     return [node.node for node in service.nodes.all()]
 
 
-def _about(service: Service, node: str | None, site: str | None) -> About | None:
+def _about(service: Service, node: str | None, site: str | None) -> NoteFilter | None:
     """Return which notes a request asks for; those of a node that is gone are still there."""
     if node is not None:
         known = {one.node: one.site for one in service.nodes.all()}
-        return About((node,), known.get(node))
+        return NoteFilter((node,), known.get(node))
     if site is not None:
-        return About(tuple(one.node for one in service.nodes.all() if one.site == site), site)
+        return NoteFilter(tuple(one.node for one in service.nodes.all() if one.site == site), site)
     return None
 
 

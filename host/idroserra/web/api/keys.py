@@ -72,7 +72,7 @@ def keys_router(service: Service) -> Routes:
         check_fresh()
         if not protocol.is_node_id(node):
             raise protocol.ProtocolError(f"node: {protocol.NODE_ID_RULE}")
-        service.nodes.offer(node, bytes.fromhex(body.key))
+        service.nodes.stage_key(node, bytes.fromhex(body.key))
         service.commands.send_configs()
         return _key_json(service, node)
 
@@ -80,7 +80,7 @@ def keys_router(service: Service) -> Routes:
     def settle(node: str, body: FingerprintIn) -> dict[str, Any]:
         """Keep the one key that the board was seen to have."""
         check_fresh()
-        service.nodes.settle(node, body.fingerprint)
+        service.nodes.confirm_key(node, body.fingerprint)
         service.commands.send_configs()
         return _key_json(service, node)
 

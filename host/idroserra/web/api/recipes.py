@@ -13,7 +13,7 @@ from idroserra.core.validation import ValidationError
 from idroserra.recipes import model, serialize
 from idroserra.recipes.feasibility import REFUSED
 from idroserra.recipes.model import MAX_FILE_BYTES, Recipe
-from idroserra.recipes.run_store import Run
+from idroserra.recipes.run_store import RecipeRun
 from idroserra.recipes.runner import CannotRun
 from idroserra.server.service import Service
 from idroserra.web.api.schemas import AskedBy, Out, refused
@@ -141,7 +141,7 @@ def _add_looking(router: Routes, service: Service) -> None:
 def _add_asking(router: Routes, service: Service) -> None:
     recipes = service.recipes
 
-    def answer(node: str, call: Callable[[], Run]) -> dict[str, Any]:
+    def answer(node: str, call: Callable[[], RecipeRun]) -> dict[str, Any]:
         _asked(call)
         return {"node": node, "run": node_run_json(service, node)}
 

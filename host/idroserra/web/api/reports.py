@@ -10,7 +10,7 @@ from msgspec import Meta
 from starlette.responses import Response
 
 from idroserra.i18n.translate import gettext as _
-from idroserra.journal.models import About
+from idroserra.journal.models import NoteFilter
 from idroserra.reports.builder import DAY_MS, BadRange, Range, report_of
 from idroserra.reports.pdf import pdf_of
 from idroserra.reports.summary import summarize
@@ -151,8 +151,8 @@ def _began(service: Service, node: str, since: str, end_unix_ms: int) -> int:
     return planting.unix_ms
 
 
-def _about(service: Service, node: str) -> About:
-    return About((node,), service.nodes.get(node).site)
+def _about(service: Service, node: str) -> NoteFilter:
+    return NoteFilter((node,), service.nodes.get(node).site)
 
 
 def _zone_of_node(service: Service, node: str) -> tzinfo:

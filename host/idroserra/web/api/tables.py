@@ -13,7 +13,7 @@ from idroserra.alarms.summary import active_alarms
 from idroserra.core.sites import MOST_CHARS
 from idroserra.export.table_export import table_csv
 from idroserra.i18n.translate import PLAIN, use_locale
-from idroserra.journal.models import About, yields_of
+from idroserra.journal.models import NoteFilter, yields_of
 from idroserra.reports.builder import CHANGES, Range
 from idroserra.reports.summary import summarize
 from idroserra.server.service import Service
@@ -118,7 +118,7 @@ def _notices(service: Service, _views: NodeViews, _asked: Asked) -> Iterable[Row
 
 
 def _yields(service: Service, _views: NodeViews, asked: Asked) -> Iterable[Row]:
-    about = None if asked.site is None else About(
+    about = None if asked.site is None else NoteFilter(
         tuple(node.node for node in service.nodes.at(asked.site)), asked.site)
     return [vars(one) for one in yields_of(
         service.journal.newest(about=about, kind="harvest"))]
