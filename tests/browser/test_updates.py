@@ -135,7 +135,7 @@ def test_what_one_node_gave_up_no_other_is_offered_and_the_page_says_so(host, si
 
 def test_a_file_that_is_changed_on_the_disk_of_the_host_stops_the_roll_out(host, signed):
     node = node_at(host, "idro-a")
-    host.service.updates.library.add(release.pack(signed[1]))
+    host.service.updates.releases.add(release.pack(signed[1]))
     path = "idro/app/part_c.mpy"
     kept = host.service.config.data_dir / "releases" / signed[1].sha256 / path
     kept.write_bytes(b"?" + kept.read_bytes()[1:])

@@ -1,1 +1,1 @@
-"""History for other programs: CSV, line protocol, Parquet. See docs/export.md."""
+"""Exports history as CSV, line protocol and Parquet (docs/export.md)."""

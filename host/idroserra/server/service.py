@@ -222,13 +222,14 @@ class Service:
 
     def _open_updates(self, opened: ExitStack) -> UpdateService:
         """Return the releases and roll-outs. Raises ConfigError."""
-        def jot(node: str, text: str) -> None:
+        def add_journal_note(node: str, text: str) -> None:
             draft = Draft(node, "maintenance", self._link.now_unix_ms(), text)
             self.journal.add(draft, Author("host", "host"), "host")
 
         parts = UpdateParts(
             nodes=self.nodes, commands=self.commands, link=self._link, events=self.latest_events,
-            standing=lambda: self.alarms.alarms.all(), jot=jot, note=self.access.audit.add)
+            active_alarms=lambda: self.alarms.alarms.all(), add_journal_note=add_journal_note,
+            audit=self.access.audit.add)
         try:
             updates = UpdateService(self.config, parts)
         except (OSError, sqlite3.Error) as error:
@@ -242,7 +243,7 @@ class Service:
 
         return Bridge(
             self.config, nodes=self.nodes, live=self.live, commands=self.commands,
-            alarms=self.alarms, note=self.access.audit.add, page_url=self._page_url)
+            alarms=self.alarms, audit=self.access.audit.add, page_url=self._page_url)
 
     def _page_url(self) -> str | None:
         """Return where people reach the page from other machines, None where they do not."""

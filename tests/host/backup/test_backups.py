@@ -63,7 +63,7 @@ def fill(folder, value=6.0):
 
 
 def back_up(folder, out, *, with_keys=True):
-    return make_backup(config_of(folder), out, with_keys=with_keys, tell=lambda *_: None)
+    return make_backup(config_of(folder), out, with_keys=with_keys, on_file=lambda *_: None)
 
 
 def put_back(archive, folder):

@@ -134,9 +134,9 @@ def updates_json(service: Service) -> dict[str, Any]:
     updates = service.updates
     return {
         "nodes": [_runs_json(node) for node in service.nodes.all()],
-        "releases": [_release_json(service, one) for one in updates.library.all()],
+        "releases": [_release_json(service, one) for one in updates.releases.all()],
         "rollouts": [_rollout_json(service, *one) for one in updates.rollouts()[:MOST_ROLLOUTS]],
-        "key_ids": [key.id for key in updates.library.trusted],
+        "key_ids": [key.id for key in updates.releases.trusted],
     }
 
 
@@ -163,7 +163,7 @@ def updates_router(service: Service) -> Routes:
     async def add(request: Request) -> dict[str, Any]:
         """Keep a release, packed as `idroserra update offer` does; its signature is checked."""
         packed = await _received(request)
-        return _release_json(service, await run_in_threadpool(updates.library.add, packed))
+        return _release_json(service, await run_in_threadpool(updates.releases.add, packed))
 
     @router.delete("/releases/{release}", answer=ReleaseOut)
     def remove(release: ReleaseId) -> dict[str, Any]:
