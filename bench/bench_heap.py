@@ -4,7 +4,7 @@
 
 Runs the image of each board in MicroPython's WebAssembly build, which `make web` fetches from npm.
 Nothing of a simulator shares the heap: the hardware is tests/support/bare_node.py. A few seconds a
-board. The table is for docs/memory.md.
+board. The table is for bench/RESULTS.md.
 """
 
 import argparse

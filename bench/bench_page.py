@@ -3,7 +3,7 @@
     python bench/bench_page.py [--days 30] [--nodes 20] [--only paint live chart tabs]
 
 A host of its own on loopback with SQLite, 20 nodes whose past is filled as bench_store.py fills
-it, and a headless Chromium. Docs: docs/page-speed.md.
+it, and a headless Chromium. Docs: bench/RESULTS.md.
 """
 
 from __future__ import annotations

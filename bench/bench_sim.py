@@ -98,10 +98,10 @@ def show(parts: dict[str, int]) -> None:
         print(f"{us / total_us:6.1%}  {part}")
 
 
-def tell(run: Run) -> None:
-    """Print what a run cost."""
+def report(run: Run) -> str:
+    """Return what a run cost."""
     asked = run.result.scenario
-    print(
+    return (
         f"{asked.duration_ms / 86_400_000:g} days, seed {asked.seed}: {run.speed:,.0f} times real "
         f"time a core ({run.cpu_s:.1f} s CPU, {run.judge_s:.1f} s to judge it, {run.wall_s:.1f} s "
         f"wall), trace {run.trace_sha256[:16]}"
@@ -128,6 +128,7 @@ def main() -> int:
     parser.add_argument("--where", action="store_true", help="the share of every part as well")
     parser.add_argument("--crop", action="store_true", help="a whole crop with its promises")
     parser.add_argument("--require", type=float, metavar="N", help="fail below N times real time")
+    parser.add_argument("--record", action="store_true", help="write the section of RESULTS.md")
     asked = parser.parse_args()
     days = asked.days if asked.days or asked.crop else 1.0
     wanted = scenario_run.with_changes(
@@ -139,7 +140,7 @@ def main() -> int:
         runs = []
         for _ in range(2 if asked.twice else 1):
             runs.append(one_run(wanted, image_dir, Path(folder) / "trace"))
-            tell(runs[-1])
+            print(report(runs[-1]))
         speed = max(run.speed for run in runs)
         print(f"{'PASS' if speed >= GOAL else 'FAIL'}: {speed:,.0f} times, {GOAL:,} wanted")
         is_well = speed >= (asked.require or 0.0)
@@ -153,7 +154,18 @@ def main() -> int:
             print("where the time goes:")
             part = scenario_run.with_changes(wanted, WHERE_DAYS)
             show(where(part, image_dir, Path(folder) / "node"))
+    if asked.record:
+        from results import write_section  # found beside this script
+
+        write_section(*section_of(asked), [report(run) for run in runs])
     return 0 if is_well else 1
+
+
+def section_of(asked: argparse.Namespace) -> tuple[str, str]:
+    """Return the section of RESULTS.md and the command of a run."""
+    if asked.crop:
+        return "crop", "make bench-sim-crop"
+    return ("determinism", "make bench-sim-week") if asked.twice else ("sim", "make bench-sim")
 
 
 if __name__ == "__main__":

@@ -27,10 +27,11 @@ from statistics import fmean
 from typing import NamedTuple
 
 HERE = Path(__file__).resolve().parent
-sys.path.append(str(HERE.parents[1] / "tests"))
+sys.path.extend([str(HERE.parent), str(HERE.parents[1] / "tests")])
 
 import contestants  # noqa: E402  found beside this file
 from contestants import CONTESTANTS, FIELD, Contestant, Place  # noqa: E402
+from results import write_section  # noqa: E402
 
 from idroserra.broker.local import find_mosquitto, free_port  # noqa: E402
 from support.databases import VictoriaMetrics  # noqa: E402
@@ -189,7 +190,7 @@ def mean_of(outcomes: list[Outcome], name: str, rate: int) -> Outcome | None:
 
 
 def table(means: dict[int, list[Outcome]]) -> Iterator[str]:
-    """Yield the lines of the table of docs/ingest.md."""
+    """Yield the lines of the table of bench/RESULTS.md."""
     yield ("| offered, msg/s | who | stored, msg/s | CPU, µs a message | MiB | lost |"
            " durable before acknowledged |")
     yield "|---|---|---|---|---|---|---|"
@@ -230,6 +231,7 @@ def main() -> None:
     parser.add_argument("--seconds", type=float, default=8.0)
     parser.add_argument("--rounds", type=int, default=2)
     parser.add_argument("--profile", action="store_true", help="of our threads")
+    parser.add_argument("--record", action="store_true", help="write the section of RESULTS.md")
     asked = parser.parse_args()
     contestants.PROFILE = asked.profile
     who_runs = [who for who in CONTESTANTS
@@ -242,9 +244,12 @@ def main() -> None:
     loads.append(os.getloadavg()[0])
     means = {rate: [mean for who in who_runs
                     if (mean := mean_of(outcomes, who.name, rate)) is not None] for rate in rates}
-    print("\n".join(table(means)), "\n".join(ratios(means)), sep="\n\n")
-    print(f"\n{os.cpu_count()} cores, load {loads[0]:.1f} before and {loads[1]:.1f} after,"
-          f" {asked.rounds} rounds of {asked.seconds:g} s.")
+    machine = (f"{os.cpu_count()} cores, load {loads[0]:.1f} before and {loads[1]:.1f} after,"
+               f" {asked.rounds} rounds of {asked.seconds:g} s.")
+    rows = [*table(means), "", *ratios(means), "", machine]
+    print("\n".join(rows))
+    if asked.record:
+        write_section("ingest", "make bench-ingest", rows)
 
 
 if __name__ == "__main__":

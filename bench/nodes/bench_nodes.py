@@ -24,7 +24,9 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 HERE = Path(__file__).resolve().parent
-sys.path.append(str(HERE.parents[1] / "tests"))
+sys.path.extend([str(HERE.parent), str(HERE.parents[1] / "tests")])
+
+from results import write_section  # noqa: E402
 
 from campaigns.chaos.reconciliation import books  # noqa: E402  found beside the tests
 from idroserra.auth.local_token import token_for  # noqa: E402
@@ -313,19 +315,33 @@ def main() -> None:
     parser = argparse.ArgumentParser(description="Many nodes against one host.")
     for name, default in Plan()._asdict().items():
         parser.add_argument(f"--{name.replace('_', '-')}", type=type(default), default=default)
-    plan = Plan(**vars(parser.parse_args()))
+    parser.add_argument("--record", action="store_true", help="write the section of RESULTS.md")
+    asked = vars(parser.parse_args())
+    is_recorded = asked.pop("record")
+    plan = Plan(**asked)
     with tempfile.TemporaryDirectory(prefix="idroserra-nodes-") as name:
         one = run(plan, Path(name))
-    print(f"{plan.nodes:,} nodes, a record every {plan.every_s:g} s; load of the machine"
-          f" {os.getloadavg()[1]:.1f}; host at its start {one.idle_mib:.0f} MiB")
-    print("| phase | took | records | to stored, p50 | p99 | CPU, us a record | host, MiB |"
-          " overview, slowest |\n|---|---|---|---|---|---|---|---|")
+    rows = list(table(plan, one))
+    print("\n".join(rows))
+    if is_recorded:
+        write_section("nodes", "make bench-nodes", rows)
+
+
+def table(plan: Plan, one: Outcome) -> Iterator[str]:
+    """Yield the lines that are printed and recorded."""
+    yield (f"{plan.nodes:,} nodes, a record every {plan.every_s:g} s; load of the machine"
+           f" {os.getloadavg()[1]:.1f}; host at its start {one.idle_mib:.0f} MiB")
+    yield ""
+    yield ("| phase | took | records | to stored, p50 | p99 | CPU, us a record | host, MiB |"
+           " overview, slowest |")
+    yield "|---|---|---|---|---|---|---|---|"
     for phase in one.phases:
-        print(f"| {phase.name} | {phase.took_s:.0f} s | {phase.records:,} | {phase.p50_s:.2f} s |"
-              f" {phase.p99_s:.2f} s | {phase.cpu_us:.0f} | {phase.rss_mib:.0f} |"
-              f" {phase.page_ms:.0f} ms |")
-    print(f"{one.taken:,} records taken, {one.thinned:,} thinned by the nodes' own outboxes,"
-          f" {one.stored:,} stored: {one.lost:,} lost, {one.doubled:,} twice")
+        yield (f"| {phase.name} | {phase.took_s:.0f} s | {phase.records:,} | {phase.p50_s:.2f} s |"
+               f" {phase.p99_s:.2f} s | {phase.cpu_us:.0f} | {phase.rss_mib:.0f} |"
+               f" {phase.page_ms:.0f} ms |")
+    yield ""
+    yield (f"{one.taken:,} records taken, {one.thinned:,} thinned by the nodes' own outboxes,"
+           f" {one.stored:,} stored: {one.lost:,} lost, {one.doubled:,} twice")
 
 
 if __name__ == "__main__":

@@ -1,15 +1,18 @@
-"""Build the documentation site from docs/ with zensical, strictly: `make site`, into build/site.
+"""Build the documentation site with zensical in strict mode: `make site`, into build/site.
 
-The pages are copied and their links out of docs/ made plain, zensical renders them, and then the
-site is made to stand under the strict Content-Security-Policy of the host: inline scripts, and
-pictures inside style sheets, become files of their own. At last every link of the result is
-followed (site_links.py). Anything wrong ends the build with exit code 1, and the site that was
-there before stays.
+1. Copy docs/, README's neighbours and bench/RESULTS.md into a staging folder.
+2. Generate the reference pages there (tools.docs.generate, in a process of its own).
+3. Replace links to files that are not part of the site by the name of the file.
+4. Render, then move inline scripts, styles and pictures into files, because the
+   Content-Security-Policy of the host forbids inline content.
+5. Follow every link of the result (site_links.py).
 
-Run by the build of the wheel too, so it imports nothing but the standard library.
+A failure ends the build with exit code 1 and keeps the previous site. The wheel build runs this
+script too, so the script itself imports the standard library only.
 """
 
 import hashlib
+import os
 import re
 import shutil
 import subprocess
@@ -27,10 +30,17 @@ SITE = ROOT / "build" / "site"
 CONFIG = HERE / "zensical.toml"
 STYLE = HERE / "site.css"
 ICON = ROOT / "host" / "idroserra" / "web" / "static" / "icon.svg"
-# Pages of the tree that the site shows as pages of its own.
-ELSEWHERE = {"CHANGELOG.md": "changelog.md"}
-# What a link to them leads to on the site.
+# Pages outside of docs/ that the site shows.
+ELSEWHERE = {"CHANGELOG.md": "changelog.md", "CONTRIBUTING.md": "contributing.md",
+             "bench/RESULTS.md": "results.md", "bench/score.md": "score.md",
+             "bench/score.png": "score.png"}
+# Where a link to them leads on the site.
 AS_PAGE = {"README.md": "index.md", **ELSEWHERE}
+# Writes the generated pages; a tree without this file has none.
+GENERATOR = "tools/docs/generate.py"
+PATHS = (".", "firmware", "host", "sim")
+# Stands for every decision record in the navigation.
+DECISIONS = '"adr/*",'
 _LINK = re.compile(r"(!?)\[((?:[^\[\]]|\[[^\]]*\])*)\]\(([^)\s#:]+)(#[^)\s]*)?\)")
 # Where a tutorial says which file a block is: its title on the site.
 _FILE = re.compile(r"^```(\w+) (?:file|append)=(\S+)$", re.M)
@@ -51,7 +61,9 @@ def build(root: Path = ROOT, config: Path = CONFIG, site: Path = SITE) -> Path:
     work = site.with_name(f"{site.name}.new")
     shutil.rmtree(work, ignore_errors=True)
     stage(root, work / "pages")
-    shutil.copyfile(config, work / "zensical.toml")
+    records = "\n".join(f'"adr/{path.name}",' for path in sorted((root / "docs").glob("adr/*.md")))
+    (work / "zensical.toml").write_text(
+        config.read_text(encoding="utf-8").replace(DECISIONS, records), encoding="utf-8")
     _render(work)
     made = work / "site"
     for name in ("404.html", "sitemap.xml"):  # they need to know where the site will be
@@ -71,9 +83,10 @@ def build(root: Path = ROOT, config: Path = CONFIG, site: Path = SITE) -> Path:
 
 
 def stage(root: Path, target: Path) -> None:
-    """Copy the pages to `target`; a link to a file outside of docs/ becomes its name."""
+    """Copy and generate the pages; a link to a file that is not on the site becomes its name."""
     docs = root / "docs"
     shutil.copytree(docs, target)
+    _generate(root, target)
     for name, page in ELSEWHERE.items():
         if (root / name).is_file():
             shutil.copyfile(root / name, target / page)
@@ -88,18 +101,29 @@ def stage(root: Path, target: Path) -> None:
         shutil.copyfile(file, target / file.name)
 
 
+def _generate(root: Path, target: Path) -> None:
+    """Write the pages that are made from the code."""
+    if not (root / GENERATOR).is_file():
+        return
+    paths = os.pathsep.join(str(root / name) for name in PATHS)
+    done = subprocess.run(
+        [sys.executable, str(root / GENERATOR), "--site", str(target)],
+        env=os.environ | {"PYTHONPATH": paths}, capture_output=True, text=True, check=False)
+    if done.returncode != 0:
+        raise BuildFailed(f"{GENERATOR}: {done.stderr.strip()}")
+
+
 def _within(found: re.Match[str], source: Path, page: Path, root: Path, target: Path) -> str:
     """Return a link as it stands on the site."""
     is_picture, label, path, anchor = found[1], found[2], unquote(found[3]), found[4] or ""
     aimed = (source.parent / path).resolve()
-    if not aimed.exists() or not aimed.is_relative_to(root):
+    if not aimed.is_relative_to(root):
         return found[0]  # the strict build says so
     name = aimed.relative_to(root).as_posix()
-    if name in AS_PAGE:
-        inside = target / AS_PAGE[name]
-    elif aimed.is_relative_to(root / "docs") and aimed.is_file():
-        inside = target / aimed.relative_to(root / "docs")
-    else:
+    inside = target / AS_PAGE.get(name, name.removeprefix("docs/"))
+    if not inside.is_file() or not (name in AS_PAGE or name.startswith("docs/")):
+        if not aimed.exists():
+            return found[0]  # the strict build says so
         return f"`{name}`" if name.endswith(label.strip("`")) else f"{label} (`{name}`)"
     up = Path(*[".."] * len(page.parent.relative_to(target).parts))
     return f"{is_picture}[{label}]({(up / inside.relative_to(target)).as_posix()}{anchor})"

@@ -1,4 +1,4 @@
-"""From an empty chip to the first dose, as docs/first-dose.md tells it: `make walk`, ten minutes.
+"""From an empty chip to the first dose, by docs/commissioning.md: `make walk`, ten minutes.
 
 Every step is a program: `idroserra flash` and `provision` at the virtual board, mosquitto,
 `idroserra serve`, `node adopt`, `node set`, `calibrate`, `node dose`; the probe is moved from cup
@@ -62,7 +62,7 @@ class Broker:
 
 def told(line):
     """Return the text that the page has somebody write with the command `line`."""
-    page = (ROOT / "docs" / "first-dose.md").read_text()
+    page = (ROOT / "docs" / "commissioning.md").read_text()
     return page.split(line)[1].split("END\n")[0]
 
 

@@ -21,7 +21,7 @@ from support.wait import wait_until
 ROOT = Path(__file__).resolve().parents[2]
 FOLDERS = ("boards", "firmware", "host", "sim")
 LEFT_OUT = shutil.ignore_patterns("__pycache__", "node_modules")
-WITH_DEMO = ("getting-started", "tutorial-first-crop", "tutorial-calibrate")
+WITH_DEMO = ("getting-started", "recipes", "calibration")
 PATIENCE_S = 60
 _BLOCK = re.compile(r"^```(console|toml file=\S+)\n(.*?)^```$", re.M | re.S)
 
@@ -96,7 +96,3 @@ def test_a_newcomer_beside_a_demo_gets_to_the_end(reader, name):
         demo.terminate()
         demo.communicate(timeout=180)
     assert demo.returncode == 0
-
-
-def test_a_board_is_drawn_tried_and_built(reader):
-    assert reader.follow(page("tutorial-board")) > 4

@@ -35,7 +35,7 @@ def test_every_fault_has_its_how_to():
 def reasons_of_the_gate() -> dict[str, str]:
     """Return {what is said: code} of each refusal of the firmware."""
     found = {}
-    for name in ("interlocks", "air", "gate"):
+    for name in ("interlocks", "air_interlocks", "gate"):
         text = (ROOT / "firmware" / "idro" / "safety" / f"{name}.py").read_text()
         for code, said in re.findall(r'(?:return|=) \(?"([a-z_]+)", f?"([^"]+)', text):
             found[said] = code
@@ -44,8 +44,8 @@ def reasons_of_the_gate() -> dict[str, str]:
 
 def reasons_of_the_loops() -> list[str]:
     """Return how each reason for holding a dose or a fill begins, without its "held:"."""
-    names = ("control/dosing", "control/topoff", "control/water_balance", "control/calibration",
-             "app/loops")
+    names = ("control/dosing", "control/top_off", "control/water_balance",
+             "control/calibration_age", "app/control_cycle")
     texts = "".join((ROOT / "firmware" / "idro" / f"{name}.py").read_text() for name in names)
     return [said for said in re.findall(r'f?"held: ([^"{]+)', texts) if said.strip()]
 

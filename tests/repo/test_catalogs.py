@@ -43,7 +43,7 @@ def test_every_text_of_the_tree_has_a_translation(language):
                if message.id and not extract_messages.is_translated(message)]
     left = {message.id for message in catalog(language)} - {
         message.id for message in extract_messages.updated(language)}
-    assert not missing, report("Run `make words` and translate (docs/languages.md):", missing)
+    assert not missing, report("Run `make words` and translate (CONTRIBUTING.md):", missing)
     assert not left, report("Run `make words`: nobody says this any more:", sorted(map(str, left)))
 
 

@@ -57,7 +57,7 @@ def stated_licence(package: str) -> str:
 
 def test_generated_pages_are_current():
     why = "What others wire and implement by is not what the code says. Run `make docs`:"
-    wrong = [name for name, text in generate.pages().items()
+    wrong = [name for name, text in generate.committed_pages().items()
              if not (ROOT / "docs" / name).is_file() or page(name) != text]
     assert not wrong, report(why, wrong)
 
@@ -192,7 +192,7 @@ def test_recipes_page_has_the_figures_of_the_recipes():
             ", ".join(f"{values['ec.target_us_cm'] / 1_000:.1f}" for values in settings), ph,
             ", ".join(f"{one.dli_mol_m2(at):.1f}" for at in range(len(settings))),
             str(one.ppfd_umol_m2_s)]
-    listed = {row[0]: row[1:] for row in rows("recipes.md", "Those that come with the host")}
+    listed = {row[0]: row[1:] for row in rows("recipes.md", "Recipes of the host")}
     assert listed == found, why
     text = " ".join(page("recipes.md").split())
     assert all(source in text for one in map(model.load, model.names()) for source in one.source)
@@ -215,20 +215,27 @@ def test_every_decision_record_is_complete():
 
 def test_every_page_begins_with_who_it_is_for():
     why = "A reader must see at once whether a page is theirs: begin it with \"For the ...\":"
-    by_the_simulator = {"score.md"}  # it writes the page, and how it was made
-    found = [path.name for path in [*(ROOT / "docs").glob("*.md"),
-                                    *(ROOT / "docs" / "reference").glob("*.md")]
-             if path.name not in by_the_simulator
-             and not re.match(r"# [^\n]+\n\nFor ", path.read_text(encoding="utf-8"))]
+    pages = {path.name: path.read_text("utf-8") for path in (ROOT / "docs").glob("*.md")}
+    found = [name for name, text in (pages | generate.site_pages()).items()
+             if not re.match(r"# [^\n]+\n\nFor ", text)]
     assert not found, report(why, found)
 
 
 def test_links_between_pages_lead_somewhere():
     why = "A link that leads nowhere costs every reader the same search:"
     found = []
-    pages = [ROOT / "README.md", ROOT / "CHANGELOG.md", *(ROOT / "docs").rglob("*.md")]
+    with_site = {ROOT / "docs" / name for name in generate.site_pages()}
+    pages = [*ROOT.glob("*.md"), *(ROOT / "bench").glob("*.md"), *(ROOT / "docs").rglob("*.md")]
     for path in pages:
         for target in re.findall(r"\]\(([^)#:]+)(?:#[^)]*)?\)", path.read_text(encoding="utf-8")):
-            if not (path.parent / target).exists():
+            aimed = (path.parent / target).resolve()
+            if not aimed.exists() and aimed not in with_site:
                 found.append(f"{path.relative_to(ROOT)}: {target}")
     assert not found, report(why, found)
+
+
+def test_there_are_few_pages_for_people():
+    """Generated pages do not count; docs/protocol.md is generated and committed."""
+    pages = [path for path in (ROOT / "docs").rglob("*.md") if path.name != "protocol.md"]
+    assert len(pages) <= 45
+    assert len((ROOT / "README.md").read_text("utf-8").splitlines()) < 150

@@ -25,7 +25,8 @@ def within(group, name):
 def shown() -> list[tuple[str, str]]:
     """Return (page, words after `idroserra`) of every command in a block of a page."""
     found = []
-    for path in (ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))):
+    for path in (ROOT / "README.md", ROOT / "CONTRIBUTING.md", ROOT / "bench" / "RESULTS.md",
+                 *sorted((ROOT / "docs").rglob("*.md"))):
         for block in _BLOCK.findall(path.read_text(encoding="utf-8")):
             for line in block.replace("\\\n", " ").splitlines():
                 match = _COMMAND.match(line.strip())

@@ -16,7 +16,7 @@ WHY = "an interpreter with an emitter for machine code must take these files"
 
 
 def test_all_that_runs_beside_the_board_compiles_to_machine_code():
-    assert SIM / "idrosim" / "chemistry.py" in beside_the_board()
+    assert SIM / "idrosim" / "greenhouse" / "chemistry.py" in beside_the_board()
     problems = []
     for path in beside_the_board():
         done = subprocess.run(

@@ -18,15 +18,14 @@ from tools.docs.tables import anchor, span, table
 
 _API = """# HTTP API
 
-For the engineer whose program asks the host: every route, the role it needs, and what it takes.
+For developers of programs that talk to the host: every route, its role and its parameters.
 
-Generated from the host's own OpenAPI description by `make docs`; do not edit. The whole of it,
-with the answers, is at `/api/openapi.json` of a running host.
+Generated from the host's OpenAPI description by `make site`. The full description, with the
+responses, is at `/api/openapi.json` of a running host.
 
 A program sends `Authorization: Bearer TOKEN`; `idroserra user token NAME --role viewer` makes one
-([users](../users.md)). Bodies are JSON. Whoever may not gets 401 or 403, what is wrong with a
-request is 422 and names the field, both as `{"error": "..."}`. Times are UTC in ms unless the name
-says otherwise.
+([users](../users.md)). Bodies are JSON. Errors are `{"error": "..."}`: 401 or 403 without the
+right, 422 with the name of the wrong field. Times are UTC in ms unless the name says otherwise.
 
 ```sh
 curl -s -H "Authorization: Bearer $TOKEN" http://127.0.0.1:8080/api/nodes
@@ -34,10 +33,10 @@ curl -s -H "Authorization: Bearer $TOKEN" http://127.0.0.1:8080/api/nodes
 """
 _METRICS = """# Metrics
 
-For whoever watches the host with Prometheus: every series of `/metrics`. How to set it up, and
-what a gap means, is in [Prometheus](../prometheus.md).
+For technicians who monitor the host with Prometheus: every series of `/metrics`. Set-up and the
+meaning of gaps: [Prometheus](../integrations.md#prometheus).
 
-Generated from `host/idroserra/prometheus/` by `make docs`; do not edit.
+Generated from `host/idroserra/prometheus/` by `make site`.
 """
 
 

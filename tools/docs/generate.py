@@ -1,12 +1,14 @@
-"""Writes what docs/ shows of the code: `make docs`. A test holds each file to it.
+"""Generates documentation from the code.
 
-docs/protocol.md from idro.protocol, what to do at alarms and faults, the reference of the host,
-and the pinout of every board. The dashboards of host/deploy/grafana too.
+`make docs` writes the committed files: docs/protocol.md, the pinout of every board, and the
+Grafana dashboards. A test compares them with the code. `--site FOLDER` writes the pages that are
+built with the site and not committed: what to do at alarms and faults, and the reference.
 
-Every table is that of the code, every example is made by the pack functions that node and host
-use, and a field table that is not the message's is refused.
+Examples come from the pack functions that node and host use. A field table that differs from its
+message raises ValueError.
 """
 
+import argparse
 import json
 from pathlib import Path
 
@@ -134,26 +136,41 @@ def _setting_table() -> str:
     return table(("setting", "unit", "default", "range", "meaning"), rows)
 
 
-def pages() -> dict[str, str]:
-    """Return every generated file, by its path under docs/."""
-    found = {"protocol.md": protocol_page(), **howto.pages(), **reference.pages(),
-             **api.pages()}
+def committed_pages() -> dict[str, str]:
+    """Return the generated files that are committed, by their path under docs/."""
+    found = {"protocol.md": protocol_page()}
     for name in compiler.names():
         wired = compiler.read(compiler.path_of(name))
         found[f"images/boards/{name}.svg"] = pinout.svg(wired)
     return found
 
 
+def site_pages() -> dict[str, str]:
+    """Return the pages that are built with the site, by their path under docs/."""
+    return {**howto.pages(), **reference.pages(), **api.pages()}
+
+
 def main() -> None:
-    """Write the files into the checkout this module was imported from."""
+    """Write the committed files into the checkout, or the site's pages into a folder."""
+    asked = argparse.ArgumentParser(description="Generate documentation from the code.")
+    asked.add_argument("--site", type=Path, help="write the pages of the site into this folder")
+    folder = asked.parse_args().site
+    if folder is not None:
+        write(folder, site_pages())
+        return
     docs = Path(__file__).resolve().parents[2] / "docs"
-    for name, text in pages().items():
-        target = docs / name
+    write(docs, committed_pages())
+    for path in grafana_dashboards.write(docs.parent / "host/deploy/grafana/dashboards"):
+        print(f"wrote {path.relative_to(docs.parent)}")
+
+
+def write(folder: Path, pages: dict[str, str]) -> None:
+    """Write pages under a folder."""
+    for name, text in pages.items():
+        target = folder / name
         target.parent.mkdir(parents=True, exist_ok=True)
         target.write_text(text, encoding="utf-8")
         print(f"wrote {name}")
-    for path in grafana_dashboards.write(docs.parent / "host/deploy/grafana/dashboards"):
-        print(f"wrote {path.relative_to(docs.parent)}")
 
 
 if __name__ == "__main__":

@@ -1,8 +1,8 @@
-"""The pages of what to do: at every alarm, at every fault of a channel, when nothing is dosed.
+"""Generates the pages of what to do at every alarm, at every fault and when nothing is dosed.
 
-What the code already says stands in the code: titles, priorities, delays and consequences in
-`alarms/rules`, faults in idro.protocol.descriptions. What a person does about it stands in
-`host/docs/howto/*.toml`. One without the other is refused, by name.
+Titles, priorities, delays and consequences come from `alarms/rules`, faults from
+idro.protocol.descriptions. What a person does about each is in `host/docs/howto/*.toml`. An entry
+without its counterpart raises ValueError.
 """
 
 from __future__ import annotations
@@ -22,32 +22,32 @@ _GROUPS = {"host": "The host itself", "nodes": "Sites, nodes, dosing, water and 
 
 _ALARMS = """# What to do at an alarm
 
-For the grower who was called, at night and in a hurry. Each alarm links to its section here: *Step
-by step* on the page of the alarms. How alarms come and go is in [alarms](alarms.md).
+For growers who were notified of an alarm. *Step by step* on the alarms page links to the section
+of each alarm. How alarms work: [alarms](alarms.md).
 
-Generated from `host/idroserra/alarms/rules/` and `host/docs/howto/` by `make docs`; do not edit.
+Generated from `host/idroserra/alarms/rules/` and `host/docs/howto/` by `make site`.
 
-A node with power controls by itself, whatever stands here about the host or the network: it doses
-within its budgets, keeps pumps from running dry and keeps its records.
+A node with power controls the greenhouse without host and network: it doses within its budgets,
+protects pumps from running dry and keeps its records.
 """
 _FAULTS = """# What a fault of a sensor means
 
-For the grower and the technician: a tile shows words instead of a number, and here is what to do.
+For growers and technicians: what to do when a tile shows a fault instead of a number.
 
 Generated from `firmware/idro/protocol/descriptions.py` and `host/docs/howto/faults.toml` by
-`make docs`; do not edit.
+`make site`.
 
-A reading that failed is never a number, and nothing is put in its place. Meanwhile the node holds
-what needs that reading, goes on with everything else, and waits for 12 good readings over two
-minutes before it doses by it again.
+A failed reading is never replaced by a number. While the fault lasts, the node holds every output
+that depends on the reading and continues with the rest. It doses by the reading again after 12
+good readings over two minutes.
 """
 _REASONS = """# Why is it not dosing?
 
-For the grower who sees pH or EC drift: the node says why it gives nothing, on its page under *Why*
-and in `idroserra watch NODE`. Look up how its sentence begins.
+For growers who see pH or EC drift: the node states why it does not dose, on its page under *Why*
+and in `idroserra watch NODE`. Look up the beginning of that sentence.
 
-Generated from `host/docs/howto/reasons.toml` by `make docs`; do not edit. A test holds it to the
-reasons in the firmware.
+Generated from `host/docs/howto/reasons.toml` by `make site`. A test compares it with the
+reasons of the firmware.
 """
 
 

@@ -23,49 +23,48 @@ from idroserra.core.config_help import SECTIONS, TEXTS
 from idroserra.core.validation import Secret
 from tools.docs.tables import anchor, span, table
 
-_BY = "by `make docs`; do not edit."
+_BY = "by `make site`."
 _CLI = f"""# Command line
 
-For everybody who works in a terminal: every command of `idroserra` with every option.
+For users of a terminal: every command of `idroserra` with every option.
 
 Generated from the commands themselves {_BY}
 
-Exit codes: 0 fine, 1 the thing failed, 2 it was called wrongly, 3 a promise was broken. `--json`
-prints what a program reads. Commands that ask a running host take `--url` or `IDROSERRA_URL`, and
-a token from `--token-file` or `IDROSERRA_TOKEN`; on the host's own machine, as its user, neither
-is needed.
+Exit codes: 0 success, 1 failure, 2 wrong usage, 3 an expectation was not met. `--json` prints
+machine-readable output. Commands that talk to a running host take `--url` or `IDROSERRA_URL`, and
+a token from `--token-file` or `IDROSERRA_TOKEN`; on the host's own machine, as the host's user,
+neither is needed.
 """
 _CONFIG = f"""# Configuration file
 
-For the technician who keeps the host: every key of the TOML file that `idroserra serve --config
-FILE` reads.
+For technicians who run the host: every key of the TOML file that `idroserra serve --config FILE`
+reads.
 
 Generated from `host/idroserra/core/config.py` {_BY}
 
-A key that is not here is refused by name. Each may also be an environment variable: `IDROSERRA_`
-and its name in capitals, with `__` for each point, such as `IDROSERRA_STORE__TOKEN`. Those go
-before the file.
+An unknown key is an error. Every key can also be set by an environment variable, which overrides
+the file: `IDROSERRA_` and the key in capitals with `__` for each dot, such as
+`IDROSERRA_STORE__TOKEN`.
 """
 _SETTINGS = f"""# Settings of a node
 
-For growers and technicians: what may be changed on a running node, by `idroserra node set NODE
+For growers and technicians: what can be changed on a running node with `idroserra node set NODE
 key=value`, on its page, or by a recipe.
 
 Generated from `firmware/idro/protocol/settings.py` {_BY}
 
-A setting can tighten what the safety gate allows, never loosen it: the frozen ceilings are no
-settings. The node checks each change as a whole and says why it refuses one; the former settings
-stay in force then.
+A setting can tighten the limits of the safety gate and never loosen them: the frozen ceilings are
+not settings. The node validates each change as a whole. It rejects an invalid change with a reason
+and keeps the previous settings.
 """
 _CHANNELS = f"""# Channels
 
-For whoever reads charts, exports or the API: what is measured, in which unit, and where it comes
-from.
+For readers of charts, exports and the API: what is measured, its unit and its source.
 
 Generated from `firmware/idro/protocol/quantities.py` and `boards/` {_BY}
 
 A channel is `<source>.<quantity>`, such as `reservoir.ph`. A value outside its range is a fault,
-never a number ([every fault](../faults.md)). EC is in µS/cm at 25 °C inside, in mS/cm on screens.
+never a number ([all faults](../faults.md)). EC is stored in µS/cm at 25 °C and shown in mS/cm.
 """
 
 

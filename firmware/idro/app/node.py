@@ -44,7 +44,7 @@ _GRACE_MS = 10_000
 _HOUSEKEEPING_MS = 60_000
 # While a person calibrates, who watches the reading settle.
 _CALIBRATING_EVERY_MS = 2_000
-# The least that is taken of the heap between two collections: docs/memory.md.
+# The least that is taken of the heap between two collections: bench/RESULTS.md.
 _COLLECT_EVERY_B = 4_096
 # Refused memory is told of that often at most; the line may be without for so long.
 _TELL_MEMORY_MS = 600_000

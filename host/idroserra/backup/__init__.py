@@ -1,1 +1,1 @@
-"""Creates and restores backups of a host's data folder (docs/backup.md)."""
+"""Creates and restores backups of a host's data folder (docs/host.md)."""

@@ -73,7 +73,7 @@ def init(
     for key, value in mqtt.items():
         typer.echo(f"{key} = {json.dumps(value)}")
     typer.echo("next: `idroserra broker node NODE` and `idroserra provision` for each node "
-               "(docs/line.md)")
+               "(docs/host.md)")
 
 
 @app.command("node")

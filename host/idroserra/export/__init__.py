@@ -1,1 +1,1 @@
-"""Exports history as CSV, line protocol and Parquet (docs/export.md)."""
+"""Exports history as CSV, line protocol and Parquet (docs/page.md)."""

@@ -1,1 +1,1 @@
-"""Home Assistant integration: each node as a device, by MQTT discovery (docs/homeassistant.md)."""
+"""Home Assistant integration: each node as a device, by MQTT discovery (docs/integrations.md)."""

@@ -1,1 +1,1 @@
-"""What Prometheus scrapes at /metrics: docs/prometheus.md."""
+"""What Prometheus scrapes at /metrics: docs/integrations.md."""

@@ -1,1 +1,1 @@
-"""Provisions a flashed board over USB as a node of a site (docs/provision.md)."""
+"""Provisions a flashed board over USB as a node of a site (docs/flash.md)."""

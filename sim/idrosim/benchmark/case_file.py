@@ -1,6 +1,6 @@
 """Cells of the scoreboard from a TOML file: other waters, acids, volumes, recipes and probes.
 
-docs/score.md has the format. Everything that is wrong is a ScenarioError that names file and key.
+bench/score.md has the format. Everything that is wrong is a ScenarioError that names file and key.
 CPython only.
 """
 

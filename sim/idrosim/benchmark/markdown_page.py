@@ -38,7 +38,7 @@ def page(board: list[Measures], days: float, picture: str | None) -> str:
     names = list(by_policy(board))
     parts = [
         "# Whose dosing keeps the crop best", "",
-        f"`idroserra sim score --md docs/score.md --plot docs/images/score.png` made this page "
+        f"`idroserra sim score --md bench/score.md --plot bench/score.png` made this page "
         f"(`make score`): {len(board) // max(1, len(names))} greenhouses, {days:g} days each, "
         f"{len(names)} dosing policies. Do not edit it.", "",
         "## What came out", "",

@@ -36,7 +36,7 @@ class HostProcess:
         self._pid = 0
         self._is_wanted = False
         self.step_clock(0)
-        nursery = Path(__file__).with_name("nursery.py")
+        nursery = Path(__file__).with_name("forked_hosts.py")
         with (folder / "nursery.log").open("ab") as log:
             self._nursery = subprocess.Popen(
                 [sys.executable, str(nursery)], stdin=subprocess.PIPE, stdout=subprocess.PIPE,

@@ -1,6 +1,6 @@
 """The short part of `make chaos`: everything goes wrong in turn, and every record is counted.
 
-The full counts, and what they found, are in docs/chaos.md.
+The full counts, and what they found, are in bench/RESULTS.md.
 """
 
 import random

@@ -23,8 +23,17 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 from rich.table import Table
 
-from campaigns.mutation.mutant_runner import ROOT, Baseline, Changed, Trial, TrialError, measure
-from campaigns.mutation.mutants import Mutant, find
+sys.path.append(str(Path(__file__).resolve().parents[2]))
+
+from campaigns.mutation.mutant_runner import (  # noqa: E402
+    ROOT,
+    Baseline,
+    Changed,
+    Trial,
+    TrialError,
+    measure,
+)
+from campaigns.mutation.mutants import Mutant, find  # noqa: E402
 
 SOURCE = ROOT / "firmware" / "idro" / "safety"
 TESTS = ROOT / "tests" / "firmware" / "safety"

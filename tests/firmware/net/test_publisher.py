@@ -266,11 +266,8 @@ def test_a_line_that_never_gets_memory_is_seen_to_starve(nodes, hosts, eventuall
     for _ in range(20):
         count = len(node.refusals)
         node.append(1)
-        eventually(
-            lambda count=count: len(node.refusals) > count or node.publisher.out_of_memory_ms,
-            10,
-            "a refusal",
-        )
+        eventually(lambda count=count: len(node.refusals) > count
+                   or node.publisher.out_of_memory_ms, 10, "a refusal")
     eventually(lambda: node.call(lambda: node.publisher.out_of_memory_ms) > 0, 10, "it to starve")
     assert node.publisher.connected
     assert node.call(lambda: node.outbox.count) == 20

@@ -9,7 +9,6 @@ import subprocess
 import sys
 import time
 from contextlib import closing
-from pathlib import Path
 
 import paho.mqtt.client as mqtt
 import pytest
@@ -21,6 +20,7 @@ from idroserra.mqtt.paho_client import stop_client
 from idroserra.server.service import Service
 from support.databases import Influxd
 from support.node_client import NodeClient
+from support.source_tree import ROOT
 
 NODE = "idro-a1"
 KEY = bytes(range(32))
@@ -202,7 +202,7 @@ class HostProcess:
         self._process = None
 
     def start(self):
-        script = Path(__file__).with_name("host_under_test.py")
+        script = ROOT / "tests/support/host_under_test.py"
         self._process = subprocess.Popen(
             [sys.executable, str(script), json.dumps(self._config)], stdout=subprocess.PIPE)
         assert self._process.stdout.readline() == b"started\n"

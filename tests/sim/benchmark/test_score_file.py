@@ -239,7 +239,7 @@ def test_a_file_that_is_not_there_is_a_wrong_call(tmp_path):
 
 
 def test_the_cells_in_the_page_are_cells(tmp_path):
-    page = Path(__file__).parents[3] / "docs" / "score.md"
+    page = Path(__file__).parents[3] / "bench" / "score.md"
     example = page.read_text().split("```toml\n")[1].split("```")[0]
     file = tmp_path / "example.toml"
     file.write_text(example)

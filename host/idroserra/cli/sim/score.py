@@ -41,7 +41,7 @@ def run(
         str | None,
         typer.Option(
             help="So many cells spread over all 48, patterns such as 'ro-*-20-*', or "
-            "a TOML file of your own (docs/score.md)."
+            "a TOML file of your own (bench/score.md)."
         ),
     ] = None,
     days: Annotated[

@@ -18,7 +18,7 @@ def metrics_router(service: Service) -> Routes:
         200: {"content": {"text/plain": {"schema": {"type": "string"}}},
               "description": "Prometheus text, or OpenMetrics where Accept asks for it."}})
     def metrics(request: Request) -> Response:
-        """Readings, faults, ages, alarms and counters for Prometheus: docs/prometheus.md."""
+        """Readings, faults, ages, alarms and counters for Prometheus: docs/integrations.md."""
         # A host that nobody scrapes does without: it brings a web server of its own.
         from idroserra.prometheus.collector import HostCollector, scrape
 
