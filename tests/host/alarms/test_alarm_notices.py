@@ -53,7 +53,7 @@ def test_fifty_faults_with_one_cause_are_one_notice_that_names_it(rig_of, receiv
     [message] = receiver.messages
     assert message["type"] == "failure"
     assert message["message"].startswith("URGENT The broker does not answer.")
-    assert "Do: Start the broker again" in message["message"]
+    assert "Do: Restart the broker" in message["message"]
     [(cause, explained)] = rig.active()
     assert (cause, len(explained)) == ("broker_down", 1 + 10 + 60)
 

@@ -95,10 +95,10 @@ def test_a_pair_of_nutrients_is_one_response():
 
 @pytest.mark.parametrize(("responses", "why"), [
     ([], "0 doses"), ([DoseResponse(3_000, 0.1)] * 4, "4 doses"),
-    ([DoseResponse(3_000, -0.1)] * 6, "did not move the water their way"),
-    ([DoseResponse(3_000, 0.0)] * 6, "did not move the water their way"),
-    ([DoseResponse(3_000, 0.5)] + [DoseResponse(3_000, 0.0)] * 5, "one dose alone"),
-    ([DoseResponse(3_000, x) for x in (0.9, -0.2, 0.8, -0.1, 0.7, -0.2)], "too far apart"),
+    ([DoseResponse(3_000, -0.1)] * 6, "did not move the water as expected"),
+    ([DoseResponse(3_000, 0.0)] * 6, "did not move the water as expected"),
+    ([DoseResponse(3_000, 0.5)] + [DoseResponse(3_000, 0.0)] * 5, "that of one dose"),
+    ([DoseResponse(3_000, x) for x in (0.9, -0.2, 0.8, -0.1, 0.7, -0.2)], "too large"),
 ])
 def test_a_log_that_says_nothing_proposes_nothing(responses, why):
     with pytest.raises(TitrationError, match=why):

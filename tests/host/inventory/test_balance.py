@@ -143,7 +143,7 @@ def test_without_a_level_or_before_the_host_knew_it_that_is_said(tmp_path):
     tank.dose(30 * HOUR_MS, "ph_down", 1)
     found = tank.balance()
     assert found.total.water is None
-    assert "The host knows this node since 2026-11-27 06:00" in found.unknown[0]
+    assert "The history of this node begins 2026-11-27 06:00" in found.unknown[0]
     assert "measures no level" in found.unknown[1]
     assert [day.from_unix_ms - T0 for day in found.days] == [DAY_MS]
 

@@ -152,7 +152,7 @@ def test_a_name_that_is_another_boards_is_refused(flashed, provision, tmp_path):
     words = (*HERE, "--no-reset", "--yes", "--node-id", NODE)
     said = provision(board, *words)
     assert said.code == 1
-    assert f"{NODE}: the host knows a node of that name, and this board is not it" in said.err
+    assert f"{NODE}: the host knows another board with this name" in said.err
     assert values(board.nvs_file) == {}
     assert provision(board, *words, "--replace").code == 0
     assert keys_of_host(tmp_path) == (values(board.nvs_file)["key"], None)
@@ -224,7 +224,7 @@ def test_another_chip_than_the_images_is_told(plug_in, image_files, provision):
     board.hold(image_files)
     said = provision(board, *HERE, "--yes", "--node-id", NODE)
     assert said.code == 1
-    assert f"the chip is an esp32s3, the image on it is of {BOARD}, which has an esp32" in said.err
+    assert f"the chip is an esp32s3, but its image is for {BOARD} with an esp32" in said.err
 
 
 def test_a_busy_port_is_told(flashed, provision):

@@ -274,7 +274,7 @@ def test_what_cannot_run_is_refused_with_the_reason(house):
     with pytest.raises(NotAdopted):
         house.host.recipes.start("idro-new", CROP, "anna")
     house.host.nodes.adopt("idro-new", KEY)
-    with pytest.raises(CannotRun, match="has not told its settings"):
+    with pytest.raises(CannotRun, match="has not reported its settings"):
         house.host.recipes.start("idro-new", CROP, "anna")
     house.start()
     with pytest.raises(CannotRun, match="runs mine already: stop it first"):

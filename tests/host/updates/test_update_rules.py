@@ -41,7 +41,7 @@ def test_the_first_wave_waits_until_the_canary_was_watched():
     nodes = [confirmed("a", 0, WATCH_MS - 60_000), seen("b"), seen("c"), seen("d")]
     told = decide(plan("a", "b", "c", "d"), nodes, NOW)
     assert told.offer == ()
-    assert told.waits == "a: watched for 1 min more"
+    assert told.waits == "a: observed for 1 min more"
     told = decide(plan("a", "b", "c", "d"), nodes, NOW + 60_000)
     assert (told.offer, told.wave) == (("b", "c"), 1)
 
@@ -53,7 +53,7 @@ def test_an_alarm_on_the_wave_holds_the_next_one():
     told = decide(plan("a", "b", "c", wave_nodes=1),
                   [confirmed("a", 0), alarmed, seen("c")], NOW)
     assert told.offer == ()
-    assert "an alarm stands" in told.waits
+    assert "a new alarm is active" in told.waits
 
 
 def test_one_that_goes_back_stops_it_all():
