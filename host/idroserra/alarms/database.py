@@ -6,7 +6,6 @@ The journal is kept for 400 days.
 from __future__ import annotations
 
 import sqlite3
-import threading
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
@@ -15,8 +14,7 @@ from idroserra.alarms.active import ActiveAlarm, Transition
 from idroserra.alarms.kpis import Raised
 from idroserra.alarms.rules import Rule
 from idroserra.alarms.state_machine import Alarm
-from idroserra.core.errors import StoreUnavailable
-from idroserra.core.sqlite import connect
+from idroserra.core.sqlite import Database
 
 JOURNAL_KEPT_MS = 400 * 86_400_000
 PRUNE_EVERY = 1_000
@@ -46,33 +44,23 @@ class AlarmDatabase:
 
     def __init__(self, path: Path) -> None:
         """Open or create the file. Raises OSError, sqlite3.Error."""
-        self._lock = threading.Lock()
-        self._database = connect(path, _SCHEMA)
+        self._database = Database(path, _SCHEMA)
         self._written_count = 0
 
     def not_normal(self, rules: Mapping[str, Rule]) -> dict[str, ActiveAlarm]:
-        """Return the saved alarms whose rule still exists, by key."""
-        with self._lock:
-            rows = self._database.execute(
-                "SELECT key, rule, site, node, part, text, changed_unix_ms, is_active, is_acked,"
-                " cause, shelved_until_unix_ms, is_out_of_service, raised_unix_ms FROM alarms"
-            ).fetchall()
+        """Return the saved alarms whose rule still exists, by key. Raises StoreUnavailable."""
+        rows = self._database.query(
+            "SELECT key, rule, site, node, part, text, changed_unix_ms, is_active, is_acked,"
+            " cause, shelved_until_unix_ms, is_out_of_service, raised_unix_ms FROM alarms")
         return {row[0]: _alarm(row, rules[row[1]]) for row in rows if row[1] in rules}
 
     def save(self, changed: Iterable[ActiveAlarm], journal: Iterable[Transition]) -> None:
         """Write states and journal entries in one transaction. Raises StoreUnavailable."""
-        with self._lock:
-            try:
-                self._database.execute("BEGIN IMMEDIATE")
-                for active in changed:
-                    self._put(active)
-                for change in journal:
-                    self._add(change)
-                self._database.execute("COMMIT")
-            except sqlite3.Error as error:
-                if self._database.in_transaction:
-                    self._database.execute("ROLLBACK")
-                raise StoreUnavailable(f"alarms.db: {error}") from error
+        with self._database.transaction() as connection:
+            for active in changed:
+                _put(connection, active)
+            for change in journal:
+                self._add(connection, change)
 
     def history(
         self, from_unix_ms: int, to_unix_ms: int, limit: int, node: str | None = None,
@@ -80,7 +68,7 @@ class AlarmDatabase:
     ) -> list[Transition]:
         """Return the newest `limit` transitions of [from, to), oldest first: of a node, or of a
         site and the host. Raises StoreUnavailable."""
-        rows = self._query(
+        rows = self._database.query(
             f"SELECT {_JOURNAL} FROM journal WHERE unix_ms >= ? AND unix_ms < ?"
             " AND (? IS NULL OR node = ?)"
             f" AND (? IS NULL OR site = ? OR NOT ({_OF_SITE})) ORDER BY id DESC LIMIT ?",
@@ -89,45 +77,39 @@ class AlarmDatabase:
 
     def rename_site(self, site: str, name: str) -> None:
         """Rename a site in the journal. Raises StoreUnavailable."""
-        self._query(f"UPDATE journal SET site = ? WHERE site = ? AND {_OF_SITE}", (name, site))
+        self._database.query(
+            f"UPDATE journal SET site = ? WHERE site = ? AND {_OF_SITE}", (name, site))
 
     def raised(self, from_unix_ms: int, to_unix_ms: int) -> list[Raised]:
         """Return the annunciated alarms of [from, to). Raises StoreUnavailable."""
-        return [Raised(*row) for row in self._query(
+        return [Raised(*row) for row in self._database.query(
             "SELECT unix_ms, key, site, priority FROM journal WHERE unix_ms >= ? AND unix_ms < ?"
             " AND state = 'unacknowledged' AND was != 'unacknowledged' ORDER BY id",
             (from_unix_ms, to_unix_ms))]
 
     def close(self) -> None:
         """Close the file."""
-        with self._lock:
-            self._database.close()
+        self._database.close()
 
-    def _query(self, query: str, values: tuple[object, ...]) -> list[Any]:
-        with self._lock:
-            try:
-                return self._database.execute(query, values).fetchall()
-            except sqlite3.Error as error:
-                raise StoreUnavailable(f"alarms.db: {error}") from error
-
-    def _put(self, active: ActiveAlarm) -> None:
-        alarm = active.alarm
-        if alarm.is_normal:
-            self._database.execute("DELETE FROM alarms WHERE key=?", (active.key,))
-            return
-        self._database.execute(
-            "INSERT OR REPLACE INTO alarms VALUES (?,?,?,?,?,?,?,?,?,?,?,?,?)",
-            (active.key, active.rule.name, active.site, active.node, active.part, active.text,
-             active.changed_unix_ms, alarm.is_active, alarm.is_acked, alarm.cause,
-             alarm.shelved_until_unix_ms, alarm.is_out_of_service, alarm.raised_unix_ms))
-
-    def _add(self, change: Transition) -> None:
-        self._database.execute(
+    def _add(self, connection: sqlite3.Connection, change: Transition) -> None:
+        connection.execute(
             f"INSERT INTO journal ({_JOURNAL}) VALUES (?,?,?,?,?,?,?,?,?,?,?,?)", tuple(change))
         self._written_count += 1
         if self._written_count % PRUNE_EVERY == 0:
-            self._database.execute("DELETE FROM journal WHERE unix_ms < ?",
-                                   (change.unix_ms - JOURNAL_KEPT_MS,))
+            connection.execute("DELETE FROM journal WHERE unix_ms < ?",
+                               (change.unix_ms - JOURNAL_KEPT_MS,))
+
+
+def _put(connection: sqlite3.Connection, active: ActiveAlarm) -> None:
+    alarm = active.alarm
+    if alarm.is_normal:
+        connection.execute("DELETE FROM alarms WHERE key=?", (active.key,))
+        return
+    connection.execute(
+        "INSERT OR REPLACE INTO alarms VALUES (?,?,?,?,?,?,?,?,?,?,?,?,?)",
+        (active.key, active.rule.name, active.site, active.node, active.part, active.text,
+         active.changed_unix_ms, alarm.is_active, alarm.is_acked, alarm.cause,
+         alarm.shelved_until_unix_ms, alarm.is_out_of_service, alarm.raised_unix_ms))
 
 
 def _alarm(row: tuple[Any, ...], rule: Rule) -> ActiveAlarm:

@@ -17,7 +17,7 @@ from idroserra.alarms.notify.targets import open_targets
 from idroserra.alarms.rules import load_rules
 from idroserra.alarms.snapshot_builder import HostSources, SnapshotBuilder
 from idroserra.core.config import AlarmsConfig
-from idroserra.core.errors import ConfigError
+from idroserra.core.errors import ConfigError, StoreUnavailable
 from idroserra.inventory.bottles import BottleInventory
 from idroserra.inventory.database import InventoryDatabase
 
@@ -37,7 +37,7 @@ def build_alarm_loop(
         inventory = InventoryDatabase(path)
         opened.callback(inventory.close)
         bottles = BottleInventory(inventory, parts.store)
-    except (OSError, sqlite3.Error) as error:
+    except (OSError, sqlite3.Error, StoreUnavailable) as error:
         raise ConfigError(str(path), "", str(error)) from error
     alarms = AlarmEngine(rules, database)
     url = config.heartbeat_url

@@ -161,9 +161,7 @@ def _next_ms(doses: Sequence[Dose], index: int) -> int | None:
     return following[0].unix_ms - following[0].on_ms if following else None
 
 
-def _is_alone(
-    doses: Sequence[Dose], first: int, last: int, began_ms: int, mixing_ms: int
-) -> bool:
+def _is_alone(doses: Sequence[Dose], first: int, last: int, began_ms: int, mixing_ms: int) -> bool:
     """Return True if the dose before had mixed, and the next began after these had."""
     if first > 0 and began_ms - doses[first - 1].unix_ms < mixing_ms - _EARLY_MS:
         return False

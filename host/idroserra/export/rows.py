@@ -49,9 +49,7 @@ def instants(
                 yield Instant(unix_ms, here, dict(sorted(open_faults.items())))
 
 
-def events(
-    store: Store, node: str, from_unix_ms: int, to_unix_ms: int
-) -> Iterator[EventPoint]:
+def events(store: Store, node: str, from_unix_ms: int, to_unix_ms: int) -> Iterator[EventPoint]:
     """Yield the events of [from, to), oldest first. Raises StoreUnavailable, StoreRejected."""
     for start, end in _windows(from_unix_ms, to_unix_ms, DAY_MS):
         yield from store.events(node, start, end)

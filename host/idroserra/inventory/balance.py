@@ -136,8 +136,7 @@ def _day(
     runs: Sequence[ValveRun], steps: Steps | None, strengths: Strengths,
 ) -> Day:
     dosed_ul = dict.fromkeys(dosers, 0)
-    dosed_meq: dict[str, float | None] = {
-        doser: 0.0 for doser in dosers if doser in (ACID, BASE)}
+    dosed_meq: dict[str, float | None] = {doser: 0.0 for doser in dosers if doser in (ACID, BASE)}
     for dose in doses:
         unix_ms, doser = dose.unix_us // 1_000, str(dose.detail.get("actuator"))
         volume_ul: Any = dose.detail.get("volume_ul")

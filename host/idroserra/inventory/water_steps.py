@@ -91,8 +91,7 @@ def _holes(begins: Sequence[int], span: tuple[int, int], width_ms: int) -> list[
     """Return the intervals longer than HOLE_STEPS columns without one, at both ends too."""
     seen = [span[0], *(unix_ms + width_ms for unix_ms in begins)]
     holes = [ValveRun(*ends) for ends in zip(seen, [*begins, span[1]], strict=True)]
-    return [hole for hole in holes
-            if hole.to_unix_ms - hole.from_unix_ms > HOLE_STEPS * width_ms]
+    return [hole for hole in holes if hole.to_unix_ms - hole.from_unix_ms > HOLE_STEPS * width_ms]
 
 
 def _trends(values: Sequence[float], least: float) -> list[int]:

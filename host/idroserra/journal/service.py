@@ -79,8 +79,7 @@ class Journal:
         with self._changing:
             old = self._editable(note, author, is_admin=is_admin)
             self._check(draft)
-            new = replace(old, **asdict(draft), changed_by=by,
-                          changed_unix_ms=self._now_unix_ms())
+            new = replace(old, **asdict(draft), changed_by=by, changed_unix_ms=self._now_unix_ms())
             self._database.put(new)
         self._on_change(new.node)
         return new

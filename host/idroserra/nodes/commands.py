@@ -298,9 +298,7 @@ class Commands:
             return node.boot_epoch_unix_ms
         return None if node.info is None else self._epoch_unix_ms(node.node, node.info.boot_id)
 
-    def _publish(
-        self, node: Node, command: CommandState, offer: protocol.Offer | None
-    ) -> bool:
+    def _publish(self, node: Node, command: CommandState, offer: protocol.Offer | None) -> bool:
         epoch_unix_ms, info = self._boot_epoch(node), node.info
         if epoch_unix_ms is None or info is None:
             return False

@@ -120,9 +120,7 @@ def advice_of(events: LatestEvents, node: str, dosing: DosingState) -> list[str]
     return sentences
 
 
-def decisions_of(
-    events: LatestEvents, node: str, enabled: bool | None
-) -> list[dict[str, Any]]:
+def decisions_of(events: LatestEvents, node: str, enabled: bool | None) -> list[dict[str, Any]]:
     """Return the last pH and EC decisions of the running boot as {"loop", "text", "unix_ms"}.
 
     A "monitor only" decision is skipped once dosing.enabled is on: the node decides again within
@@ -147,8 +145,7 @@ def _decided_text(loop: str, reason: str) -> str:
     if reason.startswith("in band"):
         return _("{what} needs no dose now: {why}").format(what=what, why=reason_text(reason))
     if reason.startswith(_HELD):
-        return _("{what} waits: {why}").format(
-            what=what, why=reason_text(reason[len(_HELD):]))
+        return _("{what} waits: {why}").format(what=what, why=reason_text(reason[len(_HELD):]))
     return _("{what}: {why}").format(what=what, why=reason_text(reason))
 
 

@@ -24,9 +24,7 @@ class Subscription:
     """One subscriber of the stream: to all types, or to those in `kinds`. Used by one asyncio
     task, or polled with take()."""
 
-    def __init__(
-        self, max_waiting: int = MAX_WAITING, kinds: Iterable[str] | None = None
-    ) -> None:
+    def __init__(self, max_waiting: int = MAX_WAITING, kinds: Iterable[str] | None = None) -> None:
         self._kinds = None if kinds is None else frozenset(kinds)
         self._waiting: deque[Message] = deque(maxlen=max_waiting)
         self._lock = threading.Lock()

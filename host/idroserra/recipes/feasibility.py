@@ -55,8 +55,7 @@ def check(recipe: Recipe, room: Headroom) -> list[RecipeWarning]:
     if not room.values.get("dosing.enabled"):
         notes.append(RecipeWarning(WARNING, 0, "dosing is off: pH and EC stay as they are"))
     elif room.authority_pct == 0:
-        notes.append(RecipeWarning(
-            WARNING, 0, "the node gives advice only: a person has to dose"))
+        notes.append(RecipeWarning(WARNING, 0, "the node gives advice only: a person has to dose"))
     for index, stage in enumerate(recipe.stages):
         for need in demands(recipe, index, room):
             if need.days > stage.days:

@@ -215,7 +215,7 @@ class Service:
             journal = Journal(
                 folder, most_mb * 1_000_000, self._link.now_unix_ms,
                 lambda node: self.live.publish({"type": "journal", "node": node}))
-        except (OSError, sqlite3.Error) as error:
+        except (OSError, sqlite3.Error, StoreUnavailable) as error:
             raise ConfigError(str(folder), "data_dir", str(error)) from error
         opened.callback(journal.close)
         return journal

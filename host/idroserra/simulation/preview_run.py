@@ -31,8 +31,7 @@ _BY_DAY = {
     "nutrient_a": "true:dosed.nutrient_a_ml", "nutrient_b": "true:dosed.nutrient_b_ml",
     "top_off": "true:topoff_ml", "transpired": "true:transpired_ml",
 }
-_BANDS = {"ph": ("ph.target", "ph.deadband"), "ec_us_cm": ("ec.target_us_cm",
-                                                           "ec.deadband_us_cm")}
+_BANDS = {"ph": ("ph.target", "ph.deadband"), "ec_us_cm": ("ec.target_us_cm", "ec.deadband_us_cm")}
 # Events that would need a person.
 _ALERTS = frozenset({"latched", "restarted", "water", "irrigation_no_flow", "irrigation_stuck_on",
                      "air_too_hot"})

@@ -59,9 +59,7 @@ def apply_events(
     return update
 
 
-def apply_ack(
-    update: NodeUpdate, answer: tuple[str, str] | None, now_unix_ms: int
-) -> NodeUpdate:
+def apply_ack(update: NodeUpdate, answer: tuple[str, str] | None, now_unix_ms: int) -> NodeUpdate:
     """Return the update after the node's answer to an offer: (state of the command, reason)."""
     if answer is None or update.state not in (rollout_policy.OFFERED, rollout_policy.DOWNLOADING,
                                               rollout_policy.DOWNLOADED):

@@ -23,9 +23,7 @@ class TargetSelection:
     per_site: int | None = None
 
 
-def eligible_nodes(
-    nodes: Nodes, wanted: Release, selection: TargetSelection
-) -> tuple[str, ...]:
+def eligible_nodes(nodes: Nodes, wanted: Release, selection: TargetSelection) -> tuple[str, ...]:
     """Return the selected nodes, the canary first. Raises UnknownNode, CannotOffer.
 
     Nodes given by name must all be eligible; of all nodes the eligible ones are selected."""

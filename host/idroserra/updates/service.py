@@ -302,8 +302,7 @@ class UpdateService:
             name: replace(one, state=rollout_policy.CANCELLED, state_unix_ms=now, reason=reason)
             for name, one in updates.items() if one.state in (
                 rollout_policy.WAITING, rollout_policy.OFFERED, rollout_policy.DOWNLOADING)}
-        downloading = [name for name in cancelled
-                       if updates[name].state != rollout_policy.WAITING]
+        downloading = [name for name in cancelled if updates[name].state != rollout_policy.WAITING]
         try:
             self._database.save_rollout(ended, cancelled)
         except StoreUnavailable:

@@ -224,7 +224,7 @@ def set_key(key, value):
 
 
 @pytest.mark.parametrize(("change", "why"), [
-    (spoil, "notes/a.txt: its SHA-256"),
+    (spoil, "notes/a.txt: damaged: its SHA-256"),
     (lambda members: members.pop("manifest.json"), "no manifest"),
     (lambda members: members.pop("state.db"), "state.db: in the manifest, but not in the archive"),
     (lambda members: members.update(more=b""), "more.*not in the manifest"),

@@ -46,9 +46,9 @@ def test_a_litre_scales_to_the_tank():
     (("ph_down", 1_000, 6.6, 6.0, 5.9, 100), "too small"),
     (("ph_down", 1_000, 0.0, 7.8, 5.8, 100), "more than 0"),
     (("ph_down", 1_000, 1_200.0, 7.8, 5.8, 100), "less than the sample"),
-    (("ph_down", 1_000, 6.6, 78.0, 5.8, 100), "not to be believed"),
+    (("ph_down", 1_000, 6.6, 78.0, 5.8, 100), "is not plausible here"),
     (("ph_down", 1_000, float("nan"), 7.8, 5.8, 100), "more than 0"),
-    (("ph_down", 1_000, 6.6, float("nan"), 5.8, 100), "not to be believed"),
+    (("ph_down", 1_000, 6.6, float("nan"), 5.8, 100), "is not plausible here"),
 ])
 def test_nonsense_is_refused_with_its_reason(figures, why):
     with pytest.raises(TitrationError, match=why):

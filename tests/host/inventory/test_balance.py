@@ -80,7 +80,7 @@ def test_without_the_strength_of_every_dose_there_are_no_meq(tank):
     found = tank.balance(strengths={"ph_down": [(T0 + DAY_MS, 2.0)]})
     assert [day.dosed_meq["ph_down"] for day in found.days] == [None, 5.0]
     assert found.total.dosed_meq == {"ph_down": None}
-    assert any("How strong the pH down is" in said for said in found.unknown)
+    assert any("The strength of the pH down" in said for said in found.unknown)
 
 
 def test_water_that_left_and_water_that_the_valve_let_in(tank):

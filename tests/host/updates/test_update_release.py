@@ -103,7 +103,7 @@ def test_another_key_is_refused_and_a_spare_is_taken(signer, made, tmp_path):
 
 
 @pytest.mark.parametrize(("line", "by"), [
-    ("kernel 2", "kernel x"), ("idroserra-update 1", "idroserra-update 2"),
+    ("kernel 3", "kernel x"), ("idroserra-update 1", "idroserra-update 2"),
     ("idro/app/node.mpy", "idro/app/../node.mpy"), ("idro/app/node.mpy", "idro/safety/gate.mpy"),
     ("idro/app/node.mpy", "/idro/app/node.mpy"), ("end", "end "), ("\n", "\r\n"),
     ("board_class esp32/", "board_class  esp32/"),

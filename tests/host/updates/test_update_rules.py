@@ -62,7 +62,7 @@ def test_one_that_goes_back_stops_it_all():
         seen("b", rollout_policy.REVERTED, wave=1, reason="heap"),
         seen("c"),
     ]
-    assert decide(plan("a", "b", "c"), nodes, NOW).stop == "b went back: heap"
+    assert decide(plan("a", "b", "c"), nodes, NOW).stop == "b reverted: heap"
 
 
 def test_one_that_is_lost_stops_it_all():

@@ -80,9 +80,7 @@ def is_quiet_time(policy: Policy, minute_of_day: int) -> bool:
     return minute_of_day >= begins or minute_of_day < ends
 
 
-def _is_new(
-    one: ActiveAlarm, notified: Mapping[str, LastNotification], now_unix_ms: int
-) -> bool:
+def _is_new(one: ActiveAlarm, notified: Mapping[str, LastNotification], now_unix_ms: int) -> bool:
     """Return True if this occurrence was not notified; a chattering alarm counts once a window."""
     last = notified.get(one.key)
     if last is None:
