@@ -17,7 +17,7 @@ from idroserra.auth.service import AuthService
 from idroserra.backup.restore import finish_restore
 from idroserra.calibration.service import CalibrationService
 from idroserra.core.config import Config
-from idroserra.core.errors import ConfigError
+from idroserra.core.errors import ConfigError, StoreUnavailable
 from idroserra.core.sqlite import lock_folder
 from idroserra.history.factory import open_store
 from idroserra.history.maintenance import Upkeep

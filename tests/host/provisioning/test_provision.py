@@ -215,7 +215,7 @@ def test_what_is_the_matter_with_the_board_is_told(flashed, provision, more, wor
 def test_a_board_without_an_image_is_to_be_flashed_first(plug_in, image_files, provision):
     board = plug_in(has_loader=False)
     said = provision(board, *HERE, "--no-reset", "--yes", "--node-id", NODE)
-    assert (said.code, "no whole image of Idroserra on the board Flash it first" in said.err) == (
+    assert (said.code, "the image of Idroserra on the board is missing or incomplete Flash it first" in said.err) == (
         1, True)
 
 
@@ -253,7 +253,7 @@ def test_a_person_is_asked_and_the_password_is_never_shown(flashed, config, tmp_
     assert SECRET not in shown
     assert SECOND_SECRET not in shown
     assert "8 to 63 bytes are needed" in shown
-    assert "8.8.8.8 is beyond the site's own network" in shown
+    assert "8.8.8.8 is outside the site's own network" in shown
     found = values(board.nvs_file)
     assert (found["node_id"], found["wifi_pass"]) == (b"idro-e29526", SECRET.encode())
     assert found["broker_pass"] == SECOND_SECRET.encode()
