@@ -53,9 +53,9 @@ for name in ("socket", "select"):
     sys.modules[name] = bare_node.Module({})
 `);
   const start = used();
-  micropython.runPython("from idro.app import node\nfrom idro.update import chip");
+  micropython.runPython("from idro.app import node\nfrom idro.update import platform");
   console.log("imports", used() - start);
-  micropython.runPython("built = node.Node(chip.start_watchdog(), '0badcafe')");
+  micropython.runPython("built = node.Node(platform.start_watchdog(), '0badcafe')");
   console.log("built", used() - start);
   await micropython.runPythonAsync("await bare_node.cycles(built, 20)");
   console.log("cycles", used() - start);

@@ -56,7 +56,7 @@ SIMULATOR_SEAMS = (
 FIRMWARE_SEAMS = (
     ("idro.safety.gate", "Gate", "observe", CONTROL, 2),
     ("idro.app.control_cycle", "ControlCycle", "cycle", CONTROL, 1),
-    ("idro.app.node", "Node", "_keep_record", RECORDS, 1),
+    ("idro.app.node", "Node", "_append_record", RECORDS, 1),
 )
 _TASKS = {"control": SAMPLING, "dosing": CONTROL}  # the others are records and the network
 
@@ -212,9 +212,9 @@ def wrap_firmware(watch):
     for seam in FIRMWARE_SEAMS:
         watch.wrap(*seam)
     supervisor = getattr(sys.modules.get("idro.safety.supervisor"), "Supervisor", None)
-    keep = getattr(supervisor, "_keep", None)
+    keep = getattr(supervisor, "_supervise", None)
     if keep is None:
-        raise NoSeam("idro.safety.supervisor.Supervisor._keep")
+        raise NoSeam("idro.safety.supervisor.Supervisor._supervise")
 
     def kept(self, name, start, is_critical):
         def started():

@@ -235,8 +235,8 @@ def test_a_node_gets_only_what_it_was_offered_and_not_more_than_its_share(host, 
     assert other._pieces.empty()
     from idro.protocol import topics, update_messages
     for number in range(400):
-        node._client.publish(topics.up("idro-a", "update"), update_messages.pack_ask(
-            update_messages.Ask(signed[1].sha256, number, "manifest", 0, 768)))
+        node._client.publish(topics.up("idro-a", "update"), update_messages.pack_chunk_request(
+            update_messages.ChunkRequest(signed[1].sha256, number, "manifest", 0, 768)))
     wait_until(lambda: host.service.updates.dropped("idro-a") > 100, 30, "asks beyond the share")
     assert node._pieces.qsize() < 300
 

@@ -23,7 +23,7 @@ BAD_TELEMETRY = {
     b'{"v":1,"boot_id":"b","sent_at_ms":1,"oldest_seq":1,"records":[{"seq":1': "whole JSON object",
     b'{"v":1,"boot_id":"b","boot_unix_ms":null,"sent_at_ms":5,"oldest_seq":1,"records":'
     b'[{"seq":1,"at_ms":4,"values":{"reservoir.ph":99},"faults":{}}]}': "reservoir.ph",
-    b'{"v":2,"records":[]}': "v: this side speaks version 1",
+    b'{"v":2,"records":[]}': "v: version 1 needed",
 }
 
 

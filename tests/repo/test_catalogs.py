@@ -60,5 +60,5 @@ def test_every_form_of_code_is_found():
     for text in ("Log in", "Confirmed: {volume} of {what} given", "Explains 1 other alarm",
                  "All is well: readings are fresh and in their bands.",
                  "The broker does not answer",
-                 "rosette", "setpoint of pH", "rising", "pH down", *MESSAGE_PATTERNS):
+                 "rosette", "target pH", "rising", "pH down", *MESSAGE_PATTERNS):
         assert text in texts

@@ -32,16 +32,17 @@ _SENTENCE = re.compile(r"[a-z]{2,} [a-z]")
 _LEFT = re.compile(r"[a-z]{2,} [a-z]{2,}")
 # Written to the console of the board, or the inside of a line that nobody is shown.
 _CONSOLE = {
-    "authority cannot be kept:", "no ballast:", "the ballast stays:", "crashes cannot be kept:",
-    "what was learned cannot be kept:", "nutrient B that is owed cannot be kept:", "event lost:",
-    "the ledger cannot be noted:", "record lost:", "no data folder:", "the node ended",
-    "no link: this board was never given a node id", "damaged head", "damaged text",
+    "dosing authority not saved:", "no space reserved:", "reserved space not released:",
+    "crash count not saved:",
+    "learned dose response not saved:", "owed nutrient B not saved:", "event lost:",
+    "ledger mark not saved:", "record lost:", "no data folder:", "the node ended",
+    "no network: this board has no node id", "damaged head", "damaged text",
     "not the settings of a node",
     "{}: no bus {}", "{}: {} is no actuator", "{}: no limits are known for such a doser",
     "{}: no timer left for its cut-off", "settings cannot be read: {}", "append failed: {}",
-    "what became of the update cannot be noted:", "what was told of the update stays:",
-    "flash refuses, the flashed application runs:", "the security counter stays:",
-    "flash refuses, the update will be taken back by its tries:", "flash refuses:",
+    "rollback not saved:", "update report not saved:", "update report not cleared:",
+    "flash failed, the flashed application runs:", "security counter not raised:",
+    "flash failed, the update will be rolled back by its tries:", "flash failed:",
     "restarted into an update",
     "the ledger cannot be written", "the ledger is full: too many runs today",
 }

@@ -76,7 +76,7 @@ class Wlan(Stub):
     IF_STA = PM_NONE = 0
 
 
-class Wire(Stub):
+class EncodedRecord(Stub):
     def reset(self, *_):
         raise OSError(19)
 
@@ -109,7 +109,7 @@ def install():
     sys.modules["machine"] = Module(machine)
     sys.modules["esp32"] = Module({"NVS": Nvs})
     sys.modules["network"] = Module({"WLAN": Wlan})
-    sys.modules["onewire"] = Module({"OneWire": Wire, "OneWireError": OSError})
+    sys.modules["onewire"] = Module({"OneWire": EncodedRecord, "OneWireError": OSError})
 
 
 def mount(root):
@@ -150,8 +150,8 @@ async def cycles(node, count):
     for _ in range(count):
         await node.sampler.cycle(False)
         node.gate.observe(node.sampler.readings)
-        node.loops.cycle()
-        node._keep_record()
+        node.control.cycle()
+        node._append_record()
 
 
 def main():

@@ -81,7 +81,9 @@ def shown(settings):
 
 folder = sys.argv[1]
 paths = (folder + "/settings.a", folder + "/settings.b")
-commands = CommandHandler((NODE, KEY, "0000b001"), None, None, {}, print)
+commands = CommandHandler(
+    (NODE, KEY, "0000b001"), clock=None, command_ids=None, actions={}, record_event=print,
+    send_ack=print)
 settings = Settings(paths)
 arriving = [packet_of(rev) for rev in (1, 2, 3, 4)]
 info = messages.Info(
@@ -89,7 +91,7 @@ info = messages.Info(
     [f"reservoir.p{index}" for index in range(32)], {"ph_down": "doser"}, [("0000a001", 5)], False,
     100, 0, messages.AS_FLASHED)
 batch = messages.Batch("0000b001", None, 1, 1, [
-    messages.Wire(seq, b"x" * 330) for seq in (1, 2, 3, 4)])
+    messages.EncodedRecord(seq, b"x" * 330) for seq in (1, 2, 3, 4)])
 
 print("taken", take(arriving[0], settings)[1], *shown(settings))
 crowd(False)

@@ -17,7 +17,7 @@ class UpdatingNode(PahoNode):
     """fate: "ok" (trial, then confirmed), "reverted", or "trial" (never comes to an end)."""
 
     def __init__(self, node, port, key=b"k" * 32):
-        self.running = messages.Running("", "base", "", 1, KERNEL)
+        self.running = messages.RunningRelease("", "base", "", 1, KERNEL)
         self.fate = "ok"
         self.refusal = ""
         self.offers = []
@@ -49,7 +49,7 @@ class UpdatingNode(PahoNode):
     def _on_message(self, client, userdata, message):
         leaf = topics.parse(message.topic)[2]
         if leaf == "update_data":
-            self._pieces.put(update_messages.unpack_piece(message.payload))
+            self._pieces.put(update_messages.unpack_chunk(message.payload))
         elif leaf == "update":
             signed = update_messages.unpack_update(self.node, message.payload)
             self._check(signed)
@@ -78,13 +78,13 @@ class UpdatingNode(PahoNode):
                 return
             assert hashlib.sha256(data).hexdigest() == sha256, path
             self.received[path] = data
-        self.running = messages.Running("a", "trial", offer.sha256, 1, KERNEL)
+        self.running = messages.RunningRelease("a", "trial", offer.sha256, 1, KERNEL)
         self.say_what_runs()
         if self.fate == "ok":
             self.running = self.running._replace(state="ok")
         elif self.fate == "reverted":
             self.tell("update_reverted", {"release": offer.sha256[:16], "reason": "low heap"})
-            self.running = messages.Running("", "base", "", 1, KERNEL)
+            self.running = messages.RunningRelease("", "base", "", 1, KERNEL)
         self.say_what_runs()
 
     def _whole(self, offer, path, size):
@@ -94,8 +94,10 @@ class UpdatingNode(PahoNode):
                 return None
             self.asks += 1
             self._number = (self._number + 1) % 65_536
-            self._client.publish(topics.up(self.node, "update"), update_messages.pack_ask(
-                update_messages.Ask(offer.sha256, self._number, path, len(data), PIECE_BYTES)))
+            request = update_messages.ChunkRequest(
+                offer.sha256, self._number, path, len(data), PIECE_BYTES)
+            self._client.publish(
+                topics.up(self.node, "update"), update_messages.pack_chunk_request(request))
             data += self._answer(offer)
         return data
 

@@ -17,7 +17,7 @@ class Pump:
 
     def __init__(self, level=FULL, **values):
         self.values = settings.check({key.replace("__", "."): v for key, v in values.items()})
-        self.turns, self.meter = irrigation.CycleTimer(), irrigation.FlowCheck()
+        self.timer, self.meter = irrigation.CycleTimer(), irrigation.FlowCheck()
         self.level = level
         self.second_of_day = NOON_S
         self.now_ms = 5_000
@@ -33,9 +33,9 @@ class Pump:
         return self.now_ms < self.until_ms
 
     def look(self) -> None:
-        self.turns.note(self.is_on or self.meter.is_stuck_on, self.now_ms)
+        self.timer.update(self.is_on or self.meter.is_stuck_on, self.now_ms)
         decision = irrigation.decide(
-            self.level, self.values, self.turns, self.meter, self.now_ms, self.second_of_day
+            self.level, self.values, self.timer, self.meter, self.now_ms, self.second_of_day
         )
         self.reasons.append(decision.reason)
         if decision.actuator is not None and self.refusal is None:
@@ -47,14 +47,14 @@ class Pump:
         elif self.is_on:
             self.until_ms = self.runs[-1][1] = self.now_ms
         if self.refusal is not None and decision.actuator is not None:
-            self.turns.refused(self.refusal)
-        self.turns.note(self.is_on or self.meter.is_stuck_on, self.now_ms)
+            self.timer.refused(self.refusal)
+        self.timer.update(self.is_on or self.meter.is_stuck_on, self.now_ms)
 
     def run_for(self, duration_s: int, step_ms: int = 10_000) -> None:
         end_ms = self.now_ms + duration_s * 1_000
         while self.now_ms < end_ms:
             self.look()
-            due_ms = self.turns.due_ms or end_ms
+            due_ms = self.timer.due_ms or end_ms
             step = min(step_ms, max(100, due_ms - self.now_ms), end_ms - self.now_ms)
             self.on_ms_total += max(0, min(step, self.until_ms - self.now_ms))
             self.now_ms += step
@@ -64,8 +64,8 @@ class Pump:
         sample = Sample(
             irrigation.FLOW, None if fault else flow_ml_per_min, fault, self.now_ms
         )
-        is_away = self.turns.is_away(self.values, self.now_ms)
-        event = self.meter.look(sample, self.on_ms_total, self.values, is_away)
+        is_water_out = self.timer.is_water_out(self.values, self.now_ms)
+        event = self.meter.update(sample, self.on_ms_total, self.values, is_water_out)
         if event is not None:
             self.events.append(event)
 
@@ -77,5 +77,5 @@ class Pump:
             self.sample(flow_ml_per_min)
 
     @property
-    def is_away(self) -> bool:
-        return self.turns.is_away(self.values, self.now_ms)
+    def is_water_out(self) -> bool:
+        return self.timer.is_water_out(self.values, self.now_ms)

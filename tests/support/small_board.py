@@ -201,8 +201,8 @@ def _load():
     for name in there:
         sys.modules.pop(name)
     return SimpleNamespace(
-        fetched_files=file_download, fetching=download, trial=trial, files=file_slots,
-        manifest=manifest, memory=state, select=boot_select, slots=slots, verify=verify)
+        file_download=file_download, download=download, trial=trial, file_slots=file_slots,
+        manifest=manifest, state=state, boot_select=boot_select, slots=slots, verify=verify)
 
 
 def on_flash(monkeypatch):
@@ -264,7 +264,7 @@ class Board:
     def boot(self):
         """Choose as the selector does; return "old" or "new". Fails unless that is whole."""
         power_up(self)
-        code.files.choose()
+        code.file_slots.select_slot()
         slot = code.slots.running.slot
         root = f"/{slot}/" if slot else "/"
         runs = {path[len(root):]: data for path, data in self.flash.files.items()
@@ -278,7 +278,7 @@ class Board:
 
     def update(self):
         """Take the offer as the node does. Raises Reset where it is put on trial, and Dark."""
-        code_of = code.fetching
+        code_of = code.download
         offer = code_of.messages.Offer(
             self.new_sha256(), len(self.manifest), self.signature, self.key_id, self.new.version)
         try:
@@ -287,7 +287,7 @@ class Board:
             self.said = error.why
 
     async def _fetch(self, offer):
-        self._fetching = code.fetching.Fetch(self._node(), offer, self._answer)
+        self._fetching = code.download.Download(offer, **self._parts())
         await self._fetching.run(lambda: None)
 
     def new_sha256(self):
@@ -295,7 +295,7 @@ class Board:
         return releases.hashlib.sha256(self.manifest).hexdigest()
 
     def _answer(self, payload):
-        messages = code.fetching.messages
+        messages = code.download.messages
         ask = messages.unpack_ask(payload)
         self.asks += 1
         if self.asks == self.stop_asks_at:
@@ -303,19 +303,18 @@ class Board:
         data = self.manifest if ask.path == "manifest" else self.served.get(ask.path, b"")
         piece = messages.Piece(
             bytes.fromhex(ask.sha256)[:8], ask.number, data[ask.offset : ask.offset + ask.size])
-        self._fetching.take(messages.pack_piece(piece))
+        self._fetching.take(messages.pack_chunk(piece))
 
-    def _node(self):
+    def _parts(self):
         async def sleep_ms(time_ms):
             return None
 
-        return SimpleNamespace(
-            clock=SimpleNamespace(sleep_ms=sleep_ms), gate=SimpleNamespace(dosing=None),
-            doses=SimpleNamespace(is_busy=False), correction=SimpleNamespace(is_open=False),
-            loops=SimpleNamespace(held_ms=0, water_moves=False), restart=self._restart,
-            link=SimpleNamespace(has_unsent_ack=False, is_stored_lately=True),
-            sampler=SimpleNamespace(readings={}),
-        )
+        publisher = SimpleNamespace(send_update=self._answer, has_unsent_ack=False)
+        return {
+            "clock": SimpleNamespace(sleep_ms=sleep_ms), "readings": {},
+            "network": SimpleNamespace(publisher=publisher, is_stored_lately=True),
+            "restart_obstacle": lambda: None, "restart": self._restart,
+        }
 
     def _restart(self, why):
         _reset()
@@ -325,7 +324,7 @@ def power_up(built):
     """Let the firmware's modules run on this board, from its reset on."""
     global board
     board = built
-    code.slots.running = code.slots.Running()
+    code.slots.running = code.slots.RunningSlot()
 
 
 board: Board

@@ -75,11 +75,11 @@ ceilings are no settings. The tank needs `level.low_mm` < `level.target_mm` < `l
 def _topic_table() -> str:
     limits = {"command": messages.MAX_COMMAND_BYTES, "stored": messages.MAX_COMMAND_BYTES,
               "config": messages.MAX_CONFIG_BYTES, "update": update_messages.MAX_UPDATE_BYTES,
-              "update_data": update_messages.HEAD_BYTES + update_messages.MAX_PIECE_BYTES}
+              "update_data": update_messages.HEAD_BYTES + update_messages.MAX_CHUNK_BYTES}
     rows = []
     for leaf in topics.UP:
         kept = "yes" if leaf in topics.RETAINED_UP else "no"
-        most = str(messages.MAX_UP_BYTES)
+        most = str(messages_host.MAX_UP_BYTES)
         rows.append((f"`{topics.PREFIX}/<node>/up/{leaf}`", "node", kept, most))
     for leaf in topics.DOWN:
         kept = "yes" if leaf in topics.RETAINED_DOWN else "no"

@@ -50,7 +50,7 @@ INFO = {
     "boot_id": "this run",
     "at_ms": "uptime",
     "boot_unix_ms": "as in a batch",
-    "clock": f"where its wall time comes from: `{'`, `'.join(messages.CLOCKS)}`",
+    "clock": f"where its wall time comes from: `{'`, `'.join(messages_host.CLOCKS)}`",
     "reset": "what ended the run before",
     "image_sha256": "hash over path and SHA-256 of every file of the image, computed from the "
     "flash at boot",
@@ -60,15 +60,15 @@ INFO = {
     "has_button": "true where a button on the board can release the steps of a correction",
     "granted_pct": "share of the budgets of an hour and a day that control may spend",
     "earn_left_ms": "time with a reduced share until full authority is earned; 0 once it is",
-    "update": "the application that runs: `slot` (`a`, `b`, or empty: the one that was flashed), "
-    f"`state` (`{'`, `'.join(messages.RUNNING)}`), `release` (SHA-256 of its manifest), "
+    "update": "the running application: `slot` (`a`, `b`, or empty: the flashed one), "
+    f"`state` (`{'`, `'.join(messages_host.UPDATE_STATES)}`), `release` (hash of the manifest), "
     "`security_counter` (no release below it is taken), `kernel` (the interface a release must "
     "be made for)",
 }
 ACK = {
     "v": "1",
     "id": "id of the command",
-    "outcome": f"`{'`, `'.join(messages.OUTCOMES)}`",
+    "outcome": f"`{'`, `'.join(messages_host.OUTCOMES)}`",
     "reason": "why, in words for the operator",
     "boot_id": "this run",
     "at_ms": "uptime",
@@ -111,7 +111,7 @@ ASK = {
     "number": "of the question, named in the answer",
     "path": "`manifest`, or a file that it names",
     "offset": "first byte that is wanted",
-    "size": f"bytes wanted, at most {update_messages.MAX_PIECE_BYTES}",
+    "size": f"bytes wanted, at most {update_messages.MAX_CHUNK_BYTES}",
 }
 STORED = {
     "v": "1",
@@ -150,8 +150,8 @@ def up_messages() -> list[Message]:
         Message(
             "update", "During an update: which bytes of the release the node wants next. It asks "
             "again for what does not come.", ASK,
-            update_messages.pack_ask(update_messages.Ask(
-                "5" * 64, 17, "idro/app/node.mpy", 1_536, update_messages.MAX_PIECE_BYTES)),
+            update_messages.pack_chunk_request(update_messages.ChunkRequest(
+                "5" * 64, 17, "idro/app/node.mpy", 1_536, update_messages.MAX_CHUNK_BYTES)),
         ),
     ]
 
@@ -181,15 +181,15 @@ def down_messages() -> list[Message]:
         ),
         Message(
             "update", "A release is offered to one node, or the offer is taken back. `up/ack` "
-            "says what became of it.", OFFER, update_messages.pack_offer(
-                NODE, "u-04c2", offer, BOOT, 442_000, "anna", mac),
+            "says what became of it.", OFFER, messages_host.pack_update(
+                NODE, messages.Command("u-04c2", "offer", offer, BOOT, 442_000, "anna"), mac),
         ),
         Message(
             "update_data", "What `up/update` asked for, no JSON: the first eight bytes of the "
             "manifest's SHA-256, the number of the question (16 bits, big endian), the bytes. "
             "Fewer than were asked for: the file ends there. Not authenticated: the hashes of the "
             "signed manifest judge it. In hex:", {},
-            update_messages.pack_piece(update_messages.Piece(
+            messages_host.pack_chunk(update_messages.Chunk(
                 bytes.fromhex("5" * 16), 17, b"M\x06\x00\x1f")).hex().encode(),
         ),
     ]
@@ -200,7 +200,7 @@ def _info() -> bytes:
         "0.1.0", "esp32-reservoir", "esp32", BOOT, 900, None, "none", "power_on", "9" * 64,
         ["reservoir.ph", "air.temp_c"], {"ph_down": "doser", "light": "dimmer"},
         [("0c41d977", 86_400_000)], True, 25, 183_600_000,
-        messages.Running("a", "ok", "5" * 64, 1, 2),
+        messages.RunningRelease("a", "ok", "5" * 64, 1, 2),
     ))
     return packed
 

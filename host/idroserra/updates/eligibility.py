@@ -72,7 +72,7 @@ def has_new_alarm(node: Node, active: Iterable[ActiveAlarm], since_unix_ms: int)
         and (one.alarm.raised_unix_ms or 0) >= since_unix_ms for one in active)
 
 
-def runs(node: Node, sha256: str) -> protocol.Running | None:
+def runs(node: Node, sha256: str) -> protocol.RunningRelease | None:
     """Return the running application as reported by the node if it is this release, else None."""
     running = None if node.info is None else node.info.update
     return running if running is not None and running.release == sha256 else None

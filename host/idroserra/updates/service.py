@@ -74,7 +74,7 @@ class UpdateService:
         self._unsaved: set[tuple[str, str]] = set()
         self._saved_unix_ms = 0
         self._offers: dict[str, str] = {}  # node: id of the command that offers it a release
-        self._requests: queue.SimpleQueue[tuple[str, protocol.Ask] | None] = queue.SimpleQueue()
+        self._requests = queue.SimpleQueue[tuple[str, protocol.ChunkRequest] | None]()
         self._rate_limit = ChunkRateLimit()
 
     def run(self) -> None:
@@ -103,7 +103,7 @@ class UpdateService:
             self._save_all(forced=True)
             self._database.close()
 
-    def on_chunk_request(self, node: str, ask: protocol.Ask) -> None:
+    def on_chunk_request(self, node: str, ask: protocol.ChunkRequest) -> None:
         """Queue a node's request; drop one beyond its limit or for a release not offered."""
         update = self._under_way(node, ask.sha256)
         if update is not None and self._rate_limit.take(node, self._now_unix_ms()):
@@ -349,7 +349,7 @@ class UpdateService:
                 return
             self._unsaved.discard(key)
 
-    def _answer(self, node: str, ask: protocol.Ask) -> None:
+    def _answer(self, node: str, ask: protocol.ChunkRequest) -> None:
         try:
             update = self._under_way(node, ask.sha256)
             if update is None:

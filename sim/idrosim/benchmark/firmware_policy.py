@@ -12,8 +12,10 @@ import tempfile
 from pathlib import Path
 from typing import Any
 
-from idro.app.control_cycle import ControlCycle
+from idro.app.control_cycle import ControlContext, ControlCycle
 from idro.app.correction_task import CorrectionTask
+from idro.app.dosing_cycle import DosingCycle
+from idro.app.event_log import EventLog
 from idro.app.overrides import Overrides
 from idro.app.persistent_state import PersistentState
 from idro.app.sampling import Sampler
@@ -165,48 +167,58 @@ class _Button:
         return
 
 
-class _Settings:
-    def __init__(self, values: dict[str, Any]) -> None:
-        self.values = values
+class _Outbox:
+    """Holds events only."""
+
+    def __init__(self) -> None:
+        self.events: list[tuple[int, str, dict[str, Any]]] = []
+
+    def append_event(self, at_ms: int, kind: str, detail: dict[str, Any]) -> None:
+        self.events.append((at_ms, kind, detail))
 
 
 class Ours:
     """One node's loops and gate. `events` holds what it told, `valve_is_open` what it fills."""
 
-    granted_pct = 100
-
     def __init__(self, cell: Cell, wish: Wish, every_s: float) -> None:
         self._flow_ml_s = cell.pump_ml_s
-        self.settings = _Settings(settings_of(cell, wish, every_s))
+        values = settings_of(cell, wish, every_s)
         self.clock = _Clock()
-        self.events: list[tuple[int, str, dict[str, Any]]] = []
+        log = EventLog(self.clock)
+        outbox = _Outbox()
+        log.open(outbox)
+        self.events = outbox.events
         self._parts = [_Part(quantity) for quantity in _QUANTITIES]
         sensors = [
             ({"source": "reservoir", "measures": [part.quantity]}, part) for part in self._parts
         ]
-        self.sampler = Sampler(sensors, self.clock, self.record)
+        self.sampler = Sampler(sensors, self.clock, log.record)
         self.outputs = {
             name: Output(name, "doser", _Load(self.clock), limits.DOSE_ON_MS)
             for name in limits.DOSERS
         }
         for name in (limits.CIRCULATION, limits.FILL):
             self.outputs[name] = Output(name, "switch", _Load(self.clock), 900_000)
-        self.kept = PersistentState(_Memory(), _Memory(), self.clock)
+        persistent = PersistentState(_Memory(), _Memory(), self.clock)
         self._folder = tempfile.TemporaryDirectory(prefix="idroserra-score-")
         paths = tuple(str(Path(self._folder.name) / name) for name in ("ledger.a", "ledger.b"))
-        ledger = Ledger(paths, self.kept.chain_ms, False)
-        in_force = limits.derive(self.settings.values, int(cell.volume_l))
-        self.gate = Gate(self.outputs, ledger, in_force, self.clock, self.record)
-        self.overrides = Overrides(self.clock)
+        ledger = Ledger(paths, persistent.chain_ms, False)
+        in_force = limits.derive(values, int(cell.volume_l))
+        self.gate = Gate(self.outputs, ledger, in_force, self.clock, log.record)
+        overrides = Overrides(self.clock, self.gate, self.sampler.readings)
         self.doses = _Doses()
-        self.correction = CorrectionTask(self, _Button())
-        self.loops = ControlCycle(self)
+        context = ControlContext(
+            self.clock, values, self.sampler, self.gate, self.outputs, log)
+        dosing_cycle = DosingCycle(
+            context, doses=self.doses, persistent=persistent, granted_pct=100)
+        self.correction = CorrectionTask(
+            context, button=_Button(), doses=self.doses, beat=_beat,
+            on_given=dosing_cycle.given_by_hand)
+        self.control = ControlCycle(
+            context, overrides=overrides, dosing_cycle=dosing_cycle,
+            correction=self.correction, beat=_beat)
         self._wish = wish
         self._doser: str | None = None  # what the grower corrects with
-
-    def record(self, kind: str, detail: dict[str, Any]) -> None:
-        """Take what the node tells."""
-        self.events.append((self.clock.at_ms, kind, detail))
 
     @property
     def valve_is_open(self) -> bool:
@@ -227,7 +239,7 @@ class Ours:
             self._doser = doser
             volume_ul = max(1_000, round(1e3 * abs(off_ph) * ml_per_ph))
             self.correction.begin(doser, round(1e3 * wish.target_ph), volume_ul, "grower")
-        self.correction.look()
+        self.correction.poll()
 
     def act(self, seen: Seen) -> Doses:
         """Run one control cycle; return what the pumps were told to give, ml."""
@@ -236,10 +248,10 @@ class Ours:
             self._parts, (seen.ph, round(seen.ec_us_cm), round(seen.level_mm)), strict=True
         ):
             part.value = value
-        _finish(self.sampler.cycle(self.loops.moved_by))
+        _finish(self.sampler.cycle(self.control.moved_by))
         self.gate.observe(self.sampler.readings)
         self._correct(seen)
-        self.loops.cycle()
+        self.control.cycle()
         job, self.doses.job = self.doses.job, None
         if job is None:
             return {}
@@ -255,6 +267,10 @@ class Ours:
             return {}
         on_done(given, None)
         return {actuator: 1e-3 * (load.on_ms_total - before_ms) * self._flow_ml_s}
+
+
+def _beat(name: str, within_ms: int | None = None) -> None:
+    return
 
 
 def _finish(coroutine: Any) -> Any:

@@ -207,7 +207,7 @@ def run(cell: Cell, policy: str, days: float, least_meq: float | None = None,
             trace.append((seen, house.ph, house.ec_us_cm, doses))
     found = judge.close(house.plant.truth(), least_meq)
     if ours is not None:
-        found.locked = ours.gate.latch
+        found.locked = ours.gate.latch_reason
         if trace is not None:
             trace.append(ours.events)
     return found

@@ -67,10 +67,12 @@ def updates() -> Iterator[bytes]:
     sha256 = "ab" * 32
     offer = update_messages.Offer(sha256, 900, bytes(update_messages.SIGNATURE_BYTES), "cd" * 8,
                                   "0.2.0")
-    yield update_messages.pack_offer(NODE, "c", offer, BOOT, 9, "anna", _mac)
-    yield update_messages.pack_cancel(NODE, "c", BOOT, 9, "anna", _mac)
-    yield update_messages.pack_ask(update_messages.Ask(sha256, 1, "idro/app/node.mpy", 0, 512))
-    yield update_messages.pack_piece(update_messages.Piece(bytes(8), 1, b"some bytes"))
+    for verb, args in (("offer", offer), ("cancel", None)):
+        command = messages.Command("c", verb, args, BOOT, 9, "anna")
+        yield messages_host.pack_update(NODE, command, _mac)
+    request = update_messages.ChunkRequest(sha256, 1, "idro/app/node.mpy", 0, 512)
+    yield update_messages.pack_chunk_request(request)
+    yield messages_host.pack_chunk(update_messages.Chunk(bytes(8), 1, b"some bytes"))
 
 
 def _release() -> dict[str, bytes]:

@@ -5,7 +5,7 @@ from pathlib import Path
 
 from idro.errors import ProtocolError
 from idro.errors import UpdateError as NodeUpdateError
-from idro.protocol import update_messages
+from idro.protocol import messages_host, update_messages
 from idro.update import manifest as node_manifest
 from idroserra.updates import manifest as host_manifest
 from idroserra.updates import release as host_release
@@ -20,11 +20,11 @@ def update(data: bytes) -> None:
         signed = update_messages.unpack_update(NODE, data)
         assert signed.signed.startswith(f"idro/v1/{NODE}/down/update\n".encode())
     with suppress(ProtocolError):
-        path = update_messages.unpack_ask(data).path
+        path = messages_host.unpack_chunk_request(data).path
         assert ".." not in path.split("/"), path
         assert not path.startswith("/"), path
     with suppress(ProtocolError):
-        update_messages.unpack_piece(data)
+        update_messages.unpack_chunk(data)
 
 
 def release_manifest(data: bytes, path: Path) -> None:

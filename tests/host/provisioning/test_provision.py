@@ -215,8 +215,8 @@ def test_what_is_the_matter_with_the_board_is_told(flashed, provision, more, wor
 def test_a_board_without_an_image_is_to_be_flashed_first(plug_in, image_files, provision):
     board = plug_in(has_loader=False)
     said = provision(board, *HERE, "--no-reset", "--yes", "--node-id", NODE)
-    assert (said.code, "the image of Idroserra on the board is missing or incomplete Flash it first" in said.err) == (
-        1, True)
+    assert said.code == 1
+    assert "image of Idroserra on the board is missing or incomplete Flash it first" in said.err
 
 
 def test_another_chip_than_the_images_is_told(plug_in, image_files, provision):

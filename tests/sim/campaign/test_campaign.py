@@ -286,7 +286,7 @@ def samples_until_noisy(noise_ph, rng):
         burst = [rng.gauss(6.0, noise_ph) for _ in range(3)]
         spread_uv = (max(burst) - min(burst)) * UV_PER_PH
         value = statistics.median(burst)
-        if track.check(value, spread_uv, count * 20_000, plausibility.CALM) == "noisy":
+        if track.check(value, spread_uv, count * 20_000, plausibility.UNDISTURBED) == "noisy":
             return count
     raise AssertionError("itertools.count never ends")
 

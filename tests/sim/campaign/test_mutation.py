@@ -53,7 +53,7 @@ def test_what_no_scenario_notices_has_survived():
         judged(harmless)
     harmless = mutation.Defect(
         "harmless", "Changes a comment.", ("retained-command",),
-        (("idro/safety/gate.py", "The one gate", "The only gate"),),
+        (("idro/safety/gate.py", "the one path", "the only path"),),
     )
     outcome = judged(harmless)
     assert outcome.caught_by is None

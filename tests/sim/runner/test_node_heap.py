@@ -1,6 +1,6 @@
 """What the firmware takes of the heap, alone in MicroPython, from the image that a board gets.
 
-Bytes of a 64-bit interpreter: bench/RESULTS.md says what that is on the chip.
+Bytes of a 64-bit interpreter: docs/memory.md says what that is on the chip.
 """
 
 import subprocess
@@ -12,10 +12,10 @@ from idro.safety.ledger import MAX_RECORDS, Ledger
 from idroserra.image import build
 from idrosim.runner.process import find_micropython
 
-BARE_NODE = Path(__file__).with_name("bare_node.py")
-# Raise them with a reason, and bench/RESULTS.md with them.
-MOST_IMPORTED_BYTES = 235_000
-MOST_BYTES = 306_000
+BARE_NODE = Path(__file__).parents[2] / "support" / "bare_node.py"
+# Raise them with a reason, and docs/memory.md with them.
+MOST_IMPORTED_BYTES = 240_000
+MOST_BYTES = 312_000
 HEAP = "384K"
 # What a ledger of five weeks, eight doses a day, may hold more than a new one: a day's doses.
 MOST_LEDGER_BYTES = 6_000

@@ -16,8 +16,8 @@ MINUTE_MS = 60_000
 # The board's own main.py, with a call that never comes back in the way of the first attempts.
 HANGS = """
     import asyncio
-    from idro.update import chip
-    feed = chip.start_watchdog()
+    from idro.update import platform
+    feed = platform.start_watchdog()
     from idro.app import node
     {hook}
     node.main(feed)
@@ -152,7 +152,7 @@ def test_a_line_without_memory_for_long_starts_the_board_anew(tmp_path, image_di
     ran, events, records = run(tmp_path, image_dir, 40 * MINUTE_MS, STARVED)
     assert ran.resets == ["reset"]
     boots = [event.detail for event in events if event.kind == "boot"]
-    assert [boot["last_error"] for boot in boots] == ["", "no memory for the line"]
+    assert [boot["last_error"] for boot in boots] == ["", "out of memory: the connection was lost"]
     refused = [event.detail for event in events if event.kind == "memory_refused"]
     assert refused[0]["part"] == "line"
     assert not restarted(events)
