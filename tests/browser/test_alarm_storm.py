@@ -92,5 +92,5 @@ def test_a_chain_that_has_died_is_told_on_every_page(host, tab):
     expect(page.locator("#bell b")).to_be_hidden()
     host.service.alarms.stop()
     expect(page.locator("#bell b")).to_have_text("!")
-    expect(page.locator("#alarm-line b")).to_contain_text("not being looked at")
+    expect(page.locator("#alarm-line b")).to_contain_text("not being evaluated")
     expect(page.locator("#bell")).to_have_attribute("data-level", "bad")

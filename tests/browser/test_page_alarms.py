@@ -58,7 +58,7 @@ def test_a_cause_stands_first_with_what_it_explains_folded(sick, tab, size, sche
     expect(bus.locator(".text")).to_contain_text("Converter main")
     expect(bus.locator(".more summary")).to_have_text("3 grouped alarms")
     bus.locator(".more summary").click()
-    expect(bus.locator(".more li").first).to_contain_text("A probe of the water has no value")
+    expect(bus.locator(".more li").first).to_contain_text("A water probe has no value")
     expect(page.locator("#bell b")).to_have_text("2")
     expect(page.locator("#strip strong")).to_have_text("2 unacknowledged alarms.")
     watched.check()

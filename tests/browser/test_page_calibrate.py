@@ -104,7 +104,7 @@ def test_the_same_buffer_twice_and_a_dead_probe_are_refused_in_words(host, cups,
     page.select_option("#walk [name=reference]", "7.00")
     dip(cups, "7.00")
     button(page, "Take this point").click()
-    expect(page.locator("#walk .refusal")).to_contain_text("taken already")
+    expect(page.locator("#walk .refusal")).to_contain_text("already measured")
     page.select_option("#walk [name=reference]", "4.01")
     button(page, "Take this point").click()
     refusal = page.locator("#walk .refusal")

@@ -124,16 +124,16 @@ def test_advice_is_prominent_and_authority_is_told(node, tab):
     expect(page.locator("#advice li")).to_have_text(
         "Give 2.1 ml of pH down, pH high: pH down, 6.31 at 5.80")
     expect(page.locator("#strip strong")).to_contain_text("Advice: Give 2.1 ml of pH down")
-    expect(page.locator("[data-dosing]")).to_contain_text("Only advising")
+    expect(page.locator("[data-dosing]")).to_contain_text("Advice only")
     watched.check()
     node.values = node.values | {"dosing.authority_pct": 100}
     node.granted_pct, node.earn_left_ms = 25, 51 * 3_600_000
     node.announce()
     expect(page.locator("[data-dosing]")).to_have_text(
-        "Dosing by itself with a quarter of its budgets; full authority in 2 d 3 h at the "
+        "Automatic dosing with a quarter of its budgets; full authority in 2 d 3 h at the "
         "earliest")
     expect(page.locator("#advice")).to_be_hidden()
     node.tell("authority", {"granted_pct": 100, "asked_pct": 100,
                             "reason": "three days without a latch"})
-    expect(page.locator("[data-dosing]")).to_have_text("Dosing by itself")
+    expect(page.locator("[data-dosing]")).to_have_text("Automatic dosing on")
     watched.check()

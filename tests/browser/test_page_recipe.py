@@ -116,7 +116,7 @@ def test_what_the_gate_says_is_told_before_and_after(node, host, tab):
     node.report(1)
     page = tab(PHONE).open("/nodes/idro-a")
     page.select_option("#recipe [name=recipe]", "tomato")
-    expect(page.locator("[data-dosing]")).to_contain_text("Only watching")
+    expect(page.locator("[data-dosing]")).to_contain_text("Monitoring only")
     panel(page).get_by_role("button", name="Start…").click()
     expect(page.locator("#recipe-sure .notes li").first).to_contain_text("dosing is off")
     page.get_by_role("button", name="Start now").click()

@@ -5,7 +5,7 @@ from playwright.sync_api import expect
 
 from idroserra.auth.roles import Role
 from idroserra.core import protocol
-from idroserra.simulation.preview_request import Request
+from idroserra.simulation.preview_request import PreviewRequest
 from idroserra.simulation.twin_parameters import greenhouse
 from idrosim.greenhouse.greenhouse import Plant
 from support.pages import DESKTOP, PHONE
@@ -16,7 +16,7 @@ DAY_MS = 86_400_000
 
 
 def request(water="soft", **readings):
-    return Request(
+    return PreviewRequest(
         "idro-a", "esp32-reservoir", NOON_UNIX_MS, 7, water,
         protocol.check_settings({"dosing.enabled": True}), {}, readings, True)
 
@@ -38,10 +38,10 @@ def test_what_is_not_known_is_said_and_not_made_up():
     found = greenhouse(request("hard", ec_us_cm=200.0))
     begun = [text for text in found.assumed if "begun" in text]
     assert begun == [
-        "pH has no fresh reading: begun at 5.8, its setpoint",
-        "water temperature has no fresh reading: begun at 20 C, usual",
-        "level has no fresh reading: begun at 200 mm, where top-off fills to",
-        "hard water has an EC of 751 uS/cm by itself: begun there, not at 200 uS/cm",
+        "pH has no fresh reading: starts at 5.8, its setpoint",
+        "water temperature has no fresh reading: starts at 20 C, usual",
+        "level has no fresh reading: starts at 200 mm, where top-off fills to",
+        "hard water has an EC of 751 uS/cm by itself: starts there, not at 200 uS/cm",
     ]
 
 
@@ -81,7 +81,7 @@ def test_a_node_that_never_told_its_settings_has_no_preview(host):
     answer = host.client.post("/api/nodes/idro-b/preview", json={})
     assert answer.status_code == 409
     assert answer.json()["error"] == (
-        "idro-b has not told its settings yet: wait until it was here once")
+        "idro-b has not reported its settings yet: wait until it has connected once")
 
 
 def test_the_page_looks_ahead_with_what_is_typed(host, node, tab):

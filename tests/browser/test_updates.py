@@ -124,10 +124,10 @@ def test_what_one_node_gave_up_no_other_is_offered_and_the_page_says_so(host, si
     shown = page.locator("#updates")
     expect(shown).to_contain_text("Stopped by itself: 0 of 2 nodes run it")
     expect(shown).to_contain_text("Reason: idro-a went back: low heap")
-    expect(shown).to_contain_text("Went back to what it ran before")
+    expect(shown).to_contain_text("Reverted to the previous version")
     watched.check()
     page.get_by_role("button", name="Dismiss").click()
-    expect(shown).to_contain_text("Called off", timeout=60_000)
+    expect(shown).to_contain_text("Cancelled", timeout=60_000)
     wait_until(lambda: not [one for one in host.client.get("/api/alarms").json()["alarms"]
                             if one["is_active"]], 20, "the alarms to be over")
     assert "idro-a went back" in rollout(host, of)["reason"]
@@ -135,7 +135,7 @@ def test_what_one_node_gave_up_no_other_is_offered_and_the_page_says_so(host, si
 
 def test_a_file_that_is_changed_on_the_disk_of_the_host_stops_the_roll_out(host, signed):
     node = node_at(host, "idro-a")
-    host.service.updates.library.add(release.pack(signed[1]))
+    host.service.updates.releases.add(release.pack(signed[1]))
     path = "idro/app/part_c.mpy"
     kept = host.service.config.data_dir / "releases" / signed[1].sha256 / path
     kept.write_bytes(b"?" + kept.read_bytes()[1:])
@@ -212,7 +212,7 @@ def test_what_does_not_fit_is_said_before_anything_is_offered(host, signed):
     wait_until(lambda: show(host)["nodes"][0]["security_counter"] == 7, 20, "the counter")
     answer = host.client.post(f"{PATH}/rollouts", json={"release": add(host, signed[1])})
     assert answer.status_code == 409
-    assert "no way back below it" in answer.json()["error"]
+    assert "it cannot be lowered" in answer.json()["error"]
     assert host.client.post(f"{PATH}/rollouts", json={"release": "0" * 64}).status_code == 404
 
 

@@ -227,7 +227,7 @@ def test_by_hand_it_says_that_nothing_happens_and_that_the_wrong_thing_does(
     water(7.8)
     code, out, err = by_hand(correct, water, ["\n"] * 3, [7.8] * 3, "--json")
     assert code == 1
-    assert "! No response: 0.95 pH were expected, 0.00 seen" in err
+    assert "! No response: expected 0.95 pH, measured 0.00" in err
     assert "three steps that should have moved the pH by" in err
     assert json.loads(out.splitlines()[-1])["state"] == "mixing"
     code, out, err = by_hand(correct, water, ["\n"] * 2, [8.0, 8.2])

@@ -47,7 +47,7 @@ def test_nodes_that_nobody_adopted_are_named(examine, mosquitto, tmp_path):
     assert examine(mosquitto.port)[1]["nodes"]["state"] == "ok"
     nodes = Nodes(tmp_path / "data" / "state.db", "test")
     nodes.adopt("idro-a", bytes(32))
-    nodes.seen("idro-stranger", 1_795_507_200_000)
+    nodes.record_message("idro-stranger", 1_795_507_200_000)
     nodes.close()
     found = examine(mosquitto.port)[1]["nodes"]
     assert (found["state"], "idro-stranger" in found["found"]) == ("warn", True)

@@ -1,4 +1,4 @@
-"""Alarms without a host: pictures in, states out, on a clock that only moves when told."""
+"""Alarms without a host: snapshots in, states out, on a clock that the test moves."""
 
 from dataclasses import replace
 
@@ -27,9 +27,9 @@ CONVERTER = Group("Converter main", frozenset(
 
 
 class AlarmRig:
-    """Nodes `idro-0` ... that are well until told otherwise; step() looks once a second.
+    """Nodes `idro-0` ... without faults at first; step() evaluates once a second.
 
-    config: the section [alarms] of a host. Notices are really sent, by real apprise."""
+    config: the section [alarms] of a host. Real apprise sends the notices."""
 
     def __init__(self, folder, count=1, rules=None, config=None, midnight_unix_ms=T0):
         self.folder = folder
@@ -45,28 +45,23 @@ class AlarmRig:
 
     def open(self):
         """Start the alarms on the file, as after a start of the host."""
-        self.book = AlarmDatabase(self.folder / "alarms.db")
-        self.alarms = AlarmEngine(self.rules, self.book)
+        self.database = AlarmDatabase(self.folder / "alarms.db")
+        self.alarms = AlarmEngine(self.rules, self.database)
         self.since_unix_ms = self.now_unix_ms
         self.outbox = Outbox(self.folder / "alarms.db")
         url = self.config.heartbeat_url
         heartbeat = Heartbeat(None if url is None else url.get_secret_value(),
                               self.config.heartbeat_every_min * MINUTE_MS, lambda: self.is_alive)
         self.is_alive = True
-        self.deliveries = Dispatcher(self.outbox, open_targets(self.config.targets), heartbeat,
+        self.dispatcher = Dispatcher(self.outbox, open_targets(self.config.targets), heartbeat,
                                      lambda: self.now_unix_ms)
-        self.teller = NotificationScheduler(
-            self.alarms,
-            self.outbox,
-            self.deliveries,
-            self.config,
-            "farm",
-            lambda unix_ms: (unix_ms - self.midnight_unix_ms) // MINUTE_MS % 1440,
-        )
+        self.scheduler = NotificationScheduler(
+            self.alarms, self.outbox, self.dispatcher, self.config, "farm",
+            lambda unix_ms: (unix_ms - self.midnight_unix_ms) // MINUTE_MS % 1440)
 
     def close(self):
         """Close the files."""
-        self.book.close()
+        self.database.close()
         self.outbox.close()
 
     def restart(self):
@@ -81,44 +76,44 @@ class AlarmRig:
             self.nodes[node]["faults"][channel] = fault
 
     def heal(self, node):
-        """All of a node's channels have values again."""
+        """End all faults of a node."""
         self.nodes[node]["faults"].clear()
 
     def silence(self, *nodes):
-        """These send nothing from now on."""
+        """Stop the messages of these nodes."""
         for node in nodes:
             self.silent_since[node] = self.now_unix_ms
 
-    def tell(self, node, kind, **detail):
-        """An event of a node, now."""
+    def add_event(self, node, kind, **detail):
+        """Add an event of a node, now."""
         events = self.more.setdefault(node, {}).setdefault("events", {})
         events[kind] = Event(self.now_unix_ms * 1_000, kind, detail)
 
-    def facts(self):
-        """Return the picture of now."""
+    def snapshot(self):
+        """Return the snapshot of now."""
         is_up = self.host.get("broker", "connected") == "connected"
-        facts = Snapshot(self.now_unix_ms, "farm", self.since_unix_ms if is_up else None,
-                      undelivered=self.deliveries.undelivered(),
-                      nodes=tuple(self._node(name) for name in self.nodes))
-        return replace(facts, **self.host)
+        snapshot = Snapshot(self.now_unix_ms, "farm", self.since_unix_ms if is_up else None,
+                            undelivered=self.dispatcher.undelivered(),
+                            nodes=tuple(self._node(name) for name in self.nodes))
+        return replace(snapshot, **self.host)
 
     def step(self, for_ms=1_000, every_ms=1_000):
-        """Let time pass, looking all along; returns the changes."""
+        """Let time pass with an evaluation every `every_ms`; return the transitions."""
         changes = []
         end = self.now_unix_ms + for_ms
         while self.now_unix_ms < end:
             self.now_unix_ms += min(every_ms, end - self.now_unix_ms)
-            changes += self.alarms.step(self.facts())
-            self.teller.step(self.now_unix_ms)
-            self.deliveries.step()
+            changes += self.alarms.step(self.snapshot())
+            self.scheduler.step(self.now_unix_ms)
+            self.dispatcher.step()
         return changes
 
     def states(self):
         """Return {key: state} of what is not normal."""
         return {one.key: one.state for one in self.alarms.all() if one.state != "normal"}
 
-    def panel(self):
-        """Return the causes in their order, each with the keys of what it explains."""
+    def active(self):
+        """Return the causes in their order, each with the keys of its consequences."""
         return [(one["key"], sorted(c["key"] for c in one["consequences"]))
                 for one in active_alarms(self.alarms.all())]
 

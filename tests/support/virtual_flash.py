@@ -7,8 +7,7 @@ import os
 import sys
 
 import vfs
-
-from support import virtual_nvs
+import virtual_nvs
 
 _BLOCK_BYTES = 4_096
 _COUNT, _SIZE, _ERASE = 4, 5, 6

@@ -1,1 +1,1 @@
-"""Alarms after ISA-18.2: what a person must know and act on, told once, cause first."""
+"""Alarm management after ISA-18.2: evaluation, root cause, state machine and notifications."""

@@ -1,4 +1,4 @@
-"""An alarm with what it is about: what the panel shows, the book keeps and the notices tell."""
+"""An alarm with its subject and text, and the journal entry of a state change."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from idroserra.alarms.state_machine import NORMAL, Alarm
 
 
 class ActiveAlarm(NamedTuple):
-    """One alarm of one thing. changed_unix_ms: when it last changed its state."""
+    """One alarm of a host, site, node or part. changed_unix_ms: of its last state change."""
 
     key: str
     rule: Rule
@@ -22,22 +22,22 @@ class ActiveAlarm(NamedTuple):
 
     @property
     def state(self) -> str:
-        """One of machine.STATES."""
+        """One of state_machine.STATES."""
         return self.alarm.state
 
     def concerns(self, site: str | None) -> bool:
-        """True where it is about this site, or about all of them as the host's own are."""
+        """True if it belongs to this site, or to all sites as the alarms of the host do."""
         is_hosts = not self.node and not self.part.startswith("@")
         return site is None or is_hosts or self.site == site
 
     @property
-    def is_told(self) -> bool:
-        """True where a person should hear of it: it is so, and not put aside or folded."""
+    def is_annunciated(self) -> bool:
+        """True if people are to be notified: active, and not suppressed or shelved."""
         return self.alarm.is_active and not self.alarm.is_quiet
 
 
 class Transition(NamedTuple):
-    """One line of the alarm journal. by, comment: of a person, else empty."""
+    """One entry of the alarm journal. by, comment: of the operator, else ""."""
 
     unix_ms: int
     key: str
@@ -53,15 +53,15 @@ class Transition(NamedTuple):
     comment: str = ""
 
 
-def change_of(
+def transition_of(
     old_state: str, new: ActiveAlarm, now_unix_ms: int, by: str = "", comment: str = ""
 ) -> Transition:
-    """Return the journal's line for an alarm that was `old_state`."""
+    """Return the journal entry of an alarm that left `old_state`."""
     return Transition(now_unix_ms, new.key, new.rule.name, new.site, new.node, new.part,
-                  new.rule.priority, old_state, new.state, new.text, by, comment)
+                      new.rule.priority, old_state, new.state, new.text, by, comment)
 
 
-def by_severity(standing: ActiveAlarm) -> tuple[int, bool, int]:
-    """Sort key: the most urgent first, then what nobody has seen, then the oldest."""
-    return (-standing.rule.rank, not standing.alarm.wants_attention,
-            standing.alarm.raised_unix_ms or standing.changed_unix_ms)
+def by_severity(active: ActiveAlarm) -> tuple[int, bool, int]:
+    """Sort key: most urgent first, then unacknowledged, then oldest."""
+    return (-active.rule.rank, not active.alarm.is_unacknowledged,
+            active.alarm.raised_unix_ms or active.changed_unix_ms)

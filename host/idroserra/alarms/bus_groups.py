@@ -1,4 +1,4 @@
-"""Which channels of a board hang on one bus or converter, from its board file."""
+"""Groups the channels of a board by the bus or converter they share."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from idroserra.core.errors import BoardError
 
 @lru_cache(maxsize=64)
 def groups_of(board: str | None) -> tuple[Group, ...]:
-    """Return the groups of two sensors or more, widest first; none for a board without a file."""
+    """Return the groups of two sensors or more, widest first; () for a board without a file."""
     if board is None:
         return ()
     try:
@@ -23,17 +23,16 @@ def groups_of(board: str | None) -> tuple[Group, ...]:
         channels = {f"{sensor['source']}.{quantity}" for quantity in sensor["measures"]}
         if sensor.get("bus") is not None:
             on_bus.setdefault(sensor["bus"], []).append(channels)
-    for adc in compiled["adcs"]:  # a converter takes its inputs with it: one part of its bus
+    for adc in compiled["adcs"]:  # a converter fails with its bus: it counts as one member
         inputs = on_bus.get(f"adc.{adc['name']}")
         if inputs and adc.get("bus") is not None:
             on_bus.setdefault(adc["bus"], []).append(set().union(*inputs))
-    groups = [Group(_words(bus), frozenset().union(*parts))
+    groups = [Group(_bus_label(bus), frozenset().union(*parts))
               for bus, parts in sorted(on_bus.items()) if len(parts) >= 2]
     return tuple(sorted(groups, key=lambda group: -len(group.channels)))
 
 
-def _words(bus: str) -> str:
+def _bus_label(bus: str) -> str:
     kind, _, name = bus.partition(".")
-    spelled = {"i2c": "I2C bus", "adc": "Converter", "onewire": "1-Wire bus",
-               "uart": "Serial line"}
-    return f"{spelled.get(kind, kind)} {name}".strip()
+    labels = {"i2c": "I2C bus", "adc": "Converter", "onewire": "1-Wire bus", "uart": "Serial line"}
+    return f"{labels.get(kind, kind)} {name}".strip()

@@ -1,7 +1,7 @@
-"""What each `watch` of a rule looks for. Pure: a picture in, findings out, nothing remembered.
+"""Evaluates the condition of every rule against a snapshot. Pure.
 
-A finding says whether it is so now; delays and states are `machine`. A limit with a deadband looks
-at whether the alarm stands already.
+A finding says whether the condition is present now; `state_machine` applies the delays. A limit
+with a deadband depends on whether its alarm is active already.
 """
 
 from __future__ import annotations
@@ -9,13 +9,13 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 
 from idroserra.alarms import conditions_node
-from idroserra.alarms.conditions_channel import CHANNEL_WATCHES, setpoint_of
+from idroserra.alarms.conditions_channel import CHANNEL_WATCHES, matching_channels
 from idroserra.alarms.finding import Finding
 from idroserra.alarms.rules import CHANNEL, DOSER, HOST, NODE, SITE, Rule
 from idroserra.alarms.snapshot import Snapshot
 from idroserra.i18n.channels import duration_text
 
-# No clock of a host that runs this can be before this software was written: 2026-11-01.
+# A host clock before 2026-11-01 is wrong: this software is newer.
 WRITTEN_UNIX_MS = 1_793_491_200_000
 LEAST_SILENT_NODES = 2
 
@@ -23,46 +23,47 @@ IsActive = Callable[[str], bool]
 Host = tuple[str, bool | None, str]
 
 
-def judged(
-    rules: Mapping[str, Rule], facts: Snapshot, is_active: IsActive, standing: Collection[str]
+def evaluate_rules(
+    rules: Mapping[str, Rule], snapshot: Snapshot, is_active: IsActive, known: Collection[str]
 ) -> dict[str, tuple[Rule, Finding]]:
-    """Return what every rule found that is so, or whose alarm stands, by the alarm's key."""
+    """Return, by alarm key, each finding that is present or whose alarm is in `known`."""
     found: dict[str, tuple[Rule, Finding]] = {}
-    stand = {key.partition("/")[0] for key in standing}
+    known_rules = {key.partition("/")[0] for key in known}
     for name, rule in rules.items():
-        for finding in _judge(rule, rules, facts, is_active):
-            if finding.is_present or (name in stand and finding.key in standing):
+        for finding in _evaluate(rule, rules, snapshot, is_active):
+            if finding.is_present or (name in known_rules and finding.key in known):
                 found[finding.key] = (rule, finding)
     return found
 
 
-def _judge(
-    rule: Rule, rules: Mapping[str, Rule], facts: Snapshot, is_active: IsActive
+def _evaluate(
+    rule: Rule, rules: Mapping[str, Rule], snapshot: Snapshot, is_active: IsActive
 ) -> Iterator[Finding]:
     if rule.watch in HOST:
-        for part, is_present, text in _HOST_WATCHES[rule.watch](rule, facts, is_active):
-            yield Finding(rule.name, facts.site, "", part, is_present, text)
+        for part, is_present, text in _HOST_WATCHES[rule.watch](rule, snapshot, is_active):
+            yield Finding(rule.name, snapshot.site, "", part, is_present, text)
     elif rule.watch in SITE:
-        yield from _site_silent(rule, rules, facts, is_active)
+        yield from _site_silent(rule, rules, snapshot, is_active)
     elif rule.watch in NODE:
-        is_told = rule.watch not in conditions_node.SEEN_NOW
-        for node in facts.nodes:
-            for finding in conditions_node.NODE_WATCHES[rule.watch](rule, facts, node, is_active):
-                is_known = finding.is_present or node.is_past_read or not is_told
-                yield finding if is_known else Finding(*finding[:4], None, *finding[5:])
+        needs_events = rule.watch not in conditions_node.NEEDS_NO_EVENTS
+        watch = conditions_node.NODE_WATCHES[rule.watch]
+        for node in snapshot.nodes:
+            for finding in watch(rule, snapshot, node, is_active):
+                is_known = finding.is_present or node.is_past_read or not needs_events
+                yield finding if is_known else finding._replace(is_present=None)
     elif rule.watch in DOSER:
-        for node in facts.nodes:
+        for node in snapshot.nodes:
             yield from conditions_node.bottle(rule, node)
     elif rule.watch in CHANNEL:
-        others = _named_elsewhere(rule, rules)
-        look = CHANNEL_WATCHES[rule.watch]
-        for node in facts.nodes:
-            for channel in setpoint_of(node.channels, rule.quantities, rule.source, others):
-                yield look(rule, facts, node, channel, is_active)
+        others = _quantities_of_others(rule, rules)
+        check = CHANNEL_WATCHES[rule.watch]
+        for node in snapshot.nodes:
+            for channel in matching_channels(node.channels, rule.quantities, rule.source, others):
+                yield check(rule, snapshot, node, channel, is_active)
 
 
-def _named_elsewhere(rule: Rule, rules: Mapping[str, Rule]) -> frozenset[str]:
-    """The quantities that other rules of the same watch name: one without a list leaves them."""
+def _quantities_of_others(rule: Rule, rules: Mapping[str, Rule]) -> frozenset[str]:
+    """Return the quantities of other rules with this watch, for a rule that names none."""
     if rule.quantities:
         return frozenset()
     return frozenset(
@@ -71,15 +72,15 @@ def _named_elsewhere(rule: Rule, rules: Mapping[str, Rule]) -> frozenset[str]:
 
 
 def _site_silent(
-    rule: Rule, rules: Mapping[str, Rule], facts: Snapshot, is_active: IsActive
+    rule: Rule, rules: Mapping[str, Rule], snapshot: Snapshot, is_active: IsActive
 ) -> Iterator[Finding]:
     silent_rule = next((r for r in rules.values() if r.watch == "silent"), None)
     if silent_rule is None:
         return
     sites: dict[str, list[bool | None]] = {}
-    for node in facts.nodes:
+    for node in snapshot.nodes:
         if node.last_seen_unix_ms is not None:
-            [finding] = conditions_node.silent(silent_rule, facts, node, is_active)
+            [finding] = conditions_node.silent(silent_rule, snapshot, node, is_active)
             sites.setdefault(node.site, []).append(finding.is_present)
     for site, silent in sites.items():
         count, known = silent.count(True), len(silent) - silent.count(None)
@@ -89,51 +90,52 @@ def _site_silent(
         yield Finding(rule.name, site, "", f"@{site}", is_present, text)
 
 
-def _broker_down(_rule: Rule, facts: Snapshot, _is_active: IsActive) -> Iterator[Host]:
-    yield "", facts.broker != "connected", f"The broker: {facts.broker}."
+def _broker_down(_rule: Rule, snapshot: Snapshot, _is_active: IsActive) -> Iterator[Host]:
+    yield "", snapshot.broker != "connected", f"Broker: {snapshot.broker}."
 
 
-def _store_down(_rule: Rule, facts: Snapshot, _is_active: IsActive) -> Iterator[Host]:
-    yield "", facts.store != "ok", f"The database: {facts.store}."
+def _store_down(_rule: Rule, snapshot: Snapshot, _is_active: IsActive) -> Iterator[Host]:
+    yield "", snapshot.store != "ok", f"Database: {snapshot.store}."
 
 
-def _spool_down(_rule: Rule, facts: Snapshot, _is_active: IsActive) -> Iterator[Host]:
-    yield "", facts.spool != "ok", f"The queue on the host's disk: {facts.spool}."
+def _spool_down(_rule: Rule, snapshot: Snapshot, _is_active: IsActive) -> Iterator[Host]:
+    yield "", snapshot.spool != "ok", f"Queue on the host's disk: {snapshot.spool}."
 
 
-def _thread_failed(rule: Rule, facts: Snapshot, _is_active: IsActive) -> Iterator[Host]:
-    for name, (unix_ms, error) in facts.failures.items():
-        is_recent = facts.now_unix_ms - unix_ms < (rule.window_s or 0) * 1_000
+def _thread_failed(rule: Rule, snapshot: Snapshot, _is_active: IsActive) -> Iterator[Host]:
+    for name, (unix_ms, error) in snapshot.failures.items():
+        is_recent = snapshot.now_unix_ms - unix_ms < (rule.window_s or 0) * 1_000
         yield name, is_recent, f"The {name} failed: {error}"
 
 
-def _disk_low(rule: Rule, facts: Snapshot, is_active: IsActive) -> Iterator[Host]:
-    if facts.disk_free_mb is None:
+def _disk_low(rule: Rule, snapshot: Snapshot, is_active: IsActive) -> Iterator[Host]:
+    if snapshot.disk_free_mb is None:
         yield "", None, "The host's disk cannot be read."
         return
     limit_mb = (rule.limit or 0) + (rule.deadband if is_active(rule.name) else 0)
-    yield "", facts.disk_free_mb < limit_mb, f"{facts.disk_free_mb:.0f} MB are free."
+    yield "", snapshot.disk_free_mb < limit_mb, f"{snapshot.disk_free_mb:.0f} MB are free."
 
 
-def _rejected(rule: Rule, facts: Snapshot, _is_active: IsActive) -> Iterator[Host]:
-    begins = facts.now_unix_ms - (rule.window_s or 0) * 1_000
-    counts = [count for unix_ms, count in facts.rejected if unix_ms >= begins]
+def _rejected(rule: Rule, snapshot: Snapshot, _is_active: IsActive) -> Iterator[Host]:
+    begins = snapshot.now_unix_ms - (rule.window_s or 0) * 1_000
+    counts = [count for unix_ms, count in snapshot.rejected if unix_ms >= begins]
     grown = counts[-1] - counts[0] if counts else 0
     yield ("", grown >= (rule.limit or 0),
            f"{grown} within {duration_text((rule.window_s or 0) * 1_000)}.")
 
 
-def _host_clock(_rule: Rule, facts: Snapshot, _is_active: IsActive) -> Iterator[Host]:
-    yield "", facts.now_unix_ms < WRITTEN_UNIX_MS, "It is set before this software was written."
+def _host_clock(_rule: Rule, snapshot: Snapshot, _is_active: IsActive) -> Iterator[Host]:
+    yield ("", snapshot.now_unix_ms < WRITTEN_UNIX_MS,
+           "The clock shows a date before this software was released.")
 
 
-def _undelivered(_rule: Rule, facts: Snapshot, _is_active: IsActive) -> Iterator[Host]:
-    for target, why in facts.undelivered.items():
+def _undelivered(_rule: Rule, snapshot: Snapshot, _is_active: IsActive) -> Iterator[Host]:
+    for target, why in snapshot.undelivered.items():
         yield target, True, f"To {target}: {why}"
 
 
-def _update_stopped(_rule: Rule, facts: Snapshot, _is_active: IsActive) -> Iterator[Host]:
-    for board_class, why in facts.updates_stopped.items():
+def _update_stopped(_rule: Rule, snapshot: Snapshot, _is_active: IsActive) -> Iterator[Host]:
+    for board_class, why in snapshot.updates_stopped.items():
         yield board_class, True, f"Of {board_class}: {why}."
 
 

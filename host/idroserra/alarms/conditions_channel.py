@@ -1,7 +1,7 @@
-"""What rules look for in one channel: no value, an old one, one beyond a limit or the band.
+"""Conditions of one channel: stale, faulty, beyond a limit, outside the control band.
 
-Only a fresh reading says whether something is beyond a limit. Without one nobody knows, and the
-alarm stays what it is: the missing reading is an alarm of its own.
+Only a fresh reading is compared with a limit. Without one the result is None and the alarm keeps
+its state: the missing reading raises its own alarm.
 """
 
 from __future__ import annotations
@@ -22,11 +22,11 @@ Watch = Callable[[Rule, Snapshot, NodeSnapshot, str, IsActive], Finding]
 
 
 @lru_cache(maxsize=4_096)
-def setpoint_of(
+def matching_channels(
     channels: tuple[str, ...], quantities: tuple[str, ...], source: str | None,
     others: frozenset[str],
 ) -> tuple[str, ...]:
-    """Return the channels a rule is about: of its quantities, or of all but `others`."""
+    """Return the channels a rule applies to: of its quantities, or of all but `others`."""
     found = []
     for channel in channels:
         its_source, quantity = protocol.split_channel(channel)
@@ -36,43 +36,43 @@ def setpoint_of(
     return tuple(found)
 
 
-def _fresh(facts: Snapshot, node: NodeSnapshot, channel: str) -> Reading | None:
+def _fresh(snapshot: Snapshot, node: NodeSnapshot, channel: str) -> Reading | None:
     reading = node.readings.get(channel)
-    if reading is None or facts.now_unix_ms - reading.unix_ms > node.stale_after_ms:
+    if reading is None or snapshot.now_unix_ms - reading.unix_ms > node.stale_after_ms:
         return None
     return reading
 
 
 def _stale(
-    rule: Rule, facts: Snapshot, node: NodeSnapshot, channel: str, _is_active: IsActive
+    rule: Rule, snapshot: Snapshot, node: NodeSnapshot, channel: str, _is_active: IsActive
 ) -> Finding:
     reading = node.readings.get(channel)
     label = display_of(channel).label
-    if reading is None:  # since this host started; it waits for the first as for any other
-        is_waiting = (facts.since_unix_ms is None
-                      or facts.now_unix_ms - facts.since_unix_ms <= node.stale_after_ms)
+    if reading is None:  # none since the host started: allow one staleness period
+        is_waiting = (snapshot.since_unix_ms is None
+                      or snapshot.now_unix_ms - snapshot.since_unix_ms <= node.stale_after_ms)
         is_present = None if is_waiting or node.last_seen_unix_ms is None else True
         text = f"{label}: no reading yet."
     else:
-        age_ms = max(0, facts.now_unix_ms - reading.unix_ms)
+        age_ms = max(0, snapshot.now_unix_ms - reading.unix_ms)
         is_present = age_ms > node.stale_after_ms
         text = f"{label}: the newest reading is {duration_text(age_ms)} old."
     return Finding(rule.name, node.site, node.node, channel, is_present, text)
 
 
 def _fault(
-    rule: Rule, facts: Snapshot, node: NodeSnapshot, channel: str, _is_active: IsActive
+    rule: Rule, snapshot: Snapshot, node: NodeSnapshot, channel: str, _is_active: IsActive
 ) -> Finding:
-    reading = _fresh(facts, node, channel)
+    reading = _fresh(snapshot, node, channel)
     is_present = None if reading is None else reading.fault is not None
     fault = "" if reading is None or reading.fault is None else fault_text(reading.fault)
     return Finding(rule.name, node.site, node.node, channel, is_present,
                    f"{display_of(channel).label}: {fault}".rstrip(" :"),
-                   _explained_by(node, channel))
+                   _covered_channels(node, channel))
 
 
-def _explained_by(node: NodeSnapshot, channel: str) -> frozenset[str]:
-    """What a sensor without a value explains: itself, and what needs its temperature."""
+def _covered_channels(node: NodeSnapshot, channel: str) -> frozenset[str]:
+    """Return the channels whose faults this one explains: itself, and those compensated by it."""
     source, quantity = protocol.split_channel(channel)
     if quantity.key != "temp_c":
         return frozenset({channel})
@@ -84,23 +84,23 @@ def _explained_by(node: NodeSnapshot, channel: str) -> frozenset[str]:
 def _beyond(side: str, edge_of: Callable[[str, Mapping[str, Any]], float | None]) -> Watch:
     sign = 1 if side == "above" else -1
 
-    def look(
-        rule: Rule, facts: Snapshot, node: NodeSnapshot, channel: str, is_active: IsActive
+    def check(
+        rule: Rule, snapshot: Snapshot, node: NodeSnapshot, channel: str, is_active: IsActive
     ) -> Finding:
         label = display_of(channel).label
-        reading = _fresh(facts, node, channel)
+        reading = _fresh(snapshot, node, channel)
         edge = edge_of(channel, node.settings)
         if reading is None or reading.value is None or edge is None:
             return Finding(rule.name, node.site, node.node, channel, None, label)
         limit = edge + sign * (rule.limit or 0)
         inside = Finding(rule.name, node.site, node.node, channel, False, label)
-        far = limit - sign * rule.deadband if is_active(inside.key) else limit
-        if sign * (reading.value - far) <= 0:
+        threshold = limit - sign * rule.deadband if is_active(inside.key) else limit
+        if sign * (reading.value - threshold) <= 0:
             return inside
         return inside._replace(is_present=True, text=(
             f"{label} is {shown(channel, reading.value)}, {side} {shown(channel, limit)}."))
 
-    return look
+    return check
 
 
 def _zero(_channel: str, _settings: Mapping[str, Any]) -> float | None:
@@ -108,7 +108,7 @@ def _zero(_channel: str, _settings: Mapping[str, Any]) -> float | None:
 
 
 def _edge(sign: int) -> Callable[[str, Mapping[str, Any]], float | None]:
-    """The edge of the node's own band: upper for sign 1, lower for -1; None while unknown."""
+    """Return a function for the node's own band edge: upper for sign 1, lower for -1, or None."""
 
     def edge_of(channel: str, settings: Mapping[str, Any]) -> float | None:
         quantity = protocol.split_channel(channel)[1].key

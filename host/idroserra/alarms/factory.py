@@ -1,4 +1,4 @@
-"""Puts the alarm chain together over the parts of a running host."""
+"""Builds the alarm loop on the parts of a running host."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from idroserra.alarms.notify.targets import open_targets
 from idroserra.alarms.rules import load_rules
 from idroserra.alarms.snapshot_builder import HostSources, SnapshotBuilder
 from idroserra.core.config import AlarmsConfig
-from idroserra.core.errors import ConfigError
+from idroserra.core.errors import ConfigError, StoreUnavailable
 from idroserra.inventory.bottles import BottleInventory
 from idroserra.inventory.database import InventoryDatabase
 
@@ -25,25 +25,25 @@ from idroserra.inventory.database import InventoryDatabase
 def build_alarm_loop(
     config: AlarmsConfig, parts: HostSources, now_unix_ms: Callable[[], int], opened: ExitStack
 ) -> AlarmLoop:
-    """Return the chain; what it opens is closed with `opened`. Raises ConfigError."""
+    """Return the loop; `opened` closes what it opens. Raises ConfigError."""
     rules = load_rules(config.rules)
     targets = open_targets(config.targets)
     path = parts.data_dir / "alarms.db"
     try:
-        book = AlarmDatabase(path)
-        opened.callback(book.close)
+        database = AlarmDatabase(path)
+        opened.callback(database.close)
         outbox = Outbox(path)
         opened.callback(outbox.close)
         inventory = InventoryDatabase(path)
         opened.callback(inventory.close)
         bottles = BottleInventory(inventory, parts.store)
-    except (OSError, sqlite3.Error) as error:
+    except (OSError, sqlite3.Error, StoreUnavailable) as error:
         raise ConfigError(str(path), "", str(error)) from error
-    alarms = AlarmEngine(rules, book)
+    alarms = AlarmEngine(rules, database)
     url = config.heartbeat_url
     heartbeat = Heartbeat(None if url is None else url.get_secret_value(),
-                          config.heartbeat_every_min * 60_000, lambda: chain.is_alive)
-    deliveries = Dispatcher(outbox, targets, heartbeat, now_unix_ms)
-    teller = NotificationScheduler(alarms, outbox, deliveries, config, parts.site)
-    chain = AlarmLoop(alarms, bottles, SnapshotBuilder(parts), teller, deliveries, now_unix_ms)
-    return chain
+                          config.heartbeat_every_min * 60_000, lambda: loop.is_alive)
+    dispatcher = Dispatcher(outbox, targets, heartbeat, now_unix_ms)
+    scheduler = NotificationScheduler(alarms, outbox, dispatcher, config, parts.site)
+    loop = AlarmLoop(alarms, bottles, SnapshotBuilder(parts), scheduler, dispatcher, now_unix_ms)
+    return loop

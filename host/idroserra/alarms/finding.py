@@ -1,4 +1,4 @@
-"""What a rule found about one thing: is it so, and in which words."""
+"""The result of evaluating a rule for one subject."""
 
 from __future__ import annotations
 
@@ -6,9 +6,9 @@ from typing import NamedTuple
 
 
 class Finding(NamedTuple):
-    """is_present: None where nobody knows. part: a channel, doser, bus, target, or "".
+    """is_present: None if unknown. part: a channel, doser, bus, target, or "".
 
-    covers: the channels of the node that this explains, empty for all of them."""
+    covers: the channels of the node whose alarms this explains; empty for all of them."""
 
     rule: str
     site: str
@@ -20,7 +20,7 @@ class Finding(NamedTuple):
 
     @property
     def key(self) -> str:
-        """The alarm's name: rule, or rule/node, or rule/node/part, or rule/@site."""
+        """The alarm's key: rule, rule/node, rule/node/part, or rule/@site."""
         if self.node:
             where = f"{self.rule}/{self.node}"
             return f"{where}/{self.part}" if self.part else where

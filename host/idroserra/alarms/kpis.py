@@ -1,7 +1,7 @@
-"""How the alarms themselves do, after ISA-18.2: how many, floods, stale, chattering. Pure.
+"""Alarm statistics after ISA-18.2: rates, floods, stale and chattering alarms. Pure.
 
-What counts is what a person is told: an alarm that became unacknowledged. What is folded into its
-cause, put aside or out of service is not.
+Counts annunciated alarms: those that became unacknowledged. Suppressed and shelved alarms, and
+those out of service, do not count.
 """
 
 from __future__ import annotations
@@ -16,8 +16,8 @@ from idroserra.alarms.rules import PRIORITIES
 PERIOD_MS = 600_000
 HOUR_MS = 3_600_000
 STALE_MS = 86_400_000
-# The standard's figures for one person: about one alarm in ten minutes is acceptable, more than
-# ten in ten minutes are a flood, and floods should be less than 1 % of the time.
+# ISA-18.2 for one operator: about one alarm in ten minutes is acceptable, more than ten in ten
+# minutes are a flood, and floods should take less than 1 % of the time.
 ACCEPTABLE_PER_10_MIN = 1.0
 FLOOD_COUNT = 10
 ACCEPTABLE_FLOOD_PCT = 1.0
@@ -26,7 +26,7 @@ SHOWN = 5
 
 
 class Raised(NamedTuple):
-    """One time people were told of an alarm."""
+    """One annunciation of an alarm."""
 
     unix_ms: int
     key: str
@@ -35,21 +35,21 @@ class Raised(NamedTuple):
 
 
 def kpis(
-    raised: Iterable[Raised], standing: Iterable[ActiveAlarm], sites: Iterable[str],
+    raised: Iterable[Raised], alarms: Iterable[ActiveAlarm], sites: Iterable[str],
     from_unix_ms: int, to_unix_ms: int,
 ) -> list[dict[str, Any]]:
-    """Return the figures of each site over [from, to), by name."""
+    """Return the statistics of each site over [from, to), sorted by name."""
     by_site: dict[str, list[Raised]] = {}
     for one in raised:
         by_site.setdefault(one.site, []).append(one)
-    there = [one for one in standing if one.alarm.is_active]
-    names = sorted({*sites, *by_site, *(one.site for one in there)})
-    return [_site(name, by_site.get(name, []), [one for one in there if one.site == name],
+    active = [one for one in alarms if one.alarm.is_active]
+    names = sorted({*sites, *by_site, *(one.site for one in active)})
+    return [_site(name, by_site.get(name, []), [one for one in active if one.site == name],
                   from_unix_ms, to_unix_ms) for name in names]
 
 
 def _site(
-    site: str, raised: Sequence[Raised], there: Sequence[ActiveAlarm], from_unix_ms: int,
+    site: str, raised: Sequence[Raised], active: Sequence[ActiveAlarm], from_unix_ms: int,
     to_unix_ms: int,
 ) -> dict[str, Any]:
     span_ms = max(PERIOD_MS, to_unix_ms - from_unix_ms)
@@ -58,8 +58,8 @@ def _site(
     flood_count = sum(count > FLOOD_COUNT for count in periods.values())
     flood_pct = 100 * flood_count * PERIOD_MS / span_ms
     per_10_min = len(raised) * PERIOD_MS / span_ms
-    told = [one for one in there if one.is_told]
-    stale = [one for one in told
+    annunciated = [one for one in active if one.is_annunciated]
+    stale = [one for one in annunciated
              if to_unix_ms - (one.alarm.raised_unix_ms or to_unix_ms) >= STALE_MS]
     chattering = _chattering(raised)
     is_good = (per_10_min <= ACCEPTABLE_PER_10_MIN and flood_pct < ACCEPTABLE_FLOOD_PCT
@@ -71,9 +71,9 @@ def _site(
         "most_per_hour": max(hours.values(), default=0), "flood_pct": round(flood_pct, 2),
         "by_priority": {name: sum(one.priority == name for one in raised)
                         for name in PRIORITIES},
-        "standing_count": len(told),
-        "folded_count": sum(one.state == "suppressed" for one in there),
-        "aside_count": sum(one.state in ("shelved", "out_of_service") for one in there),
+        "standing_count": len(annunciated),
+        "folded_count": sum(one.state == "suppressed" for one in active),
+        "aside_count": sum(one.state in ("shelved", "out_of_service") for one in active),
         "stale": [one.key for one in stale], "chattering": chattering,
         "most_frequent": [{"key": key, "count": count} for key, count in
                           Counter(one.key for one in raised).most_common(SHOWN)],
@@ -81,12 +81,11 @@ def _site(
 
 
 def _chattering(raised: Sequence[Raised]) -> list[str]:
-    """The alarms that were told of three times or more within an hour."""
+    """Return the keys of the alarms raised three times or more within an hour."""
     times: dict[str, list[int]] = {}
     for one in raised:
         times.setdefault(one.key, []).append(one.unix_ms)
     return sorted(
         key for key, at in times.items()
-        if any(later - sooner < CHATTER_MS
-               for sooner, later in zip(sorted(at), sorted(at)[CHATTER_COUNT - 1:],
-                                        strict=False)))
+        if any(later - sooner < CHATTER_MS for sooner, later in
+               zip(sorted(at), sorted(at)[CHATTER_COUNT - 1:], strict=False)))

@@ -1,6 +1,6 @@
-"""The alarm chain: looks, judges and tells in a thread of its own, and how that thread is.
+"""The alarm thread: builds a snapshot, evaluates it and schedules notifications, once a second.
 
-Whoever asks how the chain is gets an age: a chain that hangs cannot say so itself.
+Its health is reported as an age, because a thread that hangs cannot report it.
 """
 
 from __future__ import annotations
@@ -17,33 +17,28 @@ from idroserra.alarms.snapshot_builder import SnapshotBuilder
 from idroserra.inventory.bottles import BottleInventory
 
 EVERY_S = 1.0
-REST = 3  # of many nodes: so many times as long as a look took, LONGEST_S at most
+REST = 3  # times the duration of an evaluation to rest after it, LONGEST_S at most
 LONGEST_S = 10.0
 DEAD_MS = 30_000
 
 
 class AlarmLoop:
-    """run() is the loop of one thread; everything else may be called from any."""
+    """run() is the body of one thread; everything else may be called from any."""
 
     def __init__(
-        self,
-        alarms: AlarmEngine,
-        bottles: BottleInventory,
-        lookout: SnapshotBuilder,
-        teller: NotificationScheduler,
-        deliveries: Dispatcher,
-        now_unix_ms: Callable[[], int],
+        self, alarms: AlarmEngine, bottles: BottleInventory, builder: SnapshotBuilder,
+        scheduler: NotificationScheduler, dispatcher: Dispatcher, now_unix_ms: Callable[[], int],
     ) -> None:
         self.alarms = alarms
         self.bottles = bottles
-        self.teller = teller
-        self.deliveries = deliveries
-        self._lookout = lookout
+        self.scheduler = scheduler
+        self.dispatcher = dispatcher
+        self._builder = builder
         self._now_unix_ms = now_unix_ms
         self._stopping = threading.Event()
 
     def run(self) -> None:
-        """Look again and again until stop()."""
+        """Evaluate repeatedly until stop()."""
         while not self._stopping.is_set():
             began_s = time.monotonic()
             self.step()
@@ -53,29 +48,29 @@ class AlarmLoop:
     def stop(self) -> None:
         """End run() soon."""
         self._stopping.set()
-        self.deliveries.stop()
+        self.dispatcher.stop()
 
     def step(self) -> None:
-        """Look once, and tell what is due."""
+        """Evaluate once and post the notifications that are due."""
         now = self._now_unix_ms()
         self.bottles.count(now)
         self.alarms.step(
-            self._lookout.look(now, self.deliveries.undelivered(), self.bottles.left_pct))
-        self.teller.step(now)
+            self._builder.build(now, self.dispatcher.undelivered(), self.bottles.left_pct))
+        self.scheduler.step(now)
 
     @property
     def is_alive(self) -> bool:
-        """True while everything was looked at a moment ago."""
+        """True if the last evaluation was less than DEAD_MS ago."""
         evaluated = self.alarms.evaluated_unix_ms
         return evaluated is not None and self._now_unix_ms() - evaluated < DEAD_MS
 
     def health(self) -> dict[str, Any]:
-        """Return {"is_alive", "text", "evaluated_unix_ms"}: do the alarms themselves work?"""
-        trouble = self.alarms.trouble or self.teller.trouble
+        """Return {"is_alive", "text", "evaluated_unix_ms"} of the alarm system itself."""
+        error = self.alarms.storage_error or self.scheduler.storage_error
         text = ""
         if not self.is_alive:
-            text = "The alarms are not being looked at: restart the host, see its log."
-        elif trouble:
-            text = f"What happens to alarms is not kept over a restart: {trouble}"
+            text = "Alarms are not being evaluated: restart the host and check its log."
+        elif error:
+            text = f"Alarm changes are not saved and will be lost at a restart: {error}"
         return {"is_alive": self.is_alive, "text": text,
                 "evaluated_unix_ms": self.alarms.evaluated_unix_ms}

@@ -1,7 +1,7 @@
-"""Root cause first: which alarm explains which. Pure.
+"""Finds the root cause of alarms. Pure.
 
-By design, not by guess: a rule names the rules that explain it, and the cause must be about the
-same thing: the same channel, its bus, its node, its site, or the host.
+Suppression is by design: a rule names the rules that may cause it, and the cause must concern the
+same channel, its bus, its node, its site, or the host.
 """
 
 from __future__ import annotations
@@ -14,20 +14,20 @@ from idroserra.alarms.rules import Rule
 Found = Mapping[str, tuple[Rule, Finding]]
 
 
-def causes_of(found: Found, stands: Callable[[str], bool]) -> dict[str, str]:
-    """Return {key: key of the cause} of what is explained by something that stands.
+def causes_of(found: Found, may_cause: Callable[[str], bool]) -> dict[str, str]:
+    """Return {key: key of its cause} of every finding that another finding explains.
 
-    A cause whose own delay is still running explains already, so that its consequences are never
-    told before it. The first rule named that fits is the cause."""
-    standing: dict[tuple[str, str], list[tuple[str, Finding]]] = {}
+    A pending cause suppresses already, so that no consequence is annunciated before it. The first
+    rule of `caused_by` that matches is the cause."""
+    candidates: dict[tuple[str, str], list[tuple[str, Finding]]] = {}
     for key, (rule, finding) in found.items():
-        if stands(key):
-            standing.setdefault((rule.name, finding.node), []).append((key, finding))
+        if may_cause(key):
+            candidates.setdefault((rule.name, finding.node), []).append((key, finding))
     causes: dict[str, str] = {}
     for key, (rule, finding) in found.items():
         for name in rule.caused_by:
-            cause = (_fitting(standing.get((name, ""), ()), finding)
-                     or _fitting(standing.get((name, finding.node), ()), finding))
+            cause = (_first_cause(candidates.get((name, ""), ()), finding)
+                     or _first_cause(candidates.get((name, finding.node), ()), finding))
             if cause is not None and cause != key:
                 causes[key] = cause
                 break
@@ -35,21 +35,18 @@ def causes_of(found: Found, stands: Callable[[str], bool]) -> dict[str, str]:
 
 
 def root_of(key: str, causes: Mapping[str, str]) -> str:
-    """Return the first cause of an alarm; itself where nothing explains it."""
+    """Return the first cause of an alarm, or its own key if it has none."""
     while key in causes:
         key = causes[key]
     return key
 
 
-def _fitting(standing: Sequence[tuple[str, Finding]], finding: Finding) -> str | None:
-    for key, cause in standing:
-        if _explains(cause, finding):
-            return key
-    return None
+def _first_cause(candidates: Sequence[tuple[str, Finding]], finding: Finding) -> str | None:
+    return next((key for key, cause in candidates if _explains(cause, finding)), None)
 
 
 def _explains(cause: Finding, finding: Finding) -> bool:
-    """True where a cause of the host, of a site, or of the same node is about this as well."""
-    if not cause.node:  # the host explains everything, a site what is its own
+    """True if a cause of the host, the site or the same node covers the finding."""
+    if not cause.node:  # the host explains everything, a site its own nodes
         return not cause.part.startswith("@") or cause.site == finding.site
     return not cause.covers or finding.part in cause.covers

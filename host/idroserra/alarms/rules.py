@@ -1,7 +1,7 @@
-"""A rule says when something is an alarm, how bad it is, and what a person does about it.
+"""Alarm rules: condition, priority, consequence and operator action.
 
-The shipped rules are the files of `rules/`; the host's configuration changes single keys of them
-under `[alarms.rules.NAME]`, or adds rules. Limits stand in the unit the reading is stored in.
+The shipped rules are the files in `rules/`. The host's configuration overrides single keys under
+`[alarms.rules.NAME]`, or adds rules. Limits are in the unit in which the reading is stored.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ FOLDER = Path(__file__).resolve().parent / "rules"
 Priority = Literal["low", "medium", "high", "urgent"]
 PRIORITIES: tuple[Priority, ...] = ("low", "medium", "high", "urgent")
 
-# What a rule can watch, and what it is about: the host, a site, a node, or one channel of a node.
+# What a rule can watch, by subject: the host, a site, a node, or one channel of a node.
 HOST = ("broker_down", "store_down", "spool_down", "thread_failed", "disk_low", "rejected",
         "host_clock", "undelivered", "update_stopped")
 SITE = ("site_silent",)
@@ -41,7 +41,7 @@ _LEVELS = ("above", "below", "above_band", "below_band")
 
 
 class Rule(msgspec.Struct, kw_only=True, frozen=True, forbid_unknown_fields=True):
-    """One rule. limit, deadband: in the unit of what is watched (its file says which)."""
+    """One rule. limit, deadband: in the unit of the watched value (see its file)."""
 
     name: Annotated[str, matching(r"^[a-z][a-z0-9_]{1,31}$")]
     title: Annotated[str, Meta(min_length=3, max_length=80)]
@@ -59,21 +59,21 @@ class Rule(msgspec.Struct, kw_only=True, frozen=True, forbid_unknown_fields=True
     deadband: Annotated[float, Meta(ge=0)] = 0
     window_s: Annotated[int, Meta(ge=1, le=86_400)] | None = None
     caused_by: tuple[str, ...] = ()
-    auto_ack: bool = False  # back to normal by itself, without an acknowledgement
+    auto_ack: bool = False  # returns to normal without an acknowledgement
     enabled: bool = True
 
     def __post_init__(self) -> None:
-        """Raises Misfit for a rule that is not whole."""
+        """Raises ValidationError for an incomplete rule."""
         if self.watch not in WATCHES:
-            raise ValidationError(["watch"], f"{self.watch} is none of {', '.join(WATCHES)}")
+            raise ValidationError(["watch"], f"{self.watch} is not one of {', '.join(WATCHES)}")
         if self.watch in _NEED_LIMIT and self.limit is None:
-            raise ValidationError(["limit"], f"{self.watch} needs one")
+            raise ValidationError(["limit"], f"required by {self.watch}")
         if self.watch in _NEED_WINDOW and self.window_s is None:
-            raise ValidationError(["window_s"], f"{self.watch} needs one")
+            raise ValidationError(["window_s"], f"required by {self.watch}")
         if self.watch in _LEVELS and not self.quantities:
-            raise ValidationError(["quantities"], f"{self.watch} needs some")
+            raise ValidationError(["quantities"], f"required by {self.watch}")
         if self.watch == "water" and self.state not in ("rises", "falls"):
-            raise ValidationError(["state"], "rises or falls needed")
+            raise ValidationError(["state"], "must be rises or falls")
         for quantity in self.quantities:
             if quantity not in protocol.QUANTITIES:
                 raise ValidationError(["quantities"], f"unknown quantity {quantity}")
@@ -84,12 +84,10 @@ class Rule(msgspec.Struct, kw_only=True, frozen=True, forbid_unknown_fields=True
         return PRIORITIES.index(self.priority)
 
 
-def load_rules(
-    overrides: Mapping[str, Mapping[str, Any]] | None = None
-) -> dict[str, Rule]:
-    """Return the enabled rules by name, `overrides` laid over those that are shipped.
+def load_rules(overrides: Mapping[str, Mapping[str, Any]] | None = None) -> dict[str, Rule]:
+    """Return the enabled rules by name: the shipped ones with `overrides` applied.
 
-    Raises ConfigError that names the rule and the key."""
+    Raises ConfigError with the rule and the key."""
     table: dict[str, dict[str, Any]] = {}
     for file in sorted(FOLDER.glob("*.toml")):
         table |= tomllib.loads(file.read_text("utf-8"))
@@ -118,4 +116,4 @@ def _check_causes(rules: Mapping[str, Rule]) -> None:
         TopologicalSorter({rule.name: rule.caused_by for rule in rules.values()}).prepare()
     except CycleError as error:
         circle = ", ".join(str(name) for name in error.args[1])
-        raise ConfigError("alarm rules", "caused_by", f"goes in a circle: {circle}") from None
+        raise ConfigError("alarm rules", "caused_by", f"circular: {circle}") from None

@@ -1,4 +1,4 @@
-"""What the rules look at: one picture of host and nodes at one instant. Plain data."""
+"""The snapshot of host and nodes at one instant that alarm rules are evaluated against."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from idroserra.nodes.latest_events import Event
 
 
 class Reading(NamedTuple):
-    """The newest of a channel: exactly one of value and fault; unix_ms of the record."""
+    """The newest reading of a channel: value or fault; unix_ms of the record."""
 
     value: float | None
     fault: str | None
@@ -18,7 +18,7 @@ class Reading(NamedTuple):
 
 
 class Group(NamedTuple):
-    """Channels that share a bus or converter of the board; they fail together when it does."""
+    """Channels that share a bus or converter of the board, and fail together."""
 
     name: str
     channels: frozenset[str]
@@ -26,13 +26,13 @@ class Group(NamedTuple):
 
 @dataclass(frozen=True)
 class NodeSnapshot:
-    """One node. events: the newest of each kind; boots: when it started, within a day; until
-    is_past_read, what is missing from them may have happened all the same.
+    """One node. events: the newest of each kind; boots_unix_ms: within the last day. Both may be
+    incomplete until is_past_read.
 
-    clock_off_ms: how far the time its records are stored under is from the host's clock now.
-    left_pct: {doser: what is left in its bottle, %}, of the bottles somebody told of.
-    recipe_held: why the recipe of the node is held, None where none is.
-    update_failed: why its newest update failed, None where it did not.
+    clock_off_ms: host clock minus the time under which the node's records are stored now.
+    left_pct: {doser: % left in its bottle}, for bottles whose level was set.
+    recipe_held: why the node's recipe is paused, or None.
+    update_failed: why its newest update failed, or None.
     """
 
     node: str
@@ -56,9 +56,9 @@ class NodeSnapshot:
 
 @dataclass(frozen=True)
 class Snapshot:
-    """Host and nodes. broker, store, spool: "ok" or "connected", or what is wrong.
+    """Host and nodes. broker, store, spool: "ok" or "connected", else the problem.
 
-    since_unix_ms: since when messages could arrive without a break; None while they cannot.
+    since_unix_ms: since when messages arrive without interruption; None while they do not.
     """
 
     now_unix_ms: int

@@ -1,4 +1,4 @@
-"""Takes the picture the rules look at, from the parts of the running host."""
+"""Builds the snapshot that alarm rules are evaluated against."""
 
 from __future__ import annotations
 
@@ -21,9 +21,9 @@ REJECTED_KEPT = 1_500
 
 
 class HostSources(NamedTuple):
-    """What the lookout asks. counts: Service.counts(); failures: {thread: (unix_ms, why)}; epoch:
-    of a boot, None before it is decided; recipe_held: why a node's recipe is held; update_failed,
-    updates_stopped: Updates.failed() and stopped()."""
+    """The parts of the host that the builder reads. counts: Service.counts(); failures: {thread:
+    (unix_ms, why)}; epoch: of a boot, None until decided; recipe_held: why a node's recipe is
+    paused; update_failed, updates_stopped: UpdateService.failed() and stopped()."""
 
     nodes: Nodes
     live: LiveState
@@ -40,7 +40,7 @@ class HostSources(NamedTuple):
 
 
 class SnapshotBuilder:
-    """look() is called by one thread, at most once a second or so."""
+    """build() is called by one thread, about once a second."""
 
     def __init__(self, parts: HostSources) -> None:
         self._parts = parts
@@ -49,11 +49,11 @@ class SnapshotBuilder:
         self._disk_free_mb: float | None = None
         self._disk_unix_ms: int | None = None
 
-    def look(
+    def build(
         self, now_unix_ms: int, undelivered: Mapping[str, str],
         left_pct: Callable[[str], Mapping[str, float]],
     ) -> Snapshot:
-        """Return the picture of now. Raises nothing where a part of the host is broken."""
+        """Return the snapshot of now; a broken part of the host raises nothing."""
         parts, counts = self._parts, self._parts.counts()
         nodes = parts.nodes.all()
         broker = str(counts["broker"]["state"])
@@ -61,15 +61,13 @@ class SnapshotBuilder:
             self._since_unix_ms = None
         elif self._since_unix_ms is None:
             self._since_unix_ms = now_unix_ms
-        self._note_rejected(now_unix_ms, int(counts["rejected"]))
+        self._record_rejected(now_unix_ms, int(counts["rejected"]))
         return Snapshot(
             now_unix_ms, parts.site, self._since_unix_ms, broker,
             str(counts["store"]["state"]), str(counts["spool"]["state"]),
             parts.failures(), self._disk_mb(now_unix_ms), tuple(self._rejected),
-            undelivered,
-            tuple(self._node(node, now_unix_ms, left_pct(node.node)) for node in nodes),
-            parts.updates_stopped(),
-        )
+            undelivered, tuple(self._node(node, now_unix_ms, left_pct(node.node))
+                               for node in nodes), parts.updates_stopped())
 
     def _node(self, node: Node, now_unix_ms: int, left_pct: Mapping[str, float]) -> NodeSnapshot:
         parts, info, report = self._parts, node.info, node.report
@@ -95,19 +93,19 @@ class SnapshotBuilder:
         )
 
     def _clock_off_ms(self, node: Node) -> int | None:
-        """The host's clock now against the time the running boot's records are stored under."""
+        """Return the host clock minus the time the running boot's records are stored under."""
         if node.info is None or node.boot_epoch_unix_ms is None:
             return None
         epoch_unix_ms = self._parts.epoch(node.node, node.info.boot_id)
         return None if epoch_unix_ms is None else node.boot_epoch_unix_ms - epoch_unix_ms
 
-    def _note_rejected(self, now_unix_ms: int, count: int) -> None:
+    def _record_rejected(self, now_unix_ms: int, count: int) -> None:
         if not self._rejected or now_unix_ms - self._rejected[-1][0] >= 1_000:
             self._rejected.append((now_unix_ms, count))
 
     def _disk_mb(self, now_unix_ms: int) -> float | None:
-        asked = self._disk_unix_ms
-        if asked is None or abs(now_unix_ms - asked) >= DISK_EVERY_MS:
+        read = self._disk_unix_ms
+        if read is None or abs(now_unix_ms - read) >= DISK_EVERY_MS:
             self._disk_unix_ms = now_unix_ms
             try:
                 free_b = shutil.disk_usage(self._parts.data_dir).free

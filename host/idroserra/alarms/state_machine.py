@@ -1,15 +1,15 @@
-"""The life of one alarm after ISA-18.2, as pure functions: an alarm and what happens in, one out.
+"""The alarm state machine of ISA-18.2, as pure functions.
 
-normal            nothing is wrong, or a person has seen that it was
-unacknowledged    it is so, and nobody has said that they know
-acknowledged      it is so, and somebody knows
-returned          it is over before anybody said that they know
-suppressed        it is so, and another alarm explains it (by design)
-shelved           a person does not want to hear of it until a time
-out_of_service    a person took it out, until somebody puts it back
+normal            not active and acknowledged
+unacknowledged    active, not acknowledged
+acknowledged      active, acknowledged
+returned          returned to normal, not acknowledged
+suppressed        active, suppressed by design: another alarm is its cause
+shelved           suppressed by an operator until a time
+out_of_service    suppressed by an operator until returned to service
 
-Times are the host's wall time in ms. What leaves shelved or out_of_service while it is so is told
-anew. What loses its cause keeps its acknowledgement, where it never ended meanwhile.
+Times are the host's wall time in ms. An alarm that leaves shelved or out_of_service while active
+is annunciated again. One that loses its cause stays acknowledged unless it ended meanwhile.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ STATES = ("normal", "unacknowledged", "acknowledged", "returned", "suppressed", 
 
 
 class Alarm(NamedTuple):
-    """One alarm. turning_unix_ms: since when the condition differs from is_active, else None."""
+    """One alarm. turning_unix_ms: since when the condition differs from is_active, or None."""
 
     is_active: bool = False
     is_acked: bool = True
@@ -46,13 +46,18 @@ class Alarm(NamedTuple):
 
     @property
     def is_quiet(self) -> bool:
-        """True while nobody is told of it, whatever happens."""
+        """True while it is suppressed by design, shelved or out of service."""
         return self.state in ("suppressed", "shelved", "out_of_service")
 
     @property
-    def wants_attention(self) -> bool:
-        """True while a person has not said that they know."""
+    def is_unacknowledged(self) -> bool:
+        """True while it awaits an acknowledgement."""
         return self.state in ("unacknowledged", "returned")
+
+    @property
+    def is_normal(self) -> bool:
+        """True if nothing but raised_unix_ms differs from NORMAL."""
+        return self._replace(raised_unix_ms=None) == NORMAL
 
 
 NORMAL = Alarm()
@@ -62,12 +67,12 @@ def evaluate(
     alarm: Alarm, is_present: bool | None, now_unix_ms: int,
     on_delay_ms: int, off_delay_ms: int, *, auto_ack: bool = False,
 ) -> Alarm:
-    """Return the alarm once its condition was looked at; None: nobody knows, so it stays.
+    """Return the alarm after an evaluation; is_present None (unknown) leaves its state.
 
-    It turns only when the condition held for the delay without a break. Nobody waits for the end
-    of what nobody was told of."""
+    It changes only when the condition held for the delay without a break. The end of an alarm that
+    is quiet has no delay."""
     if is_present is None or is_present == alarm.is_active:
-        # Nearly always nothing changes: then it stays the same object.
+        # Nearly always nothing changes: return the same object.
         return alarm if alarm.turning_unix_ms is None else alarm._replace(turning_unix_ms=None)
     since = now_unix_ms
     if alarm.turning_unix_ms is not None:
@@ -83,29 +88,29 @@ def evaluate(
 
 
 def with_cause(alarm: Alarm, cause: str) -> Alarm:
-    """Return the alarm with the key of what explains it, "" for nothing."""
+    """Return the alarm with the key of its cause, or "" for none."""
     return alarm if alarm.cause == cause else alarm._replace(cause=cause)
 
 
 def acknowledged(alarm: Alarm) -> Alarm:
-    """Return the alarm once somebody said that they know. Only what asks for it changes."""
-    return alarm._replace(is_acked=True) if alarm.wants_attention else alarm
+    """Return the alarm acknowledged; unchanged unless it awaits an acknowledgement."""
+    return alarm._replace(is_acked=True) if alarm.is_unacknowledged else alarm
 
 
 def shelved(alarm: Alarm, until_unix_ms: int) -> Alarm:
-    """Return the alarm put aside until a time."""
+    """Return the alarm shelved until a time."""
     return alarm._replace(shelved_until_unix_ms=until_unix_ms)
 
 
 def unshelved(alarm: Alarm) -> Alarm:
-    """Return the alarm taken back: told anew where it is still so."""
+    """Return the alarm unshelved: unacknowledged if it is still active."""
     if alarm.shelved_until_unix_ms is None:
         return alarm
     return alarm._replace(shelved_until_unix_ms=None, is_acked=not alarm.is_active)
 
 
 def expire_shelving(alarm: Alarm, now_unix_ms: int) -> Alarm:
-    """Return the alarm after the passing of time: shelving ends."""
+    """Return the alarm unshelved if its time has passed."""
     until = alarm.shelved_until_unix_ms
     return unshelved(alarm) if until is not None and now_unix_ms >= until else alarm
 
@@ -116,7 +121,7 @@ def take_out_of_service(alarm: Alarm) -> Alarm:
 
 
 def return_to_service(alarm: Alarm) -> Alarm:
-    """Return the alarm in service again: told anew where it is so."""
+    """Return the alarm back in service: unacknowledged if it is active."""
     if not alarm.is_out_of_service:
         return alarm
     return alarm._replace(is_out_of_service=False, is_acked=not alarm.is_active)

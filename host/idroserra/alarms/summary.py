@@ -1,4 +1,4 @@
-"""What stands, as the page, the API and the terminal show it: worst first, consequences folded."""
+"""Active alarms for page, API and terminal: worst first, grouped under their causes."""
 
 from __future__ import annotations
 
@@ -13,38 +13,38 @@ from idroserra.i18n.translate import translate_message
 
 _STATE_WORDS = {
     "unacknowledged": N_("not acknowledged"), "acknowledged": N_("acknowledged"),
-    "returned": N_("over, not acknowledged"), "suppressed": N_("explained"),
-    "shelved": N_("shelved"),
-    "out_of_service": N_("out of service"), "pending": N_("about to be an alarm"),
+    "returned": N_("returned to normal, not acknowledged"),
+    "suppressed": N_("grouped under a cause"), "shelved": N_("shelved"),
+    "out_of_service": N_("out of service"), "pending": N_("pending"),
 }
 
 
-def active_alarms(standing: Iterable[ActiveAlarm]) -> list[dict[str, Any]]:
+def active_alarms(alarms: Iterable[ActiveAlarm]) -> list[dict[str, Any]]:
     """Return what is not normal: causes, worst first, each with its consequences.
 
-    A cause whose delay is still running stands here as "pending" where it explains something."""
-    known = {one.key: one for one in standing}
+    A cause whose on-delay is running is listed as "pending" if it has consequences."""
+    known = {one.key: one for one in alarms}
     causes = {key: one.alarm.cause for key, one in known.items()
               if one.state == "suppressed" and one.alarm.cause in known}
-    folded: dict[str, list[ActiveAlarm]] = {}
+    grouped: dict[str, list[ActiveAlarm]] = {}
     for key in causes:
-        folded.setdefault(root_of(key, causes), []).append(known[key])
+        grouped.setdefault(root_of(key, causes), []).append(known[key])
     roots = [one for key, one in known.items()
-             if key not in causes and (one.state != "normal" or key in folded)]
-    roots.sort(key=lambda one: (*by_severity(one)[:2], -len(folded.get(one.key, ())),
+             if key not in causes and (one.state != "normal" or key in grouped)]
+    roots.sort(key=lambda one: (*by_severity(one)[:2], -len(grouped.get(one.key, ())),
                                 by_severity(one)[2]))
     return [_json(one) | {"consequences": [_json(c) for c in
-                                           sorted(folded.get(one.key, ()), key=by_severity)]}
+                                           sorted(grouped.get(one.key, ()), key=by_severity)]}
             for one in roots]
 
 
-def summary(standing: Iterable[ActiveAlarm]) -> dict[str, Any]:
-    """Return the counts for a badge: what a person should look at, and how bad the worst is."""
-    told = [one for one in standing if one.is_told or one.alarm.wants_attention]
-    worst = min(told, key=by_severity, default=None)
+def summary(alarms: Iterable[ActiveAlarm]) -> dict[str, Any]:
+    """Return the counts for a badge: alarms to attend to, and the worst of them."""
+    shown = [one for one in alarms if one.is_annunciated or one.alarm.is_unacknowledged]
+    worst = min(shown, key=by_severity, default=None)
     return {
-        "count": len(told),
-        "unacknowledged": sum(one.alarm.wants_attention for one in told),
+        "count": len(shown),
+        "unacknowledged": sum(one.alarm.is_unacknowledged for one in shown),
         "priority": None if worst is None else worst.rule.priority,
         "worst": None if worst is None else headline(worst),
     }
@@ -53,30 +53,20 @@ def summary(standing: Iterable[ActiveAlarm]) -> dict[str, Any]:
 def headline(one: ActiveAlarm) -> str:
     """Return one line: what, where, and the reading or reason."""
     where = f"{one.node}: " if one.node else ""
-    told = _("{title}. {text}").format(title=_(one.rule.title), text=translate_message(one.text))
-    return f"{where}{told}".strip()
+    text = _("{title}. {text}").format(title=_(one.rule.title), text=translate_message(one.text))
+    return f"{where}{text}".strip()
 
 
 def _json(one: ActiveAlarm) -> dict[str, Any]:
     rule, alarm = one.rule, one.alarm
     state = "pending" if one.state == "normal" else one.state
     return {
-        "key": one.key,
-        "rule": rule.name,
-        "title": _(rule.title),
-        "text": translate_message(one.text),
-        "site": one.site,
-        "node": one.node or None,
-        "part": one.part or None,
-        "priority": rule.priority,
-        "state": state,
-        "state_words": _(_STATE_WORDS[state]),
-        "is_active": alarm.is_active,
-        "raised_unix_ms": alarm.raised_unix_ms,
-        "changed_unix_ms": one.changed_unix_ms,
-        "shelved_until_unix_ms": alarm.shelved_until_unix_ms,
-        "cause": alarm.cause or None,
-        "consequence": _(rule.consequence),
-        "action": _(rule.action),
+        "key": one.key, "rule": rule.name, "title": _(rule.title),
+        "text": translate_message(one.text), "site": one.site, "node": one.node or None,
+        "part": one.part or None, "priority": rule.priority, "state": state,
+        "state_words": _(_STATE_WORDS[state]), "is_active": alarm.is_active,
+        "raised_unix_ms": alarm.raised_unix_ms, "changed_unix_ms": one.changed_unix_ms,
+        "shelved_until_unix_ms": alarm.shelved_until_unix_ms, "cause": alarm.cause or None,
+        "consequence": _(rule.consequence), "action": _(rule.action),
         "respond_min": rule.respond_min,
     }

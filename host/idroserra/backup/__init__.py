@@ -1,1 +1,1 @@
-"""Backups of everything a host holds, and how they come back: docs/host.md."""
+"""Creates and restores backups of a host's data folder (docs/host.md)."""

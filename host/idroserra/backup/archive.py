@@ -1,4 +1,4 @@
-"""The archive: a tar of the host's files and, last, manifest.json with their SHA-256."""
+"""The backup archive: a tar of the host's files and, last, manifest.json with their SHA-256."""
 
 from __future__ import annotations
 
@@ -6,7 +6,6 @@ import hashlib
 import io
 import json
 import tarfile
-from collections.abc import Iterator
 from pathlib import Path, PurePosixPath
 from typing import IO, NamedTuple
 
@@ -17,15 +16,15 @@ from idroserra.core.errors import HostError
 FORMAT = 1
 MANIFEST = "manifest.json"
 MAX_MANIFEST_BYTES = 4 * 1024 * 1024
-PIECE_BYTES = 1024 * 1024
+CHUNK_BYTES = 1024 * 1024
 
 
 class BackupError(HostError):
-    """The backup could not be made, or nothing of it was put back. The message says why."""
+    """The backup could not be made, or nothing was restored; the message says why."""
 
 
 class Entry(NamedTuple):
-    """One file: its path below data_dir; `database`: a SQLite file."""
+    """One file: its path below data_dir; `database`: True for a SQLite file."""
 
     name: str
     size_bytes: int
@@ -34,7 +33,7 @@ class Entry(NamedTuple):
 
 
 class Manifest(NamedTuple):
-    """What an archive holds. store: "sqlite", or "influx", whose history is not in it."""
+    """The contents of an archive. store: "sqlite", or "influx", whose history is not included."""
 
     format: int
     version: str
@@ -46,36 +45,36 @@ class Manifest(NamedTuple):
 
 
 def add_file(archive: tarfile.TarFile, path: Path, name: str, *, database: bool) -> Entry:
-    """Add a file that nobody changes meanwhile; return its line of the manifest."""
-    about = tarfile.TarInfo(name)
-    about.size = path.stat().st_size
-    about.mode = 0o600
-    about.mtime = int(path.stat().st_mtime)
+    """Add a file that does not change meanwhile; return its manifest entry."""
+    info = tarfile.TarInfo(name)
+    info.size = path.stat().st_size
+    info.mode = 0o600
+    info.mtime = int(path.stat().st_mtime)
     with path.open("rb") as file:
-        reader = _Hashing(file)
-        archive.addfile(about, reader)
-    return Entry(name, about.size, reader.sha256.hexdigest(), database)
+        reader = _HashingReader(file)
+        archive.addfile(info, reader)
+    return Entry(name, info.size, reader.sha256.hexdigest(), database)
 
 
 def add_manifest(archive: tarfile.TarFile, manifest: Manifest) -> None:
-    """Add the manifest; an archive without one is not whole."""
+    """Add the manifest; an archive without one is incomplete."""
     named = manifest._asdict() | {"files": [entry._asdict() for entry in manifest.files]}
     body = json.dumps(named, indent=1).encode()
-    about = tarfile.TarInfo(MANIFEST)
-    about.size = len(body)
-    about.mode = 0o600
-    archive.addfile(about, io.BytesIO(body))
+    info = tarfile.TarInfo(MANIFEST)
+    info.size = len(body)
+    info.mode = 0o600
+    archive.addfile(info, io.BytesIO(body))
 
 
 def read_manifest(archive: tarfile.TarFile) -> Manifest:
-    """Return the manifest. Raises BackupError: not whole, none of ours, or of a newer host."""
+    """Return the manifest. Raises BackupError if the archive is incomplete or unsupported."""
     try:
         member = archive.getmember(MANIFEST)
         file = archive.extractfile(member) if member.isreg() else None
     except KeyError:
-        raise BackupError("no manifest in it: not whole, or no backup of ours") from None
+        raise BackupError("no manifest: incomplete, or not a backup of Idroserra") from None
     if file is None or member.size > MAX_MANIFEST_BYTES:
-        raise BackupError(f"{MANIFEST}: no such file as we write it")
+        raise BackupError(f"{MANIFEST}: not a manifest of Idroserra")
     try:
         table = json.loads(file.read())
         if table["format"] != FORMAT:
@@ -91,17 +90,17 @@ def read_manifest(archive: tarfile.TarFile) -> Manifest:
 
 
 def check_name(name: str) -> None:
-    """Refuse a path that leads out of the data folder. Raises BackupError."""
+    """Reject a path that leads out of the data folder. Raises BackupError."""
     parts = PurePosixPath(name).parts
     if not parts or name.startswith("/") or "\\" in name or any(
             part in ("..", ".") or "\0" in part for part in parts) or name == MANIFEST:
-        raise BackupError(f"{MANIFEST}: {name[:80]!r} is no path in a data folder")
+        raise BackupError(f"{MANIFEST}: {name[:80]!r} is not a path in a data folder")
 
 
 def unpack(archive: tarfile.TarFile, manifest: Manifest, folder: Path) -> None:
-    """Write every file of the manifest below `folder` and check what was written.
+    """Extract every file of the manifest below `folder` and verify it.
 
-    Raises BackupError that names the file; OSError."""
+    Raises BackupError with the file; OSError."""
     listed = {entry.name for entry in manifest.files}
     extra = {member.name for member in archive.getmembers()} - listed - {MANIFEST}
     if extra or len(listed) != len(manifest.files):
@@ -110,29 +109,24 @@ def unpack(archive: tarfile.TarFile, manifest: Manifest, folder: Path) -> None:
         try:
             member = archive.getmember(entry.name)
         except KeyError:
-            raise BackupError(f"{entry.name}: in the manifest, not in the archive") from None
+            raise BackupError(f"{entry.name}: in the manifest, but not in the archive") from None
         file = archive.extractfile(member) if member.isreg() else None
         if file is None or member.size != entry.size_bytes:
-            raise BackupError(f"{entry.name}: not the file of the manifest")
+            raise BackupError(f"{entry.name}: differs from the manifest")
         path = folder / entry.name
         path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
         digest = hashlib.sha256()
         with path.open("xb") as target:
             path.chmod(0o600)
-            for piece in _pieces(file):
-                digest.update(piece)
-                target.write(piece)
+            while chunk := file.read(CHUNK_BYTES):
+                digest.update(chunk)
+                target.write(chunk)
         if digest.hexdigest() != entry.sha256:
-            raise BackupError(f"{entry.name}: its SHA-256 is not that of the manifest: damaged")
+            raise BackupError(f"{entry.name}: damaged: its SHA-256 differs from the manifest")
 
 
-def _pieces(file: IO[bytes]) -> Iterator[bytes]:
-    while piece := file.read(PIECE_BYTES):
-        yield piece
-
-
-class _Hashing(io.RawIOBase):
-    """A reader that hashes what passes."""
+class _HashingReader(io.RawIOBase):
+    """A reader that hashes the bytes it reads."""
 
     def __init__(self, file: IO[bytes]) -> None:
         self._file = file
@@ -140,6 +134,6 @@ class _Hashing(io.RawIOBase):
 
     def read(self, size: int = -1) -> bytes:
         """Return the next bytes."""
-        piece = self._file.read(size)
-        self.sha256.update(piece)
-        return piece
+        data = self._file.read(size)
+        self.sha256.update(data)
+        return data

@@ -1,8 +1,8 @@
-"""Makes a backup of a data folder, also while its host runs.
+"""Creates a backup of a data folder, also while its host is running.
 
-Each database is copied by SQLite in one transaction: the copy is that of one instant. The spool
-comes first: a record moves from the spool to the store, so one that is missing in the spool's copy
-is in the store's, and one that is in both is stored once.
+SQLite copies each database in one transaction, as of one instant. The spool is first: a record
+moves from the spool to the store, so one missing in the spool's copy is in the store's, and one in
+both is stored once.
 """
 
 from __future__ import annotations
@@ -22,20 +22,20 @@ from idroserra.core.config import Config
 from idroserra.journal.photos import FOLDER as PHOTOS
 
 FIRST = ("spool.db", "store.db", "state.db")
-# Of a running host alone, or nothing that lasts.
-PASSED_OVER = ("lock", "cli.key", JOURNAL)
-PASSED_SUFFIXES = (".db-wal", ".db-shm", ".db-journal", ".part", ".lock")
-# Secret as a whole: in a backup with keys only.
+# Transient files, and those of a running host.
+SKIPPED = ("lock", "cli.key", JOURNAL)
+SKIPPED_SUFFIXES = (".db-wal", ".db-shm", ".db-journal", ".part", ".lock")
+# Secret as a whole: only in a backup with keys.
 SECRET_NAMES = ("users.db",)
 SECRET_SUFFIXES = (".key", ".pem")
-# What is taken out of a copy without keys.
+# SQL that removes the secrets from a copy without keys.
 _WITHOUT_KEYS = {"state.db": "UPDATE nodes SET key=NULL; DROP TABLE IF EXISTS next_keys"}
 
-Tell = Callable[[str, int], None]  # (name, bytes) of each file that is in
+OnFile = Callable[[str, int], None]  # (name, bytes) of each file added
 
 
-def make_backup(config: Config, out: Path, *, with_keys: bool, tell: Tell) -> Manifest:
-    """Write the archive `out`, all of it or nothing, readable by this user alone.
+def make_backup(config: Config, out: Path, *, with_keys: bool, on_file: OnFile) -> Manifest:
+    """Write the archive `out` completely or not at all, readable by this user only.
 
     Raises BackupError."""
     folder = config.data_dir.resolve()
@@ -49,9 +49,10 @@ def make_backup(config: Config, out: Path, *, with_keys: bool, tell: Tell) -> Ma
             with os.fdopen(descriptor, "wb") as file:
                 os.fchmod(file.fileno(), 0o600)
                 with tarfile.open(fileobj=file, mode="w") as archive:
-                    files = [_add(archive, folder, name, Path(scratch), tell, with_keys=with_keys)
+                    files = [_add(archive, folder, name, Path(scratch), on_file,
+                                  with_keys=with_keys)
                              for name in names]
-                    files += _photos(archive, folder, tell)
+                    files += _photos(archive, folder, on_file)
                     manifest = Manifest(
                         FORMAT, version("idroserra"), config.site, time.time_ns() // 1_000_000,
                         with_keys, config.store.kind, files)
@@ -67,42 +68,42 @@ def make_backup(config: Config, out: Path, *, with_keys: bool, tell: Tell) -> Ma
 
 
 def _names(folder: Path, *, with_keys: bool) -> list[str]:
-    """Return the paths below the data folder that belong into a backup, in order."""
+    """Return the paths below the data folder to back up, in order."""
     if (folder / JOURNAL).exists():
-        raise BackupError(f"{folder}: a restore was interrupted: start the host, it ends it")
+        raise BackupError(f"{folder}: a restore was interrupted: start the host to finish it")
     found = []
     for path in sorted(folder.rglob("*")):
         name = path.relative_to(folder).as_posix()
         first = name.partition("/")[0]
         if not path.is_file() or first == STAGING or first.startswith(KEPT_PREFIX):
             continue
-        if name in PASSED_OVER or name.endswith(PASSED_SUFFIXES) or first == PHOTOS:
+        if name in SKIPPED or name.endswith(SKIPPED_SUFFIXES) or first == PHOTOS:
             continue
         is_secret = path.name in SECRET_NAMES or path.suffix in SECRET_SUFFIXES
         if with_keys or not is_secret:
             found.append(name)
     if not found:
-        raise BackupError(f"{folder}: nothing there to back up; is data_dir right?")
+        raise BackupError(f"{folder}: there is nothing to back up; is data_dir right?")
     return sorted(found, key=lambda name: (FIRST.index(name) if name in FIRST else len(FIRST)))
 
 
-def _photos(archive: tarfile.TarFile, folder: Path, tell: Tell) -> list[Entry]:
-    """Add the photos there are now: the copy of the journal that is in already knows no others.
+def _photos(archive: tarfile.TarFile, folder: Path, on_file: OnFile) -> list[Entry]:
+    """Add the photos; all that the copied journal refers to were there before.
 
-    One that is deleted meanwhile is passed over."""
+    One deleted meanwhile is skipped."""
     found = []
     for path in sorted((folder / PHOTOS).glob("*.jpg")):
         try:
             entry = add_file(archive, path, f"{PHOTOS}/{path.name}", database=False)
         except FileNotFoundError:
             continue
-        tell(entry.name, entry.size_bytes)
+        on_file(entry.name, entry.size_bytes)
         found.append(entry)
     return found
 
 
 def _add(
-    archive: tarfile.TarFile, folder: Path, name: str, scratch: Path, tell: Tell, *,
+    archive: tarfile.TarFile, folder: Path, name: str, scratch: Path, on_file: OnFile, *,
     with_keys: bool,
 ) -> Entry:
     source = folder / name
@@ -113,14 +114,14 @@ def _add(
         copy_database(source, copy, "" if with_keys else _WITHOUT_KEYS.get(name, ""))
         entry = add_file(archive, copy, name, database=True)
         copy.unlink()
-    tell(name, entry.size_bytes)
+    on_file(name, entry.size_bytes)
     return entry
 
 
 def copy_database(source: Path, target: Path, change: str = "") -> None:
-    """Copy a database that may be in use, as of one instant; `change` is SQL for the copy alone.
+    """Copy a database that may be in use, as of one instant; `change` is SQL for the copy.
 
-    What `change` takes out is not in the bytes of the copy either. Raises sqlite3.Error."""
+    What `change` deletes is not in the bytes of the copy either. Raises sqlite3.Error."""
     target.touch(mode=0o600)
     reading = sqlite3.connect(f"{source.as_uri()}?mode=rw", uri=True, timeout=30)
     writing = sqlite3.connect(target, isolation_level=None)

@@ -1,8 +1,8 @@
-"""Puts a backup back: verified as a whole before anything is touched, and never half.
+"""Restores a backup: verifies all of it first, then replaces the data folder atomically.
 
-What was there is moved into a folder of its own below data_dir, then the restored files take its
-place. A journal says how far that is; killed at any instant, it is carried on by the next restore
-or the next start of the host, so that nobody ever runs on a mixture.
+The old files are moved into a folder below data_dir, then the restored files take their place. A
+journal records the phase; if interrupted, the next restore or start of the host completes it, so
+that no host runs on a mixture.
 """
 
 from __future__ import annotations
@@ -27,11 +27,11 @@ SPARE_BYTES = 64 * 1024 * 1024
 
 
 def restore(
-    archive: Path, folder: Path, now: datetime, tell: Callable[[str], None]
+    archive: Path, folder: Path, now: datetime, report: Callable[[str], None]
 ) -> tuple[Manifest, Path | None]:
-    """Put the archive into the data folder; return what it was and where the old files are.
+    """Restore the archive into the data folder; return its manifest and the old files' folder.
 
-    Raises BackupError; before it is sure of the archive nothing in the folder has changed."""
+    Raises BackupError; nothing in the folder has changed before the archive is verified."""
     try:
         lock = lock_folder(folder)
     except BlockingIOError:
@@ -40,13 +40,13 @@ def restore(
         raise BackupError(f"{folder}: {error.strerror or error}") from error
     try:
         if finish_restore(folder):
-            tell("an interrupted restore was carried to its end first")
-        manifest = _stage(archive, folder, tell)
+            report("an interrupted restore was completed first")
+        manifest = _stage(archive, folder, report)
         kept = folder / f"{KEPT_PREFIX}{now.astimezone(UTC):%Y%m%dT%H%M%SZ}"
         if kept.exists():
-            raise BackupError(f"{kept}: is there already; wait a second")
+            raise BackupError(f"{kept}: exists already; wait a second")
         has_old = bool(_old_names(folder))
-        _note(folder, {"kept": kept.name, "phase": "keeping"})
+        _write_journal(folder, {"kept": kept.name, "phase": "keeping"})
         finish_restore(folder)
     except OSError as error:
         raise BackupError(f"{error.filename or folder}: {error.strerror or error}") from error
@@ -56,14 +56,14 @@ def restore(
 
 
 def finish_restore(folder: Path) -> bool:
-    """Carry a restore that was decided to its end; False where there is none.
+    """Complete an interrupted restore; return False if there is none.
 
-    The caller holds the lock of the folder. Raises BackupError, OSError."""
+    The caller holds the folder's lock. Raises BackupError, OSError."""
     journal = folder / JOURNAL
     (folder / f"{JOURNAL}.part").unlink(missing_ok=True)
     if not journal.exists():
         if (folder / STAGING).exists():
-            shutil.rmtree(folder / STAGING)  # was never decided
+            shutil.rmtree(folder / STAGING)  # was never committed
         return False
     try:
         state: dict[str, Any] = json.loads(journal.read_text("utf-8"))
@@ -76,7 +76,7 @@ def finish_restore(folder: Path) -> bool:
             os.replace(folder / name, kept / name)
         _sync_folder(kept)
         _sync_folder(folder)
-        _note(folder, {"kept": kept.name, "phase": "placing"})
+        _write_journal(folder, {"kept": kept.name, "phase": "placing"})
     staging = folder / STAGING
     if staging.exists():
         for path in sorted(staging.iterdir()):
@@ -90,8 +90,8 @@ def finish_restore(folder: Path) -> bool:
     return True
 
 
-def _stage(archive: Path, folder: Path, tell: Callable[[str], None]) -> Manifest:
-    """Unpack and verify the archive beside what is there. Raises BackupError."""
+def _stage(archive: Path, folder: Path, report: Callable[[str], None]) -> Manifest:
+    """Unpack and verify the archive in the staging folder. Raises BackupError."""
     staging = folder / STAGING
     is_good = False
     try:
@@ -109,20 +109,20 @@ def _stage(archive: Path, folder: Path, tell: Callable[[str], None]) -> Manifest
         _sync_tree(staging)
         is_good = True
     except tarfile.TarError as error:
-        raise BackupError(f"{archive}: no whole tar file: {error}") from None
+        raise BackupError(f"{archive}: not a complete tar file: {error}") from None
     except BackupError as error:
         raise BackupError(f"{archive}: {error}") from None
     except EOFError:
-        raise BackupError(f"{archive}: ends in the middle") from None
+        raise BackupError(f"{archive}: is truncated") from None
     finally:
         if not is_good and staging.exists():
             shutil.rmtree(staging)
-    tell(f"{len(manifest.files)} files verified")
+    report(f"{len(manifest.files)} files verified")
     return manifest
 
 
 def check_database(path: Path, name: str) -> None:
-    """Refuse a database that SQLite finds fault with. Raises BackupError."""
+    """Check a database with SQLite. Raises BackupError."""
     try:
         database = sqlite3.connect(f"{path.as_uri()}?mode=ro", uri=True)
         try:
@@ -136,15 +136,15 @@ def check_database(path: Path, name: str) -> None:
 
 
 def _old_names(folder: Path) -> list[str]:
-    """Return what is in the data folder and gives way: all but locks, journal, kept folders."""
+    """Return what is to be replaced: all but locks, the journal and kept folders."""
     return sorted(
         path.name for path in folder.iterdir()
         if path.name not in ("lock", JOURNAL, f"{JOURNAL}.part", STAGING)
         and path.suffix != ".lock" and not path.name.startswith(KEPT_PREFIX))
 
 
-def _note(folder: Path, state: dict[str, str]) -> None:
-    """Write the journal so that it is either the old one or the new one."""
+def _write_journal(folder: Path, state: dict[str, str]) -> None:
+    """Replace the journal atomically."""
     part = folder / f"{JOURNAL}.part"
     with part.open("w", encoding="utf-8") as file:
         json.dump(state, file)
@@ -156,16 +156,16 @@ def _note(folder: Path, state: dict[str, str]) -> None:
 
 def _sync_tree(folder: Path) -> None:
     for path in folder.rglob("*"):
-        descriptor = os.open(path, os.O_RDONLY)
-        try:
-            os.fsync(descriptor)
-        finally:
-            os.close(descriptor)
+        _sync(path, os.O_RDONLY)
     _sync_folder(folder)
 
 
 def _sync_folder(folder: Path) -> None:
-    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+    _sync(folder, os.O_RDONLY | os.O_DIRECTORY)
+
+
+def _sync(path: Path, flags: int) -> None:
+    descriptor = os.open(path, flags)
     try:
         os.fsync(descriptor)
     finally:

@@ -1,1 +1,1 @@
-"""Calibration of probes and pumps: points into settings, and why a point is refused."""
+"""Calibration of probes and pumps: procedures, fits, sessions and history."""

@@ -1,4 +1,4 @@
-"""Which part of a node's board measures what is to be calibrated, and whether settings do it."""
+"""Checks that the node's settings can calibrate a probe or pump of its board."""
 
 from __future__ import annotations
 
@@ -15,9 +15,9 @@ _EZO = {
 
 def check(board_name: str, kind: Procedure, part: str | None, outputs: dict[str, str],
           actuator: str | None) -> None:
-    """Refuse what this board does not have, or what its settings do not calibrate.
+    """Check that the board has the part and that the node's settings calibrate it.
 
-    `part` is said by the caller for a board that the host does not know. Raises CannotCalibrate.
+    `part` is given by the caller for a board that the host does not know. Raises CannotCalibrate.
     """
     if kind.channel is None:
         _check_doser(outputs, actuator)
@@ -27,10 +27,10 @@ def check(board_name: str, kind: Procedure, part: str | None, outputs: dict[str,
         return
     if found in _EZO:
         raise CannotCalibrate(
-            f"{found} holds its calibration itself, and this host cannot give it commands yet. "
-            f"With the circuit on a terminal (its datasheet says how): {_EZO[found]}")
-    raise CannotCalibrate(f"a {found} has no calibration in the node's settings; those of "
-                          f"{', '.join(kind.parts)} have")
+            f"{found} stores its own calibration, and this host cannot send it commands yet. "
+            f"Use a terminal on the circuit (see its datasheet): {_EZO[found]}")
+    raise CannotCalibrate(f"the node has no calibration settings for {found}, only for "
+                          f"{', '.join(kind.parts)}")
 
 
 def _check_doser(outputs: dict[str, str], actuator: str | None) -> None:
@@ -45,9 +45,9 @@ def _part_of(board_name: str, channel: str) -> str:
         sensors = compiler.load(board_name)["sensors"]
     except BoardError:
         raise CannotCalibrate(
-            f"the host does not know the board {board_name}: say which part measures "
+            f"the host does not know the board {board_name}: name the part that measures "
             f"{channel}, such as --part sen0161") from None
     for sensor in sensors:
         if sensor["source"] == source and key in sensor["measures"]:
             return str(sensor["part"])
-    raise CannotCalibrate(f"the board {board_name} has nothing that measures {channel}")
+    raise CannotCalibrate(f"no part of the board {board_name} measures {channel}")

@@ -1,10 +1,10 @@
-"""EC: standards into the constant of the cell, with a look at the dry cell before.
+"""EC: fits the cell constant from standards, after a check of the dry cell.
 
-What a standard conducts at its own temperature is set against what the node holds it to conduct:
-the temperature coefficient of the nutrient solution plays no part. The node knows one constant.
-That of the standards in the range of nutrient solutions counts, and they must agree within 5 %.
-12880 is above it, where a cell with two electrodes polarises and reads too little: it may differ
-by 10 % and checks the others; alone, it counts.
+The conductivity of a standard at its own temperature is compared with what the node measured; the
+temperature coefficient of the nutrient solution has no effect. The node has one cell constant: the
+mean of the standards in the range of nutrient solutions, which must agree within 5 %. Above it, at
+12880, a two-electrode cell polarises and reads low: it may differ by 10 % and only checks the
+others, or counts if it is alone.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from idroserra.calibration.errors import BadPoint
 from idroserra.calibration.reference_solutions import STANDARDS, standard_us_cm
 
 DRY = "dry"
-DRY_US_CM = 20.0  # what a node reports below this is a cell in air
+DRY_US_CM = 20.0  # a reading below this is a cell in air
 LEAST_CELL, MOST_CELL = 0.5, 1.5
 GOOD_CELL = (0.8, 1.25)
 NUTRIENT_US_CM = 5_000.0
@@ -26,7 +26,7 @@ MOST_HIGH_APART_PCT = 10.0
 
 @dataclass(frozen=True)
 class EcPoint:
-    """A cell in a standard: what the node held it to conduct at `temp_c`, with which constant."""
+    """A measurement in a standard: the conductivity by the node at `temp_c`, and its constant."""
 
     standard: str
     temp_c: float
@@ -35,18 +35,18 @@ class EcPoint:
 
     @property
     def true_us_cm(self) -> float:
-        """What the standard conducts at its temperature."""
+        """The conductivity of the standard at its temperature."""
         return standard_us_cm(self.standard, self.temp_c)
 
     @property
     def cell(self) -> float:
-        """The cell constant that would have shown it right."""
+        """The cell constant that would have given the true value."""
         return self.cell_milli / 1_000 * self.true_us_cm / self.seen_us_cm
 
 
 @dataclass(frozen=True)
 class EcFit:
-    """The constant, and by how much the standards differ about it."""
+    """The cell constant, and the spread of the standards about it."""
 
     cell_milli: int
     apart_pct: float
@@ -58,7 +58,7 @@ class EcFit:
 
 
 def check_dry(values: Sequence[float | None], faults: Sequence[str | None]) -> None:
-    """Refuse a cell that is not dry: `values` and `faults` of the newest readings.
+    """Check that the cell is dry, from `values` and `faults` of the newest readings.
 
     Raises BadPoint."""
     if any(fault not in (None, "in_air") for fault in faults):
@@ -71,9 +71,9 @@ def check_dry(values: Sequence[float | None], faults: Sequence[str | None]) -> N
 
 
 def check_point(point: EcPoint, others: Sequence[EcPoint]) -> None:
-    """Refuse a point that no cell we know would give. Raises BadPoint."""
+    """Check that a point is plausible. Raises BadPoint."""
     if any(other.standard == point.standard for other in others):
-        raise BadPoint("twice", f"standard {point.standard} was taken already")
+        raise BadPoint("twice", f"standard {point.standard} was already measured")
     true_us_cm = point.true_us_cm
     if point.seen_us_cm < DRY_US_CM:
         raise BadPoint("in_air", "the cell is in air: put it into the standard, and knock off "
@@ -93,7 +93,7 @@ def check_point(point: EcPoint, others: Sequence[EcPoint]) -> None:
 
 
 def fit(points: Sequence[EcPoint]) -> EcFit:
-    """Return the cell constant of 1 or more standards. Raises BadPoint where they disagree."""
+    """Return the cell constant of 1 or more standards. Raises BadPoint if they disagree."""
     if not points:
         raise BadPoint("few", "at least one standard is needed")
     counts = [point.cell for point in points if point.true_us_cm < NUTRIENT_US_CM]
@@ -103,9 +103,9 @@ def fit(points: Sequence[EcPoint]) -> EcFit:
     apart_pct = 100.0 * (max(cells) - min(cells)) / mean
     counts_apart_pct = 100.0 * (max(counts) - min(counts)) / mean
     if apart_pct > MOST_HIGH_APART_PCT or counts_apart_pct > MOST_APART_PCT:
-        said = ", ".join(f"{p.standard}: K {p.cell:.3f}" for p in points)
-        raise BadPoint("apart", f"the standards disagree by {apart_pct:.0f} % ({said}): one is "
-                       "stale or diluted, they are swapped, or the cell is dirty")
+        cells_text = ", ".join(f"{p.standard}: K {p.cell:.3f}" for p in points)
+        raise BadPoint("apart", f"the standards disagree by {apart_pct:.0f} % ({cells_text}): one "
+                       "is stale or diluted, they are swapped, or the cell is dirty")
     if not LEAST_CELL <= mean <= MOST_CELL:
         raise BadPoint("cell", f"a cell constant of {mean:.2f}: {LEAST_CELL} to {MOST_CELL} is "
                        "accepted")

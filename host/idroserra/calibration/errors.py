@@ -1,4 +1,4 @@
-"""Why a calibration does not go on, in words somebody with a wet probe in hand can act on."""
+"""Errors of a calibration, worded so that the person at the tank can act on them."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from idroserra.core.errors import HostError
 
 
 class BadPoint(HostError):
-    """A point, or what all points come to, was refused. `code` is for programs."""
+    """A point, or the fit of all points, was refused. `code` is for programs."""
 
     def __init__(self, code: str, why: str) -> None:
         super().__init__(why)
@@ -15,8 +15,8 @@ class BadPoint(HostError):
 
 
 class CannotCalibrate(HostError):
-    """This calibration cannot be begun or go on now. Says why and what to do."""
+    """The calibration cannot start or continue now; the message says why and what to do."""
 
 
 class UnknownCalibration(HostError):
-    """Nobody began this calibration, or it is long over."""
+    """No calibration has this id, or it is long over."""

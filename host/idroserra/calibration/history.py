@@ -1,18 +1,15 @@
-"""Every calibration that was put in force: points, result, old and new settings, by whom, when;
-and whether somebody went back to the one before."""
+"""The history of calibrations: points, results, old and new settings, operator, time, undo."""
 
 from __future__ import annotations
 
 import sqlite3
-import threading
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from idroserra.calibration import probe_health
-from idroserra.core.errors import StoreUnavailable
-from idroserra.core.sqlite import connect
+from idroserra.core.sqlite import Database
 from idroserra.nodes.calibration_age import DAY_MS
 
 _SCHEMA = """
@@ -53,9 +50,9 @@ class PastPoint:
 
 
 @dataclass(frozen=True)
-class Past:
-    """One calibration. settings: {key: (before, after)}; health is that of its day; undone:
-    (unix_ms, by) where somebody went back to the one before."""
+class PastCalibration:
+    """One calibration. settings: {key: (before, after)}; health: at that time; undone:
+    (unix_ms, by), or None."""
 
     id: str
     node: str
@@ -71,109 +68,64 @@ class Past:
     undone: tuple[int, str] | None = None
 
 
-class History:
-    """Kept in state.db. Any thread may call; raises StoreUnavailable."""
+class CalibrationHistory:
+    """Tables in state.db. Any thread may call; every method raises StoreUnavailable."""
 
     def __init__(self, path: Path) -> None:
-        self._lock = threading.Lock()
-        self._database = connect(path, _SCHEMA)
+        self._database = Database(path, _SCHEMA)
 
-    def add(self, past: Past) -> None:
-        """Keep a calibration, whole or not at all."""
-        with self._lock:
-            try:
-                self._database.execute("BEGIN IMMEDIATE")
-                try:
-                    self._add(past)
-                except BaseException:
-                    self._database.execute("ROLLBACK")
-                    raise
-                self._database.execute("COMMIT")
-            except sqlite3.Error as error:
-                raise StoreUnavailable(f"state.db: {error}") from error
+    def add(self, past: PastCalibration) -> None:
+        """Store a calibration in one transaction."""
+        with self._database.transaction() as connection:
+            _add(connection, past)
 
-    def undo(self, past_id: str, unix_ms: int, by: str) -> None:
-        """Note that a calibration counts no more, for somebody went back to the one before."""
-        with self._lock:
-            try:
-                self._database.execute(
-                    "INSERT OR IGNORE INTO calibrations_undone"
-                    " SELECT number, ?, ? FROM calibrations WHERE id=?", (unix_ms, by, past_id))
-            except sqlite3.Error as error:
-                raise StoreUnavailable(f"state.db: {error}") from error
+    def mark_undone(self, past_id: str, unix_ms: int, by: str) -> None:
+        """Mark a calibration as undone."""
+        self._database.query(
+            "INSERT OR IGNORE INTO calibrations_undone"
+            " SELECT number, ?, ? FROM calibrations WHERE id=?", (unix_ms, by, past_id))
 
-    def of(self, node: str, kind: str | None = None, count: int = 100) -> list[Past]:
+    def of(self, node: str, kind: str | None = None, count: int = 100) -> list[PastCalibration]:
         """Return the newest calibrations of a node, newest first."""
-        with self._lock:
-            try:
-                rows = self._database.execute(
-                    "SELECT c.number, id, node, kind, actuator, c.by, c.unix_ms, is_confirmed,"
-                    " health, u.unix_ms, u.by"
-                    " FROM calibrations c LEFT JOIN calibrations_undone u ON c.number = u.number"
-                    " WHERE node=? AND (? IS NULL OR kind=?)"
-                    " ORDER BY c.number DESC LIMIT ?", (node, kind, kind, count),
-                ).fetchall()
-                return [self._past(row) for row in rows]
-            except sqlite3.Error as error:
-                raise StoreUnavailable(f"state.db: {error}") from error
+        return [self._past(row) for row in self._database.query(
+            "SELECT c.number, id, node, kind, actuator, c.by, c.unix_ms, is_confirmed, health,"
+            " u.unix_ms, u.by FROM calibrations c"
+            " LEFT JOIN calibrations_undone u ON c.number = u.number"
+            " WHERE node=? AND (? IS NULL OR kind=?) ORDER BY c.number DESC LIMIT ?",
+            (node, kind, kind, count))]
 
     def slopes(self, node: str) -> list[tuple[int, float]]:
         """Return (unix_ms, slope in %) of the node's pH calibrations, oldest first."""
         return [
             (past.unix_ms, past.results["slope_pct"]) for past in reversed(self.of(node, "ph"))
-            if "slope_pct" in past.results and past.undone is None
-        ]
+            if "slope_pct" in past.results and past.undone is None]
 
-    def newest(self, node: str, kind: str) -> Past | None:
-        """Return the newest calibration of a kind that nobody went back from, None for none."""
+    def newest(self, node: str, kind: str) -> PastCalibration | None:
+        """Return the newest calibration of a kind that was not undone, or None."""
         return next((past for past in self.of(node, kind) if past.undone is None), None)
 
     def health_now(self, node: str, unix_ms: int) -> int | None:
-        """Return the health of the node's pH probe today, None where it was never calibrated."""
+        """Return the health of the node's pH probe today, or None if never calibrated."""
         newest = self.newest(node, "ph")
         if newest is None:
             return None
         results = newest.results
         age_days = (unix_ms - newest.unix_ms) / DAY_MS
         return probe_health.score(results["slope_pct"], results["offset_mv"], age_days,
-                            probe_health.trend(self.slopes(node)))
+                                  probe_health.trend(self.slopes(node)))
 
     def close(self) -> None:
         """Close the file."""
-        with self._lock:
-            self._database.close()
+        self._database.close()
 
-    def _add(self, past: Past) -> None:
-        number = self._database.execute(
-            "INSERT INTO calibrations"
-            " (id, node, kind, actuator, by, unix_ms, is_confirmed, health)"
-            " VALUES (?,?,?,?,?,?,?,?)",
-            (past.id, past.node, past.kind, past.actuator, past.by, past.unix_ms,
-             past.is_confirmed, past.health),
-        ).lastrowid
-        self._database.executemany(
-            "INSERT INTO calibration_results VALUES (?,?,?)",
-            [(number, name, value) for name, value in past.results.items()],
-        )
-        self._database.executemany(
-            "INSERT INTO calibration_points VALUES (?,?,?,?,?,?)",
-            [(number, place, p.reference, p.true_value, p.reading, p.temp_c)
-             for place, p in enumerate(past.points)],
-        )
-        self._database.executemany(
-            "INSERT INTO calibration_settings VALUES (?,?,?,?)",
-            [(number, key, before, after) for key, (before, after) in past.settings.items()],
-        )
-
-    def _past(self, row: tuple[Any, ...]) -> Past:
+    def _past(self, row: tuple[Any, ...]) -> PastCalibration:
         number, past_id, node, kind, actuator, by, unix_ms, is_confirmed, health_then = row[:9]
 
         def rows(columns: str, table: str, order: str) -> list[Any]:
-            return self._database.execute(
-                f"SELECT {columns} FROM {table} WHERE number=? ORDER BY {order}", (number,)
-            ).fetchall()
+            return self._database.query(
+                f"SELECT {columns} FROM {table} WHERE number=? ORDER BY {order}", (number,))
 
-        return Past(
+        return PastCalibration(
             past_id, node, kind, actuator, by, unix_ms, bool(is_confirmed), health_then,
             dict(rows("name, value", "calibration_results", "name")),
             [PastPoint(*point) for point in rows(
@@ -182,3 +134,22 @@ class History:
                 "key, before_value, after_value", "calibration_settings", "key")},
             None if row[9] is None else (row[9], row[10]),
         )
+
+
+def _add(connection: sqlite3.Connection, past: PastCalibration) -> None:
+    number = connection.execute(
+        "INSERT INTO calibrations"
+        " (id, node, kind, actuator, by, unix_ms, is_confirmed, health)"
+        " VALUES (?,?,?,?,?,?,?,?)",
+        (past.id, past.node, past.kind, past.actuator, past.by, past.unix_ms,
+         past.is_confirmed, past.health)).lastrowid
+    connection.executemany(
+        "INSERT INTO calibration_results VALUES (?,?,?)",
+        [(number, name, value) for name, value in past.results.items()])
+    connection.executemany(
+        "INSERT INTO calibration_points VALUES (?,?,?,?,?,?)",
+        [(number, place, p.reference, p.true_value, p.reading, p.temp_c)
+         for place, p in enumerate(past.points)])
+    connection.executemany(
+        "INSERT INTO calibration_settings VALUES (?,?,?,?)",
+        [(number, key, before, after) for key, (before, after) in past.settings.items()])

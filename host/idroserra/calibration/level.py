@@ -1,7 +1,7 @@
-"""Level: known depths into the signal of an empty tank and the signal a millimetre.
+"""Level: fits the zero and the signal per millimetre from known depths.
 
-One depth moves the zero and keeps the millimetre; two give both. A level that reads 0 hides how
-far below the signal is: an empty tank that reads 0 keeps its zero.
+One depth corrects the zero only; two give both. A reading of 0 may hide a lower signal, so an
+empty tank that reads 0 leaves the zero unchanged.
 """
 
 from __future__ import annotations
@@ -14,14 +14,14 @@ from idroserra.calibration.raw_signals import Settings, level_signal_uv
 from idroserra.core.protocol import SETTINGS
 
 LEAST_APART_MM = 50
-LEAST_MOVED_RATIO = 0.02  # of what lies between two depths, by a calibration however wrong
+LEAST_MOVED_RATIO = 0.02  # of the distance between two depths, however wrong the calibration
 MOST_DEPTH_MM = 5_000
 MOST_POINTS = 2
 
 
 @dataclass(frozen=True)
 class LevelPoint:
-    """The level that was reported at a depth that was measured with a rule."""
+    """The level reported at a depth that was measured with a ruler."""
 
     depth_mm: int
     reading_mm: float
@@ -29,14 +29,14 @@ class LevelPoint:
 
 @dataclass(frozen=True)
 class LevelFit:
-    """The settings that the depths come to."""
+    """The fitted settings."""
 
     zero_uv: int
     uv_per_mm: int
 
 
 def check_point(point: LevelPoint, others: Sequence[LevelPoint]) -> None:
-    """Refuse a depth that says nothing new. Raises BadPoint."""
+    """Check that a depth adds information. Raises BadPoint."""
     if not 0 <= point.depth_mm <= MOST_DEPTH_MM:
         raise BadPoint("depth", f"a depth of {point.depth_mm} mm: 0 to {MOST_DEPTH_MM} is needed")
     if len(others) >= MOST_POINTS:
@@ -47,7 +47,7 @@ def check_point(point: LevelPoint, others: Sequence[LevelPoint]) -> None:
                        "first, or take a greater depth")
     for other in others:
         if abs(other.depth_mm - point.depth_mm) < LEAST_APART_MM:
-            raise BadPoint("near", f"{other.depth_mm} and {point.depth_mm} mm are too near: at "
+            raise BadPoint("near", f"{other.depth_mm} and {point.depth_mm} mm are too close: at "
                            f"least {LEAST_APART_MM} mm apart is needed")
         moved_ratio = (point.reading_mm - other.reading_mm) / (point.depth_mm - other.depth_mm)
         if moved_ratio < LEAST_MOVED_RATIO:

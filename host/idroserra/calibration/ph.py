@@ -1,8 +1,8 @@
-"""pH: one, two or three buffers into the signal at pH 7 and the slope at 25 C.
+"""pH: fits the signal at pH 7 and the slope at 25 C from one, two or three buffers.
 
-One buffer moves the signal at pH 7 and leaves the slope; two give both; three give the line of
-least squares, from which none may lie further than 0.05 pH. A new electrode has a slope of 100 %
-(59.16 mV a pH at 25 C) and an offset of 0 mV; accepted are 85 to 105 % and 30 mV (H12).
+One buffer corrects the signal at pH 7 only; two give both; three give the least-squares line, from
+which each may deviate by 0.05 pH. A new electrode has a slope of 100 % (59.16 mV per pH at 25 C)
+and an offset of 0 mV; 85 to 105 % and 30 mV are accepted (H12).
 """
 
 from __future__ import annotations
@@ -25,13 +25,13 @@ MOST_OFFSET_MV = 30.0
 MOST_RESIDUAL_PH = 0.05
 LEAST_APART_PH = 1.5
 MOST_POINTS = 3
-# Below this share of a new electrode's slope it does not see the difference of two buffers.
+# Below this share of a new electrode's slope it does not distinguish two buffers.
 _DEAD_PCT = 15.0
 
 
 @dataclass(frozen=True)
 class PhPoint:
-    """An electrode in a buffer: its front end's signal, and the temperature of the cup."""
+    """A measurement in a buffer: the front end's signal, and the temperature of the cup."""
 
     buffer: str
     temp_c: float
@@ -44,13 +44,13 @@ class PhPoint:
 
     @property
     def neutral_apart(self) -> float:
-        """pH above 7, referred to 25 C: what the slope is multiplied with."""
+        """pH relative to 7, referred to 25 C: the factor of the slope."""
         return (self.ph - 7.0) * kelvin_ratio(self.temp_c)
 
 
 @dataclass(frozen=True)
 class PhFit:
-    """What the points come to. residual_ph is the largest distance of a point from the line."""
+    """The fit. residual_ph is the largest deviation of a point from the line."""
 
     neutral_uv: int
     slope_uv_per_ph: int
@@ -68,17 +68,17 @@ class PhFit:
 
 
 def slope_pct(slope_uv_per_ph: float) -> float:
-    """Return a front end's slope at 25 C in % of a new electrode's."""
+    """Return the slope at 25 C in % of a new electrode's."""
     return 100.0 * slope_uv_per_ph / PH_SLOPE_UV_PER_PH
 
 
 def offset_mv(neutral_uv: float) -> float:
-    """Return the electrode's voltage at pH 7 in mV, from the front end's signal."""
+    """Return the electrode's voltage at pH 7 in mV from the front end's signal."""
     return (neutral_uv - PH_NEUTRAL_UV) / PH_GAIN / 1_000
 
 
 def check_point(point: PhPoint, others: Sequence[PhPoint]) -> None:
-    """Refuse a point that cannot be what it is said to be, whatever the present calibration.
+    """Check that a point is plausible, whatever the present calibration.
 
     Raises BadPoint.
     """
@@ -87,10 +87,10 @@ def check_point(point: PhPoint, others: Sequence[PhPoint]) -> None:
         raise BadPoint("enough", f"{MOST_POINTS} buffers are enough")
     for other in others:
         if other.buffer == point.buffer:
-            raise BadPoint("twice", f"buffer {point.buffer} was taken already: another is needed")
+            raise BadPoint("twice", f"buffer {point.buffer} was already measured: use another")
         if abs(other.ph - point.ph) < LEAST_APART_PH:
-            raise BadPoint("near", f"buffers {other.buffer} and {point.buffer} are too near to "
-                           "each other: take 4.01, 9.18 or 10.01 besides")
+            raise BadPoint("near", f"buffers {other.buffer} and {point.buffer} are too close: "
+                           "use 4.01, 9.18 or 10.01 as well")
     if _fits(point, point.buffer):
         return
     like = [name for name in BUFFERS if _fits(point, name)]
@@ -108,7 +108,7 @@ def check_point(point: PhPoint, others: Sequence[PhPoint]) -> None:
 
 
 def fit(points: Sequence[PhPoint], settings: Settings) -> PhFit:
-    """Return what 1 to 3 points come to. Raises BadPoint where no electrode is like that."""
+    """Return the fit of 1 to 3 points. Raises BadPoint for an unacceptable electrode."""
     if not points:
         raise BadPoint("few", "at least one buffer is needed")
     if len(points) == 1:
@@ -152,7 +152,7 @@ def _check(found: PhFit, points: Sequence[PhPoint]) -> None:
 
 
 def _fits(point: PhPoint, buffer: str) -> bool:
-    """True where some acceptable electrode gives this signal in `buffer`."""
+    """Return True if an acceptable electrode could give this signal in `buffer`."""
     apart = (buffer_ph(buffer, point.temp_c) - 7.0) * kelvin_ratio(point.temp_c)
     ends = [
         PH_NEUTRAL_UV + offset * PH_GAIN * 1_000 + apart * PH_SLOPE_UV_PER_PH * pct / 100
@@ -163,14 +163,13 @@ def _fits(point: PhPoint, buffer: str) -> bool:
 
 
 def _line(points: Sequence[PhPoint]) -> tuple[float, float]:
-    """Return (signal at pH 7, slope) of the line of least squares."""
+    """Return (signal at pH 7, slope) of the least-squares line."""
     count = len(points)
     x_mean = sum(point.neutral_apart for point in points) / count
     y_mean = sum(point.signal_uv for point in points) / count
     apart = sum((point.neutral_apart - x_mean) ** 2 for point in points)
     if apart == 0:
         raise BadPoint("twice", "two different buffers are needed")
-    slope = sum(
-        (point.neutral_apart - x_mean) * (point.signal_uv - y_mean) for point in points
-    ) / apart
+    slope = sum((point.neutral_apart - x_mean) * (point.signal_uv - y_mean)
+                for point in points) / apart
     return y_mean - slope * x_mean, slope

@@ -1,4 +1,4 @@
-"""How good a pH probe is, 0 to 100, and what follows from it.
+"""The health of a pH probe, 0 to 100, and the dosing authority it allows.
 
 score = 100
         - 5 for each % of slope below 95 or above 102
@@ -6,9 +6,8 @@ score = 100
         - 1 for each day of age of the calibration beyond 30, at most 30
         - 5 for each % of slope lost in 30 days beyond 1, at most 20
 
-An electrode at the limits of what is accepted (85 %, 30 mV) has 30. Below 50 a calibration asks
-for a new electrode and takes dosing back to a quarter of its budgets; only a person raises it
-again.
+An electrode at the accepted limits (85 %, 30 mV) scores 30. Below 50 a calibration asks for a new
+electrode and reduces the dosing authority to 25 %; only a person raises it again.
 """
 
 from __future__ import annotations
@@ -35,8 +34,8 @@ def score(
 
 
 def trend(slopes: Slopes) -> float:
-    """Return the % of slope that were lost in 30 days, from the last two calibrations at least a
-    week apart; 0 where there are none."""
+    """Return the % of slope lost per 30 days, from the newest calibration and one at least a week
+    earlier; 0 without one."""
     if not slopes:
         return 0.0
     unix_ms, slope_pct = slopes[-1]
@@ -48,5 +47,5 @@ def trend(slopes: Slopes) -> float:
 
 
 def authority_pct(health: int, asked_pct: int) -> int:
-    """Return the share of the budgets that a probe of this health may ask for."""
+    """Return the dosing authority in % that a probe of this health allows."""
     return min(asked_pct, POOR_AUTHORITY_PCT) if health < POOR_SCORE else asked_pct

@@ -1,4 +1,4 @@
-"""What may be calibrated: its channel, how a point is taken, what points come to."""
+"""Calibration procedures: for each kind its channel, how a point is taken, and the fit."""
 
 from __future__ import annotations
 
@@ -12,13 +12,13 @@ from idroserra.calibration.errors import BadPoint
 from idroserra.calibration.raw_signals import Settings, conductivity_us_cm, ph_signal_uv
 from idroserra.calibration.stability import Reading, Settling, StableLimits
 
-# A cup further from the thermometer than this was not given the time to come to its temperature.
+# A cup that differs more from the thermometer has not reached its temperature yet.
 MOST_TEMP_APART_C = 10.0
 DRY_READINGS = 5
 
 
 class PointRequest(NamedTuple):
-    """What a person says of a point: which buffer or standard, its temperature, depth, volume."""
+    """The operator's input for a point: buffer or standard, temperature, depth, volume."""
 
     reference: str = ""
     temp_c: float | None = None
@@ -27,8 +27,8 @@ class PointRequest(NamedTuple):
 
 
 class Measurement(NamedTuple):
-    """What the node saw of it: its newest readings, whether they settled, the settings in force,
-    and the on-time of a pump's run."""
+    """The node's data for a point: newest readings, settling, active settings, and the on-time of
+    a pump run."""
 
     readings: Sequence[Reading]
     settling: Settling
@@ -38,18 +38,18 @@ class Measurement(NamedTuple):
 
 @dataclass(frozen=True)
 class Point:
-    """A point that was taken: for people, and (`made`) for the fit; None of a dry cell."""
+    """One point: for people, and its `data` for the fit (None for a dry cell)."""
 
     reference: str
     true_value: float | None
     reading: float | None
     temp_c: float | None
-    made: Any = None
+    data: Any = None
 
 
 @dataclass(frozen=True)
 class Proposal:
-    """What the points come to: settings, figures for people, and what they should know."""
+    """The fit: settings, results for people, and notes."""
 
     settings: Mapping[str, int]
     results: Mapping[str, float]
@@ -57,22 +57,22 @@ class Proposal:
 
 
 class Procedure(Protocol):
-    """One kind. `parts` are those that the settings `keys` calibrate; a pump has no channel."""
+    """One kind of calibration. `parts` are those that the settings `keys` calibrate."""
 
     name: str
-    channel: str | None
+    channel: str | None  # None for a pump
     limits: StableLimits | None
     parts: tuple[str, ...]
     keys: tuple[str, ...]
 
-    def take(self, asked: PointRequest, seen: Measurement, taken: Sequence[Point]) -> Point:
-        """Return the point that was asked for. Raises BadPoint."""
+    def take(self, asked: PointRequest, measured: Measurement, taken: Sequence[Point]) -> Point:
+        """Return the requested point. Raises BadPoint."""
 
     def propose(self, taken: Sequence[Point], settings: Settings) -> Proposal:
-        """Return what the points come to. Raises BadPoint."""
+        """Return the fit of the points. Raises BadPoint."""
 
 
-class PhKind:
+class PhProcedure:
     """A pH electrode on an analog front end."""
 
     name = "ph"
@@ -81,18 +81,18 @@ class PhKind:
     parts: tuple[str, ...] = ("sen0161",)
     keys: tuple[str, ...] = ("ph.neutral_uv", "ph.slope_uv_per_ph")
 
-    def take(self, asked: PointRequest, seen: Measurement, taken: Sequence[Point]) -> Point:
-        """Take the electrode's signal in a buffer."""
-        mean = _settled(seen)
-        probe_c, cup_c = _temps(asked, seen)
-        signal_uv = ph_signal_uv(mean, probe_c, seen.settings)
+    def take(self, asked: PointRequest, measured: Measurement, taken: Sequence[Point]) -> Point:
+        """Measure the electrode's signal in a buffer."""
+        mean = _settled(measured)
+        probe_c, cup_c = _temps(asked, measured)
+        signal_uv = ph_signal_uv(mean, probe_c, measured.settings)
         point = ph.PhPoint(asked.reference, cup_c, signal_uv)
-        ph.check_point(point, _made(taken))
+        ph.check_point(point, _data(taken))
         return Point(asked.reference, point.ph, mean, cup_c, point)
 
     def propose(self, taken: Sequence[Point], settings: Settings) -> Proposal:
-        """Return neutral point and slope."""
-        found = ph.fit(_made(taken), settings)
+        """Return the signal at pH 7 and the slope."""
+        found = ph.fit(_data(taken), settings)
         results = {
             "slope_pct": round(found.slope_pct, 2), "offset_mv": round(found.offset_mv, 2),
             "residual_ph": round(found.residual_ph, 4),
@@ -101,11 +101,11 @@ class PhKind:
         }
         notes = []
         if len(taken) == 1:
-            notes.append("One buffer moves the offset only: the slope stays as it was.")
+            notes.append("One buffer corrects only the offset; the slope is unchanged.")
         return Proposal(ph.settings_of(found), results, notes)
 
 
-class EcKind:
+class EcProcedure:
     """A conductivity cell on an analog front end."""
 
     name = "ec"
@@ -114,23 +114,23 @@ class EcKind:
     parts: tuple[str, ...] = ("dfr0300",)
     keys: tuple[str, ...] = ("ec.cell_milli",)
 
-    def take(self, asked: PointRequest, seen: Measurement, taken: Sequence[Point]) -> Point:
-        """Take the dry cell, or what it conducts in a standard."""
+    def take(self, asked: PointRequest, measured: Measurement, taken: Sequence[Point]) -> Point:
+        """Check the dry cell, or measure a standard."""
         if asked.reference == ec.DRY:
-            return self._dry(seen)
-        last = seen.readings[-1] if seen.readings else None
+            return self._dry(measured)
+        last = measured.readings[-1] if measured.readings else None
         if last is not None and last.fault == "in_air":
             raise BadPoint("in_air", "the cell is in air: put it into the standard, and knock off "
                            "the bubbles")
-        mean = _settled(seen)
-        probe_c, cup_c = _temps(asked, seen)
-        seen_us_cm = conductivity_us_cm(mean, probe_c, seen.settings)
-        point = ec.EcPoint(asked.reference, cup_c, seen_us_cm, seen.settings["ec.cell_milli"])
-        ec.check_point(point, _made(taken))
+        mean = _settled(measured)
+        probe_c, cup_c = _temps(asked, measured)
+        seen_us_cm = conductivity_us_cm(mean, probe_c, measured.settings)
+        point = ec.EcPoint(asked.reference, cup_c, seen_us_cm, measured.settings["ec.cell_milli"])
+        ec.check_point(point, _data(taken))
         return Point(asked.reference, point.true_us_cm, seen_us_cm, cup_c, point)
 
-    def _dry(self, seen: Measurement) -> Point:
-        newest = seen.readings[-DRY_READINGS:]
+    def _dry(self, measured: Measurement) -> Point:
+        newest = measured.readings[-DRY_READINGS:]
         if len(newest) < DRY_READINGS:
             raise BadPoint("unstable", f"watching: {len(newest)} of {DRY_READINGS} readings")
         ec.check_dry([one.value for one in newest], [one.fault for one in newest])
@@ -138,20 +138,20 @@ class EcKind:
 
     def propose(self, taken: Sequence[Point], settings: Settings) -> Proposal:
         """Return the cell constant."""
-        found = ec.fit(_made(taken))
+        found = ec.fit(_data(taken))
         results = {"cell": found.cell, "apart_pct": round(found.apart_pct, 2),
                    "old_cell": settings["ec.cell_milli"] / 1_000}
         notes = []
         if not ec.GOOD_CELL[0] <= found.cell <= ec.GOOD_CELL[1]:
             notes.append(f"K {found.cell:.2f} is far from 1: the cell is dirty, or not of K 1.")
-        if not any(one.made and one.made.true_us_cm < ec.NUTRIENT_US_CM for one in taken):
+        if not any(one.data and one.data.true_us_cm < ec.NUTRIENT_US_CM for one in taken):
             notes.append("12880 alone is far above nutrient solutions: take 1413 or 2760 too.")
-        if all(one.made is not None for one in taken):
-            notes.append("The dry cell was not looked at.")
+        if all(one.data is not None for one in taken):
+            notes.append("The dry cell was not checked.")
         return Proposal(ec.settings_of(found), results, notes)
 
 
-class LevelKind:
+class LevelProcedure:
     """A level transmitter on an analog front end."""
 
     name = "level"
@@ -160,31 +160,31 @@ class LevelKind:
     parts: tuple[str, ...] = ("hydrostatic",)
     keys: tuple[str, ...] = ("level.zero_uv", "level.uv_per_mm")
 
-    def take(self, asked: PointRequest, seen: Measurement, taken: Sequence[Point]) -> Point:
-        """Take the level that is shown at a known depth."""
+    def take(self, asked: PointRequest, measured: Measurement, taken: Sequence[Point]) -> Point:
+        """Measure the level at a known depth."""
         if asked.depth_mm is None:
-            raise BadPoint("depth", "the depth in mm is needed, measured with a rule")
-        mean = _settled(seen)
+            raise BadPoint("depth", "the depth in mm is needed, measured with a ruler")
+        mean = _settled(measured)
         point = level.LevelPoint(asked.depth_mm, mean)
-        level.check_point(point, _made(taken))
+        level.check_point(point, _data(taken))
         return Point(f"{asked.depth_mm} mm", float(asked.depth_mm), mean, None, point)
 
     def propose(self, taken: Sequence[Point], settings: Settings) -> Proposal:
-        """Return zero and signal a millimetre."""
-        found = level.fit(_made(taken), settings)
+        """Return the zero and the signal per millimetre."""
+        found = level.fit(_data(taken), settings)
         notes = []
         if any(one.true_value == 0 and (one.reading or 0) < 0.5 for one in taken):
-            notes.append("The empty tank reads 0: its zero stays, for below 0 nothing is shown.")
+            notes.append("The empty tank reads 0, so its zero is unchanged: lower values are cut.")
         if len(taken) == 1:
-            notes.append("One depth moves the zero only: the millimetre stays as it was.")
+            notes.append("One depth corrects only the zero; the signal per mm is unchanged.")
         results = {"zero_uv": float(found.zero_uv), "uv_per_mm": float(found.uv_per_mm),
                    "old_zero_uv": float(settings["level.zero_uv"]),
                    "old_uv_per_mm": float(settings["level.uv_per_mm"])}
         return Proposal(level.settings_of(found), results, notes)
 
 
-class PumpKind:
-    """A dosing pump, by measured volumes of timed runs."""
+class PumpProcedure:
+    """A dosing pump, by the measured volumes of timed runs."""
 
     name = "pump"
     channel: str | None = None
@@ -192,60 +192,59 @@ class PumpKind:
     parts: tuple[str, ...] = ()
     keys: tuple[str, ...] = ("doser.ul_per_s",)
 
-    def take(self, asked: PointRequest, seen: Measurement, taken: Sequence[Point]) -> Point:
+    def take(self, asked: PointRequest, measured: Measurement, taken: Sequence[Point]) -> Point:
         """Take the measured volume of the last run."""
-        if seen.ran_ms is None:
+        if measured.ran_ms is None:
             raise BadPoint("no_run", "run the pump first")
         if asked.measured_ul is None:
             raise BadPoint("volume", "the measured volume in ml is needed")
-        flow_ul_per_s = seen.settings["doser.ul_per_s"]
-        run = pump.PumpRun(seen.ran_ms, asked.measured_ul)
+        flow_ul_per_s = measured.settings["doser.ul_per_s"]
+        run = pump.PumpRun(measured.ran_ms, asked.measured_ul)
         pump.check_run(run, flow_ul_per_s)
-        expected_ml = seen.ran_ms * flow_ul_per_s / 1e6
-        return Point(f"{seen.ran_ms / 1_000:.1f} s", asked.measured_ul / 1_000, expected_ml, None,
-                     run)
+        expected_ml = measured.ran_ms * flow_ul_per_s / 1e6
+        return Point(f"{measured.ran_ms / 1_000:.1f} s", asked.measured_ul / 1_000, expected_ml,
+                     None, run)
 
     def propose(self, taken: Sequence[Point], settings: Settings) -> Proposal:
         """Return the flow."""
-        found = pump.fit(_made(taken))
+        found = pump.fit(_data(taken))
         results = {"ul_per_s": float(found.ul_per_s), "apart_pct": round(found.apart_pct, 2),
                    "old_ul_per_s": float(settings["doser.ul_per_s"])}
         notes = ["The node has one flow for all its dosing pumps: check the others against it."]
         if len(taken) == 1:
-            notes.append("One run says nothing of how well it repeats.")
+            notes.append("A single run does not show how well it repeats.")
         return Proposal(pump.settings_of(found), results, notes)
 
 
-KINDS: Mapping[str, Procedure] = {
-    kind.name: kind for kind in (PhKind(), EcKind(), LevelKind(), PumpKind())
-}
+PROCEDURES: Mapping[str, Procedure] = {kind.name: kind for kind in (
+    PhProcedure(), EcProcedure(), LevelProcedure(), PumpProcedure())}
 
 
-def _made(taken: Sequence[Point]) -> list[Any]:
-    return [one.made for one in taken if one.made is not None]
+def _data(taken: Sequence[Point]) -> list[Any]:
+    return [one.data for one in taken if one.data is not None]
 
 
-def _settled(seen: Measurement) -> float:
-    """Return the mean of readings that have settled. Raises BadPoint."""
-    settling = seen.settling
+def _settled(measured: Measurement) -> float:
+    """Return the mean of settled readings. Raises BadPoint."""
+    settling = measured.settling
     if not settling.is_stable or settling.mean is None:
         hint = ""
         if settling.is_overdue:
-            hint = ". Clean the probe and see to its cable; if it stays so, replace it"
+            hint = ". Clean the probe and check its cable; if this persists, replace it"
         raise BadPoint("unstable", f"not stable yet: {settling.text}{hint}")
     return settling.mean
 
 
-def _temps(asked: PointRequest, seen: Measurement) -> tuple[float, float]:
-    """Return what the thermometer says and the temperature of the cup. Raises BadPoint."""
-    count = max(1, seen.settling.count)
-    temps = [one.temp_c for one in seen.readings[-count:] if one.temp_c is not None]
+def _temps(asked: PointRequest, measured: Measurement) -> tuple[float, float]:
+    """Return the thermometer's temperature and that of the cup. Raises BadPoint."""
+    count = max(1, measured.settling.count)
+    temps = [one.temp_c for one in measured.readings[-count:] if one.temp_c is not None]
     if not temps:
-        raise BadPoint("temperature", "there is no water temperature: without it the reading "
-                       "means nothing. See to the thermometer first")
+        raise BadPoint("temperature", "there is no water temperature, which every reading needs: "
+                       "check the thermometer first")
     probe_c = median(temps)
     cup_c = probe_c if asked.temp_c is None else asked.temp_c
     if abs(cup_c - probe_c) > MOST_TEMP_APART_C:
-        raise BadPoint("temperature", f"the cup is said to be at {cup_c:.1f} C, the thermometer "
-                       f"says {probe_c:.1f} C: put it into the cup too, and wait")
+        raise BadPoint("temperature", f"the cup is at {cup_c:.1f} C by your input, but the "
+                       f"thermometer reads {probe_c:.1f} C: put it into the cup too, and wait")
     return probe_c, cup_c

@@ -1,4 +1,4 @@
-"""Pumps: the volume of timed runs, measured in a cylinder, into the flow.
+"""Pumps: fits the flow from the volumes of timed runs, measured in a cylinder.
 
 A node has one flow for all its dosing pumps (`doser.ul_per_s`).
 """
@@ -18,7 +18,7 @@ LEAST_ON_MS = 1_000
 
 @dataclass(frozen=True)
 class PumpRun:
-    """One run, as the node counted its time, and what it gave."""
+    """One run: the on-time counted by the node, and the measured volume."""
 
     on_ms: int
     measured_ul: int
@@ -31,14 +31,14 @@ class PumpRun:
 
 @dataclass(frozen=True)
 class PumpFit:
-    """The flow over all runs, and by how much they differ about it."""
+    """The flow over all runs, and their spread about it."""
 
     ul_per_s: int
     apart_pct: float
 
 
 def check_run(run: PumpRun, ul_per_s: int) -> None:
-    """Refuse a run that is none, or that cannot be believed beside the flow in force.
+    """Check that a run is long enough and plausible beside the active flow.
 
     Raises BadPoint.
     """
@@ -51,11 +51,11 @@ def check_run(run: PumpRun, ul_per_s: int) -> None:
     ratio = run.ul_per_s / ul_per_s
     if not 1 / MOST_RATIO <= ratio <= MOST_RATIO:
         raise BadPoint("ratio", f"{run.measured_ul / 1_000:.1f} ml in {run.on_ms / 1_000:.1f} s "
-                       f"is {ratio:.1f} times the flow in force: was it read in millilitres?")
+                       f"is {ratio:.1f} times the present flow: was it read in millilitres?")
 
 
 def fit(runs: Sequence[PumpRun]) -> PumpFit:
-    """Return the flow of the runs. Raises BadPoint where they differ or it is no flow."""
+    """Return the flow of the runs. Raises BadPoint if they disagree or it is out of range."""
     if not runs:
         raise BadPoint("few", "at least one run is needed")
     flows = [run.ul_per_s for run in runs]

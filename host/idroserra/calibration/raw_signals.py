@@ -1,10 +1,10 @@
-"""From what a node reports back to the signal its probe gave: the drivers' arithmetic, inverted.
+"""Recovers the raw signal of a probe from reported values, by inverting the drivers' arithmetic.
 
-A node sends pH in 1/1000, EC in uS/cm and level in mm, made of the signal by the settings in
-force. So the signal is known to half of such a step. A step of 0.001 pH is 0.18 mV at the front
+A node reports pH in 1/1000, EC in uS/cm and level in mm, calculated from the signal with the
+active settings, so the signal is known to half a step. A step of 0.001 pH is 0.18 mV at the front
 end (0.06 mV of the electrode), 1 uS/cm is 0.16 mV, 1 mm is `level.uv_per_mm`; a mean over a window
-is finer, for noise moves the reading over the steps. What is clamped is lost: a level of 0 may be
-any signal at or below the zero.
+is finer, because noise dithers the reading. Clamped values are lost: a level of 0 may be any
+signal at or below the zero.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-# The SEN0161-V2 puts out 1500 mV and 3 times the electrode's voltage.
+# The SEN0161-V2 outputs 1500 mV plus 3 times the electrode's voltage.
 PH_NEUTRAL_UV = 1_500_000
 PH_SLOPE_UV_PER_PH = -177_480
 PH_GAIN = 3
@@ -23,7 +23,7 @@ Settings = Mapping[str, Any]
 
 
 def kelvin_ratio(temp_c: float) -> float:
-    """Return the absolute temperature over that of 25 C, by which an electrode's slope scales."""
+    """Return the absolute temperature relative to 25 C, by which an electrode's slope scales."""
     return (temp_c * 100 + _ZERO_CENTI_K) / _CALIBRATION_CENTI_K
 
 
@@ -37,7 +37,7 @@ def ph_signal_uv(ph: float, temp_c: float, settings: Settings) -> float:
 
 
 def conductivity_us_cm(ec_us_cm: float, temp_c: float, settings: Settings) -> float:
-    """Return what the node holds the water to conduct at its temperature, in uS/cm."""
+    """Return the conductivity measured by the node at the water's temperature, in uS/cm."""
     alpha_per_c = settings["ec.alpha_ppm_c"] / 1e6
     return float(ec_us_cm * (1.0 + alpha_per_c * (temp_c - 25.0)))
 

@@ -1,8 +1,8 @@
-"""What pH buffers and EC standards really have at the temperature of the cup.
+"""Reference values of pH buffers and EC standards by temperature.
 
 Buffers 7.00 and 10.01: US technical buffers; 4.01, 6.86 and 9.18: NIST, JIS Z 8802. Standards 1413
 and 12880: Mettler-Toledo and Hanna, which agree within 0.1 %; 2760 is KCl 0.02 mol/l after
-Kohlrausch. Between two temperatures of a table the value lies on a line.
+Kohlrausch. Values between two temperatures are interpolated linearly.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ BUFFERS: Mapping[str, Mapping[int, float]] = {
     "9.18": {5: 9.39, 10: 9.33, 15: 9.27, 20: 9.22, 25: 9.18, 30: 9.14, 35: 9.10, 40: 9.07},
     "10.01": {5: 10.25, 10: 10.18, 15: 10.12, 20: 10.06, 25: 10.01, 30: 9.97, 35: 9.93, 40: 9.89},
 }
-# Standard: {temperature in C: what it conducts at that temperature, uS/cm}.
+# Standard: {temperature in C: conductivity at that temperature, uS/cm}.
 STANDARDS: Mapping[str, Mapping[int, float]] = {
     "1413": {5: 896, 10: 1_020, 15: 1_147, 20: 1_278, 25: 1_413, 30: 1_552, 35: 1_667},
     "2760": {5: 1_752, 10: 1_994, 15: 2_243, 20: 2_501, 25: 2_765, 30: 3_036, 35: 3_312},
@@ -33,26 +33,19 @@ def buffer_ph(name: str, temp_c: float) -> float:
 
 
 def standard_us_cm(name: str, temp_c: float) -> float:
-    """Return what a standard conducts at `temp_c`, in uS/cm, not referred to 25 C.
-
-    Raises BadPoint.
-    """
+    """Return the conductivity of a standard at `temp_c` in uS/cm, not referred to 25 C. Raises
+    BadPoint."""
     return _at(STANDARDS, "standard", name, temp_c)
 
 
-def _at(
-    tables: Mapping[str, Mapping[int, float]], kind: str, name: str, temp_c: float
-) -> float:
+def _at(tables: Mapping[str, Mapping[int, float]], kind: str, name: str, temp_c: float) -> float:
     table = tables.get(name)
     if table is None:
         raise BadPoint("unknown", f"unknown {kind} {name[:20]!r}: there are {', '.join(tables)}")
     temps = sorted(table)
     if not temps[0] <= temp_c <= temps[-1]:
-        raise BadPoint(
-            "temperature",
-            f"the {kind} is at {temp_c:.1f} C; its table is for {temps[0]} to {temps[-1]} C: let "
-            "the cup come to the temperature of the room",
-        )
+        raise BadPoint("temperature", f"the {kind} is at {temp_c:.1f} C; its table is for "
+                       f"{temps[0]} to {temps[-1]} C: let the cup reach room temperature")
     above = next(temp for temp in temps[1:] if temp_c <= temp)
     below = temps[temps.index(above) - 1]
     part = (temp_c - below) / (above - below)

@@ -1,7 +1,7 @@
-"""One calibration under way: what the node reads, the points so far, where the hold stands.
+"""One calibration in progress: readings, points, and the hold of dosing on the node.
 
-Nothing here waits: each look takes in what the node has told since, and moves on. Not for several
-threads at once: `Calibrations` sees to that.
+Nothing waits: each update processes the node's messages since the last one. Not thread-safe:
+CalibrationService serialises the calls.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from idroserra.nodes.registry import Node, Nodes
 
 HOLD_MS = 1_200_000
 RENEW_BELOW_MS = 720_000
-# After the end the probe settles back in the tank before control acts on it.
+# After the end the probe settles in the tank before control uses it.
 LAST_HOLD_MS = 120_000
 IDLE_MS = 900_000
 CONFIRM_MS = 60_000
@@ -31,7 +31,7 @@ _TEMP = "reservoir.temp_c"
 OPEN_STATES = ("open", "applying")
 
 
-class Session:
+class CalibrationSession:
     """One calibration of one kind on one node."""
 
     def __init__(
@@ -47,7 +47,7 @@ class Session:
         self.why = ""
         self.taken: list[Point] = []
         self._nodes, self._commands, self._live, self._now_unix_ms = parts
-        self._settings = self._in_force()
+        self._settings = self._active_settings()
         self._boot_id = self._running_boot()
         self._subscription = self._live.subscribe()
         self._readings: deque[Reading] = deque(maxlen=_KEPT_READINGS)
@@ -71,26 +71,26 @@ class Session:
         """True until it is done, failed, cancelled or expired."""
         return self.state in OPEN_STATES
 
-    def look(self, *, is_asked: bool = True) -> None:
-        """Take in what happened since; `is_asked`: somebody is there."""
+    def update(self, *, is_activity: bool = True) -> None:
+        """Process what happened since; is_activity: on behalf of the operator."""
         if not self.is_open:
             return
         now_ms = self._now_unix_ms()
         if now_ms - self._touched_unix_ms > IDLE_MS:
-            self._end("expired", "nobody went on with it for a quarter of an hour")
+            self._end("expired", "no activity for 15 minutes")
             return
-        if is_asked:
+        if is_activity:
             self._touched_unix_ms = now_ms
-        self._hear()
-        self._look_at_hold(now_ms)
-        self._look_at_run()
+        self._read_messages()
+        self._update_hold(now_ms)
+        self._update_run()
         if self.state == "applying":
-            self._look_at_settings(now_ms)
-        elif self._in_force() != self._settings:
-            self._begin_anew()
+            self._check_report(now_ms)
+        elif self._active_settings() != self._settings:
+            self._restart()
 
     def settling(self) -> Settling:
-        """Return how settled the reading is since the last point."""
+        """Return the settling of the reading since the last point."""
         if self.kind.limits is None:
             return Settling(False, "", 0)
         return judge(self._readings, self.kind.limits, self._since_unix_ms)
@@ -102,12 +102,12 @@ class Session:
 
     @property
     def pump_run(self) -> Mapping[str, Any] | None:
-        """The newest run of a pump: state, reason, on_ms."""
+        """The newest pump run: state, reason, on_ms, since_unix_ms."""
         return self._run
 
     @property
     def hold(self) -> dict[str, Any]:
-        """Where the hold stands."""
+        """The state of the hold: is_held, until_unix_ms, reason."""
         held = self._held_until_ms > self._now_unix_ms()
         return {"is_held": held, "until_unix_ms": self._held_until_ms or None,
                 "reason": self._hold_why}
@@ -119,8 +119,8 @@ class Session:
         ran_ms = None
         if self._run is not None and self._run["state"] == "given":
             ran_ms = self._run["on_ms"]
-        seen = Measurement(tuple(self._readings), self.settling(), self._settings, ran_ms)
-        point = self.kind.take(asked, seen, self.taken)
+        measured = Measurement(tuple(self._readings), self.settling(), self._settings, ran_ms)
+        point = self.kind.take(asked, measured, self.taken)
         self.taken.append(point)
         self._run = None
         if self._readings:
@@ -128,18 +128,18 @@ class Session:
         return point
 
     def drop_point(self) -> None:
-        """Forget the last point. Raises CannotCalibrate."""
+        """Delete the last point. Raises CannotCalibrate."""
         self._check_open()
         if not self.taken:
-            raise CannotCalibrate("there is no point to take back")
+            raise CannotCalibrate("there is no point to delete")
         self.taken.pop()
 
     def propose(self) -> Proposal:
-        """Return what the points come to. Raises BadPoint."""
+        """Return the fit of the points. Raises BadPoint."""
         return self.kind.propose(self.taken, self._settings)
 
     def run_pump(self, volume_ul: int) -> None:
-        """Let the pump give a volume, as a dose by hand. Raises CannotCalibrate."""
+        """Run the pump for a volume, as a manual dose. Raises CannotCalibrate."""
         self._check_open()
         self._check_held()
         if self.actuator is None:
@@ -147,26 +147,26 @@ class Session:
         if self._run is not None and self._run["state"] == "pending":
             raise CannotCalibrate("the pump is running")
         args = {"actuator": self.actuator, "volume_ul": volume_ul}
-        self._hear()
+        self._read_messages()
         self._run_id = self._commands.send(self.node, "dose", args, self.by)
         self._run = {"state": "pending", "reason": "", "on_ms": None,
                      "since_unix_ms": self._now_unix_ms()}
 
-    def go_to_factory(self, defaults: Mapping[str, Any]) -> None:
-        """Put the factory values in force; the points so far are void. Raises CannotCalibrate."""
+    def reset_to_factory(self, defaults: Mapping[str, Any]) -> None:
+        """Set the factory values and discard the points. Raises CannotCalibrate."""
         self._check_open()
         changes = {key: defaults[key] for key in self.kind.keys}
         self._commands.set_config(self.node, changes, self.by)
-        self._begin_anew()
+        self._restart()
 
     def finish(self, probe_health: int | None, extra: Mapping[str, Any]) -> None:
-        """Send the settings of the points, and `extra`. Raises BadPoint, CannotCalibrate."""
+        """Send the settings of the fit and `extra`. Raises BadPoint, CannotCalibrate."""
         self._check_open()
         self.proposal = self.propose()
         self.health = probe_health
         changes = dict(self.proposal.settings) | dict(extra)
-        values = self._nodes.get(self.node).report
-        known = {} if values is None else values.values
+        report = self._nodes.get(self.node).report
+        known = {} if report is None else report.values
         self.before = {key: known.get(key) for key in changes}
         self.after = changes
         self._rev = self._commands.set_config(self.node, changes, self.by)
@@ -174,7 +174,7 @@ class Session:
         self.state = "applying"
 
     def cancel(self) -> None:
-        """End it with nothing changed; once settings were sent it goes on to its end."""
+        """End without a change; no effect once settings were sent."""
         if self.state == "open":
             self._end("cancelled", "")
 
@@ -184,8 +184,8 @@ class Session:
 
     def _check_held(self) -> None:
         if not self.hold["is_held"]:
-            raise CannotCalibrate(
-                f"dosing is not held yet: {self._hold_why or 'the node has not answered'}")
+            raise CannotCalibrate(f"dosing is not held yet: "
+                                  f"{self._hold_why or 'the node has not answered'}")
 
     def _running_boot(self) -> str:
         info = self._nodes.get(self.node).info
@@ -194,9 +194,9 @@ class Session:
     def _hold(self, for_ms: int) -> str:
         return self._commands.send(self.node, "hold", {"for_ms": for_ms}, self.by)
 
-    def _look_at_hold(self, now_ms: int) -> None:
+    def _update_hold(self, now_ms: int) -> None:
         boot_id = self._running_boot()
-        if boot_id != self._boot_id:  # no reset survives a hold
+        if boot_id != self._boot_id:  # a reset ends a hold
             self._boot_id, self._held_until_ms = boot_id, 0
             self._hold_id, self._hold_asked_ms = self._hold(HOLD_MS), now_ms
         command = self._commands.state(self._hold_id)
@@ -206,12 +206,11 @@ class Session:
         elif command.state != "pending":
             self._hold_why = f"{command.state}: {command.reason}"
         if command.state != "pending" and self._held_until_ms - now_ms < RENEW_BELOW_MS and (
-            command.state == "done" or now_ms - self._hold_asked_ms > CONFIRM_MS
-        ):
+                command.state == "done" or now_ms - self._hold_asked_ms > CONFIRM_MS):
             self._hold_asked_ms = now_ms
             self._hold_id = self._hold(HOLD_MS)
 
-    def _look_at_run(self) -> None:
+    def _update_run(self) -> None:
         run = self._run
         if run is None or run["state"] != "pending":
             return
@@ -220,9 +219,9 @@ class Session:
             run["state"], run["reason"] = "refused", f"{command.state}: {command.reason}"
         elif self._now_unix_ms() - run["since_unix_ms"] > RUN_MS:
             run["state"] = "refused"
-            run["reason"] = "the node did not tell what it gave"
+            run["reason"] = "the node did not report the dosed volume"
 
-    def _look_at_settings(self, now_ms: int) -> None:
+    def _check_report(self, now_ms: int) -> None:
         report = self._nodes.get(self.node).report
         if report is not None and report.rev >= self._rev:
             if report.error and report.rev == self._rev:
@@ -230,10 +229,10 @@ class Session:
             elif all(report.values.get(key) == value for key, value in self.after.items()):
                 self._end("done", "")
             else:
-                self._end("failed", "other settings came in between: begin again")
+                self._end("failed", "the settings changed meanwhile: start again")
         elif now_ms - self._applied_unix_ms > CONFIRM_MS:
-            self._end("unconfirmed", "the node has not confirmed the settings; it gets them as "
-                      "soon as it is back")
+            self._end("unconfirmed", "the node has not confirmed the settings; it receives them "
+                      "when it reconnects")
 
     def _end(self, state: str, why: str) -> None:
         self.state, self.why = state, why
@@ -242,16 +241,18 @@ class Session:
         if was_asked and self._now_unix_ms() < self._hold_asked_ms + HOLD_MS:
             self._hold(LAST_HOLD_MS)
 
-    def _hear(self) -> None:
+    def _read_messages(self) -> None:
         for message in self._subscription.take():
-            if message.get("node") != self.node:
-                continue
-            if message["type"] == "record":
-                self._hear_record(message)
-            elif message["type"] == "event" and message["kind"] == "dosed":
-                self._hear_dose(message)
+            if message.get("node") == self.node:
+                self._on_message(message)
 
-    def _hear_record(self, message: Mapping[str, Any]) -> None:
+    def _on_message(self, message: Mapping[str, Any]) -> None:
+        if message["type"] == "record":
+            self._on_record(message)
+        elif message["type"] == "event" and message["kind"] == "dosed":
+            self._on_dose(message)
+
+    def _on_record(self, message: Mapping[str, Any]) -> None:
         channel = self.kind.channel
         if channel is None:
             return
@@ -260,23 +261,23 @@ class Session:
             self._readings.append(Reading(
                 message["unix_ms"], values.get(channel), faults.get(channel), values.get(_TEMP)))
 
-    def _hear_dose(self, message: Mapping[str, Any]) -> None:
+    def _on_dose(self, message: Mapping[str, Any]) -> None:
         run, detail = self._run, message["detail"]
         if run is None or run["state"] != "pending" or detail.get("actuator") != self.actuator:
             return
         if detail.get("by") == self.by:
             run["state"], run["on_ms"] = "given", detail["on_ms"]
 
-    def _begin_anew(self) -> None:
-        """The same signal reads otherwise now: nothing that was read counts."""
-        self._settings = self._in_force()
+    def _restart(self) -> None:
+        """Discard readings and points: under other settings the same signal reads differently."""
+        self._settings = self._active_settings()
         self._readings.clear()
         self.taken.clear()
 
-    def _in_force(self) -> dict[str, Any]:
+    def _active_settings(self) -> dict[str, Any]:
         node: Node = self._nodes.get(self.node)
         if node.report is None:
-            raise CannotCalibrate("the node has not said yet which settings are in force")
+            raise CannotCalibrate("the node has not reported its settings yet")
         keys = (*self.kind.keys, "ec.alpha_ppm_c")
         return {key: node.report.values[key] for key in keys}
 
@@ -284,8 +285,8 @@ class Session:
 def extra_settings(
     kind: Procedure, probe_health: int | None, asked_pct: int, unix_ms: int
 ) -> dict[str, Any]:
-    """Return what a finished calibration changes besides: the day of pH, and for a poor probe the
-    share of the budgets, downwards only."""
+    """Return the settings a finished calibration changes besides its own: the day of a pH
+    calibration and, for a poor probe, a lower dosing authority."""
     if kind.name != "ph":
         return {}
     extra: dict[str, Any] = {"ph.calibrated_day": day_of(unix_ms)}

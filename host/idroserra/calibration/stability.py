@@ -1,4 +1,4 @@
-"""Has a reading settled: little slope and little scatter, over enough readings in a window."""
+"""Decides whether a reading has settled: little slope and scatter over enough readings."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ MINUTE_MS = 60_000
 
 @dataclass(frozen=True)
 class Reading:
-    """One record of the channel that is calibrated: a value or a fault, never both."""
+    """One record of the calibrated channel: a value or a fault."""
 
     unix_ms: int
     value: float | None
@@ -20,8 +20,8 @@ class Reading:
 
 @dataclass(frozen=True)
 class StableLimits:
-    """When a reading counts as settled. `slope` a minute and `scatter` (standard deviation) are in
-    the unit of the channel, or shares of the value where `is_relative`."""
+    """Limits of a settled reading. `slope` per minute and `scatter` (standard deviation) are in
+    the unit of the channel, or relative to the value if `is_relative`."""
 
     unit: str
     decimals: int
@@ -34,7 +34,7 @@ class StableLimits:
     time_out_ms: int = 600_000
 
 
-# 0.01 pH is 0.6 mV of the electrode.
+# 0.01 pH is 0.6 mV at the electrode.
 PH = StableLimits("pH", 3, 0.012, 0.012)
 EC = StableLimits("uS/cm", 0, 0.01, 0.006, is_relative=True)
 LEVEL = StableLimits("mm", 1, 4.0, 3.0)
@@ -42,9 +42,9 @@ LEVEL = StableLimits("mm", 1, 4.0, 3.0)
 
 @dataclass(frozen=True)
 class Settling:
-    """Where a reading stands. mean, per_minute and scatter are None while too few are there.
+    """The settling of a reading. mean, per_minute, scatter: None with too few readings.
 
-    progress, 0 to 1: half for enough readings, half for how near they are to standing still."""
+    progress, 0 to 1: half for enough readings, half for their stability."""
 
     is_stable: bool
     text: str
@@ -57,10 +57,8 @@ class Settling:
 
 
 def judge(readings: Sequence[Reading], limits: StableLimits, since_unix_ms: int) -> Settling:
-    """Return how settled the newest readings after `since_unix_ms` are, oldest first.
-
-    A reading without a value begins the window anew.
-    """
+    """Return the settling of the newest readings after `since_unix_ms` (oldest first). A reading
+    without a value restarts the window."""
     fresh = [reading for reading in readings if reading.unix_ms >= since_unix_ms]
     if not fresh:
         return Settling(False, "waiting for a reading", 0)
@@ -73,8 +71,8 @@ def judge(readings: Sequence[Reading], limits: StableLimits, since_unix_ms: int)
     spans_ms = newest_ms - window[0][0]
     if count < limits.least_count or spans_ms < limits.least_ms:
         text = f"watching: {count} readings in {spans_ms // 1_000} s"
-        seen = min(1.0, count / limits.least_count, spans_ms / limits.least_ms)
-        return Settling(False, text, count, is_overdue=is_overdue, progress=seen / 2)
+        share = min(1.0, count / limits.least_count, spans_ms / limits.least_ms)
+        return Settling(False, text, count, is_overdue=is_overdue, progress=share / 2)
     mean, per_minute, scatter = _line(window)
     scale = abs(mean) if limits.is_relative else 1.0
     moves = f"moves {abs(per_minute):.{limits.decimals}f} {limits.unit} a minute"
@@ -104,7 +102,7 @@ def _window(readings: Sequence[Reading], from_ms: int) -> list[tuple[int, float]
 
 
 def _line(window: Sequence[tuple[int, float]]) -> tuple[float, float, float]:
-    """Return mean, slope a minute and the scatter about the line of least squares."""
+    """Return the mean, the slope per minute and the scatter about the least-squares line."""
     count = len(window)
     middle_ms = sum(at for at, _ in window) / count
     mean = sum(value for _, value in window) / count

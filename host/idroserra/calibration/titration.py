@@ -1,8 +1,8 @@
-"""What a titration says, and what the doses of the last days say of it: volumes for one step.
+"""Proposes dosing strengths from a titration, or from the doses of the last days. Pure.
 
 A setting such as `ph.down_ul_per_ph` is the volume of this stock that moves this reservoir by one
-pH. A sample of the water tells it at once; afterwards the log knows it as well, from every dose
-that had the water to itself until it was mixed. Pure functions: values in, a proposal out.
+pH. A titrated water sample gives it at once; later the log gives it too, from every dose with no
+other dose until it was mixed.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from typing import NamedTuple
 
 LEAST_DOSES = 5
-# Of several doses: further apart than this, they do not speak of one water.
+# Spread of several doses: beyond this they did not act on the same water.
 MOST_SPREAD = 0.5
 LEAST_SAMPLE_PH = 0.3
 BELIEVED_PH = (3.0, 10.5)
@@ -25,11 +25,11 @@ _SAME = 0.1
 
 
 class TitrationError(ValueError):
-    """A titration that says nothing. The message says why, in one sentence."""
+    """A titration without a usable result; the message says why."""
 
 
 class Dose(NamedTuple):
-    """A dose as the log has it: when it ended."""
+    """A dose in the log; unix_ms is its end."""
 
     unix_ms: int
     actuator: str
@@ -38,15 +38,15 @@ class Dose(NamedTuple):
     is_correction: bool
 
 
-class Point(NamedTuple):
-    """A mean reading; unix_ms is where its column begins."""
+class MeanReading(NamedTuple):
+    """A mean reading; unix_ms is the begin of its column."""
 
     unix_ms: int
     value: float
 
 
 @dataclass(frozen=True)
-class Proposal:
+class StrengthProposal:
     """`value` for a setting, from `count` doses; spread is its standard error."""
 
     setting: str
@@ -55,8 +55,8 @@ class Proposal:
     count: int
 
 
-class Response(NamedTuple):
-    """What one dose, or one pair of nutrients, did to the mixed water."""
+class DoseResponse(NamedTuple):
+    """The effect of one dose, or one pair of nutrients, on the mixed water."""
 
     volume_ul: int
     moved: float
@@ -72,13 +72,13 @@ def from_sample(
     moved = from_ph - to_ph if doser == "ph_down" else to_ph - from_ph
     for ph in (from_ph, to_ph):
         if not BELIEVED_PH[0] <= ph <= BELIEVED_PH[1]:
-            raise TitrationError(f"pH {ph:g} is not to be believed here: "
+            raise TitrationError(f"pH {ph:g} is not plausible here: "
                                  f"{BELIEVED_PH[0]:g} to {BELIEVED_PH[1]:g} is")
     if moved <= 0.0:
         way = "down" if doser == "ph_down" else "up"
         raise TitrationError(f"from {from_ph:g} to {to_ph:g} is not {way}: is it the right stock?")
     if moved < LEAST_SAMPLE_PH:
-        raise TitrationError(f"a step of {moved:.2f} pH is too small to measure by: go on until "
+        raise TitrationError(f"a step of {moved:.2f} pH is too small to measure: continue until "
                              f"it is {LEAST_SAMPLE_PH:g} or more")
     if not (0.0 < stock_ml < sample_ml):
         raise TitrationError(f"{stock_ml:g} ml of stock into {sample_ml:g} ml of water: more than "
@@ -87,11 +87,11 @@ def from_sample(
 
 
 def ph_responses(
-    doser: str, doses: Sequence[Dose], points: Sequence[Point], mixing_ms: int
-) -> list[Response]:
-    """Return what each dose of `doser` did that had the water to itself until it was mixed.
+    doser: str, doses: Sequence[Dose], points: Sequence[MeanReading], mixing_ms: int
+) -> list[DoseResponse]:
+    """Return the effect of each dose of `doser` with no other dose until it was mixed.
 
-    The steps of a correction are left out: far from the target the same water answers otherwise.
+    Steps of a correction are excluded: far from the target the water responds differently.
     """
     responses = []
     for index, dose in enumerate(doses):
@@ -102,14 +102,14 @@ def ph_responses(
             moved = _moved(points, began_ms, dose.unix_ms, mixing_ms, _next_ms(doses, index))
             if moved is not None:
                 responses.append(
-                    Response(dose.volume_ul, -moved if doser == "ph_down" else moved))
+                    DoseResponse(dose.volume_ul, -moved if doser == "ph_down" else moved))
     return responses
 
 
 def ec_responses(
-    doses: Sequence[Dose], points: Sequence[Point], mixing_ms: int
-) -> list[Response]:
-    """Return what each pair of nutrient A and as much B did to the EC; the volume is that of A."""
+    doses: Sequence[Dose], points: Sequence[MeanReading], mixing_ms: int
+) -> list[DoseResponse]:
+    """Return the effect of each pair of nutrient A and as much B on the EC; the volume is of A."""
     responses = []
     for index in range(len(doses) - 1):
         a, b = doses[index], doses[index + 1]
@@ -122,50 +122,47 @@ def ec_responses(
         if is_pair and _is_alone(doses, index, index + 1, began_ms, mixing_ms):
             moved = _moved(points, began_ms, b.unix_ms, mixing_ms, _next_ms(doses, index + 1))
             if moved is not None:
-                responses.append(Response(a.volume_ul, moved))
+                responses.append(DoseResponse(a.volume_ul, moved))
     return responses
 
 
-def propose(setting: str, responses: Sequence[Response], step: float) -> Proposal:
+def propose(setting: str, responses: Sequence[DoseResponse], step: float) -> StrengthProposal:
     """Return the volume that moves the reservoir by `step`. Raises TitrationError.
 
-    All volume over all movement: noise of single doses weighs little, and none is left out for
-    what it did. The spread is the standard error by leaving out each dose in turn (jackknife).
+    Total volume over total movement: noise of single doses has little weight, and no dose is
+    excluded for its effect. The spread is the standard error by leaving out each dose (jackknife).
     """
     count = len(responses)
     if count < LEAST_DOSES:
-        raise TitrationError(
-            f"{count} doses had the water to themselves, {LEAST_DOSES} are needed")
+        raise TitrationError(f"{count} doses had no other dose near, {LEAST_DOSES} are needed")
     volume_ul = sum(response.volume_ul for response in responses)
     moved = sum(response.moved for response in responses)
     if moved <= 0.0:
-        raise TitrationError(f"{count} doses did not move the water their way: check bottle, tube "
-                             "and probe before anything is set")
+        raise TitrationError(f"{count} doses did not move the water as expected: check bottle, "
+                             "tube and probe before you set anything")
     value = volume_ul / moved * step
     without = []
     for response in responses:
         rest = moved - response.moved
         if rest <= 0.0:
-            raise TitrationError("one dose alone did all that was seen: that is no titration")
+            raise TitrationError("the whole effect is that of one dose: not a titration")
         without.append((volume_ul - response.volume_ul) / rest * step)
     mean = sum(without) / count
     spread = math.sqrt((count - 1) / count * sum((one - mean) ** 2 for one in without))
     if spread > MOST_SPREAD * value:
-        raise TitrationError(f"{count} doses say {value:.0f} give or take {spread:.0f} ul: too "
-                             "far apart to set anything by")
-    return Proposal(setting, round(value), round(spread), count)
+        raise TitrationError(f"{count} doses give {value:.0f} +/- {spread:.0f} ul: the spread is "
+                             "too large")
+    return StrengthProposal(setting, round(value), round(spread), count)
 
 
 def _next_ms(doses: Sequence[Dose], index: int) -> int | None:
-    """When the next dose begins."""
+    """Return when the next dose begins, or None."""
     following = doses[index + 1:index + 2]
     return following[0].unix_ms - following[0].on_ms if following else None
 
 
-def _is_alone(
-    doses: Sequence[Dose], first: int, last: int, began_ms: int, mixing_ms: int
-) -> bool:
-    """True where the dose before had mixed, and the next did not come before these had."""
+def _is_alone(doses: Sequence[Dose], first: int, last: int, began_ms: int, mixing_ms: int) -> bool:
+    """Return True if the dose before had mixed, and the next began after these had."""
     if first > 0 and began_ms - doses[first - 1].unix_ms < mixing_ms - _EARLY_MS:
         return False
     next_ms = _next_ms(doses, last)
@@ -173,9 +170,10 @@ def _is_alone(
 
 
 def _moved(
-    points: Sequence[Point], began_ms: int, ended_ms: int, mixing_ms: int, next_ms: int | None
+    points: Sequence[MeanReading], began_ms: int, ended_ms: int, mixing_ms: int,
+    next_ms: int | None,
 ) -> float | None:
-    """Return mixed reading less the one before, None where either is missing."""
+    """Return the mixed reading minus the one before, or None if either is missing."""
     mixed_ms = ended_ms + mixing_ms - _EARLY_MS
     until_ms = mixed_ms + _WINDOW_MS if next_ms is None else min(mixed_ms + _WINDOW_MS, next_ms)
     before = _mean(points, began_ms - _WINDOW_MS, began_ms)
@@ -183,7 +181,7 @@ def _moved(
     return None if before is None or after is None else after - before
 
 
-def _mean(points: Sequence[Point], from_ms: int, to_ms: int) -> float | None:
+def _mean(points: Sequence[MeanReading], from_ms: int, to_ms: int) -> float | None:
     first = bisect_left(points, from_ms, key=lambda point: point.unix_ms)
     last = bisect_left(points, to_ms, key=lambda point: point.unix_ms)
     values = [point.value for point in points[first:last]]

@@ -34,7 +34,7 @@ def backup(
         if not as_json:
             typer.echo(f"  {name}  {size_bytes / 1e6:.1f} MB", err=True)
 
-    manifest = make_backup(load_config(config), out, with_keys=with_keys, tell=tell)
+    manifest = make_backup(load_config(config), out, with_keys=with_keys, on_file=tell)
     if as_json:
         files = [entry._asdict() for entry in manifest.files]
         typer.echo(json.dumps(

@@ -7,8 +7,14 @@ from __future__ import annotations
 
 import fcntl
 import sqlite3
+import threading
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from io import FileIO
 from pathlib import Path
+from typing import Any
+
+from idroserra.core.errors import StoreUnavailable
 
 PAGE_BYTES = 4_096
 WAL_LIMIT_BYTES = 16 * 1024 * 1024
@@ -41,6 +47,47 @@ def connect_reader(path: Path) -> sqlite3.Connection:
     database = sqlite3.connect(path, isolation_level=None, check_same_thread=False, timeout=10)
     database.execute("PRAGMA query_only=1")
     return database
+
+
+class Database:
+    """A SQLite file that several threads share. Every method raises StoreUnavailable."""
+
+    def __init__(self, path: Path, schema: str) -> None:
+        """Open or create the file. Raises OSError, sqlite3.Error."""
+        self._name = path.name
+        self._lock = threading.RLock()
+        self._connection = connect(path, schema)
+
+    def query(self, sql: str, values: Iterable[object] = ()) -> list[Any]:
+        """Execute a statement in autocommit mode and return its rows."""
+        with self._locked() as connection:
+            return connection.execute(sql, tuple(values)).fetchall()
+
+    @contextmanager
+    def transaction(self) -> Iterator[sqlite3.Connection]:
+        """Commit what is executed on the connection; roll back on any exception."""
+        with self._locked() as connection:
+            connection.execute("BEGIN IMMEDIATE")
+            try:
+                yield connection
+                connection.execute("COMMIT")
+            except BaseException:
+                if connection.in_transaction:
+                    connection.execute("ROLLBACK")
+                raise
+
+    def close(self) -> None:
+        """Close the file."""
+        with self._locked() as connection:
+            connection.close()
+
+    @contextmanager
+    def _locked(self) -> Iterator[sqlite3.Connection]:
+        with self._lock:
+            try:
+                yield self._connection
+            except sqlite3.Error as error:
+                raise StoreUnavailable(f"{self._name}: {error}") from error
 
 
 def lock_folder(folder: Path) -> FileIO:

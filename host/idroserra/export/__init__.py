@@ -1,1 +1,1 @@
-"""History for other programs: CSV, line protocol, Parquet. See docs/page.md."""
+"""Exports history as CSV, line protocol and Parquet (docs/page.md)."""

@@ -1,7 +1,7 @@
-"""History as CSV (RFC 4180): one row an instant, units in the header, faults a column of its own.
+"""Exports history as CSV (RFC 4180): one row an instant, units in the header, faults in a column.
 
 Times are UTC in ISO 8601 with milliseconds and as unix_ms; with a time zone there is a column of
-local time, with its offset from UTC in every row.
+local time with its UTC offset.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 def readings_csv(
     instants: Iterable[Instant], channels: Sequence[str], zone: ZoneInfo | None
 ) -> Iterator[str]:
-    """Yield the CSV of readings in pieces, the header first."""
+    """Yield the CSV of readings in chunks, the header first."""
     units = {channel: protocol.split_channel(channel)[1] for channel in channels}
     head = [*_time_head(zone), *(f"{key} [{units[key].unit}]" for key in channels), "faults"]
     yield _line(head)
@@ -40,7 +40,7 @@ def readings_csv(
 
 
 def events_csv(events: Iterable[EventPoint], zone: ZoneInfo | None) -> Iterator[str]:
-    """Yield the CSV of events in pieces, the header first; the detail is JSON."""
+    """Yield the CSV of events in chunks, the header first; the detail is JSON."""
     yield _line([*_time_head(zone), "boot_id", "seq", "kind", "detail"])
     yield from _pieces(
         [*_times(one.unix_us // 1_000, zone), one.boot_id, str(one.seq), one.kind,
@@ -50,7 +50,7 @@ def events_csv(events: Iterable[EventPoint], zone: ZoneInfo | None) -> Iterator[
 
 
 def balance_csv(balance: Balance, zone: ZoneInfo | None) -> Iterator[str]:
-    """Yield the CSV of a balance in pieces, the header first: one row a day, then nothing."""
+    """Yield the CSV of a balance in chunks, the header first: one row a day."""
     dosers, strong = list(balance.total.dosed_ul), list(balance.total.dosed_meq)
     yield _line([
         *_time_head(zone), "to_unix_ms", *(f"water_{name} [ml]" for name in _WATER_ML),
@@ -71,7 +71,7 @@ def _water(day: Day) -> list[str]:
 
 
 def iso_utc(unix_ms: int) -> str:
-    """Return 2026-11-25T12:00:00.000Z."""
+    """Return the time in the form 2026-11-25T12:00:00.000Z."""
     return f"{_moment(unix_ms).isoformat(timespec='milliseconds')[:-6]}Z"
 
 
@@ -91,14 +91,14 @@ def _times(unix_ms: int, zone: ZoneInfo | None) -> list[str]:
 
 
 def _number(quantity: protocol.Quantity, value: float | None) -> str:
-    """Return the exact decimals of a value, nothing where there is none."""
+    """Return the exact decimals of a value, or "" for None."""
     if value is None:
         return ""
     return str(format_scaled(quantity, protocol.to_scaled(quantity, value)))
 
 
 def _pieces(rows: Iterable[list[str]]) -> Iterator[str]:
-    """Yield the rows as text, many at once: a write a row would be slow."""
+    """Yield the rows as text, many at once for speed."""
     text = io.StringIO()
     writer = csv.writer(text)
     for number, row in enumerate(rows, 1):

@@ -1,4 +1,4 @@
-"""The journal as files: CSV, JSON, and a ZIP with the photos."""
+"""Exports the journal as CSV, JSON, and a ZIP with the photos."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ _COLUMNS = ("unix_ms", "node", "site", "kind", "text", "crop", "weight_g", "coun
 
 
 def notes_csv(notes: Iterable[Note], zone: ZoneInfo | None) -> Iterator[str]:
-    """Yield the lines of a CSV: one row a note, photos by the names they have in the ZIP."""
+    """Yield the lines of a CSV: one row a note, with its photos' names in the ZIP."""
     local = [f"time_local [{zone.key}]"] if zone else []
     yield _line(["time_utc", *local, *_COLUMNS, "photos", "id"])
     for note in notes:
@@ -33,13 +33,13 @@ def notes_csv(notes: Iterable[Note], zone: ZoneInfo | None) -> Iterator[str]:
 
 
 def notes_json(notes: Iterable[Note]) -> Iterator[str]:
-    """Yield a JSON list of the notes, one a line."""
+    """Yield a JSON list, one note a line."""
     lead = "[\n"
     for note in notes:
-        told: dict[str, Any] = {"id": note.id, "time_utc": iso_utc(note.unix_ms)}
-        told |= {name: getattr(note, name) for name in _COLUMNS}
-        told["photos"] = [f"{photo.id}.jpg" for photo in note.photos]
-        yield lead + json.dumps(told, ensure_ascii=False)
+        entry: dict[str, Any] = {"id": note.id, "time_utc": iso_utc(note.unix_ms)}
+        entry |= {name: getattr(note, name) for name in _COLUMNS}
+        entry["photos"] = [f"{photo.id}.jpg" for photo in note.photos]
+        yield lead + json.dumps(entry, ensure_ascii=False)
         lead = ",\n"
     yield "[]\n" if lead == "[\n" else "\n]\n"
 
@@ -47,41 +47,41 @@ def notes_json(notes: Iterable[Note]) -> Iterator[str]:
 def journal_zip(
     notes: list[Note], zone: ZoneInfo | None, path_of: Callable[[str], Path]
 ) -> Iterator[bytes]:
-    """Yield a ZIP with journal.csv, journal.json and photos/, a photo at a time."""
-    out = _Pieces()
+    """Yield a ZIP with journal.csv, journal.json and photos/, one photo at a time."""
+    out = _ZipBuffer()
     with zipfile.ZipFile(out, "w", zipfile.ZIP_STORED) as archive:
         archive.writestr("journal.csv", "".join(notes_csv(notes, zone)), zipfile.ZIP_DEFLATED)
         archive.writestr("journal.json", "".join(notes_json(notes)), zipfile.ZIP_DEFLATED)
-        yield out.taken()
+        yield out.drain()
         for note in notes:
             for photo in note.photos:
                 try:
                     archive.write(path_of(photo.id), f"photos/{photo.id}.jpg")
                 except UnknownNote:
                     continue  # deleted meanwhile
-                yield out.taken()
-    yield out.taken()
+                yield out.drain()
+    yield out.drain()
 
 
-class _Pieces(io.RawIOBase):
-    """A file that only grows, handed on piece by piece."""
+class _ZipBuffer(io.RawIOBase):
+    """A write-only file whose content is taken out in chunks."""
 
     def __init__(self) -> None:
-        self._kept = bytearray()
+        self._content = bytearray()
 
     def writable(self) -> bool:
-        """It is."""
+        """Return True."""
         return True
 
-    def write(self, piece: Any) -> int:
-        """Keep what comes."""
-        self._kept += piece
-        return len(piece)
+    def write(self, data: Any) -> int:
+        """Append bytes; return their number."""
+        self._content += data
+        return len(data)
 
-    def taken(self) -> bytes:
-        """Return what came since the last time."""
-        kept, self._kept = bytes(self._kept), bytearray()
-        return kept
+    def drain(self) -> bytes:
+        """Return the bytes written since the last call."""
+        content, self._content = bytes(self._content), bytearray()
+        return content
 
 
 def _local(unix_ms: int, zone: ZoneInfo | None) -> str:

@@ -1,4 +1,4 @@
-"""History as line protocol, in the schema of the InfluxDB store: `influx write` takes it back."""
+"""Exports history as line protocol, in the schema of the InfluxDB store, for `influx write`."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from idroserra.history.models import EventPoint, SamplePoint
 
 
 def readings_lines(site: str, node: str, instants: Iterable[Instant]) -> Iterator[str]:
-    """Yield the lines of readings. Faults are events: events_lines() has them."""
+    """Yield the lines of readings. Faults are events: see events_lines()."""
     for one in instants:
         points = [SamplePoint(node, channel, one.unix_ms, value)
                   for channel, value in one.values.items()]

@@ -1,7 +1,7 @@
-"""CSV of readings or events to Parquet, row by row as it comes: constant memory.
+"""Converts the CSV of readings or events to Parquet row by row, in constant memory.
 
 Needs pyarrow (`pip install 'idroserra[parquet]'`). Times are timestamps in UTC; a channel with
-decimals is a double, one without an int64; a cell that is empty is null, never a number.
+decimals is a double, one without an int64; an empty cell is null.
 """
 
 from __future__ import annotations
@@ -20,19 +20,18 @@ _HEAD = re.compile(r"(?P<name>[^ \[]+) \[(?P<unit>[^\]]*)\]")
 
 
 class ParquetError(HostError):
-    """The Parquet file could not be made."""
+    """The Parquet file could not be written."""
 
 
 def write_parquet(lines: Iterable[str], path: Path) -> int:
-    """Write the CSV `lines`, as the host exports them, to `path`; return the number of rows.
+    """Write the host's CSV `lines` to `path`; return the number of rows.
 
     Raises ParquetError without pyarrow, OSError."""
     try:
         import pyarrow
         import pyarrow.parquet
     except ImportError:
-        raise ParquetError(
-            "Parquet needs pyarrow: pip install 'idroserra[parquet]'") from None
+        raise ParquetError("Parquet needs pyarrow: pip install 'idroserra[parquet]'") from None
     rows = csv.reader(lines)
     columns = [_column(cell) for cell in next(rows)]
     schema = pyarrow.schema([
@@ -54,7 +53,7 @@ def write_parquet(lines: Iterable[str], path: Path) -> int:
 
 
 def _column(head: str) -> tuple[str, str]:
-    """Return (name, unit) of a cell of the header; the "unit" of time_local is its zone."""
+    """Return (name, unit) of a header cell; the "unit" of time_local is its zone."""
     found = _HEAD.fullmatch(head)
     return (head, "") if found is None else (found["name"], found["unit"])
 

@@ -1,4 +1,4 @@
-"""Walks through a node's history in order of time, an hour in memory at once."""
+"""Iterates over a node's history in time order, holding one hour in memory."""
 
 from __future__ import annotations
 
@@ -10,13 +10,13 @@ from idroserra.history.models import EventPoint, Store
 
 HOUR_MS = 3_600_000
 DAY_MS = 24 * HOUR_MS
-# A fault that began before the span is known where it began at most this long before.
+# A fault that began before the span is found if it began at most this long before.
 LOOK_BACK_MS = 31 * DAY_MS
 FAULT_KINDS = ("fault_began", "fault_ended", "boot")
 
 
 class Instant(NamedTuple):
-    """What a node measured at one instant: a channel is in values or in faults, never in both."""
+    """The readings of a node at one instant: a channel is in values or in faults."""
 
     unix_ms: int
     values: dict[str, float]
@@ -28,13 +28,12 @@ def instants(
 ) -> Iterator[Instant]:
     """Yield the instants of [from, to), oldest first: every record, and every change of a fault.
 
-    The store has values; faults stand in the events `fault_began` and `fault_ended`. A value of a
-    channel counts for more than an event that says it had none. Raises StoreUnavailable,
-    StoreRejected."""
+    The store has values; faults are in the events `fault_began` and `fault_ended`. A value of a
+    channel overrides a fault. Raises StoreUnavailable, StoreRejected."""
     open_faults: dict[str, str] = {}
     for start, end in _windows(from_unix_ms - LOOK_BACK_MS, from_unix_ms, DAY_MS):
         for event in store.events(node, start, end, FAULT_KINDS):
-            _turn(open_faults, event)
+            _update_faults(open_faults, event)
     for start, end in _windows(from_unix_ms, to_unix_ms, HOUR_MS):
         values = _values(store, node, channels, start, end)
         changes: dict[int, list[EventPoint]] = {}
@@ -42,7 +41,7 @@ def instants(
             changes.setdefault(event.unix_us // 1_000, []).append(event)
         for unix_ms in sorted(values.keys() | changes.keys()):
             for event in changes.get(unix_ms, ()):
-                _turn(open_faults, event)
+                _update_faults(open_faults, event)
             here = values.get(unix_ms, {})
             for channel in here:
                 open_faults.pop(channel, None)
@@ -50,9 +49,7 @@ def instants(
                 yield Instant(unix_ms, here, dict(sorted(open_faults.items())))
 
 
-def events(
-    store: Store, node: str, from_unix_ms: int, to_unix_ms: int
-) -> Iterator[EventPoint]:
+def events(store: Store, node: str, from_unix_ms: int, to_unix_ms: int) -> Iterator[EventPoint]:
     """Yield the events of [from, to), oldest first. Raises StoreUnavailable, StoreRejected."""
     for start, end in _windows(from_unix_ms, to_unix_ms, DAY_MS):
         yield from store.events(node, start, end)
@@ -78,10 +75,10 @@ def _values(
     return found
 
 
-def _turn(open_faults: dict[str, str], event: EventPoint) -> None:
-    """Follow one event in what has a fault."""
+def _update_faults(open_faults: dict[str, str], event: EventPoint) -> None:
+    """Apply one event to the open faults."""
     if event.kind == "boot":
-        open_faults.clear()  # a boot tells its faults anew
+        open_faults.clear()  # a node reports its faults again after a boot
         return
     channel = event.detail.get("channel")
     if not isinstance(channel, str) or not is_channel(channel):
@@ -93,7 +90,7 @@ def _turn(open_faults: dict[str, str], event: EventPoint) -> None:
 
 
 def is_channel(text: str) -> bool:
-    """True when `text` is a channel of the contract."""
+    """Return True if `text` is a channel of the protocol."""
     try:
         protocol.split_channel(text)
     except protocol.ProtocolError:

@@ -1,6 +1,6 @@
-"""Any table of the page as CSV: named columns, times twice, nothing a spreadsheet would compute.
+"""Exports a table of the page as CSV, with cells that a spreadsheet does not evaluate.
 
-A column `..unix_ms` is followed by the same in ISO 8601, UTC, and with a time zone in local time.
+A column `..unix_ms` is followed by the time in ISO 8601 UTC and, with a time zone, local time.
 """
 
 from __future__ import annotations
@@ -21,14 +21,14 @@ _TIME = "unix_ms"
 def table_csv(
     columns: Sequence[str], rows: Iterable[Mapping[str, Any]], zone: ZoneInfo | None
 ) -> Iterator[str]:
-    """Yield the CSV, the header first. What a row does not have is an empty cell."""
+    """Yield the CSV, the header first. A missing value is an empty cell."""
     yield _line([cell for name in columns for cell in _head(name, zone)])
     for row in rows:
         yield _line([cell for name in columns for cell in _cells(name, row.get(name), zone)])
 
 
 def safe_cell(value: object) -> object:
-    """Return a cell; text that a spreadsheet would compute gets an apostrophe before it."""
+    """Return a cell; text that a spreadsheet would evaluate is prefixed with an apostrophe."""
     if value is None:
         return ""
     if isinstance(value, bool):

@@ -1,1 +1,1 @@
-"""Home Assistant: each node as a device, by MQTT discovery. docs/integrations.md."""
+"""Home Assistant integration: each node as a device, by MQTT discovery (docs/integrations.md)."""

@@ -1,7 +1,7 @@
-"""The bridge to Home Assistant: announces nodes, tells what is so now, takes what somebody sets.
+"""The bridge to Home Assistant: publishes devices and states, executes commands.
 
-It has a connection of its own, with a clean session: what was set while the host was away is not
-done later. Only what a node has confirmed is told as its settings.
+It has its own connection with a clean session, so a command sent while the host was away is not
+executed later. Only settings that a node has confirmed are published.
 """
 
 from __future__ import annotations
@@ -47,26 +47,26 @@ from idroserra.nodes.registry import Node, Nodes
 SETTABLE = (DOSING, *(slider.key for slider in SLIDERS))
 BY = "home assistant"
 STEP_S = 0.5
-SETTLE_S = 2.0  # Home Assistant, just started, is given so long before it is told everything
+SETTLE_S = 2.0  # wait after a start of Home Assistant before everything is published
 MAX_WAITING = 500
 MAX_STATE_CHARS = 255
 
 _log = logging.getLogger("idroserra")
 
 
-class _Arrived(NamedTuple):
+class _Incoming(NamedTuple):
     topic: str
     payload: bytes
 
 
 class Bridge:
-    """Between the host and Home Assistant. run() is the loop of one thread."""
+    """Connects the host and Home Assistant. run() is the body of one thread."""
 
     def __init__(
         self, config: Config, nodes: Nodes, live: LiveState, commands: Commands, alarms: AlarmLoop,
-        note: AuditSink, page_url: Callable[[], str | None],
+        audit: AuditSink, page_url: Callable[[], str | None],
     ) -> None:
-        """`note` is the audit log's, `page_url` tells where people reach the page, if they do."""
+        """`page_url` returns the address of the page, or None."""
         self._config = config.homeassistant
         self._site = config.site
         self._broker = config.mqtt
@@ -75,60 +75,61 @@ class Bridge:
         self._commands = commands
         self._alarms = alarms
         self._page_url = page_url
-        self._note = note  # of the audit log; what is sent, Commands writes down
+        self._audit = audit  # of refusals; Commands records what is sent
         self._stopping = threading.Event()
-        self._arrived: queue.Queue[_Arrived] = queue.Queue(MAX_WAITING)
+        self._incoming: queue.Queue[_Incoming] = queue.Queue(MAX_WAITING)
         self._announce_at_s: float | None = None
-        self._told: dict[str, bytes] = {}
-        self._read: set[str] = set()  # nodes with a new reading
+        self._published: dict[str, bytes] = {}
+        self._updated: set[str] = set()  # nodes with a new reading
         self._client = self._build()
 
     def run(self) -> None:
-        """Serve until stop(). Reconnects by itself."""
-        heard = self._live.subscribe()
+        """Serve until stop(). Reconnects automatically."""
+        subscription = self._live.subscribe()
         self._client.connect_async(self._broker.host, self._broker.port, keepalive=KEEPALIVE_S)
         self._client.loop_start()
         try:
             while not self._stopping.wait(STEP_S):
-                self._step(heard)
+                self._step(subscription)
         finally:
-            self._live.unsubscribe(heard)
+            self._live.unsubscribe(subscription)
             stop_client(self._client)
 
     def stop(self) -> None:
         """End run() soon."""
         self._stopping.set()
 
-    def _step(self, heard: Subscription) -> None:
-        for message in heard.take():
-            self._hear(message)
-        while not self._arrived.empty():
-            self._take(self._arrived.get())
+    def _step(self, subscription: Subscription) -> None:
+        for message in subscription.take():
+            self._on_live_message(message)
+        while not self._incoming.empty():
+            self._execute(self._incoming.get())
         if not self._client.is_connected():
             return
         if self._announce_at_s is not None and time.monotonic() >= self._announce_at_s:
             self._announce_at_s = None
-            self._told.clear()
-            self._read.update(node.node for node in self._nodes.all())
+            self._published.clear()
+            self._updated.update(node.node for node in self._nodes.all())
         host = host_device(self._site, self._page_url())
-        self._tell(discovery_topic(self._config.prefix, HOST), host, retained=True)
-        self._tell(topic(HOST, "state"), self._alarms_of(""))
+        self._publish_changed(discovery_topic(self._config.prefix, HOST), host, retained=True)
+        self._publish_changed(topic(HOST, "state"), self._alarms_of(""))
         for node in self._nodes.all():
-            self._tell_all(node)
-        self._read.clear()
+            self._publish_node(node)
+        self._updated.clear()
 
-    def _tell_all(self, node: Node) -> None:
-        """Tell what is new of a node."""
+    def _publish_node(self, node: Node) -> None:
+        """Publish what is new of a node."""
         payload = device(node, self._page_url())
         if payload is None:
             return
-        self._tell(discovery_topic(self._config.prefix, node.node), payload, retained=True)
-        self._tell(topic(node.node, "state"), self._state(node))
+        self._publish_changed(
+            discovery_topic(self._config.prefix, node.node), payload, retained=True)
+        self._publish_changed(topic(node.node, "state"), self._state(node))
         if node.report is not None:
             values = node.report.values
-            self._tell(topic(node.node, "settings"),
-                       {key: values[key] for key in SETTABLE if key in values})
-        if node.node in self._read:
+            self._publish_changed(topic(node.node, "settings"),
+                                  {key: values[key] for key in SETTABLE if key in values})
+        if node.node in self._updated:
             self._publish(topic(node.node, "telemetry"), _json(self._fresh(node)))
 
     def _state(self, node: Node) -> dict[str, Any]:
@@ -139,7 +140,7 @@ class Bridge:
                 "boot_at": None if boot_unix_ms is None else _iso(boot_unix_ms)}
 
     def _alarms_of(self, node: str) -> dict[str, Any]:
-        """Return what stands at a node, at the host for "": null while nobody looks."""
+        """Return the active alarms of a node, or of the host for ""; null if not evaluated."""
         if not self._alarms.is_alive:
             return {"alarms": None, "priority": None, "worst": None}
         found = summary(one for one in self._alarms.alarms.all() if one.node == node)
@@ -148,27 +149,29 @@ class Bridge:
                 "worst": worst[:MAX_STATE_CHARS]}
 
     def _fresh(self, node: Node) -> dict[str, Any]:
-        """Return {channel: value}, null for a fault, without what is too old to be the present."""
+        """Return {channel: value} without stale readings; null for a fault."""
         settings = {} if node.report is None else node.report.values
         oldest = wall_unix_ms() - stale_after_ms(settings)
         return {key: entry["value"] for key, entry in self._live.channels(node.node).items()
                 if entry["unix_ms"] >= oldest}
 
-    def _tell(self, where: str, what: dict[str, Any], *, retained: bool = False) -> None:
-        """Publish what is new."""
+    def _publish_changed(
+        self, where: str, what: dict[str, Any], *, retained: bool = False
+    ) -> None:
         payload = _json(what)
-        if payload != self._told.get(where) and self._publish(where, payload, retained=retained):
-            self._told[where] = payload
+        if payload != self._published.get(where) and self._publish(
+                where, payload, retained=retained):
+            self._published[where] = payload
 
     def _publish(self, where: str, payload: bytes, *, retained: bool = False) -> bool:
-        """Send a message; False when there is no broker: nothing waits for one."""
+        """Publish a message; return False without a broker: nothing is queued."""
         if not self._client.is_connected():
             return False
         info = self._client.publish(where, payload, qos=1, retain=retained)
         return info.rc == MQTTErrorCode.MQTT_ERR_SUCCESS
 
-    def _hear(self, message: dict[str, Any]) -> None:
-        """Pass on an event of a node, and what became of a command of ours."""
+    def _on_live_message(self, message: dict[str, Any]) -> None:
+        """Publish an event of a node, or the outcome of a command sent from here."""
         kind = message["type"]
         if kind == "event" and message["kind"] in EVENTS:
             detail = message["detail"]
@@ -178,7 +181,7 @@ class Bridge:
                 **{key: detail[key] for key in ("actuator", "volume_ul") if key in detail},
             }))
         elif kind == "record":
-            self._read.add(message["node"])
+            self._updated.add(message["node"])
         elif kind == "command" and message["by"] == BY and message["state"] != "pending":
             self._answer(message["node"], message["verb"], message["state"], message["reason"])
         elif kind == "config" and message["error"]:
@@ -186,11 +189,11 @@ class Bridge:
 
     def _answer(self, node: str, what: str, outcome: str, reason: str) -> None:
         text = f"{what}: {outcome}" + (f", {reason_text(reason)}" if reason else "")
-        self._tell(topic(node, "command"), {"text": text[:MAX_STATE_CHARS],
-                                            "at": _iso(wall_unix_ms())})
+        self._publish_changed(topic(node, "command"), {"text": text[:MAX_STATE_CHARS],
+                                                       "at": _iso(wall_unix_ms())})
 
-    def _take(self, message: _Arrived) -> None:
-        """Do what somebody set, or answer why not."""
+    def _execute(self, message: _Incoming) -> None:
+        """Execute a command of Home Assistant, or publish why it is refused."""
         if message.topic == f"{self._config.prefix}/status":
             if message.payload == b"online":
                 self._announce_at_s = time.monotonic() + SETTLE_S
@@ -198,24 +201,24 @@ class Bridge:
         name = message.topic.removeprefix(f"{BASE}/").split("/")[0]
         try:
             node = self._nodes.get(name)
-            wish = parse_command(message.topic, {} if node.info is None else node.info.outputs)
+            wanted = parse_command(message.topic, {} if node.info is None else node.info.outputs)
         except UnknownNode:
-            wish = None
-        if wish is None:
-            _log.warning("%s: no such entity, passed over", message.topic)
+            wanted = None
+        if wanted is None:
+            _log.warning("%s: ignored: no such entity", message.topic)
             return
         try:
-            if wish.verb:
-                self._commands.send(wish.node, wish.verb, wish.args, BY)
+            if wanted.verb:
+                self._commands.send(wanted.node, wanted.verb, wanted.args, BY)
             else:
                 self._commands.set_config(
-                    wish.node, {wish.setting: _value(wish.setting, message.payload)}, BY)
+                    wanted.node, {wanted.setting: _value(wanted.setting, message.payload)}, BY)
         except (HostError, protocol.ProtocolError, protocol.SettingsError) as error:
             _log.warning("%s: refused: %s", message.topic, error)
-            what = wish.verb or wish.setting
-            self._note(BY, "command" if wish.verb else "change settings", target=wish.node,
-                       address="mqtt", detail={"of": what}, result="refused", reason=str(error))
-            self._answer(wish.node, what, "refused", str(error))
+            what = wanted.verb or wanted.setting
+            self._audit(BY, "command" if wanted.verb else "change settings", target=wanted.node,
+                        address="mqtt", detail={"of": what}, result="refused", reason=str(error))
+            self._answer(wanted.node, what, "refused", str(error))
 
     def _build(self) -> mqtt.Client:
         is_v5 = self._broker.protocol == "5"
@@ -240,12 +243,12 @@ class Bridge:
     def _on_message(self, client: mqtt.Client, userdata: Any, message: mqtt.MQTTMessage) -> None:
         if message.retain:
             if message.topic.startswith(BASE):
-                _log.warning("%s: retained, so passed over: clear it", message.topic)
+                _log.warning("%s: ignored because it is retained: clear it", message.topic)
             return
         try:
-            self._arrived.put_nowait(_Arrived(message.topic, bytes(message.payload)))
+            self._incoming.put_nowait(_Incoming(message.topic, bytes(message.payload)))
         except queue.Full:
-            _log.warning("%s: passed over: too many at once", message.topic)
+            _log.warning("%s: ignored: too many messages at once", message.topic)
 
 
 def _json(what: dict[str, Any]) -> bytes:
@@ -253,7 +256,7 @@ def _json(what: dict[str, Any]) -> bytes:
 
 
 def _value(key: str, payload: bytes) -> Any:
-    """Return what was set as the setting's type. Raises SettingsError that names the setting."""
+    """Return the payload in the setting's type. Raises SettingsError with the setting."""
     if key == DOSING:
         if payload in (b"ON", b"OFF"):
             return payload == b"ON"

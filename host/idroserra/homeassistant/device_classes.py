@@ -1,7 +1,7 @@
-"""What each quantity is to Home Assistant: its device class, and the unit that class allows.
+"""Home Assistant device classes and units of the quantities.
 
-The classes are those of homeassistant.components.sensor.const; its table of classes and units is
-strict, and a device with one wrong pair is refused whole.
+The classes are those of homeassistant.components.sensor.const, whose table of classes and units is
+strict: a device with one wrong pair is rejected as a whole.
 """
 
 from __future__ import annotations
@@ -12,9 +12,9 @@ from idroserra.core import protocol
 from idroserra.i18n.channels import display_of
 
 
-class Reading(NamedTuple):
-    """device_class "" for none. is_diagnostic: about the node, not the crop. is_hidden: off at
-    first, because few want it."""
+class DeviceClass(NamedTuple):
+    """device_class: "" for none. is_diagnostic: about the node, not the crop. is_hidden: disabled
+    by default."""
 
     device_class: str
     is_diagnostic: bool = False
@@ -22,41 +22,42 @@ class Reading(NamedTuple):
 
 
 READINGS = {
-    "ph": Reading("ph"),
-    "ec_us_cm": Reading("conductivity"),
-    "temp_c": Reading("temperature"),
-    "rh_pct": Reading("humidity"),
-    "vpd_pa": Reading("pressure"),
-    "co2_ppm": Reading("carbon_dioxide"),
-    "illuminance_lx": Reading("illuminance"),
-    "level_mm": Reading("distance"),
-    "volume_ml": Reading("volume_storage"),
-    "flow_ml_per_min": Reading("volume_flow_rate"),
-    "supply_mv": Reading("voltage", is_diagnostic=True),
-    "current_ma": Reading("current", is_diagnostic=True),
-    "duty_pct": Reading(""),
-    "on_pct": Reading(""),
-    "heap_free_b": Reading("data_size", is_diagnostic=True, is_hidden=True),
-    "outbox_count": Reading("", is_diagnostic=True),
-    "rssi_dbm": Reading("signal_strength", is_diagnostic=True, is_hidden=True),
+    "ph": DeviceClass("ph"),
+    "ec_us_cm": DeviceClass("conductivity"),
+    "temp_c": DeviceClass("temperature"),
+    "rh_pct": DeviceClass("humidity"),
+    "vpd_pa": DeviceClass("pressure"),
+    "co2_ppm": DeviceClass("carbon_dioxide"),
+    "illuminance_lx": DeviceClass("illuminance"),
+    "level_mm": DeviceClass("distance"),
+    "volume_ml": DeviceClass("volume_storage"),
+    "flow_ml_per_min": DeviceClass("volume_flow_rate"),
+    "supply_mv": DeviceClass("voltage", is_diagnostic=True),
+    "current_ma": DeviceClass("current", is_diagnostic=True),
+    "duty_pct": DeviceClass(""),
+    "on_pct": DeviceClass(""),
+    "heap_free_b": DeviceClass("data_size", is_diagnostic=True, is_hidden=True),
+    "outbox_count": DeviceClass("", is_diagnostic=True),
+    "rssi_dbm": DeviceClass("signal_strength", is_diagnostic=True, is_hidden=True),
 }
-# On other scales than on our screens, because the class has no such unit.
+# Units that differ from our screens, because the class does not allow those.
 _SCALES = {"illuminance_lx": ("lx", 1.0, 0)}
 
 
 def reading_entity(channel: str, expire_after_s: int) -> dict[str, Any]:
-    """Return the entity of a channel, without its names. Raises ProtocolError for no channel.
+    """Return the entity of a channel, without its names. Raises ProtocolError.
 
     A channel with a fault is null in the telemetry, which Home Assistant shows as unknown; one
-    that is no longer told at all becomes unavailable after `expire_after_s`.
+    without updates becomes unavailable after `expire_after_s`.
     """
     source, quantity = protocol.split_channel(channel)
     if quantity.key == "float_up":
         return _float_switch(channel, source, expire_after_s)
-    reading, look = READINGS[quantity.key], display_of(channel)
-    unit, factor, decimals = _SCALES.get(quantity.key, (look.unit, look.factor, look.decimals))
+    reading, display = READINGS[quantity.key], display_of(channel)
+    unit, factor, decimals = _SCALES.get(
+        quantity.key, (display.unit, display.factor, display.decimals))
     entity: dict[str, Any] = {
-        "p": "sensor", "name": look.label, "val_tpl": _number(channel, factor, decimals),
+        "p": "sensor", "name": display.label, "val_tpl": _number(channel, factor, decimals),
         "stat_cla": "measurement", "sug_dsp_prc": decimals, "exp_aft": expire_after_s,
     }
     if unit:
@@ -80,7 +81,7 @@ def _float_switch(channel: str, source: str, expire_after_s: int) -> dict[str, A
 
 
 def _number(channel: str, factor: float, decimals: int) -> str:
-    """Return the template that shows a channel: none where it is null."""
+    """Return the template of a channel's value: none if it is null."""
     value = "v" if factor == 1 else f"(v * {factor}) | round({decimals + 1})"
     return (f"{{% set v = value_json['{channel}'] %}}"
             f"{{{{ {value} if v is number else none }}}}")

@@ -1,8 +1,8 @@
-"""The device a node is to Home Assistant: its entities, and the topics they live on.
+"""MQTT discovery: the device of a node in Home Assistant, its entities and their topics.
 
-Home Assistant reads topics that the host publishes for it, flat and of the present, because
-up/telemetry may hold a backlog. What it may set goes to the host, which checks, signs and sends it
-like any other command. Dosing by hand is not among it: that wants somebody at the page.
+The host publishes flat topics with present values for Home Assistant, because up/telemetry may
+hold a backlog. Commands go to the host, which checks, signs and sends them like any others. Manual
+doses are excluded: they need a person at the page.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ _SET_TOPIC = re.compile(rf"{re.escape(BASE)}/([a-z0-9-]+)/([a-z0-9_]+)/set")
 
 
 class Slider(NamedTuple):
-    """A setting Home Assistant may set: shown as the stored value times `factor`."""
+    """A setting that Home Assistant may set, shown as the stored value times `factor`."""
 
     key: str
     name: str
@@ -40,7 +40,7 @@ class Slider(NamedTuple):
     unit: str
     factor: float
     step: float
-    needs: str  # an output without which the setting means nothing, or ""
+    needs: str  # the output that the setting requires, or ""
 
 
 SLIDERS = (
@@ -56,7 +56,7 @@ DOSING = "dosing.enabled"
 
 
 class SetCommand(NamedTuple):
-    """What somebody set in Home Assistant: a command with its arguments, or a setting's key."""
+    """A command from Home Assistant: a verb with arguments, or a setting's key."""
 
     node: str
     verb: str = ""
@@ -65,7 +65,7 @@ class SetCommand(NamedTuple):
 
 
 def topic(node: str, leaf: str) -> str:
-    """Return the topic on which the host tells Home Assistant of a node."""
+    """Return a topic of the host for Home Assistant about a node."""
     return f"{BASE}/{node}/{leaf}"
 
 
@@ -76,19 +76,19 @@ def discovery_topic(prefix: str, node: str) -> str:
 
 
 def is_ours(prefix: str, where: str) -> bool:
-    """True for the discovery topic of a device of Idroserra."""
+    """Return True for the discovery topic of a device of Idroserra."""
     return where.startswith(f"{prefix}/device/{DEVICE_PREFIX}")
 
 
 def entity_name(key: str) -> str:
-    """Return the part of a topic or an entity id that stands for a channel or setting."""
+    """Return the name of a channel or setting in topics and entity ids."""
     return key.replace(".", "_")
 
 
 def device(node: Node, page_url: str | None) -> dict[str, Any] | None:
-    """Return the discovery payload of a node; None before it has said what it is.
+    """Return the discovery payload of a node; None until its info is known.
 
-    `page_url` is where people reach the host's page. Source: Home Assistant's MQTT discovery,
+    `page_url`: the address of the host's page, or None. Source: Home Assistant's MQTT discovery,
     device form with abbreviations.
     """
     info = node.info
@@ -114,7 +114,7 @@ def device(node: Node, page_url: str | None) -> dict[str, Any] | None:
 
 
 def host_device(site: str, page_url: str | None) -> dict[str, Any]:
-    """Return the discovery payload of the host itself: what is wrong with it is its alarm."""
+    """Return the discovery payload of the host itself, with its alarm."""
     entities = _of_alarms(HOST)
     return {
         "dev": {
@@ -128,7 +128,7 @@ def host_device(site: str, page_url: str | None) -> dict[str, Any]:
 
 
 def parse_command(set_topic: str, outputs: Mapping[str, str]) -> SetCommand | None:
-    """Return what a message on `set_topic` asks for, None where no entity has that topic.
+    """Return the command of a message on `set_topic`, or None if no entity has that topic.
 
     `outputs` are those of the node: {actuator: kind}.
     """
@@ -158,7 +158,7 @@ def _both_online(node: str) -> list[dict[str, str]]:
 
 
 def _of_alarms(node: str) -> dict[str, dict[str, Any]]:
-    """The alarms of a node. They hold while the node is away: they must not vanish with it."""
+    """Return the alarm entities of a node. They stay available while the node is offline."""
     of_host = {"avty": [{"t": HOST_STATUS_TOPIC}], "stat_t": topic(node, "state")}
     return {
         "alarm": of_host | {
@@ -176,7 +176,7 @@ def _of_alarms(node: str) -> dict[str, dict[str, Any]]:
 
 
 def _of_state(node: str) -> dict[str, dict[str, Any]]:
-    """What is told of every node besides its readings."""
+    """Return the entities of every node besides its readings."""
     of_host = {"avty": [{"t": HOST_STATUS_TOPIC}], "stat_t": topic(node, "state")}
     return _of_alarms(node) | {
         "connected": of_host | {
@@ -226,7 +226,7 @@ def _settable(node: str, key: str) -> dict[str, Any]:
 
 
 def _setting(key: str, shown: str) -> str:
-    """Return the template of a setting in force: none before the node has told it."""
+    """Return the template of an active setting: none until the node reports it."""
     return f"{{% set v = value_json['{key}'] %}}{{{{ none if v is none else {shown} }}}}"
 
 

@@ -163,26 +163,26 @@ _UPDATES = (
 )
 # Texts of alarms as they are stored: idroserra.alarms.
 _ALARMS = (
-    N_("{count} of {all} nodes of {site} are silent."), N_("The broker: {why}."),
-    N_("The database: {why}."), N_("The queue on the host's disk: {why}."),
+    N_("{count} of {all} nodes of {site} are silent."), N_("Broker: {why}."),
+    N_("Database: {why}."), N_("Queue on the host's disk: {why}."),
     N_("The {what} failed: {why}"), N_("The host's disk cannot be read."),
     N_("{megabytes} MB are free."), N_("{count} within {time}."),
-    N_("It is set before this software was written."), N_("To {who}: {why}"),
+    N_("The clock shows a date before this software was released."), N_("To {who}: {why}"),
     N_("{channel}: no reading yet."), N_("{channel}: the newest reading is {time} old."),
     N_("{channel} is {value}, above {limit}."), N_("{channel} is {value}, below {limit}."),
     N_("Last heard {time} ago."), N_("Why: {why}."),
-    N_("{count} starts within {time}."),
+    N_("It was calibrated {days} days ago."), N_("{count} starts within {time}."),
     N_("{count} starts within {time}. {last}"), N_("Not known yet."),
     N_("The host's clock is {time} ahead of this node's time."),
-    N_("The host's clock is {time} behind this node's time."), N_("It says: {why}."),
+    N_("The host's clock is {time} behind this node's time."), N_("The node reports: {why}."),
     N_("I2C bus {part}"), N_("Converter {part}"), N_("1-Wire bus {part}"),
     N_("Serial line {part}"),
     N_("{bus}: {channels} do not answer."), N_("{what}: {share} % left."),
-    N_("Water flows to the roots."), N_("The pump off, nothing flows."),
+    N_("Water flows to the roots."), N_("The pump is off and nothing flows."),
     N_("The air is not too hot."), N_("The air does not warm by itself."),
     N_("Dosing is not locked."), N_("{what}: {fault}"),
-    N_("The alarms are not being looked at: restart the host, see its log."),
-    N_("What happens to alarms is not kept over a restart: {why}"),
+    N_("Alarms are not being evaluated: restart the host and check its log."),
+    N_("Alarm changes are not saved and will be lost at a restart: {why}"),
 )
 # Errors and stored words of the host.
 _HOST = (
@@ -203,16 +203,16 @@ _HOST = (
            "calibrated."),
     N_("The pH probe was calibrated {days} days ago: calibrate it; after {most} days no acid "
            "or base is given."),
-    N_("{node} has not told its settings yet: wait until it was here once"),
+    N_("{node} has not reported its settings yet: wait until it has connected once"),
     N_("{node} runs {recipe} already: stop it first"),
     N_("{node} cannot run {recipe}: {stage}: {why}"),
     N_("{node}: {recipe} is in its last stage: stop it instead"),
     N_("the node refused the setpoints: {why}"), N_("not sent: {why}"),
     N_("{why}; it is tried again"),
-    N_("the host does not know this board: its ceilings of acid and base by the litre are not "
-           "counted"),
+    N_("the host does not know this board: its limits of acid and base per litre are not"
+       " considered"),
     N_("dosing is off: pH and EC stay as they are"),
-    N_("the node only advises: somebody has to dose"),
+    N_("the node gives advice only: a person has to dose"),
     N_("{need}, and the stage has {days}"),
     N_("needs {what}: the node may give nothing"),
     N_("needs {what}: {days} day of the budget, {volume} ml at {rate} ml a day"),
@@ -226,9 +226,8 @@ _CALIBRATION = (
     N_("settling: {why}"), N_("stable: {why}"), N_("moves {rate} a minute"),
     N_("noisy: scatters by {difference}"), N_("{why}; not settled in {time} min"),
     N_("{count} buffers are enough"),
-    N_("buffer {buffer} was taken already: another is needed"),
-    N_("buffers {one} and {other} are too near to each other: take 4.01, 9.18 or 10.01 "
-           "besides"),
+    N_("buffer {buffer} was already measured: use another"),
+    N_("buffers {one} and {other} are too close: use 4.01, 9.18 or 10.01 as well"),
     N_("the signal of {value} mV (about pH {share}) fits no buffer: is the probe in a cup, "
            "its cap off and its cable dry? If so, the electrode is worn out"),
     N_("this is not buffer {buffer}: the signal fits {other}. Check the cup, rinse, and try "
@@ -247,7 +246,7 @@ _CALIBRATION = (
     N_("two different buffers are needed"), N_("the cell cannot be read ({fault})"),
     N_("the cell is not dry: it shows {value}. Shake it, dab it, and look for salt or roots "
            "between its electrodes"),
-    N_("standard {buffer} was taken already"),
+    N_("standard {buffer} was already measured"),
     N_("the cell is in air: put it into the standard, and knock off the bubbles"),
     N_("this is not standard {buffer}: it looks like {other}. Check the cup and rinse the "
            "cell"),
@@ -256,54 +255,53 @@ _CALIBRATION = (
     N_("the standards disagree by {share} % ({what}): one is stale or diluted, they are "
            "swapped, or the cell is dirty"),
     N_("a depth of {value} mm: {low} to {most} is needed"), N_("two depths are enough"),
-    N_("{value} and {limit} mm are too near: at least {low} mm apart is needed"),
-    N_("at least one depth is needed"), N_("nobody went on with it for a quarter of an "
-                                                   "hour"),
+    N_("{value} and {limit} mm are too close: at least {low} mm apart is needed"),
+    N_("at least one depth is needed"), N_("no activity for 15 minutes"),
     N_("the pump ran for {value} ms: at least {low} ms is needed for a measurement. Ask for "
            "a larger volume"),
     N_("nothing came out: is the bottle empty, the tube full, the pump turning the right "
            "way?"),
-    N_("at least one run is needed"), N_("there is no point to take back"),
+    N_("at least one run is needed"), N_("there is no point to delete"),
     N_("only a pump can be run"), N_("the pump is running"),
     N_("dosing is not held yet: {why}"), N_("the node has not answered"),
-    N_("the node did not tell what it gave"), N_("the node refused the settings: {why}"),
-    N_("other settings came in between: begin again"),
-    N_("the node has not confirmed the settings; it gets them as soon as it is back"),
-    N_("the node has not said yet which settings are in force"),
-    N_("One buffer moves the offset only: the slope stays as it was."),
+    N_("the node did not report the dosed volume"), N_("the node refused the settings: {why}"),
+    N_("the settings changed meanwhile: start again"),
+    N_("the node has not confirmed the settings; it receives them when it reconnects"),
+    N_("the node has not reported its settings yet"),
+    N_("One buffer corrects only the offset; the slope is unchanged."),
     N_("K {value} is far from 1: the cell is dirty, or not of K 1."),
     N_("12880 alone is far above nutrient solutions: take 1413 or 2760 too."),
-    N_("The dry cell was not looked at."),
-    N_("The empty tank reads 0: its zero stays, for below 0 nothing is shown."),
-    N_("One depth moves the zero only: the millimetre stays as it was."),
+    N_("The dry cell was not checked."),
+    N_("The empty tank reads 0, so its zero is unchanged: lower values are cut."),
+    N_("One depth corrects only the zero; the signal per mm is unchanged."),
     N_("The node has one flow for all its dosing pumps: check the others against it."),
-    N_("One run says nothing of how well it repeats."),
-    N_("The probe's health is {share} of 100: dosing goes back to {low} % of its budgets. "
-           "Replace the electrode."),
+    N_("A single run does not show how well it repeats."),
+    N_("The probe's health is {share} of 100: dosing authority is reduced to {low} %. "
+       "Replace the electrode."),
 )
 # Why a release goes no further through a fleet: idroserra.updates.
 _ROLLOUTS = (
-    N_("{node} went back: {why}"), N_("{node} went back"),
-    N_("{node} has not come back from its trial"), N_("no node took it: {why}"),
-    N_("no node is left"), N_("{version} takes its place"),
-    N_("watched for {time} min more"), N_("an alarm stands that was not there before"),
-    N_("an alarm stands: {what}"), N_("Of {board}: {why}."),
-    N_("not known yet when it dosed last"), N_("a correction is open"),
-    N_("a dose is on its way"), N_("it dosed a short while ago"),
-    N_("it did not take up the offer"), N_("it stopped asking for the release"),
-    N_("it runs what it ran before"), N_("offered again in a while"),
+    N_("{node} reverted: {why}"), N_("{node} reverted"),
+    N_("{node} has not come back from its trial"), N_("no node installed it: {why}"),
+    N_("no node is left"), N_("replaced by {version}"),
+    N_("observed for {time} min more"), N_("a new alarm is active"),
+    N_("an alarm is active: {what}"), N_("Roll-out for {board}: {why}."),
+    N_("the last dose is not known yet"), N_("a correction is open"),
+    N_("a dose is pending"), N_("it dosed recently"),
+    N_("it did not respond to the offer"), N_("it stopped downloading"),
+    N_("it runs the previous version"), N_("to be offered again"),
     N_("offered"), N_("downloading"), N_("downloaded"), N_("trial"),
 )
 # What a look ahead took for granted, and what the journal refuses.
 _AHEAD = (
-    N_("{what} has no fresh reading: begun at {value}, its setpoint"),
-    N_("{what} has no fresh reading: begun at {value}, usual"),
-    N_("{what} has no fresh reading: begun at {value}, where top-off fills to"),
-    N_("{water} water has an EC of {value} by itself: begun there, not at {target}"),
-    N_("{water} water with these nutrients has pH {value}: begun there, not at {target}"),
+    N_("{what} has no fresh reading: starts at {value}, its setpoint"),
+    N_("{what} has no fresh reading: starts at {value}, usual"),
+    N_("{what} has no fresh reading: starts at {value}, where top-off fills to"),
+    N_("{water} water has an EC of {value} by itself: starts there, not at {target}"),
+    N_("{water} water with these nutrients has pH {value}: starts there, not at {target}"),
     N_("acid, base and nutrients are as strong as the titration in the settings says"),
-    N_("{setting} is {value}: no stock is so strong or weak in this water, so doses may be "
-           "far off; titrate, or choose another water"),
+    N_("{setting} is {value}: no such stock fits this water, so doses may be far off; "
+       "titrate, or choose another water"),
     N_("the crop is lettuce on {area} m2, with lamps of {light} umol/m2/s at full light; the "
            "room is at {value}"),
     N_("a preview of {node} is running ({share}%): wait for it, or cancel it"),
@@ -313,7 +311,7 @@ _AHEAD = (
     N_("weight_g: a harvest needs its weight in g, or a count"),
     N_("text: a note needs one"),
     N_("note: there is no {name}"), N_("photos: a note has {most} at most"),
-    N_("photo: not one we can read: a JPEG, PNG or WebP is needed"),
+    N_("photo: the format is not supported: a JPEG, PNG or WebP is needed"),
     N_("photo: damaged, it cannot be read ({why}): a JPEG, PNG or WebP is needed"),
 )
 MESSAGE_PATTERNS = (

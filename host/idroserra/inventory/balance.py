@@ -1,9 +1,9 @@
-"""What came into a tank and what left it, a day at a time: water, acid, base, nutrients.
+"""The daily water and nutrient balance of a tank: water, acid, base and nutrients in and out.
 
-Doses are what the node says it gave. Water is read off the level: a step of it while the valve
-ran is topped up; of the rest, rises are poured in by hand or rain, falls have left. What happened
-while the level had no reading is counted as neither. Nothing is guessed: `unknown` says in words
-what is missing. The surface of the tank is that of the settings in force now.
+Doses are those reported by the node. Water is derived from the level: a rise while the fill valve
+ran is topped up, any other rise was poured in, a fall has left. Changes during a gap in the level
+readings count as neither. Nothing is estimated: `unknown` lists in sentences what is missing. The
+surface of the tank is that of the active settings.
 """
 
 from __future__ import annotations
@@ -18,21 +18,21 @@ from idroserra.i18n.channels import duration_text, plain_name
 from idroserra.i18n.translate import figures
 from idroserra.i18n.translate import gettext as _
 from idroserra.inventory import water_steps
-from idroserra.inventory.water_steps import Run, Steps
+from idroserra.inventory.water_steps import Steps, ValveRun
 from idroserra.nodes.registry import Node
 
 LEVEL, FILL = "reservoir.level_mm", "top_off"
 STEP_MS, FLOODED_STEP_MS = 600_000, 3_600_000
 ACID, BASE = "ph_down", "ph_up"
 
-# {doser: [(since_unix_ms, meq_per_ml or None)]}, oldest first: see alarms.bottles.
+# {doser: [(since_unix_ms, meq_per_ml or None)]}, oldest first: see BottleInventory.strengths().
 Strengths = Mapping[str, Sequence[tuple[int, float | None]]]
 
 
 @dataclass(frozen=True)
 class Water:
-    """Water of a day in ml. unread_ms: how long the level had no reading; unseen_ml: by how much
-    the water moved meanwhile."""
+    """Water of a day in ml. unread_ms: duration of gaps in the level readings; unseen_ml: the
+    change of volume across them."""
 
     topped_up_ml: float
     poured_ml: float
@@ -43,8 +43,8 @@ class Water:
 
 @dataclass(frozen=True)
 class Day:
-    """One day, or a whole range: [from, to). dosed_meq: None where the stock's strength is not
-    known. water: None where no level was read; valve_ms: how long the filling valve ran."""
+    """One day, or a whole range: [from, to). dosed_meq: None if the strength of the stock is not
+    known. water: None if no level was read; valve_ms: run time of the fill valve."""
 
     from_unix_ms: int
     to_unix_ms: int
@@ -68,9 +68,9 @@ def balance_of(
     store: Store, node: Node, from_unix_ms: int, to_unix_ms: int, zone: tzinfo,
     strengths: Strengths,
 ) -> Balance:
-    """Return the balance of [from, to), in days of the time zone. `to` is not beyond now.
+    """Return the balance of [from, to) by days of the time zone. `to` is not in the future.
 
-    Days before the host knew the node are left out: of them nothing is known.
+    Days before the node's first record are left out.
 
     Raises StoreUnavailable, StoreRejected."""
     outputs = {} if node.info is None else dict(node.info.outputs)
@@ -88,7 +88,7 @@ def balance_of(
 
 
 def days_of(from_unix_ms: int, to_unix_ms: int, zone: tzinfo) -> list[tuple[int, int]]:
-    """Return [from, to) cut at the midnights of a time zone."""
+    """Return [from, to) split at the midnights of a time zone."""
     cuts = [from_unix_ms]
     first = datetime.fromtimestamp(from_unix_ms / 1_000, zone).date()
     while cuts[-1] < to_unix_ms:
@@ -99,30 +99,30 @@ def days_of(from_unix_ms: int, to_unix_ms: int, zone: tzinfo) -> list[tuple[int,
 
 
 def by_ph_first(doser: str) -> tuple[bool, str]:
-    """Sort key of dosers: those of pH, then the others by name."""
+    """Sort key of dosers: pH dosers first, then by name."""
     return not doser.startswith("ph"), doser
 
 
-def _fill_runs(events: Sequence[EventPoint]) -> list[Run]:
+def _fill_runs(events: Sequence[EventPoint]) -> list[ValveRun]:
     runs = []
     for event in events:
         on_ms = event.detail.get("on_ms")
         is_fill = event.kind == "ran" and event.detail.get("actuator") == FILL
         if is_fill and isinstance(on_ms, int):
             end_ms = event.unix_us // 1_000
-            runs.append(Run(end_ms - on_ms, end_ms))
+            runs.append(ValveRun(end_ms - on_ms, end_ms))
     return runs
 
 
 def _water(
-    store: Store, node: Node, span: tuple[int, int], runs: Sequence[Run], is_flooded: bool
+    store: Store, node: Node, span: tuple[int, int], runs: Sequence[ValveRun], is_flooded: bool
 ) -> Steps | None:
-    """Return how the water moved; None where nobody measures it, or no surface is known."""
+    """Return the changes of the volume; None if no level is measured or the surface is unknown."""
     area_cm2 = 0 if node.report is None else int(node.report.values["reservoir.area_cm2"])
     has_level = node.info is not None and LEVEL in node.info.channels
     if not area_cm2 or not has_level:
         return None
-    # A flood takes water out of the tank for minutes: the highest of an hour has it all.
+    # A flood empties part of the tank for minutes: the highest level of an hour has it all.
     columns = 1 - (span[0] - span[1]) // (FLOODED_STEP_MS if is_flooded else STEP_MS)
     width_ms = column_width_ms(*span, columns)
     series = store.series(node.node, [LEVEL], *span, columns)[LEVEL]
@@ -133,11 +133,10 @@ def _water(
 
 def _day(
     span: tuple[int, int], dosers: Sequence[str], doses: Sequence[EventPoint],
-    runs: Sequence[Run], steps: Steps | None, strengths: Strengths,
+    runs: Sequence[ValveRun], steps: Steps | None, strengths: Strengths,
 ) -> Day:
     dosed_ul = dict.fromkeys(dosers, 0)
-    dosed_meq: dict[str, float | None] = {
-        doser: 0.0 for doser in dosers if doser in (ACID, BASE)}
+    dosed_meq: dict[str, float | None] = {doser: 0.0 for doser in dosers if doser in (ACID, BASE)}
     for dose in doses:
         unix_ms, doser = dose.unix_us // 1_000, str(dose.detail.get("actuator"))
         volume_ul: Any = dose.detail.get("volume_ul")
@@ -153,9 +152,9 @@ def _day(
     return Day(*span, dosed_ul, dosed_meq, water, valve_ms)
 
 
-def _strength(told: Sequence[tuple[int, float | None]], unix_ms: int) -> float | None:
-    """Return the meq a ml of the bottle that stood there then."""
-    return next((meq for since, meq in reversed(told) if since <= unix_ms), None)
+def _strength(known: Sequence[tuple[int, float | None]], unix_ms: int) -> float | None:
+    """Return the meq per ml of the bottle in use at that time, or None."""
+    return next((meq for since, meq in reversed(known) if since <= unix_ms), None)
 
 
 def _unknown(node: Node, total: Day, since_unix_ms: int, zone: tzinfo) -> list[str]:
@@ -163,20 +162,20 @@ def _unknown(node: Node, total: Day, since_unix_ms: int, zone: tzinfo) -> list[s
     texts = []
     if since_unix_ms - total.from_unix_ms > STEP_MS:
         since = datetime.fromtimestamp(since_unix_ms / 1_000, zone)
-        texts.append(_("The host knows this node since {when}: what was before is not counted.")
+        texts.append(_("The history of this node begins {when}: earlier days are not counted.")
                      .format(when=since.strftime("%Y-%m-%d %H:%M")))
     if total.water is None:
         has_level = node.info is not None and LEVEL in node.info.channels
         texts.append(_(
-            "The node has not told its settings yet: without the tank's surface no water is known."
+            "The node has not reported its settings yet: the tank's surface is not known."
         ) if has_level else _(
-            "This node measures no level in millimetres: what water came and left is not known."))
+            "This node measures no level in millimetres: the water balance is not known."))
     elif total.water.unread_ms >= FLOODED_STEP_MS:
         moved = figures(f"{total.water.unseen_ml / 1_000:+.1f} L", are_differences=True)
-        texts.append(_("The level has no reading for {time}; the water moved by {volume} "
+        texts.append(_("The level has no reading for {time}; the water changed by {volume} "
                        "meanwhile, counted neither as added nor as left.").format(
                            time=duration_text(total.water.unread_ms), volume=moved))
-    strong = _("How strong the {what} is was not told for every dose: no meq. Say it with its "
+    strong = _("The strength of the {what} is not known for every dose: no meq. Set it with the "
                "bottle.")
     return texts + [strong.format(what=plain_name(doser))
                     for doser, meq in total.dosed_meq.items() if meq is None]

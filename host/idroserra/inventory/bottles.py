@@ -1,7 +1,7 @@
-"""How much is left in each bottle: what somebody filled in, less what was dosed since.
+"""The level of each bottle: what was filled in, less what was dosed since.
 
-Doses are counted from the store, where late ones arrive too; what was spilt nobody counts. A
-doser nobody told of a bottle for has none: how much is left there is not known.
+Doses are counted from the store, so late ones count too; spills do not. The level of a bottle that
+was never set is unknown.
 """
 
 from __future__ import annotations
@@ -19,28 +19,28 @@ DOSED = ("dosed",)
 LOOK_AHEAD_MS = 60_000
 DAY_MS = 86_400_000
 USE_DAYS = 7
-# From less than this much history nothing is foretold.
+# Less history than this gives no forecast.
 LEAST_USE_MS = DAY_MS
 
 
 class UnknownBottle(HostError):
-    """Nobody told of a bottle there, so nothing can be taken back."""
+    """No filling of this bottle is recorded."""
 
 
 class Consumption(NamedTuple):
-    """What a node's dosers gave in the last days: {doser: ul}, and over how many ms."""
+    """Doses of a node in the last days: {doser: ul}, and the period in ms."""
 
     dosed_ul: dict[str, int]
     over_ms: int
 
     def per_day_ul(self, doser: str) -> float | None:
-        """Return what a doser gives a day, None where too few days say it."""
+        """Return the consumption in ul a day, or None if the period is too short."""
         if self.over_ms < LEAST_USE_MS:
             return None
         return self.dosed_ul.get(doser, 0) * DAY_MS / self.over_ms
 
     def days_left(self, doser: str, left_ul: int) -> float | None:
-        """Return for how many days a bottle lasts, None where the use says nothing."""
+        """Return the days a bottle lasts, or None without a known consumption."""
         per_day_ul = self.per_day_ul(doser)
         return left_ul / per_day_ul if per_day_ul else None
 
@@ -59,7 +59,7 @@ class BottleInventory:
         self._count_unix_ms: int | None = None
 
     def fill(self, bottle: Bottle) -> None:
-        """Note that somebody filled a bottle. Raises StoreUnavailable."""
+        """Record the filling of a bottle. Raises StoreUnavailable."""
         self._database.fill(bottle)
         key = (bottle.node, bottle.doser)
         with self._lock:
@@ -68,12 +68,12 @@ class BottleInventory:
             self._count_unix_ms = None
 
     def unfill(self, node: str, doser: str) -> None:
-        """Take the newest filling back: the one before counts again. Raises NoBottle,
+        """Delete the newest filling, so that the one before counts again. Raises UnknownBottle,
         StoreUnavailable."""
         key = (node, doser)
         with self._lock:
             if not self._fillings.get(key):
-                raise UnknownBottle(f"nobody told of a bottle of {doser} at {node}")
+                raise UnknownBottle(f"the level of {doser} at {node} was never set")
         self._database.unfill(node, doser)
         with self._lock:
             self._fillings[key].pop()
@@ -81,7 +81,7 @@ class BottleInventory:
             self._count_unix_ms = None
 
     def of(self, node: str) -> dict[str, tuple[Bottle, int | None]]:
-        """Return {doser: (bottle, ul left)} of those somebody told of; None: not counted yet."""
+        """Return {doser: (bottle, ul left)} of a node; None: not counted yet."""
         with self._lock:
             return {key[1]: (fillings[-1], self._left_ul(fillings[-1]))
                     for key, fillings in self._fillings.items() if key[0] == node and fillings}
@@ -93,7 +93,7 @@ class BottleInventory:
                     for key, fillings in self._fillings.items() if key[0] == node}
 
     def use_of(self, node: str, now_unix_ms: int) -> Consumption:
-        """Return what was dosed in the last days. Raises StoreError."""
+        """Return the consumption of the last USE_DAYS. Raises StoreError."""
         store = self._store()
         since = store.spans().get(node, (now_unix_ms, now_unix_ms))[0]
         begin = max(now_unix_ms - USE_DAYS * DAY_MS, since)
@@ -105,12 +105,12 @@ class BottleInventory:
         return Consumption(dosed_ul, max(0, now_unix_ms - begin))
 
     def left_pct(self, node: str) -> dict[str, float]:
-        """Return {doser: % left} of a node's bottles, of those whose doses were counted."""
+        """Return {doser: % left} of the node's bottles that were counted."""
         return {doser: 100 * left / bottle.volume_ul
                 for doser, (bottle, left) in self.of(node).items() if left is not None}
 
     def count(self, now_unix_ms: int) -> None:
-        """Count the doses since each filling, where it is time to; the store may be away."""
+        """Count the doses since each filling if it is due; a store error ends it early."""
         with self._lock:
             last = self._count_unix_ms
             if last is not None and 0 <= now_unix_ms - last < COUNT_EVERY_MS:

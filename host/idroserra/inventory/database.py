@@ -1,14 +1,11 @@
-"""The fillings of bottles, in the file alarms.db beside the tables of the alarms."""
+"""The table of bottle fillings, in alarms.db."""
 
 from __future__ import annotations
 
-import sqlite3
-import threading
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
-from idroserra.core.errors import StoreUnavailable
-from idroserra.core.sqlite import connect
+from idroserra.core.sqlite import Database
 
 _SCHEMA = """
 CREATE TABLE IF NOT EXISTS fillings (
@@ -17,16 +14,15 @@ CREATE TABLE IF NOT EXISTS fillings (
 );
 CREATE INDEX IF NOT EXISTS fillings_by_doser ON fillings (node, doser, id);
 """
-# A file from before fillings were kept has one row a bottle: its newest filling.
-_MOVE_BOTTLES = """
-INSERT INTO fillings
-    SELECT NULL, node, doser, volume_ul, filled_unix_ms, by, '', NULL FROM bottles;
-DROP TABLE bottles;
-"""
+# An older file has one row for each bottle: its newest filling.
+_MOVE_BOTTLES = (
+    "INSERT INTO fillings"
+    " SELECT NULL, node, doser, volume_ul, filled_unix_ms, by, '', NULL FROM bottles",
+    "DROP TABLE bottles")
 
 
 class Bottle(NamedTuple):
-    """A bottle somebody filled: what was in it, and when.
+    """One filling of a bottle.
 
     stock: a key of stock_solutions.STOCKS, or ""; meq_per_ml: None if it is not known."""
 
@@ -43,35 +39,28 @@ class InventoryDatabase:
     """Reads and writes fillings. Every method may be called from any thread."""
 
     def __init__(self, path: Path) -> None:
-        """Open or create the file. Raises OSError, sqlite3.Error."""
-        self._lock = threading.Lock()
-        self._database = connect(path, _SCHEMA)
-        if self._database.execute("SELECT 1 FROM sqlite_master WHERE name='bottles'").fetchone():
-            self._database.executescript(f"BEGIN;{_MOVE_BOTTLES}COMMIT;")
+        """Open or create the file. Raises OSError, sqlite3.Error, StoreUnavailable."""
+        self._database = Database(path, _SCHEMA)
+        if self._database.query("SELECT 1 FROM sqlite_master WHERE name='bottles'"):
+            with self._database.transaction() as connection:
+                for statement in _MOVE_BOTTLES:
+                    connection.execute(statement)
 
     def fill(self, bottle: Bottle) -> None:
-        """Note that somebody filled a bottle. Raises StoreUnavailable."""
-        self._ask("INSERT INTO fillings VALUES (NULL,?,?,?,?,?,?,?)", tuple(bottle))
+        """Store a filling. Raises StoreUnavailable."""
+        self._database.query("INSERT INTO fillings VALUES (NULL,?,?,?,?,?,?,?)", tuple(bottle))
 
     def unfill(self, node: str, doser: str) -> None:
-        """Forget the newest filling of a bottle. Raises StoreUnavailable."""
-        self._ask("DELETE FROM fillings WHERE id = (SELECT max(id) FROM fillings"
-                  " WHERE node = ? AND doser = ?)", (node, doser))
+        """Delete the newest filling of a bottle. Raises StoreUnavailable."""
+        self._database.query("DELETE FROM fillings WHERE id = (SELECT max(id) FROM fillings"
+                             " WHERE node = ? AND doser = ?)", (node, doser))
 
     def fillings(self) -> list[Bottle]:
-        """Return every filling somebody told of, oldest first. Raises StoreUnavailable."""
-        return [Bottle(*row) for row in self._ask(
+        """Return every filling, oldest first. Raises StoreUnavailable."""
+        return [Bottle(*row) for row in self._database.query(
             "SELECT node, doser, volume_ul, filled_unix_ms, by, stock, meq_per_ml FROM fillings"
-            " ORDER BY id", ())]
+            " ORDER BY id")]
 
     def close(self) -> None:
         """Close the file."""
-        with self._lock:
-            self._database.close()
-
-    def _ask(self, query: str, values: tuple[object, ...]) -> list[Any]:
-        with self._lock:
-            try:
-                return self._database.execute(query, values).fetchall()
-            except sqlite3.Error as error:
-                raise StoreUnavailable(f"alarms.db: {error}") from error
+        self._database.close()

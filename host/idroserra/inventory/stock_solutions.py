@@ -1,7 +1,7 @@
-"""Stocks of acid and base, and how many milliequivalents a millilitre of each carries.
+"""Stock solutions of acid and base, and their milliequivalents per millilitre.
 
-By weight and density at 20 C (tests/oracle/README.md); phosphoric acid counts one proton, as it
-gives at the pH of nutrient solutions, potassium carbonate two.
+From weight and density at 20 C (tests/oracle/README.md). Phosphoric acid counts one proton, as it
+dissociates at the pH of nutrient solutions; potassium carbonate counts two.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from idroserra.i18n.marker import N_
 
 
 class Stock(NamedTuple):
-    """A stock that everybody makes alike. meq_per_ml: protons or bases."""
+    """A common stock solution. meq_per_ml: protons or bases."""
 
     name: str
     title: str

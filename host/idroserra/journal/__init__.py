@@ -1,1 +1,1 @@
-"""The journal: what people did and saw, with photos and harvests."""
+"""The grow journal: notes with photos, and harvests."""

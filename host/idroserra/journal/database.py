@@ -1,16 +1,13 @@
-"""The file of the journal, journal.db: notes and what is known of their photos."""
+"""The tables of the journal in journal.db: notes, and the data of their photos."""
 
 from __future__ import annotations
 
-import sqlite3
-import threading
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
-from idroserra.core.errors import StoreUnavailable
-from idroserra.core.sqlite import connect
-from idroserra.journal.models import About, Author, Note, Photo
+from idroserra.core.sqlite import Database
+from idroserra.journal.models import Author, Note, NoteFilter, Photo
 
 FILE = "journal.db"
 _SCHEMA = """
@@ -31,51 +28,47 @@ _COLUMNS = ("id, node, kind, unix_ms, text, crop, weight_g, count, by, author_ki
             " created_unix_ms, changed_unix_ms, changed_by, site")
 
 
-class JournalBook:
+class JournalDatabase:
     """Reads and writes. Every method may be called from any thread; raises StoreUnavailable."""
 
     def __init__(self, path: Path) -> None:
-        """Open or create the file. Raises OSError, sqlite3.Error."""
-        self._lock = threading.Lock()
-        self._database = connect(path, _SCHEMA)
-        if not any(row[1] == "site" for row in self._database.execute("PRAGMA table_info(notes)")):
-            self._database.execute("ALTER TABLE notes ADD COLUMN site TEXT")
+        """Open or create the file. Raises OSError, sqlite3.Error, StoreUnavailable."""
+        self._database = Database(path, _SCHEMA)
+        if not any(row[1] == "site" for row in self._database.query("PRAGMA table_info(notes)")):
+            self._database.query("ALTER TABLE notes ADD COLUMN site TEXT")
 
     def put(self, note: Note) -> None:
-        """Write a note in place of the one with its id; its photos stay."""
+        """Insert or replace a note; its photos stay."""
         marks = ",".join("?" * 15)
-        self._write(lambda database: database.execute(
+        self._database.query(
             f"INSERT OR REPLACE INTO notes ({_COLUMNS}) VALUES ({marks})", (
                 note.id, note.node, note.kind, note.unix_ms, note.text, note.crop, note.weight_g,
                 note.count, note.by, *note.author, note.created_unix_ms, note.changed_unix_ms,
-                note.changed_by, note.site)))
+                note.changed_by, note.site))
 
     def remove(self, note: str) -> None:
-        """Forget a note and what is known of its photos."""
-        def forget(database: sqlite3.Connection) -> None:
-            database.execute("DELETE FROM photos WHERE note = ?", (note,))
-            database.execute("DELETE FROM notes WHERE id = ?", (note,))
-
-        self._write(forget)
+        """Delete a note with the rows of its photos."""
+        with self._database.transaction() as connection:
+            connection.execute("DELETE FROM photos WHERE note = ?", (note,))
+            connection.execute("DELETE FROM notes WHERE id = ?", (note,))
 
     def add_photo(self, note: str, photo: Photo) -> None:
-        """Keep that a note has a photo, after those it has."""
-        self._write(lambda database: database.execute(
+        """Append a photo to a note."""
+        self._database.query(
             "INSERT INTO photos VALUES (?, ?, (SELECT coalesce(max(place), 0) + 1 FROM photos"
             " WHERE note = ?), ?, ?, ?)",
-            (photo.id, note, note, photo.width_px, photo.height_px, photo.size_bytes)))
+            (photo.id, note, note, photo.width_px, photo.height_px, photo.size_bytes))
 
     def remove_photo(self, photo: str) -> None:
-        """Forget a photo."""
-        self._write(lambda database: database.execute(
-            "DELETE FROM photos WHERE id = ?", (photo,)))
+        """Delete the row of a photo."""
+        self._database.query("DELETE FROM photos WHERE id = ?", (photo,))
 
     def get(self, note: str) -> Note | None:
-        """Return a note, None where there is none."""
+        """Return a note, or None."""
         return next(iter(self._notes("WHERE id = ?", (note,))), None)
 
     def newest(
-        self, from_unix_ms: int, to_unix_ms: int, about: About | None, kind: str | None,
+        self, from_unix_ms: int, to_unix_ms: int, about: NoteFilter | None, kind: str | None,
         count: int,
     ) -> list[Note]:
         """Return the newest notes of [from, to), newest first; about None: all of them."""
@@ -91,49 +84,29 @@ class JournalBook:
             (from_unix_ms, to_unix_ms, *values, kind, kind, count))
 
     def rename_site(self, site: str, name: str) -> None:
-        """Call a site otherwise in the notes about it."""
-        self._write(lambda database: database.execute(
-            "UPDATE notes SET site = ? WHERE site = ?", (name, site)))
+        """Rename a site in the notes about it."""
+        self._database.query("UPDATE notes SET site = ? WHERE site = ?", (name, site))
 
     def photo_ids(self) -> set[str]:
         """Return the id of every photo."""
-        return {row[0] for row in self._ask("SELECT id FROM photos", ())}
+        return {row[0] for row in self._database.query("SELECT id FROM photos")}
 
     def photos_bytes(self) -> int:
-        """Return what all photos take."""
-        return int(self._ask("SELECT coalesce(sum(size_bytes), 0) FROM photos", ())[0][0])
+        """Return the size of all photos in bytes."""
+        return int(self._database.query("SELECT coalesce(sum(size_bytes), 0) FROM photos")[0][0])
 
     def close(self) -> None:
         """Close the file."""
-        with self._lock:
-            self._database.close()
+        self._database.close()
 
     def _notes(self, where: str, values: Iterable[Any]) -> list[Note]:
-        rows = self._ask(f"SELECT {_COLUMNS} FROM notes {where}", values)
+        rows = self._database.query(f"SELECT {_COLUMNS} FROM notes {where}", values)
         return [_note(row, self._photos(row[0])) for row in rows]
 
     def _photos(self, note: str) -> tuple[Photo, ...]:
-        return tuple(Photo(*row) for row in self._ask(
+        return tuple(Photo(*row) for row in self._database.query(
             "SELECT id, width_px, height_px, size_bytes FROM photos WHERE note = ?"
             " ORDER BY place", (note,)))
-
-    def _ask(self, sql: str, values: Iterable[Any]) -> list[Any]:
-        with self._lock:
-            try:
-                return self._database.execute(sql, tuple(values)).fetchall()
-            except sqlite3.Error as error:
-                raise StoreUnavailable(f"{FILE}: {error}") from error
-
-    def _write(self, work: Callable[[sqlite3.Connection], object]) -> None:
-        with self._lock:
-            try:
-                self._database.execute("BEGIN IMMEDIATE")
-                work(self._database)
-                self._database.execute("COMMIT")
-            except sqlite3.Error as error:
-                if self._database.in_transaction:
-                    self._database.execute("ROLLBACK")
-                raise StoreUnavailable(f"{FILE}: {error}") from error
 
 
 def _note(row: tuple[Any, ...], photos: tuple[Photo, ...]) -> Note:

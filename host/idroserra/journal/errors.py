@@ -1,10 +1,10 @@
-"""What goes wrong with notes and photos.
+"""Errors of the journal.
 
 JournalError
     UnknownNote(why)        no such note or photo
-    NotYours                somebody else's note
-    PhotoRefused(why)       no photo we can read, or too large
-    JournalFull(why)        no more photos: of a note, or of all
+    NotNoteAuthor(by)       the note is somebody else's
+    PhotoRefused(why)       unreadable or too large
+    JournalFull(why)        the limit of photos is reached: of a note, or of all
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from idroserra.core.errors import HostError
 
 
 class JournalError(HostError):
-    """Root of the errors of this package."""
+    """Base class of the journal's errors."""
 
 
 class UnknownNote(JournalError):
@@ -21,15 +21,15 @@ class UnknownNote(JournalError):
 
 
 class NotNoteAuthor(JournalError):
-    """The note is another's: its author and admins may change it."""
+    """Only the author of the note and admins may change it."""
 
     def __init__(self, by: str) -> None:
         super().__init__(f"this note is by {by}: they or an admin may change it")
 
 
 class PhotoRefused(JournalError):
-    """The upload is no photo we can read, or too large. The message says what is taken."""
+    """The upload is unreadable or too large; the message says what is accepted."""
 
 
 class JournalFull(JournalError):
-    """No more photos fit: of a note, or of all of them together."""
+    """The limit of photos is reached: of a note, or of all notes."""

@@ -1,4 +1,4 @@
-"""A note of the journal: what somebody did or saw, about a node, a site or all sites."""
+"""The data model of the journal: notes about a node, a site or all sites, and harvests."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import Literal, NamedTuple
 from idroserra.i18n.marker import N_
 
 Kind = Literal["note", "water_change", "planting", "harvest", "pest", "maintenance"]
-# Each with the word people read.
+# Each with its label.
 KINDS: dict[Kind, str] = {
     "note": N_("Note"),
     "water_change": N_("Water change"),
@@ -18,7 +18,7 @@ KINDS: dict[Kind, str] = {
     "pest": N_("Pest or disease"),
     "maintenance": N_("Maintenance"),
 }
-# What a harvest and a planting may say beside the text.
+# Kinds with a crop and a count.
 WITH_CROP = ("planting", "harvest")
 MOST_TEXT_CHARS = 4_000
 MOST_CROP_CHARS = 40
@@ -26,18 +26,18 @@ MOST_WEIGHT_G = 1_000_000
 MOST_COUNT = 100_000
 MOST_PHOTOS = 8
 EARLIEST_UNIX_MS = 946_684_800_000  # the year 2000
-AHEAD_MS = 60_000  # clocks of phones differ that much
+AHEAD_MS = 60_000  # tolerance for the clocks of phones
 
 
-class About(NamedTuple):
-    """Which notes are asked for: those about these nodes, about this site, and about all sites."""
+class NoteFilter(NamedTuple):
+    """Selects the notes about these nodes, about this site, and about all sites."""
 
     nodes: tuple[str, ...]
     site: str | None
 
 
 class Author(NamedTuple):
-    """Who wrote a note. kind: session, token, local (as access.who.Who) or host."""
+    """The author of a note. kind: session, token, local (as auth.identity.Identity) or host."""
 
     kind: str
     name: str
@@ -45,7 +45,7 @@ class Author(NamedTuple):
 
 @dataclass(frozen=True)
 class Photo:
-    """A photo of a note, as it is kept: re-encoded JPEG, nothing of the camera's data in it."""
+    """A stored photo of a note: a re-encoded JPEG without the camera's metadata."""
 
     id: str
     width_px: int
@@ -55,8 +55,8 @@ class Photo:
 
 @dataclass(frozen=True)
 class Draft:
-    """What somebody writes. node None: a whole site, and all of them where site is None too.
-    crop, weight_g, count: of a harvest or a planting, None where nobody said."""
+    """A note as written. node None: about a site, or about all sites if site is None too.
+    crop, weight_g, count: of a harvest or a planting, else None."""
 
     node: str | None
     kind: Kind
@@ -67,8 +67,8 @@ class Draft:
     count: int | None = None
     site: str | None = None
 
-    def flaw(self, now_unix_ms: int) -> str:
-        """Return what is wrong with it, naming the field; "" where nothing is."""
+    def validate(self, now_unix_ms: int) -> str:
+        """Return the first problem, with its field, or ""."""
         if not EARLIEST_UNIX_MS <= self.unix_ms <= now_unix_ms + AHEAD_MS:
             return "unix_ms: now or earlier, not before the year 2000"
         if self.node is not None and self.site is not None:
@@ -86,8 +86,7 @@ class Draft:
 
 @dataclass(frozen=True)
 class Note(Draft):
-    """A note that is kept. changed_unix_ms and changed_by: the newest change after it was
-    written, None and "" before the first."""
+    """A stored note. changed_unix_ms and changed_by: the newest change, or None and ""."""
 
     id: str = ""
     by: str = ""
@@ -100,9 +99,9 @@ class Note(Draft):
 
 @dataclass(frozen=True)
 class Harvest:
-    """What a crop gave in all. weight_g None: no harvest of it was weighed; count None: counted.
+    """The total yield of a crop. weight_g None: none was weighed; count None: none was counted.
 
-    `weighed` of its `harvests` say a weight."""
+    `weighed`: how many of the `harvests` have a weight."""
 
     node: str | None
     site: str | None
@@ -116,7 +115,7 @@ class Harvest:
 
 
 def yields_of(notes: Iterable[Note]) -> list[Harvest]:
-    """Return the yields of the harvests among `notes`, by node or site, and crop."""
+    """Return the yields of the harvests in `notes`, by node or site, and crop."""
     found: dict[tuple[str, str, str], list[Note]] = {}
     for note in notes:
         if note.kind == "harvest":

@@ -1,8 +1,8 @@
-"""Photos as files: taken in, made small, without what the camera wrote into them.
+"""Stores photos as re-encoded JPEG files without metadata.
 
-A photo is decoded and encoded anew: what leaves this module is a JPEG of pixels and nothing else,
-no place, no time, no name. Two files each, in `journal-photos` of the data folder: as large as a
-screen shows it, and a small one. Names are random, never those of the upload.
+Each photo is decoded and encoded again, so that no place, time or name of the camera remains. Two
+files each, in `journal-photos` of the data folder: screen size and thumbnail. File names are
+random, never those of the upload.
 """
 
 from __future__ import annotations
@@ -26,34 +26,34 @@ if TYPE_CHECKING:
 
 FOLDER = "journal-photos"
 TYPE = "image/jpeg"
-# What an upload may be, by the name the browser gives it.
+# Accepted content types.
 UPLOAD_TYPES = ("image/jpeg", "image/png", "image/webp")
 MOST_UPLOAD_BYTES = 20 * 1024 * 1024
 MOST_PIXELS = 64_000_000
 LONG_SIDE_PX, SMALL_SIDE_PX = 1_600, 360
 _QUALITY = 82
 _ID = re.compile(r"[0-9a-f]{32}")
-# What decoders raise on a damaged file.
+# Exceptions of the decoders on a damaged file.
 _DAMAGED = (OSError, ValueError, SyntaxError, KeyError, IndexError, TypeError, AttributeError,
             EOFError, OverflowError, struct.error, zlib.error)
-_TAKEN = "a JPEG, PNG or WebP is needed"
+_ACCEPTED = "a JPEG, PNG or WebP is needed"
 
 
 class Photos:
     """The folder of the photos. Any thread may call."""
 
     def __init__(self, folder: Path) -> None:
-        """Make the folder where needed. Raises OSError."""
+        """Create the folder if needed. Raises OSError."""
         self.folder = folder / FOLDER
         self.folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-        self._decoding = threading.Lock()  # one at a time: a photo takes much memory
+        self._decoding = threading.Lock()  # one at a time: decoding takes much memory
 
     def part(self) -> Path:
-        """Return a new name for an upload that is still coming in; sweep() forgets it."""
+        """Return a new path for an upload in progress; sweep() removes it."""
         return self.folder / f"{secrets.token_hex(16)}.part"
 
     def take(self, upload: Path) -> Photo:
-        """Make a photo of an upload. Raises PhotoRefused, StoreUnavailable."""
+        """Store an upload as a photo. Raises PhotoRefused, StoreUnavailable."""
         photo_id = secrets.token_hex(16)
         with self._decoding:
             image = _read(upload)
@@ -65,7 +65,7 @@ class Photos:
             except OSError as error:
                 self.remove(photo_id)
                 why = error.strerror or str(error)
-                raise StoreUnavailable(f"{FOLDER}: the photo was not kept: {why}") from error
+                raise StoreUnavailable(f"{FOLDER}: the photo was not saved: {why}") from error
         return Photo(photo_id, width_px, height_px, size_bytes)
 
     def path(self, photo_id: str, *, small: bool) -> Path:
@@ -78,13 +78,13 @@ class Photos:
         return path
 
     def remove(self, photo_id: str) -> None:
-        """Remove the files of a photo; what the disk refuses goes with the next sweep()."""
+        """Remove the files of a photo; the next sweep() retries what fails."""
         for small in (False, True):
             with suppress(OSError):
                 self._path(photo_id, small=small).unlink(missing_ok=True)
 
     def sweep(self, known: set[str]) -> None:
-        """Remove what belongs to no photo: uploads that broke off, and what was deleted."""
+        """Remove files without a photo: interrupted uploads, and leftovers of deletions."""
         for path in self.folder.iterdir():
             if path.name.partition(".")[0].removesuffix("-small") not in known:
                 with suppress(OSError):
@@ -119,9 +119,9 @@ def _read(upload: Path) -> Image:
     except PhotoRefused:
         raise
     except UnidentifiedImageError:
-        raise PhotoRefused(f"photo: not one we can read: {_TAKEN}") from None
+        raise PhotoRefused(f"photo: the format is not supported: {_ACCEPTED}") from None
     except (*_DAMAGED, Image.DecompressionBombError) as error:
-        raise PhotoRefused(f"photo: damaged, it cannot be read ({error}): {_TAKEN}") from None
+        raise PhotoRefused(f"photo: damaged, it cannot be read ({error}): {_ACCEPTED}") from None
     bare = Image.new("RGB", pixels.size, "white")
     bare.paste(pixels, mask=pixels.getchannel("A") if pixels.mode == "RGBA" else None)
     return bare

@@ -13,12 +13,12 @@ def day_of(unix_ms: int) -> int:
 
 
 def days_left(calibrated_day: int, unix_ms: int) -> int | None:
-    """Return in how many days the pH probe is due, negative: since when; None for never."""
+    """Return the days until a pH calibration is due, negative if overdue; None if never done."""
     return OLD_DAYS - (day_of(unix_ms) - calibrated_day) if calibrated_day else None
 
 
 def age_warning(calibrated_day: int, unix_ms: int) -> tuple[str, str] | None:
-    """Return (level, text) of a pH calibration that is old, None while it is not or none is known.
+    """Return (level, text) if the pH calibration is too old, else None.
 
     Past 60 days the node itself gives no acid or base (idro.control.calibration_age).
     """

@@ -1,8 +1,8 @@
-"""Commands and settings to the nodes: signed, for one boot, with an end, and their answers.
+"""Sends signed commands and settings to nodes, and records the answers.
 
-A command is at first "pending" and ends as the node's answer (done, refused, expired, failed), as
-"timeout" where none came, or at once as refused or failed where it could not even be sent. An
-answer after the timeout still counts: what the node did is the truth.
+A command is "pending" until the node answers (done, refused, expired, failed) or until its
+"timeout"; one that cannot be sent is refused or failed at once. An answer after the timeout still
+replaces it: what the node did is the truth.
 """
 
 from __future__ import annotations
@@ -31,13 +31,12 @@ HIGHEST_TTL_MS = 60_000
 ANSWER_GRACE_MS = 5_000
 KEPT_COUNT = 10_000
 CONFIG_AGAIN_MS = 60_000
-# As they are kept here, and on down/update.
+# Stored verb: verb on down/update.
 UPDATE_VERBS = {"offer update": "offer", "cancel update": "cancel"}
 SHORT_CHARS = 8  # of a fingerprint, as people compare it
 
-# Returns the wall time at the at_ms 0 of (node, boot_id), None where it is not known.
+# Returns the wall time at uptime 0 of (node, boot_id), or None if it is unknown.
 Epoch = Callable[[str, str], int | None]
-
 
 
 class AuditSink(Protocol):
@@ -49,8 +48,8 @@ class AuditSink(Protocol):
     ) -> None: ...
 
 
-def _no_note(who: str, action: str, **_: Any) -> None:
-    """Write nothing down."""
+def _no_audit(who: str, action: str, **_: Any) -> None:
+    """Write nothing."""
 
 
 _SCHEMA = """
@@ -80,23 +79,18 @@ class CommandState:
 
 
 class DuplicateCommandId(HostError):
-    """Another command was sent under this id."""
+    """Another command has this id."""
 
 
 class Commands:
-    """Sends commands and settings, and keeps what became of them. Any thread may call."""
+    """Sends commands and settings, and stores their outcome. Any thread may call."""
 
     def __init__(
-        self,
-        path: Path,
-        nodes: Nodes,
-        live: LiveState,
-        link: MqttConnection,
-        epoch_unix_ms: Epoch,
-        note: AuditSink = _no_note,
+        self, path: Path, nodes: Nodes, live: LiveState, link: MqttConnection,
+        epoch_unix_ms: Epoch, audit: AuditSink = _no_audit,
     ) -> None:
-        """`note` is told what the host asks for by itself, and what became of everything."""
-        self._note = note
+        """`audit` receives what the host itself requests, and the outcome of every command."""
+        self._audit = audit
         self._nodes = nodes
         self._live = live
         self._link = link
@@ -112,26 +106,25 @@ class Commands:
         self, node: str, verb: str, args: Mapping[str, Any], by: str, ttl_ms: int = TTL_MS,
         *, command_id: str | None = None, until_unix_ms: int | None = None,
     ) -> str:
-        """Send a command and return its id; state(id) tells what became of it.
+        """Send a command and return its id; state(id) returns its outcome.
 
-        A `command_id` that was sent already is not sent again: somebody asks twice where no
-        answer came. What is asked for after `until_unix_ms` has expired.
+        A `command_id` that exists already is not sent again, so a client may repeat its request. A
+        command requested after `until_unix_ms` has expired.
 
-        Raises UnknownNode, IdTaken, and ProtocolError for a verb or argument that is no command.
-        A node that is offline, not adopted or without a known uptime gives a command that has
+        Raises UnknownNode, DuplicateCommandId, and ProtocolError for an unknown verb or a bad
+        argument. For a node that is offline, not adopted or of unknown uptime the command has
         already failed or been refused, with the reason.
         """
         protocol.check_args(verb, args)
         with self._lock:
             if command_id is not None and self._is_sent(command_id, node, verb, args, by):
                 return command_id
-            return self._begin(
-                node, verb, args, by, ttl_ms, None, command_id, until_unix_ms)
+            return self._begin(node, verb, args, by, ttl_ms, None, command_id, until_unix_ms)
 
     def _is_sent(
         self, command_id: str, node: str, verb: str, args: Mapping[str, Any], by: str
     ) -> bool:
-        """Return whether this very command was sent before. Raises IdTaken for another one."""
+        """Return whether this command was sent before. Raises DuplicateCommandId for another."""
         try:
             found = self.state(command_id)
         except KeyError:
@@ -141,13 +134,13 @@ class Commands:
         return True
 
     def send_update(self, node: str, offer: protocol.Offer | None, by: str) -> str:
-        """Offer a release to a node, or with None take the offer back; return the id as send().
+        """Offer a release to a node, or withdraw the offer with None; return the id as send().
 
         Raises UnknownNode, ProtocolError."""
         if offer is None:
             return self._begin(node, "cancel update", {}, by, TTL_MS, None)
-        told = {"release": offer.sha256[:16], "version": offer.version}
-        return self._begin(node, "offer update", told, by, TTL_MS, offer)
+        args = {"release": offer.sha256[:16], "version": offer.version}
+        return self._begin(node, "offer update", args, by, TTL_MS, offer)
 
     def _begin(
         self, node: str, verb: str, args: Mapping[str, Any], by: str, ttl_ms: int,
@@ -160,25 +153,24 @@ class Commands:
         ends_unix_ms = now_unix_ms + min(ttl_ms, HIGHEST_TTL_MS)
         command = CommandState(
             command_id or secrets.token_hex(12), node, verb, dict(args), by, now_unix_ms,
-            ends_unix_ms, "pending", "",
-        )
+            ends_unix_ms, "pending", "")
         if current_identity() is None:
-            self._note(by, "command", target=node, result="asked",
+            self._audit(by, "command", target=node, result="asked",
                        detail={"id": command.id, "verb": verb, "args": dict(args)})
         with self._lock:
             state, reason = self._obstacle(known)
             if not state and until_unix_ms is not None and now_unix_ms > until_unix_ms:
                 state, reason = "expired", "it reached the host too late"
             if not state:
-                self._keep(command)  # before it is sent: the answer may be quick
+                self._store(command)  # before it is sent: the answer may be fast
                 if self._publish(known, command, offer):
                     return command.id
                 state, reason = "failed", "the broker is not reachable"
-            self._keep(replace(command, state=state, reason=reason))
+            self._store(replace(command, state=state, reason=reason))
         return command.id
 
     def state(self, command_id: str) -> CommandState:
-        """Return the command. Raises KeyError for an id nobody sent."""
+        """Return the command. Raises KeyError for an unknown id."""
         self.end_overdue()
         with self._lock:
             pending = self._pending.get(command_id)
@@ -200,65 +192,66 @@ class Commands:
             ).fetchall()
         return [_from_row(row) for row in rows]
 
-    def answer(self, node: str, ack: protocol.Ack) -> None:
-        """Take a node's answer. One to a command that is not this node's is passed over."""
+    def on_ack(self, node: str, ack: protocol.Ack) -> None:
+        """Process a node's answer; ignore one to a command of another node."""
         try:
             command = self.state(ack.id)
         except KeyError:
             return
         if command.node == node and command.state in ("pending", "timeout"):
-            self._settle_key(command)
-            self._keep(replace(command, state=ack.outcome, reason=ack.reason))
+            self._confirm_key(command)
+            self._store(replace(command, state=ack.outcome, reason=ack.reason))
 
     def end_overdue(self) -> None:
-        """Turn pending commands whose time is over into timeouts."""
+        """Time out the pending commands that are overdue."""
         now_unix_ms = self._link.now_unix_ms()
         with self._lock:
             for command in list(self._pending.values()):
                 if now_unix_ms > command.ends_unix_ms + ANSWER_GRACE_MS:
                     self._try_next_key(command)
-                    self._keep(replace(command, state="timeout", reason="the node did not answer"))
+                    self._store(replace(command, state="timeout",
+                                        reason="the node did not answer"))
 
     def set_config(self, node: str, changes: Mapping[str, Any], by: str) -> int:
-        """Change settings of a node and return the new rev; the node's report tells the rest.
+        """Change settings of a node and return the new rev; its report shows the outcome.
 
-        Raises UnknownNode, NotAdopted, SettingsError, ProtocolError. Without a broker it is sent
-        later."""
+        Raises UnknownNode, NotAdopted, SettingsError, ProtocolError. Without a broker the settings
+        are sent later."""
         protocol.check_by(by)
-        known = self._nodes.want(node, changes, by)
+        known = self._nodes.set_desired_config(node, changes, by)
         if current_identity() is None:
-            self._note(by, "change settings", target=node,
+            self._audit(by, "change settings", target=node,
                        detail={"values": dict(changes), "rev": known.wanted_rev})
         self._send_config(known)
         return known.wanted_rev
 
-    def reported(
+    def on_config_report(
         self, node: str, report: protocol.ConfigReport, unix_ms: int | None = None
     ) -> None:
-        """Take a node's report of its settings; one that has missed the wanted ones gets them.
+        """Process a node's settings report; send the desired settings if it lacks them.
 
-        `unix_ms` is when it came, None for a copy the broker kept."""
+        `unix_ms` is the arrival time, None for a retained copy."""
         before = next((one.report for one in self._nodes.all() if one.node == node), None)
         known = self._nodes.set_report(node, report, unix_ms)
         if before is None or (before.rev, before.error) != (report.rev, report.error):
             by = known.wanted_by if report.rev == known.wanted_rev else ""
-            self._note(by or node, "settings reported", target=node, address=node,
+            self._audit(by or node, "settings reported", target=node, address=node,
                        detail={"rev": report.rev},
                        result="refused" if report.error else "done", reason=report.error or "")
-        self._tell_config(known)
+        self._publish_config(known)
         sent_unix_ms = self._config_sent_unix_ms.get(node, 0)
         is_due = self._link.now_unix_ms() - sent_unix_ms >= CONFIG_AGAIN_MS
         if report.rev < known.wanted_rev and report.error is None and is_due:
             self._send_config(known)
 
     def send_configs(self) -> None:
-        """Send the wanted settings to every node that does not report them; on connecting."""
+        """Send the desired settings to every node that does not report them; on connecting."""
         for node in self._nodes.all():
             if node.wanted_rev and (node.report is None or node.report.rev != node.wanted_rev):
                 self._send_config(node)
 
     def forget(self, node: str) -> None:
-        """Give up a node, and what the broker keeps of it. Raises UnknownNode."""
+        """Remove a node and its retained messages. Raises UnknownNode."""
         self._nodes.forget(node)
         for topic in (*(protocol.up_topic(node, leaf) for leaf in ("status", "info", "config")),
                       protocol.down_topic(node, "config")):
@@ -270,16 +263,16 @@ class Commands:
         with self._lock:
             self._database.close()
 
-    def _settle_key(self, command: CommandState) -> None:
-        """A node answers only what is signed with its key: that is the one from now on."""
+    def _confirm_key(self, command: CommandState) -> None:
+        """Confirm the key that signed the command: the node accepts no other key."""
         found = self._signed_with.pop(command.id, None)
         if found is None:
             return
         try:
-            self._nodes.settle(command.node, found)
+            self._nodes.confirm_key(command.node, found)
         except HostError:  # replaced or forgotten meanwhile, or the disk is full
             return
-        self._note(command.by, "key in use", target=command.node,
+        self._audit(command.by, "key in use", target=command.node,
                    detail={"fingerprint": found[:SHORT_CHARS]})
 
     def _try_next_key(self, command: CommandState) -> None:
@@ -289,7 +282,7 @@ class Commands:
             self._nodes.try_next_key(command.node)
 
     def _obstacle(self, node: Node) -> tuple[str, str]:
-        """Return (state, reason) where a command to the node has ended before it began."""
+        """Return (state, reason) if a command cannot be sent to the node, else ("", "")."""
         if not node.is_adopted:
             return "refused", "not adopted"
         if not self._link.is_connected:
@@ -305,16 +298,13 @@ class Commands:
             return node.boot_epoch_unix_ms
         return None if node.info is None else self._epoch_unix_ms(node.node, node.info.boot_id)
 
-    def _publish(
-        self, node: Node, command: CommandState, offer: protocol.Offer | None
-    ) -> bool:
+    def _publish(self, node: Node, command: CommandState, offer: protocol.Offer | None) -> bool:
         epoch_unix_ms, info = self._boot_epoch(node), node.info
         if epoch_unix_ms is None or info is None:
             return False
         message = protocol.Command(
             command.id, command.verb, command.args, info.boot_id,
-            max(0, command.ends_unix_ms - epoch_unix_ms), command.by,
-        )
+            max(0, command.ends_unix_ms - epoch_unix_ms), command.by)
         mac = self._mac(node.node)
         if node.next_key is not None:
             self._signed_with[command.id] = fingerprint(self._nodes.key(node.node))
@@ -333,9 +323,9 @@ class Commands:
         topic = protocol.down_topic(node.node, "config")
         if self._link.publish(topic, payload, retained=True):
             self._config_sent_unix_ms[node.node] = self._link.now_unix_ms()
-        self._tell_config(node)
+        self._publish_config(node)
 
-    def _tell_config(self, node: Node) -> None:
+    def _publish_config(self, node: Node) -> None:
         report = node.report
         self._live.publish({
             "type": "config", "node": node.node, "rev": node.wanted_rev,
@@ -347,26 +337,24 @@ class Commands:
         key = self._nodes.key(node)
         return lambda signed: hmac.new(key, signed, hashlib.sha256).hexdigest()
 
-    def _keep(self, command: CommandState) -> None:
-        """Keep a command as it is now, and tell. A full disk loses the record, not the command."""
+    def _store(self, command: CommandState) -> None:
+        """Store and publish a command. A full disk loses the record, not the command."""
         with self._lock:
             values = asdict(command) | {"args": json.dumps(command.args)}
             try:
                 number = self._database.execute(
                     f"INSERT INTO commands ({_COLUMNS}) VALUES (?,?,?,?,?,?,?,?,?)"
                     " ON CONFLICT (id) DO UPDATE SET state=excluded.state, reason=excluded.reason",
-                    tuple(values.values()),
-                ).lastrowid
+                    tuple(values.values())).lastrowid
                 self._database.execute(
-                    "DELETE FROM commands WHERE number <= ?", ((number or 0) - KEPT_COUNT,)
-                )
+                    "DELETE FROM commands WHERE number <= ?", ((number or 0) - KEPT_COUNT,))
                 self._pending.pop(command.id, None)
             except sqlite3.Error:
                 self._pending[command.id] = command
             if command.state == "pending":
                 self._pending[command.id] = command
         if command.state != "pending":
-            self._note(command.by, "command ended", target=command.node, address=command.node,
+            self._audit(command.by, "command ended", target=command.node, address=command.node,
                        detail={"id": command.id, "verb": command.verb},
                        result=command.state, reason=command.reason)
         self._live.publish({"type": "command", **asdict(command)})
@@ -374,6 +362,4 @@ class Commands:
 
 def _from_row(row: tuple[Any, ...]) -> CommandState:
     command_id, node, verb, args, by, sent, ends, state, reason = row
-    return CommandState(
-        command_id, node, verb, json.loads(args), by, sent, ends, state, reason
-    )
+    return CommandState(command_id, node, verb, json.loads(args), by, sent, ends, state, reason)

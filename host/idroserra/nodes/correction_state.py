@@ -1,6 +1,6 @@
-"""Where the correction of a fresh fill stands, as far as the node told: one JSON object in words.
+"""State of the pH correction of a fresh fill, from the node's events, as one JSON object.
 
-The node tells each change once; minutes that are left count down from when it told them.
+The node reports each change once; remaining minutes count down from its report.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from idroserra.i18n.events import reason_text
 from idroserra.i18n.translate import gettext as _
 from idroserra.nodes.latest_events import LatestEvents
 
-REACHED = "the target is reached"  # as the firmware says it
+REACHED = "the target is reached"  # a reason of the firmware
 RESET = "the board was reset"
 _LEFT = re.compile(r", (\d+) (s|min) left$")
 _UNIT_MS = {"s": 1_000, "min": 60_000}
@@ -22,7 +22,7 @@ Correction = dict[str, Any]
 
 
 def correction_of(events: LatestEvents, node: str) -> Correction | None:
-    """Return the newest correction of a node, open or over, None where there never was one."""
+    """Return the newest correction of a node, open or ended, or None."""
     events.is_read(node)
     event = events.newest(node, "correction")
     if event is None:
@@ -30,12 +30,12 @@ def correction_of(events: LatestEvents, node: str) -> Correction | None:
     boot = events.newest(node, "boot")
     detail = dict(event.detail)
     if detail.get("state") != "ended" and boot is not None and boot.unix_us > event.unix_us:
-        detail.update(state="ended", reason=RESET)  # a reset forgets it
+        detail.update(state="ended", reason=RESET)  # a correction does not survive a reset
     return described(detail, event.unix_ms)
 
 
 def described(detail: dict[str, Any], unix_ms: int) -> Correction:
-    """Return the detail of a `correction` event with its words, told at `unix_ms`."""
+    """Return the correction in a `correction` event reported at `unix_ms`."""
     state, reason = str(detail.get("state")), str(detail.get("reason") or "")
     left = _LEFT.search(reason)
     wait_ms = 0 if left is None else int(left[1]) * _UNIT_MS[left[2]]
@@ -53,11 +53,11 @@ def described(detail: dict[str, Any], unix_ms: int) -> Correction:
 
 
 def state_text(state: str, reason: str, next_ul: int, actuator: str) -> str:
-    """Return where a correction stands, without what counts down."""
+    """Return the state of a correction in words, without the countdown."""
     bare = _LEFT.sub("", reason)
     plain = reason_text(bare)
     if state == "opened":
-        return _("Opened: the node looks whether the first step may be given")
+        return _("Opened: the node checks whether the first step may be given")
     if state == "ready":
         return _("Press the button on the board: {volume} of {what}").format(
             volume=volume_text(next_ul), what=plain_name(actuator))
@@ -65,7 +65,7 @@ def state_text(state: str, reason: str, next_ul: int, actuator: str) -> str:
         return _("Step given: {volume}").format(volume=plain)
     if state == "held":
         if bare == "mixing":
-            return _("Waiting: the water mixes")
+            return _("Waiting: the water is mixing")
         return _("Waiting: {reason}").format(reason=plain)
     return _("Over: {reason}").format(reason=plain)
 

@@ -1,7 +1,8 @@
-"""Whether a node may dose, with how much of its budgets, and what it advises, as far as it told.
+"""Dosing state of a node: whether it may dose, its dosing authority, and its advice.
 
-Full authority is earned on the node: three days of reduced dosing without a latch. The host only
-knows what the node said on connecting and since, so it tells when full is due at the earliest.
+The node earns full authority by three days of reduced dosing without a latch. The host knows only
+what the node reported on connecting and since, so it states when full authority is due at the
+earliest.
 """
 
 from __future__ import annotations
@@ -14,15 +15,15 @@ from idroserra.i18n.translate import gettext as _
 from idroserra.nodes.latest_events import Event, LatestEvents
 from idroserra.nodes.registry import Node
 
-EARN_MS = 3 * 86_400_000  # as the firmware has it
+EARN_MS = 3 * 86_400_000  # as in the firmware
 _LOOPS = ("ec", "ph")
 _ADVICE = "advice: "
 _HELD = "held: "
-_WATCHES = "monitor only"
+_MONITOR_ONLY = "monitor only"
 
 
 class DosingState(NamedTuple):
-    """state: on, advise, off (only watching), stopped, latched or unknown. label, text: words."""
+    """state: on, advise, off (monitor only), stopped, latched or unknown. label, text: words."""
 
     state: str
     level: str
@@ -34,22 +35,22 @@ class DosingState(NamedTuple):
     is_old: bool = False
 
     def when_last_heard(self) -> DosingState:
-        """Return the same of a node that is out of contact: no longer a fact, so no green."""
+        """Return the state of a node that is out of contact: no longer certain, so never ok."""
         level = "note" if self.level == "ok" else self.level
         text = _("{what}, when last heard").format(what=self.text)
         return self._replace(level=level, text=text, is_old=True)
 
     def while_corrected(self) -> DosingState:
-        """Return the same while a correction is open: control rests."""
+        """Return the state while a correction is open: control is paused."""
         if self.state not in ("on", "advise"):
             return self
-        return self._replace(text=_("Dosing by itself rests while the correction is open"))
+        return self._replace(text=_("Automatic dosing is paused while the correction is open"))
 
 
-class Authority(NamedTuple):
-    """The share of its budgets that control may spend. text: in words.
+class DosingAuthority(NamedTuple):
+    """The share of its dosing budgets that control may use. text: in words.
 
-    full_from_unix_ms: when it may get what is asked for, at the earliest; None where it has it.
+    full_from_unix_ms: the earliest time of the requested share; None if it has that already.
     """
 
     granted_pct: int
@@ -59,31 +60,31 @@ class Authority(NamedTuple):
 
 
 def dosing_of(
-    events: LatestEvents, node: str, enabled: bool | None, authority: Authority | None
+    events: LatestEvents, node: str, enabled: bool | None, authority: DosingAuthority | None
 ) -> DosingState:
-    """Return the state; `enabled` is the setting dosing.enabled in force, None if unknown."""
+    """Return the state; `enabled` is the active setting dosing.enabled, None if unknown."""
     known_all = events.is_read(node, with_doses=True)
-    held = events.newest(node, "stopped", "resumed", "latched")
-    if held is not None and held.kind != "resumed":
-        return _held(held)
+    hold = events.newest(node, "stopped", "resumed", "latched")
+    if hold is not None and hold.kind != "resumed":
+        return _on_hold(hold)
     if not known_all or enabled is None:
         return _plain("unknown", "note", _("Dosing unknown"),
-                      _("Not known yet whether it may dose"))
+                      _("Not known yet whether dosing is allowed"))
     if not enabled:
-        return _plain("off", "note", _("Only watching"),
-                      _("Only watching: dosing is off in the setpoints"))
+        return _plain("off", "note", _("Monitoring only"),
+                      _("Monitoring only: automatic dosing is off in the setpoints"))
     if authority is not None and authority.granted_pct == 0:
-        return _plain("advise", "note", _("Only advising"), authority.text)
-    text = _("Dosing by itself")
+        return _plain("advise", "note", _("Advice only"), authority.text)
+    text = _("Automatic dosing on")
     if authority is not None and authority.granted_pct < 100:
         text = authority.text
-    return _plain("on", "ok", _("Dosing by itself"), text)
+    return _plain("on", "ok", _("Automatic dosing on"), text)
 
 
 def authority_of(
     events: LatestEvents, node: Node, asked_pct: int | None, now_unix_ms: int
-) -> Authority | None:
-    """Return what the node may spend, None while it has not said so."""
+) -> DosingAuthority | None:
+    """Return the node's dosing authority, or None until it reports it."""
     info = node.info
     if info is None or asked_pct is None or node.boot_epoch_unix_ms is None:
         return None
@@ -98,12 +99,12 @@ def authority_of(
     if latch is not None and latch.unix_ms > info_unix_ms:
         due_unix_ms = latch.unix_ms + EARN_MS
     due = due_unix_ms if granted_pct < asked_pct else None
-    return Authority(granted_pct, asked_pct, due,
+    return DosingAuthority(granted_pct, asked_pct, due,
                      _authority_text(granted_pct, asked_pct, due, now_unix_ms))
 
 
 def advice_of(events: LatestEvents, node: str, dosing: DosingState) -> list[str]:
-    """Return what a node that only advises would give, one sentence each."""
+    """Return the doses that a node with advice-only authority suggests, one sentence each."""
     if dosing.state != "advise":
         return []
     boot = events.newest(node, "boot")
@@ -119,13 +120,11 @@ def advice_of(events: LatestEvents, node: str, dosing: DosingState) -> list[str]
     return sentences
 
 
-def decisions_of(
-    events: LatestEvents, node: str, enabled: bool | None
-) -> list[dict[str, Any]]:
-    """Return what pH and EC control of the running boot decided last: loop, text, unix_ms.
+def decisions_of(events: LatestEvents, node: str, enabled: bool | None) -> list[dict[str, Any]]:
+    """Return the last pH and EC decisions of the running boot as {"loop", "text", "unix_ms"}.
 
-    Where the setting dosing.enabled is on, that it was off is no reason any more: the node decides
-    anew within its next cycles.
+    A "monitor only" decision is skipped once dosing.enabled is on: the node decides again within
+    its next cycles.
     """
     boot = events.newest(node, "boot")
     shown = []
@@ -134,25 +133,24 @@ def decisions_of(
         if one is None or (boot is not None and boot.unix_us > one.unix_us):
             continue
         reason = str(one.detail.get("reason") or "")
-        if not (enabled and reason.startswith(_WATCHES)):
+        if not (enabled and reason.startswith(_MONITOR_ONLY)):
             shown.append({"loop": loop, "text": _decided_text(loop, reason),
                           "unix_ms": one.unix_ms})
     return shown
 
 
 def _decided_text(loop: str, reason: str) -> str:
-    """Return what a loop decided as an answer to: why does it dose, or why not?"""
+    """Return a decision as the answer to "Why does it dose, or not?"."""
     what = plain_name(loop)
     if reason.startswith("in band"):
         return _("{what} needs no dose now: {why}").format(what=what, why=reason_text(reason))
     if reason.startswith(_HELD):
-        return _("{what} waits: {why}").format(
-            what=what, why=reason_text(reason[len(_HELD):]))
+        return _("{what} waits: {why}").format(what=what, why=reason_text(reason[len(_HELD):]))
     return _("{what}: {why}").format(what=what, why=reason_text(reason))
 
 
 def share_text(pct: int) -> str:
-    """Return a share of the budgets in words: "a quarter of its budgets"."""
+    """Return a share of the budgets in words, such as "a quarter of its budgets"."""
     if pct == 100:
         return _("its full budgets")
     if pct == 25:
@@ -162,21 +160,21 @@ def share_text(pct: int) -> str:
 
 def _authority_text(granted_pct: int, asked_pct: int, due: int | None, now_unix_ms: int) -> str:
     if granted_pct == 0:
-        return _("Only advising: it says what it would give, and gives nothing")
-    text = _("Dosing by itself with {share}").format(share=share_text(granted_pct))
+        return _("Advice only: it shows the doses it would give and gives none")
+    text = _("Automatic dosing with {share}").format(share=share_text(granted_pct))
     if due is None:
         return text if granted_pct == 100 else _("{what}, as set").format(what=text)
     wanted = _("full authority") if asked_pct == 100 else f"{asked_pct} %"
     left_ms = due - now_unix_ms
     if left_ms <= 0:
-        return _("{what}; {wanted} is due, once it has dosed for three days without a lock"
+        return _("{what}; {wanted} follows after three days of dosing without a lock"
                  ).format(what=text, wanted=wanted)
     return _("{what}; {wanted} in {time} at the earliest").format(
         what=text, wanted=wanted, time=_hours_text(left_ms))
 
 
 def _hours_text(left_ms: int) -> str:
-    """In whole hours where there are some: the text must not change with every second."""
+    """Return the time in whole hours, so that the text does not change every second."""
     hour_ms = 3_600_000
     if left_ms < hour_ms:
         return _("an hour")
@@ -187,7 +185,7 @@ def _plain(state: str, level: str, label: str, text: str) -> DosingState:
     return DosingState(state, level, label, text, None, "", "")
 
 
-def _held(latest: Event) -> DosingState:
+def _on_hold(latest: Event) -> DosingState:
     by, reason = str(latest.detail.get("by") or ""), reason_text(latest.detail.get("reason"))
     since = latest.unix_ms
     if latest.kind == "stopped":
@@ -196,5 +194,6 @@ def _held(latest: Event) -> DosingState:
                            _("All dosing is stopped{by}").format(by=who), since, by, reason)
     why = f": {reason}" if reason else ""
     return DosingState("latched", "bad", _("Dosing locked"),
-                       _("Dosing is locked until a person looks{because}").format(because=why),
+                           _("Dosing is locked until a person resumes it{because}").format(
+                               because=why),
                        since, by, reason)

@@ -1,4 +1,4 @@
-"""When a reading is too old to be shown as the present."""
+"""The age at which a reading counts as stale."""
 
 from __future__ import annotations
 
@@ -9,5 +9,5 @@ LEAST_STALE_MS = 30_000
 
 
 def stale_after_ms(settings: Mapping[str, Any]) -> int:
-    """Return the age at which a reading of a node with these settings is no news any more."""
+    """Return the age in ms from which a reading of a node with these settings is stale."""
     return max(LEAST_STALE_MS, 3 * int(settings.get("sample.every_ms", 0)))

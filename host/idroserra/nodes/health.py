@@ -1,6 +1,6 @@
-"""Is everything OK? One verdict a node: the worst thing first, each in a sentence.
+"""Summarises the health of a node: the worst reason first, each in a sentence.
 
-Levels: ok (nothing to say), note (good to know), warn (look when you can), bad (look now).
+Levels: ok (nothing to report), note (information), warn (check soon), bad (check now).
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ Reason = dict[str, str]
 
 
 def node_health(node: Mapping[str, Any], dosing: DosingState, now_unix_ms: int) -> dict[str, Any]:
-    """Return {"level", "summary", "reasons": [{"level", "text"}]} of a node's JSON so far."""
+    """Return {"level", "summary", "reasons": [{"level", "text"}]} for a node's JSON."""
     reasons = _contact(node, now_unix_ms)
     if not reasons:
         reasons += _readings(node["channels"], now_unix_ms - node["stale_after_ms"])
@@ -36,14 +36,14 @@ def node_health(node: Mapping[str, Any], dosing: DosingState, now_unix_ms: int) 
 
 
 def summed(reasons: list[Reason]) -> dict[str, Any]:
-    """Return the verdict of reasons: the worst is the summary, the others follow."""
+    """Return the health from its reasons: the worst is the summary, the others follow."""
     ranked = sorted(reasons, key=lambda reason: -LEVELS.index(reason["level"]))
     if not ranked:
         return {"level": "ok", "reasons": [],
                 "summary": _("All is well: readings are fresh and in their bands.")}
     worst = ranked[0]["level"]
     if worst == "note":
-        return {"level": "note", "summary": _("Running; nothing needs you."), "reasons": ranked}
+        return {"level": "note", "summary": _("Running; no action needed."), "reasons": ranked}
     return {"level": worst, "summary": ranked[0]["text"], "reasons": ranked[1:]}
 
 
@@ -54,13 +54,12 @@ def is_in_contact(node: Mapping[str, Any], now_unix_ms: int) -> bool:
 
 
 def host_reasons(counts: Mapping[str, Any]) -> list[Reason]:
-    """Return what is wrong with the host itself, from Service.counts()."""
+    """Return the problems of the host itself, from Service.counts()."""
     reasons = []
     for part, effect in (
-        (N_("broker"), N_("no reading arrives and no command leaves")),
-        (N_("store"),
-         N_("history is not readable now; new readings wait safely on disk")),
-        (N_("spool"), N_("the host takes no more readings; the nodes keep theirs")),
+        (N_("broker"), N_("no readings arrive and no commands can be sent")),
+        (N_("store"), N_("history cannot be read; new readings wait safely on disk")),
+        (N_("spool"), N_("the host accepts no readings; the nodes store theirs")),
     ):
         state = counts.get(part, {}).get("state", "ok")
         if state not in ("ok", "connected"):
@@ -83,12 +82,12 @@ def _contact(node: Mapping[str, Any], now_unix_ms: int) -> list[Reason]:
     if not node["online"]:
         last = max([*times, *([seen] if seen else [])], default=None)
         if last is None:
-            return [_reason("note", _("Never heard of yet."))]
+            return [_reason("note", _("No message yet."))]
         age = duration_text(max(0, now_unix_ms - last))
         return [_reason("bad", _(
-            "Offline: last heard {time} ago. It goes on by itself.").format(time=age))]
+            "Offline: last message {time} ago. The node continues to run.").format(time=age))]
     if not times:
-        return [_reason("note", _("Connected; the first reading is awaited."))]
+        return [_reason("note", _("Connected; waiting for the first reading."))]
     age_ms = now_unix_ms - max(times)
     if age_ms > node["stale_after_ms"]:
         return [_reason("bad", _("Connected, but no reading for {time}.").format(
@@ -120,7 +119,7 @@ def _band(key: str, label: str, value: float, band: Mapping[str, float]) -> list
         "{what} is {value}, above {limit}.")
     text = sentence.format(what=label, value=shown(key, value), limit=shown(key, edge))
     if key.endswith(".level_mm") and is_below:
-        text = _("{what} Too little water: nothing doses.").format(what=text)
+        text = _("{what} Too little water: dosing is blocked.").format(what=text)
         return [_reason("bad", text)]
     far = abs(value - edge) > (high - low) / 2
     return [_reason("warn" if far else "note", text)]
@@ -133,7 +132,7 @@ def _dosing(dosing: DosingState) -> list[Reason]:
 
 
 def _for_hands(node: Mapping[str, Any]) -> list[Reason]:
-    """What waits for somebody: advice, and a correction of a fresh fill."""
+    """Return what waits for a person: advice, and an open pH correction."""
     reasons = [_reason("warn", _("Advice: {what}.").format(what=text)) for text in node["advice"]]
     correction = node["correction"]
     if correction is not None and correction["is_open"]:
@@ -161,7 +160,7 @@ def _settings(config: Mapping[str, Any]) -> list[Reason]:
 
 
 def _recipe(run: Mapping[str, Any] | None) -> list[Reason]:
-    """A recipe that is held waits for somebody."""
+    """Return the reason if a paused recipe waits for a person."""
     if run is None or run["state"] != "held":
         return []
     return [_reason(run["level"], _("Recipe {what}.").format(what=run["text"]))]

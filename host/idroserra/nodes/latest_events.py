@@ -18,7 +18,7 @@ DECIDED = "decided"
 DAY_MS = 86_400_000
 LOOK_AHEAD_MS = 60_000
 ASK_EVERY_MS = 60_000
-RETRY_MS = 15_000  # asking a store that does not answer takes its time-out
+RETRY_MS = 15_000  # a query to a store that does not answer takes its whole time-out
 
 
 class Event(NamedTuple):
@@ -102,7 +102,7 @@ class LatestEvents:
             return tuple(sorted(boots))
 
     def is_read(self, node: str, *, with_doses: bool = False) -> bool:
-        """Read the node's past from the store if it is due. Return False if that never worked.
+        """Read the node's past from the store if due. Return False if that never succeeded.
 
         with_doses: decisions and doses too."""
         is_read = self._is_read(node, _STATES)

@@ -1,8 +1,7 @@
-"""What is happening now, in memory: the newest values of each node, and a stream for the pages.
+"""Live state in memory: the newest values of each node, and a message stream for the pages.
 
-Messages are dicts with a "type": record, event, status, info, command, config or progress, and
-the "node" they are about. A slow reader loses the oldest messages, which are counted; it never
-holds up the ingest.
+Messages are dicts with a "type" (record, event, status, info, command, config or progress) and a
+"node". A slow subscriber loses the oldest messages, which are counted; it never blocks the ingest.
 """
 
 from __future__ import annotations
@@ -16,18 +15,16 @@ from typing import Any
 Message = dict[str, Any]
 
 MAX_WAITING = 1_000
-MAX_RECENT = 16  # records of a node that nobody asked for yet
+MAX_RECENT = 16  # records of a node not merged yet
 
 Recent = tuple[int, Mapping[str, float], Mapping[str, str]]
 
 
 class Subscription:
-    """One reader of the stream: of all, or of the types in `kinds`. Used by one asyncio task, or
-    polled with take()."""
+    """One subscriber of the stream: to all types, or to those in `kinds`. Used by one asyncio
+    task, or polled with take()."""
 
-    def __init__(
-        self, max_waiting: int = MAX_WAITING, kinds: Iterable[str] | None = None
-    ) -> None:
+    def __init__(self, max_waiting: int = MAX_WAITING, kinds: Iterable[str] | None = None) -> None:
         self._kinds = None if kinds is None else frozenset(kinds)
         self._waiting: deque[Message] = deque(maxlen=max_waiting)
         self._lock = threading.Lock()
@@ -36,7 +33,7 @@ class Subscription:
         self.discarded_count = 0
 
     def wants(self, kind: str) -> bool:
-        """True where messages of this type are for this reader."""
+        """Return True if this subscriber receives messages of this type."""
         return self._kinds is None or kind in self._kinds
 
     def put(self, message: Message) -> None:
@@ -57,7 +54,7 @@ class Subscription:
         return messages
 
     async def next(self, timeout_s: float) -> list[Message]:
-        """Return the waiting messages, or [] when none came within timeout_s."""
+        """Return the waiting messages, or [] if none arrived within timeout_s."""
         with self._lock:
             if self._ready is None:
                 self._loop, self._ready = asyncio.get_running_loop(), asyncio.Event()
@@ -78,7 +75,7 @@ class LiveState:
     def __init__(self) -> None:
         self._lock = threading.Lock()
         self._channels: dict[str, dict[str, Message]] = {}
-        # Of each node: the newest time of anything, and records since, for channels().
+        # Of each node: the newest time of any record, and the records since, for channels().
         self._newest_unix_ms: dict[str, int] = {}
         self._recent: dict[str, list[Recent]] = {}
         self._progress: dict[str, Message] = {}
@@ -93,7 +90,7 @@ class LiveState:
     def record(
         self, node: str, unix_ms: int, values: dict[str, float], faults: dict[str, str]
     ) -> None:
-        """Take a record in. Older than what is known: ignored, so a backlog is no news."""
+        """Add a record. One older than the known values is no news: it may be a backlog."""
         if not values and not faults:
             return
         with self._lock:
@@ -112,7 +109,7 @@ class LiveState:
                           "values": values, "faults": faults})
 
     def forget(self, node: str) -> None:
-        """Know nothing of a node any more."""
+        """Discard everything of a node."""
         with self._lock:
             self._channels.pop(node, None)
             self._newest_unix_ms.pop(node, None)
@@ -120,7 +117,7 @@ class LiveState:
             self._progress.pop(node, None)
 
     def set_progress(self, node: str, progress: Message | None) -> None:
-        """Tell how far the loading of a node's history is; None when there is nothing to tell."""
+        """Publish the progress of loading a node's history; None when it is done."""
         with self._lock:
             if progress is None:
                 self._progress.pop(node, None)
@@ -129,19 +126,18 @@ class LiveState:
         self.publish({"type": "progress", "node": node, "progress": progress})
 
     def progress(self, node: str) -> Message | None:
-        """Return what set_progress told last."""
+        """Return the last value of set_progress, or None."""
         with self._lock:
             return self._progress.get(node)
 
     def publish(self, message: Message) -> None:
-        """Hand a message to every subscription."""
+        """Send a message to every matching subscription."""
         for subscription in self._subscriptions:
             if subscription.wants(message["type"]):
                 subscription.put(message)
 
     def subscribe(self, kinds: Iterable[str] | None = None) -> Subscription:
-        """Return a new subscription, to the types in `kinds` or to all; end it with
-        unsubscribe()."""
+        """Return a new subscription to the types in `kinds`, or to all; end with unsubscribe()."""
         subscription = Subscription(kinds=kinds)
         with self._lock:
             self._subscriptions += (subscription,)
@@ -154,7 +150,7 @@ class LiveState:
                 each for each in self._subscriptions if each is not subscription)
 
     def _take_recent(self, node: str) -> None:
-        """Let the newest value of each channel be that of the records since; under the lock."""
+        """Merge the recent records into the newest values of each channel; under the lock."""
         known = self._channels.setdefault(node, {})
         done: set[str] = set()
         for unix_ms, values, faults in reversed(self._recent.pop(node, ())):
@@ -166,7 +162,7 @@ class LiveState:
     def _take_late(
         self, node: str, unix_ms: int, values: Mapping[str, float], faults: Mapping[str, str]
     ) -> bool:
-        """Take in what is older than something known; return whether a channel is newer for it."""
+        """Merge an out-of-order record; return whether it updates a channel."""
         self._take_recent(node)
         known = self._channels.setdefault(node, {})
         done = {channel for channel, entry in known.items() if entry["unix_ms"] > unix_ms}
@@ -179,7 +175,7 @@ def _take(
     known: dict[str, Message], done: set[str], unix_ms: int, values: Mapping[str, float],
     faults: Mapping[str, str],
 ) -> None:
-    """Note the channels that are not done yet, and that they are."""
+    """Update the channels that are not in `done`, and add them to it."""
     for channel, fault in faults.items():
         if channel not in done:
             known[channel] = {"value": None, "fault": fault, "unix_ms": unix_ms}

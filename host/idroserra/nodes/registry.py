@@ -1,10 +1,10 @@
-"""The registry of nodes: who was seen, who is adopted (has a key), what each should be set to.
+"""The registry of nodes: last message, adoption (shared key) and desired settings of each.
 
-A node that shows up is registered as seen, not adopted: its records are stored, but it gets no
-commands, because the host shares no key with it. Kept in state.db; last_seen only now and then.
+A new node is registered but not adopted: its records are stored, but it receives no commands,
+because the host shares no key with it. Stored in state.db; last_seen only every minute.
 
-A key is replaced in two steps, because board and host cannot change at one moment: offer() keeps
-the new one beside the old one, settle() keeps the one the board turned out to have.
+A key is replaced in two steps, because board and host cannot change at the same instant:
+stage_key() stores the new key beside the old one, confirm_key() keeps the one the board has.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ from idroserra.ingest.handler import LastMessage
 
 KEY_BYTES = 32
 FLUSH_MS = 60_000
-_Kept = TypeVar("_Kept")
+_Unpacked = TypeVar("_Unpacked")
 
 _SCHEMA = """
 CREATE TABLE IF NOT EXISTS nodes (
@@ -46,11 +46,11 @@ CREATE TABLE IF NOT EXISTS next_keys (node TEXT PRIMARY KEY, key BLOB NOT NULL) 
 
 @dataclass(frozen=True)
 class Node:
-    """What the host knows of one node. A copy: asking again gives the newer one.
+    """What the host knows of one node; an immutable copy.
 
-    boot_epoch_unix_ms is the host's time at the node's at_ms 0, by the newest message of the
-    running boot; None before one came. `report` is what the node says is in force, since
-    report_unix_ms where this host heard it say so itself.
+    boot_epoch_unix_ms is the host's time at uptime 0 of the running boot, from its newest message,
+    or None. `report` holds the active settings as reported by the node, at report_unix_ms if
+    this host received the report itself.
     """
 
     node: str
@@ -69,12 +69,12 @@ class Node:
 
     @property
     def fingerprints(self) -> tuple[str, ...]:
-        """What tells the key apart without showing it, and that of the next one."""
+        """The fingerprints of the key and of the staged key."""
         return tuple(fingerprint(key) for key in (self.key, self.next_key) if key is not None)
 
     @property
     def is_adopted(self) -> bool:
-        """True when the host shares a key with the node and may command it."""
+        """True if the host shares a key with the node and may command it."""
         return self.key is not None
 
 
@@ -85,15 +85,15 @@ class Nodes:
         self._site = site
         self._lock = threading.RLock()
         self._database = connect(path, _SCHEMA)
-        self._database.execute("PRAGMA secure_delete=1")  # a key that is gone is gone
+        self._database.execute("PRAGMA secure_delete=1")  # overwrites deleted keys
         self._nodes = {row[0]: _from_row(row) for row in self._database.execute(_SELECT)}
         for node, key in self._database.execute(_SELECT_NEXT):
             self._nodes[node] = replace(self._nodes[node], next_key=key)
-        self._unsaved: dict[str, int] = {}  # node: when it was last written, or tried to be
-        self._last_messages: dict[str, LastMessage] = {}  # not in _nodes yet
+        self._unsaved: dict[str, int] = {}  # node: time of its last write or attempt
+        self._last_messages: dict[str, LastMessage] = {}  # not applied to _nodes yet
 
     def all(self) -> list[Node]:
-        """Return every node, by name."""
+        """Return every node, sorted by name."""
         with self._lock:
             self._apply_last_messages()
             return [self._nodes[name] for name in sorted(self._nodes)]
@@ -108,11 +108,11 @@ class Nodes:
         return found
 
     def at(self, site: str) -> list[Node]:
-        """Return the nodes of a site, by name. Raises UnknownSite."""
-        there = [node for node in self.all() if node.site == site]
-        if not there:
+        """Return the nodes of a site, sorted by name. Raises UnknownSite."""
+        nodes = [node for node in self.all() if node.site == site]
+        if not nodes:
             raise UnknownSite(site)
-        return there
+        return nodes
 
     def key(self, node: str) -> bytes:
         """Return the key shared with the node. Raises UnknownNode, NotAdopted."""
@@ -122,7 +122,7 @@ class Nodes:
         return key
 
     def adopt(self, node: str, key: bytes, site: str | None = None) -> Node:
-        """Share `key` (32 bytes) with the node, known or not, and return it.
+        """Share `key` (32 bytes) with the node, registered or not, and return it.
 
         Raises ValueError for a bad node id or key, StoreUnavailable."""
         if not protocol.is_node_id(node):
@@ -131,10 +131,11 @@ class Nodes:
             raise ValueError(f"a key is {KEY_BYTES} bytes")
         with self._lock:
             known = self._known(node)
-            return self._keep(replace(known, key=key, next_key=None, site=site or known.site))
+            return self._save_or_raise(
+                replace(known, key=key, next_key=None, site=site or known.site))
 
-    def offer(self, node: str, key: bytes) -> Node:
-        """Adopt the node, or keep `key` beside the one it has until settle(); return the node.
+    def stage_key(self, node: str, key: bytes) -> Node:
+        """Adopt the node, or store `key` beside its own until confirm_key(); return the node.
 
         Raises ValueError, StoreUnavailable."""
         with self._lock:
@@ -143,29 +144,29 @@ class Nodes:
                 return self.adopt(node, key)
             if len(key) != KEY_BYTES:
                 raise ValueError(f"a key is {KEY_BYTES} bytes")
-            return self._keep(replace(known, next_key=None if key == known.key else key))
+            return self._save_or_raise(replace(known, next_key=None if key == known.key else key))
 
-    def settle(self, node: str, found: str) -> Node:
-        """Keep the key with the fingerprint `found`, which the board has, and no other.
+    def confirm_key(self, node: str, found: str) -> Node:
+        """Keep only the key with the fingerprint `found`, which the board has.
 
         Raises UnknownNode, OtherKey, StoreUnavailable."""
         with self._lock:
             known = self.get(node)
             for key in (known.key, known.next_key):
                 if key is not None and fingerprint(key) == found:
-                    return self._keep(replace(known, key=key, next_key=None))
+                    return self._save_or_raise(replace(known, key=key, next_key=None))
             raise OtherKey(node)
 
     def try_next_key(self, node: str) -> None:
-        """Sign with the other of two keys from now on. Nothing where there is only one."""
+        """Sign with the other key from now on, if one is staged."""
         with self._lock:
             self._apply_last_messages()
             known = self._nodes.get(node)
             if known is not None and known.next_key is not None:
-                self._note(replace(known, key=known.next_key, next_key=known.key))
+                self._save_or_defer(replace(known, key=known.next_key, next_key=known.key))
 
     def forget(self, node: str) -> None:
-        """Give up the node: key, settings, and that it was ever seen. What it measured stays.
+        """Remove the node with its key and settings. Its history stays.
 
         Raises UnknownNode, StoreUnavailable."""
         with self._lock:
@@ -180,17 +181,17 @@ class Nodes:
             self._unsaved.pop(node, None)
 
     def move(self, node: str, site: str) -> Node:
-        """Say at which site the node stands and return it. Raises UnknownNode, BadSite,
+        """Assign the node to a site and return it. Raises UnknownNode, BadSite,
         StoreUnavailable."""
         with self._lock:
-            return self._keep(replace(self.get(node), site=check_site(site)))
+            return self._save_or_raise(replace(self.get(node), site=check_site(site)))
 
     def rename_site(self, site: str, name: str) -> list[Node]:
-        """Call a site otherwise and return its nodes: all of them are moved, or none.
+        """Rename a site and return its nodes: all are moved, or none.
 
         Raises UnknownSite, BadSite, StoreUnavailable."""
         with self._lock:
-            there = self.at(site)
+            nodes = self.at(site)
             if name != site and any(node.site == name for node in self.all()):
                 raise BadSite(f"name: there is a site {name}: move the nodes one by one")
             check_site(name)
@@ -198,47 +199,46 @@ class Nodes:
                 self._database.execute("UPDATE nodes SET site=? WHERE site=?", (name, site))
             except sqlite3.Error as error:
                 raise StoreUnavailable(f"state.db: {error}") from error
-            for node in there:
+            for node in nodes:
                 self._nodes[node.node] = replace(node, site=name)
-            return [self._nodes[node.node] for node in there]
+            return [self._nodes[node.node] for node in nodes]
 
-    def seen(self, node: str, unix_ms: int) -> Node:
-        """Note a message of the node, registering it when new, and return it."""
+    def record_message(self, node: str, unix_ms: int) -> Node:
+        """Record the arrival of a message, register a new node, and return it."""
         with self._lock:
-            return self._saw(replace(self._known(node), last_seen_unix_ms=unix_ms), unix_ms)
+            return self._set(replace(self._known(node), last_seen_unix_ms=unix_ms), unix_ms)
 
-    def heard(self, last_messages: Mapping[str, LastMessage]) -> None:
-        """Note the last message of each of many nodes, registering those that are new.
-
+    def record_last_messages(self, last_messages: Mapping[str, LastMessage]) -> None:
+        """Record the last message of each of many nodes, and register new ones.
         A node's entry is rebuilt only when it is read: messages come many times a second."""
         with self._lock:
             for node in last_messages.keys() - self._nodes.keys():
-                self.seen(node, last_messages[node].unix_ms)
+                self.record_message(node, last_messages[node].unix_ms)
             self._last_messages.update(last_messages)
 
     def set_online(self, node: str, online: bool) -> Node:
-        """Note the node's status and return the node."""
+        """Set the node's connection status and return the node."""
         with self._lock:
             is_new = node not in self._nodes
             known = self._nodes[node] = replace(self._known(node), online=online)
-            return self._note(known) if is_new else known
+            return self._save_or_defer(known) if is_new else known
 
     def set_info(self, node: str, info: protocol.Info) -> Node:
-        """Note what the node says of itself and return the node."""
+        """Set the node's info message and return the node."""
         with self._lock:
             known = self._known(node)
             same_boot = known.info is not None and known.info.boot_id == info.boot_id
             epoch = known.boot_epoch_unix_ms if same_boot else None
             now = replace(known, info=info, boot_epoch_unix_ms=epoch)
             if not same_boot:
-                return self._note(now)
-            # It only came back: no commit for each of a thousand when the broker does.
+                return self._save_or_defer(now)
+            # A reconnect only: no commit for each of a thousand nodes when the broker returns.
             self._unsaved.setdefault(node, known.last_seen_unix_ms or 0)
             self._nodes[node] = now
             return now
 
     def set_uptime(self, node: str, boot_id: str, at_ms: int, unix_ms: int) -> None:
-        """Note that the running boot was at at_ms when the host's clock said unix_ms."""
+        """Record that the running boot's uptime was at_ms at the host time unix_ms."""
         with self._lock:
             known = self._known(node)
             if known.info is not None and known.info.boot_id == boot_id:
@@ -247,20 +247,20 @@ class Nodes:
     def set_report(
         self, node: str, report: protocol.ConfigReport, unix_ms: int | None = None
     ) -> Node:
-        """Note which settings the node says are in force and return the node.
+        """Set the settings the node reports as active and return the node.
 
-        `unix_ms` is when it said so, None for a copy the broker kept."""
+        `unix_ms` is the arrival time, None for a retained copy."""
         with self._lock:
             known = self._known(node)
             at = known.report_unix_ms if unix_ms is None else unix_ms
             now = replace(known, report=report, report_unix_ms=at)
             if report != known.report:
-                return self._note(now)
+                return self._save_or_defer(now)
             self._nodes[node] = now
             return now
 
-    def want(self, node: str, changes: Mapping[str, Any], by: str) -> Node:
-        """Merge `changes` into the wanted settings under a new rev and return the node.
+    def set_desired_config(self, node: str, changes: Mapping[str, Any], by: str) -> Node:
+        """Merge `changes` into the desired settings under a new rev and return the node.
 
         Raises UnknownNode, NotAdopted, SettingsError, StoreUnavailable, and changes nothing."""
         with self._lock:
@@ -272,24 +272,23 @@ class Nodes:
                 base = {} if reported is None else reported.values
             values = protocol.check_settings({**base, **changes})
             rev = 1 + max(known.wanted_rev, 0 if reported is None else reported.rev)
-            return self._keep(
-                replace(known, wanted_rev=rev, wanted_by=by, wanted_values=values)
-            )
+            return self._save_or_raise(
+                replace(known, wanted_rev=rev, wanted_by=by, wanted_values=values))
 
     def close(self) -> None:
-        """Write what is unwritten and close the file."""
+        """Write what is unsaved and close the file."""
         with self._lock:
             self._apply_last_messages()
             for node in list(self._unsaved):
-                self._note(self._nodes[node])
+                self._save_or_defer(self._nodes[node])
             self._database.close()
 
-    def _saw(self, node: Node, unix_ms: int) -> Node:
-        """Know a node so, and write it where it is new or was not written for a while."""
+    def _set(self, node: Node, unix_ms: int) -> Node:
+        """Set a node in memory; write it if it is new or was not written for FLUSH_MS."""
         is_new = node.node not in self._nodes
         self._nodes[node.node] = node
         if is_new or unix_ms - self._unsaved.setdefault(node.node, unix_ms) >= FLUSH_MS:
-            return self._note(node)
+            return self._save_or_defer(node)
         return node
 
     def _apply_last_messages(self) -> None:
@@ -301,22 +300,22 @@ class Nodes:
             is_running = known.info is not None and known.info.boot_id == boot_id
             if is_running and sent_at_ms is not None:
                 epoch = unix_ms - sent_at_ms
-            self._saw(replace(known, last_seen_unix_ms=unix_ms, boot_epoch_unix_ms=epoch), unix_ms)
+            self._set(replace(known, last_seen_unix_ms=unix_ms, boot_epoch_unix_ms=epoch), unix_ms)
 
     def _known(self, node: str) -> Node:
         if self._last_messages:
             self._apply_last_messages()
         return self._nodes.get(node) or Node(node, self._site)
 
-    def _keep(self, node: Node) -> Node:
-        """Write what a person decided, or change nothing. Raises StoreUnavailable."""
+    def _save_or_raise(self, node: Node) -> Node:
+        """Save an operator's decision. Raises StoreUnavailable and changes nothing."""
         try:
             return self._save(node)
         except sqlite3.Error as error:
             raise StoreUnavailable(f"state.db: {error}") from error
 
-    def _note(self, node: Node) -> Node:
-        """Keep what a node said; on a full disk in memory only, to be written later."""
+    def _save_or_defer(self, node: Node) -> Node:
+        """Save what a node reported; if the disk is full keep it in memory and save it later."""
         self._nodes[node.node] = node
         try:
             return self._save(node)
@@ -325,19 +324,16 @@ class Nodes:
             return node
 
     def _save(self, node: Node) -> Node:
-        """Write a node and then know it so. Raises sqlite3.Error."""
+        """Write a node, then set it in memory. Raises sqlite3.Error."""
         values = None if node.wanted_values is None else json.dumps(dict(node.wanted_values))
         self._database.execute("BEGIN IMMEDIATE")
         try:
             self._database.execute(
                 "INSERT OR REPLACE INTO nodes VALUES (?,?,?,?,?,?,?,?,?)",
-                (
-                    node.node, node.site, node.key, node.last_seen_unix_ms,
-                    None if node.info is None else protocol.pack_info(node.info),
-                    node.wanted_rev, node.wanted_by, values,
-                    None if node.report is None else protocol.pack_config_report(node.report),
-                ),
-            )
+                (node.node, node.site, node.key, node.last_seen_unix_ms,
+                 None if node.info is None else protocol.pack_info(node.info),
+                 node.wanted_rev, node.wanted_by, values,
+                 None if node.report is None else protocol.pack_config_report(node.report)))
             self._save_next_key(node)
             self._database.execute("COMMIT")
         except sqlite3.Error:
@@ -360,14 +356,12 @@ class Nodes:
 
 
 def fingerprint(key: bytes) -> str:
-    """Return what tells a key apart without showing it: its SHA-256, in hex."""
+    """Return the SHA-256 of a key in hex, which identifies it without revealing it."""
     return hashlib.sha256(key).hexdigest()
 
 
-_SELECT = (
-    "SELECT node, site, key, last_seen_unix_ms, info, wanted_rev, wanted_by, wanted_values, report"
-    " FROM nodes"
-)
+_SELECT = ("SELECT node, site, key, last_seen_unix_ms, info, wanted_rev, wanted_by, wanted_values,"
+           " report FROM nodes")
 _SELECT_NEXT = "SELECT node, next_keys.key FROM next_keys JOIN nodes USING (node)"
 
 
@@ -381,8 +375,8 @@ def _from_row(row: tuple[Any, ...]) -> Node:
     )
 
 
-def _read(unpack: Callable[[bytes], _Kept], data: bytes | None) -> _Kept | None:
-    """What the contract no longer reads is as good as none: the node sends it again."""
+def _read(unpack: Callable[[bytes], _Unpacked], data: bytes | None) -> _Unpacked | None:
+    """Return None for a stored message of an older protocol: the node sends it again."""
     try:
         return None if data is None else unpack(data)
     except protocol.ProtocolError:

@@ -73,7 +73,7 @@ def _alarms(service: Service) -> Iterator[Metric]:
     yield numbers
     yield standing
     yield _one("notices_undelivered", "Addresses that could not be told of an alarm.",
-               len(chain.deliveries.undelivered()))
+               len(chain.dispatcher.undelivered()))
 
 
 def _one(name: str, text: str, value: float, **labels: str) -> Metric:

@@ -1,1 +1,1 @@
-"""What makes a flashed board a node of a site, over USB (docs/flash.md)."""
+"""Provisions a flashed board over USB as a node of a site (docs/flash.md)."""

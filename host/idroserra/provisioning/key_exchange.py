@@ -1,7 +1,7 @@
-"""Where the host keeps the keys of its nodes, as the command line reaches it.
+"""Stores node keys at the host: through the API if it runs, or in its files if it is stopped.
 
-Through the API of a running host, else in the files of one that is at rest. Either way the key
-ends in state.db, readable by the host's user alone, and what was done is in the audit log.
+Either way the key ends in state.db, readable by the host's user only, with an entry in the audit
+log.
 """
 
 from __future__ import annotations
@@ -21,54 +21,54 @@ from idroserra.client.http import HostClient, HostRefused, HostUnreachable
 from idroserra.core.config import Config, is_loopback, load_config
 from idroserra.core.errors import ConfigError, HostError, StoreUnavailable, UnknownNode
 from idroserra.core.sqlite import lock_folder
-from idroserra.nodes.registry import Node, Nodes
+from idroserra.nodes.registry import Nodes
 
 
 @dataclass(frozen=True)
 class StoredKeys:
-    """What the host holds of one node. `board` is what it said it is."""
+    """What the host has of one node. `board`: as reported by the node."""
 
     fingerprints: tuple[str, ...] = ()
-    was_heard: bool = False
+    was_seen: bool = False
     board: str | None = None
 
 
 class KeyStore(Protocol):
-    """The keys of one host. All raise HostError."""
+    """The node keys of one host. All methods raise HostError."""
 
     where: str
 
-    def held(self, node: str) -> StoredKeys:
-        """Return what the host holds; an empty Held for a node it never heard of."""
+    def stored(self, node: str) -> StoredKeys:
+        """Return what the host has; an empty StoredKeys for an unknown node."""
 
-    def offer(self, node: str, key: bytes) -> None:
-        """Adopt the node, or keep `key` beside the one in use until settle()."""
+    def stage_key(self, node: str, key: bytes) -> None:
+        """Adopt the node, or store `key` beside the current one until confirm_key()."""
 
-    def settle(self, node: str, found: str) -> None:
-        """Keep the key with this fingerprint only. Raises OtherKey, or what the host refuses."""
+    def confirm_key(self, node: str, found: str) -> None:
+        """Keep only the key with this fingerprint. Raises OtherKey."""
 
     def forget(self, node: str) -> str:
-        """Give up the node; return what became of its certificate, as line.give_up has it.
+        """Remove the node; return the state of its certificate as broker.tls_files.revoke_node.
 
-        Raises for one that is not known, and where the broker cannot be told."""
+        Raises for an unknown node, and if the broker cannot be reloaded."""
 
 
 class NoHost(HostError):
-    """There is no host here to adopt a node."""
+    """There is no host here that could adopt a node."""
 
     def __init__(self, why: str) -> None:
         super().__init__(f"no host to share the key with: {why}")
 
 
 class ApiKeyStore:
-    """A host that answers at a URL."""
+    """The keys of a running host, through its API."""
 
     def __init__(self, client: HostClient) -> None:
         self.where = f"the host at {client.url}"
         self._client = client
 
-    def held(self, node: str) -> StoredKeys:
-        """See HostKeys."""
+    def stored(self, node: str) -> StoredKeys:
+        """See KeyStore."""
         try:
             answer = self._client.get(f"{_path(node)}/key")
         except HostRefused as error:
@@ -77,94 +77,95 @@ class ApiKeyStore:
             return StoredKeys()
         return StoredKeys(tuple(answer["fingerprints"]), answer["was_heard"], answer["board"])
 
-    def offer(self, node: str, key: bytes) -> None:
-        """See HostKeys."""
+    def stage_key(self, node: str, key: bytes) -> None:
+        """See KeyStore."""
         self._client.send("PUT", f"{_path(node)}/key", {"key": key.hex()})
 
-    def settle(self, node: str, found: str) -> None:
-        """See HostKeys."""
+    def confirm_key(self, node: str, found: str) -> None:
+        """See KeyStore."""
         self._client.send("POST", f"{_path(node)}/key/settle", {"fingerprint": found})
 
     def forget(self, node: str) -> str:
-        """See HostKeys."""
+        """See KeyStore."""
         return str(self._client.send("DELETE", _path(node), {})["certificate"])
 
 
 class FileKeyStore:
-    """The files of a host that does not run now."""
+    """The keys in the files of a stopped host."""
 
     def __init__(self, config: Config, nodes: Nodes, access: AuthService) -> None:
-        self.where = f"the host of {config.data_dir}, which does not run now"
+        self.where = f"the stopped host of {config.data_dir}"
         self._data_dir = config.data_dir
         self._nodes = nodes
         self._audit = access.audit
 
-    def held(self, node: str) -> StoredKeys:
-        """See HostKeys."""
+    def stored(self, node: str) -> StoredKeys:
+        """See KeyStore."""
         try:
             known = self._nodes.get(node)
         except UnknownNode:
             return StoredKeys()
-        return StoredKeys(known.fingerprints, _was_heard(known),
-                    None if known.info is None else known.info.board)
+        was_seen = known.last_seen_unix_ms is not None or known.info is not None
+        return StoredKeys(known.fingerprints, was_seen,
+                          None if known.info is None else known.info.board)
 
-    def offer(self, node: str, key: bytes) -> None:
-        """See HostKeys."""
-        self._nodes.offer(node, key)
-        self._note("adopt node", node)
+    def stage_key(self, node: str, key: bytes) -> None:
+        """See KeyStore."""
+        self._nodes.stage_key(node, key)
+        self._log("adopt node", node)
 
-    def settle(self, node: str, found: str) -> None:
-        """See HostKeys."""
-        self._nodes.settle(node, found)
-        self._note("settle key", node)
+    def confirm_key(self, node: str, found: str) -> None:
+        """See KeyStore."""
+        self._nodes.confirm_key(node, found)
+        self._log("settle key", node)
 
     def forget(self, node: str) -> str:
-        """See HostKeys."""
+        """See KeyStore."""
         from idroserra.broker.tls_files import revoke_node
 
         self._nodes.get(node)
         certificate = revoke_node(self._data_dir, node)
         self._nodes.forget(node)
-        self._note("forget node", node)
+        self._log("forget node", node)
         return certificate
 
-    def _note(self, action: str, node: str) -> None:
+    def _log(self, action: str, node: str) -> None:
         self._audit.add(f"local {_owner()}", action, target=node, address="command line")
 
 
 @contextmanager
 def open_keys(url: str | None, config: Path | None) -> Iterator[KeyStore]:
-    """Yield the keys of the host at `url`, else of the host on this machine, running or not.
+    """Yield the keys of the host at `url`, or of the host on this machine, running or not.
 
     Raises NoHost, ConfigError, HostUnreachable, HostRefused."""
     if url is not None:
         if urlsplit(url).scheme == "http" and not is_loopback(urlsplit(url).hostname or ""):
-            why = "a key goes to another machine over https only"
+            why = "a key is sent to another machine over https only"
             raise ConfigError("command line", "--url", why)
-        yield ApiKeyStore(_answering(url))
+        yield ApiKeyStore(_connect(url))
         return
     settings = load_config(config)
     host = f"[{settings.http.host}]" if ":" in settings.http.host else settings.http.host
     try:
-        running = ApiKeyStore(_answering(f"http://{host}:{settings.http.port}"))
+        running = ApiKeyStore(_connect(f"http://{host}:{settings.http.port}"))
     except HostUnreachable:
-        with _opened(settings, is_meant=config is not None) as files:
+        with _open_files(settings, is_explicit=config is not None) as files:
             yield files
     else:
         yield running
 
 
-def _answering(url: str) -> HostClient:
+def _connect(url: str) -> HostClient:
     client = HostClient(url)
     client.get("/api/health")
     return client
 
 
 @contextmanager
-def _opened(config: Config, *, is_meant: bool) -> Iterator[FileKeyStore]:
+def _open_files(config: Config, *, is_explicit: bool) -> Iterator[FileKeyStore]:
     folder = config.data_dir
-    if not is_meant and not (folder / "state.db").is_file():
-        raise NoHost("none answers, and none was ever started by this user on this machine")
+    if not is_explicit and not (folder / "state.db").is_file():
+        raise NoHost("none answers, and this user never started one on this machine")
     with ExitStack() as opened:
         try:
             opened.callback(lock_folder(folder).close)
@@ -173,14 +174,10 @@ def _opened(config: Config, *, is_meant: bool) -> Iterator[FileKeyStore]:
             access = AuthService(folder, config.access, lambda: time.time_ns() // 1_000_000)
             opened.callback(access.close)
         except BlockingIOError:
-            raise NoHost(f"one runs on {folder}, at another address: say --url") from None
+            raise NoHost(f"one runs on {folder}, at another address: use --url") from None
         except (OSError, sqlite3.Error) as error:
             raise StoreUnavailable(f"{folder}: {error}") from error
         yield FileKeyStore(config, nodes, access)
-
-
-def _was_heard(known: Node) -> bool:
-    return known.last_seen_unix_ms is not None or known.info is not None
 
 
 def _path(node: str) -> str:

@@ -1,4 +1,4 @@
-"""The key of a node in a file, on its way from the machine that provisions to that of the host."""
+"""A file with the key of a node, to carry from the provisioning machine to the host's."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ _HEX = re.compile(r"[0-9a-fA-F]{64}")
 
 
 def write(path: Path, node: str, key: bytes) -> None:
-    """Write a new file for this user alone. Raises ConfigError; never replaces one."""
+    """Write a new file readable by this user only; never replaces one. Raises ConfigError."""
     try:
         descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
         with os.fdopen(descriptor, "w", encoding="utf-8") as file:
@@ -33,20 +33,20 @@ def read(path: Path, node: str) -> bytes:
 
 
 def parse(text: str, node: str) -> bytes:
-    """Return the key of `node` in the text of a file, or in its 64 hex digits alone.
+    """Return the key of `node` in the text of a key file, or in its 64 hex digits alone.
 
-    Raises ValueError, which repeats nothing of the text."""
+    Raises ValueError, which contains nothing of the text."""
     text = text.strip()
     if _HEX.fullmatch(text):
         return bytes.fromhex(text)
     try:
-        told = json.loads(text)
-        whose, key = told["node"], told["key"]
+        content = json.loads(text)
+        owner, key = content["node"], content["key"]
     except (ValueError, KeyError, TypeError):
-        raise ValueError("no key file of `idroserra provision --key-to`, and not the 64 hex "
+        raise ValueError("neither a key file of `idroserra provision --key-to` nor the 64 hex "
                          "digits of a key") from None
-    if whose != node:
-        raise ValueError(f"the key in it is that of {str(whose)[:32]}, not of {node}")
+    if owner != node:
+        raise ValueError(f"its key is that of {str(owner)[:32]}, not of {node}")
     if not isinstance(key, str) or not _HEX.fullmatch(key):
         raise ValueError("key: 64 hex digits are needed")
     return bytes.fromhex(key)

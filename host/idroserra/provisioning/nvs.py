@@ -1,10 +1,10 @@
-"""The node's NVS over the raw prompt: what is set, writing it, and wiping it.
+"""Reads, writes and wipes the node's NVS over MicroPython's raw REPL.
 
-Values cross the line as hex digits, so that none of them can become code. What was written is
-compared by its SHA-256, made on the board; a secret never comes back.
+Values are sent as hex digits, so that none can become code. Written values are verified by their
+SHA-256 calculated on the board; a secret is never read back.
 
-The order is what a power cut must not break: the node id goes first when something changes and
-comes last. Without it the firmware joins nothing and obeys nobody, so half of it is nothing.
+The order is safe against a power cut: the node id is erased first and written last. Without it the
+firmware joins no network and obeys no command, so a partial write has no effect.
 """
 
 from __future__ import annotations
@@ -21,17 +21,17 @@ from idroserra.flash.errors import ConnectionLost, FlashError
 
 NAMESPACE = "idro"
 ID, KEY = "node_id", "key"
-UPDATE_KEYS = ("update_key", "update_spare")  # what releases are checked with: a modulus each
-# What the firmware reads: idro.app.network_task, idro.app.node and idro.update. In the order in
-# which it is written.
-TLS = "broker_tls"  # 1: the line is TLS, with these three and nothing else
+UPDATE_KEYS = ("update_key", "update_spare")  # the moduli that verify releases
+# Read by the firmware in idro.app.network_task, idro.app.node and idro.update. In the order of
+# writing.
+TLS = "broker_tls"  # 1: the connection to the broker uses TLS, with these three only
 TLS_NAMES = (TLS, "tls_ca", "tls_cert", "tls_key")
 NAMES = ("wifi_ssid", "wifi_pass", "broker_host", "broker_port", "broker_pass", *TLS_NAMES,
          *UPDATE_KEYS, KEY, ID)
 SECRETS = frozenset({"wifi_pass", "broker_pass", "tls_key", KEY})
-UNSHOWN = SECRETS | {"tls_ca", "tls_cert", *UPDATE_KEYS}  # only their hash is asked for
+UNSHOWN = SECRETS | {"tls_ca", "tls_cert", *UPDATE_KEYS}  # only their hash is read
 _NUMBERS = frozenset({"broker_port", TLS})
-# What the firmware keeps there for itself; it goes with a board that leaves.
+# The firmware's own entries; they are erased with the node.
 _KEPT = ("earned_s", "ledger", "kept", "owed", "learned", "crash_log", "security_a",
          "security_b", "reverted", "update_told")
 _KEY_BYTES = 32
@@ -78,8 +78,8 @@ Value = bytes | int | None  # None: not set
 
 
 @dataclass(frozen=True)
-class Stored:
-    """What lies in the NVS. Of what is secret only how long it is, and its SHA-256."""
+class NvsContents:
+    """The contents of the NVS. Of secrets only the length and the SHA-256."""
 
     plain: Mapping[str, Value]
     lengths: Mapping[str, int]
@@ -87,87 +87,87 @@ class Stored:
 
     @property
     def node_id(self) -> str:
-        """The node id, "" where there is none."""
+        """The node id, or ""."""
         return self.text(ID)
 
     @property
     def fingerprint(self) -> str:
-        """SHA-256 of the key, "" where there is none of the right length."""
+        """SHA-256 of the key, or "" if it is missing or of the wrong length."""
         return self.hashes.get(KEY, "") if self.lengths.get(KEY) == _KEY_BYTES else ""
 
     def text(self, name: str) -> str:
-        """Return a value that is no secret as text, "" where it is missing or none."""
+        """Return a value that is not secret as text, or ""."""
         value = self.plain.get(name)
         return value.decode("utf-8", "replace") if isinstance(value, bytes) else ""
 
     def number(self, name: str) -> int | None:
-        """Return a number, None where it is missing."""
+        """Return a number, or None."""
         value = self.plain.get(name)
         return value if isinstance(value, int) else None
 
     def is_set(self, name: str) -> bool:
-        """Whether there is a value."""
+        """Return True if there is a value."""
         return name in self.hashes or self.plain.get(name) is not None
 
     def has(self, name: str, value: Value) -> bool:
-        """Whether exactly this value lies there."""
+        """Return True if the entry has exactly this value."""
         if isinstance(value, bytes):
             return self.hashes.get(name) == sha256(value)
         return self.plain.get(name) == value and name not in self.hashes
 
 
 class NodeNvs:
-    """The NVS of the board at the other end of a link that was caught at its prompt."""
+    """The NVS of a board whose link is at its prompt."""
 
     def __init__(self, link: BoardLink) -> None:
-        """Raises FlashError where the board is no ESP32."""
+        """Raises FlashError if the board is not an ESP32."""
         self._link = link
         self.port = link.port
-        said = link.ask(_IS_ESP32, "it was asked what it is").strip()
-        if said != "ok":
+        platform = link.ask(_IS_ESP32, "it was asked what it is").strip()
+        if platform != "ok":
             raise FlashError(
-                f"{self.port}: the board is no ESP32: its MicroPython is for {said}",
+                f"{self.port}: the board is not an ESP32: its MicroPython is for {platform}",
                 "Plug in the board that was flashed with `idroserra flash`, or name its --port.")
         link.ask(_HELPERS, "its settings were looked at")
 
     def image(self) -> tuple[str, str, str]:
-        """Return chip, board and version of the image on the board, "" where it is not whole."""
+        """Return chip, board and version of the image on the board; "" if it is incomplete."""
         when = "its image was looked at"
-        said = self._ask(_IMAGE, when).strip()
-        with self._understood(when):
-            board_class, version = ast.literal_eval(said or "('','')")
+        answer = self._ask(_IMAGE, when).strip()
+        with self._parsing(when):
+            board_class, version = ast.literal_eval(answer or "('','')")
         chip, _, board = str(board_class).partition("/")
         return chip, board, str(version)
 
     def mac(self) -> bytes:
         """Return the chip's MAC address."""
         when = "it was asked for its address"
-        with self._understood(when):
+        with self._parsing(when):
             return bytes.fromhex(self._ask(
                 "print(str(binascii.hexlify(machine.unique_id()),'ascii'))", when).strip())
 
-    def read(self) -> Stored:
-        """Return what is there."""
+    def read(self) -> NvsContents:
+        """Return the contents."""
         texts = [name for name in NAMES if name not in _NUMBERS]
         readers = [(name, "_s") for name in texts]
         readers += [(name, "_b") for name in texts if name not in UNSHOWN]
         readers += [(name, "_i") for name in sorted(_NUMBERS)]
         code = ",".join(f"{reader}({name!r})" for name, reader in readers)
         when = "its settings were read"
-        said = self._ask(f"print(repr(({code})))", when)
-        with self._understood(when):
-            found: list[Any] = list(ast.literal_eval(said.strip()))
+        answer = self._ask(f"print(repr(({code})))", when)
+        with self._parsing(when):
+            found: list[Any] = list(ast.literal_eval(answer.strip()))
             sums = {name: one for name, one in zip(texts, found, strict=False) if one is not None}
             plain = {name: one for (name, _), one in zip(readers[len(texts):], found[len(texts):],
                                                          strict=True)}
-            return Stored(plain, {name: int(size) for name, (size, _) in sums.items()},
-                          {name: str(hashed) for name, (_, hashed) in sums.items()})
+            return NvsContents(plain, {name: int(size) for name, (size, _) in sums.items()},
+                               {name: str(hashed) for name, (_, hashed) in sums.items()})
 
     def write(self, values: Mapping[str, Value]) -> None:
-        """Write `values`; what is not named stays. The node id must be among them.
+        """Write `values`; other entries stay. The node id must be among them.
 
-        Raises FlashError, with the board without a node id, where one is refused or reads back
-        as another."""
+        Raises FlashError, and leaves the board without a node id, if a value is refused or reads
+        back differently."""
         self._change(f"_e({ID!r})", ID)
         rest = {name: values[name] for name in NAMES if name in values and name != ID}
         for name, value in rest.items():
@@ -177,17 +177,17 @@ class NodeNvs:
         self._check({ID: values[ID]})
 
     def erase(self) -> None:
-        """Take away all that the node keeps there, and wipe the bytes of what was there before.
+        """Erase all entries of the node, and wipe the bytes of earlier values.
 
-        NVS only marks what is erased and leaves it in the flash (ESP-IDF, nvs_flash), so the
-        whole partition is wiped after it; the board must be reset at once then."""
+        NVS only marks entries as erased and leaves them in flash (ESP-IDF, nvs_flash), so the
+        whole partition is wiped afterwards; the board must then be reset at once."""
         self._change(f"_e({ID!r})", ID)
         for name in (*NAMES, *_KEPT):
             self._change(f"_e({name!r})", name)
-        said = self._ask(_WIPE, "its secrets were wiped").strip()
-        if said != "ok":
+        answer = self._ask(_WIPE, "its secrets were wiped").strip()
+        if answer != "ok":
             raise FlashError(
-                f"{self.port}: the secrets are taken away, their bytes could not be wiped: {said}",
+                f"{self.port}: the secrets are erased, but their bytes were not wiped: {answer}",
                 "Wipe the whole flash: `idroserra flash BOARD --erase --micropython FILE`.")
 
     def _set(self, name: str, value: Value) -> None:
@@ -199,19 +199,19 @@ class NodeNvs:
             self._change(f"_n.set_blob({name!r},binascii.unhexlify({value.hex()!r}))", name)
 
     def _change(self, code: str, name: str) -> None:
-        said = self._ask(f"_t(lambda:{code})", f"{name} was written").strip()
-        if any(words in said for words in _FULL):
+        answer = self._ask(f"_t(lambda:{code})", f"{name} was written").strip()
+        if any(words in answer for words in _FULL):
             raise FlashError(
                 f"{self.port}: the board's NVS is full: {name} did not fit",
-                "Other firmware left its own there: `idroserra provision --erase` empties it, "
-                "then say the same command again. The board has no node id now, and does nothing.")
-        if not said:
+                "Other firmware left its entries there: empty it with `idroserra provision "
+                "--erase`, then repeat the command. The board has no node id now: it is inactive.")
+        if not answer:
             raise ConnectionLost(self.port, f"{name} was written")
-        if said != "ok":
+        if answer != "ok":
             raise FlashError(
-                f"{self.port}: the board refused {name}: {said}",
-                "Reset the board and say the same command again. It has no node id until then, "
-                "and does nothing.")
+                f"{self.port}: the board refused {name}: {answer}",
+                "Reset the board and repeat the command. It has no node id until then, and is "
+                "inactive.")
 
     def _check(self, values: Mapping[str, Value]) -> None:
         stored = self.read()
@@ -220,21 +220,21 @@ class NodeNvs:
             self._change(f"_e({ID!r})", ID)
             raise FlashError(
                 f"{self.port}: {', '.join(wrong)} did not read back as sent",
-                "Say the same command again; if it stays, the flash is worn out. The board has no "
-                "node id now, and does nothing.")
+                "Repeat the command; if it fails again, the flash is worn out. The board has no "
+                "node id now, and is inactive.")
 
     @contextmanager
-    def _understood(self, when: str) -> Iterator[None]:
-        """Take an answer that is none for what it is: bytes lost on the way."""
+    def _parsing(self, when: str) -> Iterator[None]:
+        """Report an answer that cannot be parsed as a lost connection."""
         try:
             yield
         except (ValueError, TypeError, SyntaxError, MemoryError, RecursionError):
-            raise ConnectionLost(self.port, when, "its answer made no sense") from None
+            raise ConnectionLost(self.port, when, "its answer was unreadable") from None
 
     def _ask(self, code: str, when: str) -> str:
         return self._link.ask(code, when)
 
 
 def sha256(value: bytes) -> str:
-    """Return the hash the board answers with."""
+    """Return the hash in the form the board answers with."""
     return hashlib.sha256(value).hexdigest()

@@ -1,8 +1,8 @@
-"""Provisioning one board: look at it, decide, write, and share the key with the host.
+"""Provisions one board: reads it, plans, writes, and shares the key with the host.
 
-The host is offered the key before the board gets it and told which one the board has after it read
-back. Whatever breaks in between, the host holds the key that lies on the board, and the same
-command goes on from there.
+The host stages the key before the board gets it, and confirms the key the board has after it was
+read back. Wherever this is interrupted, the host has the key that is on the board, and repeating
+the command continues from there.
 """
 
 from __future__ import annotations
@@ -19,17 +19,17 @@ from idroserra.flash.errors import ConnectionLost, FlashError
 from idroserra.flash.esptool import Esptool
 from idroserra.nodes.registry import KEY_BYTES, fingerprint
 from idroserra.provisioning.key_exchange import KeyStore, StoredKeys
-from idroserra.provisioning.nvs import ID, KEY, NodeNvs, Stored, Value
+from idroserra.provisioning.nvs import ID, KEY, NodeNvs, NvsContents, Value
 
 _WAITING_S = 3.0
 
 
 class ProvisionError(HostError):
-    """The board was not provisioned. Says why, and what to do."""
+    """The board was not provisioned; the message says why and what to do."""
 
 
-class Show(Protocol):
-    """Where progress is shown."""
+class ProgressOutput(Protocol):
+    """Shows progress to the operator."""
 
     def say(self, text: str) -> None:
         """Show a line."""
@@ -37,41 +37,41 @@ class Show(Protocol):
 
 @dataclass(frozen=True)
 class Board:
-    """The board on the port as it is now. `chip` is spelt as in board files."""
+    """The board on the port. `chip` is spelt as in board files."""
 
     port: str
     mac: bytes
     board: str
     chip: str
     version: str
-    stored: Stored
+    stored: NvsContents
 
 
 @dataclass(frozen=True)
-class Plan:
-    """What will be done: the values to write, and the key among them where it is a new one."""
+class ProvisionPlan:
+    """What will be written: the changed values, with the key if it is new."""
 
     board: Board
     node: str
     values: Mapping[str, Value] = field(repr=False)
     changed: tuple[str, ...]
-    key: bytes | None = field(repr=False)  # None: the one on the board stays
+    key: bytes | None = field(repr=False)  # None: the board's key stays
     why_key: str
-    found: str  # fingerprint of the key the board has at the end
+    found: str  # fingerprint of the board's key at the end
 
     @property
     def is_nothing(self) -> bool:
-        """Whether the board has all of it already."""
+        """True if the board has everything already."""
         return not self.changed
 
 
-class Session:
-    """One board on one port. Use as a context manager: it is started again at the end."""
+class ProvisionSession:
+    """One board on one port. Use as a context manager: it restarts the board at the end."""
 
     def __init__(
-        self, port: str, show: Show, *, resets: bool, wait_s: float = CATCH_S
+        self, port: str, show: ProgressOutput, *, resets: bool, wait_s: float = CATCH_S
     ) -> None:
-        """`resets` is False for a board without the reset circuit. `wait_s` is how long somebody
+        """`resets` is False for a board without the reset circuit. `wait_s`: how long a person
         has to press its button."""
         self._port = port
         self._show = show
@@ -80,7 +80,7 @@ class Session:
         self._link = BoardLink(port)
         self._nvs: NodeNvs | None = None
 
-    def __enter__(self) -> Session:
+    def __enter__(self) -> ProvisionSession:
         return self
 
     def __exit__(self, *_: object) -> None:
@@ -88,80 +88,80 @@ class Session:
             if self._nvs is not None:
                 self._link.restart()
         except FlashError:
-            self._show.say(f"{self._port}: the board could not be started: press EN (RST)")
+            self._show.say(f"{self._port}: the board could not be restarted: press EN (RST)")
         finally:
             self._link.close()
 
-    def look(self) -> Board:
-        """Hold the board at its prompt and return what it is. Raises FlashError."""
-        with _told():
+    def read_board(self) -> Board:
+        """Stop the board at its prompt and return what it is. Raises FlashError."""
+        with _explained_loss():
             chip = ""
             if self._resets:
-                self._show.say(f"{self._port}: looking which chip it is (this resets the board)")
+                self._show.say(f"{self._port}: detecting the chip (this resets the board)")
                 chip = Esptool(self._port).chip().name
             if self._catch() is None:
                 raise FlashError(
                     f"{self._port}: no MicroPython answers on the board",
-                    "Flash it first: `idroserra flash BOARD --micropython FILE`. If it is, press "
-                    "EN (RST) and say the same command again within a second.")
+                    "Flash it first: `idroserra flash BOARD --micropython FILE`. If it is "
+                    "flashed, press EN (RST) and repeat the command within a second.")
             nvs = NodeNvs(self._link)
             self._nvs = nvs
-            board = self._about(nvs)
+            board = self._board(nvs)
             if chip and chip != board.chip:
                 raise FlashError(
-                    f"{self._port}: the chip is an {chip}, the image on it is of {board.board}, "
-                    f"which has an {board.chip}",
-                    "Flash the board again with the board file that is this one's.")
+                    f"{self._port}: the chip is an {chip}, but its image is for {board.board} "
+                    f"with an {board.chip}",
+                    "Flash the board again with its own board file.")
             return board
 
-    def write(self, plan: Plan, host: KeyStore | None) -> None:
-        """Do what `plan` says. Raises FlashError, and what the host refuses."""
+    def write(self, plan: ProvisionPlan, host: KeyStore | None) -> None:
+        """Execute `plan`. Raises FlashError, HostError."""
         if plan.key is not None and host is not None:
-            host.offer(plan.node, plan.key)
-        with _told():
-            self._show.say("writing, and reading back by hash")
+            host.stage_key(plan.node, plan.key)
+        with _explained_loss():
+            self._show.say("writing and verifying")
             values = {name: plan.values[name] for name in plan.changed} | {ID: plan.values[ID]}
-            self._held().write(values)
-        self.settle(plan, host)
+            self._open_nvs().write(values)
+        self.confirm_key(plan, host)
 
-    def settle(self, plan: Plan, host: KeyStore | None) -> None:
-        """Tell the host which key the board has."""
+    def confirm_key(self, plan: ProvisionPlan, host: KeyStore | None) -> None:
+        """Confirm to the host which key the board has."""
         if host is not None:
-            host.settle(plan.node, plan.found)
+            host.confirm_key(plan.node, plan.found)
 
     def erase(self) -> None:
-        """Take everything away that the node knows of its site. Raises FlashError."""
-        with _told():
-            self._held().erase()
+        """Erase everything the node knows of its site. Raises FlashError."""
+        with _explained_loss():
+            self._open_nvs().erase()
 
-    def _held(self) -> NodeNvs:
-        assert self._nvs is not None, "look() comes first"
+    def _open_nvs(self) -> NodeNvs:
+        assert self._nvs is not None, "read_board() comes first"
         return self._nvs
 
     def _catch(self) -> BoardInfo | None:
-        about = self._link.catch(min(_WAITING_S, self._wait_s))
-        if about is None:
-            self._show.say("no prompt yet: press and let go the button EN (RST) of the board")
-            about = self._link.catch(self._wait_s)
-        return about
+        info = self._link.catch(min(_WAITING_S, self._wait_s))
+        if info is None:
+            self._show.say("no prompt yet: press and release the button EN (RST) of the board")
+            info = self._link.catch(self._wait_s)
+        return info
 
-    def _about(self, nvs: NodeNvs) -> Board:
+    def _board(self, nvs: NodeNvs) -> Board:
         chip, board, version = nvs.image()
         if not board:
             raise FlashError(
-                f"{self._port}: there is no whole image of Idroserra on the board",
-                "Flash it first: `idroserra flash BOARD`; it goes on where it stopped.")
+                f"{self._port}: the image of Idroserra on the board is missing or incomplete",
+                "Flash it first: `idroserra flash BOARD`; it resumes where it stopped.")
         return Board(self._port, nvs.mac(), board, chip, version, nvs.read())
 
 
-def decide(
+def plan_provisioning(
     board: Board, wanted: Mapping[str, Value], held: StoredKeys | None, *, new_key: bool = False,
     own_key: bytes | None = None, replaces: bool = False,
-) -> Plan:
-    """Return what is to be done so that the board has `wanted`; a name that is not in it stays.
+) -> ProvisionPlan:
+    """Return the plan that gives the board `wanted`; other names stay.
 
-    `held` is what the host has of this node, None without a host; `own_key` is a key to use that
-    exists already. Raises ProvisionError where the name belongs to another board."""
+    `held` is what the host has of this node, None without a host; `own_key` is an existing key to
+    use. Raises ProvisionError if the name belongs to another board."""
     name = wanted[ID]
     assert isinstance(name, bytes), "a node has a name"
     node = name.decode()
@@ -173,28 +173,29 @@ def decide(
         key = own_key if own_key is not None else secrets.token_bytes(KEY_BYTES)
     values = dict(wanted) | ({} if key is None else {KEY: key})
     changed = tuple(name for name, value in values.items() if not stored.has(name, value))
-    return Plan(board, node, values, changed, key if KEY in changed else None,
-                why if KEY in changed else "", fingerprint(key) if key else stored.fingerprint)
+    return ProvisionPlan(
+        board, node, values, changed, key if KEY in changed else None,
+        why if KEY in changed else "", fingerprint(key) if key else stored.fingerprint)
 
 
 def _check_name(board: Board, node: str, held: StoredKeys | None, *, replaces: bool) -> None:
-    if held is None or replaces or not held.was_heard or board.stored.node_id == node:
+    if held is None or replaces or not held.was_seen or board.stored.node_id == node:
         return
     if board.stored.fingerprint in held.fingerprints:
-        return  # this very board, stopped half way
+        return  # this board, provisioned partially
     what = f" (an {held.board})" if held.board else ""
     raise ProvisionError(
-        f"{node}: the host knows a node of that name{what}, and this board is not it\n"
-        "Take another --node-id, or say --replace if this board takes its place.")
+        f"{node}: the host knows another board with this name{what}\n"
+        "Choose another --node-id, or use --replace if this board replaces it.")
 
 
 def _why_new_key(
     board: Board, node: str, held: StoredKeys | None, *, new_key: bool, own_key: bytes | None
 ) -> str:
-    """Return why the board gets another key, "" where it keeps the one it has."""
+    """Return why the board gets a new key, or "" if it keeps its own."""
     stored = board.stored
     if own_key is not None:
-        return "that of the key file"
+        return "from the key file"
     if not stored.fingerprint:
         return "it has none"
     if new_key:
@@ -202,18 +203,18 @@ def _why_new_key(
     if stored.node_id and stored.node_id != node:
         return "it was another node"
     if held is not None and stored.fingerprint not in held.fingerprints:
-        return "the host does not hold the one it has"
+        return "the host does not have its present key"
     return ""
 
 
 @contextmanager
-def _told() -> Iterator[None]:
-    """Say of a line that broke off what it means here."""
+def _explained_loss() -> Iterator[None]:
+    """Add to a lost connection what it means for the board."""
     try:
         yield
-    except ConnectionLost as died:
+    except ConnectionLost as lost:
         raise FlashError(
-            died.what,
-            "Nothing that is half there counts: the node id is written last, and without it the "
-            "board joins nothing. Check the cable and its plugs, leave out any hub, and say the "
-            "same command again.") from died
+            lost.what,
+            "A partial write has no effect: the node id is written last, and without it the board "
+            "joins nothing. Check the cable and its plugs, avoid hubs, and repeat the command."
+        ) from lost

@@ -1,4 +1,4 @@
-"""What a board is given for its way to the broker: TLS where this host has a line."""
+"""The values a board needs to reach the broker: with TLS if this host has a listener for it."""
 
 from __future__ import annotations
 
@@ -10,36 +10,36 @@ from cryptography.hazmat.primitives.serialization import Encoding
 from idroserra.broker.listener import node_door
 from idroserra.broker.tls_files import BrokerCertificates
 from idroserra.pki.broker_ca import as_der
-from idroserra.provisioning.nvs import TLS, TLS_NAMES, Stored, Value
+from idroserra.provisioning.nvs import TLS, TLS_NAMES, NvsContents, Value
 
 PLAIN: Mapping[str, Value] = dict.fromkeys(TLS_NAMES)
 
 
-def line_of(data_dir: Path) -> BrokerCertificates | None:
-    """Return the line of a host, None where `idroserra broker init` never made one."""
+def certificates_of(data_dir: Path) -> BrokerCertificates | None:
+    """Return the broker certificates of a host, or None before `idroserra broker init`."""
     folder = data_dir.expanduser().resolve() / "line"
     return BrokerCertificates(folder) if folder.exists() else None
 
 
-def port_of(line: BrokerCertificates) -> int:
+def port_of(certificates: BrokerCertificates) -> int:
     """Return the port at which nodes connect."""
-    return node_door(line.folder / "mosquitto.conf")[1]
+    return node_door(certificates.folder / "mosquitto.conf")[1]
 
 
 def tls_values(
-    line: BrokerCertificates, node: str, stored: Stored, *, may_issue: bool
+    certificates: BrokerCertificates, node: str, stored: NvsContents, *, may_issue: bool
 ) -> dict[str, Value]:
-    """Return the certificates of a node, with its first one made where it has none yet.
+    """Return the certificates of a node; issue its first one if `may_issue`.
 
-    A board that spoke plainly before is sent to the port of the line. Nothing where there is no
-    certificate and none may be made. Raises ConfigError."""
-    cert, key = line.files(node)
+    A board without TLS so far also gets the port of the TLS listener. Returns {} if there is no
+    certificate and none may be issued. Raises ConfigError."""
+    cert, key = certificates.files(node)
     if may_issue:
-        line.issue(node)
+        certificates.issue(node)
     elif not cert.exists():
         return {}
-    ca = line.authority.certificate.public_bytes(Encoding.DER)
+    ca = certificates.authority.certificate.public_bytes(Encoding.DER)
     found: dict[str, Value] = dict(zip(TLS_NAMES, (1, ca, *as_der(cert, key)), strict=True))
     if not stored.number(TLS):
-        found["broker_port"] = port_of(line)
+        found["broker_port"] = port_of(certificates)
     return found

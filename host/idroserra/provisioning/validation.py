@@ -1,6 +1,6 @@
-"""What a board can be told: each value is checked before it goes anywhere.
+"""Validates the values that a board can be given.
 
-Every refusal is a ConfigError that names the option. None of them repeats a secret.
+Every error is a ConfigError that names the option. None contains a secret.
 """
 
 from __future__ import annotations
@@ -15,16 +15,16 @@ from idroserra.core.errors import ConfigError
 from idroserra.core.hostnames import check_name, is_address, is_local
 
 MQTT_PORT = 1_883
-MOST_BYTES = 128  # that the firmware reads of any value
+MOST_BYTES = 128  # the firmware's limit for any value
 MOST_SSID_BYTES = 32  # IEEE 802.11
-LEAST_PASSWORD_BYTES, MOST_PASSWORD_BYTES = 8, 63  # WPA2; 64 are the hex digits of a ready key
+LEAST_PASSWORD_BYTES, MOST_PASSWORD_BYTES = 8, 63  # WPA2; 64 are the hex digits of a raw key
 _READY_KEY = re.compile(r"[0-9A-Fa-f]{64}")
 _LAST_DIGITS = 6
 
 
 @dataclass(frozen=True)
-class Broker:
-    """Where the node finds its broker. `note` is what somebody should know about the address."""
+class BrokerAddress:
+    """The address of the node's broker. `note`: a warning about it, or ""."""
 
     host: str
     port: int
@@ -32,12 +32,12 @@ class Broker:
 
     @property
     def text(self) -> str:
-        """As it is written on the command line."""
+        """The address as on the command line."""
         return f"{self.host}:{self.port}"
 
 
 def node_id(text: str) -> str:
-    """Return a node id."""
+    """Return a valid node id."""
     if not protocol.is_node_id(text):
         raise _wrong("--node-id", protocol.NODE_ID_RULE)
     return text
@@ -49,28 +49,28 @@ def proposed_id(mac: bytes) -> str:
 
 
 def ssid(text: str) -> bytes:
-    """Return the name of a Wi-Fi as its bytes."""
+    """Return a Wi-Fi name as bytes."""
     data = _plain("--wifi-ssid", text)
     if not 1 <= len(data) <= MOST_SSID_BYTES:
         raise _wrong("--wifi-ssid", f"1 to {MOST_SSID_BYTES} bytes are needed, "
-                     f"these are {len(data)} in UTF-8")
+                     f"not {len(data)} in UTF-8")
     return data
 
 
 def wifi_password(text: str) -> bytes:
-    """Return the password of a Wi-Fi as its bytes: WPA2's 8 to 63, or 64 hex digits."""
+    """Return a Wi-Fi password as bytes: 8 to 63 for WPA2, or 64 hex digits."""
     data = _plain("Wi-Fi password", text)
     if _READY_KEY.fullmatch(text):
         return data
     if not LEAST_PASSWORD_BYTES <= len(data) <= MOST_PASSWORD_BYTES:
         raise _wrong("Wi-Fi password", f"{LEAST_PASSWORD_BYTES} to {MOST_PASSWORD_BYTES} bytes "
-                     f"are needed, these are {len(data)} in UTF-8; --wifi-open for a network "
+                     f"are needed, not {len(data)} in UTF-8; use --wifi-open for a network "
                      "without one")
     return data
 
 
 def broker_password(text: str) -> bytes:
-    """Return the node's password at the broker as its bytes."""
+    """Return the node's password at the broker as bytes."""
     data = _plain("broker password", text)
     if not 1 <= len(data) <= MOST_BYTES:
         raise _wrong("broker password", f"1 to {MOST_BYTES} bytes are needed")
@@ -79,13 +79,13 @@ def broker_password(text: str) -> bytes:
 
 def broker(
     text: str, *, may_be_public: bool = False, tls_port: int | None = None
-) -> Broker:
-    """Return the broker of HOST or HOST:PORT; `tls_port` is that of a line with TLS.
+) -> BrokerAddress:
+    """Return the broker of HOST or HOST:PORT; `tls_port` is that of the TLS listener.
 
-    Refuses an address or a name beyond the site's own network, unless that is allowed or the line
-    is TLS: else the node speaks plain MQTT."""
+    Without TLS the node uses plain MQTT: an address or a name outside the site's own network is
+    refused unless it is allowed."""
     if text.count(":") > 1 or text.startswith("["):
-        raise _wrong("--broker", "the node speaks IPv4: give a name or an IPv4 address")
+        raise _wrong("--broker", "the node uses IPv4: give a name or an IPv4 address")
     name, colon, port_text = text.partition(":")
     try:
         host = check_name(name)
@@ -100,18 +100,19 @@ def broker(
         raise _wrong("--broker", "a port from 1 to 65535 is needed after the colon")
     port = int(port_text) if colon else tls_port or MQTT_PORT
     if is_address(host) and ipaddress.ip_address(host).is_unspecified:
-        raise _wrong("--broker", f"{host} is no address of a machine")
+        raise _wrong("--broker", f"{host} is not the address of a machine")
     if is_loopback(host):
-        return Broker(host, port, f"{host} is the board itself: right only for a simulated one")
+        return BrokerAddress(
+            host, port, f"{host} is the board itself: right only for a simulated one")
     is_on_site = is_local(host) or "." not in host or tls_port is not None
     if not is_on_site and not may_be_public:
-        raise _wrong("--broker", f"{host} is beyond the site's own network, and the node speaks "
-                     "MQTT without encryption: take a private address or a name in .local, .lan, "
-                     ".internal or .home.arpa, or say --allow-public-broker if you mean it")
+        raise _wrong("--broker", f"{host} is outside the site's own network, and the node uses "
+                     "MQTT without encryption: use a private address or a name in .local, .lan, "
+                     ".internal or .home.arpa, or allow it with --allow-public-broker")
     note = "" if is_on_site else (
-        f"{host} may be reached over the internet WITHOUT encryption: whoever is on the way reads "
-        "everything, and can keep commands back")
-    return Broker(host, port, note)
+        f"{host} may be reached over the internet WITHOUT encryption: anyone on the way reads "
+        "everything, and can withhold commands")
+    return BrokerAddress(host, port, note)
 
 
 def _plain(what: str, text: str) -> bytes:
@@ -119,9 +120,9 @@ def _plain(what: str, text: str) -> bytes:
     try:
         data = text.encode("utf-8")
     except UnicodeEncodeError:
-        raise _wrong(what, "is no UTF-8") from None
+        raise _wrong(what, "is not UTF-8") from None
     if any(byte < 0x20 or byte == 0x7F for byte in data):
-        raise _wrong(what, "holds a control character: a line end or a tab that slipped in?")
+        raise _wrong(what, "contains a control character, such as a line end or a tab")
     return data
 
 

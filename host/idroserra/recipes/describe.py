@@ -1,4 +1,4 @@
-"""Setpoints as people read them: one line for each thing a recipe has to do with."""
+"""Describes setpoints in words, one line for each quantity that a recipe sets."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ Values = Mapping[str, Any]
 
 
 class SetpointText(NamedTuple):
-    """One thing and its setpoint in words, such as EC and "1.50 ± 0.10 mS/cm"."""
+    """One quantity and its setpoint, such as EC and "1.50 ± 0.10 mS/cm"."""
 
     name: str
     label: str
@@ -23,12 +23,12 @@ class SetpointText(NamedTuple):
 
 
 def lines(values: Values) -> list[SetpointText]:
-    """Return the setpoints in `values`, the water first; what is not among them is left out."""
+    """Return the setpoints in `values`, water first; quantities without one are left out."""
     found = []
     for name, label, keys, write in _LINES:
-        said = tuple(key for key in keys if key in values)
-        if said:
-            found.append(SetpointText(name, _(label), write(values), said))
+        present = tuple(key for key in keys if key in values)
+        if present:
+            found.append(SetpointText(name, _(label), write(values), present))
     return found
 
 
@@ -44,7 +44,7 @@ def _with(value: str, more: str, unit: str) -> str:
 def _ph(values: Values) -> str:
     deadband = values.get("ph.deadband")
     target = values.get("ph.target")
-    return _with(_("as it is") if target is None else figure(target, 2),
+    return _with(_("unchanged") if target is None else figure(target, 2),
                  "" if deadband is None else f"± {figure(deadband, 2)}", "")
 
 
@@ -54,7 +54,7 @@ def _ec(values: Values) -> str:
     unit = chosen_units().ec
     value, more = ("" if one is None else figure(one * unit.factor, unit.decimals)
                    for one in (target, deadband))
-    return _with(value or _("as it is"), f"± {more}" if more else "", unit.text)
+    return _with(value or _("unchanged"), f"± {more}" if more else "", unit.text)
 
 
 def _light(values: Values) -> str:
@@ -67,8 +67,7 @@ def _light(values: Values) -> str:
     if duty_pct is not None:
         parts.append(_("at {percent} %").format(percent=duty_pct))
     if "light.ramp_minutes" in values:
-        parts.append(_("with {count} min of dawn").format(
-            count=values["light.ramp_minutes"]))
+        parts.append(_("with {count} min of dawn").format(count=values["light.ramp_minutes"]))
     return " ".join(parts)
 
 

@@ -1,8 +1,7 @@
-"""What a recipe asks of a node: is it within its settings, and how long do its steps take?
+"""Predicts whether a node can follow a recipe: settings limits and dosing budgets. Pure.
 
-A node moves pH and EC by doses, and the safety gate grants so much of them a day. Too high an EC
-is lowered by nothing but water. Read from the frozen limits themselves; here nothing is allowed,
-only foretold. Pure.
+A node changes pH and EC by doses, and the safety gate limits them per day; only water lowers the
+EC. The figures are those of the gate's own limits; nothing is permitted here.
 """
 
 from __future__ import annotations
@@ -20,9 +19,9 @@ FULL_PCT = 100
 
 
 class Headroom(NamedTuple):
-    """What a node may give: its settings, the litres of its board, the share it was granted.
+    """What a node may dose: its settings, the litres of its board, its dosing authority.
 
-    `volume_l` None: the board is unknown to this host, and its ceilings by the litre as well.
+    `volume_l` None: the host does not know the board, nor its limits per litre.
     """
 
     values: Mapping[str, Any]
@@ -30,52 +29,51 @@ class Headroom(NamedTuple):
     authority_pct: int
 
 
-class Warning(NamedTuple):
-    """What is to be said of a stage, which counts from 0. level: refused or warning."""
+class RecipeWarning(NamedTuple):
+    """A warning about a stage, counted from 0. level: refused or warning."""
 
     level: str
     stage: int
     text: str
 
 
-class Demand(NamedTuple):
-    """How many days of the budget a stage's step takes; math.inf where it never ends."""
+class BudgetDemand(NamedTuple):
+    """How many days of the dosing budget a stage's step takes; math.inf if it never ends."""
 
     days: float
     text: str
 
 
-def check(recipe: Recipe, room: Headroom) -> list[Warning]:
-    """Return what the node would refuse, and what it needs longer for than the recipe thinks."""
+def check(recipe: Recipe, room: Headroom) -> list[RecipeWarning]:
+    """Return what the node would refuse, and what takes longer than the recipe allows."""
     notes = _refusals(recipe, room)
     if notes:
         return notes
     if room.volume_l is None:
-        notes.append(Warning(WARNING, 0, "the host does not know this board: its ceilings of acid "
-                          "and base by the litre are not counted"))
+        notes.append(RecipeWarning(WARNING, 0, "the host does not know this board: its limits of "
+                                   "acid and base per litre are not considered"))
     if not room.values.get("dosing.enabled"):
-        notes.append(Warning(WARNING, 0, "dosing is off: pH and EC stay as they are"))
+        notes.append(RecipeWarning(WARNING, 0, "dosing is off: pH and EC stay as they are"))
     elif room.authority_pct == 0:
-        notes.append(Warning(WARNING, 0, "the node only advises: somebody has to dose"))
+        notes.append(RecipeWarning(WARNING, 0, "the node gives advice only: a person has to dose"))
     for index, stage in enumerate(recipe.stages):
-        for need in needs(recipe, index, room):
+        for need in demands(recipe, index, room):
             if need.days > stage.days:
-                notes.append(
-                    Warning(REFUSED, index, f"{need.text}, and the stage has {stage.days}")
-                )
+                notes.append(RecipeWarning(
+                    REFUSED, index, f"{need.text}, and the stage has {stage.days}"))
             elif math.ceil(need.days) > stage.ramp_days:
-                notes.append(Warning(WARNING, index, need.text))
+                notes.append(RecipeWarning(WARNING, index, need.text))
         notes += _lowered(recipe, index)
     return notes
 
 
-def needs(recipe: Recipe, index: int, room: Headroom) -> list[Demand]:
-    """Return what the steps of pH and EC into a stage take; none into the first."""
+def demands(recipe: Recipe, index: int, room: Headroom) -> list[BudgetDemand]:
+    """Return the demands of the pH and EC steps into a stage; [] for the first."""
     if index == 0:
         return []
     before, after = (recipe.stages[i].settings for i in (index - 1, index))
     values = protocol.check_settings({**room.values, **after})
-    # Where control only advises, a person has the reduced share.
+    # With advice only, a person has the reduced budget.
     caps = limits.derive(values, room.volume_l or 10**6, room.authority_pct).caps
     found = []
     rise_us_cm = after.get("ec.target_us_cm", 0) - before.get("ec.target_us_cm", 0)
@@ -93,35 +91,35 @@ def needs(recipe: Recipe, index: int, room: Headroom) -> list[Demand]:
 
 
 def settle_days(recipe: Recipe, index: int, room: Headroom) -> float:
-    """Return how long after the last step of its ramp a stage may take to be where it wants."""
-    longest = max((need.days for need in needs(recipe, index, room)), default=0.0)
+    """Return how long after its ramp a stage may take to reach its setpoints."""
+    longest = max((need.days for need in demands(recipe, index, room)), default=0.0)
     return max(0.0, longest - recipe.stages[index].ramp_days + 1)
 
 
-def _refusals(recipe: Recipe, room: Headroom) -> list[Warning]:
-    """Return what the node would refuse, once a stage."""
+def _refusals(recipe: Recipe, room: Headroom) -> list[RecipeWarning]:
+    """Return what the node would refuse, at most once a stage."""
     notes = []
     for index, stage in enumerate(recipe.stages):
         for day in range(stage.first_day, stage.first_day + stage.ramp_days):
             try:
                 protocol.check_settings({**room.values, **recipe.settings_at(day)})
             except protocol.SettingsError as error:
-                notes.append(Warning(REFUSED, index, f"{error.key}: {error.why}"))
+                notes.append(RecipeWarning(REFUSED, index, f"{error.key}: {error.why}"))
                 break
     return notes
 
 
-def _need(what: str, need_ul: float, day_ul: int) -> Demand:
+def _need(what: str, need_ul: float, day_ul: int) -> BudgetDemand:
     if day_ul <= 0:
-        return Demand(math.inf, f"needs {what}: the node may give nothing")
+        return BudgetDemand(math.inf, f"needs {what}: the node may give nothing")
     days = need_ul / day_ul
     count = math.ceil(days)
-    return Demand(days, f"needs {what}: {count} day{'s' * (count > 1)} of the budget, "
+    return BudgetDemand(days, f"needs {what}: {count} day{'s' * (count > 1)} of the budget, "
                 f"{need_ul / 1_000:.0f} ml at {day_ul / 1_000:.0f} ml a day")
 
 
-def _lowered(recipe: Recipe, index: int) -> list[Warning]:
-    """Return the note on an EC that has to fall."""
+def _lowered(recipe: Recipe, index: int) -> list[RecipeWarning]:
+    """Return the warning about a falling EC, if any."""
     if index == 0:
         return []
     before, after = (
@@ -129,5 +127,6 @@ def _lowered(recipe: Recipe, index: int) -> list[Warning]:
     if after >= before:
         return []
     share = 1 - after / before
-    return [Warning(WARNING, index, f"needs EC {after - before:+d} uS/cm: only water lowers it, "
-                 f"change about {share:.0%} of the reservoir")]
+    return [RecipeWarning(
+        WARNING, index, f"needs EC {after - before:+d} uS/cm: only water lowers it, change about "
+        f"{share:.0%} of the reservoir")]

@@ -1,11 +1,11 @@
-"""Recipes: what a crop wants, stage by stage over days, as settings of a node.
+"""The recipe model: what a crop needs, stage by stage over days, as settings of a node. Pure.
 
     [recipe]   name (that of the file), text, crop, ppfd_umol_m2_s, source
     [[stage]]  name, days, text, source, ramp_days and [stage.settings]
 
-The first stage says every setting the recipe has to do with; a later one only what changes. With
-`ramp_days = n` numbers move there in n equal steps, one a day, the last one on day n of the stage.
-Days are counted from 0 here and from 1 for people. Pure: text in, values out.
+The first stage sets every setting of the recipe; a later one only what changes. With
+`ramp_days = n` numbers change in n equal steps, one a day, the last on day n of the stage. Days
+count from 0 here and from 1 for people.
 """
 
 from __future__ import annotations
@@ -27,8 +27,8 @@ MOST_DAYS = 400
 DAY_MS = 86_400_000
 MINUTE_MS = 60_000
 
-# What a crop may ask for. All else belongs to the tank, the pumps, the probes or the operator: a
-# recipe switches no dosing on and moves no calibration.
+# The settings a recipe may set. All others belong to the tank, the pumps, the probes or the
+# operator: a recipe does not enable dosing and changes no calibration.
 KEYS = (
     "ph.target", "ph.deadband", "ec.target_us_cm", "ec.deadband_us_cm", "level.target_mm",
     "circulation.on_ms", "circulation.off_ms", "light.on_minute", "light.on_minutes",
@@ -64,7 +64,7 @@ class _File(msgspec.Struct, forbid_unknown_fields=True):
 
 
 class Stage(NamedTuple):
-    """One stage. `settings` are all that hold at its end, those of stages before included."""
+    """One stage. `settings`: all that are active at its end, including earlier stages'."""
 
     name: str
     text: str
@@ -75,15 +75,15 @@ class Stage(NamedTuple):
     settings: Mapping[str, Any]
 
 
-class Place(NamedTuple):
-    """Where a day lies: index of the stage, and the day in it from 0."""
+class StagePosition(NamedTuple):
+    """The position of a day: index of the stage, and the day in it from 0."""
 
     stage: int
     day: int
 
 
 class Recipe(NamedTuple):
-    """A checked recipe. `ppfd_umol_m2_s` is what its lamps are to give at full duty."""
+    """A checked recipe. `ppfd_umol_m2_s`: the light of its lamps at full duty."""
 
     name: str
     text: str
@@ -95,33 +95,31 @@ class Recipe(NamedTuple):
 
     @property
     def days(self) -> int:
-        """How long it takes from its first day to the end of its last."""
+        """The duration in days."""
         last = self.stages[-1]
         return last.first_day + last.days
 
-    def place(self, day: int) -> Place:
-        """Return where `day` lies; one past the end is the last day of the last stage."""
+    def place(self, day: int) -> StagePosition:
+        """Return the position of `day`; a day past the end is the last day of the last stage."""
         if day < 0:
             raise ValueError(f"day {day}: the first is 0")
         inside = min(day, self.days - 1)
         index = max(i for i, stage in enumerate(self.stages) if stage.first_day <= inside)
-        return Place(index, inside - self.stages[index].first_day)
+        return StagePosition(index, inside - self.stages[index].first_day)
 
     def settings_at(self, day: int) -> dict[str, Any]:
-        """Return the settings of `day`; past the end those of the last day stay."""
+        """Return the settings of `day`; past the end those of the last day."""
         at = self.place(day)
         stage = self.stages[at.stage]
         if at.stage == 0:
             return dict(stage.settings)
         before = self.stages[at.stage - 1].settings
         done = min(at.day + 1, stage.ramp_days)
-        return {
-            key: _between(key, before[key], value, done, stage.ramp_days)
-            for key, value in stage.settings.items()
-        }
+        return {key: _between(key, before[key], value, done, stage.ramp_days)
+                for key, value in stage.settings.items()}
 
     def changes(self) -> list[tuple[int, dict[str, Any]]]:
-        """Return (day, what is new on it) of every day that changes something; day 0 is whole."""
+        """Return (day, changed settings) of every day that changes something; day 0 has all."""
         found: list[tuple[int, dict[str, Any]]] = []
         last: dict[str, Any] = {}
         for day in range(self.days):
@@ -133,26 +131,26 @@ class Recipe(NamedTuple):
         return found
 
     def dli_mol_m2(self, stage: int) -> float:
-        """Return the light of a day at the end of a stage, by the lamps it counts on."""
+        """Return the daily light integral in mol/m2 at the end of a stage, with its lamps."""
         settings = self.stages[stage].settings
         lit_s = settings.get("light.on_minutes", 0) * 60
         return float(settings.get("light.duty_pct", 0) / 100 * lit_s * self.ppfd_umol_m2_s / 1e6)
 
 
 def names() -> list[str]:
-    """Return the names of the recipes that come with the host."""
+    """Return the names of the shipped recipes."""
     return sorted(path.stem for path in _folder().glob("*.toml"))
 
 
 def load(name: str) -> Recipe:
-    """Return the recipe `name` that comes with the host. Raises RecipeError."""
+    """Return the shipped recipe `name`. Raises RecipeError."""
     if name not in names():
         raise RecipeError(name, "", f"no such recipe; there are: {', '.join(names())}")
     return load_file(_folder() / f"{name}.toml")
 
 
 def load_file(path: Path) -> Recipe:
-    """Return the recipe in `path`, which may lie anywhere. Raises RecipeError."""
+    """Return the recipe in the file `path`. Raises RecipeError."""
     try:
         data = path.read_bytes()
     except OSError as error:
@@ -162,7 +160,7 @@ def load_file(path: Path) -> Recipe:
 
 
 def find(name_or_file: str) -> Recipe:
-    """Return a recipe that comes with the host, or of a file of one's own. Raises RecipeError."""
+    """Return a shipped recipe, or the one in a file. Raises RecipeError."""
     if name_or_file.endswith(".toml") or "/" in name_or_file:
         return load_file(Path(name_or_file))
     return load(name_or_file)
@@ -178,7 +176,7 @@ def parse(data: bytes, file: str) -> Recipe:
     except UnicodeDecodeError as error:
         raise RecipeError(file, "", f"not UTF-8 at byte {error.start}") from error
     except (ValueError, RecursionError) as error:
-        raise RecipeError(file, "", f"not TOML, mend the syntax: {error}") from error
+        raise RecipeError(file, "", f"not TOML, check the syntax: {error}") from error
     try:
         content = msgspec.convert(table, _File)
     except msgspec.ValidationError as error:
@@ -194,12 +192,12 @@ def parse(data: bytes, file: str) -> Recipe:
 
 
 def local_day(unix_ms: int, utc_offset_min: int) -> int:
-    """Return the number of the day at a wall time, by the clock of the node's place."""
+    """Return the number of the local day of the node at a wall time."""
     return (unix_ms + utc_offset_min * MINUTE_MS) // DAY_MS
 
 
 def day_start_unix_ms(day: int, utc_offset_min: int) -> int:
-    """Return the wall time at which a day of `local_day` begins."""
+    """Return the wall time at which a local day begins."""
     return day * DAY_MS - utc_offset_min * MINUTE_MS
 
 
@@ -208,7 +206,7 @@ def _folder() -> Path:
 
 
 def _shape_error(file: str, message: str) -> RecipeError:
-    """Return msgspec's words as file, key and why."""
+    """Return msgspec's message as a RecipeError with file, key and why."""
     why, _, path = message.partition(" - at ")
     key = path.strip("`").removeprefix("$").removeprefix(".")
     field = re.search(r"field `(\w+)`", why)
@@ -226,7 +224,7 @@ def _check_head(head: _Head, file: str) -> None:
     if not 1 <= head.ppfd_umol_m2_s <= 2_500:
         raise RecipeError(file, "recipe.ppfd_umol_m2_s", "1 to 2500 is needed")
     if not head.source or not all(text.strip() for text in head.source):
-        raise RecipeError(file, "recipe.source", "at least one is needed: where is it from?")
+        raise RecipeError(file, "recipe.source", "at least one source is needed")
 
 
 def _stages(tables: list[_StageTable], file: str) -> tuple[Stage, ...]:
@@ -241,38 +239,38 @@ def _stages(tables: list[_StageTable], file: str) -> tuple[Stage, ...]:
         if not 1 <= table.ramp_days <= table.days:
             raise RecipeError(file, f"{place}.ramp_days", f"1 to its {table.days} days is needed")
         if not (table.name.strip() and table.source.strip()):
-            raise RecipeError(file, f"{place}", "name and source must say something")
-        said = _said(table.settings, file, f"{place}.settings")
+            raise RecipeError(file, f"{place}", "name and source must not be empty")
+        settings = _settings(table.settings, file, f"{place}.settings")
         before = stages[-1].settings if stages else None
         if before is None:
             if table.ramp_days != 1:
-                raise RecipeError(file, f"{place}.ramp_days", "the first stage begins at once")
-            if not said:
-                raise RecipeError(file, f"{place}.settings", "the first stage must say them all")
+                raise RecipeError(file, f"{place}.ramp_days", "the first stage has no ramp")
+            if not settings:
+                raise RecipeError(file, f"{place}.settings", "the first stage must set them all")
         else:
-            for key in said:
+            for key in settings:
                 if key not in before:
-                    why = "is not in the first stage, which says all that later ones change"
+                    why = "is not in the first stage, which sets all that later ones change"
                     raise RecipeError(file, f"{place}.settings.{key}", why)
         stages.append(Stage(table.name, table.text, table.source, first_day, table.days,
-                            table.ramp_days, {**(before or {}), **said}))
+                            table.ramp_days, {**(before or {}), **settings}))
         first_day += table.days
     return tuple(stages)
 
 
-def _said(tables: dict[str, Any], file: str, place: str) -> dict[str, Any]:
-    """Return what a stage sets, each within the node's table. Raises RecipeError."""
-    said = _flat(tables)
-    for key, value in said.items():
+def _settings(tables: dict[str, Any], file: str, place: str) -> dict[str, Any]:
+    """Return the settings of a stage, checked against the node's table. Raises RecipeError."""
+    settings = _flat(tables)
+    for key, value in settings.items():
         if key not in KEYS:
-            why = (f"a recipe sets none such: it may set {', '.join(KEYS)}"
-                   if key in protocol.SETTINGS else "no setting of a node")
+            why = (f"a recipe cannot set this; it can set {', '.join(KEYS)}"
+                   if key in protocol.SETTINGS else "not a setting of a node")
             raise RecipeError(file, f"{place}.{key[:60]}", why)
         try:
             protocol.check_setting(key, value)
         except protocol.SettingsError as error:
             raise RecipeError(file, f"{place}.{key}", error.why) from error
-    return said
+    return settings
 
 
 def _flat(tables: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
@@ -286,7 +284,7 @@ def _flat(tables: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
 
 
 def _between(key: str, before: float, after: float, done: int, steps: int) -> Any:
-    """Return `before` moved `done` of `steps` towards `after`, as the setting's kind."""
+    """Return `before` moved by `done` of `steps` towards `after`, in the setting's type."""
     if done >= steps:
         return after
     value = before + (after - before) * done / steps

@@ -1,7 +1,6 @@
-"""The recipe each node runs, kept in state.db: it outlives the host's restart.
+"""The table of recipe runs in state.db: the recipe of each node survives a restart of the host.
 
-A run keeps the text of its recipe, so that a crop ends with what it began with whatever an update
-of the host brings.
+A run stores the text of its recipe, so that an update of the host does not change a running crop.
 """
 
 from __future__ import annotations
@@ -34,15 +33,14 @@ CREATE TABLE IF NOT EXISTS recipe_runs (
 
 
 @dataclass(frozen=True)
-class Run:
-    """One run of a recipe on one node, the newest of that node.
+class RecipeRun:
+    """The newest run of a recipe on one node.
 
-    `first_day_unix_ms` is the midnight its first day began with, by the node's clock; skipping a
-    stage moves it back. `state` is running, held (nothing is sent until somebody decides),
-    finished or stopped, since `state_unix_ms` by `state_by`. `told_day` is the day whose setpoints
-    were sent last, None where the whole of them is to be sent next; `told_rev` the revision of
-    the settings they are in, 0 where they were not sent; `told_state` what the node made of them:
-    pending, confirmed or refused.
+    `first_day_unix_ms` is the local midnight at which its first day began; skipping a stage moves
+    it back. `state` is running, held (paused until a person decides), finished or stopped, since
+    `state_unix_ms` by `state_by`. `told_day`: the day whose setpoints were sent last, None if all
+    of them are to be sent next; `told_rev`: the revision of the settings with them, 0 if not sent;
+    `told_state`: the node's answer: pending, confirmed or refused.
     """
 
     node: str
@@ -62,41 +60,41 @@ class Run:
 
     @property
     def recipe(self) -> Recipe:
-        """The recipe as it was when the run began."""
+        """The recipe as of the start of the run."""
         return _parsed(self.toml)
 
     @property
     def is_open(self) -> bool:
-        """True while it runs or is held."""
+        """True while it is running or held."""
         return self.state in (RUNNING, HELD)
 
     def day_at(self, unix_ms: int) -> int:
-        """Return the day from 0, past the last one too; never one before the day told last."""
+        """Return the day from 0, past the last one too, and never before the day sent last."""
         return max(0, self.told_day or 0, (unix_ms - self.first_day_unix_ms) // DAY_MS)
 
     @property
     def end_unix_ms(self) -> int:
-        """When its last day is over."""
+        """When its last day ends."""
         return self.first_day_unix_ms + self.recipe.days * DAY_MS
 
 
-class Runs:
-    """The table. Not thread-safe: who owns it serialises its use."""
+class RecipeRunTable:
+    """The table. Not thread-safe: the owner serialises its use."""
 
     def __init__(self, path: Path) -> None:
         """Open the file. Raises OSError, sqlite3.Error."""
         self._database = connect(path, _SCHEMA)
 
-    def all(self) -> Mapping[str, Run]:
-        """Return the newest run of every node that ever had one."""
-        names = ", ".join(field.name for field in fields(Run))
+    def all(self) -> Mapping[str, RecipeRun]:
+        """Return the newest run of every node that has one."""
+        names = ", ".join(field.name for field in fields(RecipeRun))
         rows: list[Any] = self._database.execute(f"SELECT {names} FROM recipe_runs").fetchall()
-        return {row[0]: Run(*row) for row in rows}
+        return {row[0]: RecipeRun(*row) for row in rows}
 
-    def keep(self, run: Run) -> None:
-        """Write a run in place of the node's last one. Raises StoreUnavailable."""
-        names = ", ".join(field.name for field in fields(Run))
-        marks = ", ".join("?" for _ in fields(Run))
+    def save(self, run: RecipeRun) -> None:
+        """Replace the node's run. Raises StoreUnavailable."""
+        names = ", ".join(field.name for field in fields(RecipeRun))
+        marks = ", ".join("?" for _ in fields(RecipeRun))
         try:
             self._database.execute(
                 f"INSERT OR REPLACE INTO recipe_runs ({names}) VALUES ({marks})", astuple(run))

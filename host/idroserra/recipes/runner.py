@@ -1,9 +1,9 @@
-"""Runs recipes: sends each day's setpoints to the node, and believes nothing but its report.
+"""Runs recipes: sends each day's setpoints to the node until its report confirms them.
 
-The setpoints go the way of every setting: signed, retained at the broker, and sent again until the
-node reports them, so a node that was offline gets them when it is back. A day sends only what it
-changes: what somebody sets by hand stays until the recipe itself changes that setting. What a node
-refuses holds the run, and nothing more is sent until somebody resumes, skips or stops it.
+The setpoints are sent as any settings: signed, retained at the broker, and repeated until the node
+reports them, so an offline node receives them on reconnecting. A day sends only what it changes: a
+setting made by hand stays until the recipe changes it. If a node refuses setpoints the run is
+held, and nothing more is sent until a person resumes, skips or stops it.
 """
 
 from __future__ import annotations
@@ -36,41 +36,41 @@ from idroserra.recipes.run_store import (
     REFUSED,
     RUNNING,
     STOPPED,
-    Run,
-    Runs,
+    RecipeRun,
+    RecipeRunTable,
 )
 
-LOOK_EVERY_S = 1.0
+POLL_S = 1.0
 
-# All setpoints of the day are to be sent, whatever was before.
+# All setpoints of the day are to be sent, whatever was sent before.
 _WHOLE: dict[str, Any] = {"told_day": None, "told_rev": 0, "told_state": PENDING}
 
 
 class CannotRun(HostError):
-    """A recipe cannot be started, skipped, resumed or stopped as asked; says what to do."""
+    """A recipe cannot be started, skipped, resumed or stopped; the message says what to do."""
 
 
 class RecipeRunner:
-    """At most one recipe a node is open. Any thread may call; run() is the loop of one thread."""
+    """At most one recipe is open on a node. Any thread may call; run() is the body of one."""
 
     def __init__(
         self, path: Path, nodes: Nodes, commands: Commands, now_unix_ms: Callable[[], int]
     ) -> None:
-        """Take up the runs kept in the file `path`."""
+        """Load the runs stored in the file `path`."""
         self._nodes = nodes
         self._commands = commands
         self._now_unix_ms = now_unix_ms
         self._lock = threading.RLock()
         self._stopping = threading.Event()
-        self._table = Runs(path)
-        self._runs = {node: _readable(run, now_unix_ms()) for node, run in
+        self._table = RecipeRunTable(path)
+        self._runs = {node: _stopped_if_unreadable(run, now_unix_ms()) for node, run in
                       self._table.all().items()}
-        self._unkept: set[str] = set()
+        self._unsaved: set[str] = set()
 
     def run(self) -> None:
-        """Look after every node until end()."""
-        while not self._stopping.wait(LOOK_EVERY_S):
-            self.look()
+        """Update every node's run periodically until end()."""
+        while not self._stopping.wait(POLL_S):
+            self.update()
 
     def end(self) -> None:
         """End run() soon."""
@@ -81,36 +81,35 @@ class RecipeRunner:
         with self._lock:
             self._table.close()
 
-    def look(self) -> None:
-        """Take in what the nodes reported, and send what a new day changes."""
+    def update(self) -> None:
+        """Process the nodes' reports, and send what a new day changes."""
         with self._lock:
             for node in list(self._runs):
-                self._look(node)
+                self._update(node)
 
-    def of(self, node: str) -> Run | None:
-        """Return the newest run of a node as it stands now, None where there never was one."""
+    def of(self, node: str) -> RecipeRun | None:
+        """Return the newest run of a node, up to date, or None."""
         with self._lock:
-            self._look(node)
+            self._update(node)
             return self._runs.get(node)
 
     def pause_reason(self, node: str) -> str | None:
-        """Return why the recipe of a node is held, None where none is."""
+        """Return why the recipe of a node is held, or None."""
         run = self.of(node)
         return None if run is None or run.state != HELD else run.reason
 
-    def notes(self, node: str, wanted: Recipe) -> list[feasibility.Warning]:
-        """Return what the gate of this node says to a recipe. Raises UnknownNode, CannotRun."""
+    def notes(self, node: str, wanted: Recipe) -> list[feasibility.RecipeWarning]:
+        """Return the feasibility of a recipe on this node. Raises UnknownNode, CannotRun."""
         known = self._nodes.get(node)
         if known.report is None or known.info is None:
-            raise CannotRun(f"{node} has not told its settings yet: wait until it was here once")
+            raise CannotRun(f"{node} has not reported its settings yet: wait until it has "
+                            "connected once")
         values = {**known.report.values, **(known.wanted_values or {})}
-        volume_l = _volume_l(known.info.board)
-        return feasibility.check(
-            wanted, feasibility.Headroom(values, volume_l, known.info.granted_pct)
-        )
+        return feasibility.check(wanted, feasibility.Headroom(
+            values, _volume_l(known.info.board), known.info.granted_pct))
 
-    def start(self, node: str, wanted: Recipe, by: str) -> Run:
-        """Begin a recipe with today as its first day; its setpoints are on their way afterwards.
+    def start(self, node: str, wanted: Recipe, by: str) -> RecipeRun:
+        """Start a recipe with today as its first day, and send its setpoints.
 
         Raises UnknownNode, NotAdopted, CannotRun, StoreUnavailable."""
         protocol.check_by(by)
@@ -128,12 +127,12 @@ class RecipeRunner:
             offset_min = self._utc_offset_min(node)
             first_day_unix_ms = model.day_start_unix_ms(
                 model.local_day(now_unix_ms, offset_min), offset_min)
-            return self._decide(Run(
+            return self._decide(RecipeRun(
                 node, wanted.name, wanted.toml, by, now_unix_ms, first_day_unix_ms, RUNNING, by,
                 now_unix_ms))
 
-    def next_stage(self, node: str, by: str) -> Run:
-        """Go on with the first day of the next stage, today. Raises CannotRun, as `start`."""
+    def next_stage(self, node: str, by: str) -> RecipeRun:
+        """Continue with the next stage's first day, today. Raises CannotRun, as `start`."""
         with self._lock:
             run = self._open(node, by)
             now_unix_ms = self._now_unix_ms()
@@ -146,24 +145,24 @@ class RecipeRunner:
                 run, first_day_unix_ms=run.first_day_unix_ms - moved * model.DAY_MS,
                 state=RUNNING, state_by=by, state_unix_ms=now_unix_ms, reason="", **_WHOLE))
 
-    def resume(self, node: str, by: str) -> Run:
+    def resume(self, node: str, by: str) -> RecipeRun:
         """Send today's setpoints to a node that refused some. Raises CannotRun, as `start`."""
         with self._lock:
             run = self._open(node, by)
             if run.state != HELD:
-                raise CannotRun(f"{node}: {run.name} is not held, it runs")
+                raise CannotRun(f"{node}: {run.name} is not paused, it is running")
             return self._decide(replace(
                 run, state=RUNNING, state_by=by, state_unix_ms=self._now_unix_ms(), reason="",
                 **_WHOLE))
 
-    def stop(self, node: str, by: str) -> Run:
-        """End a recipe; the setpoints stay as they are. Raises CannotRun, as `start`."""
+    def stop(self, node: str, by: str) -> RecipeRun:
+        """End a recipe; the setpoints stay active. Raises CannotRun, as `start`."""
         with self._lock:
             run = self._open(node, by)
             return self._decide(replace(
                 run, state=STOPPED, state_by=by, state_unix_ms=self._now_unix_ms(), reason=""))
 
-    def _open(self, node: str, by: str) -> Run:
+    def _open(self, node: str, by: str) -> RecipeRun:
         protocol.check_by(by)
         self._nodes.get(node)
         run = self.of(node)
@@ -171,35 +170,35 @@ class RecipeRunner:
             raise CannotRun(f"{node} runs no recipe")
         return run
 
-    def _decide(self, run: Run) -> Run:
-        """Keep what a person decided, or change nothing; then do what it asks for."""
-        self._table.keep(run)
+    def _decide(self, run: RecipeRun) -> RecipeRun:
+        """Save a person's decision or raise StoreUnavailable, then act on it."""
+        self._table.save(run)
         self._runs[run.node] = run
-        self._unkept.discard(run.node)
-        self._look(run.node)
+        self._unsaved.discard(run.node)
+        self._update(run.node)
         return self._runs[run.node]
 
-    def _note(self, run: Run) -> None:
-        """Keep what came of it; what a full disk does not take is written later."""
+    def _save_or_defer(self, run: RecipeRun) -> None:
+        """Save a run; if the disk is full keep it in memory and save it later."""
         self._runs[run.node] = run
         try:
-            self._table.keep(run)
-            self._unkept.discard(run.node)
+            self._table.save(run)
+            self._unsaved.discard(run.node)
         except StoreUnavailable:
-            self._unkept.add(run.node)
+            self._unsaved.add(run.node)
 
-    def _look(self, node: str) -> None:
+    def _update(self, node: str) -> None:
         run = self._runs.get(node)
         if run is None:
             return
         found = self._with_answer(run)
         if found.state == RUNNING:
             found = self._with_day(found)
-        if found != run or node in self._unkept:
-            self._note(found)
+        if found != run or node in self._unsaved:
+            self._save_or_defer(found)
 
-    def _with_answer(self, run: Run) -> Run:
-        """Return the run with what the node reported of what was sent last."""
+    def _with_answer(self, run: RecipeRun) -> RecipeRun:
+        """Return the run with the node's answer to what was sent last."""
         if run.told_rev == 0 or run.told_state == CONFIRMED or not run.is_open:
             return run
         known = self._nodes.get(run.node)
@@ -210,7 +209,7 @@ class RecipeRunner:
             if report.rev < run.told_rev:
                 return run
             found = replace(run, told_state=CONFIRMED)
-            if run.state == HELD:  # it was an older refusal that had been on its way
+            if run.state == HELD:  # the refusal was of an older revision
                 found = replace(found, state=RUNNING, reason="")
             return found
         is_news = (known.report_unix_ms or 0) >= run.told_unix_ms
@@ -219,14 +218,14 @@ class RecipeRunner:
                               f"the node refused the setpoints: {report.error}")
         return run
 
-    def _with_day(self, run: Run) -> Run:
-        """Return the run after sending what its day changes, where that was not sent yet."""
+    def _with_day(self, run: RecipeRun) -> RecipeRun:
+        """Return the run after sending what its day changes, unless sent already."""
         now_unix_ms = self._now_unix_ms()
         day = run.day_at(now_unix_ms)
-        wanted = run.recipe
-        if day >= wanted.days:
-            if run.told_day is None or run.told_day < wanted.days - 1:
-                run = self._sent(run, wanted.days - 1, now_unix_ms)
+        recipe = run.recipe
+        if day >= recipe.days:
+            if run.told_day is None or run.told_day < recipe.days - 1:
+                run = self._sent(run, recipe.days - 1, now_unix_ms)
             if run.told_state != CONFIRMED:
                 return run
             return replace(run, state=FINISHED, state_by="", state_unix_ms=now_unix_ms)
@@ -234,8 +233,8 @@ class RecipeRunner:
             return run
         return self._sent(run, day, now_unix_ms)
 
-    def _sent(self, run: Run, day: int, now_unix_ms: int) -> Run:
-        """Return the run with the setpoints of `day` on their way; held where they are refused."""
+    def _sent(self, run: RecipeRun, day: int, now_unix_ms: int) -> RecipeRun:
+        """Return the run after sending the setpoints of `day`; held if they are refused."""
         values = run.recipe.settings_at(day)
         if run.told_day is not None:
             before = run.recipe.settings_at(run.told_day)
@@ -253,7 +252,7 @@ class RecipeRunner:
         return replace(run, reason="", told_day=day, told_rev=rev, told_unix_ms=now_unix_ms,
                        told_state=PENDING)
 
-    def _held(self, run: Run, reason: str) -> Run:
+    def _held(self, run: RecipeRun, reason: str) -> RecipeRun:
         return replace(run, state=HELD, state_by="", state_unix_ms=self._now_unix_ms(),
                        reason=reason)
 
@@ -263,15 +262,15 @@ class RecipeRunner:
 
 
 def _volume_l(board: str) -> int | None:
-    """Return the litres a board is built for, None where this host does not know it."""
+    """Return the litres of a board, or None if this host does not know it."""
     try:
         return int(compiler.load(board)["volume_l"])
     except BoardError:
         return None
 
 
-def _readable(run: Run, now_unix_ms: int) -> Run:
-    """Return a run that was kept; one this host cannot read any more is over."""
+def _stopped_if_unreadable(run: RecipeRun, now_unix_ms: int) -> RecipeRun:
+    """Return a stored run, stopped if this host cannot read its recipe any more."""
     try:
         _ = run.recipe
     except RecipeError as error:

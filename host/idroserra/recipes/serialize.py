@@ -1,4 +1,4 @@
-"""A recipe and a run of it as JSON: the same facts and words for page, API and terminal."""
+"""A recipe and its run as JSON for page, API and terminal."""
 
 from __future__ import annotations
 
@@ -9,9 +9,9 @@ from idroserra.i18n.translate import gettext as _
 from idroserra.i18n.translate import translate_message
 from idroserra.nodes.registry import Node
 from idroserra.recipes import describe
-from idroserra.recipes.feasibility import Warning
+from idroserra.recipes.feasibility import RecipeWarning
 from idroserra.recipes.model import DAY_MS, Recipe
-from idroserra.recipes.run_store import CONFIRMED, FINISHED, HELD, RUNNING, STOPPED, Run
+from idroserra.recipes.run_store import CONFIRMED, FINISHED, HELD, RUNNING, STOPPED, RecipeRun
 
 Json = dict[str, Any]
 
@@ -38,20 +38,20 @@ def recipe_json(recipe: Recipe) -> Json:
     }
 
 
-def note_json(recipe: Recipe, note: Warning) -> Json:
-    """Return what the gate says of a stage."""
+def note_json(recipe: Recipe, note: RecipeWarning) -> Json:
+    """Return a feasibility warning of a stage."""
     return {"level": note.level, "stage": _(recipe.stages[note.stage].name),
             "text": translate_message(note.text)}
 
 
 def lines_json(values: Mapping[str, Any]) -> list[Json]:
-    """Return setpoints in words, in the order of screens."""
+    """Return setpoints in words, in the order of the screens."""
     return [{"name": line.name, "label": line.label, "text": line.text}
             for line in describe.lines(values)]
 
 
-def run_json(run: Run, node: Node, now_unix_ms: int) -> Json:
-    """Return a run on its node as it stands."""
+def run_json(run: RecipeRun, node: Node, now_unix_ms: int) -> Json:
+    """Return a run on its node, up to date."""
     found: Json = {
         "recipe": run.name, "state": run.state, "by": run.by,
         "started_unix_ms": run.started_unix_ms, "state_by": run.state_by,
@@ -64,7 +64,7 @@ def run_json(run: Run, node: Node, now_unix_ms: int) -> Json:
         day = min(run.day_at(now_unix_ms), recipe.days - 1)
         found |= {
             "at": _place_json(recipe, day), "end_unix_ms": run.end_unix_ms,
-            "setpoints": _now_json(recipe.settings_at(day), node),
+            "setpoints": _setpoints_json(recipe.settings_at(day), node),
             "next": _next_json(run, recipe, day) if run.is_open else None,
         }
     return found | {"level": _LEVELS[run.state], "text": _text(run, found)}
@@ -84,10 +84,11 @@ def _place_json(recipe: Recipe, day: int) -> Json:
     }
 
 
-def _now_json(wanted: Mapping[str, Any], node: Node) -> list[Json]:
-    """Return what the recipe wants today, and what the node reports where that is another thing.
+def _setpoints_json(wanted: Mapping[str, Any], node: Node) -> list[Json]:
+    """Return today's setpoints of the recipe, and the node's own where they differ.
 
-    By hand is what the host itself was asked for otherwise; all else the node has yet to take."""
+    is_by_hand: the host was asked for another value; other differences the node has yet to apply.
+    """
     in_force = {} if node.report is None else node.report.values
     asked = node.wanted_values or {}
     found = []
@@ -105,8 +106,8 @@ def _now_json(wanted: Mapping[str, Any], node: Node) -> list[Json]:
     return found
 
 
-def _next_json(run: Run, recipe: Recipe, day: int) -> Json | None:
-    """Return the next day that changes something, None where none is left."""
+def _next_json(run: RecipeRun, recipe: Recipe, day: int) -> Json | None:
+    """Return the next day that changes something, or None."""
     now = recipe.settings_at(day)
     for later in range(day + 1, recipe.days):
         then = recipe.settings_at(later)
@@ -121,26 +122,24 @@ def _next_json(run: Run, recipe: Recipe, day: int) -> Json | None:
     return None
 
 
-def _text(run: Run, found: Mapping[str, Any]) -> str:
+def _text(run: RecipeRun, found: Mapping[str, Any]) -> str:
     if run.state == STOPPED:
         by = _(" by {who}").format(who=run.state_by) if run.state_by else ""
         why = f": {translate_message(run.reason)}" if run.reason else ""
-        return _("{recipe} was stopped{by}{because}. Its last setpoints stay").format(
+        return _("{recipe} was stopped{by}{because}. Its last setpoints remain active").format(
             recipe=run.name, by=by, because=why)
     at = found["at"]
     if run.state == FINISHED:
-        return _("{recipe} is over after {days} days. Its last setpoints stay").format(
+        return _("{recipe} ended after {days} days. Its last setpoints remain active").format(
             recipe=run.name, days=at["days"])
     where = _("{recipe}, day {day} of {days}, stage {stage} of {stages}: {stage_name}").format(
         recipe=run.name, **at)
     if run.state == HELD:
-        return _("{where}. Held: {reason}").format(
-            where=where, reason=translate_message(run.reason)
-        )
+        return _("{where}. Paused: {reason}").format(
+            where=where, reason=translate_message(run.reason))
     if run.reason:
         return _("{where}. Not sent yet: {reason}").format(
-            where=where, reason=translate_message(run.reason)
-        )
+            where=where, reason=translate_message(run.reason))
     if run.told_state != CONFIRMED:
         return _("{where}. The node has not confirmed the setpoints yet").format(where=where)
     return where

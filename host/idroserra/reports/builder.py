@@ -18,7 +18,7 @@ from idroserra.i18n.translate import (
 )
 from idroserra.i18n.translate import gettext as _
 from idroserra.inventory.balance import ACID, BASE, Balance, Strengths, balance_of, days_of
-from idroserra.journal.models import KINDS, About, Note, yields_of
+from idroserra.journal.models import KINDS, Note, NoteFilter, yields_of
 from idroserra.nodes.registry import Node
 from idroserra.reports.alarm_summary import told_of
 from idroserra.reports.model import Document, Picture, Section, Table
@@ -90,7 +90,7 @@ def report_of(service: Service, node: Node, span: Range) -> Document:
     balance = balance_of(
         service.store, node, span.from_unix_ms, span.to_unix_ms, span.zone, NO_STRENGTHS)
     notes = service.journal.newest(
-        about=About((node.node,), node.site), from_unix_ms=span.from_unix_ms,
+        about=NoteFilter((node.node,), node.site), from_unix_ms=span.from_unix_ms,
         to_unix_ms=span.to_unix_ms)[::-1]
     sections = [
         _bands(service, node, read, span), *(_channel(one, span) for one in read),

@@ -42,7 +42,7 @@ class HostMessageHandler:
 
     def on_heartbeats(self, last_messages: Mapping[str, LastMessage]) -> None:
         """Note when the nodes were there, and how long they have been running."""
-        self._nodes.heard(last_messages)
+        self._nodes.record_last_messages(last_messages)
 
     def on_message(self, node: str, leaf: str, message: IncomingMessage) -> Item | None:
         """Do at once what is of the moment; return an up/info to be kept. Raises ProtocolError."""
@@ -60,14 +60,14 @@ class HostMessageHandler:
             self._nodes.set_online(node, online)
             self._live.publish({"type": "status", "node": node, "online": online})
         elif leaf == "ack":
-            self._commands.answer(node, protocol.unpack_ack(message.payload))
+            self._commands.on_ack(node, protocol.unpack_ack(message.payload))
         elif leaf == "update":
-            self._updates.asked(node, protocol.unpack_chunk_request(message.payload))
+            self._updates.on_chunk_request(node, protocol.unpack_chunk_request(message.payload))
         else:
             report = protocol.unpack_config_report(message.payload)
-            self._commands.reported(node, report, arrived_unix_ms)
+            self._commands.on_config_report(node, report, arrived_unix_ms)
         if arrived_unix_ms is not None and message.payload != b"offline":
-            self._nodes.seen(node, arrived_unix_ms)
+            self._nodes.record_message(node, arrived_unix_ms)
         return item
 
     def on_records(self, accepted: StoredBatch, now_unix_ms: int, most: int) -> None:

@@ -17,7 +17,7 @@ from idroserra.auth.service import AuthService
 from idroserra.backup.restore import finish_restore
 from idroserra.calibration.service import CalibrationService
 from idroserra.core.config import Config
-from idroserra.core.errors import ConfigError
+from idroserra.core.errors import ConfigError, StoreUnavailable
 from idroserra.core.sqlite import lock_folder
 from idroserra.history.factory import open_store
 from idroserra.history.maintenance import Upkeep
@@ -113,7 +113,7 @@ class Service:
             self.journal = self._open_journal(opened)
             self.commands = Commands(
                 folder / "state.db", nodes=self.nodes, live=self.live, link=self._link,
-                epoch_unix_ms=self.spool.epoch, note=self.access.audit.add,
+                epoch_unix_ms=self.spool.epoch, audit=self.access.audit.add,
             )
             opened.callback(self.commands.close)
             self.calibrations = CalibrationService(
@@ -146,7 +146,7 @@ class Service:
             ("ingest", self._ingest.run),
             ("recipes", self.recipes.run), ("updates", self.updates.run),
             ("alarms", self.alarms.run),
-            ("notices", self.alarms.deliveries.run),
+            ("notices", self.alarms.dispatcher.run),
         ]
         if self._bridge is not None:
             loops.append(("home assistant", self._bridge.run))
@@ -215,20 +215,21 @@ class Service:
             journal = Journal(
                 folder, most_mb * 1_000_000, self._link.now_unix_ms,
                 lambda node: self.live.publish({"type": "journal", "node": node}))
-        except (OSError, sqlite3.Error) as error:
+        except (OSError, sqlite3.Error, StoreUnavailable) as error:
             raise ConfigError(str(folder), "data_dir", str(error)) from error
         opened.callback(journal.close)
         return journal
 
     def _open_updates(self, opened: ExitStack) -> UpdateService:
         """Return the releases and roll-outs. Raises ConfigError."""
-        def jot(node: str, text: str) -> None:
+        def add_journal_note(node: str, text: str) -> None:
             draft = Draft(node, "maintenance", self._link.now_unix_ms(), text)
             self.journal.add(draft, Author("host", "host"), "host")
 
         parts = UpdateParts(
             nodes=self.nodes, commands=self.commands, link=self._link, events=self.latest_events,
-            standing=lambda: self.alarms.alarms.all(), jot=jot, note=self.access.audit.add)
+            active_alarms=lambda: self.alarms.alarms.all(), add_journal_note=add_journal_note,
+            audit=self.access.audit.add)
         try:
             updates = UpdateService(self.config, parts)
         except (OSError, sqlite3.Error) as error:
@@ -242,7 +243,7 @@ class Service:
 
         return Bridge(
             self.config, nodes=self.nodes, live=self.live, commands=self.commands,
-            alarms=self.alarms, note=self.access.audit.add, page_url=self._page_url)
+            alarms=self.alarms, audit=self.access.audit.add, page_url=self._page_url)
 
     def _page_url(self) -> str | None:
         """Return where people reach the page from other machines, None where they do not."""

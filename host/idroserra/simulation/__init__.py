@@ -1,1 +1,1 @@
-"""What the next days will look like: a node's greenhouse in the twin, from what the host knows."""
+"""Previews: simulates the next days of a node in the twin, from what the host knows."""

@@ -1,4 +1,4 @@
-"""What is asked of a preview, as plain data: it goes to a process of its own as JSON."""
+"""The request of a preview as plain data, sent to its process as JSON."""
 
 from __future__ import annotations
 
@@ -12,11 +12,11 @@ WATERS = ("ro", "soft", "medium", "hard")
 MOST_DAYS = 14
 
 
-class Request(msgspec.Struct, forbid_unknown_fields=True):
-    """One preview. `readings` are fresh ones of the reservoir by quantity: ph, ec_us_cm, ...
+class PreviewRequest(msgspec.Struct, forbid_unknown_fields=True):
+    """One preview. `readings`: fresh ones of the reservoir by quantity: ph, ec_us_cm, ...
 
-    `settings` are all that hold at the start, `changes` what each later day changes, by its day
-    from 0 (today). `is_earned`: the node may spend its full budgets.
+    `settings`: all at the start; `changes`: what each later day changes, by day (today is 0).
+    `is_earned`: the node has its full dosing authority.
     """
 
     node: str
@@ -32,15 +32,15 @@ class Request(msgspec.Struct, forbid_unknown_fields=True):
 
     @property
     def local_ms(self) -> int:
-        """Milliseconds since midnight by the node's clock."""
+        """Milliseconds since local midnight of the node."""
         offset_ms = int(self.settings["clock.utc_offset_min"]) * MINUTE_MS
         return (self.now_unix_ms + offset_ms) % DAY_MS
 
     @property
     def local_hour(self) -> float:
-        """The same in hours."""
+        """Hours since local midnight of the node."""
         return self.local_ms / 3_600_000
 
     def day_start_ms(self, day: int) -> int:
-        """Return when day `day` begins, in ms from now: today has begun already."""
+        """Return when day `day` begins, in ms from now; 0 for today."""
         return max(0, day * DAY_MS - self.local_ms)

@@ -1,4 +1,4 @@
-"""Makes the request of a preview from what the host knows of a node and what somebody asks."""
+"""Builds the request of a preview from the node's state and the user's choices."""
 
 from __future__ import annotations
 
@@ -10,29 +10,29 @@ from idroserra.core.errors import HostError
 from idroserra.nodes.freshness import stale_after_ms
 from idroserra.nodes.registry import Node
 from idroserra.recipes.model import Recipe
-from idroserra.recipes.run_store import Run
-from idroserra.simulation.preview_request import Request
+from idroserra.recipes.run_store import RecipeRun
+from idroserra.simulation.preview_request import PreviewRequest
 
 _READ = ("ph", "ec_us_cm", "temp_c", "level_mm")
 
 
-class NotKnown(HostError):
-    """The node has not told what a preview needs."""
+class MissingNodeData(HostError):
+    """The node has not reported what a preview needs."""
 
 
 def build_request(
-    node: Node, channels: Mapping[str, Mapping[str, Any]], run: Run | None, now_unix_ms: int, *,
-    days: int, water: str, granted_pct: int | None = None, recipe: Recipe | None = None,
-    values: Mapping[str, Any] | None = None,
-) -> Request:
-    """Return the request: of `recipe` begun today, else of the open `run`, else of what is set.
+    node: Node, channels: Mapping[str, Mapping[str, Any]], run: RecipeRun | None,
+    now_unix_ms: int, *, days: int, water: str, granted_pct: int | None = None,
+    recipe: Recipe | None = None, values: Mapping[str, Any] | None = None,
+) -> PreviewRequest:
+    """Return the request: for `recipe` from today, or the open `run`, or the settings.
 
-    `values` are settings changed at once, on top. `granted_pct` is the share of its budgets the
-    node may spend now, None for what it said on connecting. Raises NotKnown, and SettingsError
-    for values that no node would take.
+    `values`: settings changed in addition. `granted_pct`: the node's dosing authority now, None
+    for the value it reported on connecting. Raises NotKnown, SettingsError.
     """
     if node.info is None or node.report is None:
-        raise NotKnown(f"{node.node} has not told its settings yet: wait until it was here once")
+        raise MissingNodeData(f"{node.node} has not reported its settings yet: wait until it has "
+                       "connected once")
     settings = protocol.check_settings({**node.report.values, **(node.wanted_values or {})})
     changes: dict[int, dict[str, Any]] = {}
     ppfd_umol_m2_s = None
@@ -46,7 +46,7 @@ def build_request(
         changes = _changes(recipe, first_day, days)
         ppfd_umol_m2_s = recipe.ppfd_umol_m2_s
     settings = protocol.check_settings(settings | dict(values or {}))
-    request = Request(
+    request = PreviewRequest(
         node.node, node.info.board, now_unix_ms, days, water, settings, changes,
         _fresh(channels, settings, now_unix_ms),
         (node.info.granted_pct if granted_pct is None else granted_pct)
@@ -57,7 +57,7 @@ def build_request(
 
 
 def _changes(recipe: Recipe, first_day: int, days: int) -> dict[int, dict[str, Any]]:
-    """Return what each day changes against the day before, as a run would send it."""
+    """Return what each day changes from the day before, as a run sends it."""
     found = {}
     before = recipe.settings_at(first_day)
     for day in range(1, days + 1):
@@ -72,7 +72,7 @@ def _changes(recipe: Recipe, first_day: int, days: int) -> dict[int, dict[str, A
 def _fresh(
     channels: Mapping[str, Mapping[str, Any]], settings: Mapping[str, Any], now_unix_ms: int
 ) -> dict[str, float]:
-    """Return the readings of the reservoir that are neither faults nor old."""
+    """Return the readings of the reservoir that are neither faulty nor stale."""
     found = {}
     for key in _READ:
         entry = channels.get(f"reservoir.{key}")

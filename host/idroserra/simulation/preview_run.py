@@ -1,4 +1,4 @@
-"""Runs a preview in the twin and says what came of it, as JSON."""
+"""Runs a preview in the twin and returns the outcome as JSON."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from idroserra.boards import compiler
 from idroserra.core.errors import HostError
 from idroserra.image import build
 from idroserra.recipes.model import DAY_MS
-from idroserra.simulation.preview_request import Request
+from idroserra.simulation.preview_request import PreviewRequest
 from idroserra.simulation.twin_parameters import Greenhouse, greenhouse
 from idrosim.runner.process import SimulatorError
 from idrosim.scenarios import run as scenario_run
@@ -20,27 +20,26 @@ from idrosim.scenarios.run import Result, Scenario, ScenarioError
 
 STEP_MS = 600_000
 _SEED = 1
-# Shown quantity: signal of the truth, decimals.
+# Quantity shown: signal of the simulated truth, decimals.
 _SERIES = {
     "ph": ("true:reservoir.ph", 3), "ec_us_cm": ("true:reservoir.ec_us_cm", 0),
     "level_mm": ("true:reservoir.level_mm", 1), "temp_c": ("true:reservoir.temp_c", 2),
 }
-# By day, in ml: what was given and what went.
+# By day, in ml: doses and losses.
 _BY_DAY = {
     "ph_down": "true:dosed.ph_down_ml", "ph_up": "true:dosed.ph_up_ml",
     "nutrient_a": "true:dosed.nutrient_a_ml", "nutrient_b": "true:dosed.nutrient_b_ml",
     "top_off": "true:topoff_ml", "transpired": "true:transpired_ml",
 }
-_BANDS = {"ph": ("ph.target", "ph.deadband"), "ec_us_cm": ("ec.target_us_cm",
-                                                           "ec.deadband_us_cm")}
-# What would call for somebody.
-_TOLD = frozenset({"latched", "restarted", "water", "irrigation_no_flow", "irrigation_stuck_on",
-                   "air_too_hot"})
-_MOST_TOLD = 20
+_BANDS = {"ph": ("ph.target", "ph.deadband"), "ec_us_cm": ("ec.target_us_cm", "ec.deadband_us_cm")}
+# Events that would need a person.
+_ALERTS = frozenset({"latched", "restarted", "water", "irrigation_no_flow", "irrigation_stuck_on",
+                     "air_too_hot"})
+_MOST_ALERTS = 20
 
 
-def run(request: Request, on_progress: Callable[[float], None]) -> dict[str, Any]:
-    """Return the outcome of a preview. Raises HostError that says what is wrong."""
+def run(request: PreviewRequest, on_progress: Callable[[float], None]) -> dict[str, Any]:
+    """Return the outcome of a preview. Raises HostError."""
     board = compiler.load(request.board)
     known = greenhouse(request)
     with tempfile.TemporaryDirectory(prefix="idroserra-preview-") as folder:
@@ -56,8 +55,8 @@ def run(request: Request, on_progress: Callable[[float], None]) -> dict[str, Any
     return _outcome(request, known, result)
 
 
-def _scenario(request: Request, known: Greenhouse) -> Scenario:
-    """Return the days to come as a scenario; nothing is promised of them."""
+def _scenario(request: PreviewRequest, known: Greenhouse) -> Scenario:
+    """Return the coming days as a scenario without expectations."""
     timeline = [
         {"at_ms": request.day_start_ms(day), "settings": changed}
         for day, changed in sorted(request.changes.items()) if changed and day < request.days
@@ -71,7 +70,7 @@ def _scenario(request: Request, known: Greenhouse) -> Scenario:
     )
 
 
-def _outcome(request: Request, known: Greenhouse, result: Result) -> dict[str, Any]:
+def _outcome(request: PreviewRequest, known: Greenhouse, result: Result) -> dict[str, Any]:
     bands = {name: _bands(request, known, name) for name in _BANDS}
     series = {name: _series(result, signal, decimals)
               for name, (signal, decimals) in _SERIES.items()}
@@ -81,25 +80,25 @@ def _outcome(request: Request, known: Greenhouse, result: Result) -> dict[str, A
         "bands": bands,
         "in_band": {name: _in_band(request, series[name], bands[name]) for name in _BANDS},
         "by_day": _by_day(request, result),
-        "told": _told(request, result), "assumed": known.assumed,
+        "told": _alerts(request, result), "assumed": known.assumed,
         "wall_ms": result.wall_ms,
     }
 
 
 def _series(result: Result, signal: str, decimals: int) -> list[float]:
-    """Return a signal every STEP_MS, as it was then."""
+    """Return a signal every STEP_MS."""
     return [round(_at(result, signal, at_ms), decimals)
             for at_ms in range(0, result.at_ms + 1, STEP_MS)]
 
 
 def _at(result: Result, signal: str, at_ms: int) -> float:
-    """Return the newest value of a signal at a time; before the first one, the first."""
+    """Return the newest value of a signal at a time, or its first value before that."""
     samples = result.evidence.series[signal]
     return samples[max(0, bisect_right(samples, (at_ms, float("inf"))) - 1)][1]
 
 
-def _bands(request: Request, known: Greenhouse, name: str) -> list[dict[str, float]]:
-    """Return what the node steers to, from one change to the next."""
+def _bands(request: PreviewRequest, known: Greenhouse, name: str) -> list[dict[str, float]]:
+    """Return the node's control bands, from one change to the next."""
     target_key, off_key = _BANDS[name]
     now = dict(known.settings)
     found: list[dict[str, float]] = []
@@ -117,7 +116,7 @@ def _bands(request: Request, known: Greenhouse, name: str) -> list[dict[str, flo
 
 
 def _in_band(
-    request: Request, values: list[float], bands: list[dict[str, float]]
+    request: PreviewRequest, values: list[float], bands: list[dict[str, float]]
 ) -> dict[str, float | None]:
     """Return the share of the steps in the band, and the hours until it is first entered."""
     inside = []
@@ -129,8 +128,8 @@ def _in_band(
     return {"ratio": round(sum(inside) / len(inside), 4), "first_h": first_h}
 
 
-def _by_day(request: Request, result: Result) -> list[dict[str, float]]:
-    """Return by day of the node's clock what was given and what went; the first begins now."""
+def _by_day(request: PreviewRequest, result: Result) -> list[dict[str, float]]:
+    """Return the volumes by local day of the node; the first begins now."""
     found = []
     day, end_ms = 0, request.days * DAY_MS
     while (from_ms := request.day_start_ms(day)) < end_ms:
@@ -144,7 +143,7 @@ def _by_day(request: Request, result: Result) -> list[dict[str, float]]:
     return found
 
 
-def _told(request: Request, result: Result) -> list[dict[str, Any]]:
-    """Return what would call for somebody, oldest first."""
+def _alerts(request: PreviewRequest, result: Result) -> list[dict[str, Any]]:
+    """Return the events that would need a person, oldest first."""
     return [{"unix_ms": request.now_unix_ms + at_ms, "kind": kind, "detail": detail}
-            for at_ms, kind, detail in result.evidence.events if kind in _TOLD][:_MOST_TOLD]
+            for at_ms, kind, detail in result.evidence.events if kind in _ALERTS][:_MOST_ALERTS]

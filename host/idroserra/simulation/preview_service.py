@@ -1,4 +1,4 @@
-"""Previews of the host: one at a time in a process of its own, and the newest of each node."""
+"""Runs previews, one at a time in a separate process, and keeps the newest of each node."""
 
 from __future__ import annotations
 
@@ -17,20 +17,20 @@ from typing import Any
 import msgspec
 
 from idroserra.core.errors import HostError
-from idroserra.simulation.preview_request import Request
+from idroserra.simulation.preview_request import PreviewRequest
 
 RUNNING, DONE, FAILED, CANCELLED = "running", "done", "failed", "cancelled"
 _COMMAND = (sys.executable, "-m", "idroserra.simulation.preview_process")
 _END_S = 5.0
 
 
-class Busy(HostError):
-    """Another preview is running; says of which node and how far it is."""
+class PreviewBusy(HostError):
+    """Another preview is running; the message names its node and progress."""
 
 
 @dataclass(frozen=True)
 class Preview:
-    """One preview. `done_ratio` is how far it is, `error` why it failed, `outcome` what came."""
+    """One preview. `done_ratio`: progress; `error`: why it failed; `outcome`: its result."""
 
     node: str
     asked: dict[str, Any]
@@ -43,27 +43,27 @@ class Preview:
 
 
 class PreviewService:
-    """Any thread may call. What was previewed is gone with the host: it is soon out of date."""
+    """Any thread may call. Previews are not stored: they are soon out of date."""
 
     def __init__(self, now_unix_ms: Callable[[], int]) -> None:
         self._now_unix_ms = now_unix_ms
         self._lock = threading.Lock()
         self._newest: dict[str, Preview] = {}
         self._running: str | None = None
-        self._process: subprocess.Popen[bytes] | None = None  # in a group of its own
+        self._process: subprocess.Popen[bytes] | None = None  # in its own process group
         self._thread: threading.Thread | None = None
 
     def of(self, node: str) -> Preview | None:
-        """Return the newest preview of a node, None where there is none."""
+        """Return the newest preview of a node, or None."""
         with self._lock:
             return self._newest.get(node)
 
-    def start(self, request: Request, asked: dict[str, Any], by: str) -> Preview:
-        """Begin a preview; what was asked for is told with it. Raises Busy."""
+    def start(self, request: PreviewRequest, asked: dict[str, Any], by: str) -> Preview:
+        """Start a preview; `asked` is returned with it. Raises PreviewBusy."""
         with self._lock:
             if self._running is not None:
                 done = self._newest[self._running].done_ratio
-                raise Busy(f"a preview of {self._running} is running ({done:.0%}): "
+                raise PreviewBusy(f"a preview of {self._running} is running ({done:.0%}): "
                            "wait for it, or cancel it")
             preview = Preview(request.node, asked, by, self._now_unix_ms())
             self._newest[request.node] = preview
@@ -74,7 +74,7 @@ class PreviewService:
         return preview
 
     def cancel(self, node: str) -> Preview | None:
-        """End the preview of a node if it still runs, and return the newest."""
+        """Cancel the preview of a node if it is running, and return the newest."""
         with self._lock:
             if self._running == node:
                 self._change(state=CANCELLED)
@@ -82,7 +82,7 @@ class PreviewService:
             return self._newest.get(node)
 
     def close(self) -> None:
-        """End what still runs."""
+        """Cancel a running preview."""
         with self._lock:
             if self._running is not None:
                 self._change(state=CANCELLED)
@@ -90,19 +90,19 @@ class PreviewService:
         if self._thread is not None:
             self._thread.join(_END_S)
 
-    def _run(self, request: Request) -> None:
+    def _run(self, request: PreviewRequest) -> None:
         try:
             with tempfile.TemporaryDirectory(prefix="idroserra-preview-") as folder:
-                self._follow(request, folder)
+                self._run_process(request, folder)
         except OSError as error:
-            self._end(error=f"the preview does not start: {error}")
+            self._end(error=f"the preview cannot start: {error}")
         finally:
-            self._end(error="the preview ended without a word")
+            self._end(error="the preview ended without a result")
             with self._lock:
                 self._running = self._process = None
 
-    def _follow(self, request: Request, folder: str) -> None:
-        """Run the process, with everything it leaves on the disk in `folder`, and listen."""
+    def _run_process(self, request: PreviewRequest, folder: str) -> None:
+        """Run the process with `folder` as its temporary folder, and read its output."""
         with subprocess.Popen(
             _COMMAND, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
             start_new_session=True, env={**os.environ, "TMPDIR": folder},
@@ -112,30 +112,30 @@ class PreviewService:
                 if self._newest[request.node].state == CANCELLED:
                     self._kill()
             if process.stdin is None or process.stdout is None:
-                raise OSError("no pipe to it")
-            with suppress(BrokenPipeError):  # it has ended, and its output says why
+                raise OSError("no pipe to the process")
+            with suppress(BrokenPipeError):  # it has ended; its output contains the reason
                 process.stdin.write(msgspec.json.encode(request))
                 process.stdin.close()
             last = ""
             for line in process.stdout:
                 last = line.decode("utf-8", "replace").strip() or last
-                self._take(last)
-        self._end(error=f"the preview broke: {last[:200]}")
+                self._on_line(last)
+        self._end(error=f"the preview failed: {last[:200]}")
 
-    def _take(self, line: str) -> None:
+    def _on_line(self, line: str) -> None:
         if not line.startswith("{"):
             return
-        told = json.loads(line)
-        if "done" in told:
+        message = json.loads(line)
+        if "done" in message:
             with self._lock:
-                self._change(done_ratio=told["done"])
-        elif "outcome" in told:
-            self._end(outcome=told["outcome"])
+                self._change(done_ratio=message["done"])
+        elif "outcome" in message:
+            self._end(outcome=message["outcome"])
         else:
-            self._end(error=told["error"])
+            self._end(error=message["error"])
 
     def _end(self, outcome: dict[str, Any] | None = None, error: str = "") -> None:
-        """Note the end, unless there was one."""
+        """Set the end state, unless it has ended already."""
         with self._lock:
             if self._running is None or self._newest[self._running].state != RUNNING:
                 return
@@ -149,7 +149,7 @@ class PreviewService:
             self._newest[self._running] = replace(self._newest[self._running], **changes)
 
     def _kill(self) -> None:
-        """End the process and those it began."""
+        """Kill the process group."""
         if self._process is not None and self._process.poll() is None:
             with suppress(ProcessLookupError):
                 os.killpg(self._process.pid, signal.SIGKILL)

@@ -1,8 +1,7 @@
-"""A recipe as a scenario: the twin lives through its transitions, one after the other.
+"""Builds a scenario from a recipe, in which the twin runs through its transitions.
 
-Water that is in its band and stays there proves nothing more on the tenth day, so of each stage
-only the days count on which something moves: those of its ramp, what the gate's budget needs
-beyond, and one in which it has to stand. In between nothing is left out but time.
+A stage that is in its band stays there, so of each stage only the days of change are simulated:
+its ramp, the days that the dosing budget needs beyond it, and one day at its setpoints.
 """
 
 from __future__ import annotations
@@ -24,44 +23,44 @@ from idrosim.scenarios.run import Scenario
 
 HOUR_MS = 3_600_000
 DAY_MINUTES = 1_440
-START_UNIX_MS = 1_767_225_600_000  # midnight: the day of a recipe is that of its place
-# Often enough for control, and several times as fast as every ten seconds.
+START_UNIX_MS = 1_767_225_600_000  # midnight UTC: the twin's local day is the recipe's day
+# Frequent enough for control, and several times as fast to simulate as every ten seconds.
 SAMPLE_MS = 30_000
 TRACE_MS = 300_000
 SEED = 5
-# What the truth may be off beyond the deadband: probes are never true.
+# Allowed deviation of the truth beyond the deadband: probes have errors.
 _SPARE_PH = 0.1
 _SPARE_EC_RATIO, _LEAST_SPARE_US_CM = 0.05, 40
 _IN_BAND_RATIO = 0.95
 _DLI_RATIO, _DLI_MOL_M2 = 0.08, 0.3
 _LEVEL_SPARE_MM = 5
-# The first day's morning: the node looks at the water before it doses, and doses step by step.
+# The first morning: the node waits before it doses, and doses in steps.
 _SETTLED_FROM_MS = 12 * HOUR_MS
-# Below this a fresh fill is left to control, above it a grower pours.
+# A fresh fill within this of its target is left to control; beyond it a grower corrects by hand.
 _LEFT_ALONE_PH = 0.3
 
 
-class Span(NamedTuple):
-    """One stage in the twin: `days` of it from its day `first_day` on, the last one judged."""
+class StageSpan(NamedTuple):
+    """One stage in the twin: `days` of it, from the twin's day `first_day`; the last is judged."""
 
     stage: int
     first_day: int
     days: int
 
 
-class Twin(NamedTuple):
-    """A recipe made ready: the scenario, None where the gate refuses it, and the chart's bands."""
+class RecipeTwin(NamedTuple):
+    """The scenario of a recipe, None if the gate refuses it, and the bands of the chart."""
 
-    notes: list[feasibility.Warning]
+    notes: list[feasibility.RecipeWarning]
     scenario: Scenario | None
     bands: dict[str, list[Band]]
 
 
-def build(recipe: Recipe, board_name: str, only: int | None = None) -> Twin:
-    """Return the twin of `recipe` on a board, commissioned for the water it begins with.
+def build(recipe: Recipe, board_name: str, only: int | None = None) -> RecipeTwin:
+    """Return the twin of `recipe` on a board, commissioned for its initial water.
 
-    `only` is the index of the one stage to live through, from the water of the stage before.
-    Raises BoardError, and HostError where no water is like that."""
+    `only` is the index of a single stage to run, from the water of the stage before. Raises
+    BoardError, and HostError if no such water exists."""
     board = compiler.load(board_name)
     wanted = range(len(recipe.stages)) if only is None else (only,)
     first_day = recipe.stages[wanted[0]].first_day
@@ -69,7 +68,7 @@ def build(recipe: Recipe, board_name: str, only: int | None = None) -> Twin:
     room = feasibility.Headroom(_settings({}, cell), board["volume_l"], 100)
     notes = [note for note in feasibility.check(recipe, room) if note.stage in wanted]
     if any(note.level == feasibility.REFUSED for note in notes):
-        return Twin(notes, None, {})
+        return RecipeTwin(notes, None, {})
     settings = _settings(recipe.settings_at(first_day), cell)
     spans = _spans(recipe, wanted, room)
     scenario = Scenario(
@@ -80,22 +79,22 @@ def build(recipe: Recipe, board_name: str, only: int | None = None) -> Twin:
         expectations=[each for span in spans for each in _expectations(recipe, span)]
         + _always(settings),
     )
-    return Twin(notes, scenario, _bands(recipe, spans, settings))
+    return RecipeTwin(notes, scenario, _bands(recipe, spans, settings))
 
 
-def day_of(recipe: Recipe, span: Span, twin_day: int) -> int:
-    """Return the day of the recipe that a day of the twin stands for."""
+def day_of(recipe: Recipe, span: StageSpan, twin_day: int) -> int:
+    """Return the day of the recipe that a day of the twin represents."""
     return recipe.stages[span.stage].first_day + min(
         twin_day - span.first_day, recipe.stages[span.stage].days - 1)
 
 
 def _cell(recipe: Recipe, day: int, volume_l: int) -> Cell:
-    """Return the greenhouse whose water is as a day of the recipe wants it."""
+    """Return the greenhouse with the water of a day of the recipe."""
     values = protocol.check_settings({}) | recipe.settings_at(day)
     cell = Cell("soft", "h3po4", volume_l, "fresh", target_ph=values["ph.target"],
                 ec_us_cm=values["ec.target_us_cm"])
     try:
-        _ = cell.titration  # worked out once, and here, where it may fail
+        _ = cell.titration  # calculated once, here where it may fail
     except ValueError as error:
         raise HostError(f"{recipe.name}: the twin cannot be filled for its day {day + 1}: "
                         f"{error}") from None
@@ -103,7 +102,7 @@ def _cell(recipe: Recipe, day: int, volume_l: int) -> Cell:
 
 
 def _settings(wanted: Mapping[str, Any], cell: Cell) -> dict[str, Any]:
-    """Return what a grower has declared who commissioned this greenhouse, and what is `wanted`."""
+    """Return the settings of a commissioned greenhouse, updated with `wanted`."""
     titration, plant = cell.titration, cell.plant()
     return protocol.check_settings({
         "dosing.enabled": True, "sample.every_ms": SAMPLE_MS,
@@ -126,24 +125,24 @@ def _plant(recipe: Recipe, cell: Cell) -> dict[str, Any]:
     }
 
 
-def _spans(recipe: Recipe, wanted: Iterable[int], room: feasibility.Headroom) -> list[Span]:
-    spans: list[Span] = []
+def _spans(recipe: Recipe, wanted: Iterable[int], room: feasibility.Headroom) -> list[StageSpan]:
+    spans: list[StageSpan] = []
     first_day = 0
     for index in wanted:
         longest = feasibility.settle_days(recipe, index, room)
         settle_days = math.ceil(longest) if math.isfinite(longest) else 0
         stage = recipe.stages[index]
-        # A light that burns past midnight is whole from the second day on.
+        # A photoperiod that spans midnight is complete from the second day on.
         lit_until = stage.settings.get("light.on_minute", 0) + stage.settings.get(
             "light.on_minutes", 0)
         days = stage.ramp_days + settle_days + (lit_until > DAY_MINUTES)
-        spans.append(Span(index, first_day, days))
+        spans.append(StageSpan(index, first_day, days))
         first_day += days
     return spans
 
 
-def _timeline(recipe: Recipe, spans: Sequence[Span]) -> list[dict[str, Any]]:
-    """Return the changes of settings, at midnight of the days of the twin."""
+def _timeline(recipe: Recipe, spans: Sequence[StageSpan]) -> list[dict[str, Any]]:
+    """Return the changes of settings, at midnight of the twin's days."""
     events = []
     last = recipe.settings_at(recipe.stages[spans[0].stage].first_day)
     for span in spans:
@@ -156,8 +155,8 @@ def _timeline(recipe: Recipe, spans: Sequence[Span]) -> list[dict[str, Any]]:
     return events
 
 
-def _expectations(recipe: Recipe, span: Span) -> list[Expectation]:
-    """Return what has to be true once a stage stands."""
+def _expectations(recipe: Recipe, span: StageSpan) -> list[Expectation]:
+    """Return the expectations at the end of a stage."""
     stage = recipe.stages[span.stage]
     end_ms = (span.first_day + span.days) * DAY_MS
     from_ms = end_ms - DAY_MS + _SETTLED_FROM_MS
@@ -166,14 +165,14 @@ def _expectations(recipe: Recipe, span: Span) -> list[Expectation]:
     if "ph.target" in stage.settings:
         target, spare = values["ph.target"], values["ph.deadband"] + _SPARE_PH
         found.append(Expectation(
-            f"{stage.name}: pH stands at {target:.2f}", "true:reservoir.ph", "within",
+            f"{stage.name}: pH is {target:.2f}", "true:reservoir.ph", "within",
             round(target - spare, 3), round(target + spare, 3), _IN_BAND_RATIO, from_ms, end_ms))
     if "ec.target_us_cm" in stage.settings:
         target = values["ec.target_us_cm"]
         spare = values["ec.deadband_us_cm"] + max(_LEAST_SPARE_US_CM, _SPARE_EC_RATIO * target)
         is_lowered = span.stage > 0 and target < recipe.stages[span.stage - 1].settings[
             "ec.target_us_cm"]
-        text = f"{stage.name}: EC stands at {target / 1_000:.2f} mS/cm"
+        text = f"{stage.name}: EC is {target / 1_000:.2f} mS/cm"
         if is_lowered:
             text = f"{stage.name}: EC is not below {target / 1_000:.2f} mS/cm (water lowers it)"
         found.append(Expectation(
@@ -190,10 +189,10 @@ def _expectations(recipe: Recipe, span: Span) -> list[Expectation]:
 
 
 def _always(settings: dict[str, Any]) -> list[Expectation]:
-    """Return what holds through all of it."""
+    """Return the expectations of the whole run."""
     low, full = settings["level.low_mm"], settings["level.full_mm"]
     return [
-        Expectation("the water is kept between low and full", "true:reservoir.level_mm", "always",
+        Expectation("the water stays between low and full", "true:reservoir.level_mm", "always",
                 low, full + _LEVEL_SPARE_MM),
         Expectation("dosing never locks", "events:latched", "always", 0, 0),
         Expectation("no task of the node fails", "events:restarted", "always", 0, 0),
@@ -204,9 +203,9 @@ def _always(settings: dict[str, Any]) -> list[Expectation]:
 
 
 def _bands(
-    recipe: Recipe, spans: Sequence[Span], settings: dict[str, Any]
+    recipe: Recipe, spans: Sequence[StageSpan], settings: dict[str, Any]
 ) -> dict[str, list[Band]]:
-    """Return what the node steers to on each day of the twin."""
+    """Return the node's control bands on each day of the twin."""
     bands: dict[str, list[Band]] = {
         "reservoir.ph": [], "reservoir.ec_us_cm": [], "reservoir.level_mm": []}
     for span in spans:

@@ -1,8 +1,8 @@
-"""A node's greenhouse as the twin has it: as far as the host knows it, and what it assumes.
+"""Derives the twin's parameters of a node's greenhouse, and lists the assumptions.
 
-Known are the board, the settings in force and the newest readings. Water, crop and weather are
-not: the water is one of the twin's four, the crop a lettuce that goes with the litres. What a
-titration found is true of the bottles, so the twin's stocks are made as strong as it says.
+Known are the board, the active settings and the newest readings. The water is one of the twin's
+four, the crop a lettuce sized for the reservoir. The stocks of the twin are as strong as the
+node's titration says.
 """
 
 from __future__ import annotations
@@ -11,26 +11,26 @@ from collections.abc import Mapping
 from typing import Any, NamedTuple
 
 from idroserra.core.errors import HostError
-from idroserra.simulation.preview_request import Request
+from idroserra.simulation.preview_request import PreviewRequest
 from idrosim.benchmark.cases import FRESH_FILL, RECIPE, Cell, Titration
 from idrosim.greenhouse.chemistry import Solution
 from idrosim.greenhouse.conductivity import conductivities
 from idrosim.greenhouse.equilibria import EquilibriaTable
 from idrosim.greenhouse.water import RECIPES, STOCKS, amounts
 
-# Those of the node's own probes and its tank's signal: the twin's are as the boards have them.
+# Calibration of the node's own probes and tank: the twin uses the boards' defaults.
 OWN_CALIBRATION = frozenset({
     "ph.neutral_uv", "ph.slope_uv_per_ph", "ph.calibrated_day", "ec.cell_milli",
     "ec.alpha_ppm_c", "level.zero_uv", "level.uv_per_mm",
 })
-# Often enough for control, and several times as fast as every ten seconds.
+# Frequent enough for control, and several times as fast to simulate as every ten seconds.
 SAMPLE_MS = 30_000
-_RIM_MM = 60.0  # of the tank above its full level
+_RIM_MM = 60.0  # height of the tank above its full level
 _ACID = "h3po4_10pct"  # what `reservoir.acid_ml` of the twin is
 _THINNEST, _MOST = 0.01, 4.0  # times the recipe
 _TRIES, _SAME_US_CM, _SAME_PH = 6, 5.0, 0.02
 _WEAKEST, _STRONGEST = 0.02, 3.0  # times the stock of the twin
-# Bottle: the setting of its titration, and where the twin's own is.
+# Bottle: the setting of its titration, and the twin's own value.
 _TITRATED = {
     "ph_down": ("ph.down_ul_per_ph", "acid_ml_per_ph"),
     "ph_up": ("ph.up_ul_per_ph", "base_ml_per_ph"),
@@ -40,15 +40,15 @@ _TITRATED = {
 
 
 class Greenhouse(NamedTuple):
-    """The twin's parameters, the node's settings in it, and in sentences what was assumed."""
+    """The twin's parameters, the node's settings in it, and the assumptions in sentences."""
 
     plant: dict[str, Any]
     settings: dict[str, Any]
     assumed: list[str]
 
 
-def greenhouse(request: Request) -> Greenhouse:
-    """Return the greenhouse of a request. Raises HostError where no water of the twin is so."""
+def greenhouse(request: PreviewRequest) -> Greenhouse:
+    """Return the greenhouse of a request. Raises HostError if the twin has no such water."""
     values = request.settings
     assumed: list[str] = []
     start = _start(request, assumed)
@@ -71,8 +71,8 @@ def greenhouse(request: Request) -> Greenhouse:
     return Greenhouse(plant, settings | {"sample.every_ms": SAMPLE_MS}, assumed)
 
 
-def _start(request: Request, assumed: list[str]) -> dict[str, float]:
-    """Return how the water stands: as measured, or where nothing was, as it should be."""
+def _start(request: PreviewRequest, assumed: list[str]) -> dict[str, float]:
+    """Return the state of the water: as measured, or else its setpoints."""
     values, read = request.settings, request.readings
     usual = {
         "ph": ("pH", float(values["ph.target"]), "its setpoint", ""),
@@ -86,18 +86,18 @@ def _start(request: Request, assumed: list[str]) -> dict[str, float]:
             found[key] = read[key]
         else:
             found[key] = value
-            assumed.append(f"{label} has no fresh reading: begun at {value:g}{unit}, {why}")
+            assumed.append(f"{label} has no fresh reading: starts at {value:g}{unit}, {why}")
     found["volume_ml"] = found["level_mm"] * values["reservoir.area_cm2"] / 10.0
     return found
 
 
-def _cell(request: Request, temp_c: float, litres: float) -> Cell:
+def _cell(request: PreviewRequest, temp_c: float, litres: float) -> Cell:
     values = request.settings
     cell = Cell(request.water, "h3po4", litres, "fresh", temp_c=temp_c,
                 target_ph=float(values["ph.target"]),
                 ec_us_cm=float(values["ec.target_us_cm"]))
     try:
-        _ = cell.titration  # worked out once, and here, where it may fail
+        _ = cell.titration  # calculated once, here where it may fail
     except ValueError as error:
         raise HostError(f"water: the twin cannot be filled with {request.water} water for these "
                         f"setpoints: {error}") from None
@@ -105,22 +105,22 @@ def _cell(request: Request, temp_c: float, litres: float) -> Cell:
 
 
 def _solution(cell: Cell, start: Mapping[str, float], assumed: list[str]) -> dict[str, Any]:
-    """Return what is in the water for it to read as it does now."""
+    """Return the solutes that give the water its present readings."""
     thinnest = _filled(cell, start, _THINNEST)
     if thinnest.ec_us_cm >= start["ec_us_cm"]:
         assumed.append(f"{cell.water} water has an EC of {thinnest.ec_us_cm:.0f} uS/cm by itself: "
-                       f"begun there, not at {start['ec_us_cm']:.0f} uS/cm")
+                       f"starts there, not at {start['ec_us_cm']:.0f} uS/cm")
         found = thinnest
     else:
         found = _as_strong(cell, start, thinnest)
     if found.ph < start["ph"] - _SAME_PH:
         assumed.append(f"{cell.water} water with these nutrients has pH {found.ph:.2f}: "
-                       f"begun there, not at {start['ph']:.2f}")
+                       f"starts there, not at {start['ph']:.2f}")
     return {"reservoir.strength": found.strength, "reservoir.acid_ml": found.acid_ml}
 
 
 class _Filled(NamedTuple):
-    """A tank that was filled with a recipe of some strength, and acid poured in."""
+    """A tank filled with a recipe of some strength, with acid added."""
 
     strength: float
     acid_ml: float
@@ -129,7 +129,7 @@ class _Filled(NamedTuple):
 
 
 def _as_strong(cell: Cell, start: Mapping[str, float], weak: _Filled) -> _Filled:
-    """Return the fill that reads as `start`, by the secant from the thinnest one."""
+    """Return the fill with the EC of `start`, by the secant method from the thinnest one."""
     found = _filled(cell, start, 1.0)
     for _ in range(_TRIES):
         off_us_cm = start["ec_us_cm"] - found.ec_us_cm
@@ -141,8 +141,8 @@ def _as_strong(cell: Cell, start: Mapping[str, float], weak: _Filled) -> _Filled
 
 
 def _filled(cell: Cell, start: Mapping[str, float], strength: float) -> _Filled:
-    """Return a fill of so much strength with acid down to the pH of `start`, still closed."""
-    # A fresh fill that comes to so much strength: its titration is that of the water there is.
+    """Return a fill of this strength, acidified to the pH of `start`, in a closed system."""
+    # A fresh fill that reaches this strength: its titration is that of the present water.
     mix = {ion: amount * strength / FRESH_FILL for ion, amount in RECIPES[RECIPE].items()}
     fill = Cell(cell.water, _ACID, cell.volume_l, "fresh", recipe=mix, temp_c=cell.temp_c,
                 target_ph=start["ph"])
@@ -161,7 +161,7 @@ def _bottles(
     titration: Titration, stocks: Mapping[str, Any], values: Mapping[str, Any],
     assumed: list[str],
 ) -> dict[str, Any]:
-    """Return pumps as the node knows them, with stocks as strong as its titration says."""
+    """Return the pumps as the node knows them, with stocks as strong as its titration says."""
     found: dict[str, Any] = {}
     off = []
     for name, (setting, field) in _TITRATED.items():
@@ -174,6 +174,6 @@ def _bottles(
         found[f"{name}.flow_ml_per_s"] = values["doser.ul_per_s"] / 1e3
     assumed.append("acid, base and nutrients are as strong as the titration in the settings says")
     for setting in dict.fromkeys(off):
-        assumed.append(f"{setting} is {values[setting]:g}: no stock is so strong or weak in this "
-                       "water, so doses may be far off; titrate, or choose another water")
+        assumed.append(f"{setting} is {values[setting]:g}: no such stock fits this water, so "
+                       "doses may be far off; titrate, or choose another water")
     return found

@@ -1,1 +1,1 @@
-"""Updates over the air: releases, their keys, and how a fleet gets one (docs/update.md)."""
+"""Over-the-air updates: releases, their keys, and roll-outs to a fleet (docs/update.md)."""

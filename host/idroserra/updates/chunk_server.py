@@ -1,6 +1,6 @@
-"""Answers what nodes ask of a release: piece by piece, each node within bounds.
+"""Serves the chunks of a release that nodes request, within a rate limit for each node.
 
-A node asks again for what does not come, so an ask beyond the bounds is dropped and counted.
+A node repeats a request without an answer, so a request beyond the limit is dropped and counted.
 """
 
 from __future__ import annotations
@@ -13,55 +13,55 @@ from idroserra.updates.release import MANIFEST, Release
 
 ASKS_PER_S = 100  # of one node: 75 kB/s
 BURST = 100
-MOST_WAITING = 16  # of one node, not yet answered
+MOST_WAITING = 16  # of one node, not answered yet
 
 
 @dataclass
-class _Share:
-    """What one node may still ask. `asks` grows with time up to BURST."""
+class _Bucket:
+    """The token bucket of one node: `tokens` grow with time up to BURST."""
 
-    asks: float
+    tokens: float
     unix_ms: int
     waiting: int = 0
     dropped: int = 0
 
 
 class ChunkRateLimit:
-    """How much each node may ask. Any thread may call."""
+    """Limits the requests of each node. Any thread may call."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
-        self._shares: dict[str, _Share] = {}
+        self._buckets: dict[str, _Bucket] = {}
 
     def take(self, node: str, now_unix_ms: int) -> bool:
-        """True where one more ask of the node is answered; done() must follow."""
+        """Return True if a request of the node may be answered; done() must follow."""
         with self._lock:
-            share = self._shares.setdefault(node, _Share(BURST, now_unix_ms))
-            grown = max(0, now_unix_ms - share.unix_ms) * ASKS_PER_S / 1_000
-            share.asks, share.unix_ms = min(BURST, share.asks + grown), now_unix_ms
-            if share.asks < 1 or share.waiting >= MOST_WAITING:
-                share.dropped += 1
+            bucket = self._buckets.setdefault(node, _Bucket(BURST, now_unix_ms))
+            grown = max(0, now_unix_ms - bucket.unix_ms) * ASKS_PER_S / 1_000
+            bucket.tokens, bucket.unix_ms = min(BURST, bucket.tokens + grown), now_unix_ms
+            if bucket.tokens < 1 or bucket.waiting >= MOST_WAITING:
+                bucket.dropped += 1
                 return False
-            share.asks -= 1
-            share.waiting += 1
+            bucket.tokens -= 1
+            bucket.waiting += 1
             return True
 
     def done(self, node: str) -> None:
-        """An ask that was taken is answered, or never will be."""
+        """Mark a request as answered or abandoned."""
         with self._lock:
-            share = self._shares.get(node)
-            if share is not None and share.waiting:
-                share.waiting -= 1
+            bucket = self._buckets.get(node)
+            if bucket is not None and bucket.waiting:
+                bucket.waiting -= 1
 
     def dropped(self, node: str) -> int:
-        """Return how many asks of a node went beyond its bounds."""
+        """Return how many requests of a node were dropped."""
         with self._lock:
-            share = self._shares.get(node)
-            return 0 if share is None else share.dropped
+            bucket = self._buckets.get(node)
+            return 0 if bucket is None else bucket.dropped
 
 
-def piece_of(release: Release, ask: protocol.ChunkRequest) -> bytes | None:
-    """Return down/update_data for an ask, None where the release has no such file."""
+def chunk_of(release: Release, ask: protocol.ChunkRequest) -> bytes | None:
+    """Return down/update_data for a request, or None if the release has no such file."""
     whole = release.text if ask.path == MANIFEST else release.content.get(ask.path)
     if whole is None or ask.offset > len(whole):
         return None
@@ -71,9 +71,9 @@ def piece_of(release: Release, ask: protocol.ChunkRequest) -> bytes | None:
 
 
 def reached_bytes(release: Release, ask: protocol.ChunkRequest) -> int:
-    """Return how far a node is that asks this: bytes of the manifest and the files before it.
+    """Return the progress of a node from its request: bytes of the manifest and of earlier files.
 
-    Files it has already are passed over by the node, so this may jump."""
+    The node skips files it has already, so this may jump."""
     if ask.path == MANIFEST:
         return min(int(ask.offset), len(release.text))
     done = len(release.text)
@@ -85,5 +85,5 @@ def reached_bytes(release: Release, ask: protocol.ChunkRequest) -> int:
 
 
 def whole_bytes(release: Release) -> int:
-    """Return what reached_bytes() counts up to."""
+    """Return the value of reached_bytes() at the end."""
     return len(release.text) + release.manifest.total_bytes

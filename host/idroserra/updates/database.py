@@ -1,7 +1,6 @@
-"""What becomes of releases, kept in state.db: roll-outs, and each node's way through one.
+"""The tables of updates in state.db: roll-outs, and the progress of each node in one.
 
-What a node told while the host was away is taken from up/info and its events, so nothing here is
-lost with the host.
+Events that a node sent while the host was away are read from up/info and the store.
 """
 
 from __future__ import annotations
@@ -15,7 +14,7 @@ from typing import Any
 
 from idroserra.core.errors import StoreUnavailable
 from idroserra.core.sqlite import connect
-from idroserra.updates.rollout_policy import NodeProgress, Plan
+from idroserra.updates.rollout_policy import NodeProgress, RolloutPlan
 
 RUNNING, STOPPED, FINISHED, CANCELLED = "running", "stopped", "finished", "cancelled"
 
@@ -38,7 +37,7 @@ CREATE TABLE IF NOT EXISTS node_updates (
 
 @dataclass(frozen=True)
 class Rollout:
-    """One release on its way to some nodes. state: running, stopped, finished or cancelled."""
+    """The roll-out of one release. state: running, stopped, finished or cancelled."""
 
     id: str
     release: str
@@ -55,17 +54,17 @@ class Rollout:
     reason: str = ""
 
     @property
-    def plan(self) -> Plan:
-        """How it goes on."""
-        return Plan(self.nodes, self.wave_nodes, self.watch_ms, self.per_site)
+    def plan(self) -> RolloutPlan:
+        """The plan for rollout_policy.decide()."""
+        return RolloutPlan(self.nodes, self.wave_nodes, self.watch_ms, self.per_site)
 
 
 @dataclass(frozen=True)
 class NodeUpdate:
-    """One node in one roll-out; states are those of update.rules.
+    """One node in one roll-out; states are those of rollout_policy.
 
-    `done_bytes`: of the release, as far as the node has asked. `heard_unix_ms`: when it last
-    asked or told anything of it. `told_unix_ms`: of the newest event that was taken in."""
+    `done_bytes`: of the release, from the node's requests. `heard_unix_ms`: of its last request
+    or event. `told_unix_ms`: of the newest event that was processed."""
 
     rollout: str
     node: str
@@ -80,34 +79,34 @@ class NodeUpdate:
     offered_unix_ms: int | None = None
     told_unix_ms: int = 0
 
-    def seen(self, site: str, obstacle: str) -> NodeProgress:
-        """Return what the rules look at."""
+    def progress(self, site: str, obstacle: str) -> NodeProgress:
+        """Return the node's progress for rollout_policy.decide()."""
         return NodeProgress(self.node, site, self.state, self.state_unix_ms, obstacle, self.wave,
-                    self.quiet_unix_ms, self.offers, self.reason)
+                            self.quiet_unix_ms, self.offers, self.reason)
 
 
 class RolloutDatabase:
-    """The two tables. Not thread-safe: who owns it serialises its use."""
+    """The two tables. Not thread-safe: the owner serialises its use."""
 
     def __init__(self, path: Path) -> None:
         """Open the file. Raises OSError, sqlite3.Error."""
         self._database = connect(path, _SCHEMA)
 
     def rollouts(self) -> list[Rollout]:
-        """Return every roll-out, the newest last."""
+        """Return every roll-out, oldest first."""
         rows = self._database.execute(
             f"SELECT {_names(Rollout)} FROM rollouts ORDER BY begun_unix_ms, id").fetchall()
         return [_rollout(row) for row in rows]
 
     def nodes(self, rollout: str) -> dict[str, NodeUpdate]:
-        """Return each node's way through a roll-out."""
+        """Return the nodes of a roll-out."""
         rows: list[Any] = self._database.execute(
             f"SELECT {_names(NodeUpdate)} FROM node_updates WHERE rollout=?", (rollout,)
         ).fetchall()
         return {row[1]: NodeUpdate(*row) for row in rows}
 
-    def keep_rollout(self, rollout: Rollout, updates: dict[str, NodeUpdate] | None = None) -> None:
-        """Write a roll-out, and the ways of its nodes with it. Raises StoreUnavailable."""
+    def save_rollout(self, rollout: Rollout, updates: dict[str, NodeUpdate] | None = None) -> None:
+        """Write a roll-out and some of its nodes in one transaction. Raises StoreUnavailable."""
         values = list(astuple(rollout))
         values[4] = json.dumps(rollout.nodes)
         try:
@@ -123,8 +122,8 @@ class RolloutDatabase:
                 self._database.execute("ROLLBACK")
             raise StoreUnavailable(f"state.db: {error}") from error
 
-    def keep(self, update: NodeUpdate) -> None:
-        """Write a node's way. Raises StoreUnavailable."""
+    def save(self, update: NodeUpdate) -> None:
+        """Write a node's progress. Raises StoreUnavailable."""
         try:
             self._put(update)
         except sqlite3.Error as error:

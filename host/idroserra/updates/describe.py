@@ -1,4 +1,4 @@
-"""Updates in words: how a roll-out and each of its nodes stand."""
+"""Describes the state of a roll-out and of its nodes in words."""
 
 from __future__ import annotations
 
@@ -10,16 +10,16 @@ from idroserra.updates import database, rollout_policy
 from idroserra.updates.database import NodeUpdate, Rollout
 
 _STATES: dict[str, tuple[str, str]] = {
-    rollout_policy.WAITING: ("plain", N_("Waits its turn")),
+    rollout_policy.WAITING: ("plain", N_("Waiting")),
     rollout_policy.OFFERED: ("note", N_("Offered")),
     rollout_policy.DOWNLOADING: ("note", N_("Downloading")),
     rollout_policy.DOWNLOADED: ("note", N_("Downloaded; it restarts when no pump runs")),
-    rollout_policy.TRIAL: ("note", N_("On trial: it doses nothing until it confirms")),
-    rollout_policy.CONFIRMED: ("ok", N_("Runs the new version")),
-    rollout_policy.REFUSED: ("warn", N_("Refused it")),
-    rollout_policy.REVERTED: ("bad", N_("Went back to what it ran before")),
+    rollout_policy.TRIAL: ("note", N_("On trial: no dosing until it is confirmed")),
+    rollout_policy.CONFIRMED: ("ok", N_("Running the new version")),
+    rollout_policy.REFUSED: ("warn", N_("Refused")),
+    rollout_policy.REVERTED: ("bad", N_("Reverted to the previous version")),
     rollout_policy.LOST: ("bad", N_("Has not come back from its trial")),
-    rollout_policy.CANCELLED: ("plain", N_("Called off")),
+    rollout_policy.CANCELLED: ("plain", N_("Cancelled")),
 }
 
 
@@ -29,16 +29,15 @@ def state_words(state: str) -> tuple[str, str]:
     return level, _(text)
 
 
-def rollout_words(rollout: Rollout, ways: Mapping[str, NodeUpdate]) -> tuple[str, str]:
+def rollout_words(rollout: Rollout, updates: Mapping[str, NodeUpdate]) -> tuple[str, str]:
     """Return (level, sentence) of a roll-out."""
-    done = sum(one.state == rollout_policy.CONFIRMED for one in ways.values())
-    told = {
-        database.RUNNING: ("note", _("Under way: {done} of {all} nodes run it")),
-        database.STOPPED: ("bad", _("Stopped by itself: {done} of {all} nodes run it")),
-        database.FINISHED: ("ok", _("Finished: {done} of {all} nodes run it")),
-        database.CANCELLED: ("plain", _("Called off: {done} of {all} nodes run it")),
-    }
-    level, text = told[rollout.state]
-    if rollout.state == database.FINISHED and done < len(ways):
+    done = sum(one.state == rollout_policy.CONFIRMED for one in updates.values())
+    level, text = {
+        database.RUNNING: ("note", _("In progress: {done} of {all} nodes updated")),
+        database.STOPPED: ("bad", _("Stopped automatically: {done} of {all} nodes updated")),
+        database.FINISHED: ("ok", _("Finished: {done} of {all} nodes updated")),
+        database.CANCELLED: ("plain", _("Cancelled: {done} of {all} nodes updated")),
+    }[rollout.state]
+    if rollout.state == database.FINISHED and done < len(updates):
         level = "warn"
-    return level, text.format(done=done, all=len(ways))
+    return level, text.format(done=done, all=len(updates))

@@ -1,4 +1,4 @@
-"""What is refused about updates."""
+"""Errors of updates."""
 
 from __future__ import annotations
 
@@ -6,16 +6,16 @@ from idroserra.core.errors import HostError
 
 
 class UpdateError(HostError):
-    """A release, a key or a roll-out was refused. Says which file, why, and what to do."""
+    """A release, a key or a roll-out was refused; the message says which, why and what to do."""
 
 
 class BadRelease(UpdateError):
-    """A folder or an upload is no release, or was changed after it was signed."""
+    """A folder or an upload is not a release, or was changed after it was signed."""
 
 
 class UnknownRelease(UpdateError):
-    """The host keeps no such release."""
+    """The host has no such release."""
 
 
 class CannotOffer(UpdateError):
-    """A release cannot be rolled out as asked. Says what stands against it."""
+    """A release cannot be rolled out as requested; the message says why."""

@@ -1,6 +1,6 @@
-"""The files of the releases a host keeps: read from its disk, the last few held in memory.
+"""Reads the files of stored releases from disk, and caches the recently used ones in memory.
 
-The nodes of a wave ask for the same file, piece by piece.
+The nodes of a wave request the same file, chunk by chunk.
 """
 
 from __future__ import annotations
@@ -11,33 +11,32 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 from idroserra.image import build
-from idroserra.updates import manifest
 from idroserra.updates.errors import BadRelease
-from idroserra.updates.manifest import File, Manifest
+from idroserra.updates.manifest import MOST_TOTAL_BYTES, File, Manifest
 
-MOST_BYTES = 20 * manifest.MOST_TOTAL_BYTES
+MOST_BYTES = 20 * MOST_TOTAL_BYTES
 
 
 class FileCache:
-    """Holds the files asked for last, MOST_BYTES of them at most. Any thread may call."""
+    """Caches the most recently used files, up to MOST_BYTES. Any thread may call."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
-        self._held: OrderedDict[str, bytes] = OrderedDict()  # by their hash, oldest first
+        self._held: OrderedDict[str, bytes] = OrderedDict()  # by hash, least recently used first
 
     @property
     def held_bytes(self) -> int:
-        """How much is held in memory."""
+        """The size of the cached files."""
         with self._lock:
             return sum(map(len, self._held.values()))
 
-    def of(self, folder: Path, told: Manifest) -> Mapping[str, bytes]:
-        """Return the files of a release in `folder`; to take one reads it.
+    def of(self, folder: Path, manifest: Manifest) -> Mapping[str, bytes]:
+        """Return the files of a release in `folder`, each read on access.
 
-        That raises BadRelease where it cannot be read or is not the file it was."""
-        return _Files(self, folder, told)
+        Access raises BadRelease if the file cannot be read or has changed."""
+        return _Files(self, folder, manifest)
 
-    def take(self, path: Path, file: File) -> bytes:
+    def get(self, path: Path, file: File) -> bytes:
         """Return a file of a release. Raises BadRelease."""
         with self._lock:
             data = self._held.pop(file.sha256, None)
@@ -50,13 +49,13 @@ class FileCache:
 
 
 class _Files(Mapping[str, bytes]):
-    def __init__(self, shelf: FileCache, folder: Path, told: Manifest) -> None:
-        self._shelf = shelf
+    def __init__(self, cache: FileCache, folder: Path, manifest: Manifest) -> None:
+        self._cache = cache
         self._folder = folder
-        self._files = {file.path: file for file in told.files}
+        self._files = {file.path: file for file in manifest.files}
 
     def __getitem__(self, path: str) -> bytes:
-        return self._shelf.take(self._folder / path, self._files[path])
+        return self._cache.get(self._folder / path, self._files[path])
 
     def __iter__(self) -> Iterator[str]:
         return iter(self._files)
@@ -71,6 +70,6 @@ def _read(path: Path, file: File) -> bytes:
     except OSError as error:
         raise BadRelease(f"{path}: {error.strerror or error}") from None
     if len(data) != file.size or build.sha256(data) != file.sha256:
-        raise BadRelease(f"{path}: was changed since the release was taken in: remove it with "
+        raise BadRelease(f"{path}: changed since the release was added: remove it with "
                          "`idroserra update remove`, and add it again")
     return data

@@ -1,6 +1,6 @@
-"""The manifest of a release, as a node reads it: ASCII, one fact a line, its bytes signed.
+"""The manifest of a release: ASCII, one field a line, signed byte for byte.
 
-The reader is as strict as the node's: what it takes, `Manifest.text` gives back byte for byte.
+The parser is as strict as the node's: `Manifest.text` reproduces every accepted manifest exactly.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ class File:
 
 @dataclass(frozen=True)
 class Manifest:
-    """What a release is for and what it holds, files in the order of their paths."""
+    """What a release is for, and its files sorted by path."""
 
     version: str
     board_class: str
@@ -55,7 +55,7 @@ class Manifest:
 
     @property
     def text(self) -> bytes:
-        """The bytes that are signed."""
+        """The bytes to be signed."""
         lines = [
             FORMAT, f"version {self.version}", f"board_class {self.board_class}",
             f"kernel {self.kernel}", f"security_counter {self.security_counter}",
@@ -65,12 +65,12 @@ class Manifest:
         return "".join(f"{line}\n" for line in lines).encode("ascii")
 
     def file(self, path: str) -> File | None:
-        """Return the file of this path, None where the release has none."""
+        """Return the file with this path, or None."""
         return next((file for file in self.files if file.path == path), None)
 
 
 def read(data: bytes) -> Manifest:
-    """Return the manifest of these bytes. Raises BadRelease that names the line."""
+    """Parse a manifest. Raises BadRelease with the line."""
     if len(data) > MOST_BYTES:
         raise BadRelease(f"manifest: {len(data)} bytes, {MOST_BYTES} at most")
     try:
@@ -88,13 +88,13 @@ def read(data: bytes) -> Manifest:
         int(_word(lines[3], 4, "kernel", _NUMBER)),
         int(_word(lines[4], 5, "security_counter", _NUMBER)), files)
     if not 1 <= len(files) <= MOST_FILES or len(files) != count:
-        raise BadRelease(f"manifest: line 6 says {count} files, {len(files)} follow")
+        raise BadRelease(f"manifest: line 6 gives {count} files, but {len(files)} follow")
     if manifest.total_bytes != total or total > MOST_TOTAL_BYTES:
-        raise BadRelease(f"manifest: line 6 says {total} bytes, the files are "
-                         f"{manifest.total_bytes}, {MOST_TOTAL_BYTES} at most")
+        raise BadRelease(f"manifest: line 6 gives {total} bytes, but the files have "
+                         f"{manifest.total_bytes}; {MOST_TOTAL_BYTES} at most")
     paths = [file.path for file in files]
     if paths != sorted(set(paths)):
-        raise BadRelease("manifest: paths are not each once and in order")
+        raise BadRelease("manifest: the paths are not unique and sorted")
     if manifest.security_counter > MOST_COUNTER:
         raise BadRelease("manifest: line 5: security_counter is too large")
     return manifest
@@ -117,8 +117,8 @@ def _files_line(line: str) -> tuple[int, int]:
 def _file(number: int, line: str) -> File:
     parts = line.split(" ")
     if len(parts) == 3 and protocol.is_kernel(parts[2]):
-        raise BadRelease(f"manifest: line {number}: {parts[2]} belongs to the kernel, which "
-                         "changes over USB only")
+        raise BadRelease(f"manifest: line {number}: {parts[2]} belongs to the kernel, which can "
+                         "be changed over USB only")
     if (len(parts) != 3 or not _HEX.fullmatch(parts[0]) or not _NUMBER.fullmatch(parts[1])
             or not protocol.is_release_path(parts[2])):
         raise BadRelease(f"manifest: line {number}: `SHA-256 SIZE PATH` is needed, "

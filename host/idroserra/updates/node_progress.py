@@ -1,4 +1,4 @@
-"""How a node's way through an update goes on with what is heard of it. Pure."""
+"""Pure state transitions of one node's update."""
 
 from __future__ import annotations
 
@@ -17,21 +17,16 @@ STATE_OF = {
     "update_confirmed": rollout_policy.CONFIRMED, "update_reverted": rollout_policy.REVERTED,
 }
 _ORDER = (
-    rollout_policy.WAITING,
-    rollout_policy.OFFERED,
-    rollout_policy.DOWNLOADING,
-    rollout_policy.DOWNLOADED,
-    rollout_policy.TRIAL,
-    rollout_policy.CONFIRMED,
-    rollout_policy.REVERTED,
-)
-SKEW_MS = 120_000  # the node's time and the host's may differ that much
-SETTLED_MS = 60_000  # up/info and events of one boot are both here by then
-RELEASE_CHARS = 16  # of a manifest's hash, in an event
+    rollout_policy.WAITING, rollout_policy.OFFERED, rollout_policy.DOWNLOADING,
+    rollout_policy.DOWNLOADED, rollout_policy.TRIAL, rollout_policy.CONFIRMED,
+    rollout_policy.REVERTED)
+SKEW_MS = 120_000  # tolerated difference of the node's clock and the host's
+SETTLED_MS = 60_000  # within this, up/info and events of one boot have both arrived
+RELEASE_CHARS = 16  # length of a manifest's hash in an event
 
 
 def is_open(update: NodeUpdate, is_running: bool) -> bool:
-    """True while something may still change: in a roll-out that goes on, also once confirmed."""
+    """Return True while the state may change; in a running roll-out also once confirmed."""
     if update.state in (*rollout_policy.UNDER_WAY, rollout_policy.LOST):
         return True
     return is_running and (update.wave is not None) and update.state in (
@@ -41,7 +36,7 @@ def is_open(update: NodeUpdate, is_running: bool) -> bool:
 def apply_events(
     update: NodeUpdate, release: str, node: Node, events: LatestEvents, now_unix_ms: int
 ) -> NodeUpdate:
-    """Return the way after what the node told, in events and in up/info."""
+    """Return the update after the node's events and up/info."""
     if update.state == rollout_policy.CONFIRMED or update.offered_unix_ms is None:
         return update
     event = events.newest(node.node, *STATE_OF)
@@ -60,14 +55,12 @@ def apply_events(
         return _moved(update, state, "", now_unix_ms)
     is_back = node.online and now_unix_ms - update.state_unix_ms > SETTLED_MS
     if update.state in (rollout_policy.TRIAL, rollout_policy.LOST) and is_back:
-        return _moved(update, rollout_policy.REVERTED, "it runs what it ran before", now_unix_ms)
+        return _moved(update, rollout_policy.REVERTED, "it runs the previous version", now_unix_ms)
     return update
 
 
-def apply_ack(
-    update: NodeUpdate, answer: tuple[str, str] | None, now_unix_ms: int
-) -> NodeUpdate:
-    """Return the way after the node's answer to an offer: (state of the command, reason)."""
+def apply_ack(update: NodeUpdate, answer: tuple[str, str] | None, now_unix_ms: int) -> NodeUpdate:
+    """Return the update after the node's answer to an offer: (state of the command, reason)."""
     if answer is None or update.state not in (rollout_policy.OFFERED, rollout_policy.DOWNLOADING,
                                               rollout_policy.DOWNLOADED):
         return update
@@ -75,42 +68,34 @@ def apply_ack(
     if state == "done":
         return replace(update, heard_unix_ms=now_unix_ms)
     if state != "refused":
-        return replace(
-            update, state=rollout_policy.WAITING, state_unix_ms=now_unix_ms, reason=reason
-        )
+        return replace(update, state=rollout_policy.WAITING, state_unix_ms=now_unix_ms,
+                       reason=reason)
     offers = update.offers + 1
     is_over = offers >= rollout_policy.MOST_OFFERS
-    return replace(
-        update,
-        state=rollout_policy.REFUSED if is_over else rollout_policy.WAITING,
-        offers=offers,
-        state_unix_ms=now_unix_ms,
-        reason=reason,
-    )
+    return replace(update, state=rollout_policy.REFUSED if is_over else rollout_policy.WAITING,
+                   offers=offers, state_unix_ms=now_unix_ms, reason=reason)
 
 
 def apply_timeout(
     update: NodeUpdate, now_unix_ms: int, offered_ms: int, silent_ms: int
 ) -> NodeUpdate:
-    """Return the way after a time in which nothing came of it."""
+    """Return the update after a time without progress."""
     silent = now_unix_ms - update.heard_unix_ms
     if update.state == rollout_policy.OFFERED and silent > offered_ms:
         return replace(update, state=rollout_policy.WAITING, state_unix_ms=now_unix_ms,
-                       reason="it did not take up the offer")
+                       reason="it did not respond to the offer")
     if update.state == rollout_policy.DOWNLOADING and silent > silent_ms:
         return replace(update, state=rollout_policy.WAITING, state_unix_ms=now_unix_ms,
-                       reason="it stopped asking for the release")
-    most_ms = {
-        rollout_policy.DOWNLOADED: rollout_policy.QUIET_MS,
-        rollout_policy.TRIAL: rollout_policy.BACK_MS,
-    }.get(update.state)
+                       reason="it stopped downloading")
+    most_ms = {rollout_policy.DOWNLOADED: rollout_policy.QUIET_MS,
+               rollout_policy.TRIAL: rollout_policy.BACK_MS}.get(update.state)
     if most_ms is not None and now_unix_ms - update.state_unix_ms > most_ms:
         return replace(update, state=rollout_policy.LOST, state_unix_ms=now_unix_ms)
     return update
 
 
 def apply_alarms(update: NodeUpdate, has_new_alarm: bool, now_unix_ms: int) -> NodeUpdate:
-    """Return the way with since when a confirmed node has been quiet."""
+    """Return the update with the time since which a confirmed node has had no new alarm."""
     if update.state != rollout_policy.CONFIRMED:
         return update
     if has_new_alarm:
@@ -120,19 +105,18 @@ def apply_alarms(update: NodeUpdate, has_new_alarm: bool, now_unix_ms: int) -> N
     return update
 
 
-def asked(update: NodeUpdate, reached_bytes: int, now_unix_ms: int) -> NodeUpdate:
-    """Return the way of a node that asks for bytes."""
+def apply_request(update: NodeUpdate, reached_bytes: int, now_unix_ms: int) -> NodeUpdate:
+    """Return the update after a request for bytes."""
     update = replace(update, done_bytes=max(update.done_bytes, reached_bytes),
                      heard_unix_ms=now_unix_ms)
     if update.state == rollout_policy.OFFERED:
-        return replace(
-            update, state=rollout_policy.DOWNLOADING, state_unix_ms=now_unix_ms, reason=""
-        )
+        return replace(update, state=rollout_policy.DOWNLOADING, state_unix_ms=now_unix_ms,
+                       reason="")
     return update
 
 
 def _moved(update: NodeUpdate, state: str, reason: str, now_unix_ms: int) -> NodeUpdate:
-    """Return the way in a later state; never back to an earlier one, which is old news."""
+    """Return the update in a later state; an earlier state is old news and ignored."""
     known = rollout_policy.TRIAL if update.state == rollout_policy.LOST else update.state
     if _ORDER.index(state) <= _ORDER.index(known):
         return update

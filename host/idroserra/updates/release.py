@@ -1,7 +1,7 @@
-"""A release: a folder of `manifest`, `signature` and the files of one slot of one board class.
+"""A release: a folder with `manifest`, `signature` and the files of one slot of one board class.
 
-Built from the one image (image.py) less what stays in the root of the flash. The same sources and
-the same key give the same bytes.
+Built from the image (image.build) without the entry files and the kernel. The build is
+reproducible: the same sources and key give the same bytes.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ _EPOCH = (1980, 1, 1, 0, 0, 0)
 
 @dataclass(frozen=True)
 class Release:
-    """A release whose every byte was checked. `key_id` is that of the key that signed it."""
+    """A fully verified release. `key_id` is that of the key that signed it."""
 
     manifest: Manifest
     text: bytes
@@ -44,7 +44,7 @@ class Release:
 
     @property
     def sha256(self) -> str:
-        """What a release is called: the hash of its manifest, in hex."""
+        """The id of the release: the hash of its manifest, in hex."""
         return hashlib.sha256(self.text).hexdigest()
 
 
@@ -54,7 +54,7 @@ def build(
 ) -> Release:
     """Return the signed release of a board. `sources` as for image.build_image.
 
-    Raises BoardError, ImageError; BadRelease where the image makes no release."""
+    Raises BoardError, ImageError; BadRelease if the image is not a valid release."""
     with tempfile.TemporaryDirectory(prefix="idroserra-release-") as folder:
         made = image_build.build_image(board, Path(folder), sources)
         content = {path: (Path(folder) / path).read_bytes() for path in sorted(made.files)
@@ -72,8 +72,7 @@ def write(release: Release, folder: Path) -> None:
     """Write a release into a new or empty folder. Raises ConfigError."""
     try:
         if folder.exists() and any(folder.iterdir()):
-            raise ConfigError(str(folder), "", "is not empty: a release is never written over "
-                              "another one")
+            raise ConfigError(str(folder), "", "is not empty: a release never overwrites another")
         for name, data in _members(release).items():
             path = folder / name
             path.parent.mkdir(parents=True, exist_ok=True)
@@ -83,12 +82,12 @@ def write(release: Release, folder: Path) -> None:
 
 
 def read(folder: Path, trusted: Sequence[PublicKey]) -> Release:
-    """Return the release in a folder. Raises BadRelease that names the file."""
+    """Return the release in a folder. Raises BadRelease with the file."""
     return _checked(_read_members(folder), trusted)
 
 
 def pack_folder(folder: Path) -> bytes:
-    """Return a folder as one file, for its way to the host, which checks it. Raises BadRelease."""
+    """Return a folder as one file to upload; the host verifies it. Raises BadRelease."""
     return _packed(_read_members(folder))
 
 
@@ -118,16 +117,16 @@ def _packed(members: Mapping[str, bytes]) -> bytes:
 
 
 def unpack(data: bytes, trusted: Sequence[PublicKey]) -> Release:
-    """Return the release that was packed. Raises BadRelease."""
+    """Return the release in an upload of pack(). Raises BadRelease."""
     if len(data) > MOST_PACKED_BYTES:
         raise BadRelease(f"{len(data)} bytes are too many for a release")
     try:
         with zipfile.ZipFile(io.BytesIO(data)) as archive:
             infos = archive.infolist()
             if len({info.filename for info in infos}) < len(infos):
-                raise BadRelease("a file is in it twice")
+                raise BadRelease("it contains a file twice")
             if any(info.compress_type != zipfile.ZIP_STORED for info in infos):
-                raise BadRelease("files in it are compressed: a release is stored as it is")
+                raise BadRelease("its files are compressed: a release is stored uncompressed")
             return _checked({info.filename: archive.read(info) for info in infos}, trusted)
     except (zipfile.BadZipFile, EOFError, ValueError, RuntimeError, OSError) as error:
         raise BadRelease(f"not a release that `idroserra update add` sends: {error}") from None
@@ -144,25 +143,25 @@ def _limited(path: Path) -> bytes:
 
 
 def _checked(members: Mapping[str, bytes], trusted: Sequence[PublicKey]) -> Release:
-    """Return the release of these files, checked in the order of the node: signature first."""
+    """Return the release of these files, verified in the node's order: signature first."""
     for name in (MANIFEST, SIGNATURE):
         if name not in members:
-            raise BadRelease(f"{name}: missing: this is no release of `idroserra update build`")
+            raise BadRelease(f"{name}: missing: not a release of `idroserra update build`")
     text, signature = members[MANIFEST], members[SIGNATURE]
     signer = next((key for key in trusted if key.has_signed(text, signature)), None)
     if signer is None:
         known = ", ".join(key.id for key in trusted) or "none"
         raise BadRelease(f"signature: by none of the trusted keys ({known}), or the manifest was "
                          "changed after it was signed")
-    told = manifest.read(text)
-    for file in told.files:
+    parsed = manifest.read(text)
+    for file in parsed.files:
         data = members.get(file.path)
         if data is None:
             raise BadRelease(f"{file.path}: missing, the manifest names it")
         if len(data) != file.size or image_build.sha256(data) != file.sha256:
-            raise BadRelease(f"{file.path}: is not the file the manifest names")
-    extra = sorted(set(members) - {MANIFEST, SIGNATURE} - {file.path for file in told.files})
+            raise BadRelease(f"{file.path}: differs from the manifest")
+    extra = sorted(set(members) - {MANIFEST, SIGNATURE} - {file.path for file in parsed.files})
     if extra:
         raise BadRelease(f"{extra[0][:80]}: the manifest does not name it")
-    return Release(told, text, signature, signer.id,
-                   {file.path: members[file.path] for file in told.files})
+    return Release(parsed, text, signature, signer.id,
+                   {file.path: members[file.path] for file in parsed.files})

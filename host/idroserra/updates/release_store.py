@@ -1,5 +1,5 @@
-"""The releases a host keeps: each in a folder of its own under data_dir, checked when it comes in
-and again when it is read, so that nothing is offered that a node would refuse."""
+"""Stores releases in folders below data_dir; verifies each when it is added and when it is loaded,
+so that no release is offered that a node would refuse."""
 
 from __future__ import annotations
 
@@ -21,69 +21,68 @@ MOST_KEPT = 50
 
 
 class ReleaseStore:
-    """All releases; their files stay on the disk until they are asked for. Any thread may call.
-    """
+    """All releases; their files are read from disk on demand. Any thread may call."""
 
     def __init__(self, data_dir: Path, trusted: Sequence[PublicKey]) -> None:
-        """Read what is kept; what no longer checks is passed over: `refused` says why."""
+        """Load the stored releases; an invalid one is skipped, with its error in `refused`."""
         self._folder = data_dir / FOLDER
         self.trusted = tuple(trusted)
         self._lock = threading.Lock()
         self._releases: dict[str, Release] = {}
-        self.shelf = FileCache()
+        self.file_cache = FileCache()
         self.refused: dict[str, str] = {}
         for path in sorted(self._folder.glob("*")) if self._folder.is_dir() else ():
-            self._take(path)
+            self._load(path)
 
     def all(self) -> list[Release]:
-        """Return every release, by board, then as it was versioned."""
+        """Return every release, sorted by board and version."""
         with self._lock:
             return sorted(self._releases.values(), key=lambda one: (
                 one.manifest.board_class, one.manifest.security_counter, one.manifest.version,
                 one.sha256))
 
     def get(self, sha256: str) -> Release:
-        """Return the release whose hash begins so. Raises UnknownRelease."""
+        """Return the release whose hash begins with `sha256`. Raises UnknownRelease."""
         with self._lock:
             found = [one for sha, one in self._releases.items() if sha.startswith(sha256)]
         if len(found) != 1 or len(sha256) < 6:
-            raise UnknownRelease(f"release: the host keeps no {sha256[:64]}: `idroserra update "
+            raise UnknownRelease(f"release: the host has no {sha256[:64]}: `idroserra update "
                                  "status` lists them")
         return found[0]
 
     def add(self, packed: bytes) -> Release:
-        """Keep a release that was packed. Raises BadRelease, StoreUnavailable."""
+        """Verify and store a packed release. Raises BadRelease, StoreUnavailable."""
         if not self.trusted:
-            raise BadRelease("this host knows no key that releases are checked with: put the "
-                             "public key into its configuration, [update] public_keys")
-        return self._keep(release.unpack(packed, self.trusted))
+            raise BadRelease("this host has no public key to verify releases: add it to its "
+                             "configuration, [update] public_keys")
+        return self._store(release.unpack(packed, self.trusted))
 
     def remove(self, sha256: str) -> Release:
-        """Give up a release. Raises UnknownRelease."""
+        """Delete a release. Raises UnknownRelease."""
         found = self.get(sha256)
         with self._lock:
             shutil.rmtree(self._folder / found.sha256, ignore_errors=True)
             self._releases.pop(found.sha256, None)
         return found
 
-    def _keep(self, found: Release) -> Release:
+    def _store(self, found: Release) -> Release:
         with self._lock:
             if found.sha256 in self._releases:
                 return self._releases[found.sha256]
             if len(self._releases) >= MOST_KEPT:
-                raise BadRelease(f"{MOST_KEPT} releases are kept already: remove one with "
+                raise BadRelease(f"{MOST_KEPT} releases are stored already: remove one with "
                                  "`idroserra update remove`")
-            half = self._folder / f".{found.sha256}"
+            part = self._folder / f".{found.sha256}"
             try:
-                shutil.rmtree(half, ignore_errors=True)
-                release.write(found, half)
-                half.rename(self._folder / found.sha256)
+                shutil.rmtree(part, ignore_errors=True)
+                release.write(found, part)
+                part.rename(self._folder / found.sha256)
             except (OSError, ConfigError) as error:
                 raise StoreUnavailable(f"releases: {error}") from error
-            return self._shelved(found)
+            return self._add(found)
 
-    def _take(self, path: Path) -> None:
-        if path.name.startswith("."):  # half written when the host ended
+    def _load(self, path: Path) -> None:
+        if path.name.startswith("."):  # incomplete: the host ended while writing
             shutil.rmtree(path, ignore_errors=True)
             return
         try:
@@ -92,10 +91,9 @@ class ReleaseStore:
             self.refused[path.name] = str(error)
             return
         if found.sha256 == path.name:
-            self._shelved(found)
+            self._add(found)
 
-    def _shelved(self, found: Release) -> Release:
-        folder = self._folder / found.sha256
-        kept = replace(found, content=self.shelf.of(folder, found.manifest))
-        self._releases[found.sha256] = kept
-        return kept
+    def _add(self, found: Release) -> Release:
+        files = self.file_cache.of(self._folder / found.sha256, found.manifest)
+        self._releases[found.sha256] = replace(found, content=files)
+        return self._releases[found.sha256]

@@ -1,8 +1,8 @@
-"""Who is offered a release next: one canary, then waves. Pure: a picture in, a decision out.
+"""Decides which nodes are offered a release next: one canary, then waves. Pure.
 
-A wave is offered to nodes that are ready, never to more than `per_site` of one site at a time. The
-next one begins when every node of the wave has confirmed and no alarm that is new has stood on it
-for `watch_ms`. The first node that goes back, or does not come back, stops the roll-out.
+A wave is offered to nodes that are ready, at most `per_site` of one site at a time. The next wave
+begins once every node of the wave has confirmed and had no new alarm for `watch_ms`. The first
+node that reverts, or does not come back, stops the roll-out.
 """
 
 from __future__ import annotations
@@ -18,15 +18,15 @@ STATES = (WAITING, OFFERED, DOWNLOADING, DOWNLOADED, TRIAL, CONFIRMED, REFUSED, 
           CANCELLED)
 UNDER_WAY = (OFFERED, DOWNLOADING, DOWNLOADED, TRIAL)
 FAILED = (REVERTED, LOST)
-MOST_OFFERS = 3  # that a node may refuse before it is left out
-AGAIN_MS = 600_000  # after a refusal, or an offer that nothing came of
-QUIET_MS = 5_400_000  # a node that has it all waits for a quiet moment, an hour at most
-BACK_MS = 1_800_000  # a node that restarts for its trial has ended it by then, one way or other
+MOST_OFFERS = 3  # refusals before a node is left out
+AGAIN_MS = 600_000  # after a refusal, or an offer without a response
+QUIET_MS = 5_400_000  # a node with the whole release waits for a quiet moment, an hour at most
+BACK_MS = 1_800_000  # a trial has ended by then
 
 
 @dataclass(frozen=True)
-class Plan:
-    """How a release is rolled out. `nodes` in the order in which they are offered it."""
+class RolloutPlan:
+    """How a release is rolled out. `nodes` in the order of the offers."""
 
     nodes: tuple[str, ...]
     wave_nodes: int
@@ -36,11 +36,11 @@ class Plan:
 
 @dataclass(frozen=True)
 class NodeProgress:
-    """One node of the roll-out as it stands.
+    """The progress of one node.
 
-    `obstacle`: why it is offered nothing now, "" where it may be. `wave`: 0 the canary's, None
-    before it was offered anything. `quiet_unix_ms`: since when it has been confirmed without a new
-    alarm, None while it is not. `offers`: refused so far."""
+    `obstacle`: why it may be offered nothing now, or "". `wave`: 0 for the canary's, None before
+    an offer. `quiet_unix_ms`: since when it has been confirmed without a new alarm, or None.
+    `offers`: refused so far."""
 
     node: str
     site: str
@@ -55,9 +55,9 @@ class NodeProgress:
 
 @dataclass(frozen=True)
 class Decision:
-    """What to do: offer the release to `offer`, of `wave`; or `stop`, with the reason why.
+    """What to do: offer the release to `offer`, of `wave`; or `stop`, with the reason.
 
-    `waits` says what the roll-out waits for, "" where for nothing."""
+    `waits`: what the roll-out waits for, or ""."""
 
     offer: tuple[str, ...] = ()
     wave: int = 0
@@ -66,58 +66,55 @@ class Decision:
     waits: str = ""
 
 
-def decide(plan: Plan, seen: Sequence[NodeProgress], now_unix_ms: int) -> Decision:
-    """Return what a running roll-out does now. `seen` holds every node of the plan."""
-    stop = _why_stop(seen)
+def decide(plan: RolloutPlan, nodes: Sequence[NodeProgress], now_unix_ms: int) -> Decision:
+    """Return what a running roll-out does now. `nodes`: every node of the plan."""
+    stop = _why_stop(nodes)
     if stop:
         return Decision(stop=stop)
-    pool = [one for one in seen if one.state == WAITING]
-    begun = [one for one in seen if one.wave is not None and one.state != WAITING]
-    wave = max((one.wave or 0 for one in seen if one.wave is not None), default=0)
+    pool = [one for one in nodes if one.state == WAITING]
+    begun = [one for one in nodes if one.wave is not None and one.state != WAITING]
+    wave = max((one.wave or 0 for one in nodes if one.wave is not None), default=0)
     of_wave = [one for one in begun if one.wave == wave]
     unsettled = [one for one in of_wave if not _is_settled(plan, one, now_unix_ms)]
     if not pool and not unsettled:
         return Decision(is_finished=True, wave=wave)
-    if not any(one.state == CONFIRMED for one in begun):  # nobody has proven it yet
+    if not any(one.state == CONFIRMED for one in begun):  # the canary has not proven it yet
         room = 1 - sum(one.state in UNDER_WAY for one in begun)
     else:
         if of_wave and not unsettled:
             wave, of_wave = wave + 1, []
-        room = (plan.wave_nodes if wave else 1) - _taken(of_wave)
-    chosen = _chosen(plan, pool, seen, room, now_unix_ms)
+        room = (plan.wave_nodes if wave else 1) - _occupied(of_wave)
+    chosen = _chosen(plan, pool, nodes, room, now_unix_ms)
     return Decision(chosen, wave, waits="" if chosen else _waits(plan, pool, unsettled,
                                                                  now_unix_ms))
 
 
-def _why_stop(seen: Sequence[NodeProgress]) -> str:
-    failed = next((one for one in seen if one.state in FAILED), None)
+def _why_stop(nodes: Sequence[NodeProgress]) -> str:
+    failed = next((one for one in nodes if one.state in FAILED), None)
     if failed is None:
         return ""
-    what = "went back" if failed.state == REVERTED else "has not come back from its trial"
+    what = "reverted" if failed.state == REVERTED else "has not come back from its trial"
     return f"{failed.node} {what}" + (f": {failed.reason}" if failed.reason else "")
 
 
-def _is_settled(plan: Plan, one: NodeProgress, now_unix_ms: int) -> bool:
-    """Nothing more is awaited of it: it stayed quiet long enough, or is left out."""
+def _is_settled(plan: RolloutPlan, one: NodeProgress, now_unix_ms: int) -> bool:
+    """Return True if nothing more is expected: it was quiet long enough, or is left out."""
     if one.state == CONFIRMED:
         quiet = one.quiet_unix_ms
         return quiet is not None and now_unix_ms - quiet >= plan.watch_ms
     return one.state in (REFUSED, CANCELLED)
 
 
-def _taken(of_wave: Sequence[NodeProgress]) -> int:
-    """How many of a wave's places are given: what was left out gives its own back."""
+def _occupied(of_wave: Sequence[NodeProgress]) -> int:
+    """Return how many places of a wave are occupied; nodes left out free theirs."""
     return sum(one.state not in (REFUSED, CANCELLED) for one in of_wave)
 
 
 def _chosen(
-    plan: Plan,
-    pool: Sequence[NodeProgress],
-    seen: Sequence[NodeProgress],
-    room: int,
+    plan: RolloutPlan, pool: Sequence[NodeProgress], nodes: Sequence[NodeProgress], room: int,
     now_unix_ms: int,
 ) -> tuple[str, ...]:
-    under_way = Counter(one.site for one in seen if one.state in UNDER_WAY)
+    under_way = Counter(one.site for one in nodes if one.state in UNDER_WAY)
     chosen: list[str] = []
     for one in pool:
         if len(chosen) >= room:
@@ -131,15 +128,16 @@ def _chosen(
 
 
 def _waits(
-    plan: Plan, pool: Sequence[NodeProgress], unsettled: Sequence[NodeProgress], now_unix_ms: int
+    plan: RolloutPlan, pool: Sequence[NodeProgress], unsettled: Sequence[NodeProgress],
+    now_unix_ms: int,
 ) -> str:
     if unsettled:
         one = unsettled[0]
         if one.state != CONFIRMED:
             return f"{one.node}: {one.state}"
         if one.quiet_unix_ms is None:
-            return f"{one.node}: an alarm stands that was not there before"
+            return f"{one.node}: a new alarm is active"
         left_min = -(-(plan.watch_ms - now_unix_ms + one.quiet_unix_ms) // 60_000)
-        return f"{one.node}: watched for {left_min} min more"
+        return f"{one.node}: observed for {left_min} min more"
     first = pool[0]
-    return f"{first.node}: {first.obstacle or first.reason or 'offered again in a while'}"
+    return f"{first.node}: {first.obstacle or first.reason or 'to be offered again'}"

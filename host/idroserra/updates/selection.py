@@ -1,4 +1,4 @@
-"""Which nodes a release goes to."""
+"""Selects the nodes that a release is rolled out to."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from idroserra.updates.release import Release
 
 @dataclass(frozen=True)
 class TargetSelection:
-    """What somebody wants rolled out. nodes empty: every node the release fits. None: as set."""
+    """The requested roll-out. nodes empty: every eligible node. None: the configured value."""
 
     release: str
     nodes: tuple[str, ...] = ()
@@ -23,35 +23,31 @@ class TargetSelection:
     per_site: int | None = None
 
 
-def eligible_nodes(nodes: Nodes, wanted: Release, wish: TargetSelection) -> tuple[str, ...]:
-    """Return the nodes of a wish, the canary first. Raises UnknownNode, CannotOffer.
+def eligible_nodes(nodes: Nodes, wanted: Release, selection: TargetSelection) -> tuple[str, ...]:
+    """Return the selected nodes, the canary first. Raises UnknownNode, CannotOffer.
 
-    Of nodes that were named each must fit; of all nodes those that do are taken."""
-    asked = [nodes.get(name) for name in dict.fromkeys(wish.nodes)]
-    meant: Iterable[Node] = asked or nodes.all()
-    reasons = {one.node: eligibility.incompatibility(one, wanted.manifest) or _runs_it(one, wanted)
-               for one in meant}
-    misfits = [f"{name}: {why}" for name, why in reasons.items() if why]
-    fit = [name for name, why in reasons.items() if not why]
-    if (asked and misfits) or not fit:
-        raise CannotOffer("; ".join(misfits[:5]) or "this host knows no node")
-    if wish.canary is not None:
-        if wish.canary not in fit:
-            nodes.get(wish.canary)
-            raise CannotOffer(f"{wish.canary}: is not among the nodes that get the release")
-        fit.sort(key=lambda name: name != wish.canary)
-    return tuple(fit)
+    Nodes given by name must all be eligible; of all nodes the eligible ones are selected."""
+    named = [nodes.get(name) for name in dict.fromkeys(selection.nodes)]
+    candidates: Iterable[Node] = named or nodes.all()
+    reasons = {one.node: _obstacle(one, wanted) for one in candidates}
+    refused = [f"{name}: {why}" for name, why in reasons.items() if why]
+    eligible = [name for name, why in reasons.items() if not why]
+    if (named and refused) or not eligible:
+        raise CannotOffer("; ".join(refused[:5]) or "this host knows no node")
+    if selection.canary is not None:
+        if selection.canary not in eligible:
+            nodes.get(selection.canary)
+            raise CannotOffer(f"{selection.canary}: is not among the nodes that get the release")
+        eligible.sort(key=lambda name: name != selection.canary)
+    return tuple(eligible)
 
 
 def open_to(nodes: Nodes, wanted: Release) -> list[str]:
-    """Return the nodes that may take a release and do not run it yet, by name."""
-    return sorted(
-        one.node
-        for one in nodes.all()
-        if not eligibility.incompatibility(one, wanted.manifest) and not _runs_it(one, wanted)
-    )
+    """Return the names of the nodes that may take a release and do not run it yet, sorted."""
+    return sorted(one.node for one in nodes.all() if not _obstacle(one, wanted))
 
 
-def _runs_it(node: Node, wanted: Release) -> str:
+def _obstacle(node: Node, wanted: Release) -> str:
     running = eligibility.runs(node, wanted.sha256)
-    return "runs it already" if running is not None and running.state == "ok" else ""
+    return eligibility.incompatibility(node, wanted.manifest) or (
+        "runs it already" if running is not None and running.state == "ok" else "")

@@ -1,7 +1,7 @@
 """The keys of releases: RSA-3072, PKCS#1 v1.5 over SHA-256 (RFC 8017, section 8.2).
 
-The private key signs on the machine of whoever makes releases and lies nowhere else: a file of
-mode 0600, with a passphrase where one is given. The host and the nodes hold public keys only.
+The private key is only on the release maker's machine: a file of mode 0600, encrypted if a
+passphrase is given. The host and the nodes have public keys only.
 """
 
 from __future__ import annotations
@@ -15,25 +15,25 @@ from typing import TYPE_CHECKING
 
 from idroserra.core.errors import ConfigError
 
-if TYPE_CHECKING:  # 7 MiB that a host without keys has not
+if TYPE_CHECKING:  # saves 7 MiB on a host without keys
     from cryptography.hazmat.primitives.asymmetric import rsa
 
 KEY_BITS = 3_072
 MODULUS_BYTES = KEY_BITS // 8
 EXPONENT = 65_537
 ID_CHARS = 16
-MOST_TRUSTED = 2  # the current key and a spare, as a node holds them
+MOST_TRUSTED = 2  # the current key and a spare, as on a node
 
 
 @dataclass(frozen=True)
 class PublicKey:
-    """A key that releases are checked with."""
+    """A key that verifies releases."""
 
     key: rsa.RSAPublicKey
 
     @property
     def modulus(self) -> bytes:
-        """What a node keeps of it: 384 bytes, big endian."""
+        """The modulus as stored on a node: 384 bytes, big endian."""
         return self.key.public_numbers().n.to_bytes(MODULUS_BYTES, "big")
 
     @property
@@ -42,7 +42,7 @@ class PublicKey:
         return hashlib.sha256(self.modulus).hexdigest()[:ID_CHARS]
 
     def has_signed(self, manifest: bytes, signature: bytes) -> bool:
-        """True where the signature is this key's over exactly these bytes."""
+        """Return True if the signature is valid for these bytes."""
         from cryptography.exceptions import InvalidSignature
         from cryptography.hazmat.primitives import hashes
         from cryptography.hazmat.primitives.asymmetric import padding
@@ -55,13 +55,13 @@ class PublicKey:
 
 
 def make(private_path: Path, public_path: Path, passphrase: bytes | None) -> PublicKey:
-    """Make a key pair in two new files and return the public one. Raises ConfigError."""
+    """Generate a key pair in two new files; return the public key. Raises ConfigError."""
     from cryptography.hazmat.primitives import serialization
     from cryptography.hazmat.primitives.asymmetric import rsa
 
     for path in (private_path, public_path):
         if path.exists():
-            raise ConfigError(str(path), "", "is there already: a key is never replaced; say "
+            raise ConfigError(str(path), "", "exists already: a key is never replaced; choose "
                               "another name")
     key = rsa.generate_private_key(EXPONENT, KEY_BITS)
     locked = (serialization.NoEncryption() if passphrase is None
@@ -74,23 +74,23 @@ def make(private_path: Path, public_path: Path, passphrase: bytes | None) -> Pub
 
 
 def needs_passphrase(path: Path) -> bool:
-    """True where the private key in this file is locked. Raises ConfigError."""
+    """Return True if the private key in this file is encrypted. Raises ConfigError."""
     return b"BEGIN ENCRYPTED PRIVATE KEY" in _read(path)
 
 
 def load_private(path: Path, passphrase: bytes | None) -> rsa.RSAPrivateKey:
-    """Return the private key of a file. Raises ConfigError that repeats nothing of it."""
+    """Return the private key of a file. Raises ConfigError without any of its content."""
     from cryptography.hazmat.primitives import serialization
     from cryptography.hazmat.primitives.asymmetric import rsa
 
     data = _read(path)
     if path.stat().st_mode & 0o077:
-        raise ConfigError(str(path), "", "others can read this private key: chmod 600, and think "
-                          "about whether it is still secret")
+        raise ConfigError(str(path), "", "others can read this private key: chmod 600, and "
+                          "consider whether it is still secret")
     try:
         key = serialization.load_pem_private_key(data, passphrase)
     except (ValueError, TypeError):
-        why = "no private key, or another passphrase" if passphrase else "no private key"
+        why = "not a private key, or a wrong passphrase" if passphrase else "not a private key"
         raise ConfigError(str(path), "", why) from None
     if not isinstance(key, rsa.RSAPrivateKey) or not _fits(key.public_key()):
         raise ConfigError(str(path), "", f"not a key of `idroserra update keygen`: RSA with "
@@ -105,12 +105,12 @@ def load_public(path: Path) -> PublicKey:
 
     data = _read(path)
     if b"PRIVATE KEY" in data:
-        raise ConfigError(str(path), "", "this is the private key: it stays with whoever makes "
-                          "releases; give the .pub file")
+        raise ConfigError(str(path), "", "this is the private key, which stays with the release "
+                          "maker; use the .pub file")
     try:
         key = serialization.load_pem_public_key(data)
     except (ValueError, TypeError):
-        raise ConfigError(str(path), "", "no public key of `idroserra update keygen`") from None
+        raise ConfigError(str(path), "", "not a public key of `idroserra update keygen`") from None
     if not isinstance(key, rsa.RSAPublicKey) or not _fits(key):
         raise ConfigError(str(path), "", f"RSA with {KEY_BITS} bits is needed")
     return PublicKey(key)
@@ -120,7 +120,7 @@ def load_trusted(paths: Iterable[Path]) -> tuple[PublicKey, ...]:
     """Return the public keys of files, two at most. Raises ConfigError."""
     found = tuple(load_public(path) for path in paths)
     if len(found) > MOST_TRUSTED:
-        raise ConfigError("update keys", "", f"{MOST_TRUSTED} at most: a node holds no more")
+        raise ConfigError("update keys", "", f"{MOST_TRUSTED} at most, as on a node")
     if len({key.id for key in found}) < len(found):
         raise ConfigError("update keys", "", "the same key twice")
     return found

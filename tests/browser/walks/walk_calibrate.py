@@ -70,7 +70,7 @@ def ph(walker):
     dip(walker, {"reservoir.ph": cups.ph(buffer_ph("7.00", cups.temp_c))})
     page.locator(MAIN).click()
     expect(page.locator("#walk .refusal")).to_be_visible()
-    walker.says("#walk .refusal", "buffer {buffer} was taken already: another is needed",
+    walker.says("#walk .refusal", "buffer {buffer} was already measured: use another",
                 buffer=walker.figure(7, 2))
     walker.step("ph-refused", "#walk", expected=["status of 409"])
     page.locator("#walk [name=reference]").select_option("4.01")

@@ -45,7 +45,7 @@ def test_a_site_without_alarms_has_figures_too():
 def test_what_is_folded_or_put_aside_is_counted_apart_from_what_is_told(tmp_path):
     rig = AlarmRig(tmp_path, count=2)
     rig.silence("idro-0")
-    rig.tell("idro-1", "latched", reason="no effect")
+    rig.add_event("idro-1", "latched", reason="no effect")
     rig.step(5 * MINUTE_MS, 5_000)
     rig.alarms.shelve("dosing_latched/idro-1", 3_600_000, "anna", "", rig.now_unix_ms)
     [found] = rig.alarms.kpis([], T0, rig.now_unix_ms + 1)

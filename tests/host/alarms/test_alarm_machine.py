@@ -54,14 +54,14 @@ def test_what_is_so_is_never_called_normal(happenings):
             assert alarm.state not in ("normal", "returned")
         if alarm.state == "normal":
             assert not alarm.is_active
-            assert not alarm.wants_attention
+            assert not alarm.is_unacknowledged
 
 
 @given(HAPPENINGS)
 @settings(max_examples=150, deadline=None)
 def test_only_a_person_ends_the_call_for_attention_while_it_is_told(happenings):
     for before, what, _, after in lives(happenings):
-        if before.wants_attention and not after.wants_attention:
+        if before.is_unacknowledged and not after.is_unacknowledged:
             assert what in ("ack", "shelve", "out", "cause")
 
 
@@ -86,7 +86,7 @@ def test_shelving_ends_by_itself(happenings):
         ended = state_machine.expire_shelving(alarm, now + 600_000)
         assert ended.shelved_until_unix_ms is None
         if alarm.state == "shelved":
-            assert ended.wants_attention == (ended.is_active and not ended.cause)
+            assert ended.is_unacknowledged == (ended.is_active and not ended.cause)
 
 
 @given(HAPPENINGS)

@@ -53,8 +53,8 @@ def test_fifty_faults_with_one_cause_are_one_notice_that_names_it(rig_of, receiv
     [message] = receiver.messages
     assert message["type"] == "failure"
     assert message["message"].startswith("URGENT The broker does not answer.")
-    assert "Do: Start the broker again" in message["message"]
-    [(cause, explained)] = rig.panel()
+    assert "Do: Restart the broker" in message["message"]
+    [(cause, explained)] = rig.active()
     assert (cause, len(explained)) == ("broker_down", 1 + 10 + 60)
 
 
@@ -63,7 +63,7 @@ def test_fifty_faults_without_a_common_cause_are_at_most_three_notices(rig_of, r
     for name in rig.nodes:  # three each, of different delays; 51 at once
         rig.nodes[name]["values"][HOT] = 31.0
         rig.fail(name, air__rh_pct="crc", reservoir__ph="noisy")
-    rig.tell("idro-3", "water", state="falls", moved_mm=20)
+    rig.add_event("idro-3", "water", state="falls", moved_mm=20)
     rig.step(29 * MINUTE_MS, 5_000)
     told = [one for one in rig.alarms.all() if one.state == "unacknowledged"]
     assert len(told) == 52
@@ -100,7 +100,7 @@ def test_what_nobody_answers_is_told_again_to_more_people(rig_of, receiver):
     rig = rig_of(targets=[
         {"name": "phone", "url": receiver.url()},
         {"name": "boss", "url": boss.url(), "escalation_only": True}])
-    rig.tell("idro-0", "latched", reason="no effect")
+    rig.add_event("idro-0", "latched", reason="no effect")
     rig.step(5 * MINUTE_MS, 5_000)
     assert (len(receiver.messages), len(boss.messages)) == (1, 0)
     rig.step(60 * MINUTE_MS, 5_000)
@@ -114,10 +114,10 @@ def test_what_nobody_answers_is_told_again_to_more_people(rig_of, receiver):
 
 def test_quiet_hours_let_only_the_urgent_through(rig_of, receiver):
     rig = rig_of(quiet_from="00:00", quiet_until="07:00")
-    rig.tell("idro-0", "latched", reason="no effect")
+    rig.add_event("idro-0", "latched", reason="no effect")
     rig.step(2 * HOUR_MS, 20_000)
     assert receiver.messages == []
-    rig.tell("idro-0", "water", state="falls", moved_mm=20)
+    rig.add_event("idro-0", "water", state="falls", moved_mm=20)
     rig.step(MINUTE_MS)
     assert "Water leaves" in titles(receiver)[0]
     assert "Dosing is locked" in receiver.messages[0]["message"]
@@ -136,17 +136,17 @@ def test_what_is_low_stays_on_the_page(rig_of, receiver):
 
 def test_an_address_takes_only_what_it_asked_for(rig_of, receiver):
     rig = rig_of(targets=[{"name": "siren", "url": receiver.url(), "from_priority": "urgent"}])
-    rig.tell("idro-0", "latched", reason="no effect")
+    rig.add_event("idro-0", "latched", reason="no effect")
     rig.step(HOUR_MS // 2, 20_000)
     assert receiver.messages == []
-    rig.tell("idro-0", "water", state="falls", moved_mm=20)
+    rig.add_event("idro-0", "water", state="falls", moved_mm=20)
     rig.step(9 * MINUTE_MS, 5_000)
     assert len(receiver.messages) == 1
 
 
 def test_a_restart_tells_nobody_twice(rig_of, receiver):
     rig = rig_of()
-    rig.tell("idro-0", "latched", reason="no effect")
+    rig.add_event("idro-0", "latched", reason="no effect")
     rig.step(MINUTE_MS)
     assert len(receiver.messages) == 1
     for _ in range(3):
@@ -158,15 +158,15 @@ def test_a_restart_tells_nobody_twice(rig_of, receiver):
 def test_what_is_not_taken_is_tried_again_shown_and_then_told_as_one(rig_of, receiver):
     rig = rig_of()
     receiver.status = 500
-    rig.tell("idro-0", "latched", reason="no effect")
+    rig.add_event("idro-0", "latched", reason="no effect")
     rig.step(3 * MINUTE_MS)
     assert rig.states()["not_delivered/phone"] == "unacknowledged"
-    [target] = rig.deliveries.status()["targets"]
+    [target] = rig.dispatcher.status()["targets"]
     assert target["error"]
     assert target["next_try_unix_ms"] > rig.now_unix_ms
-    rig.tell("idro-0", "water", state="falls", moved_mm=20)
+    rig.add_event("idro-0", "water", state="falls", moved_mm=20)
     rig.step(20 * MINUTE_MS, 5_000)
-    waits = [notice for notice in rig.deliveries.status()["notices"]]
+    waits = [notice for notice in rig.dispatcher.status()["notices"]]
     assert {d["state"] for notice in waits for d in notice["deliveries"]} == {"waiting"}
     rig.restart()  # what waits survives
     receiver.status = 200
@@ -174,7 +174,7 @@ def test_what_is_not_taken_is_tried_again_shown_and_then_told_as_one(rig_of, rec
     first = receiver.messages[0]
     assert "earlier)" in first["title"]
     assert "Dosing is locked" in first["message"]
-    assert rig.deliveries.undelivered() == {}
+    assert rig.dispatcher.undelivered() == {}
     assert "not_delivered/phone" not in rig.states() or (
         rig.states()["not_delivered/phone"] == "returned")
 
@@ -182,7 +182,7 @@ def test_what_is_not_taken_is_tried_again_shown_and_then_told_as_one(rig_of, rec
 def test_tries_are_far_apart_and_end_after_a_day(rig_of, receiver):
     rig = rig_of()
     receiver.status = 503
-    rig.tell("idro-0", "latched", reason="no effect")
+    rig.add_event("idro-0", "latched", reason="no effect")
     rig.step(25 * HOUR_MS, 60_000)
     [*_, oldest] = rig.outbox.newest(50)
     assert oldest[1][0].state == "failed"
@@ -191,14 +191,14 @@ def test_tries_are_far_apart_and_end_after_a_day(rig_of, receiver):
 
 def test_a_test_is_tried_once_and_says_what_came_of_it(rig_of, receiver):
     rig = rig_of()
-    number = rig.teller.test("anna", rig.now_unix_ms)
-    rig.deliveries.step()
+    number = rig.scheduler.test("anna", rig.now_unix_ms)
+    rig.dispatcher.step()
     assert titles(receiver) == ["farm: test of the notifications"]
-    assert "anna asked for this" in receiver.messages[0]["message"]
+    assert "Requested by anna" in receiver.messages[0]["message"]
     receiver.status = 401
-    rig.teller.test("anna", rig.now_unix_ms)
-    rig.deliveries.step()
-    newest, older = rig.deliveries.status()["notices"]
+    rig.scheduler.test("anna", rig.now_unix_ms)
+    rig.dispatcher.step()
+    newest, older = rig.dispatcher.status()["notices"]
     assert (older["id"], older["deliveries"][0]["state"]) == (number, "sent")
     [delivery] = newest["deliveries"]
     assert (delivery["state"], delivery["tries"]) == ("failed", 1)
@@ -208,7 +208,7 @@ def test_a_test_is_tried_once_and_says_what_came_of_it(rig_of, receiver):
 def test_a_word_a_day_says_that_alarms_work(rig_of, receiver):
     rig = rig_of(daily_at="08:00")
     rig.step(3 * 24 * HOUR_MS, 60_000)
-    assert titles(receiver) == ["farm: alarms work, no alarm stands"] * 3
+    assert titles(receiver) == ["farm: alarm system working, no active alarms"] * 3
 
 
 def test_the_heartbeat_is_held_back_while_alarms_do_not_work(rig_of, receiver):
@@ -218,12 +218,12 @@ def test_the_heartbeat_is_held_back_while_alarms_do_not_work(rig_of, receiver):
     rig.is_alive = False
     rig.step(30 * MINUTE_MS, 5_000)
     assert len(receiver.pings) == 3
-    assert "held back" in rig.deliveries.status()["heartbeat"]["error"]
+    assert "withheld" in rig.dispatcher.status()["heartbeat"]["error"]
     rig.is_alive = True
     receiver.status = 500
-    rig.tell("idro-0", "latched", reason="no effect")
+    rig.add_event("idro-0", "latched", reason="no effect")
     rig.step(4 * MINUTE_MS, 5_000)
-    assert "phone" in rig.deliveries.undelivered()
+    assert "phone" in rig.dispatcher.undelivered()
     count = len(receiver.pings)
     rig.step(10 * MINUTE_MS, 5_000)
     assert len(receiver.pings) == count
@@ -234,11 +234,11 @@ def test_a_secret_is_nowhere_but_in_the_configuration(rig_of, receiver, caplog, 
     caplog.set_level(logging.DEBUG)
     rig = rig_of()
     receiver.status = status
-    rig.teller.test("anna", rig.now_unix_ms)
-    rig.tell("idro-0", "latched", reason="no effect")
+    rig.scheduler.test("anna", rig.now_unix_ms)
+    rig.add_event("idro-0", "latched", reason="no effect")
     rig.step(5 * MINUTE_MS, 5_000)
     dump = (rig.folder / "alarms.db").read_bytes() + (rig.folder / "alarms.db-wal").read_bytes()
-    said = caplog.text + "".join(capfd.readouterr()) + str(rig.deliveries.status())
+    said = caplog.text + "".join(capfd.readouterr()) + str(rig.dispatcher.status())
     said += str(rig.config) + repr(rig.config.targets)
     assert "s3cretToken" not in said
     assert b"s3cretToken" not in dump
@@ -267,7 +267,7 @@ def test_half_a_quiet_time_is_refused():
 def test_an_address_taken_out_of_the_configuration_holds_nothing_up(rig_of, receiver):
     rig = rig_of()
     receiver.status = 500
-    rig.tell("idro-0", "latched", reason="no effect")
+    rig.add_event("idro-0", "latched", reason="no effect")
     rig.step(MINUTE_MS)
     rig.config = AlarmsConfig()
     rig.restart()
@@ -294,7 +294,7 @@ def test_each_address_is_told_in_its_language(rig_of, receiver):
     assert "\nFare: Riavviare il broker" in text
     assert not any(word in others[1].messages[-1]["message"] for word in ("Do:", "Explains"))
     assert others[1].messages[-1]["message"].startswith("紧急")
-    shown = [one["title"] for one in rig.deliveries.status()["notices"]]
+    shown = [one["title"] for one in rig.dispatcher.status()["notices"]]
     assert shown[0] == "farm: The broker does not answer"
     for other in others:
         other.close()

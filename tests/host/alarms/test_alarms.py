@@ -54,7 +54,7 @@ def test_a_dead_converter_explains_its_inputs_and_not_the_others(rig):
     rig.fail("idro-0", reservoir__ph="no_ack", reservoir__ec_us_cm="no_ack",
              reservoir__level_mm="no_ack", air__temp_c="crc")
     rig.step(3 * MINUTE_MS)
-    assert rig.panel() == [
+    assert rig.active() == [
         ("bus_dead/idro-0/Converter main",
          [f"probe_fault/idro-0/{c}" for c in sorted(
              ("reservoir.ec_us_cm", "reservoir.level_mm", PH))]),
@@ -72,14 +72,14 @@ def test_a_dead_thermometer_explains_the_probes_that_need_it(rig):
     rig.fail("idro-0", reservoir__temp_c="no_ack", reservoir__ph="no_temperature",
              reservoir__ec_us_cm="no_temperature", reservoir__level_mm="noisy")
     rig.step(3 * MINUTE_MS)
-    assert rig.panel() == [
+    assert rig.active() == [
         ("probe_fault/idro-0/reservoir.level_mm", []),
         ("sensor_fault/idro-0/reservoir.temp_c",
          ["probe_fault/idro-0/reservoir.ec_us_cm", f"probe_fault/idro-0/{PH}"])]
 
 
 def test_while_the_past_cannot_be_read_nothing_of_it_is_called_over(rig):
-    rig.tell("idro-0", "latched", reason="no effect")
+    rig.add_event("idro-0", "latched", reason="no effect")
     rig.step()
     rig.more["idro-0"] = {"is_past_read": False}
     rig.restart()
@@ -100,7 +100,7 @@ def test_the_boards_say_what_hangs_together():
 def test_a_silent_node_explains_its_old_readings(rig):
     rig.silence("idro-0")
     rig.step(10 * MINUTE_MS)
-    [(cause, explained)] = rig.panel()
+    [(cause, explained)] = rig.active()
     assert cause == "node_silent/idro-0"
     assert explained == [f"reading_stale/idro-0/{c}" for c in sorted(
         rig.nodes["idro-0"]["values"])]
@@ -116,7 +116,7 @@ def test_without_the_broker_silence_is_its_consequence_from_the_first_second(tmp
     rig.silence(*rig.nodes)
     told = [c.key for c in rig.step(30 * MINUTE_MS, 5_000) if c.state == "unacknowledged"]
     assert told == ["broker_down"]
-    [(cause, explained)] = rig.panel()
+    [(cause, explained)] = rig.active()
     assert cause == "broker_down"
     assert len(explained) == 1 + 10 + 60  # the site, its nodes, their readings
     rig.host, rig.since_unix_ms = {}, rig.now_unix_ms
@@ -148,45 +148,45 @@ def test_a_site_without_power_is_one_alarm(tmp_path):
 
 
 def test_a_latch_stands_until_somebody_resumes(rig):
-    rig.tell("idro-0", "latched", reason="no effect")
+    rig.add_event("idro-0", "latched", reason="no effect")
     rig.step()
     assert rig.states() == {"dosing_latched/idro-0": "unacknowledged"}
     rig.now_unix_ms += 1_000
-    rig.tell("idro-0", "resumed", by="anna")
+    rig.add_event("idro-0", "resumed", by="anna")
     rig.step()
     assert rig.states() == {"dosing_latched/idro-0": "returned"}
 
 
 def test_a_stuck_heater_explains_air_that_is_too_hot_and_each_ends_by_itself(rig):
-    rig.tell("idro-0", "air_warms", state="began", reason="by 3.0 C to 21.0 C")
-    rig.tell("idro-0", "air_too_hot", state="began", reason="35.0 of 35.0 C")
+    rig.add_event("idro-0", "air_warms", state="began", reason="by 3.0 C to 21.0 C")
+    rig.add_event("idro-0", "air_too_hot", state="began", reason="35.0 of 35.0 C")
     rig.step()
-    assert rig.panel() == [("heater_stuck/idro-0", ["air_too_hot/idro-0"])]
+    assert rig.active() == [("heater_stuck/idro-0", ["air_too_hot/idro-0"])]
     rig.now_unix_ms += 1_000
-    rig.tell("idro-0", "air_warms", state="ended", reason="to 14.9 C")
+    rig.add_event("idro-0", "air_warms", state="ended", reason="to 14.9 C")
     rig.step()
     assert rig.states()["heater_stuck/idro-0"] == "returned"
 
 
 def test_a_leak_explains_the_falling_level(rig):
-    rig.tell("idro-0", "water", state="falls", moved_mm=12)
+    rig.add_event("idro-0", "water", state="falls", moved_mm=12)
     rig.nodes["idro-0"]["values"]["reservoir.level_mm"] = 90
     rig.step(5 * MINUTE_MS)
-    assert rig.panel() == [("leak/idro-0", ["level_low/idro-0/reservoir.level_mm"])]
+    assert rig.active() == [("leak/idro-0", ["level_low/idro-0/reservoir.level_mm"])]
 
 
 @pytest.mark.parametrize(("kind", "key"), [
     ("irrigation_no_flow", "roots_dry/idro-0"), ("irrigation_stuck_on", "irrigation_stuck/idro-0"),
 ])
 def test_irrigation_that_failed_stands_until_it_ends_or_the_node_starts_anew(rig, kind, key):
-    rig.tell("idro-0", kind, state="began", on_ms=20_000)
+    rig.add_event("idro-0", kind, state="began", on_ms=20_000)
     rig.step()
     assert rig.states() == {key: "unacknowledged"}
     rig.now_unix_ms += 1_000
-    rig.tell("idro-0", kind, state="ended", on_ms=30_000)
+    rig.add_event("idro-0", kind, state="ended", on_ms=30_000)
     rig.step()
     assert rig.states() == {key: "returned"}
-    rig.tell("idro-0", kind, state="began", on_ms=20_000)
+    rig.add_event("idro-0", kind, state="began", on_ms=20_000)
     rig.step()
     assert rig.states() == {key: "unacknowledged"}
     rig.more["idro-0"]["boots_unix_ms"] = (rig.now_unix_ms + 1,)
@@ -229,7 +229,7 @@ def test_the_nodes_own_troubles(rig, more, key):
     rig.more["idro-0"] = more
     rig.step(6 * MINUTE_MS)
     assert key in rig.states()
-    assert [cause for cause, _ in rig.panel()] == [key]
+    assert [cause for cause, _ in rig.active()] == [key]
 
 
 def test_a_host_before_its_time_has_a_wrong_clock(rig):
@@ -240,14 +240,14 @@ def test_a_host_before_its_time_has_a_wrong_clock(rig):
 
 def test_a_restart_keeps_what_stood_who_saw_it_and_what_was_put_aside(rig):
     rig.fail("idro-0", air__rh_pct="crc")
-    rig.tell("idro-0", "latched", reason="no effect")
+    rig.add_event("idro-0", "latched", reason="no effect")
     rig.nodes["idro-0"]["values"]["reservoir.temp_c"] = 31.0
     rig.step(20 * MINUTE_MS, 5_000)
     fault, latch, hot = ("sensor_fault/idro-0/air.rh_pct", "dosing_latched/idro-0",
                          "water_hot/idro-0/reservoir.temp_c")
     rig.alarms.acknowledge([fault], "anna", "cable ordered", rig.now_unix_ms)
     rig.alarms.shelve(latch, 3_600_000, "anna", "", rig.now_unix_ms)
-    rig.alarms.take_out(hot, "bo", "sensor is in the sun", rig.now_unix_ms)
+    rig.alarms.take_out_of_service(hot, "bo", "sensor is in the sun", rig.now_unix_ms)
     before = rig.states()
     assert before == {fault: "acknowledged", latch: "shelved", hot: "out_of_service"}
     rig.restart()
@@ -258,16 +258,16 @@ def test_a_restart_keeps_what_stood_who_saw_it_and_what_was_put_aside(rig):
         ("anna", "cable ordered"), ("anna", ""), ("bo", "sensor is in the sun")]
     rig.step(60 * MINUTE_MS, 10_000)
     assert rig.states()[latch] == "unacknowledged"
-    rig.alarms.put_back(hot, "bo", "", rig.now_unix_ms)
+    rig.alarms.return_to_service(hot, "bo", "", rig.now_unix_ms)
     assert rig.states()[hot] == "unacknowledged"
 
 
 def test_what_makes_no_sense_is_refused(rig):
     with pytest.raises(UnknownAlarm):
         rig.alarms.acknowledge(["ph_high/idro-0"], "anna", "", T0)
-    rig.tell("idro-0", "latched", reason="")
+    rig.add_event("idro-0", "latched", reason="")
     rig.step()
-    for ask in (rig.alarms.unshelve, rig.alarms.put_back):
+    for ask in (rig.alarms.unshelve, rig.alarms.return_to_service):
         with pytest.raises(AlarmRefused):
             ask("dosing_latched/idro-0", "anna", "", T0)
     for for_ms in (0, -1, 8 * 86_400_000):
@@ -302,7 +302,7 @@ def test_nothing_is_told_beside_a_cause_that_stands(tmp_path_factory, happenings
                 list(rig.states()), "anna", "", rig.now_unix_ms),
         }[what]()
         rig.step(seconds * 1_000, 10_000)
-        told = [one for one in rig.alarms.all() if one.is_told]
+        told = [one for one in rig.alarms.all() if one.is_annunciated]
         standing = {one.key for one in rig.alarms.all() if one.alarm.is_active}
         for one in told:
             names = {f"{name}{where}" for name in one.rule.caused_by

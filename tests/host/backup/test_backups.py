@@ -63,7 +63,7 @@ def fill(folder, value=6.0):
 
 
 def back_up(folder, out, *, with_keys=True):
-    return make_backup(config_of(folder), out, with_keys=with_keys, tell=lambda *_: None)
+    return make_backup(config_of(folder), out, with_keys=with_keys, on_file=lambda *_: None)
 
 
 def put_back(archive, folder):
@@ -224,11 +224,11 @@ def set_key(key, value):
 
 
 @pytest.mark.parametrize(("change", "why"), [
-    (spoil, "notes/a.txt: its SHA-256"),
-    (lambda members: members.pop("manifest.json"), "no manifest in it"),
-    (lambda members: members.pop("state.db"), "state.db: in the manifest, not in the archive"),
+    (spoil, "notes/a.txt: damaged: its SHA-256"),
+    (lambda members: members.pop("manifest.json"), "no manifest"),
+    (lambda members: members.pop("state.db"), "state.db: in the manifest, but not in the archive"),
     (lambda members: members.update(more=b""), "more.*not in the manifest"),
-    (lead_out, "'../evil' is no path in a data folder"),
+    (lead_out, "'../evil' is not a path in a data folder"),
     (break_database, "store.db: "),
     (set_key("format", 2), "format 2, this host reads 1"),
     (set_key("files", [3]), "manifest.json: "),
@@ -326,7 +326,7 @@ def test_a_backup_into_the_data_folder_or_of_nothing_is_refused(tmp_path):
     fill(tmp_path / "old")
     with pytest.raises(BackupError, match="must not be in the data folder"):
         back_up(tmp_path / "old", tmp_path / "old" / "a.backup")
-    with pytest.raises(BackupError, match="nothing there to back up"):
+    with pytest.raises(BackupError, match="there is nothing to back up"):
         back_up(tmp_path / "nothing", tmp_path / "a.backup")
     with pytest.raises(BackupError, match="No such file or directory"):
         back_up(tmp_path / "old", tmp_path / "nowhere" / "a.backup")

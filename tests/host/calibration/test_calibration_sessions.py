@@ -44,7 +44,7 @@ class Wire:
         sent, self.sent = self.sent, []
         for leaf, message in sent:
             if leaf == "command":
-                self.commands.answer(NODE, messages.Ack(message["id"], "done", "", "boot-1", 1))
+                self.commands.on_ack(NODE, messages.Ack(message["id"], "done", "", "boot-1", 1))
             else:
                 self.nodes.set_report(NODE, messages.ConfigReport(
                     message["rev"], None, settings.check(message["values"])))

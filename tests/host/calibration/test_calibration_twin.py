@@ -7,7 +7,7 @@ import pytest
 from idro.protocol import settings
 from idroserra.boards import compiler
 from idroserra.calibration.errors import BadPoint
-from idroserra.calibration.procedures import KINDS, Measurement, PointRequest
+from idroserra.calibration.procedures import PROCEDURES, Measurement, PointRequest
 from idroserra.calibration.reference_solutions import buffer_ph, standard_us_cm
 from idroserra.calibration.stability import Reading, judge
 from idroserra.image import build
@@ -62,7 +62,7 @@ def cup(minute, **values):
 
 def calibrated(lines, kind_name, cups):
     """Take a point at the first moment in each cup at which it may be taken."""
-    kind = KINDS[kind_name]
+    kind = PROCEDURES[kind_name]
     readings = [
         Reading(r["at_ms"], r["values"].get(kind.channel), r["faults"].get(kind.channel),
                 r["values"].get("reservoir.temp_c"))

@@ -6,8 +6,8 @@ from hypothesis import strategies as st
 
 from idroserra.calibration.titration import (
     Dose,
-    Point,
-    Response,
+    DoseResponse,
+    MeanReading,
     TitrationError,
     ec_responses,
     from_sample,
@@ -25,7 +25,7 @@ def log(doses, ml_per_ph, every_ms=20_000, start=8.0):
     points = []
     for now in range(0, ends, every_ms):
         given_ul = sum(d.volume_ul for d in doses if d.unix_ms + 60_000 <= now)
-        points.append(Point(now, start - given_ul / 1_000 / ml_per_ph))
+        points.append(MeanReading(now, start - given_ul / 1_000 / ml_per_ph))
     return points
 
 
@@ -46,9 +46,9 @@ def test_a_litre_scales_to_the_tank():
     (("ph_down", 1_000, 6.6, 6.0, 5.9, 100), "too small"),
     (("ph_down", 1_000, 0.0, 7.8, 5.8, 100), "more than 0"),
     (("ph_down", 1_000, 1_200.0, 7.8, 5.8, 100), "less than the sample"),
-    (("ph_down", 1_000, 6.6, 78.0, 5.8, 100), "not to be believed"),
+    (("ph_down", 1_000, 6.6, 78.0, 5.8, 100), "is not plausible here"),
     (("ph_down", 1_000, float("nan"), 7.8, 5.8, 100), "more than 0"),
-    (("ph_down", 1_000, 6.6, float("nan"), 5.8, 100), "not to be believed"),
+    (("ph_down", 1_000, 6.6, float("nan"), 5.8, 100), "is not plausible here"),
 ])
 def test_nonsense_is_refused_with_its_reason(figures, why):
     with pytest.raises(TitrationError, match=why):
@@ -86,7 +86,7 @@ def test_a_pair_of_nutrients_is_one_response():
                   Dose(ends + 70_000, "nutrient_b", 10_000, 5_000, False)]
     for now in range(0, 9 * HOUR_MS, 20_000):
         pairs = sum(1 for d in doses if d.actuator == "nutrient_b" and d.unix_ms + 60_000 <= now)
-        points.append(Point(now, 1_000 + 50.0 * pairs))
+        points.append(MeanReading(now, 1_000 + 50.0 * pairs))
     found = propose("s", ec_responses(doses, points, MIXING_MS), 100.0)
     assert (found.value, found.spread, found.count) == (20_000, 0, 6)
     alone = [d for d in doses if d.actuator == "nutrient_a"]
@@ -94,11 +94,11 @@ def test_a_pair_of_nutrients_is_one_response():
 
 
 @pytest.mark.parametrize(("responses", "why"), [
-    ([], "0 doses"), ([Response(3_000, 0.1)] * 4, "4 doses"),
-    ([Response(3_000, -0.1)] * 6, "did not move the water their way"),
-    ([Response(3_000, 0.0)] * 6, "did not move the water their way"),
-    ([Response(3_000, 0.5)] + [Response(3_000, 0.0)] * 5, "one dose alone"),
-    ([Response(3_000, x) for x in (0.9, -0.2, 0.8, -0.1, 0.7, -0.2)], "too far apart"),
+    ([], "0 doses"), ([DoseResponse(3_000, 0.1)] * 4, "4 doses"),
+    ([DoseResponse(3_000, -0.1)] * 6, "did not move the water as expected"),
+    ([DoseResponse(3_000, 0.0)] * 6, "did not move the water as expected"),
+    ([DoseResponse(3_000, 0.5)] + [DoseResponse(3_000, 0.0)] * 5, "that of one dose"),
+    ([DoseResponse(3_000, x) for x in (0.9, -0.2, 0.8, -0.1, 0.7, -0.2)], "too large"),
 ])
 def test_a_log_that_says_nothing_proposes_nothing(responses, why):
     with pytest.raises(TitrationError, match=why):
@@ -110,11 +110,11 @@ def test_a_log_that_says_nothing_proposes_nothing(responses, why):
     noise=st.lists(st.floats(-0.02, 0.02), min_size=12, max_size=40),
 )
 def test_noise_of_the_probe_leaves_the_titration_within_a_fifth(ml_per_ph, noise):
-    responses = [Response(round(0.2 * ml_per_ph * 1_000), 0.2 + one) for one in noise]
+    responses = [DoseResponse(round(0.2 * ml_per_ph * 1_000), 0.2 + one) for one in noise]
     found = propose("s", responses, 1.0)
     assert found.value == pytest.approx(ml_per_ph * 1_000, rel=0.2)
     assert found.spread <= 0.2 * found.value
 
 
 def test_responses_that_are_equal_have_no_spread():
-    assert propose("s", [Response(3_000, 0.1)] * 5, 1.0).spread == 0
+    assert propose("s", [DoseResponse(3_000, 0.1)] * 5, 1.0).spread == 0

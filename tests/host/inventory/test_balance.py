@@ -80,7 +80,7 @@ def test_without_the_strength_of_every_dose_there_are_no_meq(tank):
     found = tank.balance(strengths={"ph_down": [(T0 + DAY_MS, 2.0)]})
     assert [day.dosed_meq["ph_down"] for day in found.days] == [None, 5.0]
     assert found.total.dosed_meq == {"ph_down": None}
-    assert any("How strong the pH down is" in said for said in found.unknown)
+    assert any("The strength of the pH down" in said for said in found.unknown)
 
 
 def test_water_that_left_and_water_that_the_valve_let_in(tank):
@@ -143,7 +143,7 @@ def test_without_a_level_or_before_the_host_knew_it_that_is_said(tmp_path):
     tank.dose(30 * HOUR_MS, "ph_down", 1)
     found = tank.balance()
     assert found.total.water is None
-    assert "The host knows this node since 2026-11-27 06:00" in found.unknown[0]
+    assert "The history of this node begins 2026-11-27 06:00" in found.unknown[0]
     assert "measures no level" in found.unknown[1]
     assert [day.from_unix_ms - T0 for day in found.days] == [DAY_MS]
 
@@ -164,7 +164,7 @@ def test_all_steps_together_are_the_change_from_first_to_last():
     for at in range(500):
         ml += noise.uniform(-900, 850)
         points.append((at * 600_000, ml))
-    runs = [water_steps.Run(at * 600_000, at * 600_000 + 60_000) for at in range(40, 480, 60)]
+    runs = [water_steps.ValveRun(at * 600_000, at * 600_000 + 60_000) for at in range(40, 480, 60)]
     steps = water_steps.steps_of(points, (0, 500 * 600_000), runs, 600_000, 200)
     whole = steps.within(0, 500 * 600_000)
     moved = whole.topped_up_ml + whole.poured_ml - whole.left_ml + whole.unseen_ml

@@ -152,9 +152,9 @@ def test_without_an_answer_it_times_out_and_a_late_answer_is_the_truth(
     assert commands.state(command_id).state == "pending"
     wall.unix_ms += 1
     assert commands.state(command_id).state == "timeout"
-    commands.answer("idro-b2", Ack(command_id, "done", "", "b", 1))  # not that node's to say
+    commands.on_ack("idro-b2", Ack(command_id, "done", "", "b", 1))  # not that node's to say
     assert commands.state(command_id).state == "timeout"
-    commands.answer(NODE, Ack(command_id, "done", "", "b", 1))
+    commands.on_ack(NODE, Ack(command_id, "done", "", "b", 1))
     assert commands.state(command_id).state == "done"
     commands.close()
     again = Commands(tmp_path / "own.db", nodes, LiveState(), link, lambda node, boot_id: None)
@@ -182,7 +182,7 @@ def test_a_node_that_may_have_a_newer_key_is_asked_with_either(tmp_path, mosquit
                         lambda node, boot_id: wall.unix_ms - 10_000)
     link.start()
     eventually(lambda: link.is_connected, 10, "a line")
-    nodes.offer(NODE, bytes(32))
+    nodes.stage_key(NODE, bytes(32))
     for expected in (older, newer, older, newer):
         assert nodes.get(NODE).fingerprints[0] == expected
         command_id = commands.send(NODE, "stop", {}, "anna", ttl_ms=20_000)
@@ -190,7 +190,7 @@ def test_a_node_that_may_have_a_newer_key_is_asked_with_either(tmp_path, mosquit
         commands.end_overdue()
         assert commands.state(command_id).state == "timeout"
     command_id = commands.send(NODE, "stop", {}, "anna")
-    commands.answer(NODE, Ack(command_id, "refused", "stopped", "b", 1))
+    commands.on_ack(NODE, Ack(command_id, "refused", "stopped", "b", 1))
     assert nodes.get(NODE).fingerprints == (older,)
     link.stop()
     commands.close()

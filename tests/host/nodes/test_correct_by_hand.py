@@ -74,7 +74,7 @@ def test_one_step_without_a_response_or_with_the_wrong_one_is_a_warning():
     one = pour()
     one.poured(7.8, 60.0)
     assert one.warning(7.5) is None
-    assert one.warning(7.79) == "No response: 0.18 pH were expected, 0.01 seen"
+    assert one.warning(7.79) == "No response: expected 0.18 pH, measured 0.01"
     assert "wrong way, from 7.80 to 8.00" in one.warning(8.0)
     one.poured(6.0, 5.0)  # too small a step to be felt
     assert one.warning(6.0) is None
@@ -86,7 +86,7 @@ def test_it_ends_at_the_target_or_without_a_step_to_give():
     assert not one.is_reached(7.8)
     one.poured(7.8, 9.9)
     assert one.step_ml(7.7) == 0
-    assert one.verdict(7.7) == "all of the volume was given, and the pH is 7.70"
+    assert one.verdict(7.7) == "the whole volume is used, and the pH is 7.70"
     assert one.is_reached(5.95)
     assert one.verdict(5.95) is None
 

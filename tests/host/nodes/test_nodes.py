@@ -27,7 +27,7 @@ def info(boot_id="b1"):
 
 
 def test_who_shows_up_is_seen_not_adopted(nodes):
-    node = nodes.seen(NODE, NOW)
+    node = nodes.record_message(NODE, NOW)
     assert (node.site, node.is_adopted, node.online) == ("farm", False, False)
     assert nodes.get(NODE).last_seen_unix_ms == NOW
     with pytest.raises(NotAdopted):
@@ -39,10 +39,10 @@ def test_who_shows_up_is_seen_not_adopted(nodes):
 def test_all_of_it_survives_a_restart_but_online(tmp_path):
     first = Nodes(tmp_path / "state.db", "farm")
     first.adopt(NODE, KEY, "north")
-    first.seen(NODE, NOW)
+    first.record_message(NODE, NOW)
     first.set_online(NODE, True)
     first.set_info(NODE, info())
-    first.want(NODE, {"ph.target": 6.1}, "anna")
+    first.set_desired_config(NODE, {"ph.target": 6.1}, "anna")
     first.set_report(NODE, ConfigReport(1, None, {}))
     before = first.get(NODE)
     first.close()
@@ -70,8 +70,8 @@ def test_a_key_is_never_shown(nodes):
 
 def test_changes_merge_and_raise_the_rev(nodes):
     nodes.adopt(NODE, KEY)
-    assert nodes.want(NODE, {"ph.target": 6.1}, "anna").wanted_rev == 1
-    node = nodes.want(NODE, {"ec.target_us_cm": 1800}, "ben")
+    assert nodes.set_desired_config(NODE, {"ph.target": 6.1}, "anna").wanted_rev == 1
+    node = nodes.set_desired_config(NODE, {"ec.target_us_cm": 1800}, "ben")
     assert (node.wanted_rev, node.wanted_by) == (2, "ben")
     assert node.wanted_values["ph.target"] == 6.1
     assert node.wanted_values["ec.target_us_cm"] == 1800
@@ -80,7 +80,7 @@ def test_changes_merge_and_raise_the_rev(nodes):
 def test_a_rev_is_above_what_the_node_already_reports(nodes):
     nodes.adopt(NODE, KEY)
     nodes.set_report(NODE, ConfigReport(41, None, {"ph.target": 5.5}))
-    node = nodes.want(NODE, {"ec.target_us_cm": 1800}, "anna")
+    node = nodes.set_desired_config(NODE, {"ec.target_us_cm": 1800}, "anna")
     assert node.wanted_rev == 42
     assert node.wanted_values["ph.target"] == 5.5
 
@@ -88,18 +88,18 @@ def test_a_rev_is_above_what_the_node_already_reports(nodes):
 @pytest.mark.parametrize("changes", [{"ph.target": 99}, {"nope": 1}, {"level.low_mm": 230}])
 def test_a_bad_setting_changes_nothing(nodes, changes):
     nodes.adopt(NODE, KEY)
-    nodes.want(NODE, {"ph.target": 6.1}, "anna")
+    nodes.set_desired_config(NODE, {"ph.target": 6.1}, "anna")
     with pytest.raises(SettingsError):
-        nodes.want(NODE, changes, "anna")
+        nodes.set_desired_config(NODE, changes, "anna")
     assert nodes.get(NODE).wanted_rev == 1
 
 
 def test_settings_need_a_key(nodes):
-    nodes.seen(NODE, NOW)
+    nodes.record_message(NODE, NOW)
     with pytest.raises(NotAdopted):
-        nodes.want(NODE, {"ph.target": 6.1}, "anna")
+        nodes.set_desired_config(NODE, {"ph.target": 6.1}, "anna")
     with pytest.raises(UnknownNode):
-        nodes.want("idro-none", {"ph.target": 6.1}, "anna")
+        nodes.set_desired_config("idro-none", {"ph.target": 6.1}, "anna")
 
 
 def test_the_uptime_belongs_to_the_running_boot(nodes):
@@ -115,20 +115,21 @@ def test_the_uptime_belongs_to_the_running_boot(nodes):
 def test_what_was_heard_is_known_whoever_asks_and_survives_a_restart(tmp_path):
     nodes = Nodes(tmp_path / "state.db", "farm")
     nodes.set_info(NODE, info("b1"))
-    nodes.heard({NODE: LastMessage("b1", 1_000, NOW), "idro-new": LastMessage("b9", None, NOW)})
+    nodes.record_last_messages(
+        {NODE: LastMessage("b1", 1_000, NOW), "idro-new": LastMessage("b9", None, NOW)})
     assert [node.node for node in nodes.all()] == sorted([NODE, "idro-new"])
     assert nodes.get(NODE).boot_epoch_unix_ms == NOW - 1_000
-    nodes.heard({NODE: LastMessage("b0", 5_000, NOW + 1)})  # late, of another boot
+    nodes.record_last_messages({NODE: LastMessage("b0", 5_000, NOW + 1)})  # late, of another boot
     assert nodes.set_online(NODE, True).last_seen_unix_ms == NOW + 1
     assert nodes.get(NODE).boot_epoch_unix_ms == NOW - 1_000
-    nodes.heard({NODE: LastMessage("b1", 7_000, NOW + 6_100)})
+    nodes.record_last_messages({NODE: LastMessage("b1", 7_000, NOW + 6_100)})
     nodes.set_info(NODE, info("b2"))  # comes after it, and it belongs to the boot before
     assert nodes.get(NODE).boot_epoch_unix_ms is None
-    nodes.heard({NODE: LastMessage("b2", 1, NOW + 7_000)})
+    nodes.record_last_messages({NODE: LastMessage("b2", 1, NOW + 7_000)})
     nodes.forget(NODE)
-    nodes.heard({NODE: LastMessage("b2", 2, NOW + 8_000)})
+    nodes.record_last_messages({NODE: LastMessage("b2", 2, NOW + 8_000)})
     assert nodes.get(NODE).info is None
-    nodes.heard({NODE: LastMessage("b2", 2, NOW + 9_000)})
+    nodes.record_last_messages({NODE: LastMessage("b2", 2, NOW + 9_000)})
     nodes.close()
     again = Nodes(tmp_path / "state.db", "farm")
     assert again.get(NODE).last_seen_unix_ms == NOW + 9_000
@@ -137,14 +138,14 @@ def test_what_was_heard_is_known_whoever_asks_and_survives_a_restart(tmp_path):
 
 def test_two_keys_and_the_one_that_is_settled_survive_a_restart(tmp_path):
     first = Nodes(tmp_path / "state.db", "farm")
-    assert first.offer(NODE, KEY).fingerprints == (fingerprint(KEY),)
-    first.offer(NODE, bytes(32))
+    assert first.stage_key(NODE, KEY).fingerprints == (fingerprint(KEY),)
+    first.stage_key(NODE, bytes(32))
     first.close()
     second = Nodes(tmp_path / "state.db", "farm")
     assert (second.get(NODE).key, second.get(NODE).next_key) == (KEY, bytes(32))
     with pytest.raises(OtherKey, match="provision --new-key"):
-        second.settle(NODE, fingerprint(b"x" * 32))
-    second.settle(NODE, fingerprint(bytes(32)))
+        second.confirm_key(NODE, fingerprint(b"x" * 32))
+    second.confirm_key(NODE, fingerprint(bytes(32)))
     second.close()
     third = Nodes(tmp_path / "state.db", "farm")
     assert third.get(NODE).fingerprints == (fingerprint(bytes(32)),)

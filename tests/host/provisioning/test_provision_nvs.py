@@ -123,7 +123,7 @@ def test_what_reads_back_as_another_is_told_and_is_no_node(power_up):
 
 
 def test_what_is_no_esp32_is_told(power_up):
-    with pytest.raises(FlashError, match="the board is no ESP32: its MicroPython is for linux"):
+    with pytest.raises(FlashError, match="not an ESP32: its MicroPython is for linux"):
         NodeNvs(power_up(has_esp32=False))
 
 

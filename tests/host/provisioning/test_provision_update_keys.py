@@ -71,7 +71,7 @@ def node_takes(board, monkeypatch):
         monkeypatch.setitem(sys.modules, module.__name__, module)
     import idro.update
 
-    for name in ("chip", "memory", "verify"):
+    for name in ("platform", "state", "verify"):
         monkeypatch.delitem(sys.modules, f"idro.update.{name}", raising=False)
         monkeypatch.setattr(idro.update, name, None, raising=False)
         module = import_module(f"idro.update.{name}")

@@ -67,19 +67,20 @@ def test_settings_hold_until_a_later_stage_changes_them_and_ramps_arrive_day_by_
 @pytest.mark.parametrize(("old", "new", "key", "words"), [
     ("[recipe]", "[recipe", "", "not TOML"),
     ('name = "mine"', 'name = "other"', "recipe.name", "must be the file's name, mine"),
-    ('source = ["my own beds"]', "source = []", "recipe.source", "where is it from"),
+    ('source = ["my own beds"]', "source = []", "recipe.source", "at least one source"),
     ("ppfd_umol_m2_s = 250", "ppfd_umol_m2_s = 0", "recipe.ppfd_umol_m2_s", "1 to 2500"),
     ("ppfd_umol_m2_s = 250", 'ppfd_umol_m2_s = "much"', "recipe.ppfd_umol_m2_s", "expected `int`"),
     ("days = 4", "days = 0", "stage[0].days", "1 to 400"),
     ("days = 4", "days = 4\nweeks = 4", "stage[0].weeks", "unknown key"),
     ("days = 4\n", "", "stage[0].days", "is missing"),
-    ("days = 4", "days = 4\nramp_days = 2", "stage[0].ramp_days", "begins at once"),
+    ("days = 4", "days = 4\nramp_days = 2", "stage[0].ramp_days", "has no ramp"),
     ("ramp_days = 3", "ramp_days = 7", "stage[1].ramp_days", "1 to its 6 days"),
     ("days = 6", "days = 400", "stage", "404 days"),
     ('"ph.target" = 5.8', '"ph.target" = 9', "stage[0].settings.ph.target", "4.5..7.5"),
-    ('"ph.target" = 5.8', '"ph.trget" = 5', "stage[0].settings.ph.trget", "no setting of a node"),
+    ('"ph.target" = 5.8', '"ph.trget" = 5', "stage[0].settings.ph.trget",
+     "not a setting of a node"),
     ('"ph.target" = 5.8', "dosing.enabled = true", "stage[0].settings.dosing.enabled",
-     "a recipe sets none such"),
+     "a recipe cannot set this"),
     ("= 1_800", "= 1_800.5", "stage[1].settings.ec.target_us_cm", "integer"),
     ("{ ec.target_us_cm = 1_800 }", "{ light.duty_pct = 50 }", "stage[1].settings.light.duty_pct",
      "is not in the first stage"),
@@ -167,7 +168,7 @@ def test_a_day_begins_at_midnight_of_the_place(unix_ms, offset_min):
     ({"ph.target": 5.8, "ph.deadband": 0.2, "ec.target_us_cm": 1_200},
      "pH 5.80 ± 0.20; EC 1.20 mS/cm"),
     ({"ph.deadband": 0.2, "ec.deadband_us_cm": 80},
-     "pH as it is ± 0.20; EC as it is ± 0.08 mS/cm"),
+     "pH unchanged ± 0.20; EC unchanged ± 0.08 mS/cm"),
     ({"light.on_minute": 390, "light.on_minutes": 930, "light.duty_pct": 80,
       "light.ramp_minutes": 15}, "Light 15.5 h from 06:30 at 80 % with 15 min of dawn"),
     ({"light.on_minutes": 0, "light.duty_pct": 80}, "Light off"),
@@ -236,14 +237,14 @@ def test_water_alone_lowers_ec_and_an_idle_node_is_told():
                      "change about 25% of the reservoir"]
     texts = [note.text for note in feasibility.check(found, room(volume_l=None, authority_pct=0))]
     assert "the host does not know this board" in texts[0]
-    assert texts[1] == "the node only advises: somebody has to dose"
+    assert texts[1] == "the node gives advice only: a person has to dose"
 
 
 @given(st.floats(4.5, 7.5), st.sampled_from([20, 100, 1_000]), st.sampled_from([25, 100]))
 def test_the_days_said_are_those_of_the_gates_own_budget(ph, litres, pct):
     second = SECOND.replace("{ ec.target_us_cm = 1_800 }", f"{{ ph.target = {ph!r} }}")
     found = parse(HEAD + FIRST + second)
-    needs = feasibility.needs(found, 1, room(litres, pct, doser__ul_per_s=20_000))
+    needs = feasibility.demands(found, 1, room(litres, pct, doser__ul_per_s=20_000))
     change = abs(round(ph - 5.8, 3))
     day_ph = min(1.5, 500 * litres / 40_000) * pct / 100
     assert sum(need.days for need in needs) == pytest.approx(change / day_ph, rel=0.001)

@@ -59,7 +59,7 @@ def test_a_shipped_recipe_comes_true_in_the_twin(tmp_path):
     done = run("basil", "--stage", "establish", "--plot", tmp_path / "run.png")
     assert done.exit_code == 0, done.output
     assert "BROKEN" not in done.stdout
-    for words in ("establish: EC stands at 1.00 mS/cm", "establish: pH stands at 5.90",
+    for words in ("establish: EC is 1.00 mS/cm", "establish: pH is 5.90",
                   "establish: the day's light is 10.4 mol/m2", "dosing never locks"):
         assert words in done.stdout
     assert (tmp_path / "run.png").read_bytes().startswith(b"\x89PNG")

@@ -210,7 +210,7 @@ def test_a_refusal_holds_it_until_somebody_resumes(house):
     house.until("confirmed")
     assert house.host.recipes.pause_reason(NODE) is None
     assert house.told() == (1_600, 960, "recipe mine")
-    with pytest.raises(CannotRun, match="is not held"):
+    with pytest.raises(CannotRun, match="is not paused"):
         house.host.recipes.resume(NODE, "bert")
 
 
@@ -218,7 +218,7 @@ def test_an_older_refusal_that_arrives_late_is_undone_by_the_nodes_own_word(hous
     house.node.stop()
     house.wall.unix_ms += 1_000
     house.start()
-    told = house.host.commands.reported
+    told = house.host.commands.on_config_report
     damaged = "a settings slot was damaged: the last good one is in force"
     told(NODE, ConfigReport(0, damaged, {}))  # a copy the broker kept says nothing new
     assert (house.run.told_state, house.run.state) == ("pending", "running")
@@ -270,11 +270,11 @@ def test_what_cannot_run_is_refused_with_the_reason(house):
     assert house.run is None
     with pytest.raises(UnknownNode):
         house.host.recipes.start("idro-none", CROP, "anna")
-    house.host.nodes.seen("idro-new", NOON_UNIX_MS)
+    house.host.nodes.record_message("idro-new", NOON_UNIX_MS)
     with pytest.raises(NotAdopted):
         house.host.recipes.start("idro-new", CROP, "anna")
     house.host.nodes.adopt("idro-new", KEY)
-    with pytest.raises(CannotRun, match="has not told its settings"):
+    with pytest.raises(CannotRun, match="has not reported its settings"):
         house.host.recipes.start("idro-new", CROP, "anna")
     house.start()
     with pytest.raises(CannotRun, match="runs mine already: stop it first"):

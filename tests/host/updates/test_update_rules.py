@@ -9,7 +9,7 @@ from idroserra.nodes.latest_events import LatestEvents
 from idroserra.nodes.registry import Node
 from idroserra.updates import node_progress, rollout_policy
 from idroserra.updates.database import NodeUpdate
-from idroserra.updates.rollout_policy import NodeProgress, Plan, decide
+from idroserra.updates.rollout_policy import NodeProgress, RolloutPlan, decide
 
 NOW = 1_795_507_200_000
 WATCH_MS = 3_600_000
@@ -22,7 +22,7 @@ def seen(node, state=rollout_policy.WAITING, **more):
 
 
 def plan(*nodes, wave_nodes=2, per_site=1):
-    return Plan(tuple(nodes), wave_nodes, WATCH_MS, per_site)
+    return RolloutPlan(tuple(nodes), wave_nodes, WATCH_MS, per_site)
 
 
 def confirmed(node, wave, quiet_ago_ms=WATCH_MS, **more):
@@ -41,7 +41,7 @@ def test_the_first_wave_waits_until_the_canary_was_watched():
     nodes = [confirmed("a", 0, WATCH_MS - 60_000), seen("b"), seen("c"), seen("d")]
     told = decide(plan("a", "b", "c", "d"), nodes, NOW)
     assert told.offer == ()
-    assert told.waits == "a: watched for 1 min more"
+    assert told.waits == "a: observed for 1 min more"
     told = decide(plan("a", "b", "c", "d"), nodes, NOW + 60_000)
     assert (told.offer, told.wave) == (("b", "c"), 1)
 
@@ -53,7 +53,7 @@ def test_an_alarm_on_the_wave_holds_the_next_one():
     told = decide(plan("a", "b", "c", wave_nodes=1),
                   [confirmed("a", 0), alarmed, seen("c")], NOW)
     assert told.offer == ()
-    assert "an alarm stands" in told.waits
+    assert "a new alarm is active" in told.waits
 
 
 def test_one_that_goes_back_stops_it_all():
@@ -62,7 +62,7 @@ def test_one_that_goes_back_stops_it_all():
         seen("b", rollout_policy.REVERTED, wave=1, reason="heap"),
         seen("c"),
     ]
-    assert decide(plan("a", "b", "c"), nodes, NOW).stop == "b went back: heap"
+    assert decide(plan("a", "b", "c"), nodes, NOW).stop == "b reverted: heap"
 
 
 def test_one_that_is_lost_stops_it_all():
@@ -95,7 +95,7 @@ def fleets(draw):
             NOW - draw(st.integers(0, 7_200_000)), draw(st.sampled_from(["", "", "offline"])),
             wave, draw(st.sampled_from([None, NOW, NOW - WATCH_MS, NOW - 2 * WATCH_MS])),
             draw(st.integers(0, 2))))
-    wished = Plan(tuple(one.node for one in nodes), draw(st.integers(1, 4)), WATCH_MS,
+    wished = RolloutPlan(tuple(one.node for one in nodes), draw(st.integers(1, 4)), WATCH_MS,
                   draw(st.integers(1, 2)))
     return wished, nodes
 
@@ -136,7 +136,8 @@ def test_whatever_a_fleet_does_the_rules_hold(fleet):
 def test_every_fleet_comes_to_an_end(data):
     """Nodes that confirm, refuse or go back at will: it finishes or stops, never stands still."""
     count = data.draw(st.integers(1, 6))
-    wished = Plan(tuple(f"n{i}" for i in range(count)), data.draw(st.integers(1, 3)), WATCH_MS, 1)
+    wished = RolloutPlan(
+        tuple(f"n{i}" for i in range(count)), data.draw(st.integers(1, 3)), WATCH_MS, 1)
     nodes = {name: seen(name, site=data.draw(st.sampled_from(["s1", "s2"])))
              for name in wished.nodes}
     now, given_to = NOW, []

@@ -84,8 +84,8 @@ def test_ph_by_two_buffers_reads_right_afterwards(host, node, walk, eventually):
     eventually(lambda: host.client.get(PATH).json()["back"] == [], 10, "the other settings")
     refused = host.client.post(f"{PATH}/back", json={"kind": "ph"})
     assert refused.status_code == 409
-    assert "other settings are in force by now" in refused.json()["error"]
-    assert "no calibration to go back from" in host.client.post(
+    assert "the settings changed since this calibration" in refused.json()["error"]
+    assert "no calibration to undo" in host.client.post(
         f"{PATH}/back", json={"kind": "ec"}).json()["error"]
 
 
@@ -101,7 +101,7 @@ def test_a_point_is_refused_with_what_to_do(walk):
     assert "thermometer" in ph.ask("points", reference="7.00", temp_c=35)[1]["error"]
     assert ph.ask("points", reference="7.00", temp_c=21.0)[0] == 200
     ph.read(seven)
-    assert "taken already" in ph.ask("points", reference="7.00")[1]["error"]
+    assert "already measured" in ph.ask("points", reference="7.00")[1]["error"]
     assert ph.ask("points", depth_mm=-3)[0] == 422
     assert ph.ask("points", reference="7.00", colour="red")[0] == 422
     assert ph.ask("cancel")[1]["state"] == "cancelled"
@@ -193,12 +193,12 @@ def test_what_cannot_be_calibrated_is_said_at_once(host, node, walk):
 
     assert "ezo_ph holds its calibration itself" in refused(kind="ph", part="ezo_ph")
     assert "Cal,mid,7.00" in refused(kind="ph", part="ezo_ph")
-    assert "no calibration in the node's settings" in refused(kind="level", part="hc_sr04")
+    assert "no calibration settings for" in refused(kind="level", part="hc_sr04")
     assert "which pump? This node has ph_down" in refused(kind="pump")
     assert "which pump?" in refused(kind="pump", actuator="light")
     refused(422, kind="nose")
     walk("ph")
-    assert "is being calibrated by ada" in refused(kind="ec")
+    assert "ada is calibrating" in refused(kind="ec")
     assert host.client.get(PATH).json()["open"]["kind"] == "ph"
     assert host.client.post("/api/nodes/nobody/calibrations",
                             json={"kind": "ph"}).status_code == 404

@@ -183,7 +183,7 @@ def test_other_forms_become_jpegs(house, form):
 def test_what_is_no_photo_is_one_clear_error_and_leaves_nothing(house):
     note = write(house.client)
     why = error_of(add_photo(house.client, note, b"<svg onload=alert(1)>"), 422)
-    assert why == "photo: not one we can read: a JPEG, PNG or WebP is needed"
+    assert why == "photo: the format is not supported: a JPEG, PNG or WebP is needed"
     half = error_of(add_photo(house.client, note, picture()[:4_000]), 422)
     assert half.startswith("photo: damaged, it cannot be read")
     assert error_of(add_photo(house.client, note, b"a" * (20 * 1024 * 1024 + 1)), 413) == (
@@ -218,7 +218,7 @@ def test_a_note_has_eight_photos_at_most_and_all_together_a_limit(house):
     while add_photo(house.client, other, noisy).status_code == 201:
         other = write(house.client)
     assert error_of(add_photo(house.client, other, noisy), 409).startswith(
-        "photos: all of them take 1 MB, which is journal.photos_max_mb")
+        "photos: the limit of 1 MB in journal.photos_max_mb is reached")
     for found in house.client.get("/api/journal", params={"limit": 500}).json()["notes"]:
         house.client.request("DELETE", f"/api/journal/{found['id']}", json={})
     assert not list((house.config.data_dir / "journal-photos").iterdir())
@@ -295,5 +295,5 @@ def test_the_terminal_writes_and_lists(house, tmp_path):
     photo.write_bytes(b"no photo")
     refused = run("node", "note", "idro-a", "second", "--photo", str(photo))
     assert refused.returncode == 1
-    assert refused.stderr.endswith("leaf.jpg: photo: not one we can read: "
+    assert refused.stderr.endswith("leaf.jpg: photo: the format is not supported: "
                                    "a JPEG, PNG or WebP is needed\n")

@@ -17,7 +17,7 @@ from idroserra.nodes.registry import Node
 from idroserra.terminal.tables import sparkline
 
 NOW = 1_795_507_200_000
-ON = DosingState("on", "ok", "Dosing by itself", "Dosing by itself", None, "", "")
+ON = DosingState("on", "ok", "Automatic dosing on", "Automatic dosing on", None, "", "")
 
 
 class EmptyStore:
@@ -91,14 +91,14 @@ def test_the_worst_comes_first():
 def test_just_outside_a_band_is_no_alarm():
     verdict = node_health(
         node({"reservoir.ph": channel(6.05, band={"low": 5.6, "high": 6.0})}), ON, NOW)
-    assert (verdict["level"], verdict["summary"]) == ("note", "Running; nothing needs you.")
+    assert (verdict["level"], verdict["summary"]) == ("note", "Running; no action needed.")
 
 
 def test_too_little_water_is_bad():
     verdict = node_health(
         node({"reservoir.level_mm": channel(90, band={"low": 120, "high": 240})}), ON, NOW)
     assert verdict["level"] == "bad"
-    assert "nothing doses" in verdict["summary"]
+    assert "dosing is blocked" in verdict["summary"]
 
 
 def test_one_silent_channel_is_told_among_live_ones():
@@ -111,7 +111,7 @@ def test_offline_hides_readings_that_are_no_longer_true():
     verdict = node_health(
         node({"reservoir.ph": channel(9.0, band={"low": 5.6, "high": 6.0})}, online=False),
         ON.when_last_heard(), NOW + 600_000)
-    assert verdict["summary"] == "Offline: last heard 10 min ago. It goes on by itself."
+    assert verdict["summary"] == "Offline: last message 10 min ago. The node continues to run."
     assert verdict["reasons"] == []
 
 
@@ -202,7 +202,7 @@ def test_the_hosts_words_are_the_firmwares():
         reason = f"mixing, {interlocks.time_left_text(left_ms)} left"
         told = described({"state": "held", "reason": reason}, NOW)
         assert told["wait_until_unix_ms"] == NOW + wait_ms
-        assert told["text"] == "Waiting: the water mixes"
+        assert told["text"] == "Waiting: the water is mixing"
 
 
 @pytest.mark.parametrize(("event", "granted_pct", "left"), [

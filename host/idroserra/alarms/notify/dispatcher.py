@@ -1,7 +1,7 @@
-"""Sends what waits in the outbox, again and again until it is taken, in a thread of its own.
+"""Delivers the notices in the outbox in a thread of its own, and retries until they are accepted.
 
-A try that fails is repeated after half a minute, then twice as long each time, up to half an hour,
-for a day. What waits for the same address meanwhile goes as one message. A test is tried once.
+A failed attempt is retried after 30 s, then after twice as long each time, up to 30 minutes, for a
+day. Notices that wait for the same target are merged into one. A test is attempted once.
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ from typing import Any
 from idroserra.alarms.notify.heartbeat import Heartbeat
 from idroserra.alarms.notify.message import Notice, merged
 from idroserra.alarms.notify.outbox import Delivery, Outbox
+from idroserra.alarms.notify.policy import LastNotification
 from idroserra.alarms.notify.targets import Target
 from idroserra.core.errors import StoreUnavailable
 
@@ -21,14 +22,14 @@ FIRST_RETRY_MS = 30_000
 LONGEST_RETRY_MS = 1_800_000
 GIVE_UP_MS = 86_400_000
 BROKEN_TRIES = 2
-LOOK_S = 5.0
+POLL_S = 5.0
 SHOWN_NOTICES = 10
 
 _log = logging.getLogger("idroserra")
 
 
 class Dispatcher:
-    """run() is the loop of one thread; the rest may be called from any."""
+    """run() is the body of one thread; the rest may be called from any."""
 
     def __init__(
         self, outbox: Outbox, targets: Mapping[str, Target], heartbeat: Heartbeat,
@@ -44,35 +45,35 @@ class Dispatcher:
 
     @property
     def languages(self) -> set[str]:
-        """The languages beside English that somebody is told in."""
+        """The languages other than English that a target is configured for."""
         return {str(target.language) for target in self._targets.values()} - {"en"}
 
     def run(self) -> None:
         """Send until stop()."""
         while not self._is_stopping:
             self.step()
-            self._wake.wait(LOOK_S)
+            self._wake.wait(POLL_S)
             self._wake.clear()
 
     def stop(self) -> None:
-        """End run() soon; what was not sent stays in the outbox."""
+        """End run() soon; unsent notices stay in the outbox."""
         self._is_stopping = True
         self._wake.set()
 
-    def post(self, notice: Notice, told: Sequence[Any] = ()) -> int:
-        """Keep a notice for every address that wants it, and send it soon. Raises
+    def post(self, notice: Notice, notified: Sequence[LastNotification] = ()) -> int:
+        """Store a notice for every target that wants it and wake run(); return its id. Raises
         StoreUnavailable."""
         targets = [name for name, target in self._targets.items() if target.wants(notice)]
-        number = self._outbox.post(notice, targets, told)
+        number = self._outbox.post(notice, targets, notified)
         self._wake.set()
         return number
 
     def step(self) -> None:
-        """Send what is due, each address once, and the heartbeat."""
+        """Send what is due, at most one message to each target, and the heartbeat."""
         try:
             due = self._outbox.due(self._now_unix_ms())
         except StoreUnavailable:
-            return  # the alarm chain says so
+            return  # the scheduler reports it
         for name, waiting in due.items():
             if self._is_stopping:
                 return
@@ -80,11 +81,11 @@ class Dispatcher:
         self._heartbeat.beat(self._now_unix_ms(), self._broken)
 
     def undelivered(self) -> dict[str, str]:
-        """Return {address: why} of those that fail again and again."""
+        """Return {target: error} of the targets that fail repeatedly."""
         return dict(self._broken)
 
     def status(self) -> dict[str, Any]:
-        """Return how the delivery is, for the page: addresses by name, never what they are."""
+        """Return the delivery status for the page: targets by name, without their addresses."""
         return {
             "targets": [self._status_of(target) for target in self._targets.values()],
             "heartbeat": self._heartbeat.status(),
@@ -94,7 +95,7 @@ class Dispatcher:
 
     def _deliver(self, name: str, waiting: Sequence[tuple[Notice, Delivery]]) -> None:
         target = self._targets.get(name)
-        if target is None:  # it was taken out of the configuration
+        if target is None:  # removed from the configuration
             self._outbox.mark([delivery._replace(state="failed", error="no such address any more")
                                for _, delivery in waiting])
             return
@@ -143,7 +144,7 @@ class Dispatcher:
 
 
 def _after(notice: Notice, delivery: Delivery, why: str, now_unix_ms: int) -> Delivery:
-    """Return a delivery after a try that failed for `why`, "" where it did not."""
+    """Return a delivery after an attempt that failed for `why`, or succeeded if `why` is ""."""
     tries = delivery.tries + 1
     if not why:
         return delivery._replace(state="sent", tries=tries, done_unix_ms=now_unix_ms, error="")

@@ -1,8 +1,7 @@
-"""The heartbeat: a request to somebody else's clock, for as long as the alarm chain works.
+"""The heartbeat: a periodic request to an outside monitor while the alarm system works.
 
-When the host, its network or its alarms are dead, the request does not come, and whoever waits for
-it (healthchecks.io, Uptime Kuma, a cron of your own) tells you. That is the point: it is silent
-also while notifications do not arrive.
+If the host, its network or its alarms fail, the request is missing and the monitor
+(healthchecks.io, Uptime Kuma, a cron job) alerts. It is also withheld while notifications fail.
 """
 
 from __future__ import annotations
@@ -16,7 +15,7 @@ TIMEOUT_S = 10.0
 
 
 class Heartbeat:
-    """beat() is called by one thread every few seconds. url: None for none."""
+    """beat() is called by one thread every few seconds. url: None to disable."""
 
     def __init__(self, url: str | None, every_ms: int, is_alive: Callable[[], bool]) -> None:
         self._url = url
@@ -27,16 +26,16 @@ class Heartbeat:
         self._error = ""
 
     def beat(self, now_unix_ms: int, broken: Mapping[str, str]) -> None:
-        """Ask the address where it is time to and everything works."""
+        """Send the request if it is due and everything works."""
         if self._url is None:
             return
         if self._tried_unix_ms is not None and (
                 0 <= now_unix_ms - self._tried_unix_ms < self._every_ms):
             return
         if not self._is_alive():
-            self._error = "held back: the alarms are not being looked at"
+            self._error = "withheld: alarms are not being evaluated"
         elif broken:
-            self._error = f"held back: notifications to {', '.join(broken)} do not arrive"
+            self._error = f"withheld: notifications to {', '.join(broken)} fail"
         else:
             self._tried_unix_ms = now_unix_ms
             self._error = _ask(self._url)
@@ -44,7 +43,7 @@ class Heartbeat:
                 self._done_unix_ms = now_unix_ms
 
     def status(self) -> dict[str, Any]:
-        """Return how it is; the address is a secret."""
+        """Return the state for the page, without the address."""
         return {"is_set": self._url is not None, "done_unix_ms": self._done_unix_ms,
                 "every_ms": self._every_ms, "error": self._error}
 
@@ -55,7 +54,7 @@ def _ask(url: str) -> str:
         with urllib.request.urlopen(url, timeout=TIMEOUT_S) as answer:
             answer.read(1_024)
     except urllib.error.HTTPError as error:
-        return f"the other end answered {error.code}"
+        return f"the server answered {error.code}"
     except (OSError, ValueError) as error:
         why = getattr(error, "reason", None)
         return f"no answer: {type(why or error).__name__}"

@@ -1,6 +1,6 @@
-"""The words of a notice: the cause first, what to do, and how much more there is.
+"""Composes notices: the cause first, what to do, and the number of other alarms.
 
-A notice is written once in English, and once in each other language that somebody is told in.
+A notice is composed once in English and once in each other language of the targets.
 """
 
 from __future__ import annotations
@@ -20,8 +20,8 @@ MOST_BODY_CHARS = 3_000
 
 
 class Notice(NamedTuple):
-    """One message to people, in English. kind: alarm, reminder, daily or test. id: 0 before it is
-    kept. words: {language: (title, body)} of the other languages somebody is told in."""
+    """One message to people, in English. kind: alarm, reminder, daily or test. id: 0 until stored.
+    words: {language: (title, body)} in the targets' other languages."""
 
     unix_ms: int
     kind: str
@@ -31,14 +31,14 @@ class Notice(NamedTuple):
     id: int = 0
     words: Mapping[str, tuple[str, str]] = {}
 
-    def told_in(self, language: str) -> Notice:
-        """Return it in a language; in English where it was not written in that."""
+    def in_language(self, language: str) -> Notice:
+        """Return it in a language, or in English if it was not composed in that language."""
         title, body = self.words.get(language, (self.title, self.body))
         return self._replace(title=title, body=body)
 
 
-def written_in(languages: Iterable[str], make: Callable[[], Notice]) -> Notice:
-    """Return what `make` makes, in English and in each of `languages`."""
+def composed_in(languages: Iterable[str], make: Callable[[], Notice]) -> Notice:
+    """Return the notice that `make` composes, in English and in each of `languages`."""
     with use_locale(PLAIN):
         notice = make()
     words = {}
@@ -49,13 +49,13 @@ def written_in(languages: Iterable[str], make: Callable[[], Notice]) -> Notice:
     return notice._replace(words=words)
 
 
-def notice_of(
-    kind: str, about: Iterable[ActiveAlarm], standing: Iterable[ActiveAlarm], site: str,
+def alarm_notice(
+    kind: str, about: Iterable[ActiveAlarm], alarms: Iterable[ActiveAlarm], site: str,
     now_unix_ms: int,
 ) -> Notice:
-    """Return the notice about some of what stands: causes, worst first, with their counts."""
+    """Return the notice about some of `alarms`: causes, worst first, with their counts."""
     keys = {one.key for one in about}
-    causes = [one for one in active_alarms(standing) if one["key"] in keys]
+    causes = [one for one in active_alarms(alarms) if one["key"] in keys]
     first = causes[0]
     head = f"{_where(first)}{first['title']}"
     if len(causes) > 1:
@@ -71,28 +71,30 @@ def notice_of(
                   f"{site}: {head}"[:MOST_TITLE_CHARS], "\n\n".join(lines)[:MOST_BODY_CHARS])
 
 
-def daily_notice(standing: Sequence[ActiveAlarm], site: str, now_unix_ms: int) -> Notice:
-    """Return the word of every day that alarms work."""
-    told = [one for one in standing if one.is_told]
-    head = _("alarms work, no alarm stands") if not told else ngettext(
-        "alarms work, {count} alarm standing, {unseen} not acknowledged",
-        "alarms work, {count} alarms standing, {unseen} not acknowledged", len(told)).format(
-            count=len(told), unseen=sum(one.alarm.wants_attention for one in told))
+def daily_notice(alarms: Sequence[ActiveAlarm], site: str, now_unix_ms: int) -> Notice:
+    """Return the daily confirmation that the alarm system works."""
+    active = [one for one in alarms if one.is_annunciated]
+    head = _("alarm system working, no active alarms") if not active else ngettext(
+        "alarm system working, {count} active alarm, {unseen} not acknowledged",
+        "alarm system working, {count} active alarms, {unseen} not acknowledged",
+        len(active)).format(
+            count=len(active), unseen=sum(one.alarm.is_unacknowledged for one in active))
     return Notice(now_unix_ms, "daily", "low", f"{site}: {head}",
-                  _("This comes every day. When it does not, look at the host."))
+                  _("This message is sent daily. If it does not arrive, check the host."))
 
 
 def notice_of_test(site: str, by: str, now_unix_ms: int) -> Notice:
-    """Return what the test button sends."""
-    head, body = _("test of the notifications"), _("Nothing is wrong. {name} asked for this.")
+    """Return the notice of the test button."""
+    head = _("test of the notifications")
+    body = _("Requested by {name}. There is nothing to do.")
     return Notice(now_unix_ms, "test", "low", f"{site}: {head}", body.format(name=by))
 
 
 def merged(notices: Sequence[Notice], language: str = "en") -> Notice:
-    """Return one notice for those that waited for the same address, the newest first, in the
-    language of that address."""
+    """Return one notice for all that wait for the same target, the newest first, in the target's
+    language."""
     newest, *older = sorted(
-        (notice.told_in(language) for notice in notices), key=lambda notice: -notice.unix_ms)
+        (notice.in_language(language) for notice in notices), key=lambda one: -one.unix_ms)
     if not older:
         return newest
     worst = max(notices, key=lambda notice: PRIORITIES.index(notice.priority))

@@ -1,20 +1,18 @@
-"""Notices on their way: kept in alarms.db until every address has them or was given up.
+"""Tables of notices and deliveries in alarms.db.
 
-A notice and what it tells of are written in one transaction, so that a restart tells nobody twice.
+One transaction writes a notice with its LastNotification rows, so that a restart repeats nothing.
 """
 
 from __future__ import annotations
 
 import sqlite3
-import threading
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
-from typing import Any, NamedTuple, TypeVar
+from typing import NamedTuple
 
 from idroserra.alarms.notify.message import Notice
 from idroserra.alarms.notify.policy import WINDOW_MS, LastNotification
-from idroserra.core.errors import StoreUnavailable
-from idroserra.core.sqlite import connect
+from idroserra.core.sqlite import Database
 
 KEPT_MS = 90 * 86_400_000
 
@@ -40,11 +38,9 @@ CREATE TABLE IF NOT EXISTS told (
 _NOTICE = "unix_ms, kind, priority, title, body, id"
 _COUNTED = ("alarm", "reminder")
 
-_Found = TypeVar("_Found")
-
 
 class Delivery(NamedTuple):
-    """One notice for one address. state: waiting, sent or failed (given up)."""
+    """One notice for one target. state: waiting, sent or failed (no more attempts)."""
 
     notice: int
     target: str
@@ -60,53 +56,52 @@ class Outbox:
 
     def __init__(self, path: Path) -> None:
         """Open or create the tables. Raises OSError, sqlite3.Error."""
-        self._lock = threading.Lock()
-        self._database = connect(path, _SCHEMA)
+        self._database = Database(path, _SCHEMA)
 
     def post(
-        self, notice: Notice, targets: Iterable[str], told: Iterable[LastNotification] = ()
+        self, notice: Notice, targets: Iterable[str], notified: Iterable[LastNotification] = ()
     ) -> int:
-        """Keep a notice for some addresses, with what it tells of; return its id."""
-        def write() -> int:
-            cursor = self._database.execute(
+        """Store a notice for some targets, with what it notifies of; return its id."""
+        with self._database.transaction() as connection:
+            cursor = connection.execute(
                 "INSERT INTO notices (unix_ms, kind, priority, title, body) VALUES (?,?,?,?,?)",
                 notice[:5])
             number = int(cursor.lastrowid or 0)
-            self._database.executemany(
+            connection.executemany(
                 "INSERT INTO notice_words VALUES (?,?,?,?)",
                 [(number, language, *words) for language, words in notice.words.items()])
-            self._database.executemany(
+            connection.executemany(
                 "INSERT INTO deliveries VALUES (?,?,'waiting',0,?,NULL,'')",
                 [(number, target, notice.unix_ms) for target in targets])
-            self._database.executemany("INSERT OR REPLACE INTO told VALUES (?,?,?,?)", told)
-            self._prune(notice.unix_ms)
+            connection.executemany("INSERT OR REPLACE INTO told VALUES (?,?,?,?)", notified)
+            _prune(connection, notice.unix_ms)
             return number
 
-        return self._transact(write)
-
-    def told(self) -> dict[str, LastNotification]:
-        """Return what people were told of, by key."""
-        return {row[0]: LastNotification(*row) for row in self._ask("SELECT * FROM told")}
+    def last_notifications(self) -> dict[str, LastNotification]:
+        """Return the last notification of each alarm, by its key."""
+        return {row[0]: LastNotification(*row)
+                for row in self._database.query("SELECT * FROM told")}
 
     def forget(self, keys: Iterable[str]) -> None:
-        """Tell of these anew when they come again."""
-        rows = [(key,) for key in keys]
-        self._transact(lambda: self._database.executemany("DELETE FROM told WHERE key=?", rows))
+        """Delete the last notifications of alarms, so that they are notified again."""
+        with self._database.transaction() as connection:
+            connection.executemany("DELETE FROM told WHERE key=?", [(key,) for key in keys])
 
     def sent_unix_ms(self, now_unix_ms: int) -> list[int]:
         """Return when the alarms and reminders of the last window were written."""
-        return [row[0] for row in self._ask(
+        return [row[0] for row in self._database.query(
             "SELECT unix_ms FROM notices WHERE unix_ms > ? AND kind IN (?,?)",
             (now_unix_ms - WINDOW_MS, *_COUNTED))]
 
     def newest_unix_ms(self, kind: str) -> int | None:
-        """Return when the newest notice of a kind was written, None for none."""
-        [[unix_ms]] = self._ask("SELECT max(unix_ms) FROM notices WHERE kind=?", (kind,))
+        """Return when the newest notice of a kind was written, or None."""
+        [[unix_ms]] = self._database.query(
+            "SELECT max(unix_ms) FROM notices WHERE kind=?", (kind,))
         return None if unix_ms is None else int(unix_ms)
 
     def due(self, now_unix_ms: int) -> dict[str, list[tuple[Notice, Delivery]]]:
-        """Return what waits for each address of which something is due, oldest first."""
-        rows = self._ask(
+        """Return all that waits for each target that has a delivery due, oldest first."""
+        rows = self._database.query(
             f"SELECT {_NOTICE}, d.* FROM deliveries d JOIN notices n ON n.id = d.notice"
             " WHERE d.state='waiting' AND d.target IN (SELECT target FROM deliveries"
             " WHERE state='waiting' AND due_unix_ms <= ?) ORDER BY n.id", (now_unix_ms,))
@@ -118,62 +113,42 @@ class Outbox:
         return found
 
     def _words(self) -> dict[int, dict[str, tuple[str, str]]]:
-        """Return what waits in other languages than English, by notice."""
+        """Return the translations of the waiting notices, by notice."""
         found: dict[int, dict[str, tuple[str, str]]] = {}
-        for number, language, title, body in self._ask(
+        for number, language, title, body in self._database.query(
                 "SELECT * FROM notice_words WHERE notice IN"
                 " (SELECT notice FROM deliveries WHERE state='waiting')"):
             found.setdefault(number, {})[language] = (title, body)
         return found
 
     def mark(self, deliveries: Sequence[Delivery]) -> None:
-        """Write what became of deliveries."""
-        rows = [tuple(delivery) for delivery in deliveries]
-        self._transact(lambda: self._database.executemany(
-            "INSERT OR REPLACE INTO deliveries VALUES (?,?,?,?,?,?,?)", rows))
+        """Write the outcome of deliveries."""
+        with self._database.transaction() as connection:
+            connection.executemany(
+                "INSERT OR REPLACE INTO deliveries VALUES (?,?,?,?,?,?,?)", deliveries)
 
     def newest(self, limit: int) -> list[tuple[Notice, list[Delivery]]]:
         """Return the newest notices with their deliveries, newest first."""
-        notices = [Notice(*row) for row in self._ask(
+        notices = [Notice(*row) for row in self._database.query(
             f"SELECT {_NOTICE} FROM notices ORDER BY id DESC LIMIT ?", (limit,))]
-        rows = self._ask(
+        rows = self._database.query(
             "SELECT * FROM deliveries WHERE notice >= ? ORDER BY target",
             (min((notice.id for notice in notices), default=0),))
         deliveries = [Delivery(*row) for row in rows]
         return [(notice, [d for d in deliveries if d.notice == notice.id]) for notice in notices]
 
     def newest_of(self, target: str, state: str) -> Delivery | None:
-        """Return the newest delivery of an address in a state, None for none."""
-        rows = self._ask("SELECT * FROM deliveries WHERE target=? AND state=?"
+        """Return the newest delivery to a target in a state, or None."""
+        rows = self._database.query("SELECT * FROM deliveries WHERE target=? AND state=?"
                          " ORDER BY notice DESC LIMIT 1", (target, state))
         return Delivery(*rows[0]) if rows else None
 
     def close(self) -> None:
         """Close the file."""
-        with self._lock:
-            self._database.close()
+        self._database.close()
 
-    def _prune(self, now_unix_ms: int) -> None:
-        self._database.execute("DELETE FROM notices WHERE unix_ms < ?", (now_unix_ms - KEPT_MS,))
-        for table in ("deliveries", "notice_words"):
-            self._database.execute(
-                f"DELETE FROM {table} WHERE notice NOT IN (SELECT id FROM notices)")
 
-    def _ask(self, query: str, values: tuple[object, ...] = ()) -> list[Any]:
-        with self._lock:
-            try:
-                return self._database.execute(query, values).fetchall()
-            except sqlite3.Error as error:
-                raise StoreUnavailable(f"alarms.db: {error}") from error
-
-    def _transact(self, run: Callable[[], _Found]) -> _Found:
-        with self._lock:
-            try:
-                self._database.execute("BEGIN IMMEDIATE")
-                found = run()
-                self._database.execute("COMMIT")
-            except sqlite3.Error as error:
-                if self._database.in_transaction:
-                    self._database.execute("ROLLBACK")
-                raise StoreUnavailable(f"alarms.db: {error}") from error
-            return found
+def _prune(connection: sqlite3.Connection, now_unix_ms: int) -> None:
+    connection.execute("DELETE FROM notices WHERE unix_ms < ?", (now_unix_ms - KEPT_MS,))
+    for table in ("deliveries", "notice_words"):
+        connection.execute(f"DELETE FROM {table} WHERE notice NOT IN (SELECT id FROM notices)")

@@ -1,8 +1,7 @@
-"""When people are told, and of what. Pure: what stands and what was told in, one notice out.
+"""Decides which notification is due. Pure.
 
-What comes together is told together: a notice waits a moment for what follows, the next ones wait
-longer, and no more than a few go out in half an hour. Only something urgent that begins after that
-is told sooner.
+Alarms are gathered into one notice: the first waits a moment for others, the next ones are spaced,
+and at most three go out in half an hour. Only a new urgent alarm may exceed that.
 """
 
 from __future__ import annotations
@@ -21,7 +20,7 @@ URGENT = PRIORITIES.index("urgent")
 
 
 class Policy(NamedTuple):
-    """least_rank: of rules worth a notice; quiet: minutes of the day (from, until), or None."""
+    """least_rank: of rules to notify about; quiet: minutes of the day (from, until), or None."""
 
     least_rank: int = PRIORITIES.index("medium")
     gather_ms: int = 20_000
@@ -29,53 +28,50 @@ class Policy(NamedTuple):
 
 
 class LastNotification(NamedTuple):
-    """When people were last told of an alarm, and how often they were reminded since."""
+    """When people were last notified of an alarm, and the number of reminders since."""
 
     key: str
     raised_unix_ms: int
-    told_unix_ms: int
+    notified_unix_ms: int
     reminders: int = 0
 
 
-class Plan(NamedTuple):
-    """One notice to send now. kind: alarm or reminder; about: what it tells of, unsorted."""
+class DueNotice(NamedTuple):
+    """One notice to send now. kind: alarm or reminder; about: its alarms, unsorted."""
 
     kind: str
     about: tuple[ActiveAlarm, ...]
-    told: tuple[LastNotification, ...]
+    notified: tuple[LastNotification, ...]
 
 
-def plan(
-    standing: Iterable[ActiveAlarm],
-    told: Mapping[str, LastNotification],
-    sent_unix_ms: Sequence[int],
-    now_unix_ms: int,
-    minute_of_day: int,
-    policy: Policy,
-) -> Plan | None:
+def due_notice(
+    alarms: Iterable[ActiveAlarm], notified: Mapping[str, LastNotification],
+    sent_unix_ms: Sequence[int], now_unix_ms: int, minute_of_day: int, policy: Policy,
+) -> DueNotice | None:
     """Return the notice that is due, or None. sent_unix_ms: of the notices of the last window."""
-    unseen = [one for one in standing
+    unseen = [one for one in alarms
               if one.state == "unacknowledged" and one.rule.rank >= policy.least_rank]
     if not unseen:
         return None
-    least = URGENT if is_quiet(policy, minute_of_day) else 0
-    new = [one for one in unseen if _is_new(one, told, now_unix_ms)]
-    if _may_tell([one for one in new if one.rule.rank >= least], sent_unix_ms, now_unix_ms,
-                 policy):
-        return Plan("alarm", tuple(new), tuple(
+    least = URGENT if is_quiet_time(policy, minute_of_day) else 0
+    new = [one for one in unseen if _is_new(one, notified, now_unix_ms)]
+    if _may_notify([one for one in new if one.rule.rank >= least], sent_unix_ms, now_unix_ms,
+                   policy):
+        return DueNotice("alarm", tuple(new), tuple(
             LastNotification(one.key, one.alarm.raised_unix_ms or 0, now_unix_ms) for one in new))
     known = [one for one in unseen if one not in new]
     due = [one for one in known
-           if one.rule.rank >= least and _is_due(one, told[one.key], now_unix_ms)]
+           if one.rule.rank >= least and _is_due(one, notified[one.key], now_unix_ms)]
     if due and _spacing_ms(sent_unix_ms, now_unix_ms) is not None:
-        return Plan("reminder", tuple(known), tuple(
-            told[one.key]._replace(told_unix_ms=now_unix_ms,
-                                   reminders=told[one.key].reminders + 1) for one in known))
+        return DueNotice("reminder", tuple(known), tuple(
+            notified[one.key]._replace(notified_unix_ms=now_unix_ms,
+                                       reminders=notified[one.key].reminders + 1)
+            for one in known))
     return None
 
 
-def is_quiet(policy: Policy, minute_of_day: int) -> bool:
-    """True within the quiet hours, which may go over midnight."""
+def is_quiet_time(policy: Policy, minute_of_day: int) -> bool:
+    """Return True within the quiet hours, which may span midnight."""
     if policy.quiet is None:
         return False
     begins, ends = policy.quiet
@@ -84,21 +80,21 @@ def is_quiet(policy: Policy, minute_of_day: int) -> bool:
     return minute_of_day >= begins or minute_of_day < ends
 
 
-def _is_new(one: ActiveAlarm, told: Mapping[str, LastNotification], now_unix_ms: int) -> bool:
-    """Not told of this time yet; one that comes and goes is told once a window."""
-    last = told.get(one.key)
+def _is_new(one: ActiveAlarm, notified: Mapping[str, LastNotification], now_unix_ms: int) -> bool:
+    """Return True if this occurrence was not notified; a chattering alarm counts once a window."""
+    last = notified.get(one.key)
     if last is None:
         return True
     return (last.raised_unix_ms != one.alarm.raised_unix_ms
-            and not 0 <= now_unix_ms - last.told_unix_ms < WINDOW_MS)
+            and not 0 <= now_unix_ms - last.notified_unix_ms < WINDOW_MS)
 
 
 def _is_due(one: ActiveAlarm, last: LastNotification, now_unix_ms: int) -> bool:
     wait_ms = one.rule.respond_min * 60_000 * 2**last.reminders
-    return last.reminders < REMINDERS and now_unix_ms - last.told_unix_ms >= wait_ms
+    return last.reminders < REMINDERS and now_unix_ms - last.notified_unix_ms >= wait_ms
 
 
-def _may_tell(
+def _may_notify(
     pressing: Sequence[ActiveAlarm], sent_unix_ms: Sequence[int], now_unix_ms: int, policy: Policy
 ) -> bool:
     if not pressing:
@@ -115,7 +111,7 @@ def _may_tell(
 
 
 def _spacing_ms(sent_unix_ms: Sequence[int], now_unix_ms: int) -> int | None:
-    """Return how long after the last notice the next may go; None where it may not at all."""
+    """Return the least time between the last notice and the next, or None if none may be sent."""
     count = sum(0 <= now_unix_ms - at < WINDOW_MS for at in sent_unix_ms)
     if count >= MOST_NOTICES:
         return None

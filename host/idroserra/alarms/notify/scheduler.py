@@ -1,4 +1,4 @@
-"""Decides, after every look, whether people are told now, and of what."""
+"""Schedules notifications after each evaluation."""
 
 from __future__ import annotations
 
@@ -9,85 +9,85 @@ from idroserra.alarms.engine import AlarmEngine
 from idroserra.alarms.notify.dispatcher import Dispatcher
 from idroserra.alarms.notify.message import (
     Notice,
+    alarm_notice,
+    composed_in,
     daily_notice,
-    notice_of,
     notice_of_test,
-    written_in,
 )
 from idroserra.alarms.notify.outbox import Outbox
-from idroserra.alarms.notify.policy import WINDOW_MS, LastNotification, Policy, plan
+from idroserra.alarms.notify.policy import WINDOW_MS, LastNotification, Policy, due_notice
 from idroserra.alarms.rules import PRIORITIES
 from idroserra.core.config import AlarmsConfig
 from idroserra.core.errors import StoreUnavailable
 
 DAILY_LATE_MIN = 120
 DAILY_APART_MS = 12 * 3_600_000
-_PUT_ASIDE = ("shelved", "out_of_service")
+_INHIBITED = ("shelved", "out_of_service")
 
 
 class NotificationScheduler:
-    """step() is called by the thread of the alarms; test() by any."""
+    """step() is called by the alarm thread, test() by any."""
 
     def __init__(
-        self, alarms: AlarmEngine, outbox: Outbox, deliveries: Dispatcher, config: AlarmsConfig,
+        self, alarms: AlarmEngine, outbox: Outbox, dispatcher: Dispatcher, config: AlarmsConfig,
         site: str, minute_of_day: Callable[[int], int] | None = None,
     ) -> None:
         self._alarms = alarms
         self._outbox = outbox
-        self._deliveries = deliveries
+        self._dispatcher = dispatcher
         self._site = site
         self._minute_of_day = minute_of_day or local_minute
         self._policy = policy_of(config)
         self._daily_minute = None if config.daily_at is None else minute_of(config.daily_at)
-        self.trouble = ""
+        self.storage_error = ""
 
     def step(self, now_unix_ms: int) -> None:
-        """Tell what is due. Where it cannot be written down it is told later, and `trouble` says
-        why."""
+        """Post what is due. If it cannot be stored, `storage_error` says why and the next step
+        tries again."""
         try:
-            self._tell(now_unix_ms)
-            self._tell_daily(now_unix_ms)
+            self._notify(now_unix_ms)
+            self._notify_daily(now_unix_ms)
         except StoreUnavailable as error:
-            self.trouble = error.why
+            self.storage_error = error.why
         else:
-            self.trouble = ""
+            self.storage_error = ""
 
     def test(self, by: str, now_unix_ms: int) -> int:
-        """Send a test to every address; return the notice's id. Raises StoreUnavailable."""
+        """Send a test to every target; return the notice's id. Raises StoreUnavailable."""
         return self._post(lambda: notice_of_test(self._site, by, now_unix_ms))
 
-    def _post(self, make: Callable[[], Notice], told: Sequence[LastNotification] = ()) -> int:
-        """Write a notice in every language somebody is told in, and send it."""
-        return self._deliveries.post(written_in(self._deliveries.languages, make), told)
+    def _post(self, make: Callable[[], Notice], notified: Sequence[LastNotification] = ()) -> int:
+        """Compose a notice in every language of the targets, and post it; return its id."""
+        return self._dispatcher.post(composed_in(self._dispatcher.languages, make), notified)
 
-    def _tell(self, now_unix_ms: int) -> None:
-        standing = self._alarms.all()
-        told = self._outbox.told()
-        states = {one.key: one.state for one in standing}
-        ended = [key for key, last in told.items() if states.get(key) in _PUT_ASIDE or (
+    def _notify(self, now_unix_ms: int) -> None:
+        alarms = self._alarms.all()
+        notified = self._outbox.last_notifications()
+        states = {one.key: one.state for one in alarms}
+        ended = [key for key, last in notified.items() if states.get(key) in _INHIBITED or (
             states.get(key, "normal") == "normal"
-            and now_unix_ms - last.told_unix_ms > WINDOW_MS)]
+            and now_unix_ms - last.notified_unix_ms > WINDOW_MS)]
         if ended:
             self._outbox.forget(ended)
-            told = {key: last for key, last in told.items() if key not in ended}
-        due = plan(standing, told, self._outbox.sent_unix_ms(now_unix_ms), now_unix_ms,
-                   self._minute_of_day(now_unix_ms), self._policy)
+            notified = {key: last for key, last in notified.items() if key not in ended}
+        due = due_notice(alarms, notified, self._outbox.sent_unix_ms(now_unix_ms), now_unix_ms,
+                         self._minute_of_day(now_unix_ms), self._policy)
         if due is not None:
-            self._post(lambda: notice_of(
-                due.kind, due.about, standing, self._site, now_unix_ms), due.told)
+            self._post(lambda: alarm_notice(due.kind, due.about, alarms, self._site, now_unix_ms),
+                       due.notified)
 
-    def _tell_daily(self, now_unix_ms: int) -> None:
+    def _notify_daily(self, now_unix_ms: int) -> None:
         if self._daily_minute is None:
             return
         late_min = (self._minute_of_day(now_unix_ms) - self._daily_minute) % 1_440
         last = self._outbox.newest_unix_ms("daily") if late_min < DAILY_LATE_MIN else now_unix_ms
         if last is None or now_unix_ms - last >= DAILY_APART_MS:
-            standing = self._alarms.all()
-            self._post(lambda: daily_notice(standing, self._site, now_unix_ms))
+            alarms = self._alarms.all()
+            self._post(lambda: daily_notice(alarms, self._site, now_unix_ms))
 
 
 def policy_of(config: AlarmsConfig) -> Policy:
-    """Return what the configuration says about telling."""
+    """Return the notification policy of a configuration."""
     quiet = None
     if config.quiet_from is not None and config.quiet_until is not None:
         quiet = (minute_of(config.quiet_from), minute_of(config.quiet_until))

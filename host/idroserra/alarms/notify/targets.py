@@ -1,7 +1,7 @@
-"""The addresses people are told at, through apprise: e-mail, Telegram, ntfy, WeCom, DingTalk...
+"""Notification targets, sent to through apprise: e-mail, Telegram, ntfy, WeCom, DingTalk...
 
-An address is a secret. It is in the configuration and in apprise's object, and nowhere else: not
-in a log, not in an answer. What apprise says of a failure is shown with every part of it redacted.
+An address is a secret: only the configuration and apprise's object hold it, and errors are
+redacted before they are logged or shown.
 """
 
 from __future__ import annotations
@@ -20,10 +20,10 @@ MOST_ERROR_CHARS = 200
 MOST_LINES = 5
 LEAST_SECRET_CHARS = 4
 _TYPES = {"low": "info", "medium": "warning", "high": "failure", "urgent": "failure"}
-# Parts of addresses that are no secret, and words of messages that must stay readable.
+# Parts of addresses that are not secret, and words that must stay readable.
 _PLAIN = re.compile(r"(https?|localhost|127\.0\.0\.1|true|false|yes|no|\d{1,5})", re.IGNORECASE)
 
-# What these say may hold parts of an address. apprise is heard below, and told redacted.
+# These loggers may write parts of an address. _LogCapture redacts what apprise logs.
 _logger = logging.getLogger("apprise")
 _logger.setLevel(logging.WARNING)
 _logger.addHandler(logging.NullHandler())
@@ -32,29 +32,29 @@ for _name in ("urllib3", "requests_oauthlib"):
 
 
 class Target:
-    """One address. service: its kind in words, such as "Telegram"."""
+    """One address. service: its kind, such as "Telegram"."""
 
     def __init__(self, config: AlarmTarget) -> None:
-        """Raises ConfigError, which does not say the address."""
+        """Raises ConfigError, which does not contain the address."""
         self.name = config.name
         self.is_escalation_only = config.escalation_only
         self.language = config.language
         self._least_rank = PRIORITIES.index(config.from_priority)
         url = config.url.get_secret_value()
         self._secrets = _parts(url)
-        import apprise  # slow: only a host that tells somebody needs it
+        import apprise  # slow to import: only needed with a target
 
         with _LogCapture():
             found = apprise.Apprise.instantiate(url, suppress_exceptions=True)
         if found is None:
             raise ConfigError("alarms", f"targets.{config.name}.url",
-                              "apprise does not know such an address")
+                              "apprise does not support this address")
         self._sender = apprise.Apprise()
         self._sender.add(found)
         self.service = str(found.service_name or "")
 
     def wants(self, notice: Notice) -> bool:
-        """True where this address gets such a notice."""
+        """Return True if this target receives such a notice."""
         if notice.kind in ("test", "daily"):
             return True
         if self.is_escalation_only and notice.kind != "reminder":
@@ -62,28 +62,28 @@ class Target:
         return PRIORITIES.index(notice.priority) >= self._least_rank
 
     def send(self, notice: Notice) -> str:
-        """Send now, for as long as the other end takes; return "" or why it failed."""
-        with _LogCapture() as heard:  # apprise turns what a service's own code raises into a line
+        """Send now and wait for the answer; return "" or why it failed."""
+        with _LogCapture() as captured:  # apprise logs the exceptions of a service's code
             is_sent = self._sender.notify(
                 title=notice.title, body=notice.body, body_format="text",
                 notify_type=_TYPES[notice.priority])
         if is_sent:
             return ""
-        return self.redacted(" ".join(heard.lines) or f"{self.service} did not take it")
+        return self.redacted(" ".join(captured.lines) or f"{self.service} did not accept it")
 
     def redacted(self, text: str) -> str:
-        """Return a text without any part of the address."""
+        """Return a text with every part of the address masked."""
         for secret in self._secrets:
             text = text.replace(secret, "****")
         return " ".join(text.split())[:MOST_ERROR_CHARS]
 
 
 def open_targets(configs: Iterable[AlarmTarget]) -> dict[str, Target]:
-    """Return the addresses by name. Raises ConfigError."""
+    """Return the targets by name. Raises ConfigError."""
     targets: dict[str, Target] = {}
     for config in configs:
         if config.name in targets:
-            raise ConfigError("alarms", f"targets.{config.name}", "twice the same name")
+            raise ConfigError("alarms", f"targets.{config.name}", "the name is used twice")
         targets[config.name] = Target(config)
     return targets
 
@@ -98,14 +98,14 @@ def _parts(url: str) -> list[str]:
 
 
 class _LogCapture(logging.Handler):
-    """What apprise logs as wrong while it is open."""
+    """Captures apprise's warnings while it is entered."""
 
     def __init__(self) -> None:
         super().__init__(logging.WARNING)
         self.lines: list[str] = []
 
     def emit(self, record: logging.LogRecord) -> None:
-        """Keep a line; one thread sends."""
+        """Store a message; only one thread sends."""
         if len(self.lines) < MOST_LINES:
             self.lines.append(record.getMessage())
 

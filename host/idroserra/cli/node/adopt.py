@@ -55,10 +55,10 @@ def adopt(
     key = _key(node, key_from)
     found = fingerprint(key)
     with open_keys(url, config) as host:
-        before = host.held(node)
+        before = host.stored(node)
         if before.fingerprints[:1] != (found,):
-            host.offer(node, key)
-        held = host.held(node)
+            host.stage_key(node, key)
+        held = host.stored(node)
         where = host.where
     if as_json:
         typer.echo(json.dumps({"node": node, "adopted": True, "fingerprint": found,

@@ -10,8 +10,8 @@ import typer
 
 from idroserra.calibration.titration import (
     Dose,
-    Point,
-    Proposal,
+    MeanReading,
+    StrengthProposal,
     TitrationError,
     ec_responses,
     from_sample,
@@ -102,7 +102,7 @@ def titrate(
 def _from_sample(
     node: dict[str, Any], doser: str, sample_ml: float, litres: float | None,
     measured: tuple[float | None, float | None, float | None],
-) -> Proposal:
+) -> StrengthProposal:
     if doser not in _PH_SETTINGS:
         raise ConfigError("command line", "--doser",
                           f"{doser!r} is none of {', '.join(_PH_SETTINGS)}")
@@ -123,7 +123,7 @@ def _from_sample(
     except TitrationError as error:
         raise ConfigError("command line", "titration", str(error)) from None
     typer.echo(f"{litres:.1f} L in the reservoir, {sample_ml / 1_000:g} L in the sample", err=True)
-    return Proposal(_PH_SETTINGS[doser], value, 0, 1)
+    return StrengthProposal(_PH_SETTINGS[doser], value, 0, 1)
 
 
 def _number(option: str, question: str) -> float:
@@ -135,14 +135,14 @@ def _number(option: str, question: str) -> float:
 
 def _from_log(
     client: HostClient, node: dict[str, Any], days: float
-) -> tuple[list[Proposal], dict[str, str]]:
+) -> tuple[list[StrengthProposal], dict[str, str]]:
     """Return what the log proposes, and why it does not where it does not."""
     mixing_ms = node["config"]["values"].get("mixing.wait_ms")
     if mixing_ms is None:
         raise CommandFailed(f"{node['node']}: its settings are not known yet")
     to = now_unix_ms()
     doses, points = _read_log(client, node, to - round(days * _DAY_MS), to)
-    proposals: list[Proposal] = []
+    proposals: list[StrengthProposal] = []
     refusals: dict[str, str] = {}
     asked = [(setting, ph_responses(doser, doses, points[_PH], mixing_ms), 1.0)
              for doser, setting in _PH_SETTINGS.items() if doser in node["outputs"]]
@@ -157,10 +157,10 @@ def _from_log(
 
 def _read_log(
     client: HostClient, node: dict[str, Any], from_unix_ms: int, to_unix_ms: int
-) -> tuple[list[Dose], dict[str, list[Point]]]:
+) -> tuple[list[Dose], dict[str, list[MeanReading]]]:
     """Return the doses, oldest first, and the readings; day by day, so that they stay fine."""
     doses: list[Dose] = []
-    points: dict[str, list[Point]] = {_PH: [], _EC: []}
+    points: dict[str, list[MeanReading]] = {_PH: [], _EC: []}
     channels = [key for key in points if key in node["channels"]]
     path = node_path(node["node"])
     for begins in range(from_unix_ms, to_unix_ms, _DAY_MS):
@@ -174,7 +174,7 @@ def _read_log(
                                 from_unix_ms=begins, to_unix_ms=ends,
                                 columns=_MOST_COLUMNS)["series"]
             for key in channels:
-                points[key] += [Point(column[0], column[2]) for column in series[key]]
+                points[key] += [MeanReading(column[0], column[2]) for column in series[key]]
     return doses, points
 
 
@@ -186,7 +186,7 @@ def _dose(event: dict[str, Any]) -> Dose:
                 str(detail.get("reason")).startswith("correction"))
 
 
-def _out_of_range(proposals: list[Proposal]) -> dict[str, str]:
+def _out_of_range(proposals: list[StrengthProposal]) -> dict[str, str]:
     """Return why a proposal is no setting: a slip of the decimal point, most likely."""
     refusals = {}
     for one in proposals:
@@ -198,7 +198,8 @@ def _out_of_range(proposals: list[Proposal]) -> dict[str, str]:
 
 
 def _show(
-    node: dict[str, Any], proposals: list[Proposal], refusals: dict[str, str], *, as_json: bool
+    node: dict[str, Any], proposals: list[StrengthProposal], refusals: dict[str, str], *,
+    as_json: bool,
 ) -> None:
     for one in proposals:
         unit = protocol.SETTINGS[one.setting].unit

@@ -19,7 +19,12 @@ from idroserra.flash import ports
 from idroserra.flash.progress import ProgressReporter
 from idroserra.provisioning import key_file
 from idroserra.provisioning.key_exchange import KeyStore, NoHost, StoredKeys, open_keys
-from idroserra.provisioning.session import Board, Plan, Session, decide
+from idroserra.provisioning.session import (
+    Board,
+    ProvisionPlan,
+    ProvisionSession,
+    plan_provisioning,
+)
 from idroserra.provisioning.tls_values import PLAIN, tls_values
 
 
@@ -32,8 +37,9 @@ def provision(**options: Any) -> None:
     says = ProgressReporter(says=not job.as_json)
     device = ports.choose(job.port, ports.found(), ask_port if job.can_ask else None)
     ports.check(device)
-    with says, Session(device, says, resets=not job.no_reset, wait_s=job.wait_s) as session:
-        found = session.look()
+    with says, ProvisionSession(
+            device, says, resets=not job.no_reset, wait_s=job.wait_s) as session:
+        found = session.read_board()
         if job.board is not None and found.board != job.board:
             raise ConfigError(device, "--board", f"the board is an {found.board}, not "
                               f"{job.board}: nothing was written")
@@ -49,7 +55,7 @@ def provision(**options: Any) -> None:
 provision.__signature__ = signature(ProvisionJob, eval_str=True)  # type: ignore[attr-defined]
 
 
-def _provision(session: Session, found: Board, given: Given, job: ProvisionJob) -> None:
+def _provision(session: ProvisionSession, found: Board, given: Given, job: ProvisionJob) -> None:
     with ExitStack() as opened:
         host = _host(opened, job)
         if not job.as_json:
@@ -60,8 +66,8 @@ def _provision(session: Session, found: Board, given: Given, job: ProvisionJob) 
             wanted = tls_values(given.line, node, found.stored, may_issue=not job.dry_run) | wanted
         elif job.plain:
             wanted |= PLAIN
-        held = None if host is None else host.held(node)
-        plan = decide(found, wanted, held, new_key=job.new_key, replaces=job.replace,
+        held = None if host is None else host.stored(node)
+        plan = plan_provisioning(found, wanted, held, new_key=job.new_key, replaces=job.replace,
                       own_key=_own_key(job.key_to, node))
         if plan.key is not None and host is None and job.key_to is None:
             raise NoHost("the key would be lost. On the host's machine say the same command, or "
@@ -79,13 +85,13 @@ def _show(found: Board, job: ProvisionJob) -> None:
     with ExitStack() as opened:
         host = _host(opened, job)
         node = found.stored.node_id
-        held = None if host is None else host.held(node) if node else StoredKeys()
+        held = None if host is None else host.stored(node) if node else StoredKeys()
         typer.echo(json.dumps(shown(found, held)) if job.as_json else describe_board(found, held))
 
 
 def _do(
-    session: Session,
-    plan: Plan,
+    session: ProvisionSession,
+    plan: ProvisionPlan,
     host: KeyStore | None,
     held: StoredKeys | None,
     key_to: Path | None,
@@ -95,10 +101,10 @@ def _do(
     if not plan.is_nothing:
         session.write(plan, host)
     elif held is not None and held.fingerprints != (plan.found,):
-        session.settle(plan, host)
+        session.confirm_key(plan, host)
 
 
-def _tell(plan: Plan, host: KeyStore | None, job: ProvisionJob, *, is_done: bool) -> None:
+def _tell(plan: ProvisionPlan, host: KeyStore | None, job: ProvisionJob, *, is_done: bool) -> None:
     if job.as_json:
         typer.echo(as_json_text(plan, host, job.key_to, is_done=is_done))
     elif not is_done:
@@ -134,7 +140,7 @@ def _erase_question(found: Board) -> str:
     return f"{name}: take Wi-Fi, broker and key from it? What it measured stays on it."
 
 
-def _erase(session: Session, found: Board, job: ProvisionJob) -> None:
+def _erase(session: ProvisionSession, found: Board, job: ProvisionJob) -> None:
     node = found.stored.node_id
     may = not job.dry_run and (job.yes or typer.confirm(_erase_question(found), err=job.as_json))
     if may:

@@ -19,9 +19,9 @@ from idroserra.core.config import load_config
 from idroserra.core.errors import ConfigError
 from idroserra.core.hostnames import is_address, own_names
 from idroserra.provisioning import validation
-from idroserra.provisioning.nvs import ID, UPDATE_KEYS, Stored, Value
+from idroserra.provisioning.nvs import ID, UPDATE_KEYS, NvsContents, Value
 from idroserra.provisioning.session import Board
-from idroserra.provisioning.tls_values import line_of, port_of
+from idroserra.provisioning.tls_values import certificates_of, port_of
 
 T = TypeVar("T")
 NODE_ID, SSID, BROKER = "--node-id", "--wifi-ssid", "--broker"
@@ -36,7 +36,7 @@ class Given:
     ssid: bytes | None
     wifi_password: bytes | None = field(repr=False)
     is_open: bool
-    broker: validation.Broker | None
+    broker: validation.BrokerAddress | None
     broker_password: bytes | None = field(repr=False)
     may_be_public: bool
     line: BrokerCertificates | None  # of this host, where it has one and the board shall use it
@@ -46,7 +46,7 @@ class Given:
 
 def take(job: ProvisionJob) -> Given:
     """Return what the options and the environment say, checked. Raises ConfigError."""
-    line = None if job.plain else line_of(load_config(job.config).data_dir)
+    line = None if job.plain else certificates_of(load_config(job.config).data_dir)
     tls_port = None if line is None else port_of(line)
     return Given(
         node_id=None if job.node_id is None else validation.node_id(job.node_id),
@@ -150,7 +150,7 @@ def fill_in(given: Given, board: Board, *, can_ask: bool) -> dict[str, Value]:
     return wanted
 
 
-def _missing(given: Given, stored: Stored) -> list[str]:
+def _missing(given: Given, stored: NvsContents) -> list[str]:
     """Return the options without which the board would not be a node."""
     is_other_wifi = given.ssid is not None and not stored.has("wifi_ssid", given.ssid)
     has_wifi = given.ssid is not None or stored.is_set("wifi_ssid")

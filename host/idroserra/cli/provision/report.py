@@ -8,8 +8,8 @@ from typing import Any
 
 from idroserra.provisioning import validation
 from idroserra.provisioning.key_exchange import KeyStore, StoredKeys
-from idroserra.provisioning.nvs import KEY, NAMES, TLS, UNSHOWN, UPDATE_KEYS, Stored
-from idroserra.provisioning.session import Board, Plan
+from idroserra.provisioning.nvs import KEY, NAMES, TLS, UNSHOWN, UPDATE_KEYS, NvsContents
+from idroserra.provisioning.session import Board, ProvisionPlan
 
 ID_CHARS = 16  # of the key of releases, as idroserra.updates.signing has it
 SHORT_CHARS = 8  # of a fingerprint, as people compare it
@@ -64,7 +64,7 @@ def shown(board: Board, held: StoredKeys | None) -> dict[str, Any]:
     }
 
 
-def update_key_ids(stored: Stored) -> list[str]:
+def update_key_ids(stored: NvsContents) -> list[str]:
     """Return the ids of the keys that releases are checked with: how their hashes begin."""
     return [stored.hashes[name][:ID_CHARS] for name in UPDATE_KEYS if name in stored.hashes]
 
@@ -76,7 +76,8 @@ def is_provisioned(board: Board) -> bool:
 
 
 def describe(
-    plan: Plan, host: KeyStore | None, key_to: Path | None, broker: validation.Broker | None
+    plan: ProvisionPlan, host: KeyStore | None, key_to: Path | None,
+    broker: validation.BrokerAddress | None,
 ) -> str:
     """Return what will be done, as a person reads it before saying yes."""
     lines = [""]
@@ -95,7 +96,7 @@ def describe(
 
 
 def as_json_text(
-    plan: Plan, host: KeyStore | None, key_to: Path | None, *, is_done: bool
+    plan: ProvisionPlan, host: KeyStore | None, key_to: Path | None, *, is_done: bool
 ) -> str:
     """Return what was done, or would be, for a program."""
     return json.dumps({
@@ -108,7 +109,7 @@ def as_json_text(
     })
 
 
-def _told_change(plan: Plan, name: str) -> str:
+def _told_change(plan: ProvisionPlan, name: str) -> str:
     word, value = _WORDS[name], plan.values[name]
     if value is None:
         return f"{word}: none"
@@ -130,7 +131,7 @@ def _told_key(board: Board, held: StoredKeys | None) -> str:
     return f"{told}; the host holds {'it' if found in held.fingerprints else 'ANOTHER, or none'}"
 
 
-def _with(stored: Stored, name: str) -> str:
+def _with(stored: NvsContents, name: str) -> str:
     return "with a password" if stored.is_set(name) else "without a password"
 
 

@@ -68,12 +68,12 @@ def stage_of(found: Recipe, wanted: str) -> int:
     raise ConfigError("command line", "--stage", f"{wanted!r} is none of {names}")
 
 
-def note_text(found: Recipe, note: feasibility.Warning) -> str:
+def note_text(found: Recipe, note: feasibility.RecipeWarning) -> str:
     """Return a note with the stage it is about."""
     return f"{found.stages[note.stage].name}: {note.text}"
 
 
-def _say(found: Recipe, notes: list[feasibility.Warning]) -> None:
+def _say(found: Recipe, notes: list[feasibility.RecipeWarning]) -> None:
     console = Console()
     for note in notes:
         is_refused = note.level == feasibility.REFUSED
@@ -89,7 +89,7 @@ def _draw(plot: Path, chart: bytes) -> None:
 
 
 def _json(
-    found: Recipe, notes: list[feasibility.Warning], result: Result | None
+    found: Recipe, notes: list[feasibility.RecipeWarning], result: Result | None
 ) -> dict[str, object]:
     return {
         "recipe": found.name, "kept": result is not None and result.is_kept,

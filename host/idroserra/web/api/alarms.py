@@ -113,7 +113,7 @@ def alarms_json(loop: AlarmLoop, site: str | None = None) -> dict[str, Any]:
     health = loop.health()
     return {"unix_ms": wall_unix_ms(), "summary": alarms_summary(loop),
             "health": health | {"text": translate_message(health["text"])},
-            "delivery": loop.deliveries.status(), "alarms": active_alarms(alarms)}
+            "delivery": loop.dispatcher.status(), "alarms": active_alarms(alarms)}
 
 
 def kpis_json(
@@ -191,16 +191,16 @@ def _add_actions(router: Routes, loop: AlarmLoop) -> None:
     @router.post("/test", status=202, answer=TestOut)
     def test(body: AskedBy) -> dict[str, Any]:
         """Send a test notification to each target, without retries."""
-        return {"id": loop.teller.test(body.by, wall_unix_ms())}
+        return {"id": loop.scheduler.test(body.by, wall_unix_ms())}
 
     @router.post("/take-out", answer=AlarmsOut)
     def take_out(body: AlarmIn) -> dict[str, Any]:
         """Take an alarm out of service, without a time limit."""
-        alarms.take_out(body.key, body.by, body.comment, wall_unix_ms())
+        alarms.take_out_of_service(body.key, body.by, body.comment, wall_unix_ms())
         return alarms_json(loop)
 
     @router.post("/put-back", answer=AlarmsOut)
     def put_back(body: AlarmIn) -> dict[str, Any]:
         """Put an alarm back into service."""
-        alarms.put_back(body.key, body.by, body.comment, wall_unix_ms())
+        alarms.return_to_service(body.key, body.by, body.comment, wall_unix_ms())
         return alarms_json(loop)

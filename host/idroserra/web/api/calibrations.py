@@ -10,8 +10,8 @@ from starlette.exceptions import HTTPException
 
 from idroserra.auth.identity import check_fresh
 from idroserra.calibration.errors import BadPoint, CannotCalibrate, UnknownCalibration
-from idroserra.calibration.history import Past
-from idroserra.calibration.procedures import KINDS, PointRequest
+from idroserra.calibration.history import PastCalibration
+from idroserra.calibration.procedures import PROCEDURES, PointRequest
 from idroserra.calibration.service import CalibrationService
 from idroserra.core.validation import matching
 from idroserra.nodes.calibration_age import age_warning, days_left
@@ -147,7 +147,7 @@ def _add_reads(router: Routes, calibrations: CalibrationService, nodes: Nodes) -
             "health_now": calibrations.history.health_now(node, now),
             "warning": None if warning is None else warning[1],
             "due_in_days": days_left(day, now),
-            "back": [kind for kind in KINDS if _may_go_back(calibrations, node, kind)],
+            "back": [kind for kind in PROCEDURES if _may_go_back(calibrations, node, kind)],
             "calibrations": [
                 past_json(one) for one in calibrations.history.of(node, kind, limit)],
         }
@@ -168,7 +168,7 @@ def _add_actions(router: Routes, calibrations: CalibrationService) -> None:
     @router.post("/back", answer=BackOut)
     def back(node: str, body: BackIn) -> dict[str, Any]:
         """Undo the last calibration of a kind."""
-        return _or_http_error(lambda: {"rev": calibrations.go_back(node, body.kind, body.by)})
+        return _or_http_error(lambda: {"rev": calibrations.undo(node, body.kind, body.by)})
 
     @router.post("/{calibration}/points", answer=CalibrationOut)
     def take(node: str, calibration: str, body: PointIn) -> dict[str, Any]:
@@ -192,7 +192,7 @@ def _add_actions(router: Routes, calibrations: CalibrationService) -> None:
     @router.post("/{calibration}/factory", answer=CalibrationOut)
     def factory(node: str, calibration: str) -> dict[str, Any]:
         """Apply the factory values and start again."""
-        return _or_http_error(lambda: calibrations.go_to_factory(node, calibration))
+        return _or_http_error(lambda: calibrations.reset_to_factory(node, calibration))
 
     @router.post("/{calibration}/finish", answer=CalibrationOut)
     def finish(node: str, calibration: str) -> dict[str, Any]:
@@ -216,13 +216,13 @@ def _or_http_error(call: Callable[[], dict[str, Any]]) -> dict[str, Any]:
 
 def _may_go_back(calibrations: CalibrationService, node: str, kind: str) -> bool:
     try:
-        calibrations.back(node, kind)
+        calibrations.undoable(node, kind)
     except CannotCalibrate:
         return False
     return True
 
 
-def past_json(past: Past) -> dict[str, Any]:
+def past_json(past: PastCalibration) -> dict[str, Any]:
     """Return PastOut."""
     return {
         "id": past.id, "kind": past.kind, "actuator": past.actuator, "by": past.by,

@@ -27,11 +27,11 @@ from idroserra.journal.models import (
     MOST_CROP_CHARS,
     MOST_TEXT_CHARS,
     MOST_WEIGHT_G,
-    About,
     Author,
     Draft,
     Kind,
     Note,
+    NoteFilter,
     yields_of,
 )
 from idroserra.journal.photos import MOST_UPLOAD_BYTES, TYPE, UPLOAD_TYPES
@@ -224,13 +224,13 @@ def _add_export(router: Routes, journal: Journal, nodes: Nodes) -> None:
                                  headers={"Content-Disposition": f'attachment; filename="{name}"'})
 
 
-def _about(nodes: Nodes, node: str | None, site: str | None) -> About | None:
+def _about(nodes: Nodes, node: str | None, site: str | None) -> NoteFilter | None:
     """Return the node or site of a filter; notes of forgotten nodes still match."""
     if node is not None:
         known = {one.node: one.site for one in nodes.all()}
-        return About((node,), known.get(node))
+        return NoteFilter((node,), known.get(node))
     if site is not None:
-        return About(tuple(one.node for one in nodes.all() if one.site == site), site)
+        return NoteFilter(tuple(one.node for one in nodes.all() if one.site == site), site)
     return None
 
 

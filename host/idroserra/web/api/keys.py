@@ -72,7 +72,7 @@ def keys_router(nodes: Nodes, commands: Commands, data_dir: Path) -> Routes:
         check_fresh()
         if not protocol.is_node_id(node):
             raise protocol.ProtocolError(f"node: {protocol.NODE_ID_RULE}")
-        nodes.offer(node, bytes.fromhex(body.key))
+        nodes.stage_key(node, bytes.fromhex(body.key))
         commands.send_configs()
         return _key_json(nodes, node)
 
@@ -80,7 +80,7 @@ def keys_router(nodes: Nodes, commands: Commands, data_dir: Path) -> Routes:
     def settle(node: str, body: FingerprintIn) -> dict[str, Any]:
         """Keep the key that the board has and delete the other."""
         check_fresh()
-        nodes.settle(node, body.fingerprint)
+        nodes.confirm_key(node, body.fingerprint)
         commands.send_configs()
         return _key_json(nodes, node)
 

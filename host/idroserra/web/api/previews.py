@@ -15,8 +15,8 @@ from idroserra.i18n.translate import translate_message
 from idroserra.recipes import model
 from idroserra.recipes.model import MAX_FILE_BYTES, Recipe
 from idroserra.simulation.preview_request import MOST_DAYS
-from idroserra.simulation.preview_request_builder import NotKnown, build_request
-from idroserra.simulation.preview_service import DONE, Busy, Preview
+from idroserra.simulation.preview_request_builder import MissingNodeData, build_request
+from idroserra.simulation.preview_service import DONE, Preview, PreviewBusy
 from idroserra.web.api.schemas import AskedBy, Out, error_replies
 from idroserra.web.context import WebContext
 from idroserra.web.node_view import wall_unix_ms
@@ -86,7 +86,7 @@ def previews_router(context: WebContext) -> Routes:
             asked = {"recipe": body.recipe, "values": body.values, "days": body.days,
                      "water": body.water, "own_recipe": body.toml is not None}
             return {"node": node, "preview": _json(previews.start(request, asked, body.by))}
-        except (Busy, NotKnown) as error:
+        except (PreviewBusy, MissingNodeData) as error:
             raise HTTPException(409, str(error)) from None
 
     @router.delete("/nodes/{node}/preview", answer=PreviewOut)

@@ -14,7 +14,7 @@ from idroserra.nodes.registry import Nodes
 from idroserra.recipes import model, serialize
 from idroserra.recipes.feasibility import REFUSED
 from idroserra.recipes.model import MAX_FILE_BYTES, Recipe
-from idroserra.recipes.run_store import Run
+from idroserra.recipes.run_store import RecipeRun
 from idroserra.recipes.runner import CannotRun, RecipeRunner
 from idroserra.web.api.schemas import AskedBy, Out, error_replies
 from idroserra.web.node_view import wall_unix_ms
@@ -138,7 +138,7 @@ def _add_reads(router: Routes, recipes: RecipeRunner, nodes: Nodes) -> None:
 
 
 def _add_actions(router: Routes, recipes: RecipeRunner, nodes: Nodes) -> None:
-    def answer(node: str, call: Callable[[], Run]) -> dict[str, Any]:
+    def answer(node: str, call: Callable[[], RecipeRun]) -> dict[str, Any]:
         _or_http_error(call)
         return {"node": node, "run": _run_json(recipes, nodes, node)}
 

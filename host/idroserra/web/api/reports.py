@@ -10,7 +10,7 @@ from msgspec import Meta
 from starlette.responses import Response
 
 from idroserra.i18n.translate import gettext as _
-from idroserra.journal.models import About
+from idroserra.journal.models import NoteFilter
 from idroserra.reports.builder import DAY_MS, BadRange, Range
 from idroserra.reports.pdf import pdf_of
 from idroserra.web.api.ranges import FromMs, ToMs, zone_of
@@ -142,8 +142,8 @@ def _began(context: WebContext, node: str, since: str, end_unix_ms: int) -> int:
     return planting.unix_ms
 
 
-def _about(context: WebContext, node: str) -> About:
-    return About((node,), context.nodes.get(node).site)
+def _about(context: WebContext, node: str) -> NoteFilter:
+    return NoteFilter((node,), context.nodes.get(node).site)
 
 
 def _zone_of_node(context: WebContext, node: str) -> tzinfo:

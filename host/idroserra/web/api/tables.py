@@ -13,7 +13,7 @@ from idroserra.alarms.summary import active_alarms
 from idroserra.core.sites import MOST_CHARS
 from idroserra.export.table_export import table_csv
 from idroserra.i18n.translate import PLAIN, use_locale
-from idroserra.journal.models import About, yields_of
+from idroserra.journal.models import NoteFilter, yields_of
 from idroserra.reports.builder import CHANGES, Range
 from idroserra.web.api.access import tokens_json, users_json
 from idroserra.web.api.alarms import kpis_json
@@ -105,13 +105,13 @@ def _alarm_kpis(context: WebContext, query: TableQuery) -> Iterable[Row]:
 
 
 def _notices(context: WebContext, _query: TableQuery) -> Iterable[Row]:
-    for notice in context.alarm_loop.deliveries.status()["notices"]:
+    for notice in context.alarm_loop.dispatcher.status()["notices"]:
         for delivery in notice["deliveries"] or [{}]:
             yield notice | delivery
 
 
 def _yields(context: WebContext, query: TableQuery) -> Iterable[Row]:
-    about = None if query.site is None else About(
+    about = None if query.site is None else NoteFilter(
         tuple(node.node for node in context.nodes.at(query.site)), query.site)
     return [vars(one) for one in yields_of(
         context.journal.newest(about=about, kind="harvest"))]

@@ -133,10 +133,10 @@ def updates_json(updates: UpdateService, nodes: Nodes) -> dict[str, Any]:
     """Return UpdatesOut."""
     return {
         "nodes": [_runs_json(node) for node in nodes.all()],
-        "releases": [_release_json(nodes, one) for one in updates.library.all()],
+        "releases": [_release_json(nodes, one) for one in updates.releases.all()],
         "rollouts": [_rollout_json(updates, nodes, *one)
                      for one in updates.rollouts()[:MOST_ROLLOUTS]],
-        "key_ids": [key.id for key in updates.library.trusted],
+        "key_ids": [key.id for key in updates.releases.trusted],
     }
 
 
@@ -163,7 +163,7 @@ def updates_router(updates: UpdateService, nodes: Nodes) -> Routes:
     async def add(request: Request) -> dict[str, Any]:
         """Store a release, packed by `idroserra update offer`, after a signature check."""
         packed = await _body(request)
-        return _release_json(nodes, await run_in_threadpool(updates.library.add, packed))
+        return _release_json(nodes, await run_in_threadpool(updates.releases.add, packed))
 
     @router.delete("/releases/{release}", answer=ReleaseOut)
     def remove(release: ReleaseId) -> dict[str, Any]:
