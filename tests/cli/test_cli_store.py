@@ -40,7 +40,7 @@ def fill(path, days=6):
         [EventPoint(node, (T0 + day * DAY_MS) * 1_000 + day, day, "b1", "dosed",
                     {"volume_ul": 5, "why": "a \"quoted\" \\ word"})
          for node in NODES for day in range(days)])
-    while store.tend(T0 + 30 * DAY_MS):
+    while store.maintain(T0 + 30 * DAY_MS):
         pass
     return store
 

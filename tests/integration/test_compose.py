@@ -21,7 +21,7 @@ import yaml
 
 from idroserra.auth.local_token import token_for
 from idroserra.broker.local import find_mosquitto, free_port
-from idroserra.core.config import Config, kinds_of
+from idroserra.core.config import Config, field_types
 from support.databases import program
 from support.listening_ports import LOOPBACK, listening
 from support.wait import wait_until
@@ -71,10 +71,10 @@ def test_only_what_is_encrypted_leaves_the_machine():
 
 def test_the_host_knows_every_variable():
     for key in SERVICES["host"]["environment"]:
-        place = kinds_of(Config)
+        place = field_types(Config)
         *sections, name = key.removeprefix("IDROSERRA_").lower().split("__")
         for section in sections:
-            place = kinds_of(place[section])
+            place = field_types(place[section])
         assert name in place
 
 

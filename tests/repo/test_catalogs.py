@@ -7,7 +7,7 @@ import pytest
 from babel.messages.pofile import read_po
 
 from idroserra.i18n.node_messages import MESSAGE_PATTERNS
-from idroserra.i18n.translate import LANGUAGES, as_forms, catalog_file
+from idroserra.i18n.translate import LANGUAGES, catalog_file, plural_forms
 from support.source_tree import report
 from tools import extract_messages
 
@@ -29,8 +29,8 @@ def kept(text):
 def test_a_translation_keeps_every_name_and_tag(language):
     wrong = []
     for message in catalog(language):
-        ids = as_forms(message.id)
-        for form in as_forms(message.string):
+        ids = plural_forms(message.id)
+        for form in plural_forms(message.string):
             # A form for "1" may name the number or not.
             if form and message.id and kept(form) not in [kept(one) for one in ids]:
                 wrong.append(f"{ids[0]!r} became {form!r}")
@@ -39,7 +39,7 @@ def test_a_translation_keeps_every_name_and_tag(language):
 
 @pytest.mark.parametrize("language", OTHERS)
 def test_every_text_of_the_tree_has_a_translation(language):
-    missing = [as_forms(message.id)[0] for message in extract_messages.updated(language)
+    missing = [plural_forms(message.id)[0] for message in extract_messages.updated(language)
                if message.id and not extract_messages.is_translated(message)]
     left = {message.id for message in catalog(language)} - {
         message.id for message in extract_messages.updated(language)}
@@ -56,7 +56,7 @@ def test_nothing_is_fuzzy_or_obsolete(language):
 
 def test_every_form_of_code_is_found():
     """The extraction sees each way a text is marked, so that completeness means something."""
-    texts = {as_forms(message.id)[0] for message in extract_messages.template() if message.id}
+    texts = {plural_forms(message.id)[0] for message in extract_messages.template() if message.id}
     for text in ("Log in", "Confirmed: {volume} of {what} given", "Explains 1 other alarm",
                  "All is well: readings are fresh and in their bands.",
                  "The broker does not answer",

@@ -17,11 +17,11 @@ class AccessError(HostError):
     """Root of the errors of this package."""
 
 
-class Refused(AccessError):
+class InvalidRequest(AccessError):
     """What was asked for is not possible as it stands. The message names the field and why."""
 
 
-class Unknown(AccessError):
+class UnknownUserOrToken(AccessError):
     """No such user or token."""
 
 
@@ -32,7 +32,7 @@ class WrongPassword(AccessError):
         super().__init__("name or password is wrong")
 
 
-class TooMany(AccessError):
+class TooManyAttempts(AccessError):
     """Too many failures: `wait_s` seconds until the next try counts. is_news: the first one."""
 
     def __init__(self, wait_s: int, *, is_news: bool) -> None:
@@ -42,7 +42,7 @@ class TooMany(AccessError):
         self.is_news = is_news
 
 
-class NotFresh(AccessError):
+class PasswordNotRecent(AccessError):
     """The password must be given again: the last time is too long ago."""
 
     def __init__(self) -> None:

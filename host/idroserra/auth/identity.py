@@ -5,7 +5,7 @@ from __future__ import annotations
 from contextvars import ContextVar
 from dataclasses import dataclass
 
-from idroserra.auth.errors import NotFresh
+from idroserra.auth.errors import PasswordNotRecent
 from idroserra.auth.roles import Role
 
 FRESH_MS = 5 * 60_000
@@ -27,7 +27,7 @@ class Identity:
     confirmed_unix_ms: int = 0
     now_unix_ms: int = 0
 
-    def as_told(self, claimed: str) -> str:
+    def actor_name(self, claimed: str) -> str:
         """Return the name that goes with what this one asks for.
 
         A person's is that of the log-in, whatever the request claims. A program may say for whom
@@ -45,7 +45,7 @@ class Identity:
 _now: ContextVar[Identity | None] = ContextVar("who", default=None)
 
 
-def set_who(who: Identity | None) -> None:
+def set_identity(who: Identity | None) -> None:
     """Say who asks, for the rest of the running request."""
     _now.set(who)
 
@@ -55,16 +55,16 @@ def current_identity() -> Identity | None:
     return _now.get()
 
 
-def true_name(claimed: str) -> str:
+def verified_name(claimed: str) -> str:
     """Return the true name of who asks, for one that a request claims."""
     who = current_identity()
-    return claimed if who is None else who.as_told(claimed)
+    return claimed if who is None else who.actor_name(claimed)
 
 
-def check_fresh() -> None:
+def check_recent_password() -> None:
     """Raises NotFresh where a person's password was last given too long ago. Programs pass."""
     who = current_identity()
     if who is None or who.kind != "session":
         return
     if who.now_unix_ms - who.confirmed_unix_ms > FRESH_MS:
-        raise NotFresh
+        raise PasswordNotRecent

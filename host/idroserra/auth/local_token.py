@@ -38,7 +38,7 @@ class LocalToken:
         _write(note, str(self._file.resolve()))
         self._note = note
 
-    def is_it(self, secret: str) -> bool:
+    def matches(self, secret: str) -> bool:
         """True for the token of this run."""
         return self._hash is not None and hmac.compare_digest(self._hash, hash_token(secret))
 

@@ -9,7 +9,7 @@ import threading
 from argon2 import PasswordHasher
 from argon2.exceptions import InvalidHashError, VerificationError
 
-from idroserra.auth.errors import Refused, TooMany
+from idroserra.auth.errors import InvalidRequest, TooManyAttempts
 
 LEAST_CHARS = 12
 MOST_CHARS = 200
@@ -27,11 +27,12 @@ _WAITING = threading.BoundedSemaphore(MOST_WAITING)
 def check_password(password: str, name: str) -> None:
     """Refuse a password that is too short, too long, or the name. Raises Refused."""
     if len(password) < LEAST_CHARS:
-        raise Refused(f"password: at least {LEAST_CHARS} characters needed; a sentence is fine")
+        raise InvalidRequest(
+            f"password: at least {LEAST_CHARS} characters needed; a sentence is fine")
     if len(password) > MOST_CHARS:
-        raise Refused(f"password: at most {MOST_CHARS} characters")
+        raise InvalidRequest(f"password: at most {MOST_CHARS} characters")
     if len(set(password)) < 5 or name.casefold() * 2 in password.casefold():
-        raise Refused("password: too easy to guess")
+        raise InvalidRequest("password: too easy to guess")
 
 
 def hash_password(password: str) -> str:
@@ -45,7 +46,7 @@ def is_password(hashed: str | None, password: str) -> bool:
 
     Raises TooMany where many others wait for the same: the host has other things to do."""
     if not _WAITING.acquire(blocking=False):
-        raise TooMany(BUSY_S, is_news=False)
+        raise TooManyAttempts(BUSY_S, is_news=False)
     try:
         with _ONE:
             return _HASHER.verify(hashed or _nobody(), password[:MOST_CHARS]) and bool(hashed)

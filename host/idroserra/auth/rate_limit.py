@@ -11,7 +11,7 @@ from collections import OrderedDict, deque
 from collections.abc import Callable
 from typing import Any
 
-from idroserra.auth.errors import TooMany
+from idroserra.auth.errors import TooManyAttempts
 
 WINDOW_MS = 15 * 60_000
 MOST_PER_ACCOUNT = 5
@@ -39,7 +39,7 @@ class LoginRateLimit:
                 is_news = self._told_until.get(key, 0) <= now
                 self._told_until[key] = now + wait_ms
                 _trim(self._told_until)
-                raise TooMany(-(-wait_ms // 1_000), is_news=is_news)
+                raise TooManyAttempts(-(-wait_ms // 1_000), is_news=is_news)
             for key, _ in keys:
                 self._failures.setdefault(key, deque()).append(now)
                 self._failures.move_to_end(key)

@@ -22,19 +22,19 @@ class Role(IntEnum):
     ADMIN = 3
 
     @property
-    def word(self) -> str:
+    def label(self) -> str:
         """The role as people, files and the API call it."""
         return self.name.lower()
 
 
-ROLES = tuple(role.word for role in (Role.VIEWER, Role.OPERATOR, Role.ADMIN))
+ROLES = tuple(role.label for role in (Role.VIEWER, Role.OPERATOR, Role.ADMIN))
 
 
-def role_of(word: str) -> Role:
-    """Return the role called `word`. Raises ValueError for anything that is none."""
-    if word not in ROLES:
-        raise ValueError(f"role: {word[:20]!r} is none: {', '.join(ROLES)}")
-    return Role[word.upper()]
+def role_of(label: str) -> Role:
+    """Return the role called `label`. Raises ValueError for anything that is none."""
+    if label not in ROLES:
+        raise ValueError(f"role: {label[:20]!r} is none: {', '.join(ROLES)}")
+    return Role[label.upper()]
 
 
 class Rule(NamedTuple):

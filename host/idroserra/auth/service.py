@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from idroserra.auth.audit import Audit
-from idroserra.auth.errors import AccessError, TooMany, WrongPassword
+from idroserra.auth.errors import AccessError, TooManyAttempts, WrongPassword
 from idroserra.auth.identity import Identity
 from idroserra.auth.local_token import LocalToken
 from idroserra.auth.passwords import hash_token, new_token
@@ -80,7 +80,7 @@ class AuthService:
         try:
             user = self._judged(plain, password, visitor.address)
         except AccessError as error:
-            if not isinstance(error, TooMany) or error.is_news:
+            if not isinstance(error, TooManyAttempts) or error.is_news:
                 self.audit.add(plain, "log in", address=visitor.address, result="refused",
                                reason=str(error))
             raise
@@ -152,7 +152,7 @@ class AuthService:
         return session_id
 
     def _program(self, bearer: str, address: str) -> Identity | None:
-        if self.local.is_it(bearer):
+        if self.local.matches(bearer):
             return Identity("local", _owner(), Role.ADMIN, address)
         token = self.tokens.find(bearer)
         return None if token is None else Identity("token", token.name, token.role, address)

@@ -6,7 +6,7 @@ import sqlite3
 from contextlib import suppress
 from dataclasses import dataclass
 
-from idroserra.auth.errors import Refused, Unknown
+from idroserra.auth.errors import InvalidRequest, UnknownUserOrToken
 from idroserra.auth.passwords import hash_token, new_token
 from idroserra.auth.roles import Role, role_of
 from idroserra.auth.users import AccessFile, check_name
@@ -43,9 +43,9 @@ class Tokens(AccessFile):
             try:
                 database.execute(
                     "INSERT INTO tokens VALUES (?,?,?,?,?,NULL)",
-                    (plain, role.word, hash_token(secret), by, self._now_unix_ms()))
+                    (plain, role.label, hash_token(secret), by, self._now_unix_ms()))
             except sqlite3.IntegrityError:
-                raise Refused(f"name: there is a token {plain}; revoke it first") from None
+                raise InvalidRequest(f"name: there is a token {plain}; revoke it first") from None
         return secret
 
     def revoke(self, name: str) -> None:
@@ -53,7 +53,7 @@ class Tokens(AccessFile):
         with self._changing() as database:
             if not database.execute("DELETE FROM tokens WHERE name=?",
                                     (name.strip().lower(),)).rowcount:
-                raise Unknown(f"token: there is no {name[:32]!r}")
+                raise UnknownUserOrToken(f"token: there is no {name[:32]!r}")
 
     def find(self, secret: str) -> Token | None:
         """Return the token with this secret, None for none."""

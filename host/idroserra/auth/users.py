@@ -10,7 +10,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from idroserra.auth.errors import Refused, Unknown
+from idroserra.auth.errors import InvalidRequest, UnknownUserOrToken
 from idroserra.auth.passwords import (
     check_password,
     hash_password,
@@ -102,7 +102,7 @@ class Users(AccessFile):
         """Return a user. Raises Unknown."""
         found = next((user for user in self.all() if user.name == _plain(name)), None)
         if found is None:
-            raise Unknown(f"user: there is no {name[:32]!r}")
+            raise UnknownUserOrToken(f"user: there is no {name[:32]!r}")
         return found
 
     @property
@@ -127,7 +127,7 @@ class Users(AccessFile):
             return None
         try:
             return self.get(name)
-        except Unknown:  # removed this moment
+        except UnknownUserOrToken:  # removed this moment
             return None
 
     def set_password(self, name: str, password: str, keep: bytes = b"") -> None:
@@ -147,7 +147,7 @@ class Users(AccessFile):
             user = self.get(name)
             if role is not Role.ADMIN:
                 self._check_not_last(user)
-            database.execute("UPDATE users SET role=? WHERE name=?", (role.word, user.name))
+            database.execute("UPDATE users SET role=? WHERE name=?", (role.label, user.name))
 
     def remove(self, name: str) -> None:
         """Remove a user and end their sessions. Raises Unknown, Refused."""
@@ -187,19 +187,19 @@ class Users(AccessFile):
     ) -> User:
         now = self._now_unix_ms()
         try:
-            database.execute("INSERT INTO users VALUES (?,?,?,?)", (name, role.word, hashed, now))
+            database.execute("INSERT INTO users VALUES (?,?,?,?)", (name, role.label, hashed, now))
         except sqlite3.IntegrityError:
-            raise Refused(f"name: {name} is taken") from None
+            raise InvalidRequest(f"name: {name} is taken") from None
         return User(name, role, now)
 
     def _check_not_last(self, user: User) -> None:
         admins = [one for one in self.all() if one.role is Role.ADMIN]
         if [user] == admins:
-            raise Refused(f"{user.name}: the only admin; make another one first")
+            raise InvalidRequest(f"{user.name}: the only admin; make another one first")
 
     def _check_no_admin(self) -> None:
         if self.has_admin:
-            raise Refused("there is an admin already: let them add you, or "
+            raise InvalidRequest("there is an admin already: let them add you, or "
                           "`idroserra user password NAME` on the host's machine")
 
     def _check_setup(self, token: str) -> None:
@@ -207,9 +207,9 @@ class Users(AccessFile):
             row = self._database.execute("SELECT hash, ends_unix_ms FROM setup").fetchone()
         self._check_no_admin()
         if row is None or row[0] != hash_token(token):
-            raise Refused("token: not the host's newest setup token")
+            raise InvalidRequest("token: not the host's newest setup token")
         if row[1] < self._now_unix_ms():
-            raise Refused("token: too old; `idroserra user setup-token` makes a new one")
+            raise InvalidRequest("token: too old; `idroserra user setup-token` makes a new one")
 
 
 def _plain(name: str) -> str:
@@ -220,12 +220,12 @@ def check_name(name: str) -> str:
     """Return a name as it is kept. Raises Refused."""
     plain = _plain(name)
     if not NAME.fullmatch(plain):
-        raise Refused("name: 1 to 32 of a-z, 0-9, . _ and -, a letter first")
+        raise InvalidRequest("name: 1 to 32 of a-z, 0-9, . _ and -, a letter first")
     return plain
 
 
 def _checked(name: str) -> str:
     plain = check_name(name)
     if plain in _RESERVED:
-        raise Refused(f"name: {plain} means the machine; choose another one")
+        raise InvalidRequest(f"name: {plain} means the machine; choose another one")
     return plain

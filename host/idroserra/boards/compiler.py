@@ -13,7 +13,7 @@ from typing import Any
 from idroserra.boards import power_budget, warnings
 from idroserra.boards.chips import CHIPS
 from idroserra.boards.schema import MAX_VOLUME_L, MIN_VOLUME_L, BoardFile, Part, parse
-from idroserra.boards.validator import Wiring
+from idroserra.boards.validator import BoardValidator
 from idroserra.core.errors import BoardError
 from idroserra.core.paths import CHECKOUT, DATA
 
@@ -23,7 +23,7 @@ PARTS_FILE = "parts.toml"
 
 
 @dataclass(frozen=True)
-class Wired:
+class LoadedBoard:
     """A board that compiles: what its file says, the parts there are, what the firmware gets."""
 
     file: BoardFile
@@ -67,7 +67,7 @@ def load_file(path: Path) -> Board:
     return read(path).compiled
 
 
-def read(path: Path) -> Wired:
+def read(path: Path) -> LoadedBoard:
     """Return the board in `path`, which may lie anywhere, with its parts. Raises BoardError."""
     try:
         data = path.read_bytes()
@@ -77,7 +77,7 @@ def read(path: Path) -> Wired:
         raise BoardError(str(error.filename), "", why) from error
     parts = read_parts(parts_data)
     compiled = compile_board(data, path.name, parts)
-    return Wired(parse(data, BoardFile, path.name), parts, compiled)
+    return LoadedBoard(parse(data, BoardFile, path.name), parts, compiled)
 
 
 def read_parts(data: bytes, file: str = PARTS_FILE) -> dict[str, Part]:
@@ -92,7 +92,7 @@ def compile_board(data: bytes, file: str, parts: dict[str, Part]) -> Board:
         raise BoardError(file, "board.chip", f"unknown chip; known: {', '.join(CHIPS)}")
     if file != f"{board.board.name}.toml":
         raise BoardError(file, "board.name", f"must be the file's name, {Path(file).stem}")
-    wiring = Wiring(file, CHIPS[board.board.chip], parts)
+    wiring = BoardValidator(file, CHIPS[board.board.chip], parts)
     compiled = {
         "name": board.board.name,
         "chip": board.board.chip,

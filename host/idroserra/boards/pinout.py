@@ -8,7 +8,7 @@ from html import escape
 
 from idroserra.boards import netlist, power_budget
 from idroserra.boards.chips import CHIPS, Chip
-from idroserra.boards.compiler import Wired
+from idroserra.boards.compiler import LoadedBoard
 from idroserra.boards.devkits import DEVKITS, Devkit, Pin
 from idroserra.boards.netlist import Wire
 
@@ -37,7 +37,7 @@ Line = tuple[str, int, str, bool]  # text, size, colour, is it bold
 Label = tuple[list[Line], str]  # of a pin, with its role
 
 
-def svg(wired: Wired) -> str:
+def svg(wired: LoadedBoard) -> str:
     """Return the picture of a board that compiles."""
     board = wired.file.board
     kit = DEVKITS[board.chip]
@@ -182,7 +182,7 @@ def _legend(found: dict[int, Wire], y: float, width: float) -> tuple[list[str], 
     return drawn, y + 34
 
 
-def _off_chip(wired: Wired) -> list[tuple[str, list[str]]]:
+def _off_chip(wired: LoadedBoard) -> list[tuple[str, list[str]]]:
     """Return what is not on the chip's pins: inputs of converters, outputs of expanders."""
     inputs = [f"{where:<14} {wire.title}; fit: {wire.fit}"
               for where, wire in netlist.adc_inputs(wired.file, wired.parts)]
@@ -191,7 +191,7 @@ def _off_chip(wired: Wired) -> list[tuple[str, list[str]]]:
     return [("Inputs of converters", inputs), ("Outputs of expanders", outputs)]
 
 
-def _supplies(wired: Wired) -> tuple[str, list[str]]:
+def _supplies(wired: LoadedBoard) -> tuple[str, list[str]]:
     """Return what is taken from each supply at the most."""
     lines = []
     for rail in power_budget.rails(wired.file, wired.parts):

@@ -67,7 +67,7 @@ class Answers:
     loads_ma: int = 5_000
 
 
-def text_of(name: str, answers: Answers, parts: dict[str, Part]) -> str:
+def board_text(name: str, answers: Answers, parts: dict[str, Part]) -> str:
     """Return the board file of `answers`, which compiles. Raises BoardError where none can be."""
     file = f"{name}.toml"
     if not NAME.fullmatch(name):

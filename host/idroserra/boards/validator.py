@@ -25,7 +25,7 @@ EXPANDER_PINS = 16
 NODE_CHANNELS = 3
 
 
-class Wiring:
+class BoardValidator:
     """What of a chip and its buses is taken so far."""
 
     def __init__(self, file: str, chip: Chip, parts: dict[str, Part]) -> None:

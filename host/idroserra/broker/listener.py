@@ -13,7 +13,7 @@ import time
 from datetime import timedelta
 from pathlib import Path
 
-from idroserra.broker.mosquitto import BrokerSilent
+from idroserra.broker.mosquitto import BrokerControlError
 from idroserra.core.errors import HostError
 from idroserra.mqtt import packets
 from idroserra.pki.broker_ca import BrokerCA
@@ -31,7 +31,7 @@ class NodeListener:
     def __init__(self, folder: Path, authority: BrokerCA) -> None:
         """Raises HostError where the configuration names no door."""
         self._authority = authority
-        self.address, self.port = node_door(folder / "mosquitto.conf")
+        self.address, self.port = node_listener_address(folder / "mosquitto.conf")
 
     def answers(self) -> bool:
         """Whether somebody listens there."""
@@ -50,7 +50,7 @@ class NodeListener:
         try:
             plain = socket.create_connection((self.address, self.port), ANSWER_S)
         except OSError as error:
-            raise BrokerSilent(f"the broker does not answer at {self.address}:{self.port}: "
+            raise BrokerControlError(f"the broker does not answer at {self.address}:{self.port}: "
                                f"{error.strerror or error}") from None
         with plain:
             try:
@@ -64,32 +64,33 @@ class NodeListener:
             except (ssl.SSLError, ConnectionError):
                 return False
             except TimeoutError:
-                raise BrokerSilent(f"{self.address}:{self.port}: no answer in {ANSWER_S:g} s"
+                raise BrokerControlError(f"{self.address}:{self.port}: no answer in {ANSWER_S:g} s"
                                    ) from None
 
-    def shut(self, node: str, cert: Path, key: Path, *, was_told: bool) -> None:
+    def disconnect(self, node: str, cert: Path, key: Path, *, was_reloaded: bool) -> None:
         """Wait until the broker refuses a certificate, then end what it still has with that node.
 
-        `was_told`: it was told to read its files again. Raises BrokerSilent."""
+        `was_reloaded`: it was told to read its files again. Raises BrokerSilent."""
         until_s = time.monotonic() + REFUSED_WITHIN_S
         while self.accepts(node, cert, key):
-            if not was_told:
-                raise BrokerSilent(
-                    f"the broker at {self.address}:{self.port} is no process of this machine, and "
-                    f"lets {node} in still: have it read its files again (kill -HUP; docker "
-                    "compose kill -s HUP mosquitto), then say the same command again")
+            if not was_reloaded:
+                raise BrokerControlError(
+                    f"the broker at {self.address}:{self.port} does not run on this machine and "
+                    f"still accepts {node}: make it reload its files (kill -HUP; docker "
+                    "compose kill -s HUP mosquitto), then repeat the command")
             if time.monotonic() > until_s:
-                raise BrokerSilent(f"the broker lets {node} in though it is revoked: restart it")
+                raise BrokerControlError(
+                    f"the broker still accepts {node} after its revocation: restart the broker")
             time.sleep(_AGAIN_S)
         with tempfile.TemporaryDirectory(dir=cert.parent) as folder:
             visit = Path(folder) / "visit.pem", Path(folder) / "visit.key"
             self._authority.issue_client(node, *visit, good_for=_VISIT)
             if not self.accepts(node, *visit):
-                raise BrokerSilent(f"{node} is refused from now on, but where it is connected it "
-                                   "stays so until the broker restarts")
+                raise BrokerControlError(f"{node} cannot connect any more, but an open connection "
+                                         "remains until the broker restarts")
 
 
-def node_door(path: Path) -> tuple[str, int]:
+def node_listener_address(path: Path) -> tuple[str, int]:
     """Return address and port of the first listener of mosquitto.conf."""
     for text in path.read_text("utf-8").splitlines():
         words = text.split()

@@ -33,7 +33,7 @@ MOST_NODES = 2_000
 MOST_PROGRAMS = 50
 
 
-class BrokerSilent(HostError):
+class BrokerControlError(HostError):
     """The broker could not be told to read its files again."""
 
 
@@ -92,8 +92,8 @@ def reload(folder: Path) -> bool:
     except (FileNotFoundError, ProcessLookupError, ValueError):
         return False
     except PermissionError:
-        raise BrokerSilent(f"mosquitto runs as another user: tell it yourself to read its files "
-                           f"again: sudo kill -HUP {pid}") from None
+        raise BrokerControlError("mosquitto runs as another user: make it reload its files: "
+                                 f"sudo kill -HUP {pid}") from None
     return True
 
 

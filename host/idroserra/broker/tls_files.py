@@ -21,22 +21,23 @@ from idroserra.broker import mosquitto
 from idroserra.broker.listener import NodeListener
 from idroserra.core import protocol
 from idroserra.core.errors import ConfigError, HostError, UnknownNode
-from idroserra.pki.broker_ca import BrokerCA, names_of, read
+from idroserra.pki.broker_ca import BrokerCA, read_certificate, subject_alt_names
 from idroserra.pki.x509 import write_private
 
 WRITTEN, KEPT = "written", "kept"
-NONE, SEEN, LISTED = "none", "refused", "refused at its start"  # certificate of who was given up
+# Outcomes of revoke_node().
+NO_CERTIFICATE, REFUSED_NOW, REFUSED_AT_START = "none", "refused", "refused at its start"
 HOST = "host"  # the reserved node id: the access list knows it
 
 
-class NoLine(HostError):
+class NotInitialized(HostError):
     """There is no line yet."""
 
     exit_code = 2
 
 
 @dataclass(frozen=True)
-class File:
+class FileResult:
     """What became of one file; `note` is what somebody should know about one that was kept."""
 
     path: Path
@@ -59,7 +60,7 @@ class BrokerCertificates:
     def __init__(self, folder: Path) -> None:
         """Raises NoLine, ConfigError."""
         if not folder.exists():
-            raise NoLine(f"{folder}: there is no line yet: `idroserra broker init` makes it")
+            raise NotInitialized(f"{folder}: not found: create it with `idroserra broker init`")
         self.folder = folder
         self.authority = BrokerCA(folder)
         self._crl = folder / "revoked.pem"
@@ -69,7 +70,7 @@ class BrokerCertificates:
         """Every node that has a certificate, by name."""
         found = []
         for path in sorted((self.folder / "nodes").glob("*.pem")):
-            certificate = read(path)
+            certificate = read_certificate(path)
             found.append(Certificate(path.stem, certificate.serial_number,
                                 certificate.not_valid_after_utc))
         return found
@@ -118,13 +119,13 @@ class BrokerCertificates:
         cert, key = self.files(node)
         if not cert.exists():
             raise UnknownNode(node)
-        listed = self.revoked | {read(cert).serial_number}
+        listed = self.revoked | {read_certificate(cert).serial_number}
         write_private(self._crl, self.authority.revocations(listed))
         told = mosquitto.reload(self.folder)
         door = NodeListener(self.folder, self.authority)
         is_there = told or door.answers()
         if is_there:
-            door.shut(node, cert, key, was_told=told)
+            door.disconnect(node, cert, key, was_reloaded=told)
         key.unlink(missing_ok=True)
         cert.unlink()
         return is_there
@@ -142,14 +143,14 @@ def revoke_node(data_dir: Path, node: str) -> str:
     refuse it, LISTED where none runs. Raises BrokerSilent, ConfigError; it may be asked again."""
     folder = folder_of(data_dir)
     if not protocol.is_node_id(node) or not (folder / "nodes" / f"{node}.pem").exists():
-        return NONE
-    return SEEN if BrokerCertificates(folder).revoke(node) else LISTED
+        return NO_CERTIFICATE
+    return REFUSED_NOW if BrokerCertificates(folder).revoke(node) else REFUSED_AT_START
 
 
 def init(
     folder: Path, names: Sequence[str], *, node_port: int, host_port: int,
     node_address: str = "0.0.0.0", overwrite: bool = False,  # noqa: S104  the point of it
-) -> list[File]:
+) -> list[FileResult]:
     """Make what is missing of a line and return what became of each file.
 
     Nothing that is there is changed; with `overwrite` the broker's and the host's certificates,
@@ -159,8 +160,8 @@ def init(
     files = []
     is_new = not (folder / "ca.pem").exists() and not (folder / "ca.key").exists()
     authority = BrokerCA.make(folder) if is_new else BrokerCA(folder)
-    files += [File(authority.path, WRITTEN if is_new else KEPT),
-              File(authority.key_path, WRITTEN if is_new else KEPT)]
+    files += [FileResult(authority.path, WRITTEN if is_new else KEPT),
+              FileResult(authority.key_path, WRITTEN if is_new else KEPT)]
     files += _server(authority, folder, names, overwrite=overwrite)
     files += _host(authority, folder, overwrite=overwrite)
     crl = folder / "revoked.pem"
@@ -169,9 +170,9 @@ def init(
             raise ConfigError(str(crl), "", "missing: restore it from a backup; without it whoever"
                               " was revoked would be let in again")
         write_private(crl, authority.revocations(()))
-        files.append(File(crl, WRITTEN))
+        files.append(FileResult(crl, WRITTEN))
     else:
-        files.append(File(crl, KEPT))
+        files.append(FileResult(crl, KEPT))
     text = mosquitto.configuration(folder, node_port, host_port, node_address)
     files.append(_text(folder / "mosquitto.conf", text, overwrite=overwrite))
     files.append(_text(folder / "mosquitto.acl", mosquitto.ACL, overwrite=overwrite))
@@ -180,33 +181,33 @@ def init(
 
 def _server(
     authority: BrokerCA, folder: Path, names: Sequence[str], *, overwrite: bool
-) -> list[File]:
+) -> list[FileResult]:
     cert, key = folder / "server.pem", folder / "server.key"
     if overwrite or not (cert.exists() and key.exists()):
         authority.issue_server(names, cert, key)
-        return [File(cert, WRITTEN, f"for {', '.join(names)}"), File(key, WRITTEN)]
+        return [FileResult(cert, WRITTEN, f"for {', '.join(names)}"), FileResult(key, WRITTEN)]
     note = ""
-    lacking = sorted(set(names) - names_of(read(cert)))
+    lacking = sorted(set(names) - subject_alt_names(read_certificate(cert)))
     if not authority.is_ours(cert):
         note = "of another authority: --overwrite makes one of ours"
     elif lacking:
         note = f"not for {', '.join(lacking)}: --overwrite makes one that is"
-    return [File(cert, KEPT, note), File(key, KEPT)]
+    return [FileResult(cert, KEPT, note), FileResult(key, KEPT)]
 
 
-def _host(authority: BrokerCA, folder: Path, *, overwrite: bool) -> list[File]:
+def _host(authority: BrokerCA, folder: Path, *, overwrite: bool) -> list[FileResult]:
     cert, key = folder / "host.pem", folder / "host.key"
     if overwrite or not (cert.exists() and key.exists()):
         authority.issue_client(HOST, cert, key)
-        return [File(cert, WRITTEN), File(key, WRITTEN)]
+        return [FileResult(cert, WRITTEN), FileResult(key, WRITTEN)]
     note = "" if authority.is_ours(cert) else "of another authority: --overwrite makes one of ours"
-    return [File(cert, KEPT, note), File(key, KEPT)]
+    return [FileResult(cert, KEPT, note), FileResult(key, KEPT)]
 
 
-def _text(path: Path, text: str, *, overwrite: bool) -> File:
+def _text(path: Path, text: str, *, overwrite: bool) -> FileResult:
     if path.exists() and not overwrite:
         is_same = path.read_text("utf-8") == text
-        return File(path, KEPT, "" if is_same else "not what this version and these options would "
-                    "write: --overwrite replaces it")
+        return FileResult(path, KEPT, "" if is_same else "differs from what this version and "
+                          "these options would write: --overwrite replaces it")
     write_private(path, text.encode())
-    return File(path, WRITTEN)
+    return FileResult(path, WRITTEN)

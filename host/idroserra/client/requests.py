@@ -33,7 +33,7 @@ def send_and_wait(
 ) -> dict[str, Any]:
     """Send a command, wait for its end and return it, whatever became of it."""
     ttl_ms = DOSE_TTL_MS if verb == "dose" else TTL_MS
-    body = {"verb": verb, "args": args, "by": who(), "ttl_ms": ttl_ms}
+    body = {"verb": verb, "args": args, "by": cli_user(), "ttl_ms": ttl_ms}
     command = client.send("POST", f"{node_path(node)}/commands", body)
     deadline_s = time.monotonic() + ttl_ms / 1_000 + ANSWER_GRACE_S
     while command["state"] == "pending" and time.monotonic() < deadline_s:
@@ -42,7 +42,7 @@ def send_and_wait(
     return command
 
 
-def check_done(node: str, command: dict[str, Any]) -> None:
+def raise_unless_done(node: str, command: dict[str, Any]) -> None:
     """Raise CommandFailed unless a command was done."""
     if command["state"] != "done":
         reason = command["reason"] or "the node gave no answer in time"
@@ -56,7 +56,7 @@ def set_config(client: HostClient, node: str, values: dict[str, Any]) -> dict[st
     """Change settings and return the config once the node says they are in force.
 
     Raises CommandFailed where it does not."""
-    wanted = client.send("PUT", f"{node_path(node)}/config", {"values": values, "by": who()})
+    wanted = client.send("PUT", f"{node_path(node)}/config", {"values": values, "by": cli_user()})
     deadline_s = time.monotonic() + CONFIRM_S
     while True:
         config: dict[str, Any] = client.node(node)["config"]
@@ -88,7 +88,7 @@ def node_path(node: str) -> str:
     return f"/api/nodes/{quote(node, safe='')}"
 
 
-def value_pair(text: str) -> tuple[str, Any]:
+def parse_setting(text: str) -> tuple[str, Any]:
     """Return (key, value) of KEY=VALUE; the host checks both."""
     key, equals, value = text.partition("=")
     if not equals or not key:
@@ -100,7 +100,7 @@ def value_pair(text: str) -> tuple[str, Any]:
         return key, spoken.get(value.lower(), value)
 
 
-def who() -> str:
+def cli_user() -> str:
     """Return who asks, for the log of the node."""
     try:
         return f"{getpass.getuser()[:30]} (cli)"

@@ -23,7 +23,7 @@ from msgspec.structs import force_setattr
 from idroserra.core.errors import ConfigError
 from idroserra.core.hostnames import check_name
 from idroserra.core.sites import BadSite, check_site
-from idroserra.core.validation import Secret, ValidationError, matching, validate
+from idroserra.core.validation import Secret, ValidationError, string_pattern, validate
 
 ENV_PREFIX = "IDROSERRA_"
 _T = TypeVar("_T")
@@ -79,7 +79,7 @@ class MqttConfig(Section, frozen=True):
     """The broker. Plain mqtt:// is for this machine only; mqtts:// checks the certificate."""
 
     url: str = "mqtt://127.0.0.1:1883"
-    client_id: Annotated[str, matching(r"^[A-Za-z0-9_-]{1,64}$")] = "idroserra-host"
+    client_id: Annotated[str, string_pattern(r"^[A-Za-z0-9_-]{1,64}$")] = "idroserra-host"
     username: str | None = "host"  # the reserved node id: the ACL knows it
     password: Secret | None = None
     ca_file: Path | None = None
@@ -178,7 +178,7 @@ class StoreConfig(Section, frozen=True):
 
     kind: Literal["sqlite", "influx"] = "sqlite"
     url: str = "http://127.0.0.1:8086"
-    database: Annotated[str, matching(r"^[A-Za-z0-9_-]{1,64}$")] = "idroserra"
+    database: Annotated[str, string_pattern(r"^[A-Za-z0-9_-]{1,64}$")] = "idroserra"
     # v2: /api/v2/write of InfluxDB 1.8+, 2, 3 and VictoriaMetrics; v1: /write of every 1.x.
     write_api: Literal["v2", "v1"] = "v2"
     org: str = ""
@@ -206,13 +206,13 @@ class HomeAssistantConfig(Section, frozen=True):
 
     enabled: bool = False
     # As in Home Assistant's own MQTT settings.
-    prefix: Annotated[str, matching(r"^[A-Za-z0-9_-]+(/[A-Za-z0-9_-]+)*$")] = "homeassistant"
+    prefix: Annotated[str, string_pattern(r"^[A-Za-z0-9_-]+(/[A-Za-z0-9_-]+)*$")] = "homeassistant"
 
 
 class AlarmTarget(Section, frozen=True):
     """Where people are told: an apprise address, which is a secret; and in which language."""
 
-    name: Annotated[str, matching(r"^[A-Za-z0-9][A-Za-z0-9 _.-]{0,39}$")]
+    name: Annotated[str, string_pattern(r"^[A-Za-z0-9][A-Za-z0-9 _.-]{0,39}$")]
     url: Secret
     from_priority: Literal["low", "medium", "high", "urgent"] = "low"
     escalation_only: bool = False
@@ -322,13 +322,13 @@ def _environment() -> dict[str, Any]:
     found: dict[str, Any] = {}
     for name, text in os.environ.items():
         keys = name.lower().removeprefix(ENV_PREFIX.lower()).split("__")
-        if not name.upper().startswith(ENV_PREFIX) or keys[0] not in kinds_of(Config):
+        if not name.upper().startswith(ENV_PREFIX) or keys[0] not in field_types(Config):
             continue  # another program's, or one of ours that is no key
         kind: Any = Config
         for key in keys:
-            kind = kinds_of(kind).get(key, Any)
+            kind = field_types(kind).get(key, Any)
         value: Any = text
-        if get_origin(kind) in (tuple, dict) or kinds_of(kind):
+        if get_origin(kind) in (tuple, dict) or field_types(kind):
             try:
                 value = msgspec.json.decode(text)
             except ValueError:
@@ -339,7 +339,7 @@ def _environment() -> dict[str, Any]:
     return found
 
 
-def kinds_of(kind: Any) -> dict[str, Any]:
+def field_types(kind: Any) -> dict[str, Any]:
     """Return the keys of a section with their types, without what limits them."""
     if not (isinstance(kind, type) and issubclass(kind, msgspec.Struct)):
         return {}

@@ -78,7 +78,7 @@ class NotAdopted(HostError):
         self.node = node
 
 
-class OtherKey(HostError):
+class KeyMismatch(HostError):
     """The board has a key that the host does not hold for this node."""
 
     def __init__(self, node: str) -> None:

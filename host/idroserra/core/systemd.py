@@ -33,7 +33,7 @@ def notify(state: str) -> bool:
     return True
 
 
-def beat_s() -> float | None:
+def watchdog_interval_s() -> float | None:
     """Return how often systemd wants to hear that all is well, None where it does not.
 
     Half of the time after which it would restart the host, as sd_watchdog_enabled(3) advises."""
@@ -43,7 +43,7 @@ def beat_s() -> float | None:
     return max(LEAST_BEAT_S, int(usec) / 2_000_000)
 
 
-def unit(config: Path, writable: Sequence[Path]) -> str:
+def unit_file(config: Path, writable: Sequence[Path]) -> str:
     """Return the unit that runs this installation as the present user.
 
     It may write the folders of `writable` and no others, has no privileges, and is started again

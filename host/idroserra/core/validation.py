@@ -45,7 +45,7 @@ class ValidationError(ValueError):
         self.why = why
 
 
-def matching(pattern: str, **more: Any) -> msgspec.Meta:
+def string_pattern(pattern: str, **more: Any) -> msgspec.Meta:
     """Return what says that a text matches `pattern`, whose $ is the end: no newline after it."""
     return msgspec.Meta(pattern=f"{pattern.removesuffix('$')}{_END}", **more)
 

@@ -84,7 +84,7 @@ class BoardLink:
             with contextlib.suppress(OSError, serial.SerialException):
                 transport.close()
 
-    def catch(self, timeout_s: float = CATCH_S) -> BoardInfo | None:
+    def enter_raw_repl(self, timeout_s: float = CATCH_S) -> BoardInfo | None:
         """Interrupt what runs and return what MicroPython says of itself, or None.
 
         None when no prompt comes in time. Raises FlashError for a file system that is no more.
@@ -259,6 +259,6 @@ def _open(port: str) -> Any:
             return SerialTransport(port, BAUD, timeout=_READ_S)
         except (TransportError, OSError) as error:
             if time.monotonic() > deadline_s:
-                ports.check(port)
+                ports.check_available(port)
                 raise ConnectionLost(port, "it was opened") from error
         time.sleep(0.2)

@@ -39,7 +39,9 @@ class CopyPlan:
         return not (self.send or self.remove)
 
 
-def plan(link: BoardLink, folder: Path, manifest: build.Manifest, about: BoardInfo) -> CopyPlan:
+def plan_copy(
+    link: BoardLink, folder: Path, manifest: build.Manifest, about: BoardInfo
+) -> CopyPlan:
     """Compare the board with the image in `folder`. Raises FlashError where it cannot fit."""
     wanted = manifest.files | {build.MANIFEST: _file_sha256(folder / build.MANIFEST)}
     there = link.hashes(wanted)
@@ -59,7 +61,7 @@ def is_stale(path: str) -> bool:
         f"{_PACKAGE}.py", f"{_PACKAGE}.mpy", "boot.mpy", "main.mpy")
 
 
-def copy(link: BoardLink, folder: Path, work: CopyPlan, on_file: OnFile) -> None:
+def copy_image(link: BoardLink, folder: Path, work: CopyPlan, on_file: OnFile) -> None:
     """Do `work`. `on_file` gets the file at work and how many bytes of it are sent.
 
     Raises CableDied, and FlashError when a file does not read back as it was sent.

@@ -25,7 +25,7 @@ OnBytes = Callable[[int, int], None]
 
 
 @dataclass(frozen=True)
-class Source:
+class BinarySource:
     """Where a binary comes from: a file of this machine, or an address and its SHA-256."""
 
     path: Path | None = None
@@ -46,7 +46,7 @@ def releases(file: Path = RELEASES_FILE) -> dict[str, dict[str, dict[str, str]]]
 def resolve(
     wanted: str, chip: str, sha256: str = "",
     known: Mapping[str, Mapping[str, Mapping[str, str]]] | None = None,
-) -> Source:
+) -> BinarySource:
     """Return the source that `wanted` names: a path, a version, or an address.
 
     Raises FlashError for one that is none of these, or that nobody pinned.
@@ -67,10 +67,10 @@ def resolve(
                          f"Known: {', '.join(known)}. Else give the path of a .bin.")
     if sha256:
         _check(path.read_bytes(), sha256, wanted)
-    return Source(path=path)
+    return BinarySource(path=path)
 
 
-def fetch(source: Source, on_bytes: OnBytes, cache: Path | None = None) -> Path:
+def fetch(source: BinarySource, on_bytes: OnBytes, cache: Path | None = None) -> Path:
     """Return the file of `source`, downloaded unless it is there. Raises FlashError.
 
     `on_bytes` gets the bytes so far and in all (0: unknown). A file is kept under its own hash,
@@ -95,7 +95,7 @@ def fetch(source: Source, on_bytes: OnBytes, cache: Path | None = None) -> Path:
     return target
 
 
-def _pinned(url: str, sha256: str) -> Source:
+def _pinned(url: str, sha256: str) -> BinarySource:
     if len(sha256) != 64 or set(sha256.lower()) - set("0123456789abcdef"):
         what = "no SHA-256 is pinned for it" if not sha256 else f"{sha256} is no SHA-256"
         raise FlashError(
@@ -103,7 +103,7 @@ def _pinned(url: str, sha256: str) -> Source:
             "Download it with a browser and give its path: --micropython FILE. Or state the hash "
             "that you have from somebody you trust: --sha256 HEX.",
         )
-    return Source(url=url, sha256=sha256.lower())
+    return BinarySource(url=url, sha256=sha256.lower())
 
 
 def _get(url: str, on_bytes: OnBytes) -> bytes:

@@ -112,7 +112,7 @@ class Esptool:
 
     def _is_there(self) -> bool:
         try:
-            ports.check(self.port)
+            ports.check_available(self.port)
         except FlashError:
             return False
         return True
@@ -153,9 +153,9 @@ class Esptool:
         if any(words in text for words in _NO_PORT):
             if when != _LOOKING:
                 return ConnectionLost(self.port, when, why)
-            return ports.refusal(self.port, OSError(why))
+            return ports.open_error(self.port, OSError(why))
         if any(words in text for words in _NEVER_THERE):
-            others = ", ".join(ports.holders(self.port))
+            others = ", ".join(ports.programs_using(self.port))
             also = f" These programs have the port open too: {others}." if others else ""
             return FlashError(
                 f"{self.port}: no chip answers ({why})",

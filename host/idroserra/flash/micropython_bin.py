@@ -33,7 +33,7 @@ class Partition:
 
 
 @dataclass(frozen=True)
-class Binary:
+class MicroPythonBinary:
     """A checked MicroPython binary for `chip`: (address, bytes) of each part to write."""
 
     path: Path
@@ -47,7 +47,7 @@ class Binary:
         return sum(len(content) for _, content in self.parts)
 
 
-def read(path: Path, chip: str) -> Binary:
+def read_binary(path: Path, chip: str) -> MicroPythonBinary:
     """Return the binary in `path` for `chip`. Raises FlashError when it is none, or another's."""
     try:
         data = path.read_bytes()
@@ -74,7 +74,7 @@ def read(path: Path, chip: str) -> Binary:
             "Take the .bin of micropython.org/download, not .uf2, .elf or .app-bin.",
         )
     needs_bytes = max(p.address + p.size_bytes for p in table)
-    return Binary(path, chip, tuple(_without_nvs(data, base, table)), needs_bytes)
+    return MicroPythonBinary(path, chip, tuple(_without_nvs(data, base, table)), needs_bytes)
 
 
 def partitions(data: bytes, base: int) -> Iterator[Partition]:

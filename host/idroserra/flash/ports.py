@@ -29,7 +29,7 @@ class Port:
     maker: int | None = None  # the USB vendor's number
 
 
-def found() -> list[Port]:
+def find_boards() -> list[Port]:
     """Return the ports of this machine that a board may hang on."""
     known = [Port(p.device, p.description or "", p.vid) for p in list_ports.comports()]
     return sorted((p for p in known if p.maker in _MAKERS), key=lambda port: port.device)
@@ -56,15 +56,15 @@ def choose(
     return ask(ports).device
 
 
-def check(device: str) -> None:
+def check_available(device: str) -> None:
     """Open the port as its only user and close it again. Raises FlashError that says why not."""
     try:
         serial.serial_for_url(device, exclusive=True, timeout=0).close()
     except (OSError, ValueError) as error:  # SerialException is an OSError
-        raise refusal(device, error) from error
+        raise open_error(device, error) from error
 
 
-def refusal(device: str, error: Exception) -> FlashError:
+def open_error(device: str, error: Exception) -> FlashError:
     """Return what to do about a port that cannot be opened."""
     number = getattr(error, "errno", None)
     text = str(error).lower()
@@ -75,20 +75,20 @@ def refusal(device: str, error: Exception) -> FlashError:
             "then log out and in. On Windows: close whatever has the port open.",
         )
     if number in (errno.EBUSY, errno.EAGAIN, errno.EWOULDBLOCK) or "exclusively" in text:
-        names = ", ".join(holders(device)) or "another program"
+        names = ", ".join(programs_using(device)) or "another program"
         return FlashError(
             f"{device}: the port is busy: {names} has it open",
             "Close it (a serial monitor, mpremote, Thonny, an IDE), then say the same command "
             "again.",
         )
-    listed = ", ".join(port.device for port in found()) or "none"
+    listed = ", ".join(port.device for port in find_boards()) or "none"
     return FlashError(
         f"{device}: no such port, or it cannot be opened ({error})",
         f"Ports with a board now: {listed}. {_NO_BOARD}",
     )
 
 
-def holders(device: str) -> list[str]:
+def programs_using(device: str) -> list[str]:
     """Return the other programs that have `device` open, where the machine tells (Linux)."""
     names = []
     for folder in Path("/proc").glob("[0-9]*"):

@@ -11,7 +11,7 @@ from idroserra.flash import copy
 from idroserra.flash.board_link import BoardInfo, BoardLink
 from idroserra.flash.errors import FlashError
 from idroserra.flash.esptool import Chip, Esptool
-from idroserra.flash.micropython_bin import Binary
+from idroserra.flash.micropython_bin import MicroPythonBinary
 from idroserra.image import build
 
 WAITING_S = 3.0
@@ -28,14 +28,14 @@ class ProgressSink(Protocol):
 
 
 @dataclass(frozen=True)
-class Plan:
+class FlashPlan:
     """What will be done to a board, found out by looking only."""
 
     manifest: build.Manifest
     port: str
     chip: Chip
     about: BoardInfo | None  # of the MicroPython that answers now
-    micropython: Binary | None  # to be written
+    micropython: MicroPythonBinary | None  # to be written
     erases: bool
     work: copy.CopyPlan
 
@@ -46,7 +46,7 @@ class Plan:
 
 
 @dataclass(frozen=True)
-class Session:
+class FlashSession:
     """One board on one port, and the image in `folder` that it should get."""
 
     folder: Path
@@ -57,7 +57,7 @@ class Session:
     erases: bool = False
     allows_older: bool = False
 
-    def look(self, wanted: Binary | None) -> Plan:
+    def inspect(self, wanted: MicroPythonBinary | None) -> FlashPlan:
         """Return what there is to do; the board is held at its prompt, nothing on it is changed.
 
         `wanted` is the MicroPython it should have; None keeps the one that answers. Raises
@@ -72,17 +72,19 @@ class Session:
             if self.erases or must_stay:
                 about = None
             else:
-                about = self._catch(link) if micropython is None else link.catch(WAITING_S)
+                about = (self._enter_raw_repl(link) if micropython is None
+                         else link.enter_raw_repl(WAITING_S))
             if micropython is None:
                 self._check_micropython(about)
             if about is None or micropython is not None and self._must_replace(about):
                 work = self._everything()
             else:
                 self._check_age(link)
-                work = copy.plan(link, self.folder, self.manifest, about)
-        return Plan(self.manifest, self.esptool.port, chip, about, micropython, self.erases, work)
+                work = copy.plan_copy(link, self.folder, self.manifest, about)
+        return FlashPlan(
+            self.manifest, self.esptool.port, chip, about, micropython, self.erases, work)
 
-    def do(self, plan: Plan) -> copy.CopyPlan:
+    def execute(self, plan: FlashPlan) -> copy.CopyPlan:
         """Do what `plan` says and start the board; returns the copying as it came to be."""
         if plan.erases:
             self.show.say("erasing the whole flash (up to a minute)")
@@ -90,25 +92,25 @@ class Session:
         if plan.micropython is not None:
             self._write(plan.micropython)
         with BoardLink(self.esptool.port) as link:
-            about = self._catch(link)
+            about = self._enter_raw_repl(link)
             self._check_micropython(about)
             assert about is not None
-            work = copy.plan(link, self.folder, self.manifest, about)
+            work = copy.plan_copy(link, self.folder, self.manifest, about)
             self._copy(link, work)
             self.show.say("reading every file back by its hash")
             copy.check_whole(link, self.manifest)
             link.restart()
         return work
 
-    def leave(self, plan: Plan) -> None:
+    def restart_board(self, plan: FlashPlan) -> None:
         """Start what was on the board before `look`; nothing was changed. Raises FlashError."""
         if plan.about is None:
             return
         with BoardLink(self.esptool.port) as link:
-            if self._catch(link) is not None:
+            if self._enter_raw_repl(link) is not None:
                 link.restart()
 
-    def _write(self, micropython: Binary) -> None:
+    def _write(self, micropython: MicroPythonBinary) -> None:
         move = self.show.start("MicroPython", micropython.size_bytes)
         with _files(micropython) as files:
             self.esptool.write(
@@ -128,23 +130,23 @@ class Session:
             sent = written
             move(done_bytes + written, path)
 
-        copy.copy(link, self.folder, work, on_file)
+        copy.copy_image(link, self.folder, work, on_file)
 
-    def _holds(self, wanted: Binary | None) -> bool:
+    def _holds(self, wanted: MicroPythonBinary | None) -> bool:
         if wanted is None:
             return True
         self.show.say("comparing the MicroPython that is there")
         with _files(wanted) as files:
             return self.esptool.holds(files)
 
-    def _catch(self, link: BoardLink) -> BoardInfo | None:
-        about = link.catch(WAITING_S)
+    def _enter_raw_repl(self, link: BoardLink) -> BoardInfo | None:
+        about = link.enter_raw_repl(WAITING_S)
         if about is None:
             self.show.say("no prompt yet: press and let go the button EN (RST) of the board")
-            about = link.catch()
+            about = link.enter_raw_repl()
         return about
 
-    def _check_chip(self, chip: Chip, wanted: Binary | None) -> None:
+    def _check_chip(self, chip: Chip, wanted: MicroPythonBinary | None) -> None:
         if chip.name != self.chip_name:
             raise FlashError(
                 f"{self.esptool.port}: the chip is an {chip.described or chip.name}, the board "
@@ -193,7 +195,7 @@ class Session:
 
 
 @contextmanager
-def _files(micropython: Binary) -> Iterator[list[tuple[int, Path]]]:
+def _files(micropython: MicroPythonBinary) -> Iterator[list[tuple[int, Path]]]:
     """The parts of a binary as files, for as long as esptool needs them."""
     with tempfile.TemporaryDirectory(prefix="idroserra-flash-") as folder:
         found = []

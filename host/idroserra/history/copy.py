@@ -18,7 +18,7 @@ from idroserra.history.models import SamplePoint, Store
 DAY_MS = 86_400_000
 BLOCK_POINTS = 5_000
 
-Tell = Callable[[str, int, int], None]  # (node, done_ms, total_ms) of all nodes together
+CopyCallback = Callable[[str, int, int], None]  # (node, done_ms, total_ms) of all nodes together
 
 
 class CopyError(HostError):
@@ -33,7 +33,7 @@ class Copied(NamedTuple):
     events: int
 
 
-class Note:
+class CopyProgress:
     """How far a copy is: kept in a file where one is given. `done` has {node: unix_ms}."""
 
     def __init__(self, path: Path | None, what: str) -> None:
@@ -67,7 +67,7 @@ class Note:
             raise CopyError(f"{self._path}: {error.strerror or error}") from None
 
 
-def copy(source: Store, target: Store, note: Note, tell: Tell) -> Copied:
+def copy(source: Store, target: Store, note: CopyProgress, tell: CopyCallback) -> Copied:
     """Copy every raw point and every event. Raises StoreUnavailable, StoreRejected, CopyError.
 
     Roll-ups are not copied: the target makes its own from the points."""

@@ -17,7 +17,7 @@ BREATH_S = 0.01
 _log = logging.getLogger("idroserra")
 
 
-class Upkeep:
+class MaintenanceWorker:
     """Tends a store until stop(). run() is the loop of one thread."""
 
     def __init__(self, store: Store, now_unix_ms: Callable[[], int]) -> None:
@@ -31,7 +31,7 @@ class Upkeep:
         while not self._stopping.is_set():
             began_s = time.monotonic()
             try:
-                busy = self._store.tend(self._now_unix_ms())
+                busy = self._store.maintain(self._now_unix_ms())
             except StoreError as error:
                 if self._is_well:
                     _log.warning("the store cannot be tended: %s", error.why)

@@ -13,7 +13,7 @@ from typing import NamedTuple, Protocol
 from idroserra.core.protocol import Detail
 
 # Told how far long work is: (done_ms, total_ms) of the history.
-Tell = Callable[[int, int], None]
+ProgressCallback = Callable[[int, int], None]
 
 
 class SamplePoint(NamedTuple):
@@ -79,7 +79,7 @@ class StoreInfo(NamedTuple):
     events_days: int | None
 
 
-class Saved(Enum):
+class Durability(Enum):
     """Whether what a store has taken is durable: not yet, or no more, where it was killed."""
 
     YES = "yes"
@@ -90,7 +90,7 @@ class Saved(Enum):
 class Receipt(Protocol):
     """What a store gives for points that it took and may still lose."""
 
-    def saved(self) -> Saved:
+    def durability(self) -> Durability:
         """Say whether they are durable. Raises StoreUnavailable."""
 
 
@@ -100,7 +100,7 @@ class Store(Protocol):
     def write(self, samples: Sequence[SamplePoint], events: Sequence[EventPoint]) -> None:
         """Make the points durable, or raise StoreUnavailable or StoreRejected."""
 
-    def take(
+    def write_instants(
         self, instants: Sequence[Instant], events: Sequence[EventPoint]
     ) -> Receipt | None:
         """As write(), for what comes from the nodes. With a receipt it is not durable yet."""
@@ -143,13 +143,13 @@ class Store(Protocol):
     def info(self) -> StoreInfo:
         """Return what is in the store."""
 
-    def init(self, tell: Tell) -> list[str]:
+    def init(self, tell: ProgressCallback) -> list[str]:
         """Set up retention and downsampling where the database does them; say what was done.
 
         tell(done_ms, total_ms) while the past is rolled up. May be repeated. Raises
         StoreUnavailable, StoreRejected."""
 
-    def tend(self, now_unix_ms: int) -> bool:
+    def maintain(self, now_unix_ms: int) -> bool:
         """Do some upkeep, a fraction of a second of it; False when there is none to do."""
 
     def compact(self) -> None:

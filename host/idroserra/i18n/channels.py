@@ -11,7 +11,7 @@ from typing import NamedTuple
 
 from idroserra.core import protocol
 from idroserra.i18n.marker import N_
-from idroserra.i18n.translate import Locale, chosen_units, current_locale, figure
+from idroserra.i18n.translate import Locale, current_locale, current_units, format_number
 from idroserra.i18n.translate import gettext as _
 from idroserra.i18n.units import Unit
 
@@ -103,7 +103,7 @@ def _display(channel: str, _speech: Locale) -> Display:
 
 def _chosen(quantity: str) -> Unit | None:
     """Return the unit somebody chose for a quantity, None where there is no choice."""
-    units = chosen_units()
+    units = current_units()
     if quantity == "flow_ml_per_min":
         return units.volume._replace(text=f"{units.volume.text}/min", decimals=2)
     return {"ec_us_cm": units.ec, "temp_c": units.temperature,
@@ -121,10 +121,11 @@ def _label(channel: str, source: str, name: str) -> str:
     return words[:1].upper() + words[1:]
 
 
-def shown(channel: str, value: float) -> str:
+def format_value(channel: str, value: float) -> str:
     """Return a stored value as people read it, with its unit: "1.83 mS/cm"."""
     look = display_of(channel)
-    return f"{figure(value * look.factor + look.offset, look.decimals)} {look.unit}".rstrip()
+    number = format_number(value * look.factor + look.offset, look.decimals)
+    return f"{number} {look.unit}".rstrip()
 
 
 def screen_order(channel: str) -> tuple[int, str]:
@@ -164,4 +165,4 @@ def _two(most: str, more: str, rest: int) -> str:
 
 def volume_text(volume_ul: int) -> str:
     """Return a volume of stock: "2.00 ml"."""
-    return f"{figure(volume_ul / 1000, 2 if volume_ul < 10_000 else 1)} ml"
+    return f"{format_number(volume_ul / 1000, 2 if volume_ul < 10_000 else 1)} ml"

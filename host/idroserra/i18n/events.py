@@ -10,7 +10,7 @@ from idro.errors import ProtocolError
 from idro.protocol.descriptions import FAULT_TEXTS
 from idroserra.core.protocol import Detail
 from idroserra.i18n.channels import display_of, duration_text, plain_name, volume_text
-from idroserra.i18n.translate import figure, translate_message
+from idroserra.i18n.translate import format_number, translate_message
 from idroserra.i18n.translate import gettext as _
 
 _CHANNEL = re.compile(r"\b[a-z][a-z0-9_]*\.[a-z][a-z0-9_]*\b")
@@ -175,7 +175,7 @@ def _correction(detail: Detail) -> str:
     what = plain_name(str(detail.get("actuator", "an_output")))
     state, because = detail.get("state"), _because(detail)
     if state == "opened":
-        target = figure(_number(detail, "target_milli_ph") / 1_000, 2)
+        target = format_number(_number(detail, "target_milli_ph") / 1_000, 2)
         return _("Correction with {what} to pH {ph} opened{by}{because}").format(
             what=what, ph=target, by=_by(detail), because=because)
     if state == "ready":

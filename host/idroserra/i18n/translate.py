@@ -37,8 +37,8 @@ class Locale(NamedTuple):
     volume: str = "L"
 
 
-PLAIN = Locale()
-_now: ContextVar[Locale] = ContextVar("speech", default=PLAIN)
+DEFAULT_LOCALE = Locale()
+_now: ContextVar[Locale] = ContextVar("speech", default=DEFAULT_LOCALE)
 
 
 def current_locale() -> Locale:
@@ -46,7 +46,7 @@ def current_locale() -> Locale:
     return _now.get()
 
 
-def set_speech(speech: Locale) -> None:
+def set_locale(speech: Locale) -> None:
     """Say how to speak, for the rest of the running request or task."""
     _now.set(speech)
 
@@ -69,7 +69,7 @@ class Units(NamedTuple):
     volume: Unit
 
 
-def chosen_units() -> Units:
+def current_units() -> Units:
     """Return the units of whoever is being answered."""
     _, ec, temperature, volume = _now.get()
     return Units(EC[ec], TEMPERATURE[temperature], VOLUME[volume])
@@ -126,7 +126,7 @@ def page_texts(language: str) -> dict[str, str | list[str]]:
         is_page = any(path.endswith(_OF_PAGE) for path, _line in message.locations)
         if not message.id or not is_page or message.fuzzy:
             continue
-        forms = [form for form in as_forms(message.string) if form]
+        forms = [form for form in plural_forms(message.string) if form]
         if not forms:
             continue
         if isinstance(message.id, str):
@@ -136,12 +136,12 @@ def page_texts(language: str) -> dict[str, str | list[str]]:
     return found
 
 
-def as_forms(string: str | Iterable[str] | None) -> list[str]:
+def plural_forms(string: str | Iterable[str] | None) -> list[str]:
     """Return the forms of a translation, as Babel gives it: one, or one for each plural."""
     return [string or ""] if string is None or isinstance(string, str) else list(string)
 
 
-def chosen_language(accept_language: str) -> str:
+def negotiate_language(accept_language: str) -> str:
     """Return the best of LANGUAGES for an Accept-Language header, English where none fits."""
     wanted: list[tuple[float, int, str]] = []
     for place, part in enumerate(accept_language.split(",")[:20]):
@@ -155,17 +155,17 @@ def chosen_language(accept_language: str) -> str:
                 "en")
 
 
-def figure(value: float, decimals: int) -> str:
+def format_number(value: float, decimals: int) -> str:
     """Return a number as the language writes it: 1.50 or 1,50."""
-    return as_written(f"{value:.{decimals}f}")
+    return localize_decimal(f"{value:.{decimals}f}")
 
 
-def plain_figure(value: float) -> str:
+def format_short(value: float) -> str:
     """Return a number with no more digits than it needs."""
-    return as_written(f"{value:g}")
+    return localize_decimal(f"{value:g}")
 
 
-def as_written(number: str) -> str:
+def localize_decimal(number: str) -> str:
     """Return a number that was written with a point as the language writes it."""
     return number.replace(".", ",") if _now.get().language in _COMMA else number
 
@@ -174,7 +174,7 @@ _QUANTITY = re.compile(
     r"(?<![\w.])([-−]?\d+(?:\.\d+)?)(?![\w.]*\.\d)(?: (mS/cm|[uµ]S/cm|°?C|L)\b)?")
 
 
-def figures(text: str, *, are_differences: bool = False) -> str:
+def localize_numbers(text: str, *, are_differences: bool = False) -> str:
     """Return a text of English and metric figures with them as the person reads them."""
     return _QUANTITY.sub(lambda found: _requantified(found[0], found[1], found[2],
                                                      are_differences), text)
@@ -183,11 +183,11 @@ def figures(text: str, *, are_differences: bool = False) -> str:
 def _requantified(whole: str, number: str, unit: str | None, is_difference: bool) -> str:
     wanted = _wanted(unit)
     if wanted is None:
-        return as_written(whole)
+        return localize_decimal(whole)
     stored, look = wanted
     value = float(number.replace("−", "-")) * stored
     offset = 0 if is_difference else look.offset
-    return f"{figure(value * look.factor + offset, look.decimals)} {look.text}"
+    return f"{format_number(value * look.factor + offset, look.decimals)} {look.text}"
 
 
 def _wanted(unit: str | None) -> tuple[float, Unit] | None:
@@ -211,7 +211,7 @@ def translate_message(text: str) -> str:
     translated by its pattern, one of i18n.node_messages.MESSAGE_PATTERNS; what fills the pattern
     is translated by itself."""
     speech = _now.get()
-    if speech == PLAIN or not text:
+    if speech == DEFAULT_LOCALE or not text:
         return text
     whole = gettext(text)
     if whole != text:
@@ -223,15 +223,15 @@ def translate_message(text: str) -> str:
         if found:
             parts = {name: _part(name, part) for name, part in found.groupdict().items()}
             return gettext(key).format(**parts)
-    return figures(text)
+    return localize_numbers(text)
 
 
 def _part(name: str, part: str) -> str:
     """Return what fills a pattern, in the person's words and units."""
     if name == "difference":
-        return figures(part, are_differences=True)
+        return localize_numbers(part, are_differences=True)
     if name in ("ec", "ec_target"):
-        return figures(f"{part.removesuffix(' uS/cm')} uS/cm")
+        return localize_numbers(f"{part.removesuffix(' uS/cm')} uS/cm")
     if name == "channels":
         return ", ".join(translate_message(channel) for channel in part.split(", "))
     return translate_message(part)

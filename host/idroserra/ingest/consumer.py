@@ -166,7 +166,7 @@ class Ingest:
         if committed is None:
             return
         now_unix_ms = self._link.now_unix_ms()
-        self._link.tell([
+        self._link.publish_qos0([
             (_down_topic(node, "stored"),
              protocol.pack_stored(boot_id, seq_upto, now_unix_ms))
             for (node, boot_id), seq_upto in committed.stored_upto.items()

@@ -34,17 +34,17 @@ class UnreadableRecord(NamedTuple):
     reason: str
 
 
-class Decoded(NamedTuple):
+class DecodedMessage(NamedTuple):
     """The records of one message. `unread` has those that are none of the contract's."""
 
     batch: protocol.Batch
     unread: tuple[UnreadableRecord, ...] = ()
 
 
-_decoded = partial(tuple.__new__, Decoded)
+_decoded = partial(tuple.__new__, DecodedMessage)
 
 
-def read_records(leaf: str, payload: bytes) -> Decoded:
+def read_records(leaf: str, payload: bytes) -> DecodedMessage:
     """Return the records of up/telemetry or up/event.
 
     Raises ProtocolError for a message whose records cannot even be told apart.
@@ -55,7 +55,7 @@ def read_records(leaf: str, payload: bytes) -> Decoded:
     try:
         batch = _BY_LEAF[leaf](payload)
         _check_uptimes(batch)
-        return Decoded(batch)
+        return DecodedMessage(batch)
     except protocol.ProtocolError as error:
         return _one_by_one(leaf, payload, error)
 
@@ -65,7 +65,7 @@ def _check_uptimes(batch: protocol.Batch) -> None:
         raise protocol.ProtocolError("at_ms: no node runs for ten years")
 
 
-def _one_by_one(leaf: str, payload: bytes, why: protocol.ProtocolError) -> Decoded:
+def _one_by_one(leaf: str, payload: bytes, why: protocol.ProtocolError) -> DecodedMessage:
     """Return what can be read of a message that was refused as a whole because of `why`."""
     try:
         head: dict[str, Any] = protocol.parse_object(payload, MOST_BYTES)
@@ -80,7 +80,7 @@ def _one_by_one(leaf: str, payload: bytes, why: protocol.ProtocolError) -> Decod
         batch = _BY_LEAF[leaf](_message(head, []))
     except protocol.ProtocolError as error:
         batch = protocol.Batch(boot_id, None, None, 0, [])
-        return Decoded(batch, tuple(
+        return DecodedMessage(batch, tuple(
             UnreadableRecord(seq, _message(head, [item]), error.why)
             for seq, item in zip(seqs, items, strict=True)))
     records: list[Any] = []
@@ -93,7 +93,7 @@ def _one_by_one(leaf: str, payload: bytes, why: protocol.ProtocolError) -> Decod
             records += one.records
         except protocol.ProtocolError as error:
             unread.append(UnreadableRecord(seq, alone, error.why))
-    return Decoded(batch._replace(records=records), tuple(unread))
+    return DecodedMessage(batch._replace(records=records), tuple(unread))
 
 
 def _message(head: dict[str, Any], items: list[Any]) -> bytes:

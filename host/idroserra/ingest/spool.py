@@ -58,14 +58,14 @@ class StoredBatch(NamedTuple):
 
 
 @dataclass
-class Committed:
+class CommitResult:
     """What one commit made durable; stored_upto has an entry for each (node, boot_id) touched."""
 
     accepted: list[StoredBatch] = field(default_factory=list)
     stored_upto: dict[tuple[str, str], int] = field(default_factory=dict)
 
 
-class Pending(NamedTuple):
+class PendingBatch(NamedTuple):
     """Records that came together and wait for the store; body is a JSON list of the records."""
 
     id: int
@@ -111,12 +111,12 @@ class Spool:
         """Return "ok", or why the last commit failed."""
         return self._state
 
-    def commit(self, items: Sequence[Item]) -> Committed:
+    def commit(self, items: Sequence[Item]) -> CommitResult:
         """Make the items durable, all or none, and say what is new. Raises SpoolError.
 
         What was here already is counted as duplicate, and its stored_upto is told again: the
         node may have missed the first answer."""
-        committed = Committed()
+        committed = CommitResult()
         least_less_sent = cache(partial(least_arrived_less_sent, items))
 
         def run() -> None:
@@ -136,23 +136,23 @@ class Spool:
             self._arrived.set()
         return committed
 
-    def pending(self, max_records: int, after: int = 0) -> list[Pending]:
+    def pending(self, max_records: int, after: int = 0) -> list[PendingBatch]:
         """Return the oldest that wait after an id, up to about max_records. Raises SpoolError."""
-        rows: list[Pending] = []
+        rows: list[PendingBatch] = []
         total = 0
         query = "SELECT * FROM pending WHERE id > ? ORDER BY id LIMIT ?"
         try:
             with self._read_lock:
                 cursor = self._reader.execute(query, (after, max_records))
                 while total < max_records and (row := cursor.fetchone()) is not None:
-                    rows.append(Pending(*row))
+                    rows.append(PendingBatch(*row))
                     total += rows[-1].record_count
                 cursor.close()
         except sqlite3.Error as error:
             raise SpoolError(f"spool: {error}") from error
         return rows
 
-    def done(self, rows: Sequence[Pending], refused: Iterable[Rejected] = ()) -> None:
+    def done(self, rows: Sequence[PendingBatch], refused: Iterable[Rejected] = ()) -> None:
         """Forget what the store has, rows as pending() gave them; keep what it refused for good.
 
         Raises SpoolError."""
@@ -249,7 +249,7 @@ class Spool:
 
     def _take(
         self, boots: dict[tuple[str, str], list[Received]], least_less_sent: LeastLessSent,
-        committed: Committed,
+        committed: CommitResult,
     ) -> None:
         """Book the messages of each boot and let what is new wait; leave `boots` empty."""
         for (node, boot_id), of_boot in boots.items():

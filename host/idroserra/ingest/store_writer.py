@@ -17,9 +17,9 @@ from typing import NamedTuple
 import msgspec
 
 from idroserra.core.errors import SpoolError, StoreRejected, StoreUnavailable
-from idroserra.history.models import EventPoint, Instant, Receipt, SamplePoint, Saved, Store
+from idroserra.history.models import Durability, EventPoint, Instant, Receipt, SamplePoint, Store
 from idroserra.ingest.receipts import Rejected
-from idroserra.ingest.spool import Pending, Spool
+from idroserra.ingest.spool import PendingBatch, Spool
 
 BLOCK_RECORDS = 3_000  # about 10,000 lines of InfluxDB, in two bodies
 LINGER_S = 0.5
@@ -36,7 +36,7 @@ Point = SamplePoint | EventPoint
 class _Unsaved(NamedTuple):
     """A block that the store has taken and may still lose. Its rows are without their bodies."""
 
-    rows: list[Pending]
+    rows: list[PendingBatch]
     refused: list[Rejected]
     receipts: list[Receipt]
 
@@ -44,7 +44,7 @@ class _Unsaved(NamedTuple):
 _instant = partial(tuple.__new__, Instant)  # half the time: there are millions
 
 
-class Writer:
+class StoreWriter:
     """Moves records from spool to store. run() is the loop of one thread."""
 
     def __init__(self, spool: Spool, store: Store, now_unix_ms: Callable[[], int]) -> None:
@@ -142,12 +142,12 @@ class Writer:
         may have lost is written again. Raises StoreUnavailable, SpoolError."""
         while self._unsaved:
             block = self._unsaved[0]
-            states = {receipt.saved() for receipt in block.receipts}
-            if Saved.NO in states:
+            states = {receipt.durability() for receipt in block.receipts}
+            if Durability.NO in states:
                 count = sum(row.record_count for each in self._unsaved for row in each.rows)
                 _log.warning("the store was started anew: %d records are written again", count)
                 self._unsaved.clear()
-            elif Saved.NOT_YET in states:
+            elif Durability.NOT_YET in states:
                 return
             else:
                 self._spool.done(block.rows, block.refused)
@@ -158,7 +158,7 @@ class Writer:
         refused: list[Rejected], receipts: list[Receipt],
     ) -> None:
         try:
-            receipt = self._store.take(instants, events)
+            receipt = self._store.write_instants(instants, events)
         except StoreRejected as error:
             if len(instants) == 1 and not events and len(instants[0].values) > 1:
                 instants = _each_alone(instants[0])
@@ -192,14 +192,14 @@ def _each_alone(instant: Instant) -> list[Instant]:
     return [Instant(node, unix_ms, {channel: value}) for channel, value in values.items()]
 
 
-def instants_of(row: Pending) -> list[Instant]:
+def instants_of(row: PendingBatch) -> list[Instant]:
     """Return the instants of spooled telemetry; a record of faults alone has none."""
     node, epoch_unix_ms = row.node, row.epoch_unix_ms
     return [_instant((node, epoch_unix_ms + at_ms, values))
             for _, at_ms, values, _ in msgspec.json.decode(row.body) if values]
 
 
-def events_of(row: Pending) -> list[EventPoint]:
+def events_of(row: PendingBatch) -> list[EventPoint]:
     """Return the points of spooled events."""
     return [
         EventPoint(row.node, (row.epoch_unix_ms + at_ms) * 1_000 + seq % 1_000, seq,

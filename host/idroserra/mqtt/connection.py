@@ -102,7 +102,7 @@ class MqttConnection:
         self._came_bytes = self._released_bytes = 0  # each written by one thread
         self._splitter, self._split = PacketParser(MAX_PACKET_BYTES), 0
         self._is_v5 = config.protocol == "5"
-        self._reader = Subscriber(config, config.client_id, (UP_FILTER,), self._on_reading,
+        self._subscriber = Subscriber(config, config.client_id, (UP_FILTER,), self._on_reading,
                               self._on_piece, self._on_reader_lost, self._is_full)
         self._client = self._build()
 
@@ -122,7 +122,7 @@ class MqttConnection:
         self._in_state = self._out_state = "connecting"
         self._client.connect_async(self._config.host, self._config.port, keepalive=KEEPALIVE_S)
         self._client.loop_start()
-        self._reader.start()
+        self._subscriber.start()
 
     def stop(self) -> None:
         """Say offline and disconnect; the broker keeps what is not acknowledged."""
@@ -133,7 +133,7 @@ class MqttConnection:
             except (ValueError, RuntimeError):
                 self._out_state = "lost while stopping"
         self._out_state = "stopping"
-        self._reader.stop()
+        self._subscriber.stop()
         stop_client(self._client)
         self._in_state = self._out_state = "stopped"
 
@@ -144,7 +144,7 @@ class MqttConnection:
             if message.qos:
                 mids[message.connection].append(message.mid)
         for connection, of_it in mids.items():
-            self._reader.ack(connection, of_it)
+            self._subscriber.ack(connection, of_it)
 
     def unpack(self, piece: RawChunk) -> list[IncomingMessage]:
         """Return the messages of a piece, in the order of the inbox; for one thread."""
@@ -157,7 +157,7 @@ class MqttConnection:
             if others and others[-1].kind == DISCONNECT:
                 _log.warning("the broker ends the connection: %s", refusal(others[-1], is_v5))
         except MalformedPacket as error:
-            self._reader.drop(connection, str(error))
+            self._subscriber.abort(connection, str(error))
             return []
         return [_arrived((_topic(topic), payload, first & 1 == 1, unix_ms, mid, first >> 1 & 3,
                           connection))
@@ -165,17 +165,17 @@ class MqttConnection:
 
     def flush(self) -> bool:
         """Let a piece come with what the line has by now, maybe nothing; False: no line."""
-        return self._reader.flush()
+        return self._subscriber.flush()
 
     def release(self, count: int) -> None:
         """Say that so many bytes of pieces are done with; for one thread."""
         self._released_bytes += count
 
-    def tell(self, messages: Iterable[tuple[str, bytes]]) -> None:
+    def publish_qos0(self, messages: Iterable[tuple[str, bytes]]) -> None:
         """Send (topic, payload) with QoS 0, on the line of the acknowledgements and after them.
 
         For what the next message says again: without a broker they are lost."""
-        self._reader.say(b"".join([publish(topic, payload, self._is_v5)
+        self._subscriber.write(b"".join([publish(topic, payload, self._is_v5)
                                    for topic, payload in messages]))
 
     def publish(self, topic: str, payload: bytes, retained: bool = False) -> bool:

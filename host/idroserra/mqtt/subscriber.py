@@ -88,7 +88,7 @@ class Subscriber:
             self._out += data
         self._wake_up()
 
-    def say(self, data: bytes) -> None:
+    def write(self, data: bytes) -> None:
         """Send packets, where there is a session to send them in."""
         with self._lock:
             if not self._has_session:
@@ -104,7 +104,7 @@ class Subscriber:
         self._wake_up()
         return True
 
-    def drop(self, number: int, why: str) -> None:
+    def abort(self, number: int, why: str) -> None:
         """Give up connection `number`, which brings nonsense, and build another."""
         with self._lock:
             if number == self._number:

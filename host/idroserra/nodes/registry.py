@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from idroserra.core import protocol
-from idroserra.core.errors import NotAdopted, OtherKey, StoreUnavailable, UnknownNode
+from idroserra.core.errors import KeyMismatch, NotAdopted, StoreUnavailable, UnknownNode
 from idroserra.core.sites import BadSite, UnknownSite, check_site
 from idroserra.core.sqlite import connect
 from idroserra.ingest.handler import LastMessage
@@ -154,7 +154,7 @@ class Nodes:
             for key in (known.key, known.next_key):
                 if key is not None and fingerprint(key) == found:
                     return self._keep(replace(known, key=key, next_key=None))
-            raise OtherKey(node)
+            raise KeyMismatch(node)
 
     def try_next_key(self, node: str) -> None:
         """Sign with the other of two keys from now on. Nothing where there is only one."""

@@ -79,12 +79,12 @@ class BrokerCA(CertificateAuthority):
     def is_ours(self, path: Path) -> bool:
         """Whether the certificate in a file is of this authority."""
         try:
-            return self.has_issued(read(path))
+            return self.has_issued(read_certificate(path))
         except ConfigError:
             return False
 
 
-def read(path: Path) -> x509.Certificate:
+def read_certificate(path: Path) -> x509.Certificate:
     """Return the certificate in a file. Raises ConfigError."""
     try:
         return x509.load_pem_x509_certificate(path.read_bytes())
@@ -94,7 +94,7 @@ def read(path: Path) -> x509.Certificate:
         raise ConfigError(str(path), "", f"no certificate: {error}") from None
 
 
-def names_of(certificate: x509.Certificate) -> set[str]:
+def subject_alt_names(certificate: x509.Certificate) -> set[str]:
     """Return the names and addresses a broker's certificate is for."""
     try:
         found = certificate.extensions.get_extension_for_class(x509.SubjectAlternativeName).value
@@ -103,11 +103,11 @@ def names_of(certificate: x509.Certificate) -> set[str]:
     return {str(one.value) for one in found}
 
 
-def as_der(cert_path: Path, key_path: Path) -> tuple[bytes, bytes]:
+def to_der(cert_path: Path, key_path: Path) -> tuple[bytes, bytes]:
     """Return a certificate and its key as a board takes them: DER, the key as RFC 5915 has it.
 
     Raises ConfigError."""
-    certificate = read(cert_path).public_bytes(serialization.Encoding.DER)
+    certificate = read_certificate(cert_path).public_bytes(serialization.Encoding.DER)
     try:
         key = serialization.load_pem_private_key(key_path.read_bytes(), None)
     except (OSError, ValueError, TypeError) as error:

@@ -139,10 +139,10 @@ class Session:
         return self._nvs
 
     def _catch(self) -> BoardInfo | None:
-        about = self._link.catch(min(_WAITING_S, self._wait_s))
+        about = self._link.enter_raw_repl(min(_WAITING_S, self._wait_s))
         if about is None:
             self._show.say("no prompt yet: press and let go the button EN (RST) of the board")
-            about = self._link.catch(self._wait_s)
+            about = self._link.enter_raw_repl(self._wait_s)
         return about
 
     def _about(self, nvs: NodeNvs) -> Board:

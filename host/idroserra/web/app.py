@@ -20,13 +20,19 @@ from starlette.staticfiles import StaticFiles
 from starlette.types import Scope
 
 from idroserra.alarms.engine import AlarmRefused, UnknownAlarm
-from idroserra.auth.errors import NotFresh, Refused, TooMany, Unknown, WrongPassword
+from idroserra.auth.errors import (
+    InvalidRequest,
+    PasswordNotRecent,
+    TooManyAttempts,
+    UnknownUserOrToken,
+    WrongPassword,
+)
 from idroserra.core import protocol
 from idroserra.core.errors import (
     ConfigError,
     HostError,
+    KeyMismatch,
     NotAdopted,
-    OtherKey,
     StoreError,
     UnknownNode,
 )
@@ -76,15 +82,15 @@ _STATUS: tuple[tuple[type[Exception], int], ...] = (
     (UnknownNode, 404),
     (UnknownCommand, 404),
     (UnknownAlarm, 404),
-    (Unknown, 404),
+    (UnknownUserOrToken, 404),
     (UnknownSite, 404),
     (BadSite, 422),
     (WrongPassword, 403),
-    (NotFresh, 403),
-    (TooMany, 429),
-    (Refused, 422),
+    (PasswordNotRecent, 403),
+    (TooManyAttempts, 429),
+    (InvalidRequest, 422),
     (NotAdopted, 409),
-    (OtherKey, 409),
+    (KeyMismatch, 409),
     (UnknownRelease, 404),
     (BadRelease, 422),
     (CannotOffer, 409),
@@ -212,9 +218,10 @@ def _add_errors(app: Starlette) -> None:
     def on_host_error(_request: Request, error: Exception) -> Response:
         status = next((code for kind, code in _STATUS if isinstance(error, kind)), 500)
         answer: dict[str, Any] = _told(str(error))
-        if isinstance(error, NotFresh):
+        if isinstance(error, PasswordNotRecent):
             answer["needs_password"] = True
-        headers = {"Retry-After": str(error.wait_s)} if isinstance(error, TooMany) else None
+        headers = (
+            {"Retry-After": str(error.wait_s)} if isinstance(error, TooManyAttempts) else None)
         return JSONResponse(answer, status, headers)
 
     def on_http(_request: Request, error: Exception) -> Response:

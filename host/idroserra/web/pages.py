@@ -27,11 +27,11 @@ from idroserra.i18n.translate import (
     LANGUAGES,
     TAGS,
     Locale,
-    chosen_units,
     current_locale,
+    current_units,
+    format_short,
     gettext,
     ngettext,
-    plain_figure,
     translate_message,
 )
 from idroserra.i18n.units import KINDS
@@ -111,8 +111,8 @@ class Pages:
             "languages": LANGUAGES,
             "speaking": current_locale,
             "kinds_of_units": KINDS,
-            "chosen_units": chosen_units,
-            "plain": plain_figure,
+            "chosen_units": current_units,
+            "plain": format_short,
             "all_of": lambda texts: [gettext(text) for text in texts],
         }
 
@@ -186,7 +186,7 @@ class Pages:
             "node": node, "site": service.config.site,
             "place": name.removesuffix(".html"), "kinds": EVENT_KINDS, "recipes": self._recipes,
             "references": REFERENCES, "stocks": list(STOCKS.values()),
-            "who": "" if who is None else who.name, "role": role.word,
+            "who": "" if who is None else who.name, "role": role.label,
             "journal_kinds": JOURNAL_KINDS, "shown_site": None if node is None else node["site"],
             "most_site_chars": MOST_CHARS, **(more or {}),
             "may": lambda word: role >= role_of(word),

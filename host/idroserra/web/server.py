@@ -98,7 +98,7 @@ class WebServer(uvicorn.Server):
 
         Where the alarms are not being looked at nothing is told, and systemd starts it again."""
         systemd.notify("READY=1")
-        every_s = systemd.beat_s()
+        every_s = systemd.watchdog_interval_s()
         while every_s is not None:
             if self._is_well():
                 systemd.notify("WATCHDOG=1")

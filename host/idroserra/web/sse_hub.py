@@ -11,7 +11,7 @@ import asyncio
 import threading
 from contextlib import suppress
 
-from idroserra.i18n.translate import PLAIN, Locale, use_locale
+from idroserra.i18n.translate import DEFAULT_LOCALE, Locale, use_locale
 from idroserra.server.service import Service
 from idroserra.web.node_view import NodeViews
 from idroserra.web.sse import EventStream
@@ -45,7 +45,7 @@ class FeedHub:
 
     async def run(self) -> None:
         """Keep the plain feed going, and end those that nobody reads, until cancelled."""
-        self.of(PLAIN)
+        self.of(DEFAULT_LOCALE)
         try:
             while True:
                 await asyncio.sleep(LOOK_EVERY_S)
@@ -75,7 +75,7 @@ class FeedHub:
         with self._lock:
             old_s = self._loop.time() - KEPT_S
             unread = [speech for speech, feed in self._feeds.items()
-                      if speech != PLAIN and not feed.readers and feed.used_s < old_s]
+                      if speech != DEFAULT_LOCALE and not feed.readers and feed.used_s < old_s]
             for speech in unread:
                 del self._feeds[speech]
         for speech in unread:

@@ -18,7 +18,7 @@ from typer.testing import CliRunner
 from idro.protocol import topics
 from idroserra.broker import mosquitto, tls_files
 from idroserra.broker.local import free_port
-from idroserra.broker.mosquitto import BrokerSilent
+from idroserra.broker.mosquitto import BrokerControlError
 from idroserra.cli.main import app
 from idroserra.cli.node.adopt import adopt
 from idroserra.core import protocol
@@ -207,7 +207,7 @@ def test_a_broker_that_this_machine_cannot_tell_is_told_by_a_person(rig, people)
     pid_file = rig.folder / "mosquitto.pid"
     pid = pid_file.read_text()
     pid_file.unlink()
-    with pytest.raises(BrokerSilent, match="have it read its files again"):
+    with pytest.raises(BrokerControlError, match="have it read its files again"):
         rig.line.revoke(ONE)
     os.kill(int(pid), signal.SIGHUP)
     wait_until(lambda: _is_revoked(rig), 10, "the broker to refuse node one")
@@ -221,7 +221,7 @@ def test_a_broker_that_this_machine_cannot_tell_is_told_by_a_person(rig, people)
 def _is_revoked(rig: Rig) -> bool:
     try:
         return rig.line.revoke(ONE)
-    except BrokerSilent:
+    except BrokerControlError:
         return False  # it has not read them yet
 
 

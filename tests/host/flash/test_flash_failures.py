@@ -44,7 +44,7 @@ def test_permission_denied_says_which_group(tmp_path):
         os.seteuid(65_534)
     try:
         with pytest.raises(FlashError, match="you may not use this port") as raised:
-            ports.check(str(port))
+            ports.check_available(str(port))
     finally:
         if is_root:
             os.seteuid(0)

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 from idroserra.core.config import KeepConfig
 from idroserra.core.errors import StoreRejected, StoreUnavailable
-from idroserra.history.maintenance import Upkeep
+from idroserra.history.maintenance import MaintenanceWorker
 from idroserra.history.models import EventPoint, SamplePoint
 from idroserra.history.sqlite.store import SqliteStore
 from support import store_under_test as under_test
@@ -282,7 +282,7 @@ def test_a_damaged_hour_is_said_and_holds_up_nothing_else(store):
 def test_the_thread_of_the_host_packs_and_ends_when_asked(tmp_path, eventually):
     store = SqliteStore(tmp_path / "store.db")
     store.write([ph(at * 10_000, 6) for at in range(1_080)], [])
-    upkeep = Upkeep(store, lambda: FAR)
+    upkeep = MaintenanceWorker(store, lambda: FAR)
     thread = threading.Thread(target=upkeep.run)
     thread.start()
     eventually(lambda: count(store, "packed") == 3, 60, "all is packed")

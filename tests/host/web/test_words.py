@@ -7,7 +7,7 @@ from idro.protocol.messages import AS_FLASHED, Info
 from idro.protocol.quantities import QUANTITIES
 from idro.safety import correction as firmware_correction
 from idro.safety import interlocks, limits
-from idroserra.i18n.channels import display_of, duration_text, plain_name, shown
+from idroserra.i18n.channels import display_of, duration_text, format_value, plain_name
 from idroserra.i18n.events import event_text, level_of, reason_text
 from idroserra.nodes.correction_state import REACHED, described
 from idroserra.nodes.dosing_state import EARN_MS, DosingState, authority_of
@@ -55,9 +55,9 @@ def test_every_quantity_has_a_look(key):
 
 
 def test_screens_speak_millisiemens_and_litres():
-    assert shown("reservoir.ec_us_cm", 1_834) == "1.83 mS/cm"
-    assert shown("reservoir.volume_ml", 52_400) == "52.4 L"
-    assert shown("reservoir.ph", 5.8) == "5.80"
+    assert format_value("reservoir.ec_us_cm", 1_834) == "1.83 mS/cm"
+    assert format_value("reservoir.volume_ml", 52_400) == "52.4 L"
+    assert format_value("reservoir.ph", 5.8) == "5.80"
 
 
 def test_names_and_reasons_become_words():
@@ -240,4 +240,4 @@ def test_air_that_is_not_as_wanted_is_told(kind, state, words):
 
 
 def test_screens_speak_kilopascal():
-    assert shown("air.vpd_pa", 1_216) == "1.22 kPa"
+    assert format_value("air.vpd_pa", 1_216) == "1.22 kPa"

@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable, Sequence
 from typing import Any, NamedTuple
 
-from idroserra.history.influx.downsampling_v1 import DAYS, HOURS, LATE_MS, MINUTES, ROLLED, Rolled
+from idroserra.history.influx.downsampling_v1 import DAYS, HOURS, LATE_MS, MINUTES, ROLLUPS, Rollup
 from idroserra.history.line_protocol import query_text
 from idroserra.history.models import Column
 
@@ -19,32 +19,33 @@ MOST_READ = 6  # roll-ups a column that are read, not computed
 Rows = Sequence[Sequence[Any]]  # a time, then min, sum, count and max of each quantity
 
 
-class Cut(NamedTuple):
+class ColumnPlan(NamedTuple):
     """How a chart is cut into columns, and what it is drawn of: coarse first; none: raw points."""
 
     width_ms: int
-    rolled: tuple[Rolled, ...]
+    rolled: tuple[Rollup, ...]
 
 
-def cut_of(width_ms: int, policies: Collection[str]) -> Cut:
+def plan_columns(width_ms: int, policies: Collection[str]) -> ColumnPlan:
     """Return the cut for columns of at least `width_ms`, of the roll-ups that there are.
 
     The width is a multiple of the coarsest one that does not widen it by much; of all those that
     it is a multiple of, the coarsest is read, and hours and minutes for what is too new for it."""
-    there = [each for each in ROLLED if each.policy in policies]
+    there = [each for each in ROLLUPS if each.policy in policies]
     fit = [each for each in there if each.from_width_ms <= width_ms]
     if not fit:
-        return Cut(width_ms, ())
+        return ColumnPlan(width_ms, ())
     bucket_ms = fit[-1].bucket_ms
     width_ms = -(-width_ms // bucket_ms) * bucket_ms
     coarsest = [each for each in there if width_ms % each.bucket_ms == 0][-1]
     newer = [HOURS, MINUTES] if coarsest is DAYS else [MINUTES]
-    return Cut(width_ms, (coarsest, *(
+    return ColumnPlan(width_ms, (coarsest, *(
         each for each in newer if each in there and each is not coarsest)))
 
 
 def statements(
-    node: str, source: str, keys: Sequence[str], span: tuple[int, int], cut: Cut, now_unix_ms: int
+    node: str, source: str, keys: Sequence[str], span: tuple[int, int], cut: ColumnPlan,
+    now_unix_ms: int,
 ) -> list[str]:
     """Return what gives the Rows of one source of a node over [from, to), in order."""
     start, end = span
@@ -103,7 +104,7 @@ def _of_points(
 
 def _of_rolled(
     node: str, source: str, keys: Sequence[str], span: tuple[int, int], width_ms: int,
-    rolled: Rolled, is_newer: bool,
+    rolled: Rollup, is_newer: bool,
 ) -> str:
     is_read = is_newer or width_ms <= MOST_READ * rolled.bucket_ms
     fields = ",".join(

@@ -15,7 +15,7 @@ from typing import Any, NamedTuple
 
 from idroserra.core import protocol
 from idroserra.core.config import KeepConfig
-from idroserra.history.models import Instant, Tell
+from idroserra.history.models import Instant, ProgressCallback
 
 HOUR_MS = 3_600_000
 DAY_MS = 86_400_000
@@ -27,7 +27,7 @@ _NS = 1_000_000  # in a ms
 Statement = Callable[[str], list[list[Any]]]
 
 
-class Rolled(NamedTuple):
+class Rollup(NamedTuple):
     """A resolution: its name, its retention policy, and the query that makes it.
 
     Columns of from_width_ms and more are multiples of it: an hour would widen one of 61 minutes
@@ -40,11 +40,11 @@ class Rolled(NamedTuple):
     from_width_ms: int
 
 
-MINUTES = Rolled("1m", 60_000, "minutes", "EVERY 1m FOR 1h", 60_000)
-QUARTERS = Rolled("15m", 900_000, "quarters", "EVERY 15m FOR 1h", 900_000)
-HOURS = Rolled("1h", HOUR_MS, "hours", "EVERY 15m FOR 3h", 4 * HOUR_MS)
-DAYS = Rolled("1d", DAY_MS, "daily", "EVERY 1h FOR 2d", DAY_MS)
-ROLLED = (MINUTES, QUARTERS, HOURS, DAYS)
+MINUTES = Rollup("1m", 60_000, "minutes", "EVERY 1m FOR 1h", 60_000)
+QUARTERS = Rollup("15m", 900_000, "quarters", "EVERY 15m FOR 1h", 900_000)
+HOURS = Rollup("1h", HOUR_MS, "hours", "EVERY 15m FOR 3h", 4 * HOUR_MS)
+DAYS = Rollup("1d", DAY_MS, "daily", "EVERY 1h FOR 2d", DAY_MS)
+ROLLUPS = (MINUTES, QUARTERS, HOURS, DAYS)
 OF_QUARTERS = (HOURS, DAYS)  # made of those, not of points
 
 
@@ -63,14 +63,14 @@ def set_up(run: Statement, database: str, keep: KeepConfig) -> list[str]:
     raw = next((name for name, is_default in policies.items() if is_default), "autogen")
     done = []
     for policy, days in ((raw, keep.raw_days), *zip(
-            (rolled.policy for rolled in ROLLED), kept_days(keep), strict=True)):
+            (rolled.policy for rolled in ROLLUPS), kept_days(keep), strict=True)):
         verb = "ALTER" if policy in policies else "CREATE"
         more = "" if policy in policies else " REPLICATION 1"
         run(f'{verb} RETENTION POLICY "{policy}" ON "{database}"'
             f" DURATION {f'{days}d' if days else 'INF'}{more}")
         done.append(f"retention policy {policy}: {f'{days} days' if days else 'for ever'}")
     known = {str(row[0]) for row in run("SHOW CONTINUOUS QUERIES")}
-    for rolled in ROLLED:
+    for rolled in ROLLUPS:
         name = f"idroserra_{database}_{rolled.name}"
         if name in known:
             run(f'DROP CONTINUOUS QUERY "{name}" ON "{database}"')
@@ -83,7 +83,7 @@ def set_up(run: Statement, database: str, keep: KeepConfig) -> list[str]:
 def policies_of(run: Statement, database: str) -> set[str]:
     """Return the names of the policies the roll-ups lie in, of those that are there."""
     rows = run(f'SHOW RETENTION POLICIES ON "{database}"')
-    return {str(row[0]) for row in rows} & {rolled.policy for rolled in ROLLED}
+    return {str(row[0]) for row in rows} & {rolled.policy for rolled in ROLLUPS}
 
 
 def late_lines(instants: Iterable[Instant], now_unix_ms: int) -> list[str]:
@@ -118,7 +118,7 @@ def roll_up(run: Statement, database: str, start_ms: int, end_ms: int) -> None:
 
 
 def roll_past(
-    roll: Callable[[int, int], None], spans: list[tuple[int, int]], tell: Tell
+    roll: Callable[[int, int], None], spans: list[tuple[int, int]], tell: ProgressCallback
 ) -> None:
     """Make the roll-ups of all there is, a day at a time; tell(done_ms, total_ms) meanwhile."""
     if not spans:
@@ -130,7 +130,7 @@ def roll_past(
         roll(day_ms, day_ms + DAY_MS)
 
 
-def _rolling(database: str, rolled: Rolled, where: str) -> str:
+def _rolling(database: str, rolled: Rollup, where: str) -> str:
     """Return the query that makes a resolution; those of hours and days are made of quarters."""
     if rolled in OF_QUARTERS:
         taken = ",".join(

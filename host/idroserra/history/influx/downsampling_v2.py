@@ -20,8 +20,8 @@ from idroserra.history.influx.downsampling_v1 import (
     MINUTES,
     OF_QUARTERS,
     QUARTERS,
-    ROLLED,
-    Rolled,
+    ROLLUPS,
+    Rollup,
     kept_days,
 )
 
@@ -41,7 +41,7 @@ def set_up(client: Any, config: StoreConfig) -> list[str]:
         if org is None:
             raise StoreUnavailable(f"{config.url}: no organisation {config.org!r} (store.org)")
         for name, days in ((config.database, keep.raw_days), *zip(
-                (bucket_of(config.database, rolled) for rolled in ROLLED), kept_days(keep),
+                (bucket_of(config.database, rolled) for rolled in ROLLUPS), kept_days(keep),
                 strict=True)):
             rules = [{"type": "expire", "everySeconds": days * 86_400}]
             known = buckets.find_bucket_by_name(name)
@@ -51,7 +51,7 @@ def set_up(client: Any, config: StoreConfig) -> list[str]:
                 known.retention_rules = rules
                 buckets.update_bucket(known)
             done.append(f"bucket {name}: {f'{days} days' if days else 'for ever'}")
-        for rolled in ROLLED:
+        for rolled in ROLLUPS:
             name = f"idroserra_{config.database}_{rolled.name}"
             for old in tasks.find_tasks(name=name):
                 tasks.delete_task(old.id)
@@ -74,12 +74,12 @@ def roll_up(client: Any, config: StoreConfig, start_ms: int, end_ms: int) -> Non
             query.query(flux, org=config.org)
 
 
-def bucket_of(database: str, rolled: Rolled) -> str:
+def bucket_of(database: str, rolled: Rollup) -> str:
     """Return the bucket a resolution lies in."""
     return f"{database}/{rolled.policy}"
 
 
-def rolling(database: str, rolled: Rolled, start: str, stop: str) -> str:
+def rolling(database: str, rolled: Rollup, start: str, stop: str) -> str:
     """Return the Flux that makes a resolution of a range; of quarters, where it is of those."""
     parts = ['import "date"']
     for function in _FUNCTIONS:

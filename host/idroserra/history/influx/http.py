@@ -55,7 +55,7 @@ class Http:
 
     def version(self) -> str:
         """Return the version the server tells at /ping, such as 1.6.7. Raises StoreUnavailable."""
-        _, headers, answer = self.look("/ping")
+        _, headers, answer = self.get("/ping")
         told = headers.get("X-Influxdb-Version")
         if told is None:
             try:
@@ -65,7 +65,7 @@ class Http:
                     f"{self._url}: /ping does not tell a version of InfluxDB") from None
         return told.lstrip("v")
 
-    def look(self, path: str) -> Answer:
+    def get(self, path: str) -> Answer:
         """Return status, headers and body of what is there. Raises StoreUnavailable."""
         return self._answer("GET", path, None, {})
 

@@ -31,16 +31,16 @@ from idroserra.history.influx import (
 from idroserra.history.influx.columns import where
 from idroserra.history.influx.http import Http, client_v2, sender
 from idroserra.history.influx.info import info, spans_of
-from idroserra.history.influx.victoria import VictoriaWatch
+from idroserra.history.influx.victoria import VictoriaMonitor
 from idroserra.history.line_protocol import event_line, instant_lines, instants_of, query_text
 from idroserra.history.models import (
     Column,
     EventPoint,
     Instant,
+    ProgressCallback,
     Receipt,
     SamplePoint,
     StoreInfo,
-    Tell,
     column_width_ms,
 )
 
@@ -71,15 +71,15 @@ class InfluxStore:
         self._lock = threading.Lock()
         self._http = Http(config)
         self._query_http = Http(config)
-        self._watch = VictoriaWatch(config.url, Http(config))
+        self._watch = VictoriaMonitor(config.url, Http(config))
         self._is_created = False
         self._send = sender(config, self._http)
 
     def write(self, samples: Sequence[SamplePoint], events: Sequence[EventPoint]) -> None:
         """Make the points durable. Raises StoreUnavailable, StoreRejected."""
-        self.take(instants_of(samples), events)
+        self.write_instants(instants_of(samples), events)
 
-    def take(
+    def write_instants(
         self, instants: Sequence[Instant], events: Sequence[EventPoint]
     ) -> Receipt | None:
         """Write what nodes measured. With a receipt it is not durable yet.
@@ -111,7 +111,8 @@ class InfluxStore:
         if width_ms == 0:
             return found
         may_be_rolled = width_ms >= downsampling_v1.MINUTES.bucket_ms
-        cut = influx_columns.cut_of(width_ms, self._rolled_policies() if may_be_rolled else ())
+        cut = influx_columns.plan_columns(
+            width_ms, self._rolled_policies() if may_be_rolled else ())
         for source, keys in _by_source(channels).items():
             asked = influx_columns.statements(
                 node, source, keys, (from_unix_ms, to_unix_ms), cut, self._now_unix_ms())
@@ -191,7 +192,7 @@ class InfluxStore:
         """Return what is in the store."""
         return info(self._query, self._config)
 
-    def init(self, tell: Tell) -> list[str]:
+    def init(self, tell: ProgressCallback) -> list[str]:
         """Set up retention and downsampling, and roll up what is there; say what was done."""
         major = self._major()
         if major == 3:
@@ -204,7 +205,7 @@ class InfluxStore:
         downsampling_v1.roll_past(self._roll_up, list(self.spans().values()), tell)
         return done
 
-    def tend(self, now_unix_ms: int) -> bool:
+    def maintain(self, now_unix_ms: int) -> bool:
         """Make the roll-ups of an hour again that points came late for; False: there is none."""
         if not self._rolled_policies():
             return False

@@ -15,7 +15,7 @@ from typing import NamedTuple
 
 from idroserra.core.errors import StoreUnavailable
 from idroserra.history.influx.http import Http
-from idroserra.history.models import Saved
+from idroserra.history.models import Durability
 
 FRESH_S = 2.0  # two processes that start in the same second could not be told apart
 LOOK_EVERY_S = 1.0
@@ -31,7 +31,7 @@ _DURATION = re.compile(r"([\d.]+)(ms|s|m|h)")
 _SECONDS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3_600.0}
 
 
-class Seen(NamedTuple):
+class ProcessState(NamedTuple):
     """What /metrics said of the process, and when, by the clock of this machine since its boot."""
 
     started_unix_s: int
@@ -40,19 +40,19 @@ class Seen(NamedTuple):
     at_s: float
 
 
-class Taken(NamedTuple):
+class WriteReceipt(NamedTuple):
     """The receipt of a write: who took it, and until when it may be forgotten."""
 
-    watch: VictoriaWatch
+    watch: VictoriaMonitor
     started_unix_s: int
     until_s: float
 
-    def saved(self) -> Saved:
+    def durability(self) -> Durability:
         """Say whether it is on the disk by now. Raises StoreUnavailable."""
         return self.watch.has_saved(self)
 
 
-class VictoriaWatch:
+class VictoriaMonitor:
     """Watches whether the process behind `http` is the same. Any thread may call."""
 
     def __init__(self, url: str, http: Http) -> None:
@@ -60,15 +60,15 @@ class VictoriaWatch:
         self._http = http
         self._lock = threading.Lock()
         self._is_victoria: bool | None = None
-        self._seen: Seen | None = None
+        self._seen: ProcessState | None = None
 
-    def before(self) -> Seen | None:
+    def before(self) -> ProcessState | None:
         """Return who is about to take points; None where that is no VictoriaMetrics.
 
         Raises StoreUnavailable."""
         with self._lock:
             if self._is_victoria is None:
-                status, _, said = self._http.look("/-/healthy")
+                status, _, said = self._http.get("/-/healthy")
                 if status >= 500:  # of a proxy before it
                     raise StoreUnavailable(f"{self._url}: HTTP {status}")
                 self._is_victoria = b"VictoriaMetrics" in said
@@ -82,21 +82,21 @@ class VictoriaWatch:
                 raise StoreUnavailable(f"{self._url}: VictoriaMetrics has just started")
             return self._seen
 
-    def receipt(self, before: Seen) -> Taken:
+    def receipt(self, before: ProcessState) -> WriteReceipt:
         """Return the receipt of what was taken since `before`, until now."""
-        return Taken(self, before.started_unix_s, time.monotonic() + before.hold_s)
+        return WriteReceipt(self, before.started_unix_s, time.monotonic() + before.hold_s)
 
-    def has_saved(self, taken: Taken) -> Saved:
+    def has_saved(self, taken: WriteReceipt) -> Durability:
         """Say whether what was taken is on the disk. Raises StoreUnavailable."""
         with self._lock:
             if time.monotonic() >= taken.until_s and (
                     self._seen is None or self._seen.at_s < taken.until_s):
                 self._look()
             if self._seen is None:
-                return Saved.NOT_YET
+                return Durability.NOT_YET
             if self._seen.started_unix_s != taken.started_unix_s:
-                return Saved.NO
-            return Saved.YES if self._seen.at_s >= taken.until_s else Saved.NOT_YET
+                return Durability.NO
+            return Durability.YES if self._seen.at_s >= taken.until_s else Durability.NOT_YET
 
     def close(self) -> None:
         """Close the connection."""
@@ -104,7 +104,7 @@ class VictoriaWatch:
 
     def _look(self) -> None:
         at_s = time.monotonic()
-        status, _, said = self._http.look("/metrics")
+        status, _, said = self._http.get("/metrics")
         started, uptime, interval = (
             pattern.search(said) for pattern in (_STARTED, _UPTIME, _INTERVAL))
         if status != 200 or started is None or uptime is None or interval is None:
@@ -113,8 +113,8 @@ class VictoriaWatch:
                 f"{self._url}: VictoriaMetrics does not say at /metrics (HTTP {status}) when it"
                 " started and how often it saves: without that points could be lost")
         interval_s = max(LEAST_INTERVAL_S, _seconds_of(interval[1].decode()))
-        self._seen = Seen(int(started[1]), float(uptime[1]), INTERVALS * interval_s + SLACK_S,
-                          at_s)
+        self._seen = ProcessState(
+            int(started[1]), float(uptime[1]), INTERVALS * interval_s + SLACK_S, at_s)
 
 
 def _seconds_of(duration: str) -> float:

@@ -22,9 +22,9 @@ from idroserra.history.models import (
     Column,
     EventPoint,
     Instant,
+    ProgressCallback,
     SamplePoint,
     StoreInfo,
-    Tell,
     column_width_ms,
 )
 from idroserra.history.sqlite import maintenance, read
@@ -68,7 +68,7 @@ class SqliteStore:
 
         self._change(run)
 
-    def take(self, instants: Sequence[Instant], events: Sequence[EventPoint]) -> None:
+    def write_instants(self, instants: Sequence[Instant], events: Sequence[EventPoint]) -> None:
         """Make what nodes measured durable. Raises StoreUnavailable, StoreRejected."""
         self.write([SamplePoint(node, channel, unix_ms, value)
                     for node, unix_ms, values in instants for channel, value in values.items()],
@@ -146,11 +146,11 @@ class SqliteStore:
                     found[channel] = (point[0], protocol.from_scaled(quantity, point[1]))
         return found
 
-    def init(self, tell: Tell) -> list[str]:
+    def init(self, tell: ProgressCallback) -> list[str]:
         """Say that there is nothing to set up: opening the file did."""
         return [f"{self._path}: ready; the host packs, rolls up and forgets by itself"]
 
-    def tend(self, now_unix_ms: int) -> bool:
+    def maintain(self, now_unix_ms: int) -> bool:
         """Do some upkeep, a fraction of a second of it; False when there is none to do."""
         return self._change(lambda: (
             maintenance.pack_oldest(self._writer, now_unix_ms)

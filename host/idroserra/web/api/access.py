@@ -9,8 +9,8 @@ from msgspec.structs import asdict
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
-from idroserra.auth.errors import Refused
-from idroserra.auth.identity import Identity, check_fresh, current_identity
+from idroserra.auth.errors import InvalidRequest
+from idroserra.auth.identity import Identity, check_recent_password, current_identity
 from idroserra.auth.roles import role_of
 from idroserra.auth.service import AuthService, Visitor
 from idroserra.i18n.translate import Locale
@@ -221,7 +221,7 @@ def _add_users(router: Routes, access: AuthService) -> None:
 
     def answer() -> dict[str, Any]:
         return {"users": [
-            {"name": user.name, "role": user.role.word, "made_unix_ms": user.made_unix_ms,
+            {"name": user.name, "role": user.role.label, "made_unix_ms": user.made_unix_ms,
              "sessions": access.sessions.count(user.name)} for user in users.all()]}
 
     @router.get("/users", answer=UsersOut)
@@ -232,28 +232,28 @@ def _add_users(router: Routes, access: AuthService) -> None:
     @router.post("/users", status=201, answer=UsersOut)
     def add_user(body: UserIn) -> dict[str, Any]:
         """Add a user."""
-        check_fresh()
+        check_recent_password()
         users.add(body.name, role_of(body.role), body.password)
         return answer()
 
     @router.put("/users/{name}/role", answer=UsersOut)
     def change_role(name: str, body: RoleIn) -> dict[str, Any]:
         """Change a role. It holds at once, for open pages too."""
-        check_fresh()
+        check_recent_password()
         users.set_role(name, role_of(body.role))
         return answer()
 
     @router.put("/users/{name}/password", answer=UsersOut)
     def set_password(name: str, body: PasswordIn) -> dict[str, Any]:
         """Give a user a new password. It ends their sessions."""
-        check_fresh()
+        check_recent_password()
         users.set_password(name, body.password)
         return answer()
 
     @router.delete("/users/{name}", answer=UsersOut)
     def remove_user(name: str) -> dict[str, Any]:
         """Remove a user and end their sessions."""
-        check_fresh()
+        check_recent_password()
         users.remove(name)
         return answer()
 
@@ -263,7 +263,7 @@ def _add_tokens(router: Routes, access: AuthService) -> None:
 
     def answer() -> dict[str, Any]:
         return {"tokens": [
-            {"name": one.name, "role": one.role.word, "by": one.by,
+            {"name": one.name, "role": one.role.label, "by": one.by,
              "made_unix_ms": one.made_unix_ms, "used_unix_ms": one.used_unix_ms}
             for one in tokens.all()]}
 
@@ -275,7 +275,7 @@ def _add_tokens(router: Routes, access: AuthService) -> None:
     @router.post("/tokens", status=201, answer=NewTokenOut)
     def make_token(body: TokenIn) -> dict[str, Any]:
         """Make a token for a program. Its secret is told this once."""
-        check_fresh()
+        check_recent_password()
         who = current_identity()
         secret = tokens.make(body.name, role_of(body.role), "" if who is None else who.name)
         return {"name": body.name.strip().lower(), "role": body.role, "secret": secret}
@@ -305,13 +305,13 @@ def _person() -> Identity:
     """Return the person at the page. Raises Refused for a program."""
     who = current_identity()
     if who is None or who.kind != "session":
-        raise Refused("session: this is for people who logged in; a token has none")
+        raise InvalidRequest("session: this is for people who logged in; a token has none")
     return who
 
 
 def _session_json(access: AuthService, who: Identity | None) -> dict[str, Any]:
     return {"user": None if who is None else who.name,
-            "role": None if who is None else who.role.word,
+            "role": None if who is None else who.role.label,
             "needs_setup": not access.users.has_admin}
 
 

@@ -8,11 +8,11 @@ from typing import Annotated, Any, Literal
 from msgspec import Meta
 from starlette.exceptions import HTTPException
 
-from idroserra.auth.identity import check_fresh
+from idroserra.auth.identity import check_recent_password
 from idroserra.calibration.errors import BadPoint, CannotCalibrate, UnknownCalibration
 from idroserra.calibration.history import Past
 from idroserra.calibration.procedures import KINDS, PointRequest
-from idroserra.core.validation import matching
+from idroserra.core.validation import string_pattern
 from idroserra.nodes.calibration_age import age_warning, days_left
 from idroserra.server.service import Service
 from idroserra.web.api.schemas import AskedBy, In, Out, refused
@@ -32,8 +32,9 @@ class StartIn(AskedBy):
     """Which probe or pump."""
 
     kind: Literal["ph", "ec", "level", "pump"]
-    actuator: Annotated[str, matching(_NAME, description="Of a pump: which doser.")] | None = None
-    part: Annotated[str, matching(
+    actuator: Annotated[
+        str, string_pattern(_NAME, description="Of a pump: which doser.")] | None = None
+    part: Annotated[str, string_pattern(
         _NAME, description="What measures it, for a board the host does not know.")] | None = None
 
 
@@ -190,7 +191,7 @@ def _add_asking(router: Routes, service: Service) -> None:
     @router.post("/{calibration}/runs", answer=CalibrationOut)
     def run(node: str, calibration: str, body: RunIn) -> dict[str, Any]:
         """Run the pump; `run` of the state tells what became of it."""
-        check_fresh()
+        check_recent_password()
         volume_ul = round(body.volume_ml * 1_000)
         return _asked(lambda: calibrations.run_pump(node, calibration, volume_ul))
 

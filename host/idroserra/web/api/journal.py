@@ -18,7 +18,7 @@ from idroserra.auth.identity import current_identity
 from idroserra.auth.roles import Role
 from idroserra.core.errors import StoreUnavailable
 from idroserra.core.sites import MOST_CHARS
-from idroserra.core.validation import matching
+from idroserra.core.validation import string_pattern
 from idroserra.export.csv_export import iso_utc
 from idroserra.export.journal_export import journal_zip, notes_csv, notes_json
 from idroserra.journal.errors import PhotoRefused
@@ -50,8 +50,8 @@ _REFUSALS: Replies = {
     422: refused("A field is wrong; the message names it."),
     503: refused("The host's file does not answer."),
 }
-NoteId = Annotated[str, matching(r"^[0-9a-f]{16}$", description="Of the note.")]
-PhotoId = Annotated[str, matching(r"^[0-9a-f]{32}$", description="Of the photo.")]
+NoteId = Annotated[str, string_pattern(r"^[0-9a-f]{16}$", description="Of the note.")]
+PhotoId = Annotated[str, string_pattern(r"^[0-9a-f]{32}$", description="Of the photo.")]
 Node = Annotated[str, Meta(
     max_length=40, description="Notes about it and about its whole site.")] | None
 Site = Annotated[str, Meta(

@@ -9,9 +9,9 @@ from typing import Annotated, Any
 
 from msgspec import Meta
 
-from idroserra.auth.identity import check_fresh
+from idroserra.auth.identity import check_recent_password
 from idroserra.core import protocol
-from idroserra.core.validation import matching
+from idroserra.core.validation import string_pattern
 from idroserra.server.service import Service
 from idroserra.web.api.schemas import In, Out, refused
 from idroserra.web.routing import Replies, Routes
@@ -28,13 +28,13 @@ _REFUSALS: Replies = {
 class KeyIn(In):
     """The key a node shares with the host."""
 
-    key: Annotated[str, matching(_HEX, description="32 bytes, as 64 hex digits.")]
+    key: Annotated[str, string_pattern(_HEX, description="32 bytes, as 64 hex digits.")]
 
 
 class FingerprintIn(In):
     """Which key the board has."""
 
-    fingerprint: Annotated[str, matching(_HEX, description="SHA-256 of the key, in hex.")]
+    fingerprint: Annotated[str, string_pattern(_HEX, description="SHA-256 of the key, in hex.")]
 
 
 class KeyOut(Out):
@@ -69,7 +69,7 @@ def keys_router(service: Service) -> Routes:
     @router.put("/{node}/key", answer=KeyOut)
     def adopt(node: str, body: KeyIn) -> dict[str, Any]:
         """Adopt a node. Where it has a key, the new one counts once the node answers to it."""
-        check_fresh()
+        check_recent_password()
         if not protocol.is_node_id(node):
             raise protocol.ProtocolError(f"node: {protocol.NODE_ID_RULE}")
         service.nodes.offer(node, bytes.fromhex(body.key))
@@ -79,7 +79,7 @@ def keys_router(service: Service) -> Routes:
     @router.post("/{node}/key/settle", answer=KeyOut)
     def settle(node: str, body: FingerprintIn) -> dict[str, Any]:
         """Keep the one key that the board was seen to have."""
-        check_fresh()
+        check_recent_password()
         service.nodes.settle(node, body.fingerprint)
         service.commands.send_configs()
         return _key_json(service, node)
@@ -89,7 +89,7 @@ def keys_router(service: Service) -> Routes:
         """Give up a node: its key, settings, certificate and place; its history stays."""
         from idroserra.broker.tls_files import revoke_node  # certificates are 8 MiB
 
-        check_fresh()
+        check_recent_password()
         service.nodes.get(node)
         certificate = revoke_node(
             service.config.data_dir, node

@@ -7,11 +7,11 @@ from typing import Annotated, Any
 import msgspec
 from msgspec import Meta
 
-from idroserra.auth.identity import true_name
-from idroserra.core.validation import matching
+from idroserra.auth.identity import verified_name
+from idroserra.core.validation import string_pattern
 
 # Whoever logged in acts in their own name, whatever the request says.
-WHO = Annotated[str, matching(
+WHO = Annotated[str, string_pattern(
     r"^[^\x00-\x1f\x7f]+$", min_length=1, max_length=40,
     description="Who asks, for a program that asks for somebody; kept with the event on the "
                 "node. Of a person it is the name of the log-in.")]
@@ -28,7 +28,7 @@ class AskedBy(In, kw_only=True):
 
     def __post_init__(self) -> None:
         """Put the true name of who asks in place of what the request claims."""
-        self.by = true_name(self.by)
+        self.by = verified_name(self.by)
 
 
 class Out(msgspec.Struct):
@@ -48,7 +48,7 @@ class CommandIn(AskedBy):
     ttl_ms: Annotated[int, Meta(
         ge=1_000, le=60_000,
         description="The node does not act on it any later than this, in ms.")] = 30_000
-    id: Annotated[str, matching(
+    id: Annotated[str, string_pattern(
         r"^[0-9a-f]{24}$",
         description="Its id, made up by who asks: a second request with it sends nothing again, "
                     "for who got no answer to the first.")] | None = None

@@ -12,7 +12,7 @@ from starlette.responses import StreamingResponse
 from idroserra.alarms.summary import active_alarms
 from idroserra.core.sites import MOST_CHARS
 from idroserra.export.table_export import table_csv
-from idroserra.i18n.translate import PLAIN, use_locale
+from idroserra.i18n.translate import DEFAULT_LOCALE, use_locale
 from idroserra.journal.models import About, yields_of
 from idroserra.reports.builder import CHANGES, Range
 from idroserra.reports.summary import summarize
@@ -177,13 +177,13 @@ def _preview_series(service: Service, _views: NodeViews, asked: Asked) -> Iterab
 
 
 def _users(service: Service, _views: NodeViews, _asked: Asked) -> Iterable[Row]:
-    return [{"name": user.name, "role": user.role.word, "made_unix_ms": user.made_unix_ms,
+    return [{"name": user.name, "role": user.role.label, "made_unix_ms": user.made_unix_ms,
              "sessions": service.access.sessions.count(user.name)}
             for user in service.access.users.all()]
 
 
 def _tokens(service: Service, _views: NodeViews, _asked: Asked) -> Iterable[Row]:
-    return [vars(one) | {"role": one.role.word} for one in service.access.tokens.all()]
+    return [vars(one) | {"role": one.role.label} for one in service.access.tokens.all()]
 
 
 def _audit(service: Service, _views: NodeViews, _asked: Asked) -> Iterable[Row]:
@@ -249,7 +249,7 @@ def tables_router(service: Service, views: NodeViews) -> Routes:
         begin = max(0, to - 7 * DAY_MS) if span[0] is None else span[0]
         if not 0 < to - begin <= MOST_SPAN_MS:
             raise BadRequest("to_unix_ms: must be after from_unix_ms, by at most 400 days")
-        with use_locale(PLAIN):
+        with use_locale(DEFAULT_LOCALE):
             rows = list(table.rows(service, views, Asked(site, node, begin, to)))
         return StreamingResponse(
             table_csv(table.columns, rows, zone), media_type="text/csv; charset=utf-8",

@@ -8,9 +8,9 @@ from msgspec import Meta
 from starlette.concurrency import run_in_threadpool
 from starlette.requests import Request
 
-from idroserra.auth.identity import check_fresh
+from idroserra.auth.identity import check_recent_password
 from idroserra.core.errors import UnknownNode
-from idroserra.core.validation import matching
+from idroserra.core.validation import string_pattern
 from idroserra.i18n.translate import gettext as _
 from idroserra.i18n.translate import translate_message
 from idroserra.nodes.registry import Node
@@ -31,9 +31,9 @@ _REFUSALS: Replies = {
     422: refused("A field is wrong, or it is no release."),
     503: refused("It could not be written down."),
 }
-ReleaseId = Annotated[str, matching(
+ReleaseId = Annotated[str, string_pattern(
     r"^[0-9a-f]{6,64}$", description="Its hash, or how that begins.")]
-RolloutId = Annotated[str, matching(r"^[0-9a-f]{12}$", description="Of the roll-out.")]
+RolloutId = Annotated[str, string_pattern(r"^[0-9a-f]{12}$", description="Of the roll-out.")]
 NodeId = Annotated[str, Meta(min_length=3, max_length=32)]
 
 
@@ -173,7 +173,7 @@ def updates_router(service: Service) -> Routes:
     @router.post("/rollouts", status=201, answer=RolloutOut)
     def begin(body: OfferIn) -> dict[str, Any]:
         """Roll a release out: one canary first, then waves."""
-        check_fresh()
+        check_recent_password()
         rollout = updates.begin(_wish(body), body.by)
         return _one(service, rollout.id)
 
