@@ -21,7 +21,7 @@ from idroserra.calibration.ec import DRY
 from idroserra.calibration.reference_solutions import BUFFERS, STANDARDS
 from idroserra.core import protocol
 from idroserra.core.errors import UnknownNode
-from idroserra.core.sites import MOST_CHARS, UnknownSite
+from idroserra.core.sites import MAX_CHARS, UnknownSite
 from idroserra.core.validation import plain
 from idroserra.i18n.translate import (
     LANGUAGES,
@@ -188,7 +188,7 @@ class Pages:
             "references": REFERENCES, "stocks": list(STOCKS.values()),
             "who": "" if who is None else who.name, "role": role.label,
             "journal_kinds": JOURNAL_KINDS, "shown_site": None if node is None else node["site"],
-            "most_site_chars": MOST_CHARS, **(more or {}),
+            "most_site_chars": MAX_CHARS, **(more or {}),
             "may": lambda word: role >= role_of(word),
             "settings": {
                 key: row._asdict() | {"text": SETTING_TEXTS[key]}

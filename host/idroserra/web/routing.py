@@ -19,7 +19,7 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from idroserra.core.errors import HostError
-from idroserra.core.validation import ValidationError, misfit, plain, validate
+from idroserra.core.validation import ValidationError, plain, raise_validation_error, validate
 
 UNKNOWN = "unknown field"
 # By status, as OpenAPI has it.
@@ -189,7 +189,7 @@ def _read(reads: msgspec.json.Decoder[Any], content: bytes) -> Any:
         return reads.decode(content)
     except msgspec.ValidationError as error:
         try:
-            misfit(error, reads.type, UNKNOWN)
+            raise_validation_error(error, reads.type, UNKNOWN)
         except ValidationError as found:
             raise (found if found.path else ValidationError(["body"], found.why)) from None
     except (ValueError, RecursionError):

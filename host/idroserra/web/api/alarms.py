@@ -8,7 +8,7 @@ from msgspec import Meta
 
 from idroserra.alarms.engine import MOST_SHELVED_MS
 from idroserra.alarms.summary import active_alarms, summary
-from idroserra.core.sites import MOST_CHARS
+from idroserra.core.sites import MAX_CHARS
 from idroserra.core.validation import string_pattern
 from idroserra.i18n.translate import gettext, translate_message
 from idroserra.server.service import Service
@@ -24,7 +24,7 @@ Key = Annotated[str, Meta(min_length=1, max_length=160, description="As GET /api
 Comment = Annotated[str, string_pattern(
     r"^[^\x00-\x1f\x7f]*$", max_length=200, description="Kept in the journal.")]
 OfSite = Annotated[str, Meta(
-    max_length=MOST_CHARS, description="Of this site, with those of the host itself.")] | None
+    max_length=MAX_CHARS, description="Of this site, with those of the host itself.")] | None
 
 _REFUSALS: Replies = {
     404: refused("No such alarm stands."),

@@ -17,7 +17,7 @@ from starlette.responses import FileResponse, StreamingResponse
 from idroserra.auth.identity import current_identity
 from idroserra.auth.roles import Role
 from idroserra.core.errors import StoreUnavailable
-from idroserra.core.sites import MOST_CHARS
+from idroserra.core.sites import MAX_CHARS
 from idroserra.core.validation import string_pattern
 from idroserra.export.csv_export import iso_utc
 from idroserra.export.journal_export import journal_zip, notes_csv, notes_json
@@ -55,7 +55,7 @@ PhotoId = Annotated[str, string_pattern(r"^[0-9a-f]{32}$", description="Of the p
 Node = Annotated[str, Meta(
     max_length=40, description="Notes about it and about its whole site.")] | None
 Site = Annotated[str, Meta(
-    max_length=MOST_CHARS, description="Notes about it and about its nodes.")] | None
+    max_length=MAX_CHARS, description="Notes about it and about its nodes.")] | None
 OfKind = Annotated[Kind | None, Meta(description="Only these.")]
 From = Annotated[int, Meta(ge=0, le=LATEST_UNIX_MS, description="Start, UTC, in ms.")]
 To = Annotated[int, Meta(ge=0, le=LATEST_UNIX_MS, description="End (not included), in ms.")]
@@ -70,7 +70,7 @@ class NoteIn(AskedBy, kw_only=True):
     node: Annotated[str, Meta(
         max_length=40, description="A node; null: a whole site.")] | None = None
     site: Annotated[str, Meta(
-        max_length=MOST_CHARS,
+        max_length=MAX_CHARS,
         description="Where node is null: the site; null: all sites.")] | None = None
     kind: Kind
     unix_ms: Annotated[int, Meta(

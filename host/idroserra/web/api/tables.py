@@ -10,7 +10,7 @@ from msgspec import Meta
 from starlette.responses import StreamingResponse
 
 from idroserra.alarms.summary import active_alarms
-from idroserra.core.sites import MOST_CHARS
+from idroserra.core.sites import MAX_CHARS
 from idroserra.export.table_export import table_csv
 from idroserra.i18n.translate import DEFAULT_LOCALE, use_locale
 from idroserra.journal.models import About, yields_of
@@ -42,7 +42,7 @@ _FILE: Replies = {
 From = Annotated[int, Meta(ge=0, le=LATEST_UNIX_MS, description="Start, UTC, in ms, of a "
                                    "table with times; without it, seven days back.")] | None
 To = Annotated[int, Meta(ge=0, le=LATEST_UNIX_MS, description="End (not included).")] | None
-Site = Annotated[str, Meta(max_length=MOST_CHARS, description="Of this site only.")] | None
+Site = Annotated[str, Meta(max_length=MAX_CHARS, description="Of this site only.")] | None
 TimeZone = Annotated[str, Meta(
     max_length=60, description="Adds local time, such as Europe/Rome.")] | None
 Name = Literal["sites", "nodes", "readings", "alarms", "alarm-history", "alarm-kpis", "notices",
