@@ -1,4 +1,4 @@
-"""Who asks: the person or program behind the request that is being answered."""
+"""The identity of the current request: a person or a program."""
 
 from __future__ import annotations
 
@@ -14,10 +14,11 @@ MOST_NAME_CHARS = 40
 
 @dataclass(frozen=True)
 class Identity:
-    """Somebody who was let in. kind: session (a person at a page), token or local (a program).
+    """An authenticated person or program. kind: session (a person at the page), token or local
+    (a program).
 
-    `session` is the stored hash of the session, confirmed_unix_ms when its password was last
-    given."""
+    `session` is the stored hash of the session; confirmed_unix_ms is the time of its last
+    password check."""
 
     kind: str
     name: str
@@ -28,10 +29,10 @@ class Identity:
     now_unix_ms: int = 0
 
     def actor_name(self, claimed: str) -> str:
-        """Return the name that goes with what this one asks for.
+        """Return the name that is recorded for a request.
 
-        A person's is that of the log-in, whatever the request claims. A program may say for whom
-        it asks; what a token claims is marked with the token's name."""
+        For a person it is the user name, whatever the request claims. A program may claim a name;
+        with a token, the token's name is appended."""
         if self.kind == "session":
             return self.name
         if self.kind == "local":
@@ -42,27 +43,27 @@ class Identity:
         return f"{claimed[:room]} ({self.name})" if room > 0 else self.name
 
 
-_now: ContextVar[Identity | None] = ContextVar("who", default=None)
+_current: ContextVar[Identity | None] = ContextVar("identity", default=None)
 
 
-def set_identity(who: Identity | None) -> None:
-    """Say who asks, for the rest of the running request."""
-    _now.set(who)
+def set_identity(identity: Identity | None) -> None:
+    """Set the identity for the rest of the current request."""
+    _current.set(identity)
 
 
 def current_identity() -> Identity | None:
-    """Return who asks; None outside a request: the host itself."""
-    return _now.get()
+    """Return the identity of the current request; None outside a request (the host itself)."""
+    return _current.get()
 
 
 def verified_name(claimed: str) -> str:
-    """Return the true name of who asks, for one that a request claims."""
+    """Return the name to record for a request that claims the name `claimed`."""
     who = current_identity()
     return claimed if who is None else who.actor_name(claimed)
 
 
 def check_recent_password() -> None:
-    """Raises NotFresh where a person's password was last given too long ago. Programs pass."""
+    """Raise PasswordNotRecent if a person's last password check is too old. Programs pass."""
     who = current_identity()
     if who is None or who.kind != "session":
         return

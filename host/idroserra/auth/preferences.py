@@ -1,4 +1,4 @@
-"""How each user wants to be spoken to: language and units, kept with the user in users.db."""
+"""Language and units of each user, stored in users.db."""
 
 from __future__ import annotations
 
@@ -7,14 +7,14 @@ from idroserra.auth.users import AccessFile
 from idroserra.i18n.translate import DEFAULT_LOCALE, LANGUAGES, Locale
 from idroserra.i18n.units import EC, KINDS, TEMPERATURE, VOLUME
 
-AS_BROWSER = ""  # no language of one's own: that of the browser
+AS_BROWSER = ""  # the browser's language
 
 
 class Preferences(AccessFile):
-    """The preferences of users. Who never chose gets the browser's language and metric units."""
+    """The preferences of users. Default: the browser's language and metric units."""
 
     def of(self, user: str) -> Locale:
-        """Return what a user chose; language "" for none. What no longer exists is no choice."""
+        """Return a user's preferences; language "" for the browser's. Skips unknown values."""
         with self._lock:
             row = self._database.execute(
                 "SELECT language, ec, temperature, volume FROM preferences WHERE user=?",
@@ -29,7 +29,7 @@ class Preferences(AccessFile):
             volume if volume in VOLUME else DEFAULT_LOCALE.volume)
 
     def choose(self, user: str, wanted: Locale) -> None:
-        """Keep what a user wants. Raises Refused, naming the field."""
+        """Store a user's preferences. Raises InvalidRequest naming the field."""
         if wanted.language not in (AS_BROWSER, *LANGUAGES):
             raise InvalidRequest(
                 f"language: {wanted.language[:20]!r} is not one of {', '.join(LANGUAGES)}")

@@ -1,4 +1,4 @@
-"""Users in users.db: name, role and password hash, and the one-time token of the first admin."""
+"""Users in users.db: name, role, password hash, and the one-time set-up token."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from idroserra.core.sqlite import connect
 
 SETUP_MS = 86_400_000
 NAME = re.compile(r"[a-z][a-z0-9._-]{0,31}")
-# Who else appears in the log of a node or of the host.
+# Names with another meaning in the logs of nodes and host.
 _RESERVED = frozenset({"api", "cli", "control", "host", "local", "recipe", "setup", "token"})
 
 SCHEMA = """
@@ -61,10 +61,10 @@ class User:
 
 
 class AccessFile:
-    """A connection to users.db. Any thread may call; the command line may write beside a host."""
+    """A thread-safe connection to users.db, which host and command line may write."""
 
     def __init__(self, path: Path, now_unix_ms: Callable[[], int]) -> None:
-        """Open the file, made where needed. Raises OSError, sqlite3.Error."""
+        """Open or create the file. Raises OSError, sqlite3.Error."""
         self._now_unix_ms = now_unix_ms
         self._lock = threading.RLock()
         self._database = connect(path, SCHEMA)
@@ -76,30 +76,30 @@ class AccessFile:
 
     @contextmanager
     def _changing(self) -> Iterator[sqlite3.Connection]:
-        """One transaction, all of it or nothing."""
+        """Run a transaction: commit, or roll back on an exception."""
         with self._lock:
             self._database.execute("BEGIN IMMEDIATE")
             try:
                 yield self._database
                 self._database.execute("COMMIT")
             except BaseException:
-                if self._database.in_transaction:  # SQLite ends some by itself, on a full disk
+                if self._database.in_transaction:  # on a full disk SQLite may have rolled back
                     self._database.execute("ROLLBACK")
                 raise
 
 
 class Users(AccessFile):
-    """Who may log in. Names are lower case."""
+    """The users. Names are lower case."""
 
     def all(self) -> list[User]:
-        """Return every user, by name."""
+        """Return all users, sorted by name."""
         with self._lock:
             rows = self._database.execute(
                 "SELECT name, role, made_unix_ms FROM users ORDER BY name").fetchall()
         return [User(name, role_of(role), made) for name, role, made in rows]
 
     def get(self, name: str) -> User:
-        """Return a user. Raises Unknown."""
+        """Return a user. Raises UnknownUserOrToken."""
         found = next((user for user in self.all() if user.name == _plain(name)), None)
         if found is None:
             raise UnknownUserOrToken(f"user: there is no {name[:32]!r}")
@@ -107,11 +107,11 @@ class Users(AccessFile):
 
     @property
     def has_admin(self) -> bool:
-        """False until the first admin was made: nobody can log in as one."""
+        """Whether an admin exists."""
         return any(user.role is Role.ADMIN for user in self.all())
 
     def add(self, name: str, role: Role, password: str) -> User:
-        """Add a user. Raises Refused."""
+        """Add a user. Raises InvalidRequest."""
         plain = _checked(name)
         check_password(password, plain)
         hashed = hash_password(password)
@@ -119,7 +119,7 @@ class Users(AccessFile):
             return self._insert(database, plain, role, hashed)
 
     def check(self, name: str, password: str) -> User | None:
-        """Return the user whose password this is, None for any other; both take as long."""
+        """Return the user if the password is right, else None. Both take the same time."""
         with self._lock:
             row = self._database.execute(
                 "SELECT password FROM users WHERE name=?", (_plain(name),)).fetchone()
@@ -127,13 +127,13 @@ class Users(AccessFile):
             return None
         try:
             return self.get(name)
-        except UnknownUserOrToken:  # removed this moment
+        except UnknownUserOrToken:  # removed meanwhile
             return None
 
     def set_password(self, name: str, password: str, keep: bytes = b"") -> None:
-        """Change a password. It ends the user's sessions, all but that with the hash `keep`.
+        """Change a password and end the user's sessions, except the one with the hash `keep`.
 
-        Raises Unknown, Refused."""
+        Raises UnknownUserOrToken, InvalidRequest."""
         user = self.get(name)
         check_password(password, user.name)
         hashed = hash_password(password)
@@ -142,7 +142,7 @@ class Users(AccessFile):
             database.execute("DELETE FROM sessions WHERE user=? AND hash<>?", (user.name, keep))
 
     def set_role(self, name: str, role: Role) -> None:
-        """Change a role, at once and for open pages too. Raises Unknown, Refused."""
+        """Change a role, also in open sessions. Raises UnknownUserOrToken, InvalidRequest."""
         with self._changing() as database:
             user = self.get(name)
             if role is not Role.ADMIN:
@@ -150,7 +150,7 @@ class Users(AccessFile):
             database.execute("UPDATE users SET role=? WHERE name=?", (role.label, user.name))
 
     def remove(self, name: str) -> None:
-        """Remove a user and end their sessions. Raises Unknown, Refused."""
+        """Remove a user and end their sessions. Raises UnknownUserOrToken, InvalidRequest."""
         with self._changing() as database:
             user = self.get(name)
             self._check_not_last(user)
@@ -159,9 +159,9 @@ class Users(AccessFile):
             database.execute("DELETE FROM preferences WHERE user=?", (user.name,))
 
     def new_setup_token(self) -> str:
-        """Return a new token that makes the first admin, once, within a day. An older one ends.
+        """Return a new set-up token: it creates the first admin, once, within a day.
 
-        Raises Refused where there is an admin."""
+        It replaces an older one. Raises InvalidRequest if an admin exists."""
         token = new_token()
         with self._changing() as database:
             self._check_no_admin()
@@ -171,7 +171,7 @@ class Users(AccessFile):
         return token
 
     def set_up(self, token: str, name: str, password: str) -> User:
-        """Make the first admin. Raises Refused; then the token is still good."""
+        """Create the first admin. Raises InvalidRequest; the token then remains valid."""
         self._check_setup(token)
         plain = _checked(name)
         check_password(password, plain)
@@ -217,7 +217,7 @@ def _plain(name: str) -> str:
 
 
 def check_name(name: str) -> str:
-    """Return a name as it is kept. Raises Refused."""
+    """Return a name in its stored form. Raises InvalidRequest."""
     plain = _plain(name)
     if not NAME.fullmatch(plain):
         raise InvalidRequest("name: 1 to 32 of a-z, 0-9, . _ and -, a letter first")

@@ -15,7 +15,7 @@ from idroserra.auth.errors import (
 )
 from idroserra.auth.identity import Identity, check_recent_password, set_identity, verified_name
 from idroserra.auth.local_token import FILE, token_for
-from idroserra.auth.rate_limit import MOST_PER_ACCOUNT, MOST_PER_ADDRESS, WINDOW_MS
+from idroserra.auth.rate_limit import MAX_PER_ACCOUNT, MAX_PER_ADDRESS, WINDOW_MS
 from idroserra.auth.roles import MATRIX, Role, rule_of
 from idroserra.auth.service import AuthService, Visitor
 from idroserra.auth.users import SETUP_MS
@@ -211,10 +211,10 @@ def test_of_a_thousand_guesses_few_are_judged(access, clock):
         except TooManyAttempts as error:
             waits.append(error.wait_s)
     assert 0 < min(waits) <= max(waits) <= WINDOW_MS // 1_000
-    assert evaluated == MOST_PER_ACCOUNT <= 20
+    assert evaluated == MAX_PER_ACCOUNT <= 20
     with pytest.raises(TooManyAttempts, match="wait 15 min, then"):
         access.log_in("anna", PASSWORD, HERE)  # the right one is not judged either
-    assert len(access.audit.newest(1_000)) == MOST_PER_ACCOUNT + 1  # and the log does not swell
+    assert len(access.audit.newest(1_000)) == MAX_PER_ACCOUNT + 1  # and the log does not swell
     clock.go(WINDOW_MS)
     assert access.log_in("anna", PASSWORD, HERE)
 
@@ -228,7 +228,7 @@ def test_one_address_may_not_try_every_name(access):
             evaluated += 1
         except TooManyAttempts:
             pass
-    assert evaluated == MOST_PER_ADDRESS <= 20
+    assert evaluated == MAX_PER_ADDRESS <= 20
 
 
 def test_guesses_at_once_are_no_way_around(access):
@@ -243,13 +243,13 @@ def test_guesses_at_once_are_no_way_around(access):
             return 0
 
     with ThreadPoolExecutor(8) as pool:
-        assert sum(pool.map(guess, range(40))) == MOST_PER_ACCOUNT
+        assert sum(pool.map(guess, range(40))) == MAX_PER_ACCOUNT
 
 
 def test_a_right_password_begins_the_count_anew(access):
     access.users.add("anna", Role.ADMIN, PASSWORD)
     for _ in range(3):
-        for _ in range(MOST_PER_ACCOUNT - 1):
+        for _ in range(MAX_PER_ACCOUNT - 1):
             with pytest.raises(WrongPassword):
                 access.log_in("anna", "not the one at all", HERE)
         assert access.log_in("anna", PASSWORD, HERE)
