@@ -1,10 +1,10 @@
-"""The files of the line in one folder: made once, kept, and a node's renewed or revoked alone.
+"""The broker's TLS files in one folder: created once; each node's are renewed or revoked alone.
 
-    ca.pem ca.key            the authority; every node pins ca.pem
+    ca.pem ca.key            the CA; every node pins ca.pem
     server.pem server.key    the broker
     host.pem host.key        this host, the user `host`
-    nodes/NODE.pem .key      each node, whose name is its user name
-    revoked.pem              certificates that count no more
+    nodes/NODE.pem .key      each node; its id is the user name
+    revoked.pem              the certificate revocation list (CRL)
     mosquitto.conf .acl
 """
 
@@ -25,20 +25,22 @@ from idroserra.pki.broker_ca import BrokerCA, read_certificate, subject_alt_name
 from idroserra.pki.x509 import write_private
 
 WRITTEN, KEPT = "written", "kept"
-# Outcomes of revoke_node().
+CRL_MISSING = "missing: restore it from a backup; without it revoked nodes could connect again"
+OTHER_CA = "from another CA: --overwrite replaces it"
+# Results of revoke_node().
 NO_CERTIFICATE, REFUSED_NOW, REFUSED_AT_START = "none", "refused", "refused at its start"
-HOST = "host"  # the reserved node id: the access list knows it
+HOST = "host"  # a reserved node id with its own rules in the ACL
 
 
 class NotInitialized(HostError):
-    """There is no line yet."""
+    """The folder of the TLS files does not exist."""
 
     exit_code = 2
 
 
 @dataclass(frozen=True)
 class FileResult:
-    """What became of one file; `note` is what somebody should know about one that was kept."""
+    """Result for one file: written or kept; `note` is a hint about a kept file."""
 
     path: Path
     state: str
@@ -47,7 +49,7 @@ class FileResult:
 
 @dataclass(frozen=True)
 class Certificate:
-    """A node with a certificate that counts."""
+    """A node's valid certificate."""
 
     node: str
     serial: int
@@ -55,10 +57,10 @@ class Certificate:
 
 
 class BrokerCertificates:
-    """A line whose authority exists. Node names are checked before they become a file name."""
+    """The certificates in `folder`. Node ids are checked before they are used as file names."""
 
     def __init__(self, folder: Path) -> None:
-        """Raises NoLine, ConfigError."""
+        """Raises NotInitialized, ConfigError."""
         if not folder.exists():
             raise NotInitialized(f"{folder}: not found: create it with `idroserra broker init`")
         self.folder = folder
@@ -67,35 +69,34 @@ class BrokerCertificates:
 
     @property
     def nodes(self) -> list[Certificate]:
-        """Every node that has a certificate, by name."""
+        """The certificates of all nodes, sorted by node."""
         found = []
         for path in sorted((self.folder / "nodes").glob("*.pem")):
             certificate = read_certificate(path)
-            found.append(Certificate(path.stem, certificate.serial_number,
-                                certificate.not_valid_after_utc))
+            found.append(Certificate(
+                path.stem, certificate.serial_number, certificate.not_valid_after_utc))
         return found
 
     @property
     def revoked(self) -> set[int]:
-        """The serial numbers that count no more. Raises ConfigError."""
+        """The revoked serial numbers. Raises ConfigError."""
         try:
             crl = x509.load_pem_x509_crl(self._crl.read_bytes())
         except FileNotFoundError:
-            raise ConfigError(str(self._crl), "", "missing: restore it from a backup; without it "
-                              "whoever was revoked would be let in again") from None
+            raise ConfigError(str(self._crl), "", CRL_MISSING) from None
         except (OSError, ValueError) as error:
-            raise ConfigError(str(self._crl), "", f"no revocation list: {error}") from None
+            raise ConfigError(str(self._crl), "", f"not a revocation list: {error}") from None
         return {one.serial_number for one in crl}
 
     def files(self, node: str) -> tuple[Path, Path]:
-        """Return (certificate, key) of a node, there or not."""
+        """Return the paths (certificate, key) of a node; the files may not exist."""
         if not protocol.is_node_id(node):
             raise ConfigError("command line", "NODE", protocol.NODE_ID_RULE)
         folder = self.folder / "nodes"
         return folder / f"{node}.pem", folder / f"{node}.key"
 
     def issue(self, node: str) -> bool:
-        """Give a node a certificate where it has none; False where it has one."""
+        """Issue a certificate for a node; return False if it has one."""
         cert, key = self.files(node)
         if cert.exists() and key.exists():
             return False
@@ -104,43 +105,43 @@ class BrokerCertificates:
         return True
 
     def rotate(self, node: str) -> bool:
-        """Give a node another certificate; the one before counts no more from now on.
+        """Replace a node's certificate and revoke the old one.
 
-        True where a running broker was seen to refuse it. Raises UnknownNode, BrokerSilent."""
-        told = self.revoke(node)
+        Returns and raises as revoke()."""
+        is_refused = self.revoke(node)
         self.issue(node)
-        return told
+        return is_refused
 
     def revoke(self, node: str) -> bool:
-        """Shut a node out, also where it is connected; the others notice nothing.
+        """Revoke a node's certificate and end its connection; other nodes are not affected.
 
-        True where a running broker was seen to refuse it, False where none runs. Raises
-        UnknownNode, BrokerSilent; the list is written before."""
+        Returns True after the running broker has refused the certificate, False if no broker
+        runs. Raises UnknownNode, BrokerControlError; the CRL is written first."""
         cert, key = self.files(node)
         if not cert.exists():
             raise UnknownNode(node)
         listed = self.revoked | {read_certificate(cert).serial_number}
         write_private(self._crl, self.authority.revocations(listed))
-        told = mosquitto.reload(self.folder)
-        door = NodeListener(self.folder, self.authority)
-        is_there = told or door.answers()
-        if is_there:
-            door.disconnect(node, cert, key, was_reloaded=told)
+        was_reloaded = mosquitto.reload(self.folder)
+        listener = NodeListener(self.folder, self.authority)
+        is_running = was_reloaded or listener.answers()
+        if is_running:
+            listener.disconnect(node, cert, key, was_reloaded=was_reloaded)
         key.unlink(missing_ok=True)
         cert.unlink()
-        return is_there
+        return is_running
 
 
 def folder_of(data_dir: Path) -> Path:
-    """Return where the line of a host lies."""
+    """Return the folder of a host's TLS files for the broker."""
     return data_dir.expanduser().resolve() / "line"
 
 
 def revoke_node(data_dir: Path, node: str) -> str:
-    """Shut a node that is given up out of the broker, where `broker init` made its line.
+    """Revoke the certificate of a node that is being removed. Idempotent.
 
-    Returns NONE where it has no certificate of this host, SEEN where a running broker was seen to
-    refuse it, LISTED where none runs. Raises BrokerSilent, ConfigError; it may be asked again."""
+    Returns NO_CERTIFICATE if it has none, REFUSED_NOW after the running broker has refused it, or
+    REFUSED_AT_START if no broker runs. Raises BrokerControlError, ConfigError."""
     folder = folder_of(data_dir)
     if not protocol.is_node_id(node) or not (folder / "nodes" / f"{node}.pem").exists():
         return NO_CERTIFICATE
@@ -151,11 +152,10 @@ def init(
     folder: Path, names: Sequence[str], *, node_port: int, host_port: int,
     node_address: str = "0.0.0.0", overwrite: bool = False,  # noqa: S104  the point of it
 ) -> list[FileResult]:
-    """Make what is missing of a line and return what became of each file.
+    """Create the missing files and return the result for each file.
 
-    Nothing that is there is changed; with `overwrite` the broker's and the host's certificates,
-    configuration and access list are made anew, never the authority, a node or the revocations.
-    Raises ConfigError; OSError."""
+    `overwrite` replaces the certificates of broker and host, the configuration and the ACL, but
+    never the CA, the certificates of nodes or the CRL. Raises ConfigError, OSError."""
     folder.mkdir(mode=0o700, parents=True, exist_ok=True)
     files = []
     is_new = not (folder / "ca.pem").exists() and not (folder / "ca.key").exists()
@@ -167,8 +167,7 @@ def init(
     crl = folder / "revoked.pem"
     if is_new or not crl.exists():
         if not is_new and any((folder / "nodes").glob("*")):
-            raise ConfigError(str(crl), "", "missing: restore it from a backup; without it whoever"
-                              " was revoked would be let in again")
+            raise ConfigError(str(crl), "", CRL_MISSING)
         write_private(crl, authority.revocations(()))
         files.append(FileResult(crl, WRITTEN))
     else:
@@ -189,9 +188,9 @@ def _server(
     note = ""
     lacking = sorted(set(names) - subject_alt_names(read_certificate(cert)))
     if not authority.is_ours(cert):
-        note = "of another authority: --overwrite makes one of ours"
+        note = OTHER_CA
     elif lacking:
-        note = f"not for {', '.join(lacking)}: --overwrite makes one that is"
+        note = f"not valid for {', '.join(lacking)}: --overwrite replaces it"
     return [FileResult(cert, KEPT, note), FileResult(key, KEPT)]
 
 
@@ -200,7 +199,7 @@ def _host(authority: BrokerCA, folder: Path, *, overwrite: bool) -> list[FileRes
     if overwrite or not (cert.exists() and key.exists()):
         authority.issue_client(HOST, cert, key)
         return [FileResult(cert, WRITTEN), FileResult(key, WRITTEN)]
-    note = "" if authority.is_ours(cert) else "of another authority: --overwrite makes one of ours"
+    note = "" if authority.is_ours(cert) else OTHER_CA
     return [FileResult(cert, KEPT, note), FileResult(key, KEPT)]
 
 
