@@ -112,7 +112,7 @@ def test_a_note_of_another_copy_and_a_file_that_is_not_there_are_named(tmp_path)
     note = tmp_path / "copy.note"
     note.write_text(json.dumps({"copy": "x to y", "done": {}, "points": 0, "events": 0}))
     for arguments, why in (
-        (("first.db", "second.db", "--resume", "copy.note"), "is of another copy: x to y"),
+        (("first.db", "second.db", "--resume", "copy.note"), "belongs to another copy: x to y"),
         (("none.db", "second.db"), "none.db: no such file"),
     ):
         done = subprocess.run(

@@ -90,7 +90,7 @@ def test_one_that_does_not_say_when_it_started_takes_nothing(spool, tmp_path):
     with Locked(tmp_path / "locked") as server:
         store = InfluxStore(StoreConfig(kind="influx", url=server.url, write_api="v2"), "farm")
         writer = StoreWriter(spool, store, lambda: T0)
-        with pytest.raises(StoreUnavailable, match="does not say at /metrics .HTTP 401."):
+        with pytest.raises(StoreUnavailable, match="/metrics of VictoriaMetrics .HTTP 401."):
             writer.move_block()
         store.close()
     assert spool.depth == COUNT

@@ -170,7 +170,7 @@ def test_what_the_host_itself_fails_on_is_rejected_the_second_time(host):
     host.arrive("telemetry", telemetry(1))
     with pytest.raises(TypeError):
         host.ingest.step()
-    assert host.ingest._in_hand is not None
+    assert host.ingest._failed is not None
     host.ingest.stop()
     host.ingest.run()
     host.ingest.step()

@@ -94,7 +94,7 @@ def test_a_store_that_refuses_everything_is_set_up_wrongly_and_discards_nothing(
     foreign_float(http, "foreign", "level_mm=1.5,ec_us_cm=1.5")
     writer = StoreWriter(spool, store, lambda: T0)
     spool.commit([received(1, 3, {"reservoir.level_mm": 180})])
-    with pytest.raises(StoreUnavailable, match="has taken nothing so far"):
+    with pytest.raises(StoreUnavailable, match="has accepted nothing yet"):
         writer.move_block()
     spool.commit([received(4, 100, {"reservoir.level_mm": 180, "reservoir.ec_us_cm": 1500})])
     with pytest.raises(StoreUnavailable):
