@@ -126,8 +126,8 @@ def test_asks_and_refuses_at_once(tmp_path):
     done = run("asked-for", "--out", str(tmp_path), asked="\n".join(asked) + "\n")
     assert done.exit_code == 0, done.output
     for words in ("esp33 is none of", "3000 is outside 5..2000", "sen0161 needs reservoir.temp_c",
-                  "'barometer' is none", "Pins that are free and safe: 1, 3, 7, 10",
-                  "fan goes by air.temp_c", "GPIO 8 is a strapping pin"):
+                  "'barometer' is not part", "Pins that are free and safe: 1, 3, 7, 10",
+                  "fan needs air.temp_c", "GPIO 8 is a strapping pin"):
         assert words in done.output
     board = compiler.read(tmp_path / "asked-for.toml").compiled
     assert [sensor["part"] for sensor in board["sensors"]] == ["ds18b20", "sen0161"]
