@@ -1,4 +1,4 @@
-"""One flashing from end to end: look, say what will be done, do it, check it, start the board."""
+"""Flashes a board from end to end: inspect, plan, write, verify, start."""
 
 import tempfile
 from collections.abc import Callable, Iterator
@@ -18,36 +18,36 @@ WAITING_S = 3.0
 
 
 class ProgressSink(Protocol):
-    """Where progress is shown: one bar after the other."""
+    """Shows progress: one bar after the other."""
 
     def start(self, what: str, total_bytes: int) -> Callable[[int, str], None]:
-        """Begin a bar; returns what moves it: bytes so far, and a word on what is at work."""
+        """Start a bar; returns its update function(bytes so far, current item)."""
 
     def say(self, text: str) -> None:
-        """Show a line."""
+        """Print a line."""
 
 
 @dataclass(frozen=True)
 class FlashPlan:
-    """What will be done to a board, found out by looking only."""
+    """The changes to a board, from a read-only inspection."""
 
     manifest: build.Manifest
     port: str
     chip: Chip
-    about: BoardInfo | None  # of the MicroPython that answers now
+    about: BoardInfo | None  # of the MicroPython on the board
     micropython: MicroPythonBinary | None  # to be written
     erases: bool
     work: copy.CopyPlan
 
     @property
     def is_nothing(self) -> bool:
-        """Whether the board is as it should be already."""
+        """Whether the board needs no changes."""
         return self.micropython is None and not self.erases and self.work.is_nothing
 
 
 @dataclass(frozen=True)
 class FlashSession:
-    """One board on one port, and the image in `folder` that it should get."""
+    """Flashes the image in `folder` to one board on one port."""
 
     folder: Path
     manifest: build.Manifest
@@ -58,12 +58,12 @@ class FlashSession:
     allows_older: bool = False
 
     def inspect(self, wanted: MicroPythonBinary | None) -> FlashPlan:
-        """Return what there is to do; the board is held at its prompt, nothing on it is changed.
+        """Return the plan; leaves the board at its prompt without changes.
 
-        `wanted` is the MicroPython it should have; None keeps the one that answers. Raises
-        FlashError when the board is another, or cannot be made to run the image.
+        `wanted` is the MicroPython to install; None keeps the one on the board. Raises FlashError
+        if the board does not match, or cannot run the image.
         """
-        self.show.say(f"{self.esptool.port}: looking which chip it is (this resets the board)")
+        self.show.say(f"{self.esptool.port}: detecting the chip (this resets the board)")
         chip = self.esptool.chip()
         self._check_chip(chip, wanted)
         micropython = wanted if self.erases or not self._holds(wanted) else None
@@ -85,7 +85,7 @@ class FlashSession:
             self.manifest, self.esptool.port, chip, about, micropython, self.erases, work)
 
     def execute(self, plan: FlashPlan) -> copy.CopyPlan:
-        """Do what `plan` says and start the board; returns the copying as it came to be."""
+        """Execute `plan` and start the board; returns the copy plan that was executed."""
         if plan.erases:
             self.show.say("erasing the whole flash (up to a minute)")
             self.esptool.erase()
@@ -97,13 +97,13 @@ class FlashSession:
             assert about is not None
             work = copy.plan_copy(link, self.folder, self.manifest, about)
             self._copy(link, work)
-            self.show.say("reading every file back by its hash")
+            self.show.say("verifying the hash of every file")
             copy.check_whole(link, self.manifest)
             link.restart()
         return work
 
     def restart_board(self, plan: FlashPlan) -> None:
-        """Start what was on the board before `look`; nothing was changed. Raises FlashError."""
+        """Restart the board after inspect(), without changes. Raises FlashError."""
         if plan.about is None:
             return
         with BoardLink(self.esptool.port) as link:
@@ -135,14 +135,14 @@ class FlashSession:
     def _holds(self, wanted: MicroPythonBinary | None) -> bool:
         if wanted is None:
             return True
-        self.show.say("comparing the MicroPython that is there")
+        self.show.say("comparing the MicroPython on the board")
         with _files(wanted) as files:
             return self.esptool.holds(files)
 
     def _enter_raw_repl(self, link: BoardLink) -> BoardInfo | None:
         about = link.enter_raw_repl(WAITING_S)
         if about is None:
-            self.show.say("no prompt yet: press and let go the button EN (RST) of the board")
+            self.show.say("no prompt yet: press and release the button EN (RST) of the board")
             about = link.enter_raw_repl()
         return about
 
@@ -151,14 +151,14 @@ class FlashSession:
             raise FlashError(
                 f"{self.esptool.port}: the chip is an {chip.described or chip.name}, the board "
                 f"file of {self.manifest.board} says {self.chip_name}",
-                "Nothing was written. Plug in the other board, or name the board file that is "
-                "this one's: `idroserra board list`.",
+                "Nothing was written. Connect the right board, or select the board file of this "
+                "one: `idroserra board list`.",
             )
         if wanted is not None and 0 < chip.flash_bytes < wanted.flash_bytes:
             raise FlashError(
                 f"{wanted.path}: needs {wanted.flash_bytes // 1_048_576} MB of flash, the board "
                 f"has {chip.flash_bytes // 1_048_576} MB",
-                "Take the binary for that size of flash.",
+                "Use the binary for that flash size.",
             )
 
     def _must_replace(self, about: BoardInfo) -> bool:
@@ -168,24 +168,24 @@ class FlashSession:
         if about is None:
             raise FlashError(
                 f"{self.esptool.port}: no MicroPython answers on the board",
-                "Have it written too: --micropython VERSION, or --micropython FILE with a .bin of "
-                "micropython.org/download for this chip. If it is there already, press EN (RST) "
-                "and say the same command again within a second.",
+                "Install it with --micropython VERSION, or --micropython FILE with a .bin from "
+                "micropython.org/download for this chip. If it is installed, press EN (RST) and "
+                "repeat the command within a second.",
             )
         why = copy.check_micropython(about, self.folder)
         if why is not None:
             raise FlashError(f"{self.esptool.port}: {why}",
-                             "Have a newer one written: --micropython VERSION, or FILE.")
+                             "Install a newer one: --micropython VERSION, or FILE.")
 
     def _check_age(self, link: BoardLink) -> None:
-        """Refuse an image with holes that the one on the board has no more."""
+        """Refuse an image with a lower security counter. Raises FlashError."""
         counter = build.security_counter(link.read(build.MANIFEST))
         if counter > self.manifest.security_counter and not self.allows_older:
             raise FlashError(
                 f"{self.esptool.port}: the board runs an image with security counter {counter}, "
-                f"this one has {self.manifest.security_counter}: it is older and has holes again",
-                "Update this host (`pip install --upgrade idroserra`), or say --allow-older if "
-                "you mean it.",
+                f"this one has {self.manifest.security_counter}: it is older and vulnerable",
+                "Update this host (`pip install --upgrade idroserra`), or confirm with "
+                "--allow-older.",
             )
 
     def _everything(self) -> copy.CopyPlan:
@@ -196,7 +196,7 @@ class FlashSession:
 
 @contextmanager
 def _files(micropython: MicroPythonBinary) -> Iterator[list[tuple[int, Path]]]:
-    """The parts of a binary as files, for as long as esptool needs them."""
+    """Yield the parts of a binary as temporary files (address, path)."""
     with tempfile.TemporaryDirectory(prefix="idroserra-flash-") as folder:
         found = []
         for address, content in micropython.parts:

@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 from typing import Protocol
 
 from idroserra.core.errors import HostError
-from idroserra.flash.board_link import CATCH_S, BoardInfo, BoardLink
+from idroserra.flash.board_link import PROMPT_S, BoardInfo, BoardLink
 from idroserra.flash.errors import ConnectionLost, FlashError
 from idroserra.flash.esptool import Esptool
 from idroserra.nodes.registry import KEY_BYTES, fingerprint
@@ -69,7 +69,7 @@ class Session:
     """One board on one port. Use as a context manager: it is started again at the end."""
 
     def __init__(
-        self, port: str, show: Show, *, resets: bool, wait_s: float = CATCH_S
+        self, port: str, show: Show, *, resets: bool, wait_s: float = PROMPT_S
     ) -> None:
         """`resets` is False for a board without the reset circuit. `wait_s` is how long somebody
         has to press its button."""

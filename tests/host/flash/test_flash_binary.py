@@ -41,7 +41,7 @@ def test_a_binary_of_another_chip_is_named(binary_file):
 def test_what_is_no_binary_says_which_file_to_take(tmp_path, data):
     path = tmp_path / "wrong"
     path.write_bytes(data)
-    with pytest.raises(FlashError, match=r"no MicroPython binary.*\n.*not \.uf2, \.elf"):
+    with pytest.raises(FlashError, match=r"not a MicroPython binary.*\n.*not \.uf2, \.elf"):
         micropython_bin.read_binary(path, "esp32")
 
 

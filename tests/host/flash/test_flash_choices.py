@@ -21,13 +21,13 @@ def test_of_several_it_asks():
 
 
 def test_of_several_without_anybody_to_ask_it_lists_them():
-    with pytest.raises(FlashError, match="2 boards are plugged in: /dev/ttyUSB0 .CP2102") as said:
+    with pytest.raises(FlashError, match="2 boards are connected: /dev/ttyUSB0 .CP2102") as said:
         ports.choose(None, [ONE, TWO], None)
     assert "--port" in said.value.way_out
 
 
 def test_without_a_board_it_says_what_to_plug_in():
-    with pytest.raises(FlashError, match=r"no board found on any USB port\n.*carries data"):
+    with pytest.raises(FlashError, match=r"no board found on any USB port\n.*data cable"):
         ports.choose(None, [], None)
 
 
