@@ -105,12 +105,7 @@ class Store(Protocol):
         """Write data of nodes as write() does. With a receipt it is not durable yet."""
 
     def series(
-        self,
-        node: str,
-        channels: Sequence[str],
-        from_unix_ms: int,
-        to_unix_ms: int,
-        columns: int,
+        self, node: str, channels: Sequence[str], from_unix_ms: int, to_unix_ms: int, columns: int
     ) -> dict[str, list[Column]]:
         """Return up to `columns` (2 or more) per channel of [from, to), without empty ones.
 
@@ -125,11 +120,7 @@ class Store(Protocol):
         Every requested channel is a key. Raises StoreUnavailable, StoreRejected."""
 
     def events(
-        self,
-        node: str,
-        from_unix_ms: int,
-        to_unix_ms: int,
-        kinds: Sequence[str] | None = None,
+        self, node: str, from_unix_ms: int, to_unix_ms: int, kinds: Sequence[str] | None = None
     ) -> list[EventPoint]:
         """Return the events of [from, to), oldest first; `kinds` limits their kinds."""
 

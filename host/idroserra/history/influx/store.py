@@ -92,12 +92,7 @@ class InfluxStore:
         return None if before is None else self._watch.receipt(before)
 
     def series(
-        self,
-        node: str,
-        channels: Sequence[str],
-        from_unix_ms: int,
-        to_unix_ms: int,
-        columns: int,
+        self, node: str, channels: Sequence[str], from_unix_ms: int, to_unix_ms: int, columns: int
     ) -> dict[str, list[Column]]:
         """Return up to `columns` columns per channel of [from, to), without empty ones."""
         found: dict[str, list[Column]] = {channel: [] for channel in channels}
@@ -140,11 +135,7 @@ class InfluxStore:
         return self._policies
 
     def events(
-        self,
-        node: str,
-        from_unix_ms: int,
-        to_unix_ms: int,
-        kinds: Sequence[str] | None = None,
+        self, node: str, from_unix_ms: int, to_unix_ms: int, kinds: Sequence[str] | None = None
     ) -> list[EventPoint]:
         """Return the events of [from, to), oldest first; `kinds` limits their kinds."""
         rows = self._query(

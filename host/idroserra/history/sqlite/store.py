@@ -74,12 +74,7 @@ class SqliteStore:
                    events)
 
     def series(
-        self,
-        node: str,
-        channels: Sequence[str],
-        from_unix_ms: int,
-        to_unix_ms: int,
-        columns: int,
+        self, node: str, channels: Sequence[str], from_unix_ms: int, to_unix_ms: int, columns: int
     ) -> dict[str, list[Column]]:
         """Return up to `columns` columns per channel of [from, to), without empty ones.
 
@@ -115,11 +110,7 @@ class SqliteStore:
         return found
 
     def events(
-        self,
-        node: str,
-        from_unix_ms: int,
-        to_unix_ms: int,
-        kinds: Sequence[str] | None = None,
+        self, node: str, from_unix_ms: int, to_unix_ms: int, kinds: Sequence[str] | None = None
     ) -> list[EventPoint]:
         """Return the events of [from, to), oldest first; `kinds` limits their kinds."""
         with self._reading() as reader:
