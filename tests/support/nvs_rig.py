@@ -60,8 +60,8 @@ class Prompt:
             [str(find_micropython()), str(PRELUDE), str(image), _LOOP],
             stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
 
-    def ask(self, code: str, when: str) -> str:
-        """Run code and return what it prints. Raises CableDied where the power went."""
+    def execute(self, code: str, when: str) -> str:
+        """Run code and return what it prints. Raises ConnectionLost after a power cut."""
         said = []
         try:
             self._process.stdin.write(repr(code) + "\n")
