@@ -48,7 +48,7 @@ def test_an_old_micropython_is_told_with_the_one_needed(built):
 
 def test_a_micropython_that_cannot_read_the_image(built):
     said = copy.check_micropython(about((2, 0, 0), 7), built)
-    assert said == ("MicroPython 2.0.0 reads .mpy files of version 7, those of the image are of "
+    assert said == ("MicroPython 2.0.0 loads .mpy files of version 7, the image has "
                     "version 6")
 
 
