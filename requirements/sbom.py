@@ -1,9 +1,9 @@
-"""The bill of materials of what is installed and shipped: CycloneDX JSON from the lock files.
+"""Writes the software bill of materials (SBOM) as CycloneDX JSON from the lock files.
 
     .venv/bin/python requirements/sbom.py build/sbom.cdx.json       (make sbom)
 
-Everything in it comes from the locks of this folder and of host/web. Licences and who needs whom
-are told by the packages themselves, where this machine has them installed.
+The components are those of the lock files here and in host/web. Licences and dependencies are from
+the metadata of the installed packages.
 """
 
 from __future__ import annotations
@@ -34,14 +34,14 @@ from packaging.utils import canonicalize_name
 HERE = Path(__file__).resolve().parent
 ROOT = HERE.parent
 LOCKS = ("build.txt", "all.txt", "host.txt")
-SHIPPED = "host.txt"  # what the host needs to run; the rest builds, tests or is an extra
+SHIPPED = "host.txt"  # runtime dependencies of the host; the others build, test or are extras
 
 _HASH = re.compile(r"--hash=sha256:([0-9a-f]{64})")
 
 
 @dataclass(frozen=True)
 class Pin:
-    """One package of a lock: this version, on the machines of `marker`, as one of these files."""
+    """A pinned package: its version, environment marker and hashes."""
 
     name: str
     version: str
@@ -50,7 +50,7 @@ class Pin:
 
 
 def pins(lock: Path) -> list[Pin]:
-    """Return what a lock file pins. Raises ValueError that names file and line."""
+    """Return the pins of a lock file. Raises ValueError naming file and line."""
     found = []
     for line in lock.read_text("utf-8").replace("\\\n", " ").splitlines():
         if not line.strip() or line.startswith("#"):
@@ -60,20 +60,20 @@ def pins(lock: Path) -> list[Pin]:
         exact = [one.version for one in requirement.specifier if one.operator == "=="]
         hashes = tuple(_HASH.findall(line))
         if requirement.url or len(requirement.specifier) != 1 or not exact or not hashes:
-            raise ValueError(f"{lock.name}: {words}: not one version with its hashes")
+            raise ValueError(f"{lock.name}: {words}: not a single version with hashes")
         found.append(Pin(requirement.name, exact[0], requirement.marker, hashes))
     return found
 
 
 def scripts(lock: Path) -> Iterator[tuple[str, dict[str, str]]]:
-    """Yield (name, entry) of what npm's lock pins."""
+    """Yield (name, entry) of npm's lock file."""
     for path, entry in json.loads(lock.read_text("utf-8"))["packages"].items():
         if path:
             yield path.rpartition("node_modules/")[2], entry
 
 
 def bill() -> Bom:
-    """Return the bill of this tree."""
+    """Return the SBOM of this checkout."""
     project = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["project"]
     bom = Bom()
     ours = Component(name=project["name"], version=project["version"],
@@ -102,7 +102,7 @@ def bill() -> Bom:
 
 
 def text(bom: Bom) -> str:
-    """Return a bill as CycloneDX 1.6 JSON."""
+    """Return an SBOM as CycloneDX 1.6 JSON."""
     return make_outputter(bom, OutputFormat.JSON, SchemaVersion.V1_6).output_as_string(indent=1)
 
 
@@ -138,7 +138,7 @@ def _licences(pin: Pin) -> Iterable[DisjunctiveLicense | LicenseExpression]:
     stated = [one.split(" :: ")[-1] for one in about.get_all("Classifier") or ()
               if one.startswith("License ::")]
     if not stated and "License" in about and "\n" not in about["License"]:
-        stated = [about["License"]]  # some put the whole text there
+        stated = [about["License"]]  # one line; some packages put the full text there
     return [DisjunctiveLicense(name=one) for one in stated]
 
 
@@ -150,7 +150,7 @@ def _installed(name: str) -> str | None:
 
 
 def _needs(name: str) -> set[str]:
-    """Return what an installed package needs here, extras apart: those are others' to ask for."""
+    """Return the dependencies of an installed package on this platform, without extras."""
     found = (Requirement(one) for one in metadata.requires(name) or ())
     return {canonicalize_name(one.name) for one in found
             if one.marker is None or one.marker.evaluate({"extra": ""})}

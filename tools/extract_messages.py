@@ -19,7 +19,7 @@ from babel.messages.pofile import read_po, write_po
 
 from idro.protocol.descriptions import FAULT_TEXTS, SETTING_TEXTS
 from idroserra.core.paths import PACKAGE
-from idroserra.i18n.translate import LANGUAGES, as_forms, catalog_file
+from idroserra.i18n.translate import LANGUAGES, catalog_file, plural_forms
 
 HOST = PACKAGE
 METHODS = [("**.py", "python"), ("web/templates/**.html", "jinja2.ext:babel_extract"),
@@ -90,7 +90,7 @@ def write(language: str) -> list[Message]:
 
 def is_translated(message: Message) -> bool:
     """True where every form of a message has a translation."""
-    return all(as_forms(message.string))
+    return all(plural_forms(message.string))
 
 
 def _new(language: str) -> Catalog:

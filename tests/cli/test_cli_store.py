@@ -40,7 +40,7 @@ def fill(path, days=6):
         [EventPoint(node, (T0 + day * DAY_MS) * 1_000 + day, day, "b1", "dosed",
                     {"volume_ul": 5, "why": "a \"quoted\" \\ word"})
          for node in NODES for day in range(days)])
-    while store.tend(T0 + 30 * DAY_MS):
+    while store.maintain(T0 + 30 * DAY_MS):
         pass
     return store
 
@@ -112,7 +112,7 @@ def test_a_note_of_another_copy_and_a_file_that_is_not_there_are_named(tmp_path)
     note = tmp_path / "copy.note"
     note.write_text(json.dumps({"copy": "x to y", "done": {}, "points": 0, "events": 0}))
     for arguments, why in (
-        (("first.db", "second.db", "--resume", "copy.note"), "is of another copy: x to y"),
+        (("first.db", "second.db", "--resume", "copy.note"), "belongs to another copy: x to y"),
         (("none.db", "second.db"), "none.db: no such file"),
     ):
         done = subprocess.run(

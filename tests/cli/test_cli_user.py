@@ -58,7 +58,7 @@ def test_users_and_tokens_without_a_running_host(run, tmp_path):
     database.execute("UPDATE audit SET who='eve' WHERE seq=2")
     database.close()
     assert run("audit", "--verify") == (
-        3, "", "idroserra: row 2: changed, or not where it was written\n")
+        3, "", "idroserra: row 2: changed or moved\n")
 
 
 def test_the_command_line_gets_in_here_by_itself_and_elsewhere_by_a_token(host, run, tmp_path):
@@ -84,5 +84,4 @@ def test_the_command_line_gets_in_here_by_itself_and_elsewhere_by_a_token(host, 
     tokens.revoke("viewer")
     code, _, said = run(*asked, **elsewhere, IDROSERRA_TOKEN=viewer)
     assert (code, said) == (
-        1, "idroserra: the host does not know the token in IDROSERRA_TOKEN: revoked, or "
-           "another's\n")
+        1, "idroserra: the token in IDROSERRA_TOKEN is unknown to the host or revoked\n")

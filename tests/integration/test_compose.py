@@ -20,7 +20,7 @@ import yaml
 
 from idroserra.auth.local_token import token_for
 from idroserra.broker.local import find_mosquitto, free_port
-from idroserra.core.config import Config, kinds_of
+from idroserra.core.config import Config, field_types
 from support.databases import program
 from support.listening_ports import LOOPBACK, listening
 from support.wait import wait_until
@@ -70,10 +70,10 @@ def test_only_encrypted_ports_are_public():
 
 def test_every_variable_is_a_setting_of_the_host():
     for key in SERVICES["host"]["environment"]:
-        place = kinds_of(Config)
+        place = field_types(Config)
         *sections, name = key.removeprefix("IDROSERRA_").lower().split("__")
         for section in sections:
-            place = kinds_of(place[section])
+            place = field_types(place[section])
         assert name in place
 
 

@@ -7,7 +7,7 @@ import pytest
 from babel.messages.pofile import read_po
 
 from idroserra.i18n.node_messages import MESSAGE_PATTERNS
-from idroserra.i18n.translate import LANGUAGES, as_forms, catalog_file
+from idroserra.i18n.translate import LANGUAGES, catalog_file, plural_forms
 from support.source_tree import report
 from tools import extract_messages
 
@@ -29,8 +29,8 @@ def placeholders(text):
 def test_a_translation_has_the_placeholders_of_its_text(language):
     wrong = []
     for message in catalog(language):
-        ids = as_forms(message.id)
-        for form in as_forms(message.string):
+        ids = plural_forms(message.id)
+        for form in plural_forms(message.string):
             # The singular form may omit the number.
             if form and message.id and placeholders(form) not in map(placeholders, ids):
                 wrong.append(f"{ids[0]!r} became {form!r}")
@@ -39,7 +39,7 @@ def test_a_translation_has_the_placeholders_of_its_text(language):
 
 @pytest.mark.parametrize("language", OTHERS)
 def test_every_text_of_the_tree_has_a_translation(language):
-    missing = [as_forms(message.id)[0] for message in extract_messages.updated(language)
+    missing = [plural_forms(message.id)[0] for message in extract_messages.updated(language)
                if message.id and not extract_messages.is_translated(message)]
     left = {message.id for message in catalog(language)} - {
         message.id for message in extract_messages.updated(language)}
@@ -55,7 +55,7 @@ def test_nothing_is_fuzzy_or_obsolete(language):
 
 
 def test_extraction_finds_every_kind_of_source():
-    texts = {as_forms(message.id)[0] for message in extract_messages.template() if message.id}
+    texts = {plural_forms(message.id)[0] for message in extract_messages.template() if message.id}
     for text in ("Log in", "Confirmed: {volume} of {what} dosed", "1 grouped alarm",
                  "All is well: readings are fresh and in their bands.",
                  "The broker does not answer",

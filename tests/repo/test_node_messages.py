@@ -12,8 +12,8 @@ import pytest
 from idro.protocol.descriptions import FAULT_TEXTS
 from idroserra.i18n.events import fault_text
 from idroserra.i18n.translate import (
+    DEFAULT_LOCALE,
     LANGUAGES,
-    PLAIN,
     current_locale,
     translate_message,
     use_locale,
@@ -109,7 +109,7 @@ def test_the_messages_are_found():
 
 @pytest.mark.parametrize("language", OTHERS)
 def test_every_message_of_the_firmware_is_translated(language):
-    with use_locale(PLAIN._replace(language=language)):
+    with use_locale(DEFAULT_LOCALE._replace(language=language)):
         missing = [f"{where} {text!r}" for where, text in sentences() if not is_translated(text)]
     assert not missing, report(
         "Add a pattern to host/idroserra/i18n/node_messages.py, `make words`, and translate it:",
@@ -119,7 +119,7 @@ def test_every_message_of_the_firmware_is_translated(language):
 
 @pytest.mark.parametrize("language", OTHERS)
 def test_every_fault_is_translated(language):
-    with use_locale(PLAIN._replace(language=language)):
+    with use_locale(DEFAULT_LOCALE._replace(language=language)):
         translated = {code: fault_text(code) for code in FAULT_TEXTS}
-    with use_locale(PLAIN):
+    with use_locale(DEFAULT_LOCALE):
         assert [code for code in FAULT_TEXTS if translated[code] == fault_text(code)] == []

@@ -10,11 +10,11 @@ from playwright.sync_api import expect
 
 from idroserra.i18n.translate import (
     Locale,
-    as_forms,
     catalog_file,
-    figure,
+    format_number,
     gettext,
     ngettext,
+    plural_forms,
     use_locale,
 )
 from support.all_pages import AXE, LOCALES, SIZES, axe_violations
@@ -92,7 +92,7 @@ class Walker:
     def figure(self, value, decimals):
         """Return a number in the format of this language."""
         with use_locale(Locale(self.language)):
-            return figure(value, decimals)
+            return format_number(value, decimals)
 
     def says(self, where, key, **values):
         """Expect the translation of `key` in an element."""
@@ -179,7 +179,7 @@ def _texts_to_translate(language):
 
     with catalog_file(language).open("rb") as file:
         catalog = read_po(file, locale=language)
-    translated = {form for message in catalog for form in as_forms(message.string)}
+    translated = {form for message in catalog for form in plural_forms(message.string)}
     return frozenset(message.id for message in catalog
                      if message.id and isinstance(message.id, str)
                      and message.id not in translated)

@@ -69,7 +69,7 @@ class Host:
         """Return (cookie, session id) of a user with this role who has just logged in.
 
         Creates the session as Access.log_in() does, without its two slow hashes."""
-        access, name = self.service.access, name or f"{role.word}-of-tests"
+        access, name = self.service.access, name or f"{role.label}-of-tests"
         if name not in [user.name for user in access.users.all()]:
             with access.users._changing() as database:
                 access.users._insert(database, name, role, _hashed())

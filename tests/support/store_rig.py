@@ -17,8 +17,8 @@ def ph(at_ms, value):
     return SamplePoint(NODE, PH, T0 + at_ms, value)
 
 
-def tend(store, now_unix_ms=FAR):
-    while store.tend(now_unix_ms):
+def maintain(store, now_unix_ms=FAR):
+    while store.maintain(now_unix_ms):
         pass
 
 

@@ -38,7 +38,7 @@ def main() -> None:
     for number in range(int(sys.argv[2]), BLOCKS):
         store.write(block(number), [])
         print(number, flush=True)
-        while store.tend(T0 + (number + 12) * 600_000):
+        while store.maintain(T0 + (number + 12) * 600_000):
             pass
     store.close()
     print("done", flush=True)

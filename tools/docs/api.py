@@ -81,7 +81,7 @@ def _role(method: str, path: str) -> str:
     rule = rule_of(method, path)
     if rule is None:
         raise ValueError(f"{method} {path}: no row in auth/roles.py")
-    return rule.role.word
+    return rule.role.label
 
 
 def _first_line(operation: dict[str, Any]) -> str:

@@ -18,7 +18,7 @@ from idro.protocol.descriptions import QUANTITY_TEXTS, SETTING_TEXTS
 from idro.protocol.quantities import QUANTITIES
 from idro.protocol.settings_table import SETTINGS
 from idroserra.boards import compiler
-from idroserra.core.config import Config, kinds_of
+from idroserra.core.config import Config, field_types
 from idroserra.core.config_help import SECTIONS, TEXTS
 from idroserra.core.validation import Secret
 from tools.docs.tables import anchor, span, table
@@ -158,10 +158,10 @@ def _keys(
     prefix: str, section: type[msgspec.Struct]
 ) -> Iterator[tuple[str, tuple[str, str, str, str]]]:
     """Yield (key with its sections, row) of a section and those within it."""
-    kinds = kinds_of(section)
+    kinds = field_types(section)
     for field in msgspec.structs.fields(section):
         key, kind = f"{prefix}{field.name}", kinds[field.name]
-        inner = [part for part in (kind, *typing.get_args(kind)) if kinds_of(part)]
+        inner = [part for part in (kind, *typing.get_args(kind)) if field_types(part)]
         if inner and kind is inner[0]:
             yield from _keys(f"{key}.", inner[0])
             continue

@@ -14,7 +14,7 @@ from idroserra.alarms.finding import Finding
 from idroserra.alarms.rules import Rule
 from idroserra.alarms.snapshot import NodeSnapshot, Reading, Snapshot
 from idroserra.core import protocol
-from idroserra.i18n.channels import display_of, duration_text, shown
+from idroserra.i18n.channels import display_of, duration_text, format_value
 from idroserra.i18n.events import fault_text
 
 IsActive = Callable[[str], bool]
@@ -98,7 +98,8 @@ def _beyond(side: str, edge_of: Callable[[str, Mapping[str, Any]], float | None]
         if sign * (reading.value - threshold) <= 0:
             return inside
         return inside._replace(is_present=True, text=(
-            f"{label} is {shown(channel, reading.value)}, {side} {shown(channel, limit)}."))
+            f"{label} is {format_value(channel, reading.value)}, {side} "
+            f"{format_value(channel, limit)}."))
 
     return check
 

@@ -17,7 +17,7 @@ from msgspec import Meta
 
 from idroserra.core import protocol
 from idroserra.core.errors import ConfigError
-from idroserra.core.validation import ValidationError, matching, validate
+from idroserra.core.validation import ValidationError, string_pattern, validate
 
 FOLDER = Path(__file__).resolve().parent / "rules"
 
@@ -43,7 +43,7 @@ _LEVELS = ("above", "below", "above_band", "below_band")
 class Rule(msgspec.Struct, kw_only=True, frozen=True, forbid_unknown_fields=True):
     """One rule. limit, deadband: in the unit of the watched value (see its file)."""
 
-    name: Annotated[str, matching(r"^[a-z][a-z0-9_]{1,31}$")]
+    name: Annotated[str, string_pattern(r"^[a-z][a-z0-9_]{1,31}$")]
     title: Annotated[str, Meta(min_length=3, max_length=80)]
     watch: str
     priority: Priority

@@ -1,1 +1,1 @@
-"""Who may do what on this host: users, sessions, tokens, roles and the record of it all."""
+"""Authentication and authorization: users, sessions, tokens, roles and the audit log."""

@@ -1,9 +1,9 @@
-"""The audit log: who did what, when, from where, and what became of it. It only grows.
+"""The append-only audit log: actor, action, time, address and result.
 
-Each row carries the SHA-256 of the row before it and of its own content, so a row that is changed,
-removed or moved breaks the chain at that place. The newest number and hash stand apart, so that
-rows missing at the end show too. Whoever can write the file could compute the whole chain anew:
-keep the line of `idroserra audit --verify` elsewhere and compare with `--head`.
+The hash of a row is the SHA-256 of its content and of the previous hash, so a row that is changed,
+removed or moved breaks the chain. The newest number and hash are stored separately, which reveals
+rows missing at the end. A user who can write the file can recompute the whole chain: store the
+output of `idroserra audit --verify` elsewhere and compare with `--head`.
 """
 
 from __future__ import annotations
@@ -21,8 +21,8 @@ from idroserra.auth.errors import AccessError
 from idroserra.core.sqlite import connect, connect_reader
 
 FIRST_HASH = "0" * 64
-MOST_CHARS = 200
-MOST_DETAIL_CHARS = 2_000
+MAX_CHARS = 200
+MAX_DETAIL_CHARS = 2_000
 
 _SCHEMA = """
 CREATE TABLE IF NOT EXISTS audit (
@@ -44,7 +44,7 @@ _log = logging.getLogger("idroserra")
 
 
 class Entry(NamedTuple):
-    """One row. result: done, asked, refused or failed; a command's end is a row of its own."""
+    """One row. result: done, asked, refused or failed. The end of a command is a separate row."""
 
     seq: int
     unix_ms: int
@@ -59,7 +59,7 @@ class Entry(NamedTuple):
 
 
 class AuditBroken(AccessError):
-    """The chain does not hold: a row was changed, removed or moved. Names the row."""
+    """The hash chain is broken: a row was changed, removed or moved. Names the row."""
 
     exit_code = 3
 
@@ -68,30 +68,30 @@ class Audit:
     """The log in audit.db. Any thread and several processes may write."""
 
     def __init__(self, path: Path, now_unix_ms: Callable[[], int]) -> None:
-        """Open the file, made where needed. Raises OSError, sqlite3.Error."""
+        """Open or create the file. Raises OSError, sqlite3.Error."""
         self._now_unix_ms = now_unix_ms
         self._lock = threading.Lock()
         self._database = connect(path, _SCHEMA)
-        self.failure = ""  # why the newest row could not be written
+        self.failure = ""  # why the last write failed
 
     def add(
         self, who: str, action: str, *, target: str = "", address: str = "host",
         detail: Mapping[str, Any] | None = None, result: str = "done", reason: str = "",
     ) -> None:
-        """Write one row. A file that takes none stops nobody: `failure` and the log say so."""
-        told = "" if not detail else json.dumps(_short(detail), sort_keys=True)
+        """Append a row. A failed write is logged and set as `failure`; the action goes ahead."""
+        text = "" if not detail else json.dumps(_short(detail), sort_keys=True)
         content = (self._now_unix_ms(), _clean(who), _clean(address), action, _clean(target),
-                   told[:MOST_DETAIL_CHARS], result, _clean(reason))
+                   text[:MAX_DETAIL_CHARS], result, _clean(reason))
         try:
             with self._lock:
                 self._append(content)
             self.failure = ""
         except sqlite3.Error as error:
             self.failure = str(error)
-            _log.error("the audit log takes no rows: %s: %s %s %s", error, who, action, target)
+            _log.error("the audit log cannot be written: %s: %s %s %s", error, who, action, target)
 
     def newest(self, count: int, before_seq: int | None = None) -> list[Entry]:
-        """Return the newest rows, newest first; those before a row where one is named."""
+        """Return the newest rows, newest first; with before_seq, older ones than that row."""
         with self._lock:
             rows = self._database.execute(
                 f"SELECT {_COLUMNS} FROM audit WHERE seq < ? ORDER BY seq DESC LIMIT ?",
@@ -122,42 +122,41 @@ class Audit:
 
 
 def verify(path: Path, head: tuple[int, str] | None = None) -> tuple[int, str]:
-    """Return the newest (seq, hash) of an audit log whose chain holds from the first row on.
+    """Verify the hash chain of an audit log from the first row; return the newest (seq, hash).
 
-    `head` is an older answer of this function: the row must still be there, with its hash.
-    Raises AuditBroken; OSError, sqlite3.Error where the file cannot be read."""
+    `head` is an earlier result of this function: that row must exist with that hash. Raises
+    AuditBroken; OSError, sqlite3.Error if the file cannot be read."""
     if not path.is_file():
-        raise AccessError(f"{path}: there is no audit log yet")
+        raise AccessError(f"{path}: no audit log")
     database = connect_reader(path)
     try:
-        kept = database.execute("SELECT seq, hash FROM head").fetchone()
+        stored = database.execute("SELECT seq, hash FROM head").fetchone()
         rows: Iterator[tuple[Any, ...]] = database.execute(
             f"SELECT {_COLUMNS} FROM audit ORDER BY seq")
-        found, known = _walk(rows, head)
+        found, hash_at_head = _verify_rows(rows, head)
     finally:
         database.close()
-    if (found if found[0] else None) != (tuple(kept) if kept else None):
+    if (found if found[0] else None) != (tuple(stored) if stored else None):
         raise AuditBroken(f"row {found[0] + 1}: rows are missing at the end")
-    if head is not None and known != head[1]:
-        raise AuditBroken(f"row {head[0]}: not the one whose hash was kept: "
-                          "the log was written anew")
+    if head is not None and hash_at_head != head[1]:
+        raise AuditBroken(f"row {head[0]}: differs from --head: the log was rewritten")
     return found
 
 
-def _walk(
+def _verify_rows(
     rows: Iterator[tuple[Any, ...]], head: tuple[int, str] | None
 ) -> tuple[tuple[int, str], str]:
-    """Return the last (seq, hash), and the hash at the row `head` names."""
-    seq, before, known = 0, FIRST_HASH, ""
+    """Return the last (seq, hash), and the hash of the row of `head`."""
+    seq, before, hash_at_head = 0, FIRST_HASH, ""
     for row in rows:
         if row[0] != seq + 1:
             raise AuditBroken(f"row {seq + 1}: missing")
         if _hash(before, row[:-1]) != row[-1]:
-            raise AuditBroken(f"row {row[0]}: changed, or not where it was written")
+            raise AuditBroken(f"row {row[0]}: changed or moved")
         seq, before = row[0], row[-1]
         if head is not None and seq == head[0]:
-            known = before
-    return (seq, before), known
+            hash_at_head = before
+    return (seq, before), hash_at_head
 
 
 def _hash(before: str, content: tuple[Any, ...]) -> str:
@@ -166,16 +165,16 @@ def _hash(before: str, content: tuple[Any, ...]) -> str:
 
 
 def _clean(text: str) -> str:
-    """Return a short text that every file takes, lone halves of characters made whole."""
-    return text[:MOST_CHARS].encode("utf-8", "replace").decode()
+    """Return a truncated text in valid UTF-8, lone surrogates replaced."""
+    return text[:MAX_CHARS].encode("utf-8", "replace").decode()
 
 
 def _short(value: Any) -> Any:
-    """Return a value with every long text cut."""
+    """Return a JSON value with long texts and lists truncated."""
     if isinstance(value, str):
-        return value if len(value) <= MOST_CHARS else value[:MOST_CHARS] + "\u2026"
+        return value if len(value) <= MAX_CHARS else value[:MAX_CHARS] + "\u2026"
     if isinstance(value, Mapping):
-        return {str(key)[:MOST_CHARS]: _short(one) for key, one in value.items()}
+        return {str(key)[:MAX_CHARS]: _short(one) for key, one in value.items()}
     if isinstance(value, list):
         return [_short(one) for one in value[:50]]
     return value

@@ -1,11 +1,11 @@
-"""What goes wrong with users, sessions and tokens.
+"""Errors of users, sessions and tokens.
 
 AccessError
-    Refused(why)            what was asked for is not possible as it stands
-    Unknown(why)            no such user or token
-    WrongPassword           name or password is wrong; which one is not told
-    TooMany(wait_s)         too many failures: wait so long
-    NotFresh                the password must be given again first
+    InvalidRequest(why)         invalid or impossible request
+    UnknownUserOrToken(why)     no such user or token
+    WrongPassword               wrong name or password; the message does not tell which
+    TooManyAttempts(wait_s)     too many failures: wait
+    PasswordNotRecent           the password must be confirmed first
 """
 
 from __future__ import annotations
@@ -14,26 +14,26 @@ from idroserra.core.errors import HostError
 
 
 class AccessError(HostError):
-    """Root of the errors of this package."""
+    """Base class of the errors of this package."""
 
 
-class Refused(AccessError):
-    """What was asked for is not possible as it stands. The message names the field and why."""
+class InvalidRequest(AccessError):
+    """An invalid or impossible request. The message names the field and the reason."""
 
 
-class Unknown(AccessError):
+class UnknownUserOrToken(AccessError):
     """No such user or token."""
 
 
 class WrongPassword(AccessError):
-    """Name or password is wrong; which of them is not told."""
+    """Wrong name or password; the message does not tell which."""
 
     def __init__(self) -> None:
         super().__init__("name or password is wrong")
 
 
-class TooMany(AccessError):
-    """Too many failures: `wait_s` seconds until the next try counts. is_news: the first one."""
+class TooManyAttempts(AccessError):
+    """Too many failed attempts: wait `wait_s` seconds. is_news: the first refusal in a row."""
 
     def __init__(self, wait_s: int, *, is_news: bool) -> None:
         wait = f"{-(-wait_s // 60)} min" if wait_s > 60 else f"{wait_s} s"
@@ -42,8 +42,9 @@ class TooMany(AccessError):
         self.is_news = is_news
 
 
-class NotFresh(AccessError):
-    """The password must be given again: the last time is too long ago."""
+class PasswordNotRecent(AccessError):
+    """The last password check is too old: the password must be confirmed."""
 
     def __init__(self) -> None:
-        super().__init__("say your password again: this needs one given in the last 5 minutes")
+        super().__init__(
+            "confirm your password: this action needs one entered in the last 5 minutes")

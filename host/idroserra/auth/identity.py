@@ -1,11 +1,11 @@
-"""Who asks: the person or program behind the request that is being answered."""
+"""The identity of the current request: a person or a program."""
 
 from __future__ import annotations
 
 from contextvars import ContextVar
 from dataclasses import dataclass
 
-from idroserra.auth.errors import NotFresh
+from idroserra.auth.errors import PasswordNotRecent
 from idroserra.auth.roles import Role
 
 FRESH_MS = 5 * 60_000
@@ -14,10 +14,11 @@ MOST_NAME_CHARS = 40
 
 @dataclass(frozen=True)
 class Identity:
-    """Somebody who was let in. kind: session (a person at a page), token or local (a program).
+    """An authenticated person or program. kind: session (a person at the page), token or local
+    (a program).
 
-    `session` is the stored hash of the session, confirmed_unix_ms when its password was last
-    given."""
+    `session` is the stored hash of the session; confirmed_unix_ms is the time of its last
+    password check."""
 
     kind: str
     name: str
@@ -27,11 +28,11 @@ class Identity:
     confirmed_unix_ms: int = 0
     now_unix_ms: int = 0
 
-    def as_told(self, claimed: str) -> str:
-        """Return the name that goes with what this one asks for.
+    def actor_name(self, claimed: str) -> str:
+        """Return the name that is recorded for a request.
 
-        A person's is that of the log-in, whatever the request claims. A program may say for whom
-        it asks; what a token claims is marked with the token's name."""
+        For a person it is the user name, whatever the request claims. A program may claim a name;
+        with a token, the token's name is appended."""
         if self.kind == "session":
             return self.name
         if self.kind == "local":
@@ -42,29 +43,29 @@ class Identity:
         return f"{claimed[:room]} ({self.name})" if room > 0 else self.name
 
 
-_now: ContextVar[Identity | None] = ContextVar("who", default=None)
+_current: ContextVar[Identity | None] = ContextVar("identity", default=None)
 
 
-def set_who(who: Identity | None) -> None:
-    """Say who asks, for the rest of the running request."""
-    _now.set(who)
+def set_identity(identity: Identity | None) -> None:
+    """Set the identity for the rest of the current request."""
+    _current.set(identity)
 
 
 def current_identity() -> Identity | None:
-    """Return who asks; None outside a request: the host itself."""
-    return _now.get()
+    """Return the identity of the current request; None outside a request (the host itself)."""
+    return _current.get()
 
 
-def true_name(claimed: str) -> str:
-    """Return the true name of who asks, for one that a request claims."""
+def verified_name(claimed: str) -> str:
+    """Return the name to record for a request that claims the name `claimed`."""
     who = current_identity()
-    return claimed if who is None else who.as_told(claimed)
+    return claimed if who is None else who.actor_name(claimed)
 
 
-def check_fresh() -> None:
-    """Raises NotFresh where a person's password was last given too long ago. Programs pass."""
+def check_recent_password() -> None:
+    """Raise PasswordNotRecent if a person's last password check is too old. Programs pass."""
     who = current_identity()
     if who is None or who.kind != "session":
         return
     if who.now_unix_ms - who.confirmed_unix_ms > FRESH_MS:
-        raise NotFresh
+        raise PasswordNotRecent

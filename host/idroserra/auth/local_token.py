@@ -1,8 +1,8 @@
-"""How the command line on this machine gets in: a token in a file that only its owner can read.
+"""Authenticates the command line on this machine by a token in a file of mode 0600.
 
-A running host keeps a new token in `cli.key` of its data folder, for its own user alone, and notes
-in that user's state folder which file belongs to which port. Both go when the host ends; the token
-of a host that was killed is worth nothing.
+A running host writes a new token to `cli.key` in its data folder, and the path of that file to a
+file named by the port in the user's state folder. Both are removed when the host ends; the token
+of a killed host is invalid.
 """
 
 from __future__ import annotations
@@ -21,54 +21,53 @@ FILE = "cli.key"
 
 
 class LocalToken:
-    """The token of a running host for the user it runs as."""
+    """The token of a running host."""
 
     def __init__(self, folder: Path) -> None:
         self._file = folder / FILE
-        self._note: Path | None = None
+        self._pointer: Path | None = None
         self._hash: bytes | None = None
 
     def open(self, port: int) -> None:
-        """Make a token and say where it is. Raises OSError."""
+        """Create a token and write both files. Raises OSError."""
         token = new_token()
         self._hash = hash_token(token)
         _write(self._file, token)
-        note = _note_of(port)
-        note.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-        _write(note, str(self._file.resolve()))
-        self._note = note
+        self._pointer = _pointer_file(port)
+        self._pointer.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        _write(self._pointer, str(self._file.resolve()))
 
-    def is_it(self, secret: str) -> bool:
-        """True for the token of this run."""
+    def matches(self, secret: str) -> bool:
+        """True if `secret` is the current token."""
         return self._hash is not None and hmac.compare_digest(self._hash, hash_token(secret))
 
     def close(self) -> None:
-        """End the token, where this one was opened."""
+        """Invalidate the token and remove both files."""
         if self._hash is None:
             return
         self._hash = None
-        for path in (self._file, self._note):
+        for path in (self._file, self._pointer):
             if path is not None:
                 with contextlib.suppress(OSError):
                     path.unlink(missing_ok=True)
 
 
 def token_for(url: str) -> str | None:
-    """Return the token of the host of this user at `url` on this machine, None for none."""
+    """Return the token of this user's host at `url` on this machine, or None."""
     parts = urlsplit(url)
     port = parts.port or (443 if parts.scheme == "https" else 80)
     try:
-        return Path(_note_of(port).read_text("utf-8")).read_text("utf-8")
+        return Path(_pointer_file(port).read_text("utf-8")).read_text("utf-8")
     except (OSError, ValueError):
         return None
 
 
-def _note_of(port: int) -> Path:
+def _pointer_file(port: int) -> Path:
     return platformdirs.user_state_path("idroserra") / "hosts" / str(port)
 
 
 def _write(path: Path, text: str) -> None:
-    """Write a file for this user alone, whole or not at all."""
+    """Write a file of mode 0600 atomically."""
     part = path.with_name(f"{path.name}.part")
     part.unlink(missing_ok=True)
     descriptor = os.open(part, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)

@@ -1,37 +1,39 @@
-"""Passwords and tokens: Argon2id for what people choose, SHA-256 for what the host made random."""
+"""Hashes of secrets: Argon2id for passwords, SHA-256 for random tokens."""
 
 from __future__ import annotations
 
 import hashlib
 import secrets
 import threading
+from functools import cache
 
 from argon2 import PasswordHasher
 from argon2.exceptions import InvalidHashError, VerificationError
 
-from idroserra.auth.errors import Refused, TooMany
+from idroserra.auth.errors import InvalidRequest, TooManyAttempts
 
-LEAST_CHARS = 12
-MOST_CHARS = 200
+MIN_CHARS = 12
+MAX_CHARS = 200
 TOKEN_BYTES = 32
-TOKEN_PREFIX = "idro_"  # so that a scan for leaked secrets finds one
+TOKEN_PREFIX = "idro_"  # for scanners of leaked secrets
 
-_HASHER = PasswordHasher()  # RFC 9106's second choice: 3 passes over 64 MiB
-# One at a time: each takes 64 MiB, and a flood of log-ins must not take the host's memory.
+_HASHER = PasswordHasher()  # second recommended option of RFC 9106: 3 passes over 64 MiB
+# One hash at a time: each needs 64 MiB, and a flood of log-ins must not exhaust the memory.
 _ONE = threading.Lock()
-MOST_WAITING = 10
+MAX_WAITING = 10
 BUSY_S = 5
-_WAITING = threading.BoundedSemaphore(MOST_WAITING)
+_WAITING = threading.BoundedSemaphore(MAX_WAITING)
 
 
 def check_password(password: str, name: str) -> None:
-    """Refuse a password that is too short, too long, or the name. Raises Refused."""
-    if len(password) < LEAST_CHARS:
-        raise Refused(f"password: at least {LEAST_CHARS} characters needed; a sentence is fine")
-    if len(password) > MOST_CHARS:
-        raise Refused(f"password: at most {MOST_CHARS} characters")
+    """Check the length of a password, and that it is not the name. Raises InvalidRequest."""
+    if len(password) < MIN_CHARS:
+        raise InvalidRequest(
+            f"password: at least {MIN_CHARS} characters needed; a sentence is fine")
+    if len(password) > MAX_CHARS:
+        raise InvalidRequest(f"password: at most {MAX_CHARS} characters")
     if len(set(password)) < 5 or name.casefold() * 2 in password.casefold():
-        raise Refused("password: too easy to guess")
+        raise InvalidRequest("password: too easy to guess")
 
 
 def hash_password(password: str) -> str:
@@ -41,14 +43,14 @@ def hash_password(password: str) -> str:
 
 
 def is_password(hashed: str | None, password: str) -> bool:
-    """True where the password is the one of the hash. No hash takes as long, and is False.
+    """Whether a password matches a hash; False after the same time if `hashed` is None.
 
-    Raises TooMany where many others wait for the same: the host has other things to do."""
+    Raises TooManyAttempts if too many checks are waiting."""
     if not _WAITING.acquire(blocking=False):
-        raise TooMany(BUSY_S, is_news=False)
+        raise TooManyAttempts(BUSY_S, is_news=False)
     try:
         with _ONE:
-            return _HASHER.verify(hashed or _nobody(), password[:MOST_CHARS]) and bool(hashed)
+            return _HASHER.verify(hashed or _dummy(), password[:MAX_CHARS]) and bool(hashed)
     except (VerificationError, InvalidHashError):
         return False
     finally:
@@ -56,20 +58,16 @@ def is_password(hashed: str | None, password: str) -> bool:
 
 
 def new_token() -> str:
-    """Return 256 random bits as text. Shown once, never stored."""
+    """Return a token of 256 random bits. It is shown once and never stored."""
     return TOKEN_PREFIX + secrets.token_urlsafe(TOKEN_BYTES)
 
 
 def hash_token(token: str) -> bytes:
-    """Return what is stored of a token: it is random, so one round is enough."""
+    """Return the stored hash of a token. As tokens are random, one round is enough."""
     return hashlib.sha256(token.encode("utf-8", "surrogateescape")).digest()
 
 
-_made: list[str] = []
-
-
-def _nobody() -> str:
-    """Return a hash that no password has, made at the first use: it takes a while."""
-    if not _made:
-        _made.append(_HASHER.hash(secrets.token_urlsafe(TOKEN_BYTES)))
-    return _made[0]
+@cache
+def _dummy() -> str:
+    """Return a hash that no password matches; the first call takes as long as a hash."""
+    return _HASHER.hash(secrets.token_urlsafe(TOKEN_BYTES))

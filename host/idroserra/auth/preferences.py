@@ -1,41 +1,42 @@
-"""How each user wants to be spoken to: language and units, kept with the user in users.db."""
+"""Language and units of each user, stored in users.db."""
 
 from __future__ import annotations
 
-from idroserra.auth.errors import Refused
+from idroserra.auth.errors import InvalidRequest
 from idroserra.auth.users import AccessFile
-from idroserra.i18n.translate import LANGUAGES, PLAIN, Locale
+from idroserra.i18n.translate import DEFAULT_LOCALE, LANGUAGES, Locale
 from idroserra.i18n.units import EC, KINDS, TEMPERATURE, VOLUME
 
-AS_BROWSER = ""  # no language of one's own: that of the browser
+AS_BROWSER = ""  # the browser's language
 
 
 class Preferences(AccessFile):
-    """The preferences of users. Who never chose gets the browser's language and metric units."""
+    """The preferences of users. Default: the browser's language and metric units."""
 
     def of(self, user: str) -> Locale:
-        """Return what a user chose; language "" for none. What no longer exists is no choice."""
+        """Return a user's preferences; language "" for the browser's. Skips unknown values."""
         with self._lock:
             row = self._database.execute(
                 "SELECT language, ec, temperature, volume FROM preferences WHERE user=?",
                 (user,)).fetchone()
         if row is None:
-            return PLAIN._replace(language=AS_BROWSER)
+            return DEFAULT_LOCALE._replace(language=AS_BROWSER)
         language, ec, temperature, volume = row
         return Locale(
             language if language in LANGUAGES else AS_BROWSER,
-            ec if ec in EC else PLAIN.ec,
-            temperature if temperature in TEMPERATURE else PLAIN.temperature,
-            volume if volume in VOLUME else PLAIN.volume)
+            ec if ec in EC else DEFAULT_LOCALE.ec,
+            temperature if temperature in TEMPERATURE else DEFAULT_LOCALE.temperature,
+            volume if volume in VOLUME else DEFAULT_LOCALE.volume)
 
     def choose(self, user: str, wanted: Locale) -> None:
-        """Keep what a user wants. Raises Refused, naming the field."""
+        """Store a user's preferences. Raises InvalidRequest naming the field."""
         if wanted.language not in (AS_BROWSER, *LANGUAGES):
-            raise Refused(f"language: {wanted.language[:20]!r} is none: {', '.join(LANGUAGES)}")
+            raise InvalidRequest(
+                f"language: {wanted.language[:20]!r} is not one of {', '.join(LANGUAGES)}")
         for field, table in KINDS.items():
             unit = getattr(wanted, field)
             if unit not in table:
-                raise Refused(f"{field}: {unit[:20]!r} is none: {', '.join(table)}")
+                raise InvalidRequest(f"{field}: {unit[:20]!r} is not one of {', '.join(table)}")
         with self._changing() as database:
             database.execute("INSERT OR REPLACE INTO preferences VALUES (?,?,?,?,?)",
                              (user, *wanted))

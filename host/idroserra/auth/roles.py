@@ -1,7 +1,7 @@
-"""The roles, and the one table that says which least role every route of the host needs.
+"""Roles, and the table of the minimum role of every route.
 
-A path that has no row is refused: a new route works once it has its row here, and a test walks
-every route of the application. Rows are tried in order, so fixed paths stand before patterns.
+A request without a row is refused, and a test checks that every route has one. Rows are matched in
+order, so fixed paths precede patterns.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from starlette.routing import compile_path
 
 
 class Role(IntEnum):
-    """What somebody may do. Each role may do all that a lower one may."""
+    """Permission level. Each role includes the lower ones."""
 
     ANYONE = 0
     VIEWER = 1
@@ -22,23 +22,23 @@ class Role(IntEnum):
     ADMIN = 3
 
     @property
-    def word(self) -> str:
-        """The role as people, files and the API call it."""
+    def label(self) -> str:
+        """The name of the role in texts, files and the API."""
         return self.name.lower()
 
 
-ROLES = tuple(role.word for role in (Role.VIEWER, Role.OPERATOR, Role.ADMIN))
+ROLES = tuple(role.label for role in (Role.VIEWER, Role.OPERATOR, Role.ADMIN))
 
 
-def role_of(word: str) -> Role:
-    """Return the role called `word`. Raises ValueError for anything that is none."""
-    if word not in ROLES:
-        raise ValueError(f"role: {word[:20]!r} is none: {', '.join(ROLES)}")
-    return Role[word.upper()]
+def role_of(label: str) -> Role:
+    """Return the role named `label`. Raises ValueError for an unknown one."""
+    if label not in ROLES:
+        raise ValueError(f"role: {label[:20]!r} is not one of {', '.join(ROLES)}")
+    return Role[label.upper()]
 
 
 class Rule(NamedTuple):
-    """One row: the least role, and the word of the audit log for a request that changes things."""
+    """One row: the minimum role, and the audit log's action for a request that changes state."""
 
     method: str
     path: str
@@ -49,7 +49,7 @@ class Rule(NamedTuple):
 _ANYONE, _VIEWER, _OPERATOR, _ADMIN = Role.ANYONE, Role.VIEWER, Role.OPERATOR, Role.ADMIN
 
 MATRIX = (
-    # How to get in.
+    # Log-in and public pages.
     Rule("GET", "/login", _ANYONE),
     Rule("GET", "/setup", _ANYONE),
     Rule("GET", "/static/{path:path}", _ANYONE),
@@ -64,7 +64,7 @@ MATRIX = (
     Rule("POST", "/api/session", _ANYONE, "log in"),
     Rule("POST", "/api/session/link", _ANYONE, "log in by link"),
     Rule("POST", "/api/setup", _ANYONE, "set up"),
-    # Oneself.
+    # The user's own account.
     Rule("GET", "/account", _VIEWER),
     Rule("DELETE", "/api/session", _VIEWER, "log out"),
     Rule("DELETE", "/api/session/all", _VIEWER, "log out everywhere"),
@@ -72,7 +72,7 @@ MATRIX = (
     Rule("PUT", "/api/account/password", _VIEWER, "change own password"),
     Rule("GET", "/api/account/preferences", _VIEWER),
     Rule("PUT", "/api/account/preferences", _VIEWER, "change preferences"),
-    # Users, tokens and the record.
+    # Users, tokens and the audit log.
     Rule("GET", "/users", _ADMIN),
     Rule("GET", "/api/users", _ADMIN),
     Rule("POST", "/api/users", _ADMIN, "add user"),
@@ -83,7 +83,7 @@ MATRIX = (
     Rule("POST", "/api/tokens", _ADMIN, "make token"),
     Rule("DELETE", "/api/tokens/{name}", _ADMIN, "revoke token"),
     Rule("GET", "/api/audit", _ADMIN),
-    # Looking.
+    # Reading.
     Rule("GET", "/", _VIEWER),
     Rule("GET", "/alarms", _VIEWER),
     Rule("GET", "/nodes/{node}", _VIEWER),
@@ -188,13 +188,13 @@ _PATTERNS: tuple[tuple[re.Pattern[str], Rule], ...] = tuple(
 
 
 def rule_of(method: str, path: str) -> Rule | None:
-    """Return the row of a request, None for one that has none: it is refused."""
+    """Return the row of a request, or None: the request is refused."""
     wanted = "GET" if method == "HEAD" else method
     return next((rule for pattern, rule in _PATTERNS
                  if rule.method == wanted and pattern.match(path)), None)
 
 
 def target_of(rule: Rule, path: str) -> str:
-    """Return what a request is about, from its path: a node, a user, a token; "" for none."""
+    """Return the target of a request from its path: a node, user or token; "" if it has none."""
     found = next(pattern.match(path) for pattern, one in _PATTERNS if one is rule)
     return "" if found is None else " ".join(found.groupdict().values())

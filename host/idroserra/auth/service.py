@@ -1,4 +1,4 @@
-"""Lets people and programs in: log-in, log-out, tokens, first set-up; all of it audited."""
+"""Authenticates people and programs (log-in, sessions, tokens, set-up) and audits it."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from idroserra.auth.audit import Audit
-from idroserra.auth.errors import AccessError, TooMany, WrongPassword
+from idroserra.auth.errors import AccessError, TooManyAttempts, WrongPassword
 from idroserra.auth.identity import Identity
 from idroserra.auth.local_token import LocalToken
 from idroserra.auth.passwords import hash_token, new_token
@@ -26,7 +26,7 @@ USERS_FILE, AUDIT_FILE = "users.db", "audit.db"
 
 @dataclass(frozen=True)
 class Visitor:
-    """From where somebody comes: the address, what the browser calls itself, an older session."""
+    """Origin of a log-in: the address, the browser's user agent, an older session."""
 
     address: str = "host"
     agent: str = ""
@@ -34,7 +34,7 @@ class Visitor:
 
 
 class AuthService:
-    """Users, sessions, tokens and the audit log of one host. Any thread may call."""
+    """Users, sessions, tokens and the audit log of one host. Thread-safe."""
 
     def __init__(
         self, folder: Path, config: AccessConfig, now_unix_ms: Callable[[], int]
@@ -61,26 +61,26 @@ class AuthService:
             self._opened = opened.pop_all()
 
     def close(self) -> None:
-        """Close the files, and end the token of the command line."""
+        """Close the files, and invalidate the token of the command line."""
         self._opened.close()
 
     def authenticate(self, session_id: str, bearer: str, address: str) -> Identity | None:
-        """Return who a cookie or a bearer token belongs to, None for nobody."""
+        """Return the identity of a session cookie or bearer token, or None."""
         if bearer:
             return self._program(bearer, address)
         session = self.sessions.find(session_id) if session_id else None
         if session is None:
             return None
         return Identity("session", session.user, session.role, address, session.hash,
-                   session.confirmed_unix_ms, self.now_unix_ms())
+                        session.confirmed_unix_ms, self.now_unix_ms())
 
     def log_in(self, name: str, password: str, visitor: Visitor) -> str:
-        """Return the id of a new session. Raises WrongPassword, TooMany."""
+        """Return the id of a new session. Raises WrongPassword, TooManyAttempts."""
         plain = name.strip().lower()
         try:
-            user = self._judged(plain, password, visitor.address)
+            user = self._checked_user(plain, password, visitor.address)
         except AccessError as error:
-            if not isinstance(error, TooMany) or error.is_news:
+            if not isinstance(error, TooManyAttempts) or error.is_news:
                 self.audit.add(plain, "log in", address=visitor.address, result="refused",
                                reason=str(error))
             raise
@@ -89,24 +89,27 @@ class AuthService:
     def log_in_by_link(self, token: str, visitor: Visitor) -> str:
         """Return the id of a new session of the user of open_link().
 
-        Raises WrongPassword, TooMany."""
+        Raises WrongPassword, TooManyAttempts."""
         self._limits.begin(visitor.address, f"link {visitor.address}")
         if self._link is None or self._link[0] != hash_token(token):
             self.audit.add("nobody", "log in by link", address=visitor.address, result="refused")
             raise WrongPassword
-        self._limits.right(visitor.address, f"link {visitor.address}")
+        self._limits.succeed(visitor.address, f"link {visitor.address}")
         return self._begin(self.users.get(self._link[1]), visitor, "log in by link",
                            is_asked_again=False)
 
     def open_link(self, user: str) -> str:
-        """Return a token that logs in as `user` until this host ends: for a demo, whose user has
-        no password that anybody knows, so that none is asked for again."""
+        """Return a token that logs in as `user` until this host ends, without a password.
+
+        For a demo, whose user has a random password."""
         token = new_token()
         self._link = hash_token(token), self.users.get(user).name
         return token
 
     def set_up(self, token: str, name: str, password: str, visitor: Visitor) -> str:
-        """Make the first admin and return the id of their session. Raises Refused, TooMany."""
+        """Create the first admin and return the id of their session.
+
+        Raises InvalidRequest, TooManyAttempts."""
         account = f"setup {visitor.address}"
         self._limits.begin(visitor.address, account)
         try:
@@ -115,36 +118,36 @@ class AuthService:
             self.audit.add("nobody", "set up", address=visitor.address, result="refused",
                            reason=str(error))
             raise
-        self._limits.right(visitor.address, account)
+        self._limits.succeed(visitor.address, account)
         self.audit.add(user.name, "set up", target=user.name, address=visitor.address)
         return self._begin(user, visitor, "log in")
 
     def confirm(self, who: Identity, password: str) -> None:
-        """Take the password of who is logged in once more. Raises WrongPassword, TooMany."""
-        self._judged(who.name, password, who.address)
+        """Check a logged-in user's password again. Raises WrongPassword, TooManyAttempts."""
+        self._checked_user(who.name, password, who.address)
         self.sessions.confirm(who.session)
 
     def change_password(self, who: Identity, old: str, new: str) -> None:
-        """Change one's own password and end one's other sessions.
+        """Change the user's own password and end their other sessions.
 
-        Raises WrongPassword, TooMany, Refused."""
-        self._judged(who.name, old, who.address)
+        Raises WrongPassword, TooManyAttempts, InvalidRequest."""
+        self._checked_user(who.name, old, who.address)
         self.users.set_password(who.name, new, keep=who.session)
         self.sessions.confirm(who.session)
 
-    def _judged(self, name: str, password: str, address: str) -> User:
-        """Return the user whose password this is. Raises WrongPassword, TooMany."""
+    def _checked_user(self, name: str, password: str, address: str) -> User:
+        """Return the user if the password is right. Raises WrongPassword, TooManyAttempts."""
         self._limits.begin(address, name)
         user = self.users.check(name, password)
         if user is None:
             raise WrongPassword
-        self._limits.right(address, name)
+        self._limits.succeed(address, name)
         return user
 
     def _begin(
         self, user: User, visitor: Visitor, action: str, *, is_asked_again: bool = True
     ) -> str:
-        if visitor.old_session:  # never goes on under a new name
+        if visitor.old_session:  # a log-in always starts a new session
             self.sessions.end(hash_token(visitor.old_session))
         session_id = self.sessions.begin(user.name, visitor.address, visitor.agent,
                                          is_asked_again=is_asked_again)
@@ -152,7 +155,7 @@ class AuthService:
         return session_id
 
     def _program(self, bearer: str, address: str) -> Identity | None:
-        if self.local.is_it(bearer):
+        if self.local.matches(bearer):
             return Identity("local", _owner(), Role.ADMIN, address)
         token = self.tokens.find(bearer)
         return None if token is None else Identity("token", token.name, token.role, address)

@@ -1,7 +1,7 @@
-"""Sessions of people at pages: a random id in a cookie, stored hashed, with two ends.
+"""Log-in sessions: a random id in a cookie, stored hashed.
 
-A session ends after `idle_ms` without use and `absolute_ms` after its log-in, whatever comes
-first. An open page that is looked at counts as use.
+A session ends `idle_ms` after its last use and `absolute_ms` after its log-in. A visible page
+counts as use.
 """
 
 from __future__ import annotations
@@ -17,8 +17,8 @@ from idroserra.auth.passwords import hash_token
 from idroserra.auth.roles import Role, role_of
 from idroserra.auth.users import AccessFile
 
-USED_EVERY_MS = 30_000  # use is written down at most this often
-MOST_PER_USER = 50
+USED_EVERY_MS = 30_000  # minimum interval between writes of the last use
+MAX_PER_USER = 50
 NEVER_AGAIN = 2**53
 
 
@@ -46,9 +46,9 @@ class Sessions(AccessFile):
         self._idle_ms = idle_ms
 
     def begin(self, user: str, address: str, agent: str, *, is_asked_again: bool = True) -> str:
-        """Return the id of a new session, for the cookie. What has ended is cleared away.
+        """Return the id of a new session for the cookie, and delete ended sessions.
 
-        is_asked_again: whether doses ask for the password once more, some minutes later."""
+        is_asked_again: whether critical actions ask for the password again after FRESH_MS."""
         session_id, now = secrets.token_urlsafe(32), self._now_unix_ms()
         confirmed = now if is_asked_again else NEVER_AGAIN
         with self._changing() as database:
@@ -57,14 +57,14 @@ class Sessions(AccessFile):
                 (now - self._idle_ms, now - self.absolute_ms))
             database.execute(
                 "DELETE FROM sessions WHERE hash IN (SELECT hash FROM sessions WHERE user=?"
-                " ORDER BY used_unix_ms DESC LIMIT -1 OFFSET ?)", (user, MOST_PER_USER - 1))
+                " ORDER BY used_unix_ms DESC LIMIT -1 OFFSET ?)", (user, MAX_PER_USER - 1))
             database.execute(
                 "INSERT INTO sessions VALUES (?,?,?,?,?,?,?)",
                 (hash_token(session_id), user, now, now, confirmed, address, agent[:200]))
         return session_id
 
     def find(self, session_id: str) -> Session | None:
-        """Return the session of a cookie and count this as use; None for one that has ended."""
+        """Return the session of a cookie and record its use; None if it has ended."""
         hashed, now = hash_token(session_id), self._now_unix_ms()
         with self._lock:
             row = self._database.execute(
@@ -77,13 +77,13 @@ class Sessions(AccessFile):
                 or now - session.begun_unix_ms >= self.absolute_ms):
             return None
         if now - session.used_unix_ms >= min(USED_EVERY_MS, self._idle_ms // 2):
-            # Who is in stays so on a full disk: to stop the pumps must work.
+            # On a full disk the session stays valid: stopping the pumps must work.
             with suppress(sqlite3.Error), self._changing() as database:
                 database.execute("UPDATE sessions SET used_unix_ms=? WHERE hash=?", (now, hashed))
         return session
 
     def confirm(self, hashed: bytes) -> None:
-        """Note that the password was given again just now."""
+        """Set the time of the last password check to now."""
         with self._changing() as database:
             database.execute("UPDATE sessions SET confirmed_unix_ms=? WHERE hash=?",
                              (self._now_unix_ms(), hashed))
@@ -94,12 +94,12 @@ class Sessions(AccessFile):
             database.execute("DELETE FROM sessions WHERE hash=?", (hashed,))
 
     def end_all(self, user: str) -> int:
-        """End every session of a user and return how many there were."""
+        """End all sessions of a user and return their number."""
         with self._changing() as database:
             return database.execute("DELETE FROM sessions WHERE user=?", (user,)).rowcount
 
     def count(self, user: str) -> int:
-        """Return how many sessions of a user are open."""
+        """Return the number of open sessions of a user."""
         now = self._now_unix_ms()
         with self._lock:
             found: int = self._database.execute(

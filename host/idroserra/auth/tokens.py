@@ -1,4 +1,4 @@
-"""Tokens of programs: a name, a role, and a secret that is shown once and stored hashed."""
+"""API tokens: a name, a role, and a secret that is shown once and stored hashed."""
 
 from __future__ import annotations
 
@@ -6,12 +6,12 @@ import sqlite3
 from contextlib import suppress
 from dataclasses import dataclass
 
-from idroserra.auth.errors import Refused, Unknown
+from idroserra.auth.errors import InvalidRequest, UnknownUserOrToken
 from idroserra.auth.passwords import hash_token, new_token
 from idroserra.auth.roles import Role, role_of
 from idroserra.auth.users import AccessFile, check_name
 
-USED_EVERY_MS = 3_600_000  # how exactly it is known when a token was last used
+USED_EVERY_MS = 3_600_000  # minimum interval between writes of the last use
 
 
 @dataclass(frozen=True)
@@ -26,10 +26,10 @@ class Token:
 
 
 class Tokens(AccessFile):
-    """The tokens of programs."""
+    """The API tokens."""
 
     def all(self) -> list[Token]:
-        """Return every token, by name."""
+        """Return all tokens, sorted by name."""
         with self._lock:
             rows = self._database.execute(
                 "SELECT name, role, by, made_unix_ms, used_unix_ms FROM tokens ORDER BY name"
@@ -37,26 +37,26 @@ class Tokens(AccessFile):
         return [Token(name, role_of(role), by, made, used) for name, role, by, made, used in rows]
 
     def make(self, name: str, role: Role, by: str) -> str:
-        """Return the secret of a new token: it is shown this once. Raises Refused."""
+        """Create a token and return its secret, to be shown once. Raises InvalidRequest."""
         plain, secret = check_name(name), new_token()
         with self._changing() as database:
             try:
                 database.execute(
                     "INSERT INTO tokens VALUES (?,?,?,?,?,NULL)",
-                    (plain, role.word, hash_token(secret), by, self._now_unix_ms()))
+                    (plain, role.label, hash_token(secret), by, self._now_unix_ms()))
             except sqlite3.IntegrityError:
-                raise Refused(f"name: there is a token {plain}; revoke it first") from None
+                raise InvalidRequest(f"name: there is a token {plain}; revoke it first") from None
         return secret
 
     def revoke(self, name: str) -> None:
-        """End a token. Raises Unknown."""
+        """Revoke a token. Raises UnknownUserOrToken."""
         with self._changing() as database:
             if not database.execute("DELETE FROM tokens WHERE name=?",
                                     (name.strip().lower(),)).rowcount:
-                raise Unknown(f"token: there is no {name[:32]!r}")
+                raise UnknownUserOrToken(f"token: there is no {name[:32]!r}")
 
     def find(self, secret: str) -> Token | None:
-        """Return the token with this secret, None for none."""
+        """Return the token with this secret and record its use; None if it is unknown."""
         hashed = hash_token(secret)
         with self._lock:
             row = self._database.execute(
@@ -67,7 +67,7 @@ class Tokens(AccessFile):
         token = Token(row[0], role_of(row[1]), *row[2:])
         now = self._now_unix_ms()
         if token.used_unix_ms is None or now - token.used_unix_ms >= USED_EVERY_MS:
-            # Who is in stays so on a full disk: to stop the pumps must work.
+            # On a full disk the token stays valid: stopping the pumps must work.
             with suppress(sqlite3.Error), self._changing() as database:
                 database.execute("UPDATE tokens SET used_unix_ms=? WHERE hash=?", (now, hashed))
         return token

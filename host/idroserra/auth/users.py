@@ -1,4 +1,4 @@
-"""Users in users.db: name, role and password hash, and the one-time token of the first admin."""
+"""Users in users.db: name, role, password hash, and the one-time set-up token."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from idroserra.auth.errors import Refused, Unknown
+from idroserra.auth.errors import InvalidRequest, UnknownUserOrToken
 from idroserra.auth.passwords import (
     check_password,
     hash_password,
@@ -23,7 +23,7 @@ from idroserra.core.sqlite import connect
 
 SETUP_MS = 86_400_000
 NAME = re.compile(r"[a-z][a-z0-9._-]{0,31}")
-# Who else appears in the log of a node or of the host.
+# Names with another meaning in the logs of nodes and host.
 _RESERVED = frozenset({"api", "cli", "control", "host", "local", "recipe", "setup", "token"})
 
 SCHEMA = """
@@ -61,10 +61,10 @@ class User:
 
 
 class AccessFile:
-    """A connection to users.db. Any thread may call; the command line may write beside a host."""
+    """A thread-safe connection to users.db, which host and command line may write."""
 
     def __init__(self, path: Path, now_unix_ms: Callable[[], int]) -> None:
-        """Open the file, made where needed. Raises OSError, sqlite3.Error."""
+        """Open or create the file. Raises OSError, sqlite3.Error."""
         self._now_unix_ms = now_unix_ms
         self._lock = threading.RLock()
         self._database = connect(path, SCHEMA)
@@ -76,42 +76,42 @@ class AccessFile:
 
     @contextmanager
     def _changing(self) -> Iterator[sqlite3.Connection]:
-        """One transaction, all of it or nothing."""
+        """Run a transaction: commit, or roll back on an exception."""
         with self._lock:
             self._database.execute("BEGIN IMMEDIATE")
             try:
                 yield self._database
                 self._database.execute("COMMIT")
             except BaseException:
-                if self._database.in_transaction:  # SQLite ends some by itself, on a full disk
+                if self._database.in_transaction:  # on a full disk SQLite may have rolled back
                     self._database.execute("ROLLBACK")
                 raise
 
 
 class Users(AccessFile):
-    """Who may log in. Names are lower case."""
+    """The users. Names are lower case."""
 
     def all(self) -> list[User]:
-        """Return every user, by name."""
+        """Return all users, sorted by name."""
         with self._lock:
             rows = self._database.execute(
                 "SELECT name, role, made_unix_ms FROM users ORDER BY name").fetchall()
         return [User(name, role_of(role), made) for name, role, made in rows]
 
     def get(self, name: str) -> User:
-        """Return a user. Raises Unknown."""
+        """Return a user. Raises UnknownUserOrToken."""
         found = next((user for user in self.all() if user.name == _plain(name)), None)
         if found is None:
-            raise Unknown(f"user: there is no {name[:32]!r}")
+            raise UnknownUserOrToken(f"user: there is no {name[:32]!r}")
         return found
 
     @property
     def has_admin(self) -> bool:
-        """False until the first admin was made: nobody can log in as one."""
+        """Whether an admin exists."""
         return any(user.role is Role.ADMIN for user in self.all())
 
     def add(self, name: str, role: Role, password: str) -> User:
-        """Add a user. Raises Refused."""
+        """Add a user. Raises InvalidRequest."""
         plain = _checked(name)
         check_password(password, plain)
         hashed = hash_password(password)
@@ -119,7 +119,7 @@ class Users(AccessFile):
             return self._insert(database, plain, role, hashed)
 
     def check(self, name: str, password: str) -> User | None:
-        """Return the user whose password this is, None for any other; both take as long."""
+        """Return the user if the password is right, else None. Both take the same time."""
         with self._lock:
             row = self._database.execute(
                 "SELECT password FROM users WHERE name=?", (_plain(name),)).fetchone()
@@ -127,13 +127,13 @@ class Users(AccessFile):
             return None
         try:
             return self.get(name)
-        except Unknown:  # removed this moment
+        except UnknownUserOrToken:  # removed meanwhile
             return None
 
     def set_password(self, name: str, password: str, keep: bytes = b"") -> None:
-        """Change a password. It ends the user's sessions, all but that with the hash `keep`.
+        """Change a password and end the user's sessions, except the one with the hash `keep`.
 
-        Raises Unknown, Refused."""
+        Raises UnknownUserOrToken, InvalidRequest."""
         user = self.get(name)
         check_password(password, user.name)
         hashed = hash_password(password)
@@ -142,15 +142,15 @@ class Users(AccessFile):
             database.execute("DELETE FROM sessions WHERE user=? AND hash<>?", (user.name, keep))
 
     def set_role(self, name: str, role: Role) -> None:
-        """Change a role, at once and for open pages too. Raises Unknown, Refused."""
+        """Change a role, also in open sessions. Raises UnknownUserOrToken, InvalidRequest."""
         with self._changing() as database:
             user = self.get(name)
             if role is not Role.ADMIN:
                 self._check_not_last(user)
-            database.execute("UPDATE users SET role=? WHERE name=?", (role.word, user.name))
+            database.execute("UPDATE users SET role=? WHERE name=?", (role.label, user.name))
 
     def remove(self, name: str) -> None:
-        """Remove a user and end their sessions. Raises Unknown, Refused."""
+        """Remove a user and end their sessions. Raises UnknownUserOrToken, InvalidRequest."""
         with self._changing() as database:
             user = self.get(name)
             self._check_not_last(user)
@@ -159,9 +159,9 @@ class Users(AccessFile):
             database.execute("DELETE FROM preferences WHERE user=?", (user.name,))
 
     def new_setup_token(self) -> str:
-        """Return a new token that makes the first admin, once, within a day. An older one ends.
+        """Return a new set-up token: it creates the first admin, once, within a day.
 
-        Raises Refused where there is an admin."""
+        It replaces an older one. Raises InvalidRequest if an admin exists."""
         token = new_token()
         with self._changing() as database:
             self._check_no_admin()
@@ -171,7 +171,7 @@ class Users(AccessFile):
         return token
 
     def set_up(self, token: str, name: str, password: str) -> User:
-        """Make the first admin. Raises Refused; then the token is still good."""
+        """Create the first admin. Raises InvalidRequest; the token then remains valid."""
         self._check_setup(token)
         plain = _checked(name)
         check_password(password, plain)
@@ -187,19 +187,19 @@ class Users(AccessFile):
     ) -> User:
         now = self._now_unix_ms()
         try:
-            database.execute("INSERT INTO users VALUES (?,?,?,?)", (name, role.word, hashed, now))
+            database.execute("INSERT INTO users VALUES (?,?,?,?)", (name, role.label, hashed, now))
         except sqlite3.IntegrityError:
-            raise Refused(f"name: {name} is taken") from None
+            raise InvalidRequest(f"name: {name} is taken") from None
         return User(name, role, now)
 
     def _check_not_last(self, user: User) -> None:
         admins = [one for one in self.all() if one.role is Role.ADMIN]
         if [user] == admins:
-            raise Refused(f"{user.name}: the only admin; make another one first")
+            raise InvalidRequest(f"{user.name}: the only admin; make another one first")
 
     def _check_no_admin(self) -> None:
         if self.has_admin:
-            raise Refused("there is an admin already: let them add you, or "
+            raise InvalidRequest("there is an admin already: let them add you, or "
                           "`idroserra user password NAME` on the host's machine")
 
     def _check_setup(self, token: str) -> None:
@@ -207,9 +207,9 @@ class Users(AccessFile):
             row = self._database.execute("SELECT hash, ends_unix_ms FROM setup").fetchone()
         self._check_no_admin()
         if row is None or row[0] != hash_token(token):
-            raise Refused("token: not the host's newest setup token")
+            raise InvalidRequest("token: not the host's newest setup token")
         if row[1] < self._now_unix_ms():
-            raise Refused("token: too old; `idroserra user setup-token` makes a new one")
+            raise InvalidRequest("token: too old; `idroserra user setup-token` makes a new one")
 
 
 def _plain(name: str) -> str:
@@ -217,15 +217,15 @@ def _plain(name: str) -> str:
 
 
 def check_name(name: str) -> str:
-    """Return a name as it is kept. Raises Refused."""
+    """Return a name in its stored form. Raises InvalidRequest."""
     plain = _plain(name)
     if not NAME.fullmatch(plain):
-        raise Refused("name: 1 to 32 of a-z, 0-9, . _ and -, a letter first")
+        raise InvalidRequest("name: 1 to 32 of a-z, 0-9, . _ and -, a letter first")
     return plain
 
 
 def _checked(name: str) -> str:
     plain = check_name(name)
     if plain in _RESERVED:
-        raise Refused(f"name: {plain} means the machine; choose another one")
+        raise InvalidRequest(f"name: {plain} means the machine; choose another one")
     return plain

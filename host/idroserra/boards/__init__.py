@@ -1,1 +1,1 @@
-"""Board files: schema, checks, pin tables, drawings and the compiler."""
+"""Board files: schema, validation, pins, pinout drawings and the compiler."""

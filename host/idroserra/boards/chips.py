@@ -1,12 +1,12 @@
-"""What each chip's pins can do, as far as a greenhouse's wiring depends on it.
+"""Pins and limits of the supported chips.
 
 Sources: Espressif ESP32 datasheet v4.6 (pin overview, strapping pins, IO MUX reset state),
 ESP32-S3 datasheet v1.9 and ESP32-C3 datasheet v1.8 (the same, and their tables of power-up
-glitches), all of them for the peak current of 802.11b at full power. A pin that the flash or the
-PSRAM of some module uses counts as taken on all of them.
-The converter's range is that of the widest attenuation: on the ESP32 the datasheet's, on the
-others without the error that is left after calibration at either end, where a signal is not told
-from none or from too much.
+glitches); all of them for the peak current of 802.11b at full power. A pin that the flash or
+PSRAM of any module uses counts as used on all modules.
+The ADC range is that of the highest attenuation: on the ESP32 as in the datasheet, on the others
+less the calibrated error at both ends, where a signal cannot be distinguished from none or from
+an overrange.
 """
 
 from dataclasses import dataclass
@@ -14,7 +14,7 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class Chip:
-    """The pins of one chip by what they must not be used for."""
+    """One chip: its pins by restriction, and its peripherals."""
 
     name: str
     pins: frozenset[int]
@@ -26,22 +26,22 @@ class Chip:
     low_at_reset: frozenset[int]  # pulled low for a moment, against any resistor
     adc1: frozenset[int]
     adc2: frozenset[int]
-    adc_range_mv: tuple[int, int]  # what its own converter tells from its ends
+    adc_range_mv: tuple[int, int]  # usable range of the ADC
     adc_error_mv: int  # of a calibrated reading in that range
     timers: int
-    uarts: int  # besides the console's
+    uarts: int  # without the console's
     i2cs: int
-    may_have_psram: bool  # some module with it has PSRAM, which a node needs
-    radio_ma: int  # what the chip takes at 3.3 V while Wi-Fi sends at its loudest
+    may_have_psram: bool  # a module with PSRAM exists; nodes need PSRAM
+    radio_ma: int  # peak current at 3.3 V while Wi-Fi transmits
 
     def output_refusal(self, pin: int) -> str | None:
-        """Return why `pin` cannot drive anything, or None if it can."""
+        """Return why `pin` cannot be an output, or None if it can."""
         return self.refusal(pin) or (
             f"GPIO {pin} is input-only on the {self.name}" if pin in self.input_only else None
         )
 
     def refusal(self, pin: int) -> str | None:
-        """Return why `pin` cannot be wired to anything, or None if it can."""
+        """Return why `pin` cannot be used, or None if it can."""
         if pin not in self.pins:
             return f"the {self.name} has no GPIO {pin}"
         if pin in self.flash:
@@ -53,21 +53,18 @@ class Chip:
         return None
 
     def analog_refusal(self, pin: int) -> str | None:
-        """Return why `pin` cannot be read by the chip's own converter, or None if it can."""
+        """Return why the chip's ADC cannot read `pin`, or None if it can."""
         if pin in self.adc2:
             return f"GPIO {pin} is on ADC2, which cannot be read while Wi-Fi runs"
         if pin not in self.adc1:
-            return f"GPIO {pin} of the {self.name} has no converter"
+            return f"GPIO {pin} of the {self.name} has no ADC"
         return None
 
     def free_outputs(self, used: frozenset[int], safe_level: int = 0) -> list[int]:
-        """Return the pins that may still drive an actuator that is off at `safe_level`."""
+        """Return the unused pins that can drive an actuator that is off at `safe_level`."""
         moving = self.low_at_reset if safe_level else self.high_at_reset
-        return [
-            pin
-            for pin in sorted(self.pins - used - moving)
-            if self.output_refusal(pin) is None
-        ]
+        return [pin for pin in sorted(self.pins - used - moving)
+                if self.output_refusal(pin) is None]
 
 
 def _pins(*spans: tuple[int, int]) -> frozenset[int]:
@@ -114,8 +111,8 @@ _ESP32S3 = Chip(
     radio_ma=340,
 )
 
-# GPIO 18 and 19 are its USB, 20 and 21 its UART: either may be the console. While it resets,
-# GPIO 6 (MTCK) is pulled up.
+# GPIO 18 and 19 are USB, 20 and 21 UART 0: either may be the console. GPIO 6 (MTCK) is pulled up
+# during reset.
 _ESP32C3 = Chip(
     name="esp32c3",
     pins=_pins((0, 21)),

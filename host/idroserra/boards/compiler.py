@@ -1,9 +1,8 @@
-"""Boards: load a TOML file, check its wiring, compile it to the dict the firmware is given.
+"""Compiles a board file (TOML) to the dict in the firmware image.
 
-What comes out is plain data (numbers, text, lists, dicts) and is safe by itself: no pin does two
-jobs, no actuator hangs on a pin that moves by itself during reset, every output has a longest
-run and a safe level. What is refused is refused with one BoardError that names the file, the
-key and what to do instead.
+The result is plain data (numbers, text, lists, dicts). Every board that compiles is safe: no pin
+is used twice, no actuator is on a pin that changes during reset, every output has a maximum run
+and a safe level. An invalid board raises one BoardError with the file, the key and the remedy.
 """
 
 from dataclasses import dataclass
@@ -13,7 +12,7 @@ from typing import Any
 from idroserra.boards import power_budget, warnings
 from idroserra.boards.chips import CHIPS
 from idroserra.boards.schema import MAX_VOLUME_L, MIN_VOLUME_L, BoardFile, Part, parse
-from idroserra.boards.validator import Wiring
+from idroserra.boards.validator import BoardValidator
 from idroserra.core.errors import BoardError
 from idroserra.core.paths import CHECKOUT, DATA
 
@@ -23,8 +22,8 @@ PARTS_FILE = "parts.toml"
 
 
 @dataclass(frozen=True)
-class Wired:
-    """A board that compiles: what its file says, the parts there are, what the firmware gets."""
+class LoadedBoard:
+    """A board: its file, the known parts, and the compiled dict for the firmware."""
 
     file: BoardFile
     parts: dict[str, Part]
@@ -32,7 +31,7 @@ class Wired:
 
 
 def boards_dir() -> Path:
-    """Return the folder of the boards: in the checkout, or in the installed wheel."""
+    """Return the folder of the board files in the checkout or in the installed wheel."""
     checkout = CHECKOUT / "boards"
     return checkout if checkout.is_dir() else DATA / "boards"
 
@@ -48,27 +47,27 @@ def load(name: str) -> Board:
 
 
 def path_of(board: str) -> Path:
-    """Return the file of a board by its name, or by its path where it ends in .toml.
+    """Return the path of a board by its name, or `board` itself if it ends in .toml.
 
-    Raises BoardError for a name that is no board's.
+    Raises BoardError for an unknown name.
     """
     return Path(board) if board.endswith(".toml") else _path_of_name(board)
 
 
 def _path_of_name(name: str) -> Path:
     if name not in names():
-        why = f"no such board; there are: {', '.join(names())}"
+        why = f"no such board; known: {', '.join(names())}"
         raise BoardError(f"{name}.toml", "", why)
     return boards_dir() / f"{name}.toml"
 
 
 def load_file(path: Path) -> Board:
-    """Return the compiled board in `path`, which may lie anywhere. Raises BoardError."""
+    """Return the compiled board in the file `path`. Raises BoardError."""
     return read(path).compiled
 
 
-def read(path: Path) -> Wired:
-    """Return the board in `path`, which may lie anywhere, with its parts. Raises BoardError."""
+def read(path: Path) -> LoadedBoard:
+    """Return the board in the file `path` with the known parts. Raises BoardError."""
     try:
         data = path.read_bytes()
         parts_data = (boards_dir() / PARTS_FILE).read_bytes()
@@ -77,7 +76,7 @@ def read(path: Path) -> Wired:
         raise BoardError(str(error.filename), "", why) from error
     parts = read_parts(parts_data)
     compiled = compile_board(data, path.name, parts)
-    return Wired(parse(data, BoardFile, path.name), parts, compiled)
+    return LoadedBoard(parse(data, BoardFile, path.name), parts, compiled)
 
 
 def read_parts(data: bytes, file: str = PARTS_FILE) -> dict[str, Part]:
@@ -86,38 +85,36 @@ def read_parts(data: bytes, file: str = PARTS_FILE) -> dict[str, Part]:
 
 
 def compile_board(data: bytes, file: str, parts: dict[str, Part]) -> Board:
-    """Return the compiled board in `data`. `file` names it in errors. Raises BoardError."""
+    """Return the compiled board in `data`; `file` is its name in errors. Raises BoardError."""
     board = parse(data, BoardFile, file)
     if board.board.chip not in CHIPS:
         raise BoardError(file, "board.chip", f"unknown chip; known: {', '.join(CHIPS)}")
     if file != f"{board.board.name}.toml":
         raise BoardError(file, "board.name", f"must be the file's name, {Path(file).stem}")
-    wiring = Wiring(file, CHIPS[board.board.chip], parts)
+    check = BoardValidator(file, CHIPS[board.board.chip], parts)
     compiled = {
         "name": board.board.name,
         "chip": board.board.chip,
         "volume_l": _volume_l(file, board.reservoir.volume_l),
-        "i2c": {name: wiring.i2c(name, bus) for name, bus in board.i2c.items()},
-        "onewire": {name: wiring.onewire(name, bus.pin) for name, bus in board.onewire.items()},
-        "uart": {name: wiring.uart(name, bus) for name, bus in board.uart.items()},
-        "adcs": [wiring.adc(f"adc[{i}]", adc) for i, adc in enumerate(board.adc)],
-        "expanders": [wiring.expander(f"expander[{i}]", e) for i, e in enumerate(board.expander)],
-        "sensors": [wiring.sensor(f"sensor[{i}]", s) for i, s in enumerate(board.sensor)],
-        "actuators": [wiring.actuator(f"actuator[{i}]", a) for i, a in enumerate(board.actuator)],
+        "i2c": {name: check.i2c(name, bus) for name, bus in board.i2c.items()},
+        "onewire": {name: check.onewire(name, bus.pin) for name, bus in board.onewire.items()},
+        "uart": {name: check.uart(name, bus) for name, bus in board.uart.items()},
+        "adcs": [check.adc(f"adc[{i}]", adc) for i, adc in enumerate(board.adc)],
+        "expanders": [check.expander(f"expander[{i}]", e) for i, e in enumerate(board.expander)],
+        "sensors": [check.sensor(f"sensor[{i}]", s) for i, s in enumerate(board.sensor)],
+        "actuators": [check.actuator(f"actuator[{i}]", a) for i, a in enumerate(board.actuator)],
     }
-    compiled["button"] = None if board.button is None else wiring.button(board.button.pin)
-    wiring.check_whole()
+    compiled["button"] = None if board.button is None else check.button(board.button.pin)
+    check.check_whole()
     warnings.check(file, compiled)
     power_budget.check(file, board, parts)
     return compiled
 
 
 def _volume_l(file: str, volume_l: int) -> int:
-    """Return the litres the board's ceilings of acid and base go by. Raises BoardError."""
+    """Return the reservoir's litres, on which the dose limits depend. Raises BoardError."""
     if not MIN_VOLUME_L <= volume_l <= MAX_VOLUME_L:
-        why = (
-            f"{volume_l} is outside {MIN_VOLUME_L}..{MAX_VOLUME_L}: state the litres of a full "
-            "reservoir, the ceilings of acid and base go by them"
-        )
+        why = (f"{volume_l} is outside {MIN_VOLUME_L}..{MAX_VOLUME_L}: set the litres of a full "
+               "reservoir; the limits of acid and base depend on them")
         raise BoardError(file, "reservoir.volume_l", why)
     return volume_l

@@ -1,8 +1,8 @@
-"""The development boards a chip is bought on: their pins in the order of the two headers.
+"""Pin headers of the supported development boards.
 
-From Espressif's user guides: ESP32-DevKitC V4 (headers J2 and J3, 38 pins), ESP32-S3-DevKitC-1
-(J1 and J3), ESP32-C3-DevKitM-1 (J1 and J3), section "Header Block" of each, seen from above with
-the USB connector at the bottom. A number is a GPIO, a word what the board prints there.
+From section "Header Block" of Espressif's user guides: ESP32-DevKitC V4 (headers J2 and J3,
+38 pins), ESP32-S3-DevKitC-1 (J1 and J3), ESP32-C3-DevKitM-1 (J1 and J3), seen from above with the
+USB connector at the bottom. A number is a GPIO, a word is the label on the board.
 """
 
 from dataclasses import dataclass
@@ -12,7 +12,7 @@ Pin = int | str
 
 @dataclass(frozen=True)
 class Devkit:
-    """A development board: its name, its module, and both headers from top to bottom."""
+    """A development board: name, module, and both headers from top to bottom."""
 
     name: str
     module: str

@@ -1,7 +1,7 @@
-"""What hangs on each pin of a board, in words: for the pinout and for what to wire.
+"""Lists what is connected to each pin of a board, for the pinout and wiring tables.
 
-One Wire a pin of the chip, besides one an output of an expander: its role, the part, its place on
-the bus, and the resistor that is soldered beside it.
+There is a Wire for each used pin of the chip and each output of an expander: its role, the part,
+its place on the bus, and the resistor to fit.
 """
 
 from dataclasses import dataclass
@@ -11,16 +11,16 @@ from idroserra.boards.validator import DRIVEN_PINS
 
 I2C_PULL = "4.7 k to 3.3 V"
 ONEWIRE_PULL = "4.7 k to 3.3 V"
-# Registers of an MCP23017's two ports; a PCA9685 counts its outputs through.
+# Pins per port of an MCP23017; a PCA9685 numbers its outputs consecutively.
 _PORT_PINS = 8
 
 
 @dataclass(frozen=True)
 class Wire:
-    """One line: `role` of bus, analog, sensor, dose, load, line or button; what it is; beside it.
+    """A connection. `role`: bus, analog, sensor, dose, load, line or button.
 
-    `details` are the devices on a bus or more of one device, a line each; `fit` is what is
-    soldered to it, "" for nothing.
+    `details` are the devices on a bus, or details of one device; `fit` is the resistor to fit, or
+    "".
     """
 
     role: str
@@ -30,7 +30,7 @@ class Wire:
 
 
 def wires(board: BoardFile, parts: dict[str, Part]) -> dict[int, Wire]:
-    """Return what hangs on each pin of the chip that a compiled board uses."""
+    """Return {pin: Wire} of the chip's pins that a valid board uses."""
     found: dict[int, Wire] = {}
     for name, bus in board.i2c.items():
         kind = "I2C, driven by the program" if bus.soft else "I2C"
@@ -60,7 +60,7 @@ def wires(board: BoardFile, parts: dict[str, Part]) -> dict[int, Wire]:
 
 
 def output(actuator: Actuator) -> Wire:
-    """Return the line of an output: its resistor, its safe level, its longest run, its load."""
+    """Return the Wire of an output: its resistor, safe level, maximum run and load."""
     role = "dose" if actuator.part == "doser" else "load"
     off = "high" if actuator.safe_level else "low"
     details = [f"off at {off}, at most {duration(actuator.max_on_ms)}"]
@@ -72,7 +72,7 @@ def output(actuator: Actuator) -> Wire:
 
 
 def expander_outputs(board: BoardFile) -> list[tuple[str, Wire]]:
-    """Return (place, what hangs there) of every output on an expander, in the board's order."""
+    """Return (place, Wire) of every output on an expander, in the board's order."""
     parts = {expander.name: expander.part for expander in board.expander}
     return [
         (f"{a.expander} {place(parts[a.expander], a.pin)}", output(a))
@@ -81,24 +81,24 @@ def expander_outputs(board: BoardFile) -> list[tuple[str, Wire]]:
 
 
 def adc_inputs(board: BoardFile, parts: dict[str, Part]) -> list[tuple[str, Wire]]:
-    """Return (place, what hangs there) of every input of a converter on a bus."""
-    on_a_bus = [adc for adc in board.adc if adc.bus]
+    """Return (place, Wire) of every used input of an external ADC."""
     return [
         (f"{adc.part} A{sensor.channel}",
          Wire("analog", _named(sensor), (), parts[sensor.part].fit))
-        for adc in on_a_bus for sensor in board.sensor if sensor.bus == f"adc.{adc.name}"
+        for adc in board.adc if adc.bus
+        for sensor in board.sensor if sensor.bus == f"adc.{adc.name}"
     ]
 
 
 def place(part: str, pin: int) -> str:
-    """Return what a module prints at an output of an expander."""
+    """Return the label of an expander's output on its module."""
     if part == "mcp23017":
         return f"GP{'AB'[pin // _PORT_PINS]}{pin % _PORT_PINS}"
     return f"LED{pin}"
 
 
 def duration(on_ms: int) -> str:
-    """Return a longest run as people say it."""
+    """Return a maximum run as text: "10 s", "15 min"."""
     if on_ms % 60_000 == 0:
         return f"{on_ms // 60_000} min"
     return f"{on_ms / 1_000:g} s"
@@ -109,7 +109,7 @@ def _named(sensor: Sensor) -> str:
 
 
 def _on_bus(board: BoardFile, bus: str) -> tuple[str, ...]:
-    """Return every device on a bus with its address."""
+    """Return all devices on a bus with their addresses."""
     found = [(a.part + f" {a.name}", a.address) for a in board.adc if a.bus == bus]
     found += [(e.part + f" {e.name}", e.address) for e in board.expander if e.bus == bus]
     found += [(_named(s), s.address) for s in board.sensor if s.bus == bus]
@@ -126,7 +126,7 @@ def _analog(board: BoardFile, parts: dict[str, Part], adc: str, channel: int) ->
 
 
 def _own_lines(sensor: Sensor, part: Part) -> dict[int, Wire]:
-    """Return the lines a sensor has for itself."""
+    """Return the Wires of a sensor that is not on a bus."""
     pins = {"pin": sensor.pin, "trigger": sensor.trigger_pin, "echo": sensor.echo_pin}
     found = {}
     for name, pin in pins.items():
@@ -140,7 +140,7 @@ def _own_lines(sensor: Sensor, part: Part) -> dict[int, Wire]:
 
 
 def _off_line(expander: Expander) -> dict[int, Wire]:
-    """Return the line that takes all outputs of an expander off."""
+    """Return the Wire of the line that switches off all outputs of an expander."""
     name, pin = ("RESET", expander.reset_pin) if expander.reset_pin is not None else \
         ("OE", expander.oe_pin)
     if pin is None:
@@ -148,4 +148,4 @@ def _off_line(expander: Expander) -> dict[int, Wire]:
     rail = "3.3 V" if expander.pull == "up" else "ground"
     off = "high" if expander.pull == "up" else "low"
     title = f"{name} of {expander.part} {expander.name}"
-    return {pin: Wire("line", title, (f"{off} takes its outputs off",), f"10 k to {rail}")}
+    return {pin: Wire("line", title, (f"{off} switches its outputs off",), f"10 k to {rail}")}

@@ -1,18 +1,18 @@
-"""A board as a picture: the development board with its headers, and what hangs on each pin.
+"""Draws the pinout of a board: the development board, its headers, and the connected parts.
 
-SVG with nothing but rectangles, lines and text, light and readable in print. Every row is as high
-as its lines of text need, so that no text meets another; widths are those of a monospaced font.
+The SVG consists of rectangles, lines and text and is readable in print. Rows are as high as their
+lines of text, so that texts do not overlap; widths assume a monospaced font.
 """
 
 from html import escape
 
 from idroserra.boards import netlist, power_budget
 from idroserra.boards.chips import CHIPS, Chip
-from idroserra.boards.compiler import Wired
+from idroserra.boards.compiler import LoadedBoard
 from idroserra.boards.devkits import DEVKITS, Devkit, Pin
 from idroserra.boards.netlist import Wire
 
-# Fill and edge of a role, dark enough on white for print.
+# Fill and edge colour by role, dark enough on white for print.
 COLOURS = {
     "bus": ("#dbe9fb", "#1f5fae"), "analog": ("#e6dcf7", "#6a3fb5"),
     "sensor": ("#d9f2e6", "#12795a"), "dose": ("#fde2dd", "#b3261e"),
@@ -21,7 +21,7 @@ COLOURS = {
 }
 MEANINGS = {
     "bus": "bus", "analog": "analog input", "sensor": "digital sensor", "dose": "dosing pump",
-    "load": "switched or dimmed load", "line": "takes an expander off", "button": "button",
+    "load": "switched or dimmed load", "line": "switches an expander off", "button": "button",
 }
 UNUSED = ("#f2f2f2", "#9a9a9a")
 POWER = ("#4a4a4a", "#2b2b2b")
@@ -33,12 +33,12 @@ CHAR, SMALL_CHAR = 7.3, 6.7  # the advance of one character of a monospaced font
 LINE, PAD, GAP = 15, 5, 6
 PIN_W, MARGIN, LEAD, CORE_W, TOP = 58, 24, 26, 190, 110
 
-Line = tuple[str, int, str, bool]  # text, size, colour, is it bold
-Label = tuple[list[Line], str]  # of a pin, with its role
+Line = tuple[str, int, str, bool]  # text, size, colour, is bold
+Label = tuple[list[Line], str]  # lines beside a pin, role
 
 
-def svg(wired: Wired) -> str:
-    """Return the picture of a board that compiles."""
+def svg(wired: LoadedBoard) -> str:
+    """Return the pinout of a board as SVG."""
     board = wired.file.board
     kit = DEVKITS[board.chip]
     found = netlist.wires(wired.file, wired.parts)
@@ -62,7 +62,7 @@ def svg(wired: Wired) -> str:
 
 
 def _module(chip: Chip, kit: Devkit, found: dict[int, Wire]) -> tuple[list[str], float, float]:
-    """Draw the development board and what hangs on it; return it, its width and where it ends."""
+    """Draw the development board and its connections; return (drawing, width, bottom y)."""
     sides = [[_label(pin, found) for pin in side] for side in (kit.left, kit.right)]
     widths = [max((_width(lines) for lines, _ in side if lines), default=0) for side in sides]
     left_x = MARGIN + widths[0] + LEAD
@@ -97,7 +97,7 @@ def _page(width: float, height: float, name: str, drawing: list[str]) -> str:
 
 
 def _label(pin: Pin, found: dict[int, Wire]) -> Label:
-    """Return the lines beside a pin and their role."""
+    """Return the lines beside a pin, and its role."""
     if isinstance(pin, str) or pin not in found:
         return [], ""
     wire = found[pin]
@@ -117,7 +117,7 @@ def _height(lines: list[Line]) -> float:
 
 
 def _box(label: Label, x: float, middle: float, width: float, *, side: int) -> list[str]:
-    """Draw what hangs on a pin, with the line that leads to it; `side` is -1 left, 1 right."""
+    """Draw the label of a pin and the line to it; `side` is -1 for left, 1 for right."""
     lines, role = label
     if not lines:
         return []
@@ -136,7 +136,7 @@ def _pin(
     chip: Chip, pin: Pin, x: float, middle: float, found: dict[int, Wire], *, mark_x: float,
     anchor: str,
 ) -> list[str]:
-    """Draw one pin of a header, and inside the board what is special about it."""
+    """Draw one pin of a header, and its restriction inside the board."""
     text = pin if isinstance(pin, str) else f"GPIO{pin}"
     fill, edge, ink = *UNUSED, GREY
     if isinstance(pin, str):
@@ -154,7 +154,7 @@ def _pin(
 
 
 def _mark(chip: Chip, pin: int) -> str:
-    """Return what is special about a pin, for the inside of the board."""
+    """Return the restriction of a pin, or ""."""
     if pin in chip.flash:
         return "flash"
     if pin in chip.strapping:
@@ -167,7 +167,7 @@ def _mark(chip: Chip, pin: int) -> str:
 
 
 def _legend(found: dict[int, Wire], y: float, width: float) -> tuple[list[str], float]:
-    """Draw the meaning of the colours; return it and the line below."""
+    """Draw the legend of the colours; return it and the y below it."""
     entries = [(COLOURS[role], MEANINGS[role]) for role in COLOURS
                if role in {wire.role for wire in found.values()}]
     entries += [(UNUSED, "not used"), (POWER, "supply, ground, reset")]
@@ -182,17 +182,17 @@ def _legend(found: dict[int, Wire], y: float, width: float) -> tuple[list[str], 
     return drawn, y + 34
 
 
-def _off_chip(wired: Wired) -> list[tuple[str, list[str]]]:
-    """Return what is not on the chip's pins: inputs of converters, outputs of expanders."""
+def _off_chip(wired: LoadedBoard) -> list[tuple[str, list[str]]]:
+    """Return the connections beyond the chip's pins: inputs of ADCs, outputs of expanders."""
     inputs = [f"{where:<14} {wire.title}; fit: {wire.fit}"
               for where, wire in netlist.adc_inputs(wired.file, wired.parts)]
     outputs = [f"{where:<14} {wire.title}; {wire.details[0]}; fit: {wire.fit}"
                for where, wire in netlist.expander_outputs(wired.file)]
-    return [("Inputs of converters", inputs), ("Outputs of expanders", outputs)]
+    return [("ADC inputs", inputs), ("Expander outputs", outputs)]
 
 
-def _supplies(wired: Wired) -> tuple[str, list[str]]:
-    """Return what is taken from each supply at the most."""
+def _supplies(wired: LoadedBoard) -> tuple[str, list[str]]:
+    """Return the maximum load of each supply."""
     lines = []
     for rail in power_budget.rails(wired.file, wired.parts):
         if not rail.draws:
@@ -206,7 +206,7 @@ def _supplies(wired: Wired) -> tuple[str, list[str]]:
 
 
 def _notes(found: dict[int, Wire], kit: Devkit) -> tuple[str, list[str]]:
-    """Return the pins that are used and that this development board does not bring out."""
+    """Return the used pins that are not on the headers of this development board."""
     hidden = sorted(pin for pin in found if pin not in kit.left + kit.right)
     lines = [f"GPIO{pin}: {found[pin].title}; {'; '.join(found[pin].details)}" for pin in hidden]
     return f"Not on the headers of an {kit.name}", lines

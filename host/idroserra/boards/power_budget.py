@@ -1,9 +1,8 @@
-"""What hangs on each supply of a board takes no more than that supply gives.
+"""Checks that the loads on each supply of a board do not exceed its rating.
 
-Three supplies: the 5 V the development board is fed with, the 3.3 V its linear regulator makes of
-them (so every mA there is one at 5 V too), and that of the loads. The figures are the worst case:
-Wi-Fi sends, every sensor measures, every output is on, and of the dosers the largest, for the
-safety gate runs one of them at a time.
+The supplies are 5 V, 3.3 V from a linear regulator on 5 V (so a load there loads 5 V with the same
+current), and the supply of the loads. The sums are the worst case: Wi-Fi transmits, all sensors
+measure, all outputs are on, and the largest doser runs (the safety gate runs one at a time).
 """
 
 from dataclasses import dataclass
@@ -19,9 +18,9 @@ _SHOWN = 4
 
 @dataclass(frozen=True)
 class Rail:
-    """One supply: its name, the key it is stated by, what it gives and who takes what, mA.
+    """One supply: name, key of its rating, rating and loads in mA.
 
-    `budget_ma` is None where the board does not say what its loads are fed from.
+    `budget_ma` is None if the board does not state the supply of its loads.
     """
 
     name: str
@@ -31,19 +30,19 @@ class Rail:
 
     @property
     def total_ma(self) -> int:
-        """What is taken from it at the most, mA."""
+        """The maximum load in mA."""
         return sum(current_ma for _, current_ma in self.draws)
 
 
 def rails(board: BoardFile, parts: dict[str, Part]) -> list[Rail]:
-    """Return the supplies of a board that compiles: 3.3 V, 5 V, loads."""
+    """Return the supplies of a valid board: 3.3 V, 5 V, loads."""
     radio_ma = CHIPS[board.board.chip].radio_ma
     by_rail: dict[str, list[tuple[str, int]]] = {
-        "3v3": [("the chip while it sends", radio_ma)], "5v": [], "loads": [],
+        "3v3": [("the chip while it transmits", radio_ma)], "5v": [], "loads": [],
     }
-    for who, part in _takers(board, parts):
+    for name, part in _consumers(board, parts):
         if part.draw.current_ma:
-            by_rail[part.draw.rail].append((who, part.draw.current_ma))
+            by_rail[part.draw.rail].append((name, part.draw.current_ma))
     by_rail["loads"] += _loads(board.actuator)
     low = Rail("3.3 V", "supply.rail_3v3_ma", board.supply.rail_3v3_ma, by_rail["3v3"])
     high = Rail("5 V", "supply.rail_5v_ma", board.supply.rail_5v_ma,
@@ -52,7 +51,7 @@ def rails(board: BoardFile, parts: dict[str, Part]) -> list[Rail]:
 
 
 def check(file: str, board: BoardFile, parts: dict[str, Part]) -> None:
-    """Refuse a board that takes more from a supply than it gives. Raises BoardError."""
+    """Check that no supply is overloaded. Raises BoardError."""
     for key in ("rail_5v_ma", "rail_3v3_ma", "loads_ma"):
         _within(file, f"supply.{key}", getattr(board.supply, key))
     _check_loads(file, board)
@@ -61,33 +60,31 @@ def check(file: str, board: BoardFile, parts: dict[str, Part]) -> None:
             continue
         largest = sorted(rail.draws, key=lambda draw: -draw[1])[:_SHOWN]
         shown = ", ".join(f"{who} {current_ma}" for who, current_ma in largest)
-        why = (
-            f"up to {rail.total_ma} mA are taken from {rail.name}, which gives "
-            f"{rail.budget_ma} ({shown}): fit a stronger supply and state it, or feed a part "
-            f"from one of its own and say own_supply = true there"
-        )
+        why = (f"the load of {rail.name} is up to {rail.total_ma} mA, its rating is "
+               f"{rail.budget_ma} ({shown}): fit a stronger supply and set its rating, or give a "
+               "part its own supply and set own_supply = true there")
         raise BoardError(file, rail.key, why)
 
 
 def warnings(board: BoardFile) -> list[str]:
-    """Return what the owner of a board should know of its supplies, a sentence each."""
+    """Return warnings about the supplies of a board, a sentence each."""
     if board.supply.loads_ma is None and board.actuator:
-        return ["supply.loads_ma is not stated: nobody checks whether the supply of pumps and "
-                "valves is strong enough; state it, and load_ma of each actuator"]
+        return ["supply.loads_ma is not set: the load of the supply of pumps and valves is not "
+                "checked; set it, and load_ma of each actuator"]
     return []
 
 
 def _check_loads(file: str, board: BoardFile) -> None:
-    """Refuse loads of which only the half is known."""
+    """Check that loads_ma and the load_ma of all actuators are set together."""
     for index, actuator in enumerate(board.actuator):
         key = f"actuator[{index}].load_ma"
         _within(file, key, actuator.load_ma)
         if actuator.load_ma is None and board.supply.loads_ma is not None:
-            why = "missing: state what it takes as it starts, mA; 0 for a load on mains"
+            why = "missing: set its starting current in mA; 0 for a load on mains"
             raise BoardError(file, key, why)
         if actuator.load_ma and board.supply.loads_ma is None:
-            why = f"missing: {actuator.name} takes {actuator.load_ma} mA; state what the supply " \
-                  "of the loads gives"
+            why = f"missing: {actuator.name} takes {actuator.load_ma} mA; set the rating of the " \
+                  "supply of the loads"
             raise BoardError(file, "supply.loads_ma", why)
 
 
@@ -96,8 +93,8 @@ def _within(file: str, key: str, current_ma: int | None) -> None:
         raise BoardError(file, key, f"{current_ma} is out of range: 0 to {MAX_MA} mA")
 
 
-def _takers(board: BoardFile, parts: dict[str, Part]) -> list[tuple[str, Part]]:
-    """Return everything that is fed from the board's supplies, with its part."""
+def _consumers(board: BoardFile, parts: dict[str, Part]) -> list[tuple[str, Part]]:
+    """Return (name, part) of everything on the board's supplies."""
     found = [(f"{a.part} {a.name}", a.part) for a in board.adc if not a.own_supply]
     found += [(f"{e.part} {e.name}", e.part) for e in board.expander if not e.own_supply]
     found += [(f"{s.part} of {s.source}", s.part) for s in board.sensor if not s.own_supply]
@@ -108,7 +105,7 @@ def _takers(board: BoardFile, parts: dict[str, Part]) -> list[tuple[str, Part]]:
 
 
 def _loads(actuators: list[Actuator]) -> list[tuple[str, int]]:
-    """Return what the loads take: of the dosers only the largest."""
+    """Return the loads of the outputs; of the dosers only the largest."""
     dosers = [a.load_ma or 0 for a in actuators if a.part == ONE_AT_A_TIME]
     found = [("one doser at a time", max(dosers))] if any(dosers) else []
     return found + [(a.name, a.load_ma) for a in actuators

@@ -1,7 +1,7 @@
-"""A board file from answers: which parts, which outputs; buses, pins and addresses follow.
+"""Generates a board file from a list of sensors and outputs.
 
-Pins that nobody names are the lowest that can do it and that nothing else uses. What comes out is
-compiled before anybody gets it, so a text that is returned passes `board check`.
+Buses, pins and addresses that are not given are chosen: the lowest suitable free pin. The file is
+compiled before it is returned, so it passes `board check`.
 """
 
 import re
@@ -19,11 +19,11 @@ _OUTPUT = re.compile(r"(?P<name>\w+)(?:@(?P<pin>\d+))?")
 
 
 class Output(NamedTuple):
-    """What an output is unless a board says otherwise."""
+    """Defaults of an output."""
 
     part: str
     max_on_ms: int
-    load_ma: int  # as it starts; 0 on mains
+    load_ma: int  # starting current; 0 for a load on mains
 
 
 OUTPUTS = {
@@ -35,11 +35,11 @@ OUTPUTS = {
     "humidifier": Output("switch", 120_000, 0),
 }
 _DIMMER_HZ = 1_000
-# (clock, data) of the one I2C bus, and the pin of BOOT.
+# Default (clock, data) pins of the I2C bus, and the pin of the BOOT button.
 _I2C_PINS = {"esp32": (22, 21), "esp32s3": (9, 8), "esp32c3": (5, 4)}
 _BOOT = {"esp32": 0, "esp32s3": 0, "esp32c3": 9}
 _CONVERTER = "ads1115"
-# What a key is where its lowest value is not the usual one.
+# Defaults of keys whose minimum is not the usual value.
 _USUAL = {
     ("ezo_ph", "address"): 0x63, ("ezo_ec", "address"): 0x64, ("ina219", "shunt_mohm"): 100,
     ("flow_meter", "pulses_per_l"): 450, ("hc_sr04", "height_mm"): 500,
@@ -54,9 +54,9 @@ _SOURCES = {
 
 @dataclass(frozen=True)
 class Answers:
-    """What somebody wants: sensors as `part:source@address`, outputs as `name@pin`.
+    """The input: sensors as `part:source@address`, outputs as `name@pin`.
 
-    Source, address and pin may be left out.
+    Source, address and pin are optional.
     """
 
     chip: str
@@ -67,11 +67,11 @@ class Answers:
     loads_ma: int = 5_000
 
 
-def text_of(name: str, answers: Answers, parts: dict[str, Part]) -> str:
-    """Return the board file of `answers`, which compiles. Raises BoardError where none can be."""
+def board_text(name: str, answers: Answers, parts: dict[str, Part]) -> str:
+    """Return a valid board file for `answers`. Raises BoardError if there is none."""
     file = f"{name}.toml"
     if not NAME.fullmatch(name):
-        raise BoardError(file, "board.name", "a-z, 0-9 and -, a letter first, 3 to 32 of them")
+        raise BoardError(file, "board.name", "must be 3 to 32 of a-z, 0-9 and -, a letter first")
     if answers.chip not in CHIPS:
         raise BoardError(file, "board.chip", f"unknown chip; known: {', '.join(CHIPS)}")
     text = _Scaffold(file, CHIPS[answers.chip], parts).text(name, answers)
@@ -80,31 +80,30 @@ def text_of(name: str, answers: Answers, parts: dict[str, Part]) -> str:
 
 
 def free_pins(name: str, text: str, parts: dict[str, Part]) -> list[int]:
-    """Return the pins that may still drive an output of a board that compiles."""
+    """Return the free pins for outputs of a valid board."""
     board = parse(text.encode(), BoardFile, f"{name}.toml")
-    taken = frozenset(netlist.wires(board, parts))
-    return CHIPS[board.board.chip].free_outputs(taken)
+    return CHIPS[board.board.chip].free_outputs(frozenset(netlist.wires(board, parts)))
 
 
 class _Scaffold:
-    """One board in the making: what of its pins is taken so far."""
+    """Builds one board file and tracks the used pins."""
 
     def __init__(self, file: str, chip: Chip, parts: dict[str, Part]) -> None:
         self._file = file
         self._chip = chip
         self._parts = parts
-        self._taken: set[int] = set()
+        self._used: set[int] = set()
         self._measured: set[str] = set()
         self._buses: list[str] = []
         self._channels = 0
         self._lines = 0
 
     def text(self, name: str, answers: Answers) -> str:
-        """Return the file."""
+        """Return the text of the board file."""
         outputs = [self._output_of(index, text) for index, text in enumerate(answers.outputs)]
-        self._taken |= {pin for _, pin in outputs if pin is not None}
+        self._used |= {pin for _, pin in outputs if pin is not None}
         wanted = [self._sensor_of(index, text) for index, text in enumerate(answers.sensors)]
-        # Those that need what another measures come after it.
+        # A sensor that needs another one's quantity must follow it.
         wanted.sort(key=lambda sensor: bool(self._parts[sensor["part"]].needs))
         board = {"name": name, "chip": self._chip.name}
         head = [_table("[board]", board), _table("[reservoir]", {"volume_l": answers.volume_l}),
@@ -112,11 +111,11 @@ class _Scaffold:
                                     "loads_ma": answers.loads_ma})]
         if answers.button:
             pin = _BOOT[self._chip.name]
-            head.append("# The one marked BOOT.\n" + _table("[button]", {"pin": pin}))
-            self._taken.add(pin)
+            head.append("# The BOOT button.\n" + _table("[button]", {"pin": pin}))
+            self._used.add(pin)
         if any(self._is_on_i2c(sensor["part"]) for sensor in wanted):
             scl_pin, sda_pin = _I2C_PINS[self._chip.name]
-            self._taken |= {scl_pin, sda_pin}
+            self._used |= {scl_pin, sda_pin}
             bus = {"scl_pin": scl_pin, "sda_pin": sda_pin, "freq_hz": 100_000}
             self._buses.append(_table("[i2c.main]", bus))
         if any("adc" in self._parts[sensor["part"]].buses for sensor in wanted):
@@ -129,7 +128,7 @@ class _Scaffold:
     def _output_of(self, index: int, text: str) -> tuple[str, int | None]:
         found = _OUTPUT.fullmatch(text)
         if found is None or found["name"] not in OUTPUTS:
-            why = f"{text!r:.40} is none; name or name@pin, known: {', '.join(OUTPUTS)}"
+            why = f"{text!r:.40} is not name or name@pin; known names: {', '.join(OUTPUTS)}"
             raise BoardError(self._file, f"actuator[{index}].name", why)
         return found["name"], int(found["pin"]) if found["pin"] else None
 
@@ -137,7 +136,7 @@ class _Scaffold:
         known = [name for name, part in self._parts.items() if part.kind == "sensor"]
         found = _SENSOR.fullmatch(text)
         if found is None or found["part"] not in known:
-            why = f"{text!r:.40} is none; part, part:source or part@address, known: " \
+            why = f"{text!r:.40} is not part, part:source or part@address; known parts: " \
                   f"{', '.join(known)}"
             raise BoardError(self._file, f"sensor[{index}].part", why)
         part = self._parts[found["part"]]
@@ -153,11 +152,11 @@ class _Scaffold:
         return bool({"i2c", "adc"} & set(self._parts[part].buses))
 
     def _wired(self, sensor: dict[str, Any]) -> dict[str, Any]:
-        """Return the entry of a sensor on its bus or pins."""
+        """Return the entry of a sensor with its bus or pins."""
         name = sensor["part"]
         part = self._parts[name]
         channels = {q: f"{sensor['source']}.{q}" for q in part.measures}
-        # What another part measures already is left to it; of nothing left the check tells.
+        # Skip quantities that another part measures; if none remains, compile_board() reports it.
         measures = [q for q in part.measures if channels[q] not in self._measured] or part.measures
         self._measured |= set(channels.values())
         entry = {"source": sensor["source"], "part": name, "measures": list(measures)}
@@ -180,7 +179,7 @@ class _Scaffold:
         return entry | {key: value for key, value in sensor.items() if key not in entry}
 
     def _driven(self, name: str, pin: int | None) -> dict[str, Any]:
-        """Return the entry of an output, off when low."""
+        """Return the entry of an output that is off at low level."""
         kind = OUTPUTS[name]
         entry: dict[str, Any] = {"name": name, "part": kind.part}
         entry["pin"] = self._free(f"actuator of {name}") if pin is None else pin
@@ -190,12 +189,12 @@ class _Scaffold:
                         "load_ma": kind.load_ma}
 
     def _free(self, key: str) -> int:
-        """Take the lowest pin that can drive and that nothing uses."""
-        free = self._chip.free_outputs(frozenset(self._taken))
+        """Allocate the lowest free output pin."""
+        free = self._chip.free_outputs(frozenset(self._used))
         if not free:
-            why = f"no pin of the {self._chip.name} is left: leave something away"
+            why = f"no free pin on the {self._chip.name}: remove a sensor or output"
             raise BoardError(self._file, key, why)
-        self._taken.add(free[0])
+        self._used.add(free[0])
         return free[0]
 
 

@@ -1,6 +1,6 @@
-"""The shape of a board file and of parts.toml: TOML in, structs or one BoardError out.
+"""Parses board files and parts.toml into structs, or raises one BoardError.
 
-Shape only: whether pins, addresses and parts fit together is checked in boards.py.
+Checks types and keys only; boards/validator.py checks pins, addresses and parts.
 """
 
 import re
@@ -14,27 +14,27 @@ from idroserra.core.errors import BoardError
 
 MAX_FILE_BYTES = 65_536
 DEFAULT_VOLUME_L = 100
-# What there is unless a board says otherwise: a USB port, a development board's regulator.
+# Default ratings: a USB port, and the regulator of a development board.
 DEFAULT_RAIL_5V_MA = 500
 DEFAULT_RAIL_3V3_MA = 800
 MIN_VOLUME_L, MAX_VOLUME_L = 5, 2_000
 
 
 class Identity(msgspec.Struct, forbid_unknown_fields=True):
-    """[board]: its name, which is also the file's, and its chip."""
+    """[board]: the name, which is also the file name, and the chip."""
 
     name: str
     chip: str
 
 
 class Reservoir(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
-    """[reservoir]: the water the board is built for, litres: its ceilings of acid and base."""
+    """[reservoir]: litres of the full reservoir, on which the limits of acid and base depend."""
 
     volume_l: int
 
 
 class Supply(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
-    """[supply]: what the supplies give at least, mA; `loads_ma` is that of pumps and valves."""
+    """[supply]: ratings of the supplies in mA; `loads_ma` supplies pumps and valves."""
 
     rail_5v_ma: int = DEFAULT_RAIL_5V_MA
     rail_3v3_ma: int = DEFAULT_RAIL_3V3_MA
@@ -42,13 +42,13 @@ class Supply(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
 
 
 class Button(msgspec.Struct, forbid_unknown_fields=True):
-    """[button]: to ground, and somebody stands at the board. The one marked BOOT will do."""
+    """[button]: a button to ground that proves presence at the board, such as BOOT."""
 
     pin: int
 
 
 class I2cBus(msgspec.Struct, forbid_unknown_fields=True):
-    """[i2c.<name>]: on a controller of the chip, or with soft = true driven by the program."""
+    """[i2c.<name>]: a hardware controller, or with soft = true a bus in software."""
 
     scl_pin: int
     sda_pin: int
@@ -57,13 +57,13 @@ class I2cBus(msgspec.Struct, forbid_unknown_fields=True):
 
 
 class OneWireBus(msgspec.Struct, forbid_unknown_fields=True):
-    """[onewire.<name>]"""
+    """[onewire.<name>]: a 1-Wire bus."""
 
     pin: int
 
 
 class UartBus(msgspec.Struct, forbid_unknown_fields=True):
-    """[uart.<name>]: one line to one part."""
+    """[uart.<name>]: a UART for one part."""
 
     tx_pin: int
     rx_pin: int
@@ -71,7 +71,7 @@ class UartBus(msgspec.Struct, forbid_unknown_fields=True):
 
 
 class Adc(msgspec.Struct, forbid_unknown_fields=True):
-    """[[adc]]: a converter that analog sensors hang on, on a bus or in the chip at `pins`."""
+    """[[adc]]: an ADC for analog sensors: on a bus, or the chip's own at `pins`."""
 
     name: str
     part: str
@@ -82,7 +82,7 @@ class Adc(msgspec.Struct, forbid_unknown_fields=True):
 
 
 class Expander(msgspec.Struct, forbid_unknown_fields=True):
-    """[[expander]]: more pins for outputs, all taken off by one line that needs no bus."""
+    """[[expander]]: an output expander with a line that switches all outputs off."""
 
     name: str
     part: str
@@ -96,7 +96,7 @@ class Expander(msgspec.Struct, forbid_unknown_fields=True):
 
 
 class Sensor(msgspec.Struct, forbid_unknown_fields=True):
-    """[[sensor]]: what it is attached to, which part it is, where it is wired."""
+    """[[sensor]]: its source, part and wiring."""
 
     source: str
     part: str
@@ -115,7 +115,7 @@ class Sensor(msgspec.Struct, forbid_unknown_fields=True):
 
 
 class Actuator(msgspec.Struct, forbid_unknown_fields=True):
-    """[[actuator]]: an output, its longest run and the level that is off."""
+    """[[actuator]]: an output, its maximum run and its safe level."""
 
     name: str
     part: str
@@ -129,9 +129,9 @@ class Actuator(msgspec.Struct, forbid_unknown_fields=True):
 
 
 class Parameter(msgspec.Struct, forbid_unknown_fields=True):
-    """One key a part's entry in a board takes, with its range, both ends allowed.
+    """A key of a part's entry in a board file, and its inclusive range.
 
-    `bus`: the one kind of bus on which the part has it, "pin" for a pin of the chip; "" for all.
+    `bus`: the only kind of bus on which the key exists, "pin" for a pin of the chip; "" for all.
     """
 
     low: int
@@ -141,9 +141,9 @@ class Parameter(msgspec.Struct, forbid_unknown_fields=True):
 
 
 class OffLine(msgspec.Struct, forbid_unknown_fields=True):
-    """[<part>.off]: the line of an expander that takes all its outputs off.
+    """[<part>.off]: the line of an expander that switches all its outputs off.
 
-    At `level` of the line every output is as `outputs` says.
+    At `level` of the line, every output has the state `outputs`.
     """
 
     pin: Literal["reset_pin", "oe_pin"]
@@ -152,14 +152,14 @@ class OffLine(msgspec.Struct, forbid_unknown_fields=True):
 
 
 class Draw(msgspec.Struct, forbid_unknown_fields=True):
-    """`draw` of a part: what it takes at its worst, and from which supply."""
+    """`draw` of a part: its maximum current and its supply."""
 
     rail: Literal["3v3", "5v", "loads"]
     current_ma: int
 
 
 class Part(msgspec.Struct, forbid_unknown_fields=True):
-    """[<part>] of parts.toml: what any board must know of one part."""
+    """[<part>] of parts.toml: properties of a part."""
 
     kind: Literal["sensor", "adc", "expander", "actuator", "button"]
     buses: list[Literal["i2c", "onewire", "uart", "adc", "pin", "gpio", "expander", "chip"]]
@@ -176,7 +176,7 @@ class Part(msgspec.Struct, forbid_unknown_fields=True):
 
 
 class BoardFile(msgspec.Struct, forbid_unknown_fields=True):
-    """One board file, checked in shape."""
+    """A board file."""
 
     board: Identity
     reservoir: Reservoir = Reservoir(DEFAULT_VOLUME_L)
@@ -207,19 +207,19 @@ _STRUCTS: dict[str, type[msgspec.Struct]] = {
     "actuator": Actuator,
 }
 EXAMPLE = "boards/esp32-reservoir.toml shows the form"
-# What to do about a missing key that is there for safety.
-_WAY_OUT = {
-    "max_on_ms": "state the longest run in ms: the output's own timer ends it there, "
-    "whatever the program does",
-    "safe_level": "state the level that is off: 0 for a driver that switches on high, else 1",
-    "draw": 'state what it takes at its worst, such as { rail = "3v3", current_ma = 2 }',
-    "pull": 'fit a 10 k resistor that holds the output off during reset and state it: "down", '
-    'or "up" where safe_level is 1',
+# Remedies for missing keys that are required for safety.
+_REMEDIES = {
+    "max_on_ms": "set the maximum run in ms: the output's own timer ends it there, independent "
+                 "of the program",
+    "safe_level": "set the level that is off: 0 for an active-high driver, else 1",
+    "draw": 'set the maximum current, such as { rail = "3v3", current_ma = 2 }',
+    "pull": 'fit a 10 k resistor that holds the output off during reset and set it: "down", '
+            'or "up" if safe_level is 1',
 }
 
 
 def parse(data: bytes, shape: type[Shape], file: str) -> Shape:
-    """Return the TOML in `data` as `shape`. Raises BoardError, whatever the bytes are."""
+    """Return the TOML in `data` as `shape`. Raises BoardError for any invalid data."""
     if len(data) > MAX_FILE_BYTES:
         raise BoardError(file, "", f"{len(data)} bytes: keep it under {MAX_FILE_BYTES}")
     try:
@@ -228,7 +228,7 @@ def parse(data: bytes, shape: type[Shape], file: str) -> Shape:
         why = f"not UTF-8 at byte {error.start}: save it as UTF-8"
         raise BoardError(file, "", why) from error
     except (ValueError, RecursionError) as error:
-        raise BoardError(file, "", f"not TOML, mend the syntax: {error}") from error
+        raise BoardError(file, "", f"not TOML, fix the syntax: {error}") from error
     try:
         return msgspec.convert(table, shape)
     except msgspec.ValidationError as error:
@@ -236,7 +236,7 @@ def parse(data: bytes, shape: type[Shape], file: str) -> Shape:
 
 
 def _shape_error(file: str, message: str) -> BoardError:
-    """Return msgspec's words as file, key and way out."""
+    """Return the error for a message of msgspec: file, key and remedy."""
     why, _, path = message.partition(" - at ")
     place = path.strip("`").removeprefix("$").removeprefix(".").replace("[...]", ".<name>")
     struct = _STRUCTS.get(re.split(r"[.\[]", place)[0], BoardFile)
@@ -244,10 +244,10 @@ def _shape_error(file: str, message: str) -> BoardError:
     field = re.search(r"`(\w+)`", why)
     if field and why.startswith("Object missing required"):
         key = f"{place}.{field[1]}".lstrip(".")
-        return BoardError(file, key, f"missing: {_WAY_OUT.get(field[1], EXAMPLE)}")
+        return BoardError(file, key, f"missing: {_REMEDIES.get(field[1], EXAMPLE)}")
     if field and why.startswith("Object contains unknown"):
         key = f"{place}.{field[1]}".lstrip(".")
         near = get_close_matches(field[1], known, 1)
-        way_out = f"did you mean {near[0]}?" if near else f"known here: {', '.join(known)}"
-        return BoardError(file, key, f"unknown key, {way_out}")
+        hint = f"did you mean {near[0]}?" if near else f"known here: {', '.join(known)}"
+        return BoardError(file, key, f"unknown key, {hint}")
     return BoardError(file, place, f"{why[:1].lower()}{why[1:]}: {EXAMPLE}")

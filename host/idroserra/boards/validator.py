@@ -1,7 +1,7 @@
-"""Whether what a board file says can be wired: pins, addresses, channels, parts.
+"""Validates the wiring of a board file: pins, addresses, channels and parts.
 
-One Wiring a board. Each method takes one entry of the file, refuses it with a BoardError or
-returns it as the firmware gets it, and remembers what it has used up.
+Each method validates one entry of the file, records the resources it uses, and returns it in the
+form for the firmware, or raises a BoardError.
 """
 
 from collections.abc import Callable
@@ -16,17 +16,17 @@ from idroserra.core.errors import BoardError
 
 I2C_FREQ_HZ = (10_000, 400_000)
 BAUDS = (9_600, 19_200, 38_400, 57_600, 115_200)
-# What a sensor drives; it listens at its other pins.
+# Pins of a sensor that the chip drives; the others are inputs.
 DRIVEN_PINS = ("trigger_pin",)
-# The part whose cut-offs share one timer, since the safety gate runs one of them at a time.
+# The part whose cut-offs share one timer: the safety gate runs one at a time.
 SHARES_TIMER = "doser"
 EXPANDER_PINS = 16
-# What the node itself reports besides its sensors and outputs: heap, outbox, radio.
+# Channels of the node itself: heap, outbox, radio.
 NODE_CHANNELS = 3
 
 
-class Wiring:
-    """What of a chip and its buses is taken so far."""
+class BoardValidator:
+    """Validates one board and tracks the used pins, buses, addresses and timers."""
 
     def __init__(self, file: str, chip: Chip, parts: dict[str, Part]) -> None:
         self._file = file
@@ -44,7 +44,7 @@ class Wiring:
         self._i2cs_used = 0
 
     def i2c(self, name: str, bus: I2cBus) -> dict[str, Any]:
-        """Take an I2C bus."""
+        """Validate an I2C bus."""
         key = f"i2c.{name}"
         self._name(key, name)
         if not I2C_FREQ_HZ[0] <= bus.freq_hz <= I2C_FREQ_HZ[1]:
@@ -58,40 +58,37 @@ class Wiring:
             return spec | {"soft": True}
         self._i2cs_used += 1
         if self._i2cs_used > self._chip.i2cs:
-            why = (
-                f"no I2C controller is left, the {self._chip.name} has {self._chip.i2cs}: with "
-                f"soft = true this bus needs none"
-            )
-            self._refuse(key, why)
+            self._refuse(key, f"no I2C controller is left, the {self._chip.name} has "
+                              f"{self._chip.i2cs}: with soft = true this bus needs none")
         return spec
 
     def onewire(self, name: str, pin: int) -> dict[str, Any]:
-        """Take a 1-Wire bus."""
+        """Validate a 1-Wire bus."""
         key = f"onewire.{name}"
         self._name(key, name)
         self._buses[key] = "onewire"
         return {"pin": self._pins.drive(f"{key}.pin", pin)}
 
     def uart(self, name: str, bus: UartBus) -> dict[str, Any]:
-        """Take a UART, which carries one part."""
+        """Validate a UART."""
         key = f"uart.{name}"
         self._name(key, name)
         if sum(kind == "uart" for kind in self._buses.values()) >= self._chip.uarts:
             self._refuse(key, f"the {self._chip.name} has {self._chip.uarts} besides the console")
         if bus.baud not in BAUDS:
-            self._refuse(f"{key}.baud", f"{bus.baud} is none of {', '.join(map(str, BAUDS))}")
+            self._refuse(f"{key}.baud", f"{bus.baud} is not one of {', '.join(map(str, BAUDS))}")
         tx_pin = self._pins.drive(f"{key}.tx_pin", bus.tx_pin)
         rx_pin = self._pins.listen(f"{key}.rx_pin", bus.rx_pin)
         self._buses[key] = "uart"
         return {"tx_pin": tx_pin, "rx_pin": rx_pin, "baud": bus.baud}
 
     def adc(self, key: str, adc: Adc) -> dict[str, Any]:
-        """Take a converter: a device on a bus, or pins of the chip; itself a bus for sensors."""
+        """Validate an ADC: a device on a bus, or pins of the chip. Sensors use it as a bus."""
         self._name(f"{key}.name", adc.name)
         part = self._part(key, adc.part, "adc")
         bus = f"adc.{adc.name}"
         if bus in self._buses:
-            self._refuse(f"{key}.name", f"there is another adc {adc.name}: give it its own name")
+            self._refuse(f"{key}.name", f"another adc is named {adc.name}: choose another name")
         spec: dict[str, Any] = {"name": adc.name, "part": adc.part}
         if "chip" in part.buses:
             self._without(key, adc.part, bus=adc.bus, address=adc.address)
@@ -111,12 +108,13 @@ class Wiring:
         return spec
 
     def expander(self, key: str, expander: Expander) -> dict[str, Any]:
-        """Take an expander: a device on a bus, pins for outputs, and the line that stops them."""
+        """Validate an expander: its bus, address and the line that switches it off."""
         self._name(f"{key}.name", expander.name)
         part = self._part(key, expander.part, "expander")
         name = f"expander.{expander.name}"
         if name in self._buses:
-            self._refuse(f"{key}.name", f"there is another {expander.name}: choose another name")
+            self._refuse(f"{key}.name", f"another expander is named {expander.name}: choose "
+                                        "another name")
         spec: dict[str, Any] = {"name": expander.name, "part": expander.part}
         spec["bus"] = self._bus(key, expander.part, part, expander.bus)
         spec |= self._parameters(
@@ -129,28 +127,28 @@ class Wiring:
         return spec
 
     def _off_line(self, key: str, expander: Expander, part: Part) -> dict[str, int]:
-        """Take the pin that stops all outputs of an expander, also while the chip is dead."""
+        """Validate the pin that switches off all outputs, even if the program has stopped."""
         off = part.off
         if off is None:
-            self._refuse(f"{key}.part", f"{expander.part} has no line that takes its outputs off")
+            self._refuse(f"{key}.part", f"{expander.part} has no line that switches its outputs "
+                                        "off")
         pins = {"reset_pin": expander.reset_pin, "oe_pin": expander.oe_pin}
         pin = pins.pop(off.pin)
         self._without(key, expander.part, **pins)
         wanted = "up" if off.level else "down"
         if pin is None:
-            why = (
-                f"missing: {expander.part} goes on driving its outputs when the program is dead; "
-                f"wire this line to a GPIO with 10 k that pulls {wanted}{self._pins.free()}"
-            )
+            why = (f"missing: {expander.part} keeps its outputs on when the program stops; wire "
+                   f"this line to a GPIO, with 10 k that pulls {wanted}{self._pins.free()}")
             self._refuse(f"{key}.{off.pin}", why)
         if expander.pull != wanted:
-            why = f'at {off.level} {off.pin} takes its outputs off: fit a resistor to "{wanted}"'
+            why = (f"{off.pin} at {off.level} switches the outputs off: fit a resistor that pulls "
+                   f'{wanted}, and set pull = "{wanted}"')
             self._refuse(f"{key}.pull", why)
         off_pin = self._pins.off_at_reset(f"{key}.{off.pin}", pin, off.level)
         return {"off_pin": off_pin, "off_level": off.level}
 
     def sensor(self, key: str, sensor: Sensor) -> dict[str, Any]:
-        """Take a sensor at its place on a bus, an analog channel or a pin."""
+        """Validate a sensor on a bus, an analog channel or a pin."""
         self._name(f"{key}.source", sensor.source)
         part = self._part(key, sensor.part, "sensor")
         self._measures(key, sensor, part)
@@ -172,17 +170,17 @@ class Wiring:
             shunt_mohm=sensor.shunt_mohm,
         )
         if "bus" in spec:
-            # A part without address or channel has its bus for itself.
+            # A part without address or channel is alone on its bus.
             name = next((name for name in ("address", "channel") if name in where), "bus")
             self._place(f"{key}.{name}", spec["bus"], where.get(name, 0))
             self._input(f"{key}.channel", self._adcs.get(spec["bus"], {}), where.get(name, 0))
         return spec | where
 
     def actuator(self, key: str, actuator: Actuator) -> dict[str, Any]:
-        """Take an output: its pin, its longest run, the level that is off."""
+        """Validate an output: its pin, maximum run and safe level."""
         self._name(f"{key}.name", actuator.name)
         if actuator.name in self._names:
-            self._refuse(f"{key}.name", f"{self._names[actuator.name]} has it: choose another")
+            self._refuse(f"{key}.name", f"used by {self._names[actuator.name]}: choose another")
         self._names[actuator.name] = key
         self._cut_off(f"{key}.part", actuator.part)
         part = self._part(key, actuator.part, "actuator")
@@ -192,7 +190,8 @@ class Wiring:
         )
         wanted = "up" if actuator.safe_level else "down"
         if actuator.pull != wanted:
-            why = f'safe_level {actuator.safe_level} needs a resistor that pulls "{wanted}"'
+            why = (f"safe_level {actuator.safe_level} needs a resistor that pulls {wanted}, and "
+                   f'pull = "{wanted}"')
             self._refuse(f"{key}.pull", why)
         spec: dict[str, Any] = {"name": actuator.name, "part": actuator.part}
         if actuator.expander is not None:
@@ -202,37 +201,33 @@ class Wiring:
         return spec | {"pin": pin} | parameters
 
     def _on_expander(self, key: str, actuator: Actuator, part: Part) -> None:
-        """Take a place on an expander for an output, where its off line leaves it off."""
+        """Validate an output on an expander whose off line sets it to its safe level."""
         bus = self._bus(key, actuator.part, part, f"expander.{actuator.expander}")
         expander = self._expanders[bus]
         if actuator.part not in expander.drives:
             fitting = ", ".join(n for n, p in self._parts.items() if actuator.part in p.drives)
-            why = (
-                f"{actuator.expander} drives {', '.join(expander.drives)}: a {actuator.part} "
-                f"needs a pin of the chip or an expander of the kind {fitting}"
-            )
+            why = (f"{actuator.expander} drives {', '.join(expander.drives)}: a {actuator.part} "
+                   f"needs a pin of the chip or an expander of type {fitting}")
             self._refuse(f"{key}.expander", why)
         if actuator.safe_level and expander.off and expander.off.outputs == "low":
-            why = (
-                f"{actuator.expander} takes its outputs low to stop them: use a driver that "
-                f"switches on high, and safe_level = 0"
-            )
+            why = (f"{actuator.expander} sets its outputs low to switch them off: use an "
+                   "active-high driver and safe_level = 0")
             self._refuse(f"{key}.safe_level", why)
         if not 0 <= actuator.pin < EXPANDER_PINS:
             self._refuse(f"{key}.pin", f"an expander has pins 0 to {EXPANDER_PINS - 1}")
         self._place(f"{key}.pin", bus, actuator.pin)
 
     def check_whole(self) -> None:
-        """Refuse what only the whole board shows: too much, or nothing at all."""
+        """Check the number of channels of the whole board."""
         count = len(self._channels) + 2 * len(self._names) + NODE_CHANNELS
         if count > MAX_CHANNELS:
-            self._refuse("sensor", f"{count} channels with those of outputs and node, at most "
+            self._refuse("sensor", f"{count} channels including outputs and node, the maximum is "
                          f"{MAX_CHANNELS}: split the board in two")
         if not self._channels:
             self._refuse("sensor", f"the board measures nothing: {EXAMPLE}")
 
     def _cut_off(self, key: str, part: str) -> None:
-        """Take a timer for the cut-off of an output. Dosers share one: one runs at a time."""
+        """Allocate a timer for the cut-off of an output; dosers share one."""
         if part == SHARES_TIMER:
             self._has_dosers = True
         else:
@@ -240,10 +235,8 @@ class Wiring:
         if self._timers_used + self._has_dosers > self._chip.timers:
             others = self._chip.timers - self._has_dosers
             besides = "besides dosers " if self._has_dosers else ""
-            why = (
-                f"no timer is left for its cut-off: {besides}the {self._chip.name} can cut off "
-                f"{others} outputs; put this one on another board"
-            )
+            why = (f"no timer is left for its cut-off: {besides}the {self._chip.name} can cut off "
+                   f"{others} outputs; put this one on another board")
             self._refuse(key, why)
 
     def _measures(self, key: str, sensor: Sensor, part: Part) -> None:
@@ -252,7 +245,7 @@ class Wiring:
         for quantity in part.needs:
             if f"{sensor.source}.{quantity}" not in self._channels:
                 channel = f"{sensor.source}.{quantity}"
-                why = f"{sensor.part} needs {channel}: put the sensor of that before this one"
+                why = f"{sensor.part} needs {channel}: put that sensor before this one"
                 self._refuse(key, why)
         for quantity in sensor.measures:
             if quantity not in QUANTITIES:
@@ -273,45 +266,43 @@ class Wiring:
         if part is None:
             self._refuse(f"{key}.part", f"unknown part {name}; {kind} parts: {fitting}")
         if part.kind != kind:
-            self._refuse(f"{key}.part", f"{name} is no {kind}; {kind} parts: {fitting}")
+            self._refuse(f"{key}.part", f"{name} is not of kind {kind}; {kind} parts: {fitting}")
         return part
 
     def _bus(self, key: str, name: str, part: Part, bus: str | None) -> str:
         if bus is None or self._buses.get(bus) not in part.buses:
             fitting = [known for known, kind in self._buses.items() if kind in part.buses]
-            have = ", ".join(fitting) or f"none yet, add one: {EXAMPLE}"
+            have = ", ".join(fitting) or f"none, add one: {EXAMPLE}"
             kinds = " or ".join(part.buses)
-            self._refuse(f"{key}.bus", f"{name} hangs on {kinds}; here there is {have}")
+            self._refuse(f"{key}.bus", f"{name} needs {kinds}; this board has {have}")
         return bus
 
     def _parameters(
         self, key: str, name: str, part: Part, kind: str = "", **values: int | None
     ) -> dict[str, int]:
-        """Return those of `values` the part takes on a `kind` of bus, each there and in its
-        range; no others.
-        """
-        taken = {}
+        """Return the parameters of the part on a `kind` of bus, each in its range. All others
+        must be None."""
+        found = {}
         for parameter, value in values.items():
             allowed = part.parameters.get(parameter)
             if allowed is None or allowed.bus not in ("", kind):
                 self._without(key, name, **{parameter: value})
             elif value is None or not allowed.low <= value <= allowed.high:
                 got = "missing" if value is None else f"{value} is out of range"
-                why = f"{got}: {allowed.low} to {allowed.high} needed, {allowed.text}"
+                why = f"{got}: {allowed.low} to {allowed.high}, {allowed.text}"
                 self._refuse(f"{key}.{parameter}", why)
             else:
-                taken[parameter] = value
-        return taken
+                found[parameter] = value
+        return found
 
     def _place(self, key: str, bus: str, number: int) -> None:
         if (bus, number) in self._places:
-            why = f"{self._places[bus, number]} is there on {bus} already: choose another place"
-            self._refuse(key, why)
+            self._refuse(key, f"used by {self._places[bus, number]} on {bus}: choose another")
         self._places[bus, number] = key
 
     def _lines(self, key: str, part: Part, pins: dict[str, int | None]) -> dict[str, int]:
-        """Take the pins a part has for itself; those it does not name must not be there."""
-        taken: dict[str, int] = {}
+        """Allocate the pins of a part that is not on a bus. All others must be None."""
+        found: dict[str, int] = {}
         for name, pin in pins.items():
             if name not in part.pins:
                 self._without(key, "it", **{name: pin})
@@ -319,26 +310,25 @@ class Wiring:
                 why = f"missing: the GPIO it is wired to{self._pins.free()}"
                 self._refuse(f"{key}.{name}", why)
             else:
-                taken[name] = self._line(name)(f"{key}.{name}", pin)
-        return taken
+                found[name] = self._line(name)(f"{key}.{name}", pin)
+        return found
 
     def _line(self, name: str) -> Callable[[str, int], int]:
-        """Return how a pin of this name is taken: a contact or an open collector is pulled up."""
+        """Return the allocator for a pin name; "pin" (contact, open collector) is pulled up."""
         if name in DRIVEN_PINS:
             return self._pins.drive
         return self._pins.pull_up if name == "pin" else self._pins.listen
 
     def button(self, pin: int) -> dict[str, int]:
-        """Take the pin of the button: a strapping pin will do, for many have BOOT there."""
+        """Allocate the pin of the button; a strapping pin is allowed, as for BOOT."""
         key = "button.pin"
         why = None if pin in self._chip.strapping else self._chip.output_refusal(pin)
         if why is not None:
-            why = f"{why}: the button needs a pull-up that the chip switches on"
-            self._refuse(key, f"{why}{self._pins.free()}")
+            self._refuse(key, f"{why}: the button needs an internal pull-up{self._pins.free()}")
         return {"pin": self._pins.take(key, pin)}
 
     def _input(self, key: str, adc: dict[str, Any], channel: int) -> None:
-        """Refuse an input that the chip's own converter does not have."""
+        """Check that the chip's ADC has this input."""
         pins = adc.get("pins", range(channel + 1))
         if channel >= len(pins):
             self._refuse(key, f"{adc['name']} has inputs 0 to {len(pins) - 1}: add a pin there")
@@ -346,12 +336,12 @@ class Wiring:
     def _without(self, key: str, part: str, **values: object) -> None:
         for name, value in values.items():
             if value is not None:
-                self._refuse(f"{key}.{name}", f"{part} takes none: remove it")
+                self._refuse(f"{key}.{name}", f"{part} has none: remove it")
 
     def _name(self, key: str, name: str) -> None:
         if not is_name(name):
-            why = f"{name!r:.40} is no name: a-z, 0-9 and _, a letter first, 24 at most"
-            self._refuse(key, why)
+            self._refuse(key, f"{name!r:.40} is not a name: up to 24 of a-z, 0-9 and _, a letter "
+                              "first")
 
     def _refuse(self, key: str, why: str) -> NoReturn:
         raise BoardError(self._file, key, why)

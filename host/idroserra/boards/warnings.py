@@ -1,9 +1,9 @@
-"""What can be wired but not be trusted: analog probes on the chip's own converter, blind heat,
-a chip without PSRAM.
+"""Checks for unsafe boards: probes on the chip's ADC, climate outputs without air sensors, chips
+without PSRAM.
 
-The converter of an ESP32 is some tens of millivolts wrong after its calibration. That is a third
-of a pH, and more than most of a nutrient solution's tolerance. An output for the air needs to know
-that air, and heat must end soon after the program does.
+The calibrated ADC of an ESP32 has an error of some tens of millivolts: a third of a pH, and more
+than the tolerance of most nutrient solutions. A climate output needs a sensor of the air, and a
+short maximum run in case the program stops.
 """
 
 from typing import Any, NamedTuple
@@ -17,21 +17,21 @@ NEEDS_PSRAM = ("a board without PSRAM is not supported: use one with an ESP32-S3
 
 
 class Probe(NamedTuple):
-    """What an analog part puts out, and which outputs act on its reading."""
+    """Signal of an analog part, and the outputs that depend on its reading."""
 
     mv_per_unit: float
     unit: str
-    outputs: frozenset[str]  # that are refused beside it
+    outputs: frozenset[str]  # refused with the chip's ADC
 
 
-# SEN0161-V2: three times 59.16 mV/pH; DFR0300: 164 mV a mS/cm.
+# SEN0161-V2: three times 59.16 mV/pH; DFR0300: 164 mV per mS/cm.
 _PROBES = {
     "sen0161": Probe(177.5, "pH", frozenset({"ph_down", "ph_up"})),
     "dfr0300": Probe(164.0, "mS/cm", frozenset()),
 }
 
 
-# What an output for the air acts on, and its longest run without being asked again.
+# Channels that a climate output depends on, and its maximum run.
 _OF_THE_AIR: dict[str, tuple[tuple[str, ...], int]] = {
     "fan": (("air.temp_c",), 1_800_000),
     "heater": (("air.temp_c",), 120_000),
@@ -40,19 +40,14 @@ _OF_THE_AIR: dict[str, tuple[tuple[str, ...], int]] = {
 
 
 def check(file: str, board: dict[str, Any]) -> None:
-    """Refuse outputs that would act on a reading that is too coarse, or on none of the air.
-
-    Raises BoardError.
-    """
+    """Check for outputs that depend on too coarse readings or missing ones. Raises BoardError."""
     _check_air(file, board)
     outputs = {actuator["name"] for actuator in board["actuators"]}
     for index, sensor, probe in _on_own_converter(board):
         acting = sorted(outputs & probe.outputs)
         if acting:
-            why = (
-                f"{_figures(board, sensor, probe)}: too coarse for {' and '.join(acting)}; "
-                f"use an ads1115 or an EZO circuit, or leave those outputs away"
-            )
+            why = (f"{_accuracy(board, sensor, probe)}: too coarse for {' and '.join(acting)}; "
+                   "use an ads1115 or an EZO circuit, or remove those outputs")
             raise BoardError(file, f"sensor[{index}].bus", why)
 
 
@@ -64,11 +59,11 @@ def _check_air(file: str, board: dict[str, Any]) -> None:
             continue
         needed, longest_ms = _OF_THE_AIR[name]
         if actuator["part"] != "switch":
-            why = f"a {name} is a switch: a relay or contactor that is on or off"
+            why = f"a {name} must be a switch (relay or contactor)"
             raise BoardError(file, f"actuator[{index}].part", why)
         for channel in needed:
             if channel not in known:
-                why = f'{name} goes by {channel}: add a sensor of source "air" that measures it'
+                why = f'{name} needs {channel}: add a sensor of source "air" that measures it'
                 raise BoardError(file, f"actuator[{index}].name", why)
         if actuator["max_on_ms"] > longest_ms:
             why = f"{actuator['max_on_ms']} is too long for a {name}: at most {longest_ms}"
@@ -76,10 +71,10 @@ def _check_air(file: str, board: dict[str, Any]) -> None:
 
 
 def warnings(board: dict[str, Any]) -> list[str]:
-    """Return what the owner of a compiled board should know, a sentence each."""
+    """Return warnings about a compiled board, a sentence each."""
     memory = [] if CHIPS[board["chip"]].may_have_psram else [f"board.chip: {NEEDS_PSRAM}"]
     return memory + [
-        f"sensor[{index}]: {_figures(board, sensor, probe)}; to look at, not to rely on"
+        f"sensor[{index}]: {_accuracy(board, sensor, probe)}; for indication only"
         for index, sensor, probe in _on_own_converter(board)
     ]
 
@@ -93,14 +88,12 @@ def _on_own_converter(board: dict[str, Any]) -> list[tuple[int, dict[str, Any], 
     ]
 
 
-def _figures(board: dict[str, Any], sensor: dict[str, Any], probe: Probe) -> str:
+def _accuracy(board: dict[str, Any], sensor: dict[str, Any], probe: Probe) -> str:
     chip = CHIPS[board["chip"]]
     error = chip.adc_error_mv / probe.mv_per_unit
     low_mv, high_mv = chip.adc_range_mv
-    text = (
-        f"{sensor['part']} on the {chip.name}'s own converter is up to {error:.2f} {probe.unit} "
-        f"wrong"
-    )
+    text = (f"{sensor['part']} on the {chip.name}'s own ADC has an error of up to {error:.2f} "
+            f"{probe.unit}")
     if sensor["part"] == "dfr0300":
         low, high = low_mv / probe.mv_per_unit, high_mv / probe.mv_per_unit
         text += f" and a fault below {low:.1f} and above {high:.1f} {probe.unit}"

@@ -1,1 +1,1 @@
-"""The MQTT broker: starting a local one, its configuration, TLS files and probes."""
+"""The MQTT broker: local process, mosquitto configuration, TLS files and probes."""

@@ -1,8 +1,7 @@
 """`python -m idroserra.broker.amqtt PORT`: amqtt on loopback, for machines without mosquitto.
 
-amqtt 0.12.1 hands a connecting client the retained messages of *every* client's subscriptions
-(broker.py, the loop after `handler.start()`). Here a retained message goes only to a client that
-holds the subscription itself.
+amqtt 0.12.1 sends a connecting client the retained messages of *every* client's subscriptions
+(broker.py, the loop after `handler.start()`). This broker sends them only to the subscriber.
 """
 
 import asyncio
@@ -14,7 +13,7 @@ from amqtt.broker import Broker
 
 
 class OwnRetainedBroker(Broker):  # type: ignore[misc]
-    """amqtt's broker without the leak of retained messages between clients."""
+    """amqtt's broker without that leak of retained messages."""
 
     async def _publish_retained_messages_for_subscription(
         self, subscription: tuple[str, int], session: Any

@@ -1,7 +1,7 @@
-"""The broker's door as a node sees it: who is let in, and putting somebody out for good.
+"""Tests whether the broker accepts a client certificate, and disconnects revoked nodes.
 
-mosquitto reads its revocation list again on SIGHUP but leaves whoever is connected. As a client id
-on the nodes' door is the name in the certificate, a short visit under that name ends the session.
+mosquitto reloads its revocation list on SIGHUP but keeps existing connections. The client id of a
+node is the name in its certificate, so a short connection under that name ends the existing one.
 """
 
 from __future__ import annotations
@@ -13,28 +13,28 @@ import time
 from datetime import timedelta
 from pathlib import Path
 
-from idroserra.broker.mosquitto import BrokerSilent
+from idroserra.broker.mosquitto import BrokerControlError
 from idroserra.core.errors import HostError
 from idroserra.mqtt import packets
 from idroserra.pki.broker_ca import BrokerCA
 
 ANSWER_S = 5.0
 REFUSED_WITHIN_S = 30.0
-_AGAIN_S = 0.1
-_VISIT = timedelta(minutes=5)
+_POLL_S = 0.1
+_TAKEOVER = timedelta(minutes=5)  # validity of the certificate that ends a connection
 _CONNACK = 0x20
 
 
 class NodeListener:
-    """The nodes' door of the broker whose files lie in `folder`, on this machine."""
+    """The nodes' listener of the broker on this machine whose files are in `folder`."""
 
     def __init__(self, folder: Path, authority: BrokerCA) -> None:
-        """Raises HostError where the configuration names no door."""
+        """Raises HostError if the configuration has no listener."""
         self._authority = authority
-        self.address, self.port = node_door(folder / "mosquitto.conf")
+        self.address, self.port = node_listener_address(folder / "mosquitto.conf")
 
     def answers(self) -> bool:
-        """Whether somebody listens there."""
+        """Whether the listener accepts TCP connections."""
         try:
             socket.create_connection((self.address, self.port), ANSWER_S).close()
         except OSError:
@@ -42,58 +42,60 @@ class NodeListener:
         return True
 
     def accepts(self, node: str, cert: Path, key: Path) -> bool:
-        """Whether the broker takes an MQTT connection with this certificate. A node that is
-        connected loses its connection where it does. Raises BrokerSilent."""
+        """Whether the broker accepts an MQTT connection with this certificate.
+
+        If so, an existing connection of the node ends. Raises BrokerControlError."""
         context = ssl.create_default_context(cafile=str(self._authority.path))
         context.load_cert_chain(cert, key)
-        context.check_hostname = False  # it is our own broker, at an address of this machine
+        context.check_hostname = False  # the broker on this machine, addressed by IP
         try:
             plain = socket.create_connection((self.address, self.port), ANSWER_S)
         except OSError as error:
-            raise BrokerSilent(f"the broker does not answer at {self.address}:{self.port}: "
+            raise BrokerControlError(f"the broker does not answer at {self.address}:{self.port}: "
                                f"{error.strerror or error}") from None
         with plain:
             try:
-                with context.wrap_socket(plain) as line:
-                    line.sendall(packets.connect(node, node, None, 30, None))
-                    answer = line.recv(4)
-                    is_in = len(answer) == 4 and answer[0] == _CONNACK and answer[3] == 0
-                    if is_in:
-                        line.sendall(b"\xe0\x00")  # DISCONNECT: no last will
-                    return is_in
+                with context.wrap_socket(plain) as connection:
+                    connection.sendall(packets.connect(node, node, None, 30, None))
+                    answer = connection.recv(4)
+                    accepted = len(answer) == 4 and answer[0] == _CONNACK and answer[3] == 0
+                    if accepted:
+                        connection.sendall(packets.DISCONNECT_PACKET)  # sends no last will
+                    return accepted
             except (ssl.SSLError, ConnectionError):
                 return False
             except TimeoutError:
-                raise BrokerSilent(f"{self.address}:{self.port}: no answer in {ANSWER_S:g} s"
+                raise BrokerControlError(f"{self.address}:{self.port}: no answer in {ANSWER_S:g} s"
                                    ) from None
 
-    def shut(self, node: str, cert: Path, key: Path, *, was_told: bool) -> None:
-        """Wait until the broker refuses a certificate, then end what it still has with that node.
+    def disconnect(self, node: str, cert: Path, key: Path, *, was_reloaded: bool) -> None:
+        """Wait until the broker refuses a certificate, then end the node's open connection.
 
-        `was_told`: it was told to read its files again. Raises BrokerSilent."""
+        `was_reloaded`: SIGHUP was sent to the broker. Raises BrokerControlError."""
         until_s = time.monotonic() + REFUSED_WITHIN_S
         while self.accepts(node, cert, key):
-            if not was_told:
-                raise BrokerSilent(
-                    f"the broker at {self.address}:{self.port} is no process of this machine, and "
-                    f"lets {node} in still: have it read its files again (kill -HUP; docker "
-                    "compose kill -s HUP mosquitto), then say the same command again")
+            if not was_reloaded:
+                raise BrokerControlError(
+                    f"the broker at {self.address}:{self.port} does not run on this machine and "
+                    f"still accepts {node}: make it reload its files (kill -HUP; docker "
+                    "compose kill -s HUP mosquitto), then repeat the command")
             if time.monotonic() > until_s:
-                raise BrokerSilent(f"the broker lets {node} in though it is revoked: restart it")
-            time.sleep(_AGAIN_S)
+                raise BrokerControlError(
+                    f"the broker still accepts {node} after its revocation: restart the broker")
+            time.sleep(_POLL_S)
         with tempfile.TemporaryDirectory(dir=cert.parent) as folder:
-            visit = Path(folder) / "visit.pem", Path(folder) / "visit.key"
-            self._authority.issue_client(node, *visit, good_for=_VISIT)
-            if not self.accepts(node, *visit):
-                raise BrokerSilent(f"{node} is refused from now on, but where it is connected it "
-                                   "stays so until the broker restarts")
+            takeover = Path(folder) / "takeover.pem", Path(folder) / "takeover.key"
+            self._authority.issue_client(node, *takeover, good_for=_TAKEOVER)
+            if not self.accepts(node, *takeover):
+                raise BrokerControlError(f"{node} cannot connect any more, but an open connection "
+                                         "remains until the broker restarts")
 
 
-def node_door(path: Path) -> tuple[str, int]:
-    """Return address and port of the first listener of mosquitto.conf."""
+def node_listener_address(path: Path) -> tuple[str, int]:
+    """Return address and port of the first listener in mosquitto.conf."""
     for text in path.read_text("utf-8").splitlines():
         words = text.split()
         if words[:1] == ["listener"] and len(words) >= 2 and words[1].isdecimal():
             address = words[2] if len(words) > 2 else ""
             return ("127.0.0.1" if address in ("", "0.0.0.0") else address), int(words[1])
-    raise HostError(f"{path}: no listener: `idroserra broker init --overwrite` writes it anew")
+    raise HostError(f"{path}: no listener: restore it with `idroserra broker init --overwrite`")

@@ -1,8 +1,8 @@
-"""A broker on loopback for the demo: mosquitto where there is one, else amqtt.
+"""Runs a broker on loopback for the demo: mosquitto if installed, else amqtt.
 
-The node id is the MQTT user name, so two pattern lines keep every node to its own topics.
-mosquitto saves what it holds once a second (saving on each change made it ten times slower); what
-it loses when it is killed, the node's outbox sends again.
+The node id is the MQTT user name, so two pattern rules limit every node to its own topics.
+mosquitto saves its state once a second (a save at each change is ten times slower); the nodes'
+outboxes resend what it loses when it is killed.
 """
 
 import os
@@ -30,15 +30,14 @@ topic readwrite idro/v1/#
 
 
 class BrokerError(HostError):
-    """The broker did not start. The message holds its last words."""
+    """The broker did not start. The message contains the end of its log."""
 
 
 def free_port() -> int:
-    """Return a loopback TCP port that was free a moment ago. Raises BrokerError.
+    """Return a free loopback TCP port. Raises BrokerError.
 
-    It is none of those that the system gives to clients (32768 and up on Linux, 49152 elsewhere):
-    one of them could take it before the server does, or while the server is away connect to
-    itself.
+    It is outside the ephemeral range (from 32768 on Linux, from 49152 elsewhere): a client could
+    get such a port before the server binds it, or connect to itself while the server is down.
     """
     for port in random.sample(_SERVER_PORTS, _TRIES):
         with socket.socket() as probe:
@@ -47,11 +46,11 @@ def free_port() -> int:
             except OSError:
                 continue
         return port
-    raise BrokerError(f"no port of {_SERVER_PORTS[0]} to {_SERVER_PORTS[-1]} is free")
+    raise BrokerError(f"no free port between {_SERVER_PORTS[0]} and {_SERVER_PORTS[-1]}")
 
 
 class Broker:
-    """A broker process of ours on a loopback port. Ended by its own process id."""
+    """A broker process on a loopback port."""
 
     def __init__(self, folder: Path, kind: str = "auto", port: int | None = None) -> None:
         self.folder = folder
@@ -71,12 +70,12 @@ class Broker:
 
     @property
     def mqtt_version(self) -> int:
-        """The newest protocol the broker speaks: 5, or 4 (that is 3.1.1) with amqtt."""
+        """The newest protocol level of the broker: 5, or 4 (MQTT 3.1.1) with amqtt."""
         return 5 if self.kind == "mosquitto" else 4
 
     @property
     def pid(self) -> int:
-        """Process id of the running broker. Raises BrokerError when it is not running."""
+        """Process id of the broker. Raises BrokerError if it is not running."""
         if self._process is None:
             raise BrokerError("the broker is not running")
         return self._process.pid
@@ -84,7 +83,7 @@ class Broker:
     def start(self) -> None:
         """Start it and wait until it accepts connections. Raises BrokerError."""
         if self._answers():
-            raise BrokerError(f"port {self.port} is in use: stop what listens there")
+            raise BrokerError(f"port {self.port} is in use: stop the program that uses it")
         self.folder.mkdir(parents=True, exist_ok=True)
         log_path = self.folder / "broker.log"
         with log_path.open("ab") as log:
@@ -99,11 +98,11 @@ class Broker:
                 return
             time.sleep(0.02)
         self.stop()
-        words = log_path.read_text(errors="replace")[-500:]
-        raise BrokerError(f"{self.kind} did not start on port {self.port}: {words}")
+        log_end = log_path.read_text(errors="replace")[-500:]
+        raise BrokerError(f"{self.kind} did not start on port {self.port}: {log_end}")
 
     def stop(self) -> None:
-        """End it and wait for its end. Safe to repeat."""
+        """End the process and wait for its end. Idempotent."""
         process, self._process = self._process, None
         if process is None:
             return
@@ -150,7 +149,7 @@ class Broker:
 
 
 def find_mosquitto() -> str | None:
-    """Return the path of mosquitto, also where sbin is not on the PATH, or None."""
+    """Return the path of mosquitto, also from sbin folders outside PATH, or None."""
     return shutil.which("mosquitto") or shutil.which(
         "mosquitto", path="/usr/sbin:/usr/local/sbin:/opt/homebrew/sbin"
     )

@@ -1,8 +1,9 @@
-"""mosquitto as the line needs it: its configuration, its access list, and telling it to read anew.
+"""Configuration and access control list (ACL) of mosquitto, and its reload.
 
-Two doors, both TLS 1.2 or newer with a client certificate whose name is the user name: that of
-the nodes, where the name is the client id too, so that no node takes over another's session; and
-one on loopback for the host and other programs of this machine, which may have two connections.
+Two listeners, both with TLS 1.2 or newer and client certificates whose common name is the user
+name. On the nodes' listener it is also the client id, so that no node can take over another's
+session. The one on loopback is for the host and other programs of this machine, which may have
+several connections.
 """
 
 from __future__ import annotations
@@ -14,7 +15,7 @@ from pathlib import Path
 
 from idroserra.core.errors import HostError
 
-# Home Assistant has the reserved user of its name: it sees what the host tells it, and no node.
+# The user `homeassistant` reads only the topics that the host publishes for it, and node status.
 ACL = """\
 pattern write idro/v1/%u/up/#
 pattern read idro/v1/%u/down/#
@@ -28,17 +29,17 @@ topic write idro/v1/host/ha/+/+/set
 topic read homeassistant/#
 topic write homeassistant/status
 """
-MOST_PACKET_BYTES = 16_384  # of a node 8 kB; what Home Assistant is told of one is more
-MOST_NODES = 2_000
-MOST_PROGRAMS = 50
+MAX_PACKET_BYTES = 16_384  # nodes send up to 8 kB; Home Assistant discovery is larger
+MAX_NODES = 2_000
+MAX_PROGRAMS = 50
 
 
-class BrokerSilent(HostError):
-    """The broker could not be told to read its files again."""
+class BrokerControlError(HostError):
+    """The broker does not answer, or did not reload its files."""
 
 
 def configuration(folder: Path, node_port: int, host_port: int, node_address: str) -> str:
-    """Return mosquitto.conf of a line whose files lie in `folder`."""
+    """Return mosquitto.conf for TLS files in `folder`."""
     return f"""\
 # Written by `idroserra broker init`. Run it as the user who owns these files:
 #   mosquitto -c {folder}/mosquitto.conf
@@ -46,14 +47,14 @@ per_listener_settings false
 allow_anonymous false
 acl_file {folder}/mosquitto.acl
 pid_file {folder}/mosquitto.pid
-# Counts only where root starts it: it gives that up.
+# Used only when root starts mosquitto: it drops its privileges.
 user {getpass.getuser()}
 persistence true
 persistence_location {folder}/
 autosave_interval 1
 
-# What one client may take.
-max_packet_size {MOST_PACKET_BYTES}
+# Limits per client.
+max_packet_size {MAX_PACKET_BYTES}
 max_inflight_messages 20
 max_queued_messages 100000
 max_queued_bytes 67108864
@@ -66,24 +67,23 @@ log_type error
 log_type warning
 log_type notice
 
-# The nodes.
+# Nodes.
 listener {node_port} {node_address}
-max_connections {MOST_NODES}
+max_connections {MAX_NODES}
 {_tls(folder)}
 use_username_as_clientid true
 
 # The host and other programs of this machine.
 listener {host_port} 127.0.0.1
-max_connections {MOST_PROGRAMS}
+max_connections {MAX_PROGRAMS}
 {_tls(folder)}
 """
 
 
 def reload(folder: Path) -> bool:
-    """Have the broker of `folder` read its access and revocation lists again.
+    """Make the broker of `folder` reload its ACL and revocation list (SIGHUP).
 
-    False where none runs: it reads them when it starts. Raises BrokerSilent where it may not be
-    told by this user."""
+    Returns False if it is not running. Raises BrokerControlError without permission."""
     try:
         pid = int((folder / "mosquitto.pid").read_text("ascii"))
         if not _is_mosquitto(pid):
@@ -92,13 +92,13 @@ def reload(folder: Path) -> bool:
     except (FileNotFoundError, ProcessLookupError, ValueError):
         return False
     except PermissionError:
-        raise BrokerSilent(f"mosquitto runs as another user: tell it yourself to read its files "
-                           f"again: sudo kill -HUP {pid}") from None
+        raise BrokerControlError("mosquitto runs as another user: make it reload its files: "
+                                 f"sudo kill -HUP {pid}") from None
     return True
 
 
 def _is_mosquitto(pid: int) -> bool:
-    """Whether a process is mosquitto; a number may long be another's."""
+    """Whether a process is mosquitto; the process id may have been reused."""
     name = Path(f"/proc/{pid}/comm")
     return not name.parent.parent.joinpath("self").exists() or (
         name.exists() and name.read_text().startswith("mosquitto"))

@@ -1,4 +1,4 @@
-"""A short visit to the broker: does it let us in, and what does it retain?"""
+"""Probes the broker with a short connection: access and retained messages."""
 
 from __future__ import annotations
 
@@ -19,8 +19,8 @@ LISTEN_S = 1.0
 
 
 class ConnectionProbe:
-    """One short connection. `refusal` is empty when it worked; `retained` are the topics seen
-    under `listen_to`, `cleared` those of them that `clears` chose."""
+    """One short connection. `refusal` is "" on success; `retained` are the topics with retained
+    messages under `listen_to`, `cleared` those that `clears` selected for deletion."""
 
     def __init__(
         self, config: MqttConfig, version: int, listen_to: str = "idro/#",

@@ -10,7 +10,7 @@ import typer
 
 from idroserra.cli.node.site import SiteOption
 from idroserra.client.http import DEFAULT_URL, HostClient
-from idroserra.client.requests import POLL_S, AsJson, CommandFailed, Url, now_unix_ms, who
+from idroserra.client.requests import POLL_S, AsJson, CommandFailed, Url, cli_user, now_unix_ms
 from idroserra.core.durations import duration_ms
 from idroserra.terminal.alarm_tables import alarms_table, history_table, kpis_table
 
@@ -61,7 +61,7 @@ def ack(
             typer.echo("Nothing asks to be acknowledged.")
             return
     found = client.send("POST", "/api/alarms/acknowledge",
-                        {"keys": keys, "by": who(), "comment": comment})
+                        {"keys": keys, "by": cli_user(), "comment": comment})
     _say(found, f"acknowledged: {', '.join(keys or [])}", as_json=as_json)
 
 
@@ -75,7 +75,7 @@ def shelve(
     as_json: AsJson = False,
 ) -> None:
     """Put an alarm aside for a time; it comes back by itself."""
-    body = {"key": key, "for_ms": duration_ms(duration), "by": who(), "comment": comment}
+    body = {"key": key, "for_ms": duration_ms(duration), "by": cli_user(), "comment": comment}
     found = HostClient(url).send("POST", "/api/alarms/shelve", body)
     _say(found, f"shelved for {duration}: {key}", as_json=as_json)
 
@@ -143,7 +143,7 @@ def kpis(
 def send_test(url: Url = DEFAULT_URL, *, as_json: AsJson = False) -> None:
     """Send a test to every address, and wait for what comes of it."""
     client = HostClient(url)
-    number = client.send("POST", "/api/alarms/test", {"by": who()})["id"]
+    number = client.send("POST", "/api/alarms/test", {"by": cli_user()})["id"]
     deadline_s = time.monotonic() + TEST_S
     deliveries: list[dict[str, Any]] = []
     while time.monotonic() < deadline_s:
@@ -165,7 +165,7 @@ def send_test(url: Url = DEFAULT_URL, *, as_json: AsJson = False) -> None:
 
 def _about(url: str, verb: str, key: str, comment: str, done: str, *, as_json: bool) -> None:
     found = HostClient(url).send("POST", f"/api/alarms/{verb}",
-                                 {"key": key, "by": who(), "comment": comment})
+                                 {"key": key, "by": cli_user(), "comment": comment})
     _say(found, done, as_json=as_json)
 
 

@@ -18,7 +18,7 @@ from idroserra.flash import download, micropython_bin, ports
 from idroserra.flash.copy import HEAP_BYTES, CopyPlan
 from idroserra.flash.esptool import BAUD, Esptool
 from idroserra.flash.progress import ProgressReporter
-from idroserra.flash.session import Plan, Session
+from idroserra.flash.session import FlashPlan, FlashSession
 from idroserra.image import build
 
 
@@ -59,35 +59,36 @@ def flash(
     with tempfile.TemporaryDirectory(prefix="idroserra-image-") as folder, show:
         manifest = build.build_image(board, Path(folder))
         can_ask = sys.stdin.isatty() and not (yes or as_json)
-        device = ports.choose(port, ports.found(), ask_port if can_ask else None)
-        ports.check(device)
+        device = ports.choose(port, ports.find_boards(), ask_port if can_ask else None)
+        ports.check_available(device)
         wanted = None
         if source is not None:
             path = download.fetch(source, show.on_download(source.text))
-            wanted = micropython_bin.read(path, chip)
-        session = Session(Path(folder), manifest, chip, Esptool(device, baud, not no_reset), show,
-                          erase, allow_older)
-        plan = session.look(wanted)
+            wanted = micropython_bin.read_binary(path, chip)
+        session = FlashSession(
+            Path(folder), manifest, chip, Esptool(device, baud, not no_reset), show,
+            erase, allow_older)
+        plan = session.inspect(wanted)
         if not as_json:
             typer.echo(describe(plan))
         may = not dry_run and not plan.is_nothing and (
             yes or typer.confirm("Do it?", err=as_json))
         work = _do(session, plan) if may else plan.work
         if not may:
-            session.leave(plan)
+            session.restart_board(plan)
     _tell(plan, work, as_json, is_done=may)
 
 
-def _do(session: Session, plan: Plan) -> CopyPlan:
+def _do(session: FlashSession, plan: FlashPlan) -> CopyPlan:
     try:
-        return session.do(plan)
+        return session.execute(plan)
     except KeyboardInterrupt:
         typer.echo("stopped half way: the board starts nothing until the same command has gone on "
                    "to its end", err=True)
         raise
 
 
-def describe(plan: Plan) -> str:
+def describe(plan: FlashPlan) -> str:
     """Return what will be done to a board, as a person reads it before saying yes."""
     chip, work = plan.chip, plan.work
     size = f", {chip.flash_bytes // 1_048_576} MB of flash" if chip.flash_bytes else ""
@@ -117,7 +118,7 @@ def describe(plan: Plan) -> str:
     return "\n".join(lines)
 
 
-def _tell(plan: Plan, work: CopyPlan, as_json: bool, *, is_done: bool) -> None:
+def _tell(plan: FlashPlan, work: CopyPlan, as_json: bool, *, is_done: bool) -> None:
     if as_json:
         typer.echo(json.dumps({
             "board": plan.manifest.board, "version": plan.manifest.version, "port": plan.port,

@@ -83,7 +83,7 @@ def compact(config: ConfigFile = None, *, as_json: AsJson = False) -> None:
     pieces = 0
     try:
         with console.status("compacting") as status:
-            while store.tend(now_unix_ms()):
+            while store.maintain(now_unix_ms()):
                 pieces += 1
                 status.update(f"compacting: {pieces} pieces of work")
             status.update("compacting: writing the file anew")
@@ -114,14 +114,14 @@ def copy(
     as_json: AsJson = False,
 ) -> None:
     """Copy readings and events from one store to another; what is there is not there twice."""
-    from idroserra.history.copy import Note
+    from idroserra.history.copy import CopyProgress
     from idroserra.history.copy import copy as copy_store
 
     giving = _open_side(source, must_exist=True)
     try:
         taking = _open_side(target, must_exist=False)
         try:
-            note = Note(resume, f"{source} to {target}")
+            note = CopyProgress(resume, f"{source} to {target}")
             with _progress() as progress:
                 bar = progress.add_task("copy", total=None)
                 copied = copy_store(

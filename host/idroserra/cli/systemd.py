@@ -20,7 +20,7 @@ def unit(
     import platformdirs
 
     from idroserra.core.config import load_config
-    from idroserra.core.systemd import unit as unit_text
+    from idroserra.core.systemd import unit_file
 
     settings = load_config(config)
     data_dir = settings.data_dir.expanduser().resolve()
@@ -28,4 +28,4 @@ def unit(
         raise ConfigError(str(config), "data_dir", f"{data_dir}: make it first: mkdir -p "
                           f"{data_dir}; the host may write nowhere else")
     state_dir = platformdirs.user_state_path("idroserra", ensure_exists=True)
-    typer.echo(unit_text(config.resolve(), (data_dir, state_dir)), nl=False)
+    typer.echo(unit_file(config.resolve(), (data_dir, state_dir)), nl=False)

@@ -16,7 +16,7 @@ from typing import Annotated, Any
 
 import typer
 
-from idroserra.auth.errors import AccessError, Refused
+from idroserra.auth.errors import AccessError, InvalidRequest
 from idroserra.auth.roles import ROLES, Role, role_of
 from idroserra.auth.service import AuthService
 from idroserra.cli.serve import ConfigFile
@@ -51,7 +51,7 @@ def add(
 def list_users(config: ConfigFile = None, *, as_json: AsJson = False) -> None:
     """List the users."""
     with _opened(config) as (_, access):
-        found = [{"name": user.name, "role": user.role.word, "made_unix_ms": user.made_unix_ms,
+        found = [{"name": user.name, "role": user.role.label, "made_unix_ms": user.made_unix_ms,
                   "sessions": access.sessions.count(user.name)} for user in access.users.all()]
     if as_json:
         typer.echo(json.dumps(found))
@@ -117,13 +117,13 @@ def tokens(config: ConfigFile = None, *, as_json: AsJson = False) -> None:
     with _opened(config) as (_, access):
         found = access.tokens.all()
     if as_json:
-        typer.echo(json.dumps([{"name": one.name, "role": one.role.word, "by": one.by,
+        typer.echo(json.dumps([{"name": one.name, "role": one.role.label, "by": one.by,
                                 "made_unix_ms": one.made_unix_ms,
                                 "used_unix_ms": one.used_unix_ms} for one in found]))
         return
     for one in found:
         used = "never used" if one.used_unix_ms is None else f"used {_day(one.used_unix_ms)}"
-        typer.echo(f"{one.name:<24} {one.role.word:<9} made {_day(one.made_unix_ms)} "
+        typer.echo(f"{one.name:<24} {one.role.label:<9} made {_day(one.made_unix_ms)} "
                    f"by {one.by}, {used}")
 
 
@@ -161,10 +161,10 @@ def _password(*, from_input: bool) -> str:
     if from_input:
         return sys.stdin.readline().rstrip("\n")
     if not sys.stdin.isatty():
-        raise Refused("password: no terminal to ask at; give it with --stdin")
+        raise InvalidRequest("password: no terminal to ask at; give it with --stdin")
     first = getpass.getpass("Password (12 characters or more): ")
     if getpass.getpass("Once more: ") != first:
-        raise Refused("password: the two differ")
+        raise InvalidRequest("password: the two differ")
     return first
 
 

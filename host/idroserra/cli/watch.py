@@ -48,7 +48,7 @@ def watch(
 
 
 def _print_lines(watcher: Watcher, ends_s: float | None, *, as_json: bool) -> None:
-    from idroserra.i18n.channels import display_of, shown
+    from idroserra.i18n.channels import display_of, format_value
     from idroserra.terminal.tables import clock_text
 
     while ends_s is None or time.monotonic() < ends_s:
@@ -57,7 +57,7 @@ def _print_lines(watcher: Watcher, ends_s: float | None, *, as_json: bool) -> No
             if as_json:
                 print(json.dumps(message), flush=True)
             elif message["type"] == "record":
-                parts = [f"{display_of(key).label} {shown(key, value)}"
+                parts = [f"{display_of(key).label} {format_value(key, value)}"
                          for key, value in message["values"].items()]
                 parts += [f"{display_of(key).label} {fault}"
                           for key, fault in message["faults"].items()]

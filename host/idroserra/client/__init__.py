@@ -1,1 +1,1 @@
-"""Client of the HTTP API of a running host."""
+"""Client of a running host's HTTP API."""

@@ -1,4 +1,4 @@
-"""A client of a running host's HTTP API, for the command line."""
+"""HTTP client of a running host's API, for the command line."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from idroserra.core.errors import ConfigError, HostError
 TOKEN_VARIABLE = "IDROSERRA_TOKEN"
 DEFAULT_URL = "http://127.0.0.1:8080"
 TIMEOUT_S = 10.0
-LINES_TIMEOUT_S = 120.0  # an hour of history may take the store a while
+LINES_TIMEOUT_S = 120.0  # exports of history may be slow
 STREAM_TIMEOUT_S = 15.0  # the host sends a heartbeat every 5 s
 _FORMS = (OSError, TimeoutError, ValueError)
 
@@ -29,29 +29,29 @@ class HostUnreachable(HostError):
 
     def __init__(self, url: str, why: str) -> None:
         super().__init__(
-            f"no host answers at {url} ({why}): start one with `idroserra serve`, or say --url")
+            f"no host answers at {url} ({why}): start one with `idroserra serve`, or set --url")
 
 
 class HostRefused(HostError):
-    """The host answered, with a refusal: its status and its reason."""
+    """The host refused the request: the HTTP status and the reason."""
 
     def __init__(self, status: int, why: str) -> None:
         super().__init__(why)
         self.status = status
-        self.exit_code = 2 if status == 422 else 1  # 422: what was asked for makes no sense
+        self.exit_code = 2 if status == 422 else 1  # 422: invalid arguments
 
 
 class HostClient:
     """Requests and the live stream. Raises ConfigError, HostUnreachable and HostRefused.
 
-    It gets in with the token of IDROSERRA_TOKEN; without one, with that which a host of the same
-    user on this machine keeps for its command line."""
+    It authenticates with the token in IDROSERRA_TOKEN, or else with the local token of a host of
+    the same user on this machine."""
 
     def __init__(self, url: str = DEFAULT_URL) -> None:
         if urlsplit(url).scheme not in ("http", "https") or not urlsplit(url).hostname:
-            raise ConfigError("command line", "--url", f"{url!r} is no URL such as {DEFAULT_URL}")
+            raise ConfigError("command line", "--url", f"{url!r}: not a URL such as {DEFAULT_URL}")
         self.url = url.rstrip("/")
-        # Loopback is never behind a proxy.
+        # Ignores HTTP_PROXY and the like.
         self._opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
 
     def nodes(self) -> list[dict[str, Any]]:
@@ -72,14 +72,14 @@ class HostClient:
         return self._ask(method, path, json.dumps(body).encode())
 
     def download(self, path: str, **query: Any) -> bytes:
-        """Return the whole of an answer that is a file."""
+        """Return the body of a file download."""
         request = urllib.request.Request(
             f"{self.url}{path}?{urlencode(query)}", headers=self._headers)
         with self._open(request, LINES_TIMEOUT_S) as answer:
             try:
                 content: bytes = answer.read()
             except (http.client.HTTPException, *_FORMS) as error:
-                raise HostUnreachable(self.url, "the answer broke off") from error
+                raise HostUnreachable(self.url, "the response is incomplete") from error
             return content
 
     def upload(self, path: str, content: bytes, content_type: str) -> dict[str, Any]:
@@ -87,7 +87,7 @@ class HostClient:
         return self._ask("POST", path, content, content_type)
 
     def stream(self) -> Iterator[dict[str, Any]]:
-        """Yield the messages of /api/live until the host ends them or goes silent."""
+        """Yield the messages of /api/live until the host ends the stream or is silent."""
         request = urllib.request.Request(f"{self.url}/api/live", headers=self._headers)
         with self._open(request, STREAM_TIMEOUT_S) as answer:
             try:
@@ -98,20 +98,20 @@ class HostClient:
                 raise HostUnreachable(self.url, str(error) or "silent") from error
 
     def lines(self, path: str, **query: Any) -> Iterator[str]:
-        """Yield the lines of an answer as they come, ends of line kept.
+        """Yield the lines of a response as they arrive, with their line ends.
 
-        Raises HostUnreachable where the answer breaks off: then it is not whole."""
+        Raises HostUnreachable if the response is incomplete."""
         request = urllib.request.Request(
             f"{self.url}{path}?{urlencode(query)}", headers=self._headers)
         with self._open(request, LINES_TIMEOUT_S) as answer:
             try:
                 yield from io.TextIOWrapper(answer, "utf-8", newline="")
             except (http.client.HTTPException, *_FORMS) as error:
-                raise HostUnreachable(self.url, "the answer broke off") from error
+                raise HostUnreachable(self.url, "the response is incomplete") from error
 
     @property
     def _headers(self) -> dict[str, str]:
-        """What lets us in. Looked up every time: a host that starts again has a new token."""
+        """The authorization header. Read for each request: a restarted host has a new token."""
         token = os.environ.get(TOKEN_VARIABLE, "").strip()
         if not token and is_loopback(urlsplit(self.url).hostname or ""):
             token = token_for(self.url) or ""
@@ -122,13 +122,13 @@ class HostClient:
     ) -> dict[str, Any]:
         request = urllib.request.Request(
             f"{self.url}{path}", data=body, method=method,
-            headers=self._headers | (
-                {} if body is None else {"Content-Type": content_type}))
+            headers=self._headers | ({} if body is None else {"Content-Type": content_type}))
         with self._open(request, TIMEOUT_S) as answer:
             try:
                 content: dict[str, Any] = json.load(answer)
             except _FORMS as error:
-                raise HostUnreachable(self.url, "that is not our host's answer") from error
+                raise HostUnreachable(self.url, "the response is not from an Idroserra host"
+                                      ) from error
             return content
 
     def _open(self, request: urllib.request.Request, timeout_s: float) -> Any:
@@ -144,15 +144,11 @@ class HostClient:
 
     def _reason(self, error: urllib.error.HTTPError) -> str:
         if error.code != 401:
-            return _told(error)
+            try:
+                return str(json.load(error)["error"])
+            except (ValueError, KeyError, TypeError, OSError):
+                return f"the host answered {error.code} {error.reason}"
         if os.environ.get(TOKEN_VARIABLE, "").strip():
-            return f"the host does not know the token in {TOKEN_VARIABLE}: revoked, or another's"
-        return (f"{self.url}: the host asks who you are: run this as the user it runs as, or put "
-                f"a token of `idroserra user token NAME --role ROLE` into {TOKEN_VARIABLE}")
-
-
-def _told(error: urllib.error.HTTPError) -> str:
-    try:
-        return str(json.load(error)["error"])
-    except (ValueError, KeyError, TypeError, OSError):
-        return f"the host answered {error.code} {error.reason}"
+            return f"the token in {TOKEN_VARIABLE} is unknown to the host or revoked"
+        return (f"{self.url}: authentication required: run this as the host's user, or set "
+                f"{TOKEN_VARIABLE} to a token of `idroserra user token NAME --role ROLE`")

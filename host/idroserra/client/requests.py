@@ -1,4 +1,4 @@
-"""What the commands of `idroserra node` share: options, asking a node, waiting for its word."""
+"""Shared parts of the node commands: options, sending a command and waiting for its end."""
 
 from __future__ import annotations
 
@@ -13,11 +13,11 @@ import typer
 from idroserra.client.http import HostClient
 from idroserra.core.errors import HostError
 
-Url = Annotated[str, typer.Option("--url", envvar="IDROSERRA_URL", help="Where the host is.")]
-AsJson = Annotated[bool, typer.Option("--json", help="Print JSON for a program to read.")]
+Url = Annotated[str, typer.Option("--url", envvar="IDROSERRA_URL", help="URL of the host.")]
+AsJson = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 NodeName = Annotated[str, typer.Argument(help="The node's id.")]
 
-# How long the node may begin with it. A dose answers when it is given, which takes its time.
+# Time until the node must have started the command. A dose is acknowledged only at its end.
 TTL_MS, DOSE_TTL_MS = 10_000, 20_000
 ANSWER_GRACE_S = 8.0
 CONFIRM_S = 20.0
@@ -25,15 +25,15 @@ POLL_S = 0.2
 
 
 class CommandFailed(HostError):
-    """The node did not do what it was asked."""
+    """The node did not execute the command."""
 
 
 def send_and_wait(
     client: HostClient, node: str, verb: str, args: dict[str, Any]
 ) -> dict[str, Any]:
-    """Send a command, wait for its end and return it, whatever became of it."""
+    """Send a command, wait for its end and return it, done or not."""
     ttl_ms = DOSE_TTL_MS if verb == "dose" else TTL_MS
-    body = {"verb": verb, "args": args, "by": who(), "ttl_ms": ttl_ms}
+    body = {"verb": verb, "args": args, "by": cli_user(), "ttl_ms": ttl_ms}
     command = client.send("POST", f"{node_path(node)}/commands", body)
     deadline_s = time.monotonic() + ttl_ms / 1_000 + ANSWER_GRACE_S
     while command["state"] == "pending" and time.monotonic() < deadline_s:
@@ -42,10 +42,10 @@ def send_and_wait(
     return command
 
 
-def check_done(node: str, command: dict[str, Any]) -> None:
+def raise_unless_done(node: str, command: dict[str, Any]) -> None:
     """Raise CommandFailed unless a command was done."""
     if command["state"] != "done":
-        reason = command["reason"] or "the node gave no answer in time"
+        reason = command["reason"] or "the node did not answer in time"
         if reason == "not adopted":
             reason += (": `idroserra provision` with its board on USB, or `idroserra node adopt "
                        f"{node} --key-file FILE`")
@@ -53,10 +53,10 @@ def check_done(node: str, command: dict[str, Any]) -> None:
 
 
 def set_config(client: HostClient, node: str, values: dict[str, Any]) -> dict[str, Any]:
-    """Change settings and return the config once the node says they are in force.
+    """Change settings and return the config once the node has confirmed it.
 
-    Raises CommandFailed where it does not."""
-    wanted = client.send("PUT", f"{node_path(node)}/config", {"values": values, "by": who()})
+    Raises CommandFailed if it does not."""
+    wanted = client.send("PUT", f"{node_path(node)}/config", {"values": values, "by": cli_user()})
     deadline_s = time.monotonic() + CONFIRM_S
     while True:
         config: dict[str, Any] = client.node(node)["config"]
@@ -67,12 +67,12 @@ def set_config(client: HostClient, node: str, values: dict[str, Any]) -> dict[st
             return config
         if time.monotonic() > deadline_s:
             raise CommandFailed(f"{node}: revision {wanted['rev']} is not confirmed yet; "
-                                "the node gets it as soon as it is back")
+                                "the node gets it when it is online")
         time.sleep(POLL_S)
 
 
 def litres_of(node: dict[str, Any]) -> float | None:
-    """Return the litres in the tank: measured, or level times surface; None where not known."""
+    """Return the litres in the tank: measured, or level times area; None if unknown."""
     volume = node["channels"].get("reservoir.volume_ml")
     if volume is not None and volume["value"] is not None:
         return float(volume["value"]) / 1_000
@@ -84,24 +84,24 @@ def litres_of(node: dict[str, Any]) -> float | None:
 
 
 def node_path(node: str) -> str:
-    """Return the node's path in the API."""
+    """Return the API path of a node."""
     return f"/api/nodes/{quote(node, safe='')}"
 
 
-def value_pair(text: str) -> tuple[str, Any]:
-    """Return (key, value) of KEY=VALUE; the host checks both."""
+def parse_setting(text: str) -> tuple[str, Any]:
+    """Return (key, value) of KEY=VALUE; the host validates both."""
     key, equals, value = text.partition("=")
     if not equals or not key:
-        raise typer.BadParameter(f"{text}: KEY=VALUE needed, such as ph.target=5.9")
+        raise typer.BadParameter(f"{text}: not KEY=VALUE, such as ph.target=5.9")
     try:
         return key, json.loads(value)
     except ValueError:
-        spoken = {"on": True, "yes": True, "off": False, "no": False}
-        return key, spoken.get(value.lower(), value)
+        words = {"on": True, "yes": True, "off": False, "no": False}
+        return key, words.get(value.lower(), value)
 
 
-def who() -> str:
-    """Return who asks, for the log of the node."""
+def cli_user() -> str:
+    """Return the name of this user for the node's log."""
     try:
         return f"{getpass.getuser()[:30]} (cli)"
     except (OSError, KeyError):
@@ -109,5 +109,5 @@ def who() -> str:
 
 
 def now_unix_ms() -> int:
-    """Return the wall time here."""
+    """Return this machine's wall time."""
     return time.time_ns() // 1_000_000

@@ -1,7 +1,7 @@
-"""The configuration of the host: command line > environment > TOML file > defaults.
+"""Configuration of the host: command line > environment > TOML file > defaults.
 
 Environment: IDROSERRA_ and two underscores for a dot, such as IDROSERRA_MQTT__URL. An unknown key
-is an error. Every refusal is a ConfigError that names where it came from and the key.
+is an error. Every error is a ConfigError that names the source and the key.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from msgspec.structs import force_setattr
 from idroserra.core.errors import ConfigError
 from idroserra.core.hostnames import check_name
 from idroserra.core.sites import BadSite, check_site
-from idroserra.core.validation import Secret, ValidationError, matching, validate
+from idroserra.core.validation import Secret, ValidationError, string_pattern, validate
 
 ENV_PREFIX = "IDROSERRA_"
 _T = TypeVar("_T")
@@ -31,7 +31,7 @@ _TIME = re.compile(r"([01]\d|2[0-3]):[0-5]\d")
 
 
 def _checked(name: str, check: Callable[..., _T], *values: Any) -> _T:
-    """Return what a check gives. Raises Misfit with the key's name where it raises ValueError."""
+    """Return check(*values). Turns its ValueError into a ValidationError of the key `name`."""
     try:
         return check(*values)
     except ValueError as error:
@@ -40,12 +40,12 @@ def _checked(name: str, check: Callable[..., _T], *values: Any) -> _T:
 
 
 def _public(url: str) -> str:
-    """Return where people reach the page, in its one spelling. Raises ValueError."""
+    """Return the public URL of the page in canonical form. Raises ValueError."""
     parts = split_url(url, ("https", "http"))
     if parts.path.strip("/") or parts.query or parts.fragment:
-        raise ValueError("a URL without a path needed, such as https://farm.example")
+        raise ValueError("must be a URL without a path, such as https://farm.example")
     if parts.scheme == "http" and not is_loopback(parts.hostname):
-        raise ValueError("beyond this machine https:// is needed")
+        raise ValueError("must be https:// except on loopback")
     return f"{parts.scheme}://{parts.netloc}".lower()
 
 
@@ -53,10 +53,10 @@ def split_url(url: str, schemes: tuple[str, ...]) -> Any:
     """Return the parts of a URL with one of `schemes` and a host. Raises ValueError."""
     parts = urlsplit(url)
     if parts.scheme not in schemes or not parts.hostname:
-        raise ValueError(f"a URL such as {schemes[0]}://127.0.0.1 is needed")
+        raise ValueError(f"must be a URL such as {schemes[0]}://127.0.0.1")
     if parts.username or parts.password:
-        raise ValueError("user and password have keys of their own")
-    _ = parts.port  # raises ValueError where it is no port
+        raise ValueError("user and password belong in their own keys")
+    _ = parts.port  # raises ValueError for an invalid port
     return parts
 
 
@@ -71,40 +71,40 @@ def is_loopback(host: str) -> bool:
 
 
 class Section(msgspec.Struct, kw_only=True, frozen=True, forbid_unknown_fields=True):
-    """A table of the file. Whoever makes one of Python's own values is believed as to the types:
-    shaped() checks them, and __post_init__ what depends on more than one value's type."""
+    """A table of the file. Constructing a section in Python does not validate types; validate()
+    does. __post_init__ checks values and their combinations."""
 
 
 class MqttConfig(Section, frozen=True):
-    """The broker. Plain mqtt:// is for this machine only; mqtts:// checks the certificate."""
+    """[mqtt]: the broker. mqtt:// is for loopback only; mqtts:// verifies the certificate."""
 
     url: str = "mqtt://127.0.0.1:1883"
-    client_id: Annotated[str, matching(r"^[A-Za-z0-9_-]{1,64}$")] = "idroserra-host"
-    username: str | None = "host"  # the reserved node id: the ACL knows it
+    client_id: Annotated[str, string_pattern(r"^[A-Za-z0-9_-]{1,64}$")] = "idroserra-host"
+    username: str | None = "host"  # a reserved node id with its own rules in the ACL
     password: Secret | None = None
     ca_file: Path | None = None
     cert_file: Path | None = None
     key_file: Path | None = None
-    # 3.1.1 only for a broker that cannot do 5: no Receive Maximum, so bursts may be dropped there
-    # and come again from the node's outbox.
+    # 3.1.1 only for a broker without MQTT 5: it has no Receive Maximum and may drop bursts, which
+    # the nodes then resend from their outboxes.
     protocol: Literal["5", "3.1.1"] = "5"
     receive_maximum: Annotated[int, Meta(ge=1, le=65_535)] = 65_535
     session_expiry_s: Annotated[int, Meta(ge=0, le=0xFFFF_FFFE)] = 7 * 86_400
 
     def __post_init__(self) -> None:
-        """Raises Misfit for an address that is none, or plain beyond this machine."""
+        """Raises ValidationError for an invalid URL, or for mqtt:// beyond loopback."""
         parts = _checked("url", split_url, self.url, ("mqtt", "mqtts"))
         if parts.scheme == "mqtt" and not is_loopback(parts.hostname or ""):
-            raise ValidationError(["url"], "beyond this machine mqtts:// is needed")
+            raise ValidationError(["url"], "must be mqtts:// except on loopback")
 
     @property
     def host(self) -> str:
-        """Return the broker's name or address."""
+        """The broker's host name or address."""
         return urlsplit(self.url).hostname or "127.0.0.1"
 
     @property
     def port(self) -> int:
-        """Return the broker's port."""
+        """The broker's port."""
         return urlsplit(self.url).port or (8883 if self.is_tls else 1883)
 
     @property
@@ -114,25 +114,23 @@ class MqttConfig(Section, frozen=True):
 
 
 class HttpConfig(Section, frozen=True):
-    """The page and its API. Plain HTTP is for this machine only."""
+    """[http]: the page and its API over plain HTTP, on loopback only."""
 
     host: str = "127.0.0.1"
     port: Annotated[int, Meta(ge=0, le=65_535)] = 8080
-    # Where people reach the page through a proxy on this machine, such as https://farm.example.
+    # URL of the page behind a proxy on this machine, such as https://farm.example.
     public_url: str | None = None
 
     def __post_init__(self) -> None:
-        """Raises Misfit for an address of others; puts the public one into its one spelling."""
+        """Raises ValidationError for a host beyond loopback or an invalid public_url."""
         if not is_loopback(self.host):
-            raise ValidationError(
-                ["host"], "loopback only: for the network of the site there is [lan]"
-            )
+            raise ValidationError(["host"], "loopback only: use [lan] for the site's network")
         if self.public_url is not None:
             force_setattr(self, "public_url", _checked("public_url", _public, self.public_url))
 
 
 class KeepConfig(Section, frozen=True):
-    """For how many days history is kept, by resolution; 0 is for ever. See docs/store.md."""
+    """[store.keep]: retention by resolution in days; 0 is for ever. See docs/store.md."""
 
     raw_days: Annotated[int, Meta(ge=0, le=36_500)] = 400
     minutes_days: Annotated[int, Meta(ge=0, le=36_500)] = 800
@@ -141,32 +139,29 @@ class KeepConfig(Section, frozen=True):
     events_days: Annotated[int, Meta(ge=0, le=36_500)] = 0
 
     def __post_init__(self) -> None:
-        """Raises Misfit where what is coarser is forgotten first."""
+        """Raises ValidationError if a coarser resolution expires before a finer one."""
         names = ("raw_days", "minutes_days", "quarters_days", "daily_days")
         days = [getattr(self, name) or 10**9 for name in names]
         for at in range(1, len(names)):
             if days[at] < days[at - 1]:
-                raise ValidationError(
-                    [],
-                    f"{names[at]} must be at least {names[at - 1]}: what is coarser"
-                    " stands for what is finer once that is forgotten",
-                )
+                raise ValidationError([], f"{names[at]} must be at least {names[at - 1]}: coarser"
+                                      " data replaces finer data that has expired")
 
 
 class LanConfig(Section, frozen=True):
-    """The page on the site's own network, over HTTPS only: docs/host.md."""
+    """[lan]: the page on the site's own network, over HTTPS only: docs/host.md."""
 
     enabled: bool = False
     host: str = "0.0.0.0"  # noqa: S104  the point of it
     port: Annotated[int, Meta(ge=0, le=65_535)] = 8443
-    # How people reach this host, the first as it is told them. The machine's name in .local and
-    # its private addresses are added where the certificate is of our own authority.
+    # Host names and addresses of the page; the first one is shown to people. With the host's own
+    # certificate, the machine's .local name and private addresses are added.
     names: tuple[str, ...] = ()
     cert_file: Path | None = None
     key_file: Path | None = None
 
     def __post_init__(self) -> None:
-        """Raises Misfit for a name that is none, or half a certificate."""
+        """Raises ValidationError for an invalid name, or a certificate without its key."""
         force_setattr(self, "names", tuple(
             _checked("names", check_name, name) for name in self.names))
         if (self.cert_file is None) != (self.key_file is None):
@@ -174,11 +169,11 @@ class LanConfig(Section, frozen=True):
 
 
 class StoreConfig(Section, frozen=True):
-    """Where history lives: a SQLite file under data_dir, or a database that speaks InfluxQL."""
+    """[store]: history in a SQLite file under data_dir, or in a database that speaks InfluxQL."""
 
     kind: Literal["sqlite", "influx"] = "sqlite"
     url: str = "http://127.0.0.1:8086"
-    database: Annotated[str, matching(r"^[A-Za-z0-9_-]{1,64}$")] = "idroserra"
+    database: Annotated[str, string_pattern(r"^[A-Za-z0-9_-]{1,64}$")] = "idroserra"
     # v2: /api/v2/write of InfluxDB 1.8+, 2, 3 and VictoriaMetrics; v1: /write of every 1.x.
     write_api: Literal["v2", "v1"] = "v2"
     org: str = ""
@@ -189,12 +184,12 @@ class StoreConfig(Section, frozen=True):
     keep: KeepConfig = KeepConfig()
 
     def __post_init__(self) -> None:
-        """Raises Misfit for an address that is none."""
+        """Raises ValidationError for an invalid URL."""
         _checked("url", split_url, self.url, ("http", "https"))
 
 
 class SpoolConfig(Section, frozen=True):
-    """The durable queue between broker and store. Full: the host stops acknowledging."""
+    """[spool]: the durable queue between broker and store. Full: no more acknowledgements."""
 
     max_mb: Annotated[int, Meta(ge=1)] = 4_096
     max_rejected: Annotated[int, Meta(ge=1, le=100_000)] = 1_000
@@ -202,79 +197,79 @@ class SpoolConfig(Section, frozen=True):
 
 
 class HomeAssistantConfig(Section, frozen=True):
-    """Home Assistant: docs/integrations.md. It finds the nodes by itself over the broker."""
+    """[homeassistant]: MQTT discovery of the nodes: docs/integrations.md."""
 
     enabled: bool = False
-    # As in Home Assistant's own MQTT settings.
-    prefix: Annotated[str, matching(r"^[A-Za-z0-9_-]+(/[A-Za-z0-9_-]+)*$")] = "homeassistant"
+    # As in Home Assistant's MQTT settings.
+    prefix: Annotated[str, string_pattern(r"^[A-Za-z0-9_-]+(/[A-Za-z0-9_-]+)*$")] = "homeassistant"
 
 
 class AlarmTarget(Section, frozen=True):
-    """Where people are told: an apprise address, which is a secret; and in which language."""
+    """[[alarms.targets]]: a recipient of notifications: its apprise URL and language."""
 
-    name: Annotated[str, matching(r"^[A-Za-z0-9][A-Za-z0-9 _.-]{0,39}$")]
+    name: Annotated[str, string_pattern(r"^[A-Za-z0-9][A-Za-z0-9 _.-]{0,39}$")]
     url: Secret
     from_priority: Literal["low", "medium", "high", "urgent"] = "low"
     escalation_only: bool = False
-    language: Literal["en", "it", "zh"] = "en"  # those of idroserra.i18n.translate.LANGUAGES
+    language: Literal["en", "it", "zh"] = "en"  # as in idroserra.i18n.translate.LANGUAGES
 
 
 class AlarmsConfig(Section, frozen=True):
-    """Alarms. `rules` changes single keys of the shipped rules, or adds rules: docs/alarms.md."""
+    """[alarms]: `rules` changes keys of the shipped rules, or adds rules: docs/alarms.md."""
 
     rules: dict[str, dict[str, Any]] = {}
     targets: tuple[AlarmTarget, ...] = ()
     notify_from: Literal["low", "medium", "high", "urgent"] = "medium"
     gather_s: Annotated[int, Meta(ge=0, le=600)] = 20
-    # Local time of the host; within, only what is urgent is told.
+    # Quiet hours, local time: only urgent alarms are sent.
     quiet_from: str | None = None
     quiet_until: str | None = None
-    # A word every day that alarms work, and an address that is asked every few minutes while they
-    # do: a dead-man's switch such as healthchecks.io tells you when it no longer is.
+    # A daily message that notifications work, and a dead-man's switch such as healthchecks.io: a
+    # URL that is requested while alarms work, and that notifies you when the requests stop.
     daily_at: str | None = None
     heartbeat_url: Secret | None = None
     heartbeat_every_min: Annotated[int, Meta(ge=1, le=1_440)] = 5
 
     def __post_init__(self) -> None:
-        """Raises Misfit for a time or an address that is none, or half a quiet time."""
+        """Raises ValidationError for an invalid time or URL, or incomplete quiet hours."""
         for name in ("quiet_from", "quiet_until", "daily_at"):
             text = getattr(self, name)
             if text is not None and not _TIME.fullmatch(text):
-                raise ValidationError([name], "a time of day such as 22:30 needed")
+                raise ValidationError([name], "must be a time of day such as 22:30")
         if self.heartbeat_url is not None:
             parts = _checked("heartbeat_url", urlsplit, self.heartbeat_url.get_secret_value())
             if parts.scheme not in ("http", "https") or not parts.hostname:
-                raise ValidationError(["heartbeat_url"], "a URL of http or https needed")
+                raise ValidationError(["heartbeat_url"], "must be an http or https URL")
         if (self.quiet_from is None) != (self.quiet_until is None):
             raise ValidationError([], "quiet_from and quiet_until go together")
 
 
 class AccessConfig(Section, frozen=True):
-    """How long people at the page stay logged in: without use, and in all."""
+    """[access]: lifetime of log-in sessions, without use and in total."""
 
     idle_min: Annotated[int, Meta(ge=1, le=1_440)] = 30
     absolute_h: Annotated[int, Meta(ge=1, le=720)] = 12
 
 
 class JournalConfig(Section, frozen=True):
-    """What the photos of the journal may take on the disk, all of them together."""
+    """[journal]: maximum total size of the photos on disk."""
 
     photos_max_mb: Annotated[int, Meta(ge=1, le=1_000_000)] = 2_000
 
 
 class UpdateConfig(Section, frozen=True):
-    """Updates of nodes over the air: docs/update.md. How a release goes through a fleet."""
+    """[update]: updates over the air and their rollout through a fleet: docs/update.md."""
 
-    # Of those who make releases: the current key, and a spare. Without one nothing is taken.
+    # The release keys: the current one and a spare. Without a key every release is refused.
     public_keys: Annotated[tuple[Path, ...], Meta(max_length=2)] = ()
-    wave_nodes: Annotated[int, Meta(ge=1, le=1_000)] = 5  # after the canary, so many at once
-    watch_min: Annotated[int, Meta(ge=0, le=10_080)] = 60  # and no new alarm on them for that long
-    per_site: Annotated[int, Meta(ge=1, le=1_000)] = 1  # of one site at once
+    wave_nodes: Annotated[int, Meta(ge=1, le=1_000)] = 5  # nodes per wave after the canary
+    watch_min: Annotated[int, Meta(ge=0, le=10_080)] = 60  # without a new alarm before the next
+    per_site: Annotated[int, Meta(ge=1, le=1_000)] = 1  # nodes of one site at the same time
     rest_after_dose_min: Annotated[int, Meta(ge=0, le=1_440)] = 15
 
 
 class Config(Section, frozen=True):
-    """Everything the host needs to know before it starts. Built by load_config()."""
+    """The whole configuration of the host. Built by load_config()."""
 
     site: str = "greenhouse"
     data_dir: Path = field(
@@ -291,7 +286,7 @@ class Config(Section, frozen=True):
     update: UpdateConfig = UpdateConfig()
 
     def __post_init__(self) -> None:
-        """Raises Misfit for a site's name that is none, or half a certificate."""
+        """Raises ValidationError for an invalid site, or a certificate without its key."""
         try:
             force_setattr(self, "site", check_site(self.site))
         except BadSite as error:
@@ -303,13 +298,13 @@ class Config(Section, frozen=True):
 def load_config(
     file: Path | None = None, overrides: Mapping[str, Any] | None = None
 ) -> Config:
-    """Return the configuration of `overrides` (nested dicts, as from the command line), the
-    environment, the TOML `file` and the defaults, in this order. Raises ConfigError."""
+    """Return the configuration, merged from `overrides` (nested dicts, as from the command line),
+    the environment, the TOML `file` and the defaults. Earlier ones win. Raises ConfigError."""
     sources = {"command line": dict(overrides or {}), "environment": _environment(),
                str(file): {} if file is None else _read_toml(file)}
     whole: dict[str, Any] = {}
     for table in reversed(sources.values()):
-        whole = _laid_over(whole, table)
+        whole = _merge(whole, table)
     try:
         return validate(whole, Config)
     except ValidationError as error:
@@ -318,38 +313,38 @@ def load_config(
 
 
 def _environment() -> dict[str, Any]:
-    """Return what the environment says: tables and lists as JSON. Raises ConfigError."""
+    """Return the keys set by the environment; tables and lists are JSON. Raises ConfigError."""
     found: dict[str, Any] = {}
     for name, text in os.environ.items():
         keys = name.lower().removeprefix(ENV_PREFIX.lower()).split("__")
-        if not name.upper().startswith(ENV_PREFIX) or keys[0] not in kinds_of(Config):
-            continue  # another program's, or one of ours that is no key
+        if not name.upper().startswith(ENV_PREFIX) or keys[0] not in field_types(Config):
+            continue  # not a variable of ours, or not a key of the configuration
         kind: Any = Config
         for key in keys:
-            kind = kinds_of(kind).get(key, Any)
+            kind = field_types(kind).get(key, Any)
         value: Any = text
-        if get_origin(kind) in (tuple, dict) or kinds_of(kind):
+        if get_origin(kind) in (tuple, dict) or field_types(kind):
             try:
                 value = msgspec.json.decode(text)
             except ValueError:
                 raise ConfigError("environment", ".".join(keys), "not JSON") from None
         for key in reversed(keys):
             value = {key: value}
-        found = _laid_over(found, value)
+        found = _merge(found, value)
     return found
 
 
-def kinds_of(kind: Any) -> dict[str, Any]:
-    """Return the keys of a section with their types, without what limits them."""
+def field_types(kind: Any) -> dict[str, Any]:
+    """Return the keys of a section with their types, without constraints."""
     if not (isinstance(kind, type) and issubclass(kind, msgspec.Struct)):
         return {}
     return get_type_hints(kind)
 
 
-def _laid_over(below: Mapping[str, Any], above: Mapping[str, Any]) -> dict[str, Any]:
-    """Return both tables as one; where both have a key that of `above` counts."""
+def _merge(below: Mapping[str, Any], above: Mapping[str, Any]) -> dict[str, Any]:
+    """Return both tables as one; keys of `above` win."""
     return {**below, **{
-        key: _laid_over(below[key], value)
+        key: _merge(below[key], value)
         if isinstance(value, Mapping) and isinstance(below.get(key), Mapping) else value
         for key, value in above.items()}}
 
@@ -366,7 +361,7 @@ def _read_toml(file: Path) -> dict[str, Any]:
 
 
 def _source_of(path: list[str], sources: Mapping[str, Mapping[str, Any]]) -> str:
-    """Return which source has the key, or the table that it is missing in."""
+    """Return the source that has the key, or the table that lacks it."""
     for end in range(len(path), 0, -1):
         for name, table in sources.items():
             if _holds(table, path[:end]):

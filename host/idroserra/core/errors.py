@@ -1,21 +1,21 @@
-"""The error tree of the host.
+"""The exceptions of the host, all derived from HostError.
 
 HostError
-    ConfigError(file, key, why)     the configuration cannot be used; nothing was started
-    BoardError(file, key, why)      a board file was refused
-    RecipeError(file, key, why)     a recipe was refused
+    ConfigError(file, key, why)     invalid configuration; nothing was started
+    BoardError(file, key, why)      invalid board file
+    RecipeError(file, key, why)     invalid recipe
     StoreError(why)
-        StoreUnavailable            the store does not answer; the same write may be tried again
-        StoreRejected               the store refuses this content for good
-    SpoolError(why)                 the spool cannot take more: disk full or broken; retryable
-    UnknownNode(node)               nobody ever heard of this node
-    NotAdopted(node)                the node is seen, but the host holds no key for it
-    OtherKey(node)                  the board has a key that the host does not hold
+        StoreUnavailable            the store does not answer; retryable
+        StoreRejected               the store refuses this content; permanent
+    SpoolError(why)                 the spool cannot be written: disk full or broken; retryable
+    UnknownNode(node)               the host has no node of this name
+    NotAdopted(node)                the node is online, but the host holds no key for it
+    KeyMismatch(node)               the board has a different key than the host
 """
 
 
 class HostError(Exception):
-    """Root of everything the host raises on purpose."""
+    """Base class of the host's exceptions."""
 
 
 class _LocatedError(HostError):
@@ -27,15 +27,15 @@ class _LocatedError(HostError):
 
 
 class ConfigError(_LocatedError):
-    """The configuration cannot be used. Names the file (or source), the key and why."""
+    """Invalid configuration: the file (or source), the key and why."""
 
 
 class BoardError(_LocatedError):
-    """A board or parts file was refused. Names the file, the key and why."""
+    """Invalid board or parts file: the file, the key and why."""
 
 
 class RecipeError(_LocatedError):
-    """A recipe was refused. Names the file, the key and why."""
+    """Invalid recipe: the file, the key and why."""
 
     exit_code = 2
 
@@ -47,23 +47,23 @@ class _ReasonedError(HostError):
 
 
 class StoreError(_ReasonedError):
-    """The store did not do what it was asked."""
+    """A request to the store failed."""
 
 
 class StoreUnavailable(StoreError):
-    """The store does not answer, or not now. The same write may be tried again."""
+    """The store does not answer. The same write may be retried."""
 
 
 class StoreRejected(StoreError):
-    """The store refuses this content for good."""
+    """The store refuses this content; a retry is useless."""
 
 
 class SpoolError(_ReasonedError):
-    """The spool took nothing of this commit: disk full or broken. May be tried again."""
+    """The commit failed as a whole: disk full or broken. It may be retried."""
 
 
 class UnknownNode(HostError):
-    """Nobody ever heard of this node."""
+    """The host has no node of this name."""
 
     def __init__(self, node: str) -> None:
         super().__init__(f"unknown node {node}")
@@ -71,17 +71,17 @@ class UnknownNode(HostError):
 
 
 class NotAdopted(HostError):
-    """The node is seen, but the host holds no key for it: adopt it first."""
+    """The node is online, but the host holds no key for it: adopt it first."""
 
     def __init__(self, node: str) -> None:
         super().__init__(f"{node}: not adopted")
         self.node = node
 
 
-class OtherKey(HostError):
-    """The board has a key that the host does not hold for this node."""
+class KeyMismatch(HostError):
+    """The board has a different key than the host holds for this node."""
 
     def __init__(self, node: str) -> None:
-        super().__init__(f"{node}: the board has another key than the host: give it a new one "
+        super().__init__(f"{node}: the board's key differs from the host's: set a new one "
                          "with `idroserra provision --new-key`")
         self.node = node

@@ -1,4 +1,4 @@
-"""How every command ends: an error of ours is one line on stderr and an exit code."""
+"""Maps errors of a command to one line on stderr and an exit code."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from idroserra.core.errors import ConfigError, HostError
 
 
 def run_cli(run: Callable[[], object]) -> None:
-    """Run; where it ends by an error of ours, say it and exit: 2 called wrong, else 1 or 3."""
+    """Run a command; print a HostError and exit: 2 for wrong usage, else the error's code or 1."""
     try:
         run()
     except ConfigError as error:
@@ -19,5 +19,5 @@ def run_cli(run: Callable[[], object]) -> None:
         print(f"idroserra: {error}", file=sys.stderr)
         sys.exit(getattr(error, "exit_code", 1))
     except BrokenPipeError:
-        sys.stderr.close()  # whoever read our output has gone
+        sys.stderr.close()  # the reader of the pipe is gone; no message about it
         sys.exit(1)

@@ -1,4 +1,4 @@
-"""The names and addresses under which people on the site's network reach this host."""
+"""Host names and addresses of this machine on the site's network."""
 
 from __future__ import annotations
 
@@ -9,8 +9,8 @@ from collections.abc import Iterable
 
 _LABEL = r"[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?"
 _NAME = re.compile(rf"{_LABEL}(\.{_LABEL})*")
-# Where names mean something on one's own network only: RFC 6762, RFC 8375, ICANN's "internal", and
-# what routers and Pi-hole use.
+# Domains for local networks: RFC 6762, RFC 8375, ICANN's "internal", and one that routers and
+# Pi-hole use.
 LOCAL_DOMAINS = ("local", "home.arpa", "internal", "lan")
 PRIVATE_NETWORKS = ("10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16", "169.254.0.0/16",
                     "127.0.0.0/8", "fc00::/7", "fe80::/10", "::1/128")
@@ -26,8 +26,7 @@ def is_address(name: str) -> bool:
 
 
 def is_local(name: str) -> bool:
-    """True for a name or address that belongs to one's own network: a certificate of our own
-    authority may carry it."""
+    """True for a name or address of a local network, which the host's CA may certify."""
     if is_address(name):
         address = ipaddress.ip_address(name)
         return any(address in ipaddress.ip_network(network) for network in PRIVATE_NETWORKS
@@ -36,24 +35,24 @@ def is_local(name: str) -> bool:
 
 
 def check_name(name: str) -> str:
-    """Return a host name or address in its one spelling. Raises ValueError."""
+    """Return a host name or address in canonical form. Raises ValueError."""
     if is_address(name):
         return str(ipaddress.ip_address(name))
     lower = name.lower().rstrip(".")
     if len(lower) > 253 or not _NAME.fullmatch(lower):
-        raise ValueError("a host name such as serra.lan, or an address, is needed")
+        raise ValueError("not a host name such as serra.lan, and not an address")
     return lower
 
 
 def own_names(more: Iterable[str] = ()) -> list[str]:
-    """Return `more`, this machine's name in .local (mDNS), and its private addresses now."""
+    """Return `more`, this machine's .local name (mDNS) and its current private addresses."""
     host = socket.gethostname().lower().partition(".")[0]
     known = [f"{host}.local"] if _NAME.fullmatch(host) else []
     return list(dict.fromkeys([*more, *known, *_addresses()]))
 
 
 def _addresses() -> list[str]:
-    import ifaddr  # only where the page is on the network
+    import ifaddr  # needed only with [lan] enabled
 
     found = []
     for adapter in ifaddr.get_adapters():

@@ -1,10 +1,10 @@
-"""Where the package lies, and the checkout it may be installed from."""
+"""Paths of the installed package, its data and, for an editable install, the checkout."""
 
 from pathlib import Path
 
 PACKAGE = Path(__file__).resolve().parents[1]
-# The root of the tree of an editable install. Of a wheel it is some other folder: look whether
-# what you want is in it.
+# Root of the checkout for an editable install; for a wheel an unrelated folder, so check that the
+# wanted file exists.
 CHECKOUT = PACKAGE.parents[1]
-# What only a wheel carries: boards, boot.py, main.py and the documentation site.
+# Exists in a wheel only: boards, boot.py, main.py and the documentation site.
 DATA = PACKAGE / "data"

@@ -1,7 +1,6 @@
-"""The contract `idro.protocol` as the host uses it: the same functions, with types.
+"""Typed wrappers of the protocol functions in `idro.protocol`.
 
-The contract is written for MicroPython and carries no annotations; this is where the host says
-what it takes and returns.
+`idro.protocol` is written for MicroPython and has no annotations.
 """
 
 from __future__ import annotations
@@ -92,17 +91,17 @@ NODE_ID_RULE = ("3 to 32 of a-z, 0-9 and - are needed, and not "
 
 
 def is_node_id(text: object) -> bool:
-    """True when `text` may be a node id; NODE_ID_RULE tells people which may not."""
+    """True when `text` is a valid node id; NODE_ID_RULE explains the rule to people."""
     return bool(topics.is_node_id(text))
 
 
 def is_id(text: str) -> bool:
-    """True when `text` may be the id of a boot or a command."""
+    """True when `text` is a valid id of a boot or a command."""
     return bool(validation.is_id(text.encode()))
 
 
 def parse_object(data: bytes, most_bytes: int = MAX_UP_BYTES) -> dict[str, Any]:
-    """Return the JSON object of a message of a node. Raises ProtocolError."""
+    """Return the JSON object in a node's message. Raises ProtocolError."""
     obj: dict[str, Any] = validation.parse_object(data, most_bytes, "message")
     return obj
 
@@ -127,7 +126,7 @@ def to_scaled(quantity: Quantity, value: float) -> int:
 
 
 def from_scaled(quantity: Quantity, scaled: int) -> float:
-    """Return the number a scaled integer stands for: int with 0 decimals, else float."""
+    """Return the value of a scaled integer: int with 0 decimals, else float."""
     value: float = messages_host.from_scaled(quantity, scaled)
     return value
 
@@ -209,32 +208,32 @@ def pack_chunk(piece: Chunk) -> bytes:
 
 
 def is_kernel(path: str) -> bool:
-    """True for a file of the image that no release holds: it changes over USB only."""
+    """True for a file of the image that no release contains: it changes over USB only."""
     return bool(release_layout.is_kernel(path))
 
 
 def is_release_path(path: str) -> bool:
-    """True for what a node takes as the path of a file of a release."""
+    """True for a path that a node accepts in a release."""
     return bool(release_layout.is_path(path))
 
 
 def check_args(verb: str, args: Mapping[str, Any]) -> None:
-    """Refuse an unknown verb or arguments it does not take. Raises ProtocolError."""
+    """Check the verb and arguments of a command. Raises ProtocolError."""
     if verb not in VERBS:
-        raise ProtocolError(f"verb: {verb[:40]} is none of {', '.join(VERBS)}")
+        raise ProtocolError(f"verb: {verb[:40]} is not one of {', '.join(VERBS)}")
     messages.check_args(verb, args)
 
 
 def check_by(by: str) -> None:
-    """Refuse a name of a person that no message carries. Raises ProtocolError."""
+    """Check the name of a person for use in messages. Raises ProtocolError."""
     validation.text({"by": by}, "by", MAX_BY_CHARS)
 
 
 def check_setting(key: str, value: object) -> Any:
-    """Return a value as its setting's type. Raises SettingsError that names the key."""
+    """Return `value` in the type of the setting `key`. Raises SettingsError naming the key."""
     return settings.check_value(key, value)
 
 
 def check_settings(values: Mapping[str, Any]) -> dict[str, Any]:
-    """Return a full, valid settings dict. Raises SettingsError that names the key."""
+    """Return a complete, valid settings dict. Raises SettingsError naming the key."""
     return dict(settings.check(values))

@@ -1,6 +1,6 @@
-"""The files of the host: SQLite with a write-ahead log and full sync, in a folder of its own.
+"""Opens the host's SQLite files (write-ahead log, full sync) and locks its data folder.
 
-The folder and its files are for the host's user alone: state.db holds the keys of the nodes.
+Only the host's user may read the folder and its files: state.db holds the keys of the nodes.
 """
 
 from __future__ import annotations
@@ -21,10 +21,10 @@ WAL_LIMIT_BYTES = 16 * 1024 * 1024
 
 
 def connect(path: Path, schema: str) -> sqlite3.Connection:
-    """Return a connection in autocommit mode to the file, created with `schema` where needed.
+    """Return a connection in autocommit mode; creates the file and the tables of `schema`.
 
-    synchronous=FULL: what is committed survives a power cut. The caller serialises its use.
-    Raises OSError, sqlite3.Error.
+    With synchronous=FULL a commit survives a power cut. The caller serialises the use of the
+    connection. Raises OSError, sqlite3.Error.
     """
     path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
     path.touch(mode=0o600)
@@ -43,7 +43,7 @@ def connect(path: Path, schema: str) -> sqlite3.Connection:
 
 
 def connect_reader(path: Path) -> sqlite3.Connection:
-    """Return a connection that only reads, beside the writing one. Raises sqlite3.Error."""
+    """Return a read-only connection. Raises sqlite3.Error."""
     database = sqlite3.connect(path, isolation_level=None, check_same_thread=False, timeout=10)
     database.execute("PRAGMA query_only=1")
     return database
@@ -91,9 +91,9 @@ class Database:
 
 
 def lock_folder(folder: Path) -> FileIO:
-    """Return the host's lock of a data folder, held until it is closed or the process ends.
+    """Lock a data folder and return the lock file, which holds the lock until it is closed.
 
-    Raises OSError: BlockingIOError where another process holds it."""
+    Raises OSError; BlockingIOError if another process holds the lock."""
     folder.mkdir(mode=0o700, parents=True, exist_ok=True)
     lock = FileIO(folder / "lock", "w")
     try:

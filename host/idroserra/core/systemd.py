@@ -1,6 +1,6 @@
-"""The host under systemd: its unit, and what it tells: ready, well, stopping (sd_notify(3)).
+"""The host's systemd unit and its notifications: ready, watchdog, stopping (sd_notify(3)).
 
-Without systemd (NOTIFY_SOCKET is not set) nothing is told to anybody.
+Without systemd (NOTIFY_SOCKET is not set) notify() does nothing.
 """
 
 from __future__ import annotations
@@ -13,41 +13,41 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-LEAST_BEAT_S = 0.5
+MIN_INTERVAL_S = 0.5
 WATCHDOG_S = 60
 
 
 def notify(state: str) -> bool:
-    """Tell systemd a line such as "READY=1"; False where nobody listens."""
+    """Send a line such as "READY=1" to systemd; return False without systemd."""
     address = os.environ.get("NOTIFY_SOCKET", "")
     if not address:
         return False
     if address.startswith("@"):  # Linux's abstract sockets
         address = "\0" + address[1:]
     try:
-        with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM | socket.SOCK_CLOEXEC) as line:
-            line.connect(address)
-            line.sendall(state.encode())
+        with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM | socket.SOCK_CLOEXEC) as connection:
+            connection.connect(address)
+            connection.sendall(state.encode())
     except OSError:
         return False
     return True
 
 
-def beat_s() -> float | None:
-    """Return how often systemd wants to hear that all is well, None where it does not.
+def watchdog_interval_s() -> float | None:
+    """Return the interval of WATCHDOG=1 in s, or None if the unit has no watchdog.
 
-    Half of the time after which it would restart the host, as sd_watchdog_enabled(3) advises."""
+    Half of the watchdog's timeout, as sd_watchdog_enabled(3) advises."""
     pid, usec = os.environ.get("WATCHDOG_PID"), os.environ.get("WATCHDOG_USEC", "")
     if not usec.isdecimal() or int(usec) == 0 or pid not in (None, str(os.getpid())):
         return None
-    return max(LEAST_BEAT_S, int(usec) / 2_000_000)
+    return max(MIN_INTERVAL_S, int(usec) / 2_000_000)
 
 
-def unit(config: Path, writable: Sequence[Path]) -> str:
-    """Return the unit that runs this installation as the present user.
+def unit_file(config: Path, writable: Sequence[Path]) -> str:
+    """Return the unit that runs this installation as the current user.
 
-    It may write the folders of `writable` and no others, has no privileges, and is started again
-    whenever it ends or is silent for a minute.
+    It has no privileges, may write only the folders of `writable`, and is restarted when it ends
+    or misses the watchdog for a minute.
     """
     folders = " ".join(shlex.quote(str(path)) for path in writable)
     start = shlex.join([sys.executable, "-m", "idroserra.cli", "serve", "--config", str(config)])

@@ -1,6 +1,6 @@
-"""What comes from outside, checked against a declared shape: requests, configuration, rules.
+"""Validates outside data (requests, configuration, rules) against declared types.
 
-A shape is a msgspec Struct. Whatever does not fit is one Misfit: where, and why, in plain words.
+Types are msgspec Structs. Invalid data raises one ValidationError: where and why.
 """
 
 from __future__ import annotations
@@ -15,16 +15,14 @@ from typing import Annotated, Any, Literal, NoReturn, TypeVar, Union, get_args, 
 import msgspec
 
 _T = TypeVar("_T")
-MOST_CHARS = 300
+MAX_CHARS = 300
 UNKNOWN = "unknown key"
-_END = r"\Z"  # of Python alone: JSON Schema has no such thing
+_END = r"\Z"  # Python only; JSON Schema does not know it
 
 _SPLIT = re.compile(r"(?P<why>.*?)(?: - at `(?P<key>key in )?\$(?P<path>[^`]*)`)?", re.DOTALL)
 _STEP = re.compile(r"\.([^.\[]+)|\[(\d+|\.\.\.)\]")
-_MISSING = re.compile(r"Object missing required field `(.*)`", re.DOTALL)
-_UNKNOWN = re.compile(r"Object contains unknown field `(.*)`", re.DOTALL)
-_LENGTH = re.compile(r"Expected `(\w+)` of length (<=|>=) (\d+)")
-_BOUND = re.compile(r"Expected `\w+` (<=|>=|<|>) (\S+)")
+_FIELD = re.compile(r"Object (missing required|contains unknown) field `(.*)`", re.DOTALL)
+_BOUND = re.compile(r"Expected `(\w+)`( of length)? (<=|>=|<|>) (\S+)")
 _PATTERN = re.compile(r"Expected `str` matching regex (.*)", re.DOTALL)
 _OTHER = re.compile(r"Expected `([^`]*)`(?:, got `[^`]*`)?")
 _KINDS = {"int": "a valid integer", "float": "a valid number", "str": "a valid string",
@@ -36,7 +34,7 @@ _THAN = {"<=": "less than or equal to", ">=": "greater than or equal to", "<": "
 
 
 class ValidationError(ValueError):
-    """Something from outside that does not fit: `path` leads to it, `why` says what is wrong."""
+    """Invalid input: `path` is the location of the value, `why` the reason."""
 
     def __init__(self, path: list[str], why: str) -> None:
         where = ".".join(path)
@@ -45,18 +43,18 @@ class ValidationError(ValueError):
         self.why = why
 
 
-def matching(pattern: str, **more: Any) -> msgspec.Meta:
-    """Return what says that a text matches `pattern`, whose $ is the end: no newline after it."""
+def string_pattern(pattern: str, **more: Any) -> msgspec.Meta:
+    """Return the constraint that a string matches `pattern`; its $ excludes a final newline."""
     return msgspec.Meta(pattern=f"{pattern.removesuffix('$')}{_END}", **more)
 
 
 def public_pattern(pattern: str) -> str:
-    """Return a pattern as it was given to matching()."""
+    """Return a pattern as it was passed to string_pattern()."""
     return f"{pattern.removesuffix(_END)}$" if pattern.endswith(_END) else pattern
 
 
 class Secret:
-    """A text that shows itself to nobody who does not ask for it."""
+    """A string that repr() and logs do not show."""
 
     __slots__ = ("_text",)
 
@@ -78,53 +76,51 @@ class Secret:
 
 
 def validate(value: Any, kind: type[_T], *, unknown: str = UNKNOWN) -> _T:
-    """Return `value` as `kind`; texts that stand for numbers are taken as such. Raises Misfit."""
+    """Return `value` as `kind`; numeric strings become numbers. Raises ValidationError."""
     try:
-        return msgspec.convert(value, kind, strict=False, dec_hook=_made)
+        return msgspec.convert(value, kind, strict=False, dec_hook=_convert)
     except msgspec.ValidationError as error:
-        misfit(error, kind, unknown)
+        raise_validation_error(error, kind, unknown)
 
 
-def misfit(error: msgspec.ValidationError, kind: Any, unknown: str = UNKNOWN) -> NoReturn:
-    """Raise Misfit for what msgspec says of a value that should be a `kind`."""
+def raise_validation_error(
+    error: msgspec.ValidationError, kind: Any, unknown: str = UNKNOWN
+) -> NoReturn:
+    """Raise ValidationError for an error of msgspec about a value of type `kind`."""
     found = _SPLIT.fullmatch(str(error))
     assert found is not None  # it matches any text
     path = [name or index for name, index in _STEP.findall(found["path"] or "")]
     why = _why(found["why"], kind, path, unknown)
-    if isinstance(
-        error.__cause__, ValidationError
-    ):  # from a check of our own, which names its field
+    if isinstance(error.__cause__, ValidationError):  # from __post_init__, which names the field
         path, why = path + error.__cause__.path, error.__cause__.why
-    path = [" ".join(part.split())[:MOST_CHARS] for part in path if part != "..."]
-    raise ValidationError(path, why[:MOST_CHARS]) from None
+    path = [" ".join(part.split())[:MAX_CHARS] for part in path if part != "..."]
+    raise ValidationError(path, why[:MAX_CHARS]) from None
 
 
-def _why(told: str, kind: Any, path: list[str], unknown: str) -> str:
-    """Return in plain words what msgspec told; a key that it names goes to the end of `path`."""
-    if found := _MISSING.fullmatch(told):
-        path.append(found[1])
-        return "field required"
-    if found := _UNKNOWN.fullmatch(told):
-        path.append(found[1])
-        return unknown
-    if told.startswith("Invalid enum value"):
+def _why(message: str, kind: Any, path: list[str], unknown: str) -> str:
+    """Return the reason in plain words; appends a key that `message` names to `path`."""
+    if found := _FIELD.fullmatch(message):
+        path.append(found[2])
+        return unknown if found[1] == "contains unknown" else "field required"
+    if message.startswith("Invalid enum value"):
         words = [repr(one) for one in _choices(kind, path)]
         return f"input should be {', '.join(words[:-1])} or {words[-1]}".replace("be  or ", "be ")
-    if found := _LENGTH.fullmatch(told):
-        many = "at most" if found[2] == "<=" else "at least"
-        return f"should have {many} {found[3]} {_ITEMS.get(found[1], 'items')}"
-    if found := _BOUND.fullmatch(told):
-        return f"input should be {_THAN[found[1]]} {found[2].removesuffix('.0')}"
-    if found := _PATTERN.fullmatch(told):
+    if found := _BOUND.fullmatch(message):
+        name, is_length, sign, bound = found.groups()
+        if is_length:
+            many = "at most" if sign == "<=" else "at least"
+            return f"should have {many} {bound} {_ITEMS.get(name, 'items')}"
+        return f"input should be {_THAN[sign]} {bound.removesuffix('.0')}"
+    if found := _PATTERN.fullmatch(message):
         return f"string should match pattern '{public_pattern(literal_eval(found[1]))}'"
-    if found := _OTHER.fullmatch(told):
+    if found := _OTHER.fullmatch(message):
         kinds = [_KINDS.get(one, one) for one in found[1].split(" | ") if one != "null"]
         return f"input should be {' or '.join(kinds)}"
-    return f"{told[:1].lower()}{told[1:]}"
+    return f"{message[:1].lower()}{message[1:]}"
 
 
 def _choices(kind: Any, path: list[str]) -> list[Any]:
-    """Return the values of the Literal that `path` leads to."""
+    """Return the values of the Literal at `path`."""
     for step in path:
         for part in _parts(kind):
             if isinstance(part, type) and issubclass(part, msgspec.Struct):
@@ -148,17 +144,17 @@ def _parts(kind: Any) -> list[Any]:
     return [kind]
 
 
-def _made(kind: type, value: Any) -> Any:
-    """Return what msgspec does not know itself: a path, a secret."""
+def _convert(kind: type, value: Any) -> Any:
+    """Return a Path or Secret, the types that msgspec does not know."""
     if kind not in (Path, Secret):
-        raise TypeError(f"no shape of ours: {kind}")
+        raise TypeError(f"unsupported type: {kind}")
     if not isinstance(value, str):
         raise ValidationError([], "input should be a valid string")
     return kind(value)
 
 
 def plain(value: Any) -> Any:
-    """Return what an answer holds and JSON does not know as it does."""
+    """Return a mapping as a dict for JSON. Raises TypeError for any other type."""
     if isinstance(value, Mapping):
         return dict(value)
-    raise TypeError(f"{type(value).__name__} has no place in an answer")
+    raise TypeError(f"{type(value).__name__} is not JSON serializable")

@@ -1,1 +1,1 @@
-"""A board over USB: its port, its chip, MicroPython, and the image (docs/flash.md)."""
+"""Flashes boards over USB: port, chip, MicroPython and the image (docs/flash.md)."""

@@ -1,4 +1,4 @@
-"""MicroPython on a board, over mpremote's serial transport: files and what it says of itself."""
+"""Connects to MicroPython on a board over mpremote's serial transport: files and system info."""
 
 import ast
 import contextlib
@@ -15,14 +15,14 @@ from idroserra.flash import ports
 from idroserra.flash.errors import ConnectionLost, FlashError
 
 BAUD = 115_200
-CATCH_S = 12.0  # a board with our firmware listens for 3 s after its reset
+PROMPT_S = 12.0  # a board with our firmware waits 3 s for Ctrl-C after its reset
 _READ_S = 2.0
-_AGAIN_S = 10.0  # until a chip with USB of its own is seen again after a reset
+_REOPEN_S = 10.0  # until a chip with native USB reappears after a reset
 _EXEC_S = 60.0
 _CHUNK_BYTES = 1_024
 _HASHES_AT_ONCE = 8
 _CORRUPTED = b"filesystem appears to be corrupted"
-# What the board runs once, so that every later request is short.
+# Functions that are defined on the board once, to keep later requests short.
 _HELPERS = """\
 import os,sys,gc,hashlib,binascii
 def _h(p):
@@ -47,29 +47,29 @@ def _l(p):
 
 @dataclass(frozen=True)
 class BoardInfo:
-    """What MicroPython says of itself and of its file system."""
+    """System info of MicroPython and of its file system."""
 
     version: tuple[int, int, int]
     machine: str
-    mpy_version: int  # of the .mpy files it reads
+    mpy_version: int  # of the .mpy files it can load
     block_bytes: int
     all_bytes: int
     free_bytes: int
-    heap_bytes: int  # free, that it may still grow by included
+    heap_bytes: int  # free heap, including its possible growth
 
     @property
     def text(self) -> str:
-        """Its version as people write it."""
+        """The version as text: "1.26.0"."""
         return ".".join(map(str, self.version))
 
 
 class BoardLink:
-    """A conversation with MicroPython at its prompt. Raises CableDied when it breaks off."""
+    """A raw REPL session with MicroPython. Raises ConnectionLost when it breaks off."""
 
     def __init__(self, port: str) -> None:
         self.port = port
         self._transport: Any = None
-        self._made: set[str] = set()
+        self._folders: set[str] = set()
 
     def __enter__(self) -> "BoardLink":
         return self
@@ -78,118 +78,116 @@ class BoardLink:
         self.close()
 
     def close(self) -> None:
-        """Give the port back."""
+        """Close the port."""
         transport, self._transport = self._transport, None
         if transport is not None:
             with contextlib.suppress(OSError, serial.SerialException):
                 transport.close()
 
-    def catch(self, timeout_s: float = CATCH_S) -> BoardInfo | None:
-        """Interrupt what runs and return what MicroPython says of itself, or None.
+    def enter_raw_repl(self, timeout_s: float = PROMPT_S) -> BoardInfo | None:
+        """Interrupt the program and return the system info, or None without a prompt in time.
 
-        None when no prompt comes in time. Raises FlashError for a file system that is no more.
+        Raises FlashError for a corrupt file system.
         """
         self.close()
         deadline_s = time.monotonic() + timeout_s
         self._transport = _open(self.port)
-        with self._talk("it was called to its prompt"):
-            if not self._prompt(deadline_s):
+        with self._session("it was called to its prompt"):
+            if not self._wait_for_prompt(deadline_s):
                 return None
             self._transport.enter_raw_repl(timeout_overall=30)
             self._transport.exec(_HELPERS)
-            return self._about()
+            return self._info()
 
     def hashes(self, paths: Iterable[str]) -> dict[str, str]:
-        """Return the hex SHA-256 of each file, "" for one that is not there."""
+        """Return {path: hex SHA-256}, "" for a missing file."""
         wanted = list(paths)
         found: dict[str, str] = {}
-        with self._talk("files were hashed"):
+        with self._session("files were hashed"):
             for at in range(0, len(wanted), _HASHES_AT_ONCE):
                 some = wanted[at:at + _HASHES_AT_ONCE]
-                said = self._ask(f"for p in {tuple(some)!r}:print(_h(p))")
-                found |= dict(zip(some, (line.strip() for line in said.splitlines()),
+                output = self._execute(f"for p in {tuple(some)!r}:print(_h(p))")
+                found |= dict(zip(some, (line.strip() for line in output.splitlines()),
                                   strict=True))
         return found
 
     def listing(self, folder: str = "") -> dict[str, int]:
-        """Return every file below `folder` with its bytes."""
-        with self._talk("files were listed"):
-            said = self._ask(f"_l({folder!r})")
-        return dict(ast.literal_eval(line) for line in said.splitlines() if line.strip())
+        """Return {path: size in bytes} of the files below `folder`."""
+        with self._session("files were listed"):
+            output = self._execute(f"_l({folder!r})")
+        return dict(ast.literal_eval(line) for line in output.splitlines() if line.strip())
 
     def read(self, path: str) -> bytes:
-        """Return a file, b"" where there is none."""
-        with self._talk(f"{path} was read"):
+        """Return the content of a file, or b"" if it does not exist."""
+        with self._session(f"{path} was read"):
             if not self._transport.fs_exists(path):
                 return b""
             return bytes(self._transport.fs_readfile(path, _CHUNK_BYTES))
 
     def put(self, path: str, data: bytes, on_bytes: Callable[[int], None]) -> None:
-        """Write a file; `on_bytes` gets the bytes written so far. Raises FlashError when full."""
-        with self._talk(f"{path} was sent"):
+        """Write a file; on_bytes(bytes written so far). Raises FlashError when flash is full."""
+        with self._session(f"{path} was sent"):
             try:
                 self._make_folders(path)
                 self._transport.fs_writefile(
-                    path, data, _CHUNK_BYTES, lambda written, _all: on_bytes(written)
-                )
+                    path, data, _CHUNK_BYTES, lambda written, _all: on_bytes(written))
             except OSError as error:
-                if error.strerror != path:  # not of the board: the line broke off
+                if error.strerror != path:  # not from the board: the connection broke off
                     raise
                 if error.errno == errno.ENOSPC:
                     raise out_of_space(self.port, f"{path} did not fit", {}) from error
-                raise _refused(self.port, f"{path}: {error}") from error
+                raise _board_error(self.port, f"{path}: {error}") from error
 
-    def ask(self, code: str, when: str) -> str:
-        """Run code and return what it prints. `when` ends "the board went away while".
+    def execute(self, code: str, when: str) -> str:
+        """Run code and return its output. `when` completes "the board went away while".
 
-        Raises FlashError with the board's own last line where the code fails."""
-        with self._talk(when):
-            return self._ask(code)
+        Raises FlashError with the last line of the board's traceback if the code fails."""
+        with self._session(when):
+            return self._execute(code)
 
     def remove(self, path: str) -> None:
-        """Remove a file, where there is one."""
-        with self._talk(f"{path} was removed"):
-            self._ask(f"try:os.remove({path!r})\nexcept OSError:pass")
+        """Remove a file if it exists."""
+        with self._session(f"{path} was removed"):
+            self._execute(f"try:os.remove({path!r})\nexcept OSError:pass")
 
     def free_bytes(self) -> int:
-        """Return how many bytes the file system has left."""
-        with self._talk("its room was asked for"):
-            return self._about().free_bytes
+        """Return the free bytes of the file system."""
+        with self._session("its free space was read"):
+            return self._info().free_bytes
 
     def restart(self) -> None:
-        """Reset the board; it starts what main.py names."""
-        with self._talk("it was started"):
+        """Reset the board, which runs main.py."""
+        with self._session("it was started"):
             self._transport.exec_raw_no_follow(
-                "import time,machine\ntime.sleep_ms(200)\nmachine.reset()\n"
-            )
+                "import time,machine\ntime.sleep_ms(200)\nmachine.reset()\n")
         self.close()
 
-    def _ask(self, code: str) -> str:
-        said, error = self._transport.exec_raw(code, timeout=_EXEC_S)
+    def _execute(self, code: str) -> str:
+        output, error = self._transport.exec_raw(code, timeout=_EXEC_S)
         if error:
-            raise _refused(self.port, error.decode(errors="replace"))
-        return str(said.decode())
+            raise _board_error(self.port, error.decode(errors="replace"))
+        return str(output.decode())
 
-    def _about(self) -> BoardInfo:
-        said = self._ask("i=sys.implementation;s=os.statvfs('');gc.collect()\n"
-                         "print(repr((tuple(i.version[:3]),i._machine,i._mpy,s[0],s[2],s[3],"
-                         "gc.mem_free())))")
-        version, machine, mpy, block_bytes, blocks, free, heap_bytes = ast.literal_eval(said)
+    def _info(self) -> BoardInfo:
+        output = self._execute(
+            "i=sys.implementation;s=os.statvfs('');gc.collect()\n"
+            "print(repr((tuple(i.version[:3]),i._machine,i._mpy,s[0],s[2],s[3],gc.mem_free())))")
+        version, machine, mpy, block_bytes, blocks, free, heap_bytes = ast.literal_eval(output)
         return BoardInfo(tuple(version), machine, mpy & 0xFF, block_bytes,
-                     blocks * block_bytes, free * block_bytes, heap_bytes)
+                         blocks * block_bytes, free * block_bytes, heap_bytes)
 
-    def _prompt(self, deadline_s: float) -> bool:
-        """Send Ctrl-C until the prompt comes, which is when boot.py waits at the latest."""
-        heard = b""
+    def _wait_for_prompt(self, deadline_s: float) -> bool:
+        """Send Ctrl-C until the prompt appears, at the latest while boot.py waits."""
+        received = b""
         while time.monotonic() < deadline_s:
             self._transport.serial.write(b"\r\x03\x02")
             until_s = time.monotonic() + 0.3
             while time.monotonic() < until_s:
-                heard = (heard + self._transport.serial.read(
+                received = (received + self._transport.serial.read(
                     max(1, self._transport.serial.in_waiting)))[-4_096:]
-                if _CORRUPTED in heard:
-                    raise _other_data(self.port)
-                if heard.endswith(b">>> "):
+                if _CORRUPTED in received:
+                    raise _corrupt_file_system(self.port)
+                if received.endswith(b">>> "):
                     return True
         return False
 
@@ -197,13 +195,13 @@ class BoardLink:
         parents = path.split("/")[:-1]
         for count in range(1, len(parents) + 1):
             folder = "/".join(parents[:count])
-            if folder not in self._made:
-                self._ask(f"try:os.mkdir({folder!r})\nexcept OSError:pass")
-                self._made.add(folder)
+            if folder not in self._folders:
+                self._execute(f"try:os.mkdir({folder!r})\nexcept OSError:pass")
+                self._folders.add(folder)
 
     @contextlib.contextmanager
-    def _talk(self, when: str) -> Any:
-        """Turn what breaks a conversation into CableDied, and keep mpremote's prints away."""
+    def _session(self, when: str) -> Any:
+        """Convert transport errors to ConnectionLost, and suppress the output of mpremote."""
         from mpremote.transport import TransportError, TransportExecError
 
         if self._transport is None:
@@ -214,51 +212,51 @@ class BoardLink:
         except FlashError:
             raise
         except TransportExecError as error:
-            raise _refused(self.port, error.error_output) from error
+            raise _board_error(self.port, error.error_output) from error
         except (TransportError, OSError, ValueError, SyntaxError, IndexError) as error:
             raise ConnectionLost(self.port, when) from error
 
 
-def _other_data(port: str) -> FlashError:
+def _corrupt_file_system(port: str) -> FlashError:
     return FlashError(
-        f"{port}: MicroPython finds something else's data where its files belong",
-        "Start from empty: the same command with --erase and --micropython. All that is on the "
-        "board is lost then, Wi-Fi and key too.",
+        f"{port}: the file system on the board is corrupt, or is not MicroPython's",
+        "Erase the board: repeat the command with --erase and --micropython. This deletes all "
+        "data on the board, including Wi-Fi settings and key.",
     )
 
 
-def _refused(port: str, said: str) -> FlashError:
-    last = said.strip().rpartition("\n")[2]
-    return FlashError(f"{port}: MicroPython on the board refused: {last}",
-                      "Reset the board and say the same command again.")
+def _board_error(port: str, output: str) -> FlashError:
+    last = output.strip().rpartition("\n")[2]
+    return FlashError(f"{port}: error of MicroPython on the board: {last}",
+                      "Reset the board and repeat the command.")
 
 
 def out_of_space(port: str, what: str, others: dict[str, int]) -> FlashError:
-    """Return the error of a board without room. `others` are files not of the image, bytes."""
+    """Return the error of a full board. `others`: {path: bytes} of files not in the image."""
     largest = sorted(others.items(), key=lambda item: -item[1])[:3]
     listed = ", ".join(f"{name} ({size_bytes} bytes)" for name, size_bytes in largest)
-    also = f" Largest files that are not of the image: {listed}." if listed else ""
+    also = f" Largest files that are not in the image: {listed}." if listed else ""
     return FlashError(
         f"{port}: the board is out of space: {what}",
-        "Remove what is not needed (`mpremote fs rm NAME`), or start from empty with --erase and "
-        f"--micropython: settings and records that were not sent are lost then.{also}",
+        "Remove unused files (`mpremote fs rm NAME`), or erase the board with --erase and "
+        f"--micropython, which deletes settings and unsent records.{also}",
     )
 
 
 def _open(port: str) -> Any:
-    """Return the transport of a port; one that a reset took away is waited for."""
+    """Return the transport of a port; waits for a port that disappeared with a reset."""
     try:
         from mpremote.transport import TransportError
         from mpremote.transport_serial import SerialTransport
     except ImportError as error:
         raise FlashError("mpremote is missing",
                          "Install it: pip install 'idroserra[flash]'") from error
-    deadline_s = time.monotonic() + _AGAIN_S
+    deadline_s = time.monotonic() + _REOPEN_S
     while True:
         try:
             return SerialTransport(port, BAUD, timeout=_READ_S)
         except (TransportError, OSError) as error:
             if time.monotonic() > deadline_s:
-                ports.check(port)
+                ports.check_available(port)
                 raise ConnectionLost(port, "it was opened") from error
         time.sleep(0.2)

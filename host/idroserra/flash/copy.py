@@ -1,7 +1,7 @@
-"""The image onto the board's flash: only what differs, checked by hash, main.py last.
+"""Copies the image to the board's flash: only changed files, verified by hash, main.py last.
 
-A board whose image is not whole starts nothing: main.py is taken away before the first file is
-changed and written after all of them were read back.
+A board with an incomplete image starts nothing: main.py is removed before the first change and
+written after all other files are verified.
 """
 
 from collections.abc import Callable
@@ -12,39 +12,41 @@ from idroserra.flash.board_link import BoardInfo, BoardLink, out_of_space
 from idroserra.flash.errors import FlashError
 from idroserra.image import build
 
-MIN_MICROPYTHON = (1, 26, 0)  # older ones take half a JSON text for a whole one
-# What the node is built in, with 32-bit pointers: two thirds of the 368 kB of bench/RESULTS.md.
+MIN_MICROPYTHON = (1, 26, 0)  # older ones accept truncated JSON
+# Heap to build the node with 32-bit pointers: two thirds of the 368 kB in docs/memory.md.
 HEAP_BYTES = 245_000
 START = "main.py"
 _PACKAGE = "idro"
-_SLOTS = ("slot", "a", "b")  # of updates over the air: what is flashed is what runs
+_SLOTS = ("slot", "a", "b")  # of updates over the air; removed, so that the flashed image runs
 _TRIES = 2
-# What littlefs needs beside the files: folders, and a copy of what is being replaced.
+# Blocks that littlefs needs for folders and copy-on-write.
 _SPARE_BLOCKS = 16
 OnFile = Callable[[str, int], None]
 
 
 @dataclass(frozen=True)
 class CopyPlan:
-    """What there is to do on a board: files to send, in order, and files to take away."""
+    """Files to send to a board, in order, and files to remove."""
 
     send: tuple[str, ...]
     remove: tuple[str, ...]
     send_bytes: int
-    kept: int  # files of the image that are there already
+    kept: int  # number of files that are already on the board
 
     @property
     def is_nothing(self) -> bool:
-        """Whether the board holds the image already."""
+        """Whether the board already has the image."""
         return not (self.send or self.remove)
 
 
-def plan(link: BoardLink, folder: Path, manifest: build.Manifest, about: BoardInfo) -> CopyPlan:
-    """Compare the board with the image in `folder`. Raises FlashError where it cannot fit."""
+def plan_copy(
+    link: BoardLink, folder: Path, manifest: build.Manifest, about: BoardInfo
+) -> CopyPlan:
+    """Compare the board with the image in `folder`. Raises FlashError if it does not fit."""
     wanted = manifest.files | {build.MANIFEST: _file_sha256(folder / build.MANIFEST)}
-    there = link.hashes(wanted)
+    present = link.hashes(wanted)
     order = sorted(wanted, key=lambda path: (path == START, path == build.MANIFEST, path))
-    send = tuple(path for path in order if there[path] != wanted[path])
+    send = tuple(path for path in order if present[path] != wanted[path])
     on_board = link.listing()
     remove = tuple(sorted(path for path in on_board if is_stale(path) and path not in wanted))
     sizes = {path: (folder / path).stat().st_size for path in send}
@@ -53,16 +55,16 @@ def plan(link: BoardLink, folder: Path, manifest: build.Manifest, about: BoardIn
 
 
 def is_stale(path: str) -> bool:
-    """Whether a file that the image lacks would be imported, or run, in place of one it has."""
+    """Whether a file outside the image would be imported or run instead of one in it."""
     top = path.split("/")[0]
     return top in (_PACKAGE, *_SLOTS) or path in (
         f"{_PACKAGE}.py", f"{_PACKAGE}.mpy", "boot.mpy", "main.mpy")
 
 
-def copy(link: BoardLink, folder: Path, work: CopyPlan, on_file: OnFile) -> None:
-    """Do `work`. `on_file` gets the file at work and how many bytes of it are sent.
+def copy_image(link: BoardLink, folder: Path, work: CopyPlan, on_file: OnFile) -> None:
+    """Execute a plan; on_file(path, bytes sent).
 
-    Raises CableDied, and FlashError when a file does not read back as it was sent.
+    Raises ConnectionLost; FlashError if the verification of a file fails.
     """
     if work.is_nothing:
         return
@@ -75,7 +77,7 @@ def copy(link: BoardLink, folder: Path, work: CopyPlan, on_file: OnFile) -> None
 
 
 def check_whole(link: BoardLink, manifest: build.Manifest) -> None:
-    """Hash every file of the image on the board. Raises FlashError unless it is that image."""
+    """Verify the hashes of all files on the board. Raises FlashError."""
     found = link.hashes(sorted(manifest.files))
     if build.image_sha256(found) != manifest.image_sha256:
         wrong = [path for path in manifest.files if found[path] != manifest.files[path]]
@@ -89,15 +91,15 @@ def check_micropython(about: BoardInfo, folder: Path) -> str | None:
                 f"{'.'.join(map(str, MIN_MICROPYTHON))} or newer is needed")
     wanted = mpy_version(folder)
     if about.mpy_version != wanted:
-        return (f"MicroPython {about.text} reads .mpy files of version {about.mpy_version}, "
-                f"those of the image are of version {wanted}")
+        return (f"MicroPython {about.text} loads .mpy files of version {about.mpy_version}, "
+                f"the image has version {wanted}")
     return None
 
 
 def mpy_version(folder: Path) -> int:
     """Return the version of the .mpy files in `folder`: the second byte of each.
 
-    The sub-version counts only where there is machine code in it (py/persistentcode.h).
+    The sub-version matters only for native code (py/persistentcode.h).
     """
     return (folder / f"{build.BOARD_MODULE}.mpy").read_bytes()[1]
 
@@ -115,8 +117,8 @@ def _send(link: BoardLink, folder: Path, path: str, on_file: OnFile) -> None:
 def _differs(port: str, what: str) -> FlashError:
     return FlashError(
         f"{port}: {what} did not read back as sent",
-        "Say the same command again. If it stays, the board's flash is worn out, or its supply is "
-        "too weak: try another USB port without a hub.",
+        "Repeat the command. If the error persists, the board's flash is worn out or its supply "
+        "is too weak: try another USB port without a hub.",
     )
 
 
@@ -124,7 +126,7 @@ def _check_room(
     port: str, about: BoardInfo, sizes: dict[str, int], on_board: dict[str, int],
     removed: tuple[str, ...], ours: dict[str, str],
 ) -> None:
-    """Raise FlashError when what is sent has no room beside what stays."""
+    """Check that the files to send fit beside the remaining ones. Raises FlashError."""
     def blocks(size_bytes: int) -> int:
         return -(-size_bytes // about.block_bytes)
 

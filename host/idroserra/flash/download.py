@@ -1,6 +1,6 @@
-"""Where a MicroPython binary comes from: a file, a known release, or an address with its hash.
+"""Resolves and downloads MicroPython binaries: a file, a known release, or a URL with its hash.
 
-What comes over the network is used only if its bytes have the SHA-256 that was pinned before.
+A download is used only if it has the pinned SHA-256.
 """
 
 import hashlib
@@ -20,13 +20,13 @@ from idroserra.flash.errors import FlashError
 RELEASES_FILE = Path(__file__).with_name("releases.toml")
 _TIMEOUT_S = 30
 _CHUNK_BYTES = 65_536
-_MAX_BYTES = 16 * 1_048_576  # no flash of ours is larger
+_MAX_BYTES = 16 * 1_048_576  # the largest supported flash
 OnBytes = Callable[[int, int], None]
 
 
 @dataclass(frozen=True)
-class Source:
-    """Where a binary comes from: a file of this machine, or an address and its SHA-256."""
+class BinarySource:
+    """Source of a binary: a local file, or a URL and its SHA-256."""
 
     path: Path | None = None
     url: str = ""
@@ -34,22 +34,22 @@ class Source:
 
     @property
     def text(self) -> str:
-        """The source in a few words."""
+        """The path or URL."""
         return str(self.path) if self.path else self.url
 
 
 def releases(file: Path = RELEASES_FILE) -> dict[str, dict[str, dict[str, str]]]:
-    """Return the known releases: version, chip, then url and, where it is pinned, sha256."""
+    """Return the known releases: {version: {chip: {url, sha256 if pinned}}}."""
     return tomllib.loads(file.read_text(encoding="utf-8"))
 
 
 def resolve(
     wanted: str, chip: str, sha256: str = "",
     known: Mapping[str, Mapping[str, Mapping[str, str]]] | None = None,
-) -> Source:
-    """Return the source that `wanted` names: a path, a version, or an address.
+) -> BinarySource:
+    """Return the source for `wanted`: a path, a version or a URL.
 
-    Raises FlashError for one that is none of these, or that nobody pinned.
+    Raises FlashError if it is none of these, or has no pinned hash.
     """
     known = releases() if known is None else known
     if urllib.parse.urlsplit(wanted).scheme in ("http", "https"):
@@ -58,23 +58,23 @@ def resolve(
     if version in known:
         entry = known[version].get(chip)
         if entry is None:
-            raise FlashError(f"MicroPython {version}: no binary for {chip} is known",
-                             "Give the path of a .bin with --micropython.")
+            raise FlashError(f"MicroPython {version}: no known binary for {chip}",
+                             "Set the path of a .bin with --micropython.")
         return _pinned(entry["url"], sha256 or entry.get("sha256", ""))
     path = Path(wanted)
     if not path.is_file():
         raise FlashError(f"{wanted}: neither a file nor a known version of MicroPython",
-                         f"Known: {', '.join(known)}. Else give the path of a .bin.")
+                         f"Known: {', '.join(known)}. Or set the path of a .bin.")
     if sha256:
         _check(path.read_bytes(), sha256, wanted)
-    return Source(path=path)
+    return BinarySource(path=path)
 
 
-def fetch(source: Source, on_bytes: OnBytes, cache: Path | None = None) -> Path:
-    """Return the file of `source`, downloaded unless it is there. Raises FlashError.
+def fetch(source: BinarySource, on_bytes: OnBytes, cache: Path | None = None) -> Path:
+    """Return the file of `source`, downloaded unless it is cached. Raises FlashError.
 
-    `on_bytes` gets the bytes so far and in all (0: unknown). A file is kept under its own hash,
-    so an interrupted or forged one is never used.
+    on_bytes(bytes so far, total or 0 if unknown). The cache is keyed by hash, so an incomplete or
+    forged file is never used.
     """
     if source.path is not None:
         return source.path
@@ -91,19 +91,20 @@ def fetch(source: Source, on_bytes: OnBytes, cache: Path | None = None) -> Path:
         os.replace(part, target)
     except OSError as error:
         raise FlashError(f"{error.filename}: cannot be written ({error.strerror})",
-                         "Make room, or give the path of a .bin with --micropython.") from error
+                         "Free disk space, or set the path of a .bin with --micropython."
+                         ) from error
     return target
 
 
-def _pinned(url: str, sha256: str) -> Source:
+def _pinned(url: str, sha256: str) -> BinarySource:
     if len(sha256) != 64 or set(sha256.lower()) - set("0123456789abcdef"):
-        what = "no SHA-256 is pinned for it" if not sha256 else f"{sha256} is no SHA-256"
+        what = f"{sha256} is not a SHA-256" if sha256 else "no SHA-256 is pinned for it"
         raise FlashError(
             f"{url}: {what}",
-            "Download it with a browser and give its path: --micropython FILE. Or state the hash "
-            "that you have from somebody you trust: --sha256 HEX.",
+            "Download it with a browser and set its path: --micropython FILE. Or set its hash "
+            "from a trusted source: --sha256 HEX.",
         )
-    return Source(url=url, sha256=sha256.lower())
+    return BinarySource(url=url, sha256=sha256.lower())
 
 
 def _get(url: str, on_bytes: OnBytes) -> bytes:
@@ -119,20 +120,20 @@ def _get(url: str, on_bytes: OnBytes) -> bytes:
     except (OSError, ValueError, urllib.error.URLError) as error:
         why = getattr(error, "reason", None) or error
         raise FlashError(f"{url}: cannot be downloaded ({why})", "Check the network, or download "
-                         "it elsewhere and give its path: --micropython FILE.") from error
+                         "it elsewhere and set its path: --micropython FILE.") from error
     if all_bytes and len(data) < all_bytes:
         raise FlashError(f"{url}: ended after {len(data)} of {all_bytes} bytes",
-                         "Say the same command again.")
+                         "Repeat the command.")
     return bytes(data)
 
 
 def _check(data: bytes, sha256: str, name: str) -> None:
-    its = _sha256(data)
-    if its != sha256.lower():
+    actual = _sha256(data)
+    if actual != sha256.lower():
         raise FlashError(
-            f"{name}: its SHA-256 is {its}, not the pinned {sha256.lower()}: not used",
-            "Somebody changed it on the way, or the hash is another file's. Compare both with the "
-            "page you have them from.",
+            f"{name}: its SHA-256 is {actual}, not the pinned {sha256.lower()}: not used",
+            "The file was modified, or the hash belongs to another file. Compare both with their "
+            "source.",
         )
 
 

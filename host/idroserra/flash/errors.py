@@ -1,10 +1,10 @@
-"""The error of flashing."""
+"""Errors of flashing."""
 
 from idroserra.core.errors import HostError
 
 
 class FlashError(HostError):
-    """The board was not flashed, or not wholly: what happened, and what to do about it."""
+    """The board was not flashed completely: what happened, and the remedy."""
 
     def __init__(self, what: str, way_out: str) -> None:
         super().__init__(f"{what}\n{way_out}")
@@ -13,12 +13,12 @@ class FlashError(HostError):
 
 
 class ConnectionLost(FlashError):
-    """The board went away, or stopped answering, in the middle."""
+    """The board disappeared or stopped responding."""
 
     def __init__(self, port: str, when: str, why: str = "") -> None:
         super().__init__(
             f"{port}: the board went away while {when}{f' ({why})' if why else ''}",
-            "A half sent image is never started: main.py is written last. Check the cable and its "
-            "plugs, leave out any hub, and say the same command again: what is there already is "
+            "An incomplete image is never started: main.py is written last. Check cable and "
+            "plugs, avoid hubs, and repeat the command: files that are already on the board are "
             "not sent again.",
         )

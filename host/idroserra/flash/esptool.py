@@ -1,6 +1,6 @@
-"""Espressif's esptool, run as a program: which chip is there, writing and checking its flash.
+"""Runs Espressif's esptool: detects the chip, writes and verifies its flash.
 
-It is under the GPL, so it is called, never imported.
+esptool is under the GPL, so it is run as a program, never imported.
 """
 
 import os
@@ -17,18 +17,18 @@ from idroserra.flash.errors import ConnectionLost, FlashError
 
 BAUD, SLOW_BAUD = 460_800, 115_200
 OnShare = Callable[[float], None]
-# What esptool says when a chip answered before and does not any more.
+# Messages of esptool for a chip that no longer responds.
 _LOST = ("stopped responding", "disconnected", "input/output error", "device not configured",
          "lost connection", "no serial data", "invalid head of packet", "serial data stream",
          "timed out", "could not configure port", "guru", "write timeout", "clearcommerror")
 _NO_PORT = ("could not open", "port is busy", "doesn't exist")
-_LOOKING, _WRITING = "it was asked which chip it is", "MicroPython was written"
-_NEVER_THERE = ("failed to connect", "no serial data received", "wrong boot mode")
+_DETECTING, _WRITING = "its chip was detected", "MicroPython was written"
+_NO_CHIP = ("failed to connect", "no serial data received", "wrong boot mode")
 
 
 @dataclass(frozen=True)
 class Chip:
-    """The chip on a port as esptool sees it. `name` is spelt as in board files."""
+    """The chip on a port as esptool reports it. `name` is spelt as in board files."""
 
     name: str
     described: str
@@ -38,27 +38,27 @@ class Chip:
 
 @dataclass(frozen=True)
 class Esptool:
-    """esptool on one port. `resets` is False for a board without the reset circuit."""
+    """esptool on one port. `resets` is False for a board without a reset circuit."""
 
     port: str
     baud: int = BAUD
     resets: bool = True
 
     def chip(self) -> Chip:
-        """Return the chip that answers; the board starts anew. Raises FlashError."""
-        said = self._read(["flash-id"], _LOOKING)
-        name = _found(said, r"^(?:Connected to|Detecting chip type\.\.\.) ([A-Z0-9-]+)")
-        size = re.search(r"^Detected flash size: +(\d+)(MB|KB)$", said, re.MULTILINE)
+        """Return the detected chip; resets the board. Raises FlashError."""
+        output = self._read(["flash-id"], _DETECTING)
+        name = _found(output, r"^(?:Connected to|Detecting chip type\.\.\.) ([A-Z0-9-]+)")
+        size = re.search(r"^Detected flash size: +(\d+)(MB|KB)$", output, re.MULTILINE)
         unit = {"MB": 1_048_576, "KB": 1_024}
         return Chip(
             name=name.lower().replace("-", ""),
-            described=_found(said, r"^Chip type: +(.+)$"),
-            mac=_found(said, r"^MAC: +([0-9a-f:]{17})"),
+            described=_found(output, r"^Chip type: +(.+)$"),
+            mac=_found(output, r"^MAC: +([0-9a-f:]{17})"),
             flash_bytes=int(size[1]) * unit[size[2]] if size else 0,
         )
 
     def holds(self, files: Sequence[tuple[int, Path]]) -> bool:
-        """Say whether the flash holds these files at their addresses already."""
+        """Return whether the flash has these files at their addresses."""
         try:
             self._read(["verify-flash", *_pairs(files)], "MicroPython was read back")
         except _Differs:
@@ -66,9 +66,9 @@ class Esptool:
         return True
 
     def write(self, files: Sequence[tuple[int, Path]], on_share: OnShare) -> None:
-        """Write the files to their addresses; esptool reads each back by its hash.
+        """Write the files to their addresses; esptool verifies their hashes.
 
-        `on_share` gets the share of all bytes written so far, 0 to 1. Raises FlashError.
+        on_share(share of the bytes written so far, 0 to 1). Raises FlashError.
         """
         sizes = {address: path.stat().st_size for address, path in files}
         all_bytes = sum(sizes.values())
@@ -82,7 +82,7 @@ class Esptool:
             on_share((before_bytes + sizes[now] * float(found[2]) / 100) / all_bytes)
 
         command = ["write-flash", *_pairs(files)]
-        slower = replace(self, baud=SLOW_BAUD)  # many a cable is too bad only for the speed
+        slower = replace(self, baud=SLOW_BAUD)  # bad cables often work at a lower rate
         self._twice(lambda: self._run(command, _WRITING, progress),
                     lambda: slower._run(command, _WRITING, progress))
         on_share(1.0)
@@ -92,12 +92,12 @@ class Esptool:
         self._run(["erase-flash"], "its flash was erased")
 
     def _read(self, arguments: list[str], when: str) -> str:
-        """Run what changes nothing, once more where the line was noisy."""
+        """Run a read-only command; retry once after a broken connection."""
         return self._twice(lambda: self._run(arguments, when),
                            lambda: self._run(arguments, when))
 
     def _twice(self, first: Callable[[], str], second: Callable[[], str]) -> str:
-        """Do `first`, and `second` if it broke off though the port is still there."""
+        """Call `first`, and `second` if the connection was lost but the port still exists."""
         try:
             return first()
         except ConnectionLost as died:
@@ -112,7 +112,7 @@ class Esptool:
 
     def _is_there(self) -> bool:
         try:
-            ports.check(self.port)
+            ports.check_available(self.port)
         except FlashError:
             return False
         return True
@@ -120,8 +120,7 @@ class Esptool:
     def _run(
         self, arguments: list[str], when: str, on_line: Callable[[str], None] | None = None
     ) -> str:
-        reset = ([] if self.resets
-                 else ["--before", "no-reset", "--after", "no-reset"])
+        reset = [] if self.resets else ["--before", "no-reset", "--after", "no-reset"]
         command = [sys.executable, "-m", "esptool", "--port", self.port,
                    "--baud", str(self.baud), *reset, *arguments]
         if find_spec("esptool") is None:
@@ -137,45 +136,45 @@ class Esptool:
                 lines.append(line)
                 if on_line is not None:
                     on_line(line)
-        said = "".join(lines)
+        output = "".join(lines)
         if process.returncode != 0:
-            raise self._failure(said, when)
-        return said
+            raise self._failure(output, when)
+        return output
 
-    def _failure(self, said: str, when: str) -> FlashError:
-        """Return what to do about an esptool that ended with an error."""
-        last = re.findall(r"ERROR: (?:A fatal error occurred: )?(.+)", said)
-        why = last[-1].strip() if last else said.strip().rpartition("\n")[2]
+    def _failure(self, output: str, when: str) -> FlashError:
+        """Return the error for the output of a failed esptool."""
+        last = re.findall(r"ERROR: (?:A fatal error occurred: )?(.+)", output)
+        why = last[-1].strip() if last else output.strip().rpartition("\n")[2]
         text = why.lower()
         if "verification failed" in text or "verify failed" in text:
-            return _Differs(f"{self.port}: what was read back differs ({why})",
-                            "Say the same command again; if it stays, the flash is worn out.")
+            return _Differs(f"{self.port}: verification failed ({why})",
+                            "Repeat the command; if the error persists, the flash is worn out.")
         if any(words in text for words in _NO_PORT):
-            if when != _LOOKING:
+            if when != _DETECTING:
                 return ConnectionLost(self.port, when, why)
-            return ports.refusal(self.port, OSError(why))
-        if any(words in text for words in _NEVER_THERE):
-            others = ", ".join(ports.holders(self.port))
-            also = f" These programs have the port open too: {others}." if others else ""
+            return ports.open_error(self.port, OSError(why))
+        if any(words in text for words in _NO_CHIP):
+            others = ", ".join(ports.programs_using(self.port))
+            also = f" These programs also use the port: {others}." if others else ""
             return FlashError(
                 f"{self.port}: no chip answers ({why})",
-                "Hold the button BOOT, press and let go EN (RST), let go BOOT, and say the same "
-                f"command again, on such boards with --no-reset.{also}",
+                "Hold the button BOOT, press and release EN (RST), release BOOT, and repeat the "
+                f"command with --no-reset.{also}",
             )
         if any(words in text for words in _LOST):
             return ConnectionLost(self.port, when, why)
-        return FlashError(f"{self.port}: esptool failed: {why}", "Say the same command again, "
-                          "slower: --baud 115200.")
+        return FlashError(f"{self.port}: esptool failed: {why}",
+                          "Repeat the command at a lower rate: --baud 115200.")
 
 
 class _Differs(FlashError):
-    """What the flash holds is something else."""
+    """The content of the flash differs."""
 
 
 def _pairs(files: Sequence[tuple[int, Path]]) -> list[str]:
     return [text for address, path in files for text in (hex(address), str(path))]
 
 
-def _found(said: str, pattern: str) -> str:
-    found = re.search(pattern, said, re.MULTILINE)
+def _found(output: str, pattern: str) -> str:
+    found = re.search(pattern, output, re.MULTILINE)
     return found[1].strip() if found else ""

@@ -1,8 +1,7 @@
-"""A MicroPython binary: is it one, for which chip, and which parts of it go where.
+"""Parses a MicroPython binary: its chip, its partitions, and the parts to write.
 
-The layout is that of ESP-IDF: an image starts with 0xE9 and carries its chip's number
-(esp_image_header_t), the partition table lies at 0x8000 in entries of 32 bytes
-(esp_partition_info_t).
+ESP-IDF layout: an image starts with 0xE9 and contains a chip id (esp_image_header_t); the
+partition table is at 0x8000, in entries of 32 bytes (esp_partition_info_t).
 """
 
 import struct
@@ -12,7 +11,7 @@ from pathlib import Path
 
 from idroserra.flash.errors import FlashError
 
-# chip: (address of the first byte of the binary, number of the chip in its header)
+# chip: (address of the first byte of the binary, chip id in its header)
 CHIPS = {"esp32": (0x1000, 0), "esp32s3": (0x0, 9), "esp32c3": (0x0, 5)}
 _MAGIC = 0xE9
 _TABLE_ADDRESS = 0x8000
@@ -20,11 +19,12 @@ _TABLE_BYTES = 0xC00
 _ENTRY = struct.Struct("<HBBII16sI")
 _ENTRY_MAGIC = 0x50AA
 _DATA, _NVS = 1, 2
+_USE_BIN = "Use the .bin from micropython.org/download, not .uf2, .elf or .app-bin."
 
 
 @dataclass(frozen=True)
 class Partition:
-    """One line of the partition table: its name, where it is, and whether it is NVS."""
+    """An entry of the partition table."""
 
     name: str
     address: int
@@ -33,8 +33,8 @@ class Partition:
 
 
 @dataclass(frozen=True)
-class Binary:
-    """A checked MicroPython binary for `chip`: (address, bytes) of each part to write."""
+class MicroPythonBinary:
+    """A valid MicroPython binary for `chip`, with (address, bytes) of each part to write."""
 
     path: Path
     chip: str
@@ -43,12 +43,12 @@ class Binary:
 
     @property
     def size_bytes(self) -> int:
-        """How many bytes are written."""
+        """The number of bytes to write."""
         return sum(len(content) for _, content in self.parts)
 
 
-def read(path: Path, chip: str) -> Binary:
-    """Return the binary in `path` for `chip`. Raises FlashError when it is none, or another's."""
+def read_binary(path: Path, chip: str) -> MicroPythonBinary:
+    """Return the binary in `path`. Raises FlashError if it is invalid or not for `chip`."""
     try:
         data = path.read_bytes()
     except OSError as error:
@@ -57,24 +57,19 @@ def read(path: Path, chip: str) -> Binary:
     base, number = CHIPS[chip]
     if len(data) < _TABLE_ADDRESS or data[0] != _MAGIC:
         raise FlashError(
-            f"{path}: no MicroPython binary for an ESP32 (it starts with "
-            f"{data[:4].hex(' ') or 'nothing'})",
-            "Take the .bin of micropython.org/download, not .uf2, .elf or .app-bin.",
-        )
+            f"{path}: not a MicroPython binary for an ESP32 (first bytes: "
+            f"{data[:4].hex(' ') or 'none'})", _USE_BIN)
     its_number = int.from_bytes(data[12:14], "little")
     if its_number != number:
         names = {chip_number: name for name, (_, chip_number) in CHIPS.items()}
         its = names.get(its_number, f"chip number {its_number}")
         raise FlashError(f"{path}: is for {its}, the board file says {chip}",
-                         "Take the binary of the board's chip, or the board file of that chip.")
+                         "Use the binary for the board's chip, or a board file for that chip.")
     table = list(partitions(data, base))
     if not table:
-        raise FlashError(
-            f"{path}: has no partition table at {_TABLE_ADDRESS:#x}",
-            "Take the .bin of micropython.org/download, not .uf2, .elf or .app-bin.",
-        )
+        raise FlashError(f"{path}: no partition table at {_TABLE_ADDRESS:#x}", _USE_BIN)
     needs_bytes = max(p.address + p.size_bytes for p in table)
-    return Binary(path, chip, tuple(_without_nvs(data, base, table)), needs_bytes)
+    return MicroPythonBinary(path, chip, tuple(_without_nvs(data, base, table)), needs_bytes)
 
 
 def partitions(data: bytes, base: int) -> Iterator[Partition]:
@@ -91,9 +86,9 @@ def partitions(data: bytes, base: int) -> Iterator[Partition]:
 def _without_nvs(
     data: bytes, base: int, table: list[Partition]
 ) -> Iterator[tuple[int, bytes]]:
-    """Yield the parts to write: all but what lies in NVS, where Wi-Fi and the node's key are.
+    """Yield the parts to write: all except NVS, which stores Wi-Fi settings and the node's key.
 
-    The binary has nothing there but 0xFF, which would erase it.
+    The binary has only 0xFF there, which would erase NVS.
     """
     gaps = sorted((p.address, p.address + p.size_bytes) for p in table if p.is_nvs)
     at = base

@@ -1,4 +1,4 @@
-"""Progress of flashing on the terminal; silent where nobody looks."""
+"""Shows the progress of flashing on a terminal; silent without one."""
 
 from collections.abc import Callable
 
@@ -14,7 +14,7 @@ from rich.progress import (
 
 
 class ProgressReporter:
-    """Progress bars on stderr, where that is a terminal, and the lines between them."""
+    """Progress bars on stderr, if it is a terminal, and lines between them."""
 
     def __init__(self, *, says: bool = True) -> None:
         self._console = Console(stderr=True)
@@ -32,7 +32,7 @@ class ProgressReporter:
         self._progress.stop()
 
     def start(self, what: str, total_bytes: int) -> Callable[[int, str], None]:
-        """Begin a bar; returns what moves it: bytes so far, and a word on what is at work."""
+        """Start a bar; returns its update function(bytes so far, current item)."""
         self._progress.start()
         task: TaskID = self._progress.add_task(what, total=total_bytes or None, now="")
 
@@ -42,7 +42,7 @@ class ProgressReporter:
         return move
 
     def on_download(self, what: str) -> Callable[[int, int], None]:
-        """Return what shows a download: bytes so far, and in all."""
+        """Return the update function(bytes so far, total) of a download bar."""
         task: list[TaskID] = []
 
         def on_bytes(done_bytes: int, all_bytes: int) -> None:
@@ -54,6 +54,6 @@ class ProgressReporter:
         return on_bytes
 
     def say(self, text: str) -> None:
-        """Show a line."""
+        """Print a line."""
         if self._says:
             self._console.print(text, highlight=False, markup=False, style="dim")

@@ -1,4 +1,4 @@
-"""One flashing from end to end: look, say what will be done, do it, check it, start the board."""
+"""Flashes a board from end to end: inspect, plan, write, verify, start."""
 
 import tempfile
 from collections.abc import Callable, Iterator
@@ -11,43 +11,43 @@ from idroserra.flash import copy
 from idroserra.flash.board_link import BoardInfo, BoardLink
 from idroserra.flash.errors import FlashError
 from idroserra.flash.esptool import Chip, Esptool
-from idroserra.flash.micropython_bin import Binary
+from idroserra.flash.micropython_bin import MicroPythonBinary
 from idroserra.image import build
 
 WAITING_S = 3.0
 
 
 class ProgressSink(Protocol):
-    """Where progress is shown: one bar after the other."""
+    """Shows progress: one bar after the other."""
 
     def start(self, what: str, total_bytes: int) -> Callable[[int, str], None]:
-        """Begin a bar; returns what moves it: bytes so far, and a word on what is at work."""
+        """Start a bar; returns its update function(bytes so far, current item)."""
 
     def say(self, text: str) -> None:
-        """Show a line."""
+        """Print a line."""
 
 
 @dataclass(frozen=True)
-class Plan:
-    """What will be done to a board, found out by looking only."""
+class FlashPlan:
+    """The changes to a board, from a read-only inspection."""
 
     manifest: build.Manifest
     port: str
     chip: Chip
-    about: BoardInfo | None  # of the MicroPython that answers now
-    micropython: Binary | None  # to be written
+    about: BoardInfo | None  # of the MicroPython on the board
+    micropython: MicroPythonBinary | None  # to be written
     erases: bool
     work: copy.CopyPlan
 
     @property
     def is_nothing(self) -> bool:
-        """Whether the board is as it should be already."""
+        """Whether the board needs no changes."""
         return self.micropython is None and not self.erases and self.work.is_nothing
 
 
 @dataclass(frozen=True)
-class Session:
-    """One board on one port, and the image in `folder` that it should get."""
+class FlashSession:
+    """Flashes the image in `folder` to one board on one port."""
 
     folder: Path
     manifest: build.Manifest
@@ -57,13 +57,13 @@ class Session:
     erases: bool = False
     allows_older: bool = False
 
-    def look(self, wanted: Binary | None) -> Plan:
-        """Return what there is to do; the board is held at its prompt, nothing on it is changed.
+    def inspect(self, wanted: MicroPythonBinary | None) -> FlashPlan:
+        """Return the plan; leaves the board at its prompt without changes.
 
-        `wanted` is the MicroPython it should have; None keeps the one that answers. Raises
-        FlashError when the board is another, or cannot be made to run the image.
+        `wanted` is the MicroPython to install; None keeps the one on the board. Raises FlashError
+        if the board does not match, or cannot run the image.
         """
-        self.show.say(f"{self.esptool.port}: looking which chip it is (this resets the board)")
+        self.show.say(f"{self.esptool.port}: detecting the chip (this resets the board)")
         chip = self.esptool.chip()
         self._check_chip(chip, wanted)
         micropython = wanted if self.erases or not self._holds(wanted) else None
@@ -72,43 +72,45 @@ class Session:
             if self.erases or must_stay:
                 about = None
             else:
-                about = self._catch(link) if micropython is None else link.catch(WAITING_S)
+                about = (self._enter_raw_repl(link) if micropython is None
+                         else link.enter_raw_repl(WAITING_S))
             if micropython is None:
                 self._check_micropython(about)
             if about is None or micropython is not None and self._must_replace(about):
                 work = self._everything()
             else:
                 self._check_age(link)
-                work = copy.plan(link, self.folder, self.manifest, about)
-        return Plan(self.manifest, self.esptool.port, chip, about, micropython, self.erases, work)
+                work = copy.plan_copy(link, self.folder, self.manifest, about)
+        return FlashPlan(
+            self.manifest, self.esptool.port, chip, about, micropython, self.erases, work)
 
-    def do(self, plan: Plan) -> copy.CopyPlan:
-        """Do what `plan` says and start the board; returns the copying as it came to be."""
+    def execute(self, plan: FlashPlan) -> copy.CopyPlan:
+        """Execute `plan` and start the board; returns the copy plan that was executed."""
         if plan.erases:
             self.show.say("erasing the whole flash (up to a minute)")
             self.esptool.erase()
         if plan.micropython is not None:
             self._write(plan.micropython)
         with BoardLink(self.esptool.port) as link:
-            about = self._catch(link)
+            about = self._enter_raw_repl(link)
             self._check_micropython(about)
             assert about is not None
-            work = copy.plan(link, self.folder, self.manifest, about)
+            work = copy.plan_copy(link, self.folder, self.manifest, about)
             self._copy(link, work)
-            self.show.say("reading every file back by its hash")
+            self.show.say("verifying the hash of every file")
             copy.check_whole(link, self.manifest)
             link.restart()
         return work
 
-    def leave(self, plan: Plan) -> None:
-        """Start what was on the board before `look`; nothing was changed. Raises FlashError."""
+    def restart_board(self, plan: FlashPlan) -> None:
+        """Restart the board after inspect(), without changes. Raises FlashError."""
         if plan.about is None:
             return
         with BoardLink(self.esptool.port) as link:
-            if self._catch(link) is not None:
+            if self._enter_raw_repl(link) is not None:
                 link.restart()
 
-    def _write(self, micropython: Binary) -> None:
+    def _write(self, micropython: MicroPythonBinary) -> None:
         move = self.show.start("MicroPython", micropython.size_bytes)
         with _files(micropython) as files:
             self.esptool.write(
@@ -128,35 +130,35 @@ class Session:
             sent = written
             move(done_bytes + written, path)
 
-        copy.copy(link, self.folder, work, on_file)
+        copy.copy_image(link, self.folder, work, on_file)
 
-    def _holds(self, wanted: Binary | None) -> bool:
+    def _holds(self, wanted: MicroPythonBinary | None) -> bool:
         if wanted is None:
             return True
-        self.show.say("comparing the MicroPython that is there")
+        self.show.say("comparing the MicroPython on the board")
         with _files(wanted) as files:
             return self.esptool.holds(files)
 
-    def _catch(self, link: BoardLink) -> BoardInfo | None:
-        about = link.catch(WAITING_S)
+    def _enter_raw_repl(self, link: BoardLink) -> BoardInfo | None:
+        about = link.enter_raw_repl(WAITING_S)
         if about is None:
-            self.show.say("no prompt yet: press and let go the button EN (RST) of the board")
-            about = link.catch()
+            self.show.say("no prompt yet: press and release the button EN (RST) of the board")
+            about = link.enter_raw_repl()
         return about
 
-    def _check_chip(self, chip: Chip, wanted: Binary | None) -> None:
+    def _check_chip(self, chip: Chip, wanted: MicroPythonBinary | None) -> None:
         if chip.name != self.chip_name:
             raise FlashError(
                 f"{self.esptool.port}: the chip is an {chip.described or chip.name}, the board "
                 f"file of {self.manifest.board} says {self.chip_name}",
-                "Nothing was written. Plug in the other board, or name the board file that is "
-                "this one's: `idroserra board list`.",
+                "Nothing was written. Connect the right board, or select the board file of this "
+                "one: `idroserra board list`.",
             )
         if wanted is not None and 0 < chip.flash_bytes < wanted.flash_bytes:
             raise FlashError(
                 f"{wanted.path}: needs {wanted.flash_bytes // 1_048_576} MB of flash, the board "
                 f"has {chip.flash_bytes // 1_048_576} MB",
-                "Take the binary for that size of flash.",
+                "Use the binary for that flash size.",
             )
 
     def _must_replace(self, about: BoardInfo) -> bool:
@@ -166,24 +168,24 @@ class Session:
         if about is None:
             raise FlashError(
                 f"{self.esptool.port}: no MicroPython answers on the board",
-                "Have it written too: --micropython VERSION, or --micropython FILE with a .bin of "
-                "micropython.org/download for this chip. If it is there already, press EN (RST) "
-                "and say the same command again within a second.",
+                "Install it with --micropython VERSION, or --micropython FILE with a .bin from "
+                "micropython.org/download for this chip. If it is installed, press EN (RST) and "
+                "repeat the command within a second.",
             )
         why = copy.check_micropython(about, self.folder)
         if why is not None:
             raise FlashError(f"{self.esptool.port}: {why}",
-                             "Have a newer one written: --micropython VERSION, or FILE.")
+                             "Install a newer one: --micropython VERSION, or FILE.")
 
     def _check_age(self, link: BoardLink) -> None:
-        """Refuse an image with holes that the one on the board has no more."""
+        """Refuse an image with a lower security counter. Raises FlashError."""
         counter = build.security_counter(link.read(build.MANIFEST))
         if counter > self.manifest.security_counter and not self.allows_older:
             raise FlashError(
                 f"{self.esptool.port}: the board runs an image with security counter {counter}, "
-                f"this one has {self.manifest.security_counter}: it is older and has holes again",
-                "Update this host (`pip install --upgrade idroserra`), or say --allow-older if "
-                "you mean it.",
+                f"this one has {self.manifest.security_counter}: it is older and vulnerable",
+                "Update this host (`pip install --upgrade idroserra`), or confirm with "
+                "--allow-older.",
             )
 
     def _everything(self) -> copy.CopyPlan:
@@ -193,8 +195,8 @@ class Session:
 
 
 @contextmanager
-def _files(micropython: Binary) -> Iterator[list[tuple[int, Path]]]:
-    """The parts of a binary as files, for as long as esptool needs them."""
+def _files(micropython: MicroPythonBinary) -> Iterator[list[tuple[int, Path]]]:
+    """Yield the parts of a binary as temporary files (address, path)."""
     with tempfile.TemporaryDirectory(prefix="idroserra-flash-") as folder:
         found = []
         for address, content in micropython.parts:

@@ -1,1 +1,1 @@
-"""The store of the history: one interface (models), SQLite or InfluxDB behind it (factory)."""
+"""The history store: an interface (models) with SQLite and InfluxDB implementations."""

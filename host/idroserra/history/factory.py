@@ -1,4 +1,4 @@
-"""Opens the store that the configuration names."""
+"""Opens the configured store."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from idroserra.history.models import Store
 
 
 def open_store(config: Config) -> Store:
-    """Return the store the configuration names. Raises StoreUnavailable, ConfigError."""
+    """Return the configured store. Raises StoreUnavailable, ConfigError."""
     if config.store.kind == "influx":
         from idroserra.history.influx.store import InfluxStore
 

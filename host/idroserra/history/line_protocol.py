@@ -1,11 +1,10 @@
-"""Line protocol: points to lines, with every escape. A field never changes its type.
+"""Formats points and events as InfluxDB line protocol. A field never changes its type.
 
 sample,site=<site>,node=<node>,source=<source> <quantity>=<value>,... <unix ns>
 event,site=<site>,node=<node>,kind=<kind> boot_id="..",seq=1i,detail="{json}",... <unix ns>
 
-Quantities without decimals are integers (`12i`), all others floats with their exact decimals.
-The detail of an event is whole in `detail`; its volume_ul and on_ms are fields of their own too,
-for charts of doses.
+Quantities without decimals are integers (`12i`), others floats with their exact decimals. An
+event's volume_ul and on_ms are in `detail` and also separate fields, for charts of doses.
 """
 
 from __future__ import annotations
@@ -24,22 +23,22 @@ _NUMBERS_OF_DETAIL = ("volume_ul", "on_ms")
 
 
 def sample_lines(site: str, samples: Iterable[SamplePoint]) -> list[str]:
-    """Return one line for each node, source and instant. Raises StoreRejected: a bad channel.
+    """Return a line for each node, source and instant. Raises StoreRejected for a bad channel.
 
-    Of two values of a channel at one instant the later one stands, as in SQLite."""
+    Of two values of a channel at one instant the later one wins, as in SQLite."""
     texts = instant_lines(site, instants_of(samples))
     return [line for text in texts for line in text.split("\n")]
 
 
 def instants_of(samples: Iterable[SamplePoint]) -> list[Instant]:
-    """Return points by node and instant, each with the decimals of its quantity.
+    """Group points by node and instant, rounded to the decimals of the quantity.
 
-    Raises StoreRejected: a bad channel, or no number."""
+    Raises StoreRejected for a bad channel or a value that is not a number."""
     found: dict[tuple[str, int], dict[str, float]] = {}
     for node, channel, unix_ms, value in samples:
         try:
             scale = _scale(channel)
-            # Exact: a scaled integer divided by 10, 100 or 1,000 reads as the same decimals.
+            # Exact: a scaled integer divided by 10, 100 or 1,000 prints with the same decimals.
             rounded = round(value * scale) / scale
         except (protocol.ProtocolError, OverflowError, ValueError) as error:
             raise StoreRejected(f"{channel}: {error}") from None
@@ -53,14 +52,14 @@ def _scale(channel: str) -> int:
 
 
 def instant_lines(site: str, instants: Iterable[Instant]) -> list[str]:
-    """Return for each instant its lines, one a source. Raises StoreRejected: a bad channel."""
+    """Return the lines of each instant, one per source. Raises StoreRejected: bad channel."""
     texts = []
     for node, unix_ms, values in instants:
         numbers = values.values()
         try:
             template, pick = _layout(site, node, tuple(values))
             if not isfinite(sum(numbers)):
-                raise ValueError("no number")
+                raise ValueError("not a number")
             texts.append(template % pick((*numbers, unix_ms)))
         except (protocol.ProtocolError, OverflowError, ValueError) as error:
             raise StoreRejected(f"{node}: {', '.join(values)}: {error}") from None
@@ -71,8 +70,8 @@ def instant_lines(site: str, instants: Iterable[Instant]) -> list[str]:
 def _layout(
     site: str, node: str, channels: tuple[str, ...]
 ) -> tuple[str, Callable[[tuple[float, ...]], tuple[float, ...]]]:
-    """Return the template of an instant's lines, and what picks its numbers from the values and
-    the unix_ms after them. Raises ProtocolError."""
+    """Return the template of an instant's lines and a function that selects its arguments from
+    (*values, unix_ms). Raises ProtocolError."""
     fields: dict[str, list[str]] = {}
     places: dict[str, list[int]] = {}
     for place, channel in enumerate(channels):
@@ -105,23 +104,20 @@ def event_line(site: str, event: EventPoint) -> str:
 
 
 def quoted(text: str) -> str:
-    """Return text as a string field; a control character becomes a space."""
+    """Return a string field; control characters become spaces."""
     escaped = _printable(text).replace("\\", "\\\\").replace('"', '\\"')
     return f'"{escaped}"'
 
 
 def tag_value(text: str) -> str:
-    """Return text as a tag value.
-
-    A backslash cannot be told from an escape there, nor a control character from the end of the
-    line: they become / and a space.
-    """
+    """Return a tag value. A backslash becomes /, as it would be ambiguous with an escape; control
+    characters become spaces."""
     plain = _printable(text).replace("\\", "/")
     return plain.replace(",", "\\,").replace("=", "\\=").replace(" ", "\\ ")
 
 
 def query_text(text: str) -> str:
-    """Return text as a string literal of InfluxQL."""
+    """Return a string literal of InfluxQL."""
     escaped = text.replace("\\", "\\\\").replace("'", "\\'").replace("\n", "\\n")
     return f"'{escaped}'"
 
@@ -131,5 +127,5 @@ def _printable(text: str) -> str:
 
 
 def _tags(**tags: str) -> str:
-    """Return the tags; an empty one may not be written and is left out."""
+    """Return the tags without empty ones, which line protocol forbids."""
     return "".join(f",{key}={tag_value(value)}" for key, value in tags.items() if value)

@@ -1,7 +1,6 @@
-"""The store's interface and the records it takes and returns.
+"""The interface of a store and its records.
 
-A write is idempotent: the same points again change nothing, so the spool may repeat any block
-after a crash. Order of arrival does not matter.
+Writes are idempotent and may come in any order, so the spool may repeat any block after a crash.
 """
 
 from __future__ import annotations
@@ -12,8 +11,8 @@ from typing import NamedTuple, Protocol
 
 from idroserra.core.protocol import Detail
 
-# Told how far long work is: (done_ms, total_ms) of the history.
-Tell = Callable[[int, int], None]
+# Progress of long work: (done_ms, total_ms) of the history.
+ProgressCallback = Callable[[int, int], None]
 
 
 class SamplePoint(NamedTuple):
@@ -26,7 +25,7 @@ class SamplePoint(NamedTuple):
 
 
 class Instant(NamedTuple):
-    """What one node measured at one instant: {channel: value}, at least one."""
+    """The values of one node at one instant: {channel: value}, not empty."""
 
     node: str
     unix_ms: int
@@ -45,7 +44,7 @@ class EventPoint(NamedTuple):
 
 
 class Column(NamedTuple):
-    """What one pixel column of a chart shows; unix_ms is where the column begins."""
+    """One pixel column of a chart; unix_ms is its start."""
 
     unix_ms: int
     min: float
@@ -54,9 +53,9 @@ class Column(NamedTuple):
 
 
 class ResolutionInfo(NamedTuple):
-    """One resolution of a store: its points or roll-ups, and for how long it is kept.
+    """One resolution of a store: its points or roll-ups and their retention.
 
-    keep_days 0 is for ever; None is what nobody knows."""
+    keep_days 0 is for ever, None unknown."""
 
     name: str
     entries: int | None
@@ -65,7 +64,7 @@ class ResolutionInfo(NamedTuple):
 
 
 class StoreInfo(NamedTuple):
-    """What is in a store. size_bytes None: it does not tell."""
+    """Contents of a store. size_bytes is None if unknown."""
 
     kind: str
     where: str
@@ -79,8 +78,8 @@ class StoreInfo(NamedTuple):
     events_days: int | None
 
 
-class Saved(Enum):
-    """Whether what a store has taken is durable: not yet, or no more, where it was killed."""
+class Durability(Enum):
+    """Whether written points are durable. NO: the database was killed and may have lost them."""
 
     YES = "yes"
     NOT_YET = "not yet"
@@ -88,34 +87,29 @@ class Saved(Enum):
 
 
 class Receipt(Protocol):
-    """What a store gives for points that it took and may still lose."""
+    """Receipt for written points that the database may still lose."""
 
-    def saved(self) -> Saved:
-        """Say whether they are durable. Raises StoreUnavailable."""
+    def durability(self) -> Durability:
+        """Return whether they are durable. Raises StoreUnavailable."""
 
 
 class Store(Protocol):
-    """What every store can do. All methods may be called from any thread."""
+    """The interface of a store. All methods are thread-safe."""
 
     def write(self, samples: Sequence[SamplePoint], events: Sequence[EventPoint]) -> None:
         """Make the points durable, or raise StoreUnavailable or StoreRejected."""
 
-    def take(
+    def write_instants(
         self, instants: Sequence[Instant], events: Sequence[EventPoint]
     ) -> Receipt | None:
-        """As write(), for what comes from the nodes. With a receipt it is not durable yet."""
+        """Write data of nodes as write() does. With a receipt it is not durable yet."""
 
     def series(
-        self,
-        node: str,
-        channels: Sequence[str],
-        from_unix_ms: int,
-        to_unix_ms: int,
-        columns: int,
+        self, node: str, channels: Sequence[str], from_unix_ms: int, to_unix_ms: int, columns: int
     ) -> dict[str, list[Column]]:
-        """Return at most `columns` (2 or more) a channel of [from, to), empty ones left out.
+        """Return up to `columns` (2 or more) per channel of [from, to), without empty ones.
 
-        Columns begin at multiples of their width. Every channel asked for is a key. Raises
+        Columns start at multiples of their width. Every requested channel is a key. Raises
         StoreUnavailable, StoreRejected."""
 
     def points(
@@ -123,42 +117,38 @@ class Store(Protocol):
     ) -> dict[str, list[tuple[int, float]]]:
         """Return {channel: [(unix_ms, value)]} of [from, to), oldest first.
 
-        Every channel asked for is a key. Raises StoreUnavailable, StoreRejected."""
+        Every requested channel is a key. Raises StoreUnavailable, StoreRejected."""
 
     def events(
-        self,
-        node: str,
-        from_unix_ms: int,
-        to_unix_ms: int,
-        kinds: Sequence[str] | None = None,
+        self, node: str, from_unix_ms: int, to_unix_ms: int, kinds: Sequence[str] | None = None
     ) -> list[EventPoint]:
-        """Return the events of [from, to), oldest first, of all kinds or of `kinds`."""
+        """Return the events of [from, to), oldest first; `kinds` limits their kinds."""
 
     def latest(self, node: str) -> dict[str, tuple[int, float]]:
         """Return {channel: (unix_ms, value)} of the newest value of each channel."""
 
     def spans(self) -> dict[str, tuple[int, int]]:
-        """Return {node: (oldest, newest)} in unix_ms of its points and events."""
+        """Return {node: (oldest, newest)} in unix_ms of points and events."""
 
     def info(self) -> StoreInfo:
-        """Return what is in the store."""
+        """Return the contents of the store."""
 
-    def init(self, tell: Tell) -> list[str]:
-        """Set up retention and downsampling where the database does them; say what was done.
+    def init(self, on_progress: ProgressCallback) -> list[str]:
+        """Set up retention and downsampling in the database; return a line for each step.
 
-        tell(done_ms, total_ms) while the past is rolled up. May be repeated. Raises
-        StoreUnavailable, StoreRejected."""
+        Calls on_progress while it computes past roll-ups. Idempotent. Raises StoreUnavailable,
+        StoreRejected."""
 
-    def tend(self, now_unix_ms: int) -> bool:
-        """Do some upkeep, a fraction of a second of it; False when there is none to do."""
+    def maintain(self, now_unix_ms: int) -> bool:
+        """Do one maintenance step of a fraction of a second; False if nothing was left to do."""
 
     def compact(self) -> None:
-        """Be as small as can be; takes its time."""
+        """Reduce the store to its minimum size; this may take long."""
 
     def close(self) -> None:
-        """Release files and connections."""
+        """Close files and connections."""
 
 
 def column_width_ms(from_unix_ms: int, to_unix_ms: int, columns: int) -> int:
-    """Return a width whose multiples cut [from, to) into at most `columns`, 0 if it is empty."""
+    """Return a width whose multiples divide [from, to) into at most `columns`; 0 if empty."""
     return max(0, -(-(to_unix_ms - from_unix_ms) // max(columns - 1, 1)))

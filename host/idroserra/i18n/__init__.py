@@ -1,1 +1,1 @@
-"""Translation and number formats of everything people read."""
+"""Translation, units and number formats of all texts for people."""

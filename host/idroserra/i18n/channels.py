@@ -1,7 +1,7 @@
-"""How a channel looks to people: its name, unit, scale, decimals and place on the page.
+"""Display of channels: name, unit, scale, decimals and place on the page.
 
-Inside, EC is integer uS/cm and volume millilitres; on every screen, page and terminal alike,
-they are mS/cm and litres, or the units somebody chose. This is the one place that says so.
+Stored EC is integer uS/cm and volume is ml; page and terminal show mS/cm and litres, or the units
+the user chose. No other module converts units for display.
 """
 
 from __future__ import annotations
@@ -11,11 +11,11 @@ from typing import NamedTuple
 
 from idroserra.core import protocol
 from idroserra.i18n.marker import N_
-from idroserra.i18n.translate import Locale, chosen_units, current_locale, figure
+from idroserra.i18n.translate import Locale, current_locale, current_units, format_number
 from idroserra.i18n.translate import gettext as _
 from idroserra.i18n.units import Unit
 
-# Order on screens: the solution first, then the air, then the light.
+# Display order: solution, air, light.
 _ORDER = (
     "ph", "ec_us_cm", "temp_c", "level_mm", "volume_ml", "float_up", "flow_ml_per_min", "rh_pct",
     "vpd_pa", "co2_ppm", "illuminance_lx", "duty_pct", "on_pct", "supply_mv", "current_ma",
@@ -43,7 +43,7 @@ _QUANTITIES = {
     "rssi_dbm": (N_("radio"), "dBm", 1.0, 0, "small", 0),
 }
 _SOURCES = {"reservoir": N_("water"), "node": ""}
-# What plain_name() makes of the names of actuators, sources and loops; the page has them too.
+# Results of plain_name() for actuators, sources and loops; the page's JavaScript uses them too.
 NAMES = (
     N_("pH down"), N_("pH up"), N_("nutrient A"), N_("nutrient B"),
     N_("nutrient C"), N_("nutrient D"), N_("circulation"), N_("irrigation"),
@@ -52,9 +52,9 @@ NAMES = (
     N_("leak"), N_("pumps"), N_("reservoir"), N_("acid"), N_("base"),
     N_("topoff"), N_("an output"),
 )
-# Priorities of alarms, which the page has too.
+# Priorities of alarms; only the page's JavaScript uses them.
 PRIORITY_NAMES = (N_("low"), N_("medium"), N_("high"), N_("urgent"))
-# Where the plain rule reads badly.
+# Labels that differ from the rule in _label().
 _LABELS = {
     "reservoir.ph": "pH",
     "reservoir.ec_us_cm": "EC",
@@ -69,10 +69,10 @@ _LABELS = {
 
 
 class Display(NamedTuple):
-    """Multiply a stored value by `factor`, add `offset` and print `decimals`.
+    """Display of a channel: shown value = stored value * `factor` + `offset`, with `decimals`.
 
     place: "tile" or "small".
-    notable: the change within 15 minutes that is worth an arrow, as stored; 0 for no arrow ever.
+    notable: the change within 15 minutes, in the stored unit, that shows an arrow; 0: no arrow.
     """
 
     label: str
@@ -85,25 +85,25 @@ class Display(NamedTuple):
 
 
 def display_of(channel: str) -> Display:
-    """Return how `channel` looks. Raises ProtocolError for a channel that is none."""
+    """Return the display of `channel`. Raises ProtocolError for an invalid channel."""
     return _display(channel, current_locale())
 
 
 @lru_cache(maxsize=16_384)
-def _display(channel: str, _speech: Locale) -> Display:
+def _display(channel: str, _locale: Locale) -> Display:
     source, quantity = protocol.split_channel(channel)
     name, unit, factor, decimals, place, notable = _QUANTITIES[quantity.key]
-    look = Display(_label(channel, source, name), unit, factor, decimals, place, notable)
+    display = Display(_label(channel, source, name), unit, factor, decimals, place, notable)
     chosen = _chosen(quantity.key)
     if chosen is None:
-        return look
-    return look._replace(unit=chosen.text, factor=chosen.factor, offset=chosen.offset,
-                         decimals=chosen.decimals)
+        return display
+    return display._replace(unit=chosen.text, factor=chosen.factor, offset=chosen.offset,
+                            decimals=chosen.decimals)
 
 
 def _chosen(quantity: str) -> Unit | None:
-    """Return the unit somebody chose for a quantity, None where there is no choice."""
-    units = chosen_units()
+    """Return the user's unit for a quantity, or None if its unit is fixed."""
+    units = current_units()
     if quantity == "flow_ml_per_min":
         return units.volume._replace(text=f"{units.volume.text}/min", decimals=2)
     return {"ec_us_cm": units.ec, "temp_c": units.temperature,
@@ -116,25 +116,26 @@ def _label(channel: str, source: str, name: str) -> str:
     where = _SOURCES.get(source, plain_name(source))
     if not name or not where:
         words = where or _(name)
-    else:  # i18n: a place and what is measured there, such as "Canopy temperature"
+    else:  # i18n: a place and a quantity, such as "Canopy temperature"
         words = _("{place} {quantity}").format(place=_(where), quantity=_(name))
     return words[:1].upper() + words[1:]
 
 
-def shown(channel: str, value: float) -> str:
-    """Return a stored value as people read it, with its unit: "1.83 mS/cm"."""
-    look = display_of(channel)
-    return f"{figure(value * look.factor + look.offset, look.decimals)} {look.unit}".rstrip()
+def format_value(channel: str, value: float) -> str:
+    """Return a stored value with its display unit: "1.83 mS/cm"."""
+    display = display_of(channel)
+    number = format_number(value * display.factor + display.offset, display.decimals)
+    return f"{number} {display.unit}".rstrip()
 
 
 def screen_order(channel: str) -> tuple[int, str]:
-    """Sort key: the order in which channels appear on screens."""
+    """Return the sort key of a channel for display."""
     source, quantity = protocol.split_channel(channel)
     return _ORDER.index(quantity.key), "" if source == "reservoir" else source
 
 
 def plain_name(key: str) -> str:
-    """Return an actuator's, source's or loop's name as words: "pH down", "nutrient A", "EC"."""
+    """Return the name of an actuator, source or loop in words: "pH down", "nutrient A", "EC"."""
     spelled = {"ph": "pH", "ec": "EC"}
     words = [spelled.get(word, word) for word in key.split("_")]
     name = " ".join(word.upper() if len(word) == 1 else word for word in words)
@@ -163,5 +164,5 @@ def _two(most: str, more: str, rest: int) -> str:
 
 
 def volume_text(volume_ul: int) -> str:
-    """Return a volume of stock: "2.00 ml"."""
-    return f"{figure(volume_ul / 1000, 2 if volume_ul < 10_000 else 1)} ml"
+    """Return a dosed volume in ml: "2.00 ml"."""
+    return f"{format_number(volume_ul / 1000, 2 if volume_ul < 10_000 else 1)} ml"

@@ -1,4 +1,4 @@
-"""Events as sentences: what a node did or refused, and why, for the page and the terminal."""
+"""Formats events of nodes as sentences for the page and the terminal."""
 
 from __future__ import annotations
 
@@ -10,12 +10,12 @@ from idro.errors import ProtocolError
 from idro.protocol.descriptions import FAULT_TEXTS
 from idroserra.core.protocol import Detail
 from idroserra.i18n.channels import display_of, duration_text, plain_name, volume_text
-from idroserra.i18n.translate import figure, translate_message
+from idroserra.i18n.translate import format_number, translate_message
 from idroserra.i18n.translate import gettext as _
 
 _CHANNEL = re.compile(r"\b[a-z][a-z0-9_]*\.[a-z][a-z0-9_]*\b")
 
-# Names that the node puts into its sentences.
+# Actuator names that nodes put into their sentences.
 _ACTUATOR = re.compile(r"\b(ph_down|ph_up|nutrient_[a-d]|top_off)\b")
 
 _BAD = ("latched", "irrigation_no_flow")
@@ -28,7 +28,7 @@ _NOTE = ("boot", "armed", "resumed", "configured", "clock_set", "fault_ended", "
 
 
 def level_of(kind: str) -> str:
-    """Return how much an event asks for attention: plain, ok, note, warn or bad."""
+    """Return the severity of an event: plain, ok, note, warn or bad."""
     for level, kinds in (("bad", _BAD), ("warn", _WARN), ("ok", _OK), ("note", _NOTE)):
         if kind in kinds:
             return level
@@ -36,17 +36,17 @@ def level_of(kind: str) -> str:
 
 
 def fault_text(fault: str) -> str:
-    """Return the sentence of a fault code; the code itself where it is unknown."""
+    """Return the sentence of a fault code, or the code itself if it is unknown."""
     return _(str(FAULT_TEXTS.get(fault, fault)))
 
 
 def reason_text(reason: object) -> str:
-    """Return a reason as words: codes lose their underscores, channels and dosers get names."""
+    """Return a reason in words: codes without underscores, names of channels and dosers."""
     text = str(reason or "").strip()
     if " " not in text:
         return _(text.replace("_", " "))
-    told = translate_message(text)
-    return _ACTUATOR.sub(lambda found: plain_name(found[0]), _CHANNEL.sub(_label_of, told))
+    translated = _CHANNEL.sub(_label_of, translate_message(text))
+    return _ACTUATOR.sub(lambda found: plain_name(found[0]), translated)
 
 
 def _label_of(found: re.Match[str]) -> str:
@@ -58,7 +58,7 @@ def _label_of(found: re.Match[str]) -> str:
 
 
 def event_text(kind: str, detail: Detail) -> str:
-    """Return one sentence for an event, whatever its detail lacks."""
+    """Return one sentence for an event, even if its detail is incomplete."""
     write = _SENTENCES.get(kind)
     return write(detail) if write else f"{plain_name(kind)} {_rest(detail)}".strip()
 
@@ -89,7 +89,7 @@ def _number(detail: Detail, key: str) -> int:
 
 def _boot(detail: Detail) -> str:
     error = detail.get("last_error")
-    last = _(" The boot before ended with: {error}").format(error=error) if error else ""
+    last = _(" The previous boot ended with: {error}").format(error=error) if error else ""
     cause = reason_text(detail.get("reset")) or _("an unknown reset")
     return _("Started, version {version}, after {cause}.{last}").format(
         version=detail.get("version", "?"), cause=cause, last=last)
@@ -122,15 +122,15 @@ def _channel(detail: Detail) -> str:
 
 
 def _fault_began(detail: Detail) -> str:
-    return _("{what} lost its value. {fault}").format(
+    return _("{what}: no reading. {fault}").format(
         what=_channel(detail), fault=fault_text(str(detail.get("fault", ""))))
 
 
 def _fault_ended(detail: Detail) -> str:
     lasted = _number(detail, "lasted_ms")
     if not lasted:
-        return _("{what} reads again.").format(what=_channel(detail))
-    return _("{what} reads again, after {time}.").format(
+        return _("{what}: reading restored.").format(what=_channel(detail))
+    return _("{what}: reading restored after {time}.").format(
         what=_channel(detail), time=duration_text(lasted))
 
 
@@ -144,29 +144,29 @@ def _gap(detail: Detail) -> str:
 def _clock_set(detail: Detail) -> str:
     moved = _number(detail, "by_ms")
     if not moved:
-        return _("The node knows the time.")
-    return _("The node knows the time, corrected by {time}.").format(
+        return _("The node's clock is set.")
+    return _("The node's clock is set, corrected by {time}.").format(
         time=duration_text(abs(moved)))
 
 
 def _restarted(detail: Detail) -> str:
     task = plain_name(str(detail.get("task", "?")))
     if not detail.get("error"):
-        return _("The task {task} failed and was started again.").format(task=task)
-    return _("The task {task} failed and was started again: {error}").format(
+        return _("The task {task} failed and was restarted.").format(task=task)
+    return _("The task {task} failed and was restarted: {error}").format(
         task=task, error=detail["error"])
 
 
 def _memory_refused(detail: Detail) -> str:
-    return _("The node had no memory left for its {part}, {count} times.").format(
+    return _("The node ran out of memory for its {part}, {count} times.").format(
         part=plain_name(str(detail.get("part", "?"))), count=detail.get("count", "?"))
 
 
 def _flash_failed(detail: Detail) -> str:
     part = plain_name(str(detail.get("part", "files")))
     if not detail.get("error"):
-        return _("The node's flash refused its {part}.").format(part=part)
-    return _("The node's flash refused its {part}: {error}").format(
+        return _("The node could not write its {part} to flash.").format(part=part)
+    return _("The node could not write its {part} to flash: {error}").format(
         part=part, error=detail["error"])
 
 
@@ -175,7 +175,7 @@ def _correction(detail: Detail) -> str:
     what = plain_name(str(detail.get("actuator", "an_output")))
     state, because = detail.get("state"), _because(detail)
     if state == "opened":
-        target = figure(_number(detail, "target_milli_ph") / 1_000, 2)
+        target = format_number(_number(detail, "target_milli_ph") / 1_000, 2)
         return _("Correction with {what} to pH {ph} opened{by}{because}").format(
             what=what, ph=target, by=_by(detail), because=because)
     if state == "ready":
@@ -196,11 +196,11 @@ def _correction(detail: Detail) -> str:
 def _authority(detail: Detail) -> str:
     granted, asked = _number(detail, "granted_pct"), _number(detail, "asked_pct")
     because = _because(detail)
-    asked_for = _(" ({asked} % asked for)").format(asked=asked) if asked > granted else ""
+    asked_for = _(" ({asked} % requested)").format(asked=asked) if asked > granted else ""
     if not granted:
-        return _("Control has advice only now{asked_for}{because}").format(
+        return _("Automatic dosing is limited to advice{asked_for}{because}").format(
             asked_for=asked_for, because=because)
-    return _("Control has {granted} % of its budgets now{asked_for}{because}").format(
+    return _("Automatic dosing may use {granted} % of its budgets{asked_for}{because}").format(
         granted=granted, asked_for=asked_for, because=because)
 
 
@@ -208,47 +208,49 @@ def _water(detail: Detail) -> str:
     moved = _number(detail, "moved_mm")
     state = detail.get("state")
     if state == "rises":
-        return _("Water rises though the valve is shut, by {moved} mm: does it close, does "
-                 "somebody pour? Nothing is dosed until it stands still below the full mark."
+        return _("The water level rose by {moved} mm with the valve closed: does the valve "
+                 "leak, is someone adding water? Dosing is off until the level is steady below "
+                 "the full mark."
                  ).format(moved=moved)
     if state == "falls":
-        return _("Water leaves faster than plants drink, {moved} mm an hour: look for a leak. "
-                 "Nothing is dosed, and filling ends after ten minutes.").format(moved=moved)
-    return _("The water stands as it should.")
+        return _("The water level falls faster than plants drink, {moved} mm an hour: check "
+                 "for a leak. Dosing is off, and filling stops after ten minutes."
+                 ).format(moved=moved)
+    return _("The water level is normal again.")
 
 
 def _irrigation_no_flow(detail: Detail) -> str:
     lasted = duration_text(_number(detail, "on_ms"))
     if detail.get("state") == "ended":
-        return _("Water flows to the roots again, after {time} of pumping without.").format(
+        return _("Water flows to the roots again, after {time} of pumping without flow.").format(
             time=lasted)
-    return _("The irrigation pump has run for {time} and nothing flows: roots dry out. Look at "
-             "pump, filter and line, and water by hand meanwhile.").format(time=lasted)
+    return _("The irrigation pump has run for {time} without flow: roots dry out. Check pump, "
+             "filter and pipe, and water by hand meanwhile.").format(time=lasted)
 
 
 def _irrigation_stuck_on(detail: Detail) -> str:
     flow = translate_message(f"{_number(detail, 'flow_ml_per_min') / 1_000:.2f} L/min")
     if detail.get("state") == "ended":
-        return _("Nothing flows to the roots any more while the irrigation pump is off.")
-    return _("Water flows to the roots, {flow}, though the irrigation pump is off: a welded "
-             "relay, or a siphon? Nothing is dosed or filled meanwhile.").format(flow=flow)
+        return _("The flow to the roots has stopped with the irrigation pump off.")
+    return _("Water flows to the roots, {flow}, although the irrigation pump is off: a welded "
+             "relay or a siphon? Dosing and filling are off meanwhile.").format(flow=flow)
 
 
 def _air_too_hot(detail: Detail) -> str:
     if detail.get("state") == "ended":
         return _("The air has cooled{to}: the heater may heat again.").format(
             to=_because(detail, " "))
-    return _("The air is too hot{because}: the heater is locked until it has cooled and half an "
-             "hour is over. Does the fan run, is the heater's relay stuck?").format(
+    return _("The air is too hot{because}: the heater is locked until it has cooled and half "
+             "an hour has passed. Does the fan run, is the heater's relay stuck?").format(
         because=_because(detail, ", "))
 
 
 def _air_warms(detail: Detail) -> str:
     if detail.get("state") == "ended":
-        return _("The air warms by itself no more{because}.").format(
+        return _("The air no longer warms with the heater off{because}.").format(
             because=_because(detail, ", "))
-    return _("The air warms though the heater is off{because}: is its relay stuck? The fan cools "
-             "meanwhile. Pull the heater's plug.").format(because=_because(detail, ", "))
+    return _("The air warms with the heater off{because}: is its relay stuck? The fan cools "
+             "meanwhile. Unplug the heater.").format(because=_because(detail, ", "))
 
 
 def _version(detail: Detail) -> str:
@@ -265,12 +267,12 @@ _SENTENCES: dict[str, Callable[[Detail], str]] = {
     "fault_began": _fault_began,
     "fault_ended": _fault_ended,
     "stopped": lambda detail: _("All dosing stopped{by}.").format(by=_by(detail)),
-    "resumed": lambda detail: _("Dosing released again{by}.").format(by=_by(detail)),
-    "latched": lambda detail: _("Dosing is locked until a person looks{because}").format(
+    "resumed": lambda detail: _("Dosing resumed{by}.").format(by=_by(detail)),
+    "latched": lambda detail: _("Dosing is locked until a person resumes it{because}").format(
         because=_because(detail)),
     "correction": _correction,
     "authority": _authority,
-    "configured": lambda detail: _("Settings, revision {rev}, are in force{by}.").format(
+    "configured": lambda detail: _("Settings revision {rev} is active{by}.").format(
         rev=detail.get("rev", "?"), by=_by(detail)),
     "clock_set": _clock_set,
     "gap": _gap,
@@ -282,19 +284,19 @@ _SENTENCES: dict[str, Callable[[Detail], str]] = {
     "irrigation_stuck_on": _irrigation_stuck_on,
     "air_too_hot": _air_too_hot,
     "air_warms": _air_warms,
-    "update_offered": lambda detail: _("Software {version} is being fetched{by}.").format(
+    "update_offered": lambda detail: _("Software {version} is being downloaded{by}.").format(
         version=_version(detail), by=_by(detail)),
-    "update_refused": lambda detail: _("Software {version} was not taken{because}").format(
+    "update_refused": lambda detail: _("Software {version} was refused{because}").format(
         version=_version(detail), because=_because(detail)),
     "update_downloaded": lambda detail: _(
-        "Software {version} is on the node: it is checked and started at a quiet moment."
+        "Software {version} is on the node and starts when the node is idle."
         ).format(version=_version(detail)),
     "update_trial": lambda detail: _(
-        "Software {version} runs on trial: nothing is dosed before it is confirmed."
+        "Software {version} runs on trial: no dosing until it is confirmed."
         ).format(version=_version(detail)),
-    "update_confirmed": lambda detail: _("Software {version} has proved itself and stays.").format(
+    "update_confirmed": lambda detail: _("Software {version} is confirmed.").format(
         version=_version(detail)),
     "update_reverted": lambda detail: _(
-        "Software {version} was taken back, the one before runs{because}").format(
+        "Software {version} was rolled back to the previous version{because}").format(
         version=_version(detail), because=_because(detail)),
 }

@@ -2,5 +2,5 @@
 
 
 def N_(text: str) -> str:
-    """Return `text` unchanged: it has a translation, which is looked up where it is shown."""
+    """Return `text` unchanged; it is translated where it is shown."""
     return text

@@ -1,8 +1,8 @@
-"""Sentences that are made elsewhere in English, as patterns for idroserra.i18n.translate.said().
+"""Patterns of English sentences from firmware and host, for translate.translate_message().
 
-Nodes tell why they did what they did; their firmware speaks English, and so does what is stored.
-A pattern's `{difference}` is a difference of two values, which an offset of a unit does not move;
-`{ec}` and `{ec_target}` are uS/cm without saying so, and are told with their unit.
+Firmware and stored texts are in English. `{difference}` in a pattern is a difference of two
+values, to which a unit's offset does not apply; `{ec}` and `{ec_target}` are numbers in uS/cm
+without a unit and are shown with one.
 """
 
 from __future__ import annotations

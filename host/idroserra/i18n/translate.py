@@ -1,8 +1,8 @@
-"""The language and the units of whoever is being answered, and texts in them.
+"""The current locale (language and units), gettext, and localized numbers and messages.
 
-English is the key: `_("Bottle of {what} is empty").format(what=name)`. Outside a request, in the
-terminal, in notifications and in what is stored, all is English and metric. Translations are the
-.po files of `locales/`; CONTRIBUTING.md says how to add one.
+The English text is the key: `_("Bottle of {what} is empty").format(what=name)`. Outside a request
+(terminal, notifications, stored texts) the locale is English and metric. Translations are the .po
+files of `locales/`; CONTRIBUTING.md explains how to add one.
 """
 
 from __future__ import annotations
@@ -20,16 +20,16 @@ from typing import NamedTuple
 from idroserra.i18n.units import EC, TEMPERATURE, VOLUME, Unit
 
 FOLDER = Path(__file__).resolve().parent / "locales"
-# As each language calls itself. The first is the key of all catalogs.
+# Own names of the languages. English is the source language of the catalogs.
 LANGUAGES = {"en": "English", "it": "Italiano", "zh": "中文"}
-# What the `lang` of a page says.
+# Values of the `lang` attribute of a page.
 TAGS = {"en": "en", "it": "it", "zh": "zh-Hans"}
-_OF_PAGE = (".js", "i18n/channels.py")  # whose texts the page's JavaScript gets
-_COMMA = ("it",)  # languages that write 1,5
+_OF_PAGE = (".js", "i18n/channels.py")  # sources of the texts for the page's JavaScript
+_COMMA = ("it",)  # languages with a decimal comma
 
 
 class Locale(NamedTuple):
-    """A language and the units: keys of LANGUAGES and of the tables of idroserra.i18n.units."""
+    """A language and units: keys of LANGUAGES and of the tables in idroserra.i18n.units."""
 
     language: str = "en"
     ec: str = "mS/cm"
@@ -37,53 +37,53 @@ class Locale(NamedTuple):
     volume: str = "L"
 
 
-PLAIN = Locale()
-_now: ContextVar[Locale] = ContextVar("speech", default=PLAIN)
+DEFAULT_LOCALE = Locale()
+_current: ContextVar[Locale] = ContextVar("locale", default=DEFAULT_LOCALE)
 
 
 def current_locale() -> Locale:
-    """Return how to speak to whoever is being answered."""
-    return _now.get()
+    """Return the locale of the current request or task."""
+    return _current.get()
 
 
-def set_speech(speech: Locale) -> None:
-    """Say how to speak, for the rest of the running request or task."""
-    _now.set(speech)
+def set_locale(locale: Locale) -> None:
+    """Set the locale for the rest of the current request or task."""
+    _current.set(locale)
 
 
 @contextmanager
-def use_locale(speech: Locale) -> Iterator[None]:
-    """Speak so for a while."""
-    token = _now.set(speech)
+def use_locale(locale: Locale) -> Iterator[None]:
+    """Use a locale within the context."""
+    token = _current.set(locale)
     try:
         yield
     finally:
-        _now.reset(token)
+        _current.reset(token)
 
 
 class Units(NamedTuple):
-    """The units somebody reads."""
+    """Display units."""
 
     ec: Unit
     temperature: Unit
     volume: Unit
 
 
-def chosen_units() -> Units:
-    """Return the units of whoever is being answered."""
-    _, ec, temperature, volume = _now.get()
+def current_units() -> Units:
+    """Return the display units of the current locale."""
+    _, ec, temperature, volume = _current.get()
     return Units(EC[ec], TEMPERATURE[temperature], VOLUME[volume])
 
 
 def gettext(text: str) -> str:
-    """Return the translation of an English text, the text itself where there is none."""
-    language = _now.get().language
+    """Return the translation of an English text, or the text itself if there is none."""
+    language = _current.get().language
     return text if language == "en" or not text else translations(language).gettext(text)
 
 
 def ngettext(one: str, many: str, count: int) -> str:
-    """Return the translation of `one` or `many`, as the language wants it for `count`."""
-    return translations(_now.get().language).ngettext(one, many, count)
+    """Return the translation in the plural form for `count`."""
+    return translations(_current.get().language).ngettext(one, many, count)
 
 
 def catalog_file(language: str) -> Path:
@@ -98,10 +98,10 @@ def catalog_files() -> list[Path]:
 
 @cache
 def translations(language: str) -> _gettext.NullTranslations:
-    """Return the catalog of a language. Raises OSError where its file is missing."""
+    """Return the catalog of a language. Raises OSError if its file is missing."""
     if language == "en":
         return _gettext.NullTranslations()
-    # Babel is slow to import, and a terminal speaks English.
+    # Imported here: Babel is slow to import, and the terminal is in English.
     from babel.messages.mofile import write_mo
     from babel.messages.pofile import read_po
 
@@ -114,7 +114,7 @@ def translations(language: str) -> _gettext.NullTranslations:
 
 @cache
 def page_texts(language: str) -> dict[str, str | list[str]]:
-    """Return what the page's JavaScript says, for /static/.../words/LANGUAGE.json."""
+    """Return the texts of the page's JavaScript, for /static/.../words/LANGUAGE.json."""
     if language == "en":
         return {}
     from babel.messages.pofile import read_po
@@ -126,7 +126,7 @@ def page_texts(language: str) -> dict[str, str | list[str]]:
         is_page = any(path.endswith(_OF_PAGE) for path, _line in message.locations)
         if not message.id or not is_page or message.fuzzy:
             continue
-        forms = [form for form in as_forms(message.string) if form]
+        forms = [form for form in plural_forms(message.string) if form]
         if not forms:
             continue
         if isinstance(message.id, str):
@@ -136,13 +136,13 @@ def page_texts(language: str) -> dict[str, str | list[str]]:
     return found
 
 
-def as_forms(string: str | Iterable[str] | None) -> list[str]:
-    """Return the forms of a translation, as Babel gives it: one, or one for each plural."""
+def plural_forms(string: str | Iterable[str] | None) -> list[str]:
+    """Return the forms of a translation from Babel: one, or one for each plural form."""
     return [string or ""] if string is None or isinstance(string, str) else list(string)
 
 
-def chosen_language(accept_language: str) -> str:
-    """Return the best of LANGUAGES for an Accept-Language header, English where none fits."""
+def negotiate_language(accept_language: str) -> str:
+    """Return the best of LANGUAGES for an Accept-Language header; default English."""
     wanted: list[tuple[float, int, str]] = []
     for place, part in enumerate(accept_language.split(",")[:20]):
         tag, _, q = part.strip().partition(";q=")
@@ -155,63 +155,62 @@ def chosen_language(accept_language: str) -> str:
                 "en")
 
 
-def figure(value: float, decimals: int) -> str:
-    """Return a number as the language writes it: 1.50 or 1,50."""
-    return as_written(f"{value:.{decimals}f}")
+def format_number(value: float, decimals: int) -> str:
+    """Return a number with the language's decimal mark: 1.50 or 1,50."""
+    return localize_decimal(f"{value:.{decimals}f}")
 
 
-def plain_figure(value: float) -> str:
-    """Return a number with no more digits than it needs."""
-    return as_written(f"{value:g}")
+def format_short(value: float) -> str:
+    """Return a number without trailing zeros."""
+    return localize_decimal(f"{value:g}")
 
 
-def as_written(number: str) -> str:
-    """Return a number that was written with a point as the language writes it."""
-    return number.replace(".", ",") if _now.get().language in _COMMA else number
+def localize_decimal(number: str) -> str:
+    """Replace the decimal point of a number with the language's decimal mark."""
+    return number.replace(".", ",") if _current.get().language in _COMMA else number
 
 
 _QUANTITY = re.compile(
     r"(?<![\w.])([-−]?\d+(?:\.\d+)?)(?![\w.]*\.\d)(?: (mS/cm|[uµ]S/cm|°?C|L)\b)?")
 
 
-def figures(text: str, *, are_differences: bool = False) -> str:
-    """Return a text of English and metric figures with them as the person reads them."""
-    return _QUANTITY.sub(lambda found: _requantified(found[0], found[1], found[2],
-                                                     are_differences), text)
+def localize_numbers(text: str, *, are_differences: bool = False) -> str:
+    """Convert the English, metric numbers in a text to the current locale."""
+    return _QUANTITY.sub(lambda found: _localize_quantity(found[0], found[1], found[2],
+                                                          are_differences), text)
 
 
-def _requantified(whole: str, number: str, unit: str | None, is_difference: bool) -> str:
-    wanted = _wanted(unit)
-    if wanted is None:
-        return as_written(whole)
-    stored, look = wanted
-    value = float(number.replace("−", "-")) * stored
-    offset = 0 if is_difference else look.offset
-    return f"{figure(value * look.factor + offset, look.decimals)} {look.text}"
+def _localize_quantity(whole: str, number: str, unit: str | None, is_difference: bool) -> str:
+    conversion = _conversion(unit)
+    if conversion is None:
+        return localize_decimal(whole)
+    to_stored, target = conversion
+    value = float(number.replace("−", "-")) * to_stored
+    offset = 0 if is_difference else target.offset
+    return f"{format_number(value * target.factor + offset, target.decimals)} {target.text}"
 
 
-def _wanted(unit: str | None) -> tuple[float, Unit] | None:
-    """Return (what makes a figure of `unit` a stored one, the person's unit), or None to keep."""
-    speech = _now.get()
+def _conversion(unit: str | None) -> tuple[float, Unit] | None:
+    """Return (factor from `unit` to the stored unit, display unit); None for no conversion."""
+    locale = _current.get()
     if unit in ("uS/cm", "µS/cm"):
-        return 1, EC[speech.ec]
-    if unit == "mS/cm" and speech.ec != "mS/cm":
-        return 1_000, EC[speech.ec]
+        return 1, EC[locale.ec]
+    if unit == "mS/cm" and locale.ec != "mS/cm":
+        return 1_000, EC[locale.ec]
     if unit in ("°C", "C"):
-        return 1, TEMPERATURE[speech.temperature]
-    if unit == "L" and speech.volume != "L":
-        return 1_000, VOLUME[speech.volume]
+        return 1, TEMPERATURE[locale.temperature]
+    if unit == "L" and locale.volume != "L":
+        return 1_000, VOLUME[locale.volume]
     return None
 
 
 def translate_message(text: str) -> str:
-    """Return in the person's words a text that was made elsewhere, in English.
+    """Translate an English text from a node, a stored alarm or an error.
 
-    Nodes, stored alarms and errors are in English. A sentence with figures and names in it is
-    translated by its pattern, one of i18n.node_messages.MESSAGE_PATTERNS; what fills the pattern
-    is translated by itself."""
-    speech = _now.get()
-    if speech == PLAIN or not text:
+    A sentence with numbers and names is translated by its pattern in
+    i18n.node_messages.MESSAGE_PATTERNS; the parts that fill the pattern are translated
+    separately."""
+    if _current.get() == DEFAULT_LOCALE or not text:
         return text
     whole = gettext(text)
     if whole != text:
@@ -223,15 +222,15 @@ def translate_message(text: str) -> str:
         if found:
             parts = {name: _part(name, part) for name, part in found.groupdict().items()}
             return gettext(key).format(**parts)
-    return figures(text)
+    return localize_numbers(text)
 
 
 def _part(name: str, part: str) -> str:
-    """Return what fills a pattern, in the person's words and units."""
+    """Translate the part of a sentence that fills the placeholder `name`."""
     if name == "difference":
-        return figures(part, are_differences=True)
+        return localize_numbers(part, are_differences=True)
     if name in ("ec", "ec_target"):
-        return figures(f"{part.removesuffix(' uS/cm')} uS/cm")
+        return localize_numbers(f"{part.removesuffix(' uS/cm')} uS/cm")
     if name == "channels":
         return ", ".join(translate_message(channel) for channel in part.split(", "))
     return translate_message(part)
@@ -239,9 +238,9 @@ def _part(name: str, part: str) -> str:
 
 @cache
 def _patterns(keys: tuple[str, ...]) -> list[tuple[str, re.Pattern[str], str]]:
-    """Return (its longest words, pattern, key) of each, those with the most words first.
+    """Return (longest literal part, pattern, key) of each, those with most literal text first.
 
-    To look for the words is much quicker than to match: a chart tells thousands of doses."""
+    A substring search is much faster than a match: a chart lists thousands of doses."""
     def words(key: str) -> list[str]:
         return re.split(r"\{\w+\}", key)
 
@@ -249,8 +248,8 @@ def _patterns(keys: tuple[str, ...]) -> list[tuple[str, re.Pattern[str], str]]:
     return [(max(words(key), key=len), _pattern(key), key) for key in ordered]
 
 
-# What fills these is a figure, with its unit or without.
-_FIGURES = frozenset({
+# Placeholders for a number, with or without its unit.
+_NUMBERS = frozenset({
     "all", "count", "days", "difference", "drift", "ec", "ec_target", "every", "limit", "low",
     "megabytes", "most", "moved", "on", "rate", "share", "strength", "target", "time", "value",
     "volume"})
@@ -259,5 +258,5 @@ _FIGURES = frozenset({
 def _pattern(key: str) -> re.Pattern[str]:
     parts: Iterable[str] = re.split(r"\{(\w+)\}", key)
     return re.compile("".join(
-        f"(?P<{part}>{r'[-+−]?[0-9][^,;:()]*?' if part in _FIGURES else '.+?'})"
+        f"(?P<{part}>{r'[-+−]?[0-9][^,;:()]*?' if part in _NUMBERS else '.+?'})"
         if index % 2 else re.escape(part) for index, part in enumerate(parts)), re.DOTALL)

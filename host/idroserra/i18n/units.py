@@ -1,4 +1,4 @@
-"""The units a person chooses to see. Inside, everything stays as it is stored (DESIGN.md, 2.5)."""
+"""Display units that a user can choose. Stored values keep their units (DESIGN.md, 2.5)."""
 
 from __future__ import annotations
 
@@ -6,9 +6,9 @@ from typing import NamedTuple
 
 
 class Unit(NamedTuple):
-    """Multiply a stored value by `factor`, add `offset`, and print `decimals` and `text`.
+    """A unit: shown value = stored value * `factor` + `offset`, with `decimals` and `text`.
 
-    A difference of two values is only multiplied."""
+    A difference of two values has no offset."""
 
     text: str
     factor: float
@@ -16,7 +16,7 @@ class Unit(NamedTuple):
     decimals: int
 
 
-# Stored as µS/cm at 25 °C. A ppm is no mass here: it is EC times a factor that meters agree on.
+# Stored as µS/cm at 25 °C. "ppm" is not a mass fraction but EC times the meter's factor.
 EC = {
     "mS/cm": Unit("mS/cm", 0.001, 0, 2),
     "uS/cm": Unit("µS/cm", 1, 0, 0),
@@ -25,7 +25,7 @@ EC = {
 }
 # Stored as °C.
 TEMPERATURE = {"C": Unit("°C", 1, 0, 1), "F": Unit("°F", 1.8, 32, 1)}
-# Stored as ml. Doses stay in ml: that is what is on the bottle and on the syringe.
+# Stored as ml. Doses are always shown in ml, the unit of bottles and syringes.
 LITRES_A_GALLON = 3.785411784  # US liquid gallon, exactly 231 cubic inches
 VOLUME = {"L": Unit("L", 0.001, 0, 1), "gal": Unit("gal", 0.001 / LITRES_A_GALLON, 0, 1)}
 

@@ -1,1 +1,1 @@
-"""Builds the firmware image of a board."""
+"""The firmware image of a board."""

@@ -1,8 +1,8 @@
-"""The one image: what is flashed, what the simulator runs and what an update ships.
+"""Builds the firmware image for flashing, the simulator and updates.
 
-Every file of firmware/idro compiled by mpy-cross, boot.py and main.py as they are (the board
-starts them by name), the compiled board as idro/board.mpy, and manifest.json. The same sources
-give the same bytes: only relative names enter the bytecode.
+It contains every file of firmware/idro compiled by mpy-cross, boot.py and main.py as source (the
+board starts them by name), the compiled board as idro/board.mpy, and manifest.json. Builds are
+reproducible: the bytecode contains relative names only.
 """
 
 import hashlib
@@ -26,24 +26,24 @@ from idroserra.core.paths import CHECKOUT, DATA
 MANIFEST = "manifest.json"
 BOARD_MODULE = "idro/board"
 ENTRY_FILES = ("boot.py", "main.py")
-# Of a board: read once, when the node is built.
+# Keys of a board that are needed only while the node is built.
 _WIRING = ("i2c", "onewire", "uart", "adcs", "sensors")
-# Raised by one with each release that mends a hole: no board goes back below what it has run.
+# Incremented by each release that fixes a vulnerability; a board refuses a lower counter.
 SECURITY_COUNTER = 1
 
 
 class ImageError(HostError):
-    """The image cannot be built. Says what failed and what to do."""
+    """The image cannot be built. The message names the cause and the remedy."""
 
 
 @dataclass(frozen=True)
 class Manifest:
-    """What is in an image. Paths are relative to the root of the flash, with forward slashes."""
+    """Contents of an image. Paths are relative to the root of the flash, with forward slashes."""
 
     version: str
     board: str
-    board_class: str  # chip and board: an image of another class does not fit
-    security_counter: int  # never less than that of the image before
+    board_class: str  # chip/board: must match the board
+    security_counter: int  # must not be lower than the board's
     files: dict[str, str]  # path on the flash: hex SHA-256
     sizes: dict[str, int]  # path on the flash: bytes
     sources: dict[str, str]  # path of the source: hex SHA-256
@@ -53,11 +53,10 @@ class Manifest:
 def build_image(
     board_name: str, out_dir: Path, sources: Mapping[str, Path] | None = None
 ) -> Manifest:
-    """Build the image of one board into `out_dir`; files of an older image there are replaced.
+    """Build the image of a board into `out_dir`, replacing an older image there.
 
-    `board_name` may be the path of a board file too. `sources` are others than those of
-    `firmware_sources`, in the same form. Raises BoardError for a bad board, ImageError when a
-    source does not compile.
+    `board_name` is a name or the path of a board file. `sources` defaults to firmware_sources().
+    Raises BoardError for an invalid board, ImageError if a source does not compile.
     """
     board = board_compiler.load_file(board_compiler.path_of(board_name))
     sources = dict(sources or firmware_sources())
@@ -84,28 +83,28 @@ def build_image(
 
 
 def _board_source(board: Mapping[str, Any]) -> str:
-    """Return the board's module: BOARD stays in a node's memory, wiring() is what only building
-    the node needs."""
-    kept = {key: value for key, value in board.items() if key not in _WIRING}
+    """Return the source of idro/board.py: BOARD, which stays in memory, and wiring(), which is
+    called once."""
+    resident = {key: value for key, value in board.items() if key not in _WIRING}
     wiring = {key: board[key] for key in _WIRING}
     return (
-        f"BOARD = {pformat(kept, width=99, sort_dicts=False)}\nVERSION = {version()!r}\n"
+        f"BOARD = {pformat(resident, width=99, sort_dicts=False)}\nVERSION = {version()!r}\n"
         f"SECURITY_COUNTER = {SECURITY_COUNTER}\n\n\n"
         f"def wiring():\n    return {pformat(wiring, width=99, sort_dicts=False)}\n"
     )
 
 
 def image_sha256(hashes: dict[str, str]) -> str:
-    """Return the hash of an image: over `path LF hash LF` in the order of the paths.
+    """Return the hash of an image: SHA-256 of `path LF hash LF` in the order of the paths.
 
-    The node computes the same over the files of its flash and reports it in up/info.
+    The node computes the same hash over the files on its flash and reports it in up/info.
     """
     text = "".join(f"{path}\n{hashes[path]}\n" for path in sorted(hashes))
     return sha256(text.encode())
 
 
 def security_counter(manifest: bytes) -> int:
-    """Return the security counter of a board's manifest, 0 where it has none."""
+    """Return the security counter of a manifest, or 0 if it has none."""
     try:
         return int(json.loads(manifest)["security_counter"])
     except (ValueError, KeyError, TypeError):
@@ -113,7 +112,7 @@ def security_counter(manifest: bytes) -> int:
 
 
 def firmware_sources() -> dict[str, Path]:
-    """Return every firmware source by its path on the flash: from the checkout or the wheel."""
+    """Return {path on the flash: source file} of the firmware in the checkout or the wheel."""
     package = _device_package()
     entry = package.parent if (package.parent / "boot.py").is_file() else _wheel_entry()
     sources = {name: entry / name for name in ENTRY_FILES}
@@ -125,7 +124,7 @@ def firmware_sources() -> dict[str, Path]:
 
 
 def version() -> str:
-    """Return the version of this distribution, which is the one of the firmware."""
+    """Return the version of this distribution and of the firmware."""
     pyproject = CHECKOUT / "pyproject.toml"
     if pyproject.is_file():
         return str(tomllib.loads(pyproject.read_text(encoding="utf-8"))["project"]["version"])
@@ -144,7 +143,7 @@ def _wheel_entry() -> Path:
 
 
 def compiled(sources: Mapping[str, Path], folder: Path) -> dict[str, bytes]:
-    """Return the bytecode of every module in `sources` by its path on the flash."""
+    """Return {path on the flash: bytecode} of the modules in `sources`. Raises ImageError."""
     compiler = _mpy_cross()
     modules = {name: path for name, path in sources.items() if name not in ENTRY_FILES}
 
@@ -171,7 +170,7 @@ def _mpy_cross() -> str:
 
 
 def _replace(out_dir: Path, files: dict[str, bytes], manifest: Manifest) -> None:
-    """Write `files` and the manifest; remove what an older image had and this one has not."""
+    """Write `files` and the manifest; remove files of an older image that this one lacks."""
     if (out_dir / MANIFEST).is_file():
         for path in _named_files(out_dir / MANIFEST):
             if path not in files and (out_dir / path).resolve().is_relative_to(out_dir.resolve()):
@@ -185,11 +184,11 @@ def _replace(out_dir: Path, files: dict[str, bytes], manifest: Manifest) -> None
 
 
 def _named_files(manifest: Path) -> list[str]:
-    """Return the files an older manifest names, of whatever version it is."""
+    """Return the files in a manifest of any version. Raises ImageError."""
     try:
         return list(json.loads(manifest.read_text(encoding="utf-8"))["files"])
     except (OSError, ValueError, KeyError, TypeError) as error:
-        raise ImageError(f"{manifest}: is no manifest of an image; build into another folder, or "
+        raise ImageError(f"{manifest}: not an image manifest; build into another folder, or "
                          f"remove it: {error}") from error
 
 

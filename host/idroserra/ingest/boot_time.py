@@ -1,7 +1,7 @@
-"""When a boot began: the wall time at its at_ms 0, decided once a boot and never revised.
+"""Determines the epoch of a boot: the wall time at its at_ms 0. It is decided once.
 
-A revision would put replayed records on other milliseconds and so store them twice. The first
-source that answers wins: what the node says, the chain of boots in up/info, the time of arrival.
+A later change would move replayed records to other milliseconds and store them twice. The first
+available source wins: the node, the chain of boots in up/info, the time of arrival.
 """
 
 from __future__ import annotations
@@ -10,14 +10,14 @@ from collections.abc import Callable
 
 from idroserra.core import protocol
 
-# A wall time outside these is a clock that was never set, not a time.
+# A wall time outside these limits comes from a clock that was never set.
 LOWEST_UNIX_MS = 1_577_836_800_000  # 2020-01-01
 HIGHEST_UNIX_MS = 4_102_444_800_000  # 2100-01-01
 HIGHEST_AT_MS = 10 * 366 * 86_400_000
 
 
 def is_wall_time(unix_ms: int | None) -> bool:
-    """True when `unix_ms` can be the time of something that happened here."""
+    """True when `unix_ms` is a plausible wall time."""
     return unix_ms is not None and LOWEST_UNIX_MS <= unix_ms <= HIGHEST_UNIX_MS
 
 
@@ -25,26 +25,27 @@ def boot_start(
     batch: protocol.Batch, hint_unix_ms: int | None, arrived_less_sent_ms: int | None,
     received_unix_ms: int,
 ) -> int:
-    """Return the epoch of the boot `batch` belongs to.
+    """Return the epoch of the boot of `batch`.
 
-    hint_unix_ms is what up/info told, arrived_less_sent_ms arrival less sent_at_ms of messages of
-    the running boot. A message that waited in the broker says too late a time: the least counts.
+    hint_unix_ms is from up/info; arrived_less_sent_ms is the minimum of arrival time less
+    sent_at_ms over messages of the running boot. A message that waited in the broker gives a
+    later time, so the minimum is used.
     """
     if is_wall_time(batch.boot_unix_ms):
         return int(batch.boot_unix_ms)
-    told = [unix_ms for unix_ms in (hint_unix_ms, arrived_less_sent_ms) if unix_ms is not None]
-    if told:
-        return min(told)
+    known = [unix_ms for unix_ms in (hint_unix_ms, arrived_less_sent_ms) if unix_ms is not None]
+    if known:
+        return min(known)
     return received_unix_ms - int(batch.records[-1].at_ms)
 
 
 def boot_hints(
     info: protocol.Info, received_unix_ms: int | None, known: Callable[[str], int | None]
 ) -> dict[str, int]:
-    """Return {boot_id: epoch} as up/info tells it, the running boot and those before it.
+    """Return {boot_id: epoch} from up/info, of the running boot and the ones before it.
 
-    received_unix_ms is None for a retained copy, whose arrival says nothing. `known` gives the
-    epoch of a boot that is decided already.
+    received_unix_ms is None for a retained message, whose arrival time is meaningless. `known`
+    returns the epoch of a boot that is already decided.
     """
     epoch = known(info.boot_id)
     if epoch is None and is_wall_time(info.boot_unix_ms):

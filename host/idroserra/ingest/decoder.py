@@ -1,18 +1,18 @@
-"""Records off the wire: the whole message where it is the contract's, else each record alone.
+"""Decodes records: the message as a whole if it is valid, else each record separately.
 
-A node sends a record again until it is stored. One that this host cannot read (a channel or a
-kind of event of newer firmware) would be sent for ever and hold up all that come after it, so it
-is told apart: `unread`, to be kept as it came and acknowledged. So are all of a message whose head
-it cannot read, where that tells the boot.
+A node resends a record until it is stored. A record that this host cannot read (a channel or event
+kind of newer firmware) would be resent for ever and block all later ones, so it is returned as
+`unread`, to be stored as received and acknowledged. The same applies to all records of a message
+with an unreadable header, if the header has a valid boot id.
 
-Most messages are plain telemetry, and msgspec reads those several times faster than the contract
-does. What it does not take is read by the contract, whose words are the ones to show.
+Most messages are plain telemetry, which msgspec decodes several times faster than idro.protocol.
+idro.protocol decodes all others and provides the error messages.
 """
 
 from __future__ import annotations
 
 import json
-from functools import lru_cache, partial
+from functools import lru_cache
 from typing import Annotated, Any, Literal, NamedTuple
 
 import msgspec
@@ -21,54 +21,52 @@ from idroserra.core import protocol
 from idroserra.ingest.boot_time import HIGHEST_AT_MS
 
 _BY_LEAF = {"telemetry": protocol.unpack_telemetry, "event": protocol.unpack_event}
-# Longer than the contract's messages, as newer firmware may make them: what a broker of ours lets
-# through. They are taken apart, for a node would send what was not told as stored for ever.
-MOST_BYTES = 16_384
+# The broker's packet limit. Newer firmware may send messages above the protocol's limit, which are
+# decoded record by record: a node resends unacknowledged records for ever.
+MAX_BYTES = 16_384
 
 
 class UnreadableRecord(NamedTuple):
-    """A record this host cannot read: `payload` is a message of it alone, as a node sends one."""
+    """A record this host cannot read: `payload` is a message with this record only."""
 
     seq: int
     payload: bytes
     reason: str
 
 
-class Decoded(NamedTuple):
-    """The records of one message. `unread` has those that are none of the contract's."""
+class DecodedMessage(NamedTuple):
+    """The records of one message; `unread` are those that are not valid."""
 
     batch: protocol.Batch
     unread: tuple[UnreadableRecord, ...] = ()
 
 
-_decoded = partial(tuple.__new__, Decoded)
 
-
-def read_records(leaf: str, payload: bytes) -> Decoded:
+def read_records(leaf: str, payload: bytes) -> DecodedMessage:
     """Return the records of up/telemetry or up/event.
 
-    Raises ProtocolError for a message whose records cannot even be told apart.
+    Raises ProtocolError for a message that cannot be split into records.
     """
     batch = _plain_telemetry(payload) if leaf == "telemetry" else None
     if batch is not None:
-        return _decoded((batch, ()))
+        return DecodedMessage(batch)
     try:
         batch = _BY_LEAF[leaf](payload)
         _check_uptimes(batch)
-        return Decoded(batch)
+        return DecodedMessage(batch)
     except protocol.ProtocolError as error:
         return _one_by_one(leaf, payload, error)
 
 
 def _check_uptimes(batch: protocol.Batch) -> None:
     if any(record.at_ms > HIGHEST_AT_MS for record in batch.records):
-        raise protocol.ProtocolError("at_ms: no node runs for ten years")
+        raise protocol.ProtocolError("at_ms: longer than ten years")
 
 
-def _one_by_one(leaf: str, payload: bytes, why: protocol.ProtocolError) -> Decoded:
-    """Return what can be read of a message that was refused as a whole because of `why`."""
+def _one_by_one(leaf: str, payload: bytes, why: protocol.ProtocolError) -> DecodedMessage:
+    """Decode the records of a message separately; raises `why`, its error, if it cannot."""
     try:
-        head: dict[str, Any] = protocol.parse_object(payload, MOST_BYTES)
+        head: dict[str, Any] = protocol.parse_object(payload, MAX_BYTES)
         items, boot_id = head.pop("records"), head["boot_id"]
         seqs = [item["seq"] for item in items]
     except (protocol.ProtocolError, KeyError, TypeError):
@@ -80,7 +78,7 @@ def _one_by_one(leaf: str, payload: bytes, why: protocol.ProtocolError) -> Decod
         batch = _BY_LEAF[leaf](_message(head, []))
     except protocol.ProtocolError as error:
         batch = protocol.Batch(boot_id, None, None, 0, [])
-        return Decoded(batch, tuple(
+        return DecodedMessage(batch, tuple(
             UnreadableRecord(seq, _message(head, [item]), error.why)
             for seq, item in zip(seqs, items, strict=True)))
     records: list[Any] = []
@@ -93,7 +91,7 @@ def _one_by_one(leaf: str, payload: bytes, why: protocol.ProtocolError) -> Decod
             records += one.records
         except protocol.ProtocolError as error:
             unread.append(UnreadableRecord(seq, alone, error.why))
-    return Decoded(batch._replace(records=records), tuple(unread))
+    return DecodedMessage(batch._replace(records=records), tuple(unread))
 
 
 def _message(head: dict[str, Any], items: list[Any]) -> bytes:
@@ -102,7 +100,7 @@ def _message(head: dict[str, Any], items: list[Any]) -> bytes:
 
 
 def _ascend(seqs: list[Any]) -> bool:
-    """True for sequence numbers as the contract has them."""
+    """True for ascending, valid sequence numbers."""
     last = 0
     for seq in seqs:
         if type(seq) is not int or not last < seq <= protocol.MAX_INT:
@@ -134,14 +132,12 @@ class _Message(msgspec.Struct, gc=False):
 
 _is_id = lru_cache(maxsize=4_096)(protocol.is_id)
 _DECODER = msgspec.json.Decoder(_Message)
-# Half the time of the call of the class: there are millions.
-_record = partial(tuple.__new__, protocol.Record)
-_batch = partial(tuple.__new__, protocol.Batch)
+
 
 
 def _plain_telemetry(payload: bytes) -> protocol.Batch | None:
-    """Return what the contract would, or None where that has to look itself."""
-    # Text that is no ASCII, and escapes, have rules of their own.
+    """Return the batch of a plain message, or None: idro.protocol must decode it."""
+    # Non-ASCII text and escapes are left to idro.protocol.
     if len(payload) > protocol.MAX_UP_BYTES or not payload.isascii() or b"\\" in payload:
         return None
     try:
@@ -159,21 +155,21 @@ def _plain_telemetry(payload: bytes) -> protocol.Batch | None:
                 if not low <= value <= high or (is_whole and type(value) is not int):
                     return None
             last_seq = seq
-            records.append(_record((seq, record.at_ms, values, faults)))
+            records.append(protocol.Record(seq, record.at_ms, values, faults))
     except (msgspec.DecodeError, protocol.ProtocolError):
         return None
-    return _batch((message.boot_id, message.boot_unix_ms, message.sent_at_ms, message.oldest_seq,
-                   records))
+    return protocol.Batch(
+        message.boot_id, message.boot_unix_ms, message.sent_at_ms, message.oldest_seq, records)
 
 
 @lru_cache(maxsize=4_096)
 def _limits_of(channels: tuple[str, ...]) -> list[tuple[float, float, bool]]:
-    """Return contract.channel_limits of each. Raises ProtocolError."""
+    """Return protocol.channel_limits() of each channel. Raises ProtocolError."""
     return [protocol.channel_limits(channel) for channel in channels]
 
 
 def _are_faults(faults: dict[str, str], values: dict[str, int | float]) -> bool:
-    """Raises ProtocolError for an unknown channel."""
+    """Whether the faults are known and their channels have no value. Raises ProtocolError."""
     _limits_of(tuple(faults))
     return all(fault in protocol.FAULTS and channel not in values
                for channel, fault in faults.items())

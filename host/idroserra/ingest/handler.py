@@ -1,4 +1,4 @@
-"""The interface between the ingest and the part of the host that handles what is not a record."""
+"""The interface through which the ingest passes messages and new records to the host."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ class MessageHandler(Protocol):
         """Nodes sent records: the last message of each node."""
 
     def on_message(self, node: str, leaf: str, message: IncomingMessage) -> Item | None:
-        """Handle a message without records; return what the spool must keep of it.
+        """Handle a message without records; return what the spool must store of it.
 
         Raises ProtocolError."""
 

@@ -1,7 +1,7 @@
-"""What has come from each node: boots, the sequence numbers seen of each, and the counters.
+"""Keeps the receipt log: boots of each node, their received sequence numbers, and counters.
 
-Works inside the transactions of the spool, on its connection; nothing here commits. What many
-messages change again and again (boots, ranges, counters) is written once, by flush().
+Works within transactions of the spool on its connection and never commits. Boots, ranges and
+counters change with many messages, so flush() writes them once per transaction.
 """
 
 from __future__ import annotations
@@ -9,6 +9,7 @@ from __future__ import annotations
 import sqlite3
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any, NamedTuple
 
 from idroserra.core import protocol
@@ -16,8 +17,8 @@ from idroserra.ingest.boot_time import boot_hints, boot_start
 from idroserra.ingest.decoder import UnreadableRecord
 from idroserra.ingest.sequence_ranges import SequenceRanges
 
-# Gives {(node, boot_id): least arrival less sent_at_ms} of the messages of one commit.
-LeastLessSent = Callable[[], dict[tuple[str, str], int]]
+# Returns {(node, boot_id): minimum of arrival less sent_at_ms} over the messages of one commit.
+MinTransit = Callable[[], dict[tuple[str, str], int]]
 
 REJECTED_PAYLOAD_BYTES = 8_192
 COUNTERS = ("received", "stored", "duplicates", "lost", "rejected")
@@ -51,8 +52,8 @@ CREATE TABLE IF NOT EXISTS counters (
 class Received:
     """Records of one boot: leaf "telemetry" or "event", and the host's time of arrival.
 
-    Of one message, or of several of which each goes on where the one before it ended. `news`: the
-    newest record of each; min_transit_ms: least arrival less sent_at_ms."""
+    They are from one message or from several consecutive ones. `news`: the newest record of each
+    message; min_transit_ms: minimum of arrival less sent_at_ms."""
 
     node: str
     leaf: str
@@ -63,13 +64,13 @@ class Received:
     min_transit_ms: int | None = None
 
     def __post_init__(self) -> None:
-        """Begin with one message."""
+        """Initialize from one message."""
         self.news += self.batch.records[-1:]
         if self.batch.sent_at_ms is not None:
             self.min_transit_ms = self.unix_ms - self.batch.sent_at_ms
 
     def extend_with(self, batch: protocol.Batch, unix_ms: int) -> bool:
-        """Take in the records of the next message where it says nothing else of the boot."""
+        """Append the records of the next message; False if it is not a plain continuation."""
         _, boot_unix_ms, sent_at_ms, oldest_seq, new = batch
         _, own_unix_ms, _, own_oldest_seq, records = self.batch
         if (
@@ -86,7 +87,7 @@ class Received:
 
     @property
     def first_seq(self) -> int:
-        """The lowest sequence number of what came, read or not."""
+        """The lowest sequence number of the records, readable or not."""
         records, unread = self.batch.records, self.unread
         if not unread:
             return int(records[0].seq)
@@ -94,7 +95,7 @@ class Received:
 
 
 class NodeInfoMessage(NamedTuple):
-    """What a node said in up/info; unix_ms of arrival, None for a retained copy."""
+    """Content of up/info; unix_ms is the time of arrival, None for a retained message."""
 
     node: str
     info: protocol.Info
@@ -102,7 +103,7 @@ class NodeInfoMessage(NamedTuple):
 
 
 class Rejected(NamedTuple):
-    """A message that is none of the contract's; node is "" where even that is unknown."""
+    """An invalid message; node is "" if it is unknown."""
 
     node: str
     topic: str
@@ -118,21 +119,21 @@ class _Boot:
     hint_unix_ms: int | None
     floor_seq: int
     lost: int
-    seen: SequenceRanges
-    saved: tuple[int | None, ...] = ()  # what of it is on disk
+    received: SequenceRanges
+    saved: tuple[int | None, ...] = ()  # the values on disk
 
 
 class NewRecords(NamedTuple):
-    """Records of one boot and leaf not seen before; `news`: the newest of each message."""
+    """New records of one boot and leaf; `news`: the newest of each message."""
 
     records: list[Any]
     news: list[Any]
 
 
 class ReceiptResult(NamedTuple):
-    """What messages of one boot brought: new records by leaf, and how far the boot is complete.
+    """New records of one boot by leaf, and the sequence number up to which it is complete.
 
-    epoch_unix_ms is None only where none of them could be read.
+    epoch_unix_ms is None only if no record was readable.
     """
 
     epoch_unix_ms: int | None
@@ -141,7 +142,7 @@ class ReceiptResult(NamedTuple):
 
 
 class ReceiptLog:
-    """The books of the spool. Not thread-safe: the spool holds its lock around every call."""
+    """The receipt log. Not thread-safe: the spool holds its lock around every call."""
 
     def __init__(self, database: sqlite3.Connection, max_rejected: int, max_unread: int) -> None:
         self._database = database
@@ -150,10 +151,10 @@ class ReceiptLog:
         self._boots: dict[tuple[str, str], _Boot] = {}
         self._touched: dict[int, _Boot] = {}
         self._added: dict[tuple[str, str], int] = {}
-        self._counts: dict[str, dict[str, int]] | None = None  # None: to be read from disk
+        self._counts: dict[str, dict[str, int]] | None = None  # None: not loaded
 
     def reload(self) -> None:
-        """Take the books from disk again, after a roll-back."""
+        """Discard the state in memory after a roll-back; it is read from disk again."""
         self._boots.clear()
         self._touched.clear()
         self._added.clear()
@@ -161,7 +162,7 @@ class ReceiptLog:
 
     @property
     def counts(self) -> dict[str, dict[str, int]]:
-        """Return {node: {counter: count}}; outside of transactions."""
+        """Return {node: {counter: count}}; only outside of transactions."""
         if self._counts is None:
             self._counts = {}
             for node, name, count in self._database.execute(
@@ -170,72 +171,69 @@ class ReceiptLog:
                 self._counts.setdefault(node, dict.fromkeys(COUNTERS, 0))[name] = count
         return self._counts
 
-    def take(self, items: Sequence[Received], least_less_sent: LeastLessSent) -> ReceiptResult:
-        """Book messages of one boot, each with at least one record."""
+    def record(self, items: Sequence[Received], min_transit: MinTransit) -> ReceiptResult:
+        """Record messages of one boot, each with at least one record."""
         node, boot_id = items[0].node, items[0].batch.boot_id
         boot = self._boot(node, boot_id) or self._new_boot(node, boot_id)
         if boot.epoch_unix_ms is None:
-            self._decide_epoch(boot, items, least_less_sent)
+            self._decide_epoch(boot, items, min_transit)
         fresh = {leaf: NewRecords([], []) for leaf in dict.fromkeys(item.leaf for item in items)}
-        seen, floor_seq, lowest_seq = boot.seen, boot.floor_seq, protocol.MAX_INT
-        came = taken = received = 0
+        ranges, floor_seq, lowest_seq = boot.received, boot.floor_seq, protocol.MAX_INT
+        total = new_count = readable_count = 0
         for item in items:
             batch, unread, news = item.batch, item.unread, item.news
             records = batch.records
             first_seq = item.first_seq if unread else records[0].seq
-            came += len(records) + len(unread)
+            total += len(records) + len(unread)
             last_seq = records[-1].seq if records else 0
             is_run = not unread and last_seq - first_seq + 1 == len(records)
-            if is_run and seen.extend(first_seq, last_seq):
-                new = records  # all of them new, in order: nearly always
+            if is_run and ranges.extend(first_seq, last_seq):
+                new = records  # all new and in order: the usual case
             else:
                 news = []
-                new = [record for record in records if seen.add(record.seq)]
+                new = [record for record in records if ranges.add(record.seq)]
                 for one in unread:
-                    if seen.add(one.seq):
-                        self._keep_unread(item, one)
-                        taken += 1
+                    if ranges.add(one.seq):
+                        self._store_unread(item, one)
+                        new_count += 1
             if new:
-                taken += len(new)
+                new_count += len(new)
                 fresh[item.leaf].records.extend(new)
                 fresh[item.leaf].news.extend(news or new[-1:])
-                received += len(new)
+                readable_count += len(new)
             lowest_seq = min(lowest_seq, first_seq)
-            # oldest_seq may not reach past the message itself: what came was not lost.
+            # oldest_seq cannot be above the records of this message: they are not lost.
             floor_seq = max(floor_seq, min(batch.oldest_seq, first_seq) - 1)
         if floor_seq != boot.floor_seq or lowest_seq <= floor_seq:
             boot.floor_seq = floor_seq
-            lost = seen.missing_upto(floor_seq)
+            lost = ranges.missing_upto(floor_seq)
             self.count(node, "lost", lost - boot.lost)
             boot.lost = lost
-        self.count(node, "received", received)
-        self.count(node, "duplicates", came - taken)
+        self.count(node, "received", readable_count)
+        self.count(node, "duplicates", total - new_count)
         self._touched[boot.number] = boot
-        return ReceiptResult(boot.epoch_unix_ms, fresh, seen.prefix(floor_seq))
+        return ReceiptResult(boot.epoch_unix_ms, fresh, ranges.prefix(floor_seq))
 
     def _decide_epoch(
-        self, boot: _Boot, items: Sequence[Received], least_less_sent: LeastLessSent
+        self, boot: _Boot, items: Sequence[Received], min_transit: MinTransit
     ) -> None:
         item = next((item for item in items if item.batch.records), None)
         if item is not None:
             boot.epoch_unix_ms = boot_start(
                 item.batch, boot.hint_unix_ms,
-                least_less_sent().get((item.node, item.batch.boot_id)), item.unix_ms)
+                min_transit().get((item.node, item.batch.boot_id)), item.unix_ms)
 
-    def announce(self, item: NodeInfoMessage) -> None:
-        """Keep what an up/info says about when its boots began, for boots not yet decided."""
-
-        def known(boot_id: str) -> int | None:
-            return self.epoch(item.node, boot_id)
-
-        for boot_id, epoch_unix_ms in boot_hints(item.info, item.unix_ms, known).items():
+    def add_boot_hints(self, item: NodeInfoMessage) -> None:
+        """Store the epochs in up/info as hints for boots whose epoch is not yet decided."""
+        for boot_id, epoch_unix_ms in boot_hints(
+                item.info, item.unix_ms, partial(self.epoch, item.node)).items():
             boot = self._boot(item.node, boot_id) or self._new_boot(item.node, boot_id)
             if boot.epoch_unix_ms is None and boot.hint_unix_ms != epoch_unix_ms:
                 boot.hint_unix_ms = epoch_unix_ms
                 self._touched[boot.number] = boot
 
     def reject(self, item: Rejected) -> None:
-        """Keep a rejected message, dropping the oldest beyond the limit, and count it for ever."""
+        """Store a rejected message, delete the oldest above the limit, and count it."""
         row = self._database.execute(
             "INSERT INTO rejected (node, topic, payload, reason, unix_ms) VALUES (?,?,?,?,?)",
             (item.node, item.topic, item.payload[:REJECTED_PAYLOAD_BYTES], item.reason,
@@ -247,25 +245,25 @@ class ReceiptLog:
         self.count(item.node, "rejected", 1)
 
     def unread(self) -> list[tuple[int, Received]]:
-        """Return (id, message) of what could not be read when it came, oldest first.
+        """Return (id, message) of the unreadable records, oldest first.
 
-        The message is as it came then: its batch has no records, its `unread` that one.
+        The message is as received: its batch is empty, and `unread` has the record.
         """
         found = []
         for row, node, boot_id, leaf, payload, reason, unix_ms in self._database.execute(
             "SELECT id, node, boot_id, leaf, payload, reason, unix_ms FROM unread ORDER BY id"
         ):
             batch = protocol.Batch(boot_id, None, None, 0, [])
-            kept = Received(node, leaf, batch, unix_ms, (UnreadableRecord(0, payload, reason),))
-            found.append((row, kept))
+            unread = (UnreadableRecord(0, payload, reason),)
+            found.append((row, Received(node, leaf, batch, unix_ms, unread)))
         return found
 
     def forget_unread(self, row: int) -> None:
-        """Drop what can be read by now."""
+        """Delete a stored record that is readable now."""
         self._database.execute("DELETE FROM unread WHERE id=?", (row,))
 
     def epoch_for(self, item: Received) -> int:
-        """Return the epoch of the boot of a message with records; decide it where it is open."""
+        """Return the epoch of the boot of a message with records, deciding it if necessary."""
         boot = self._boot(item.node, item.batch.boot_id)
         if boot is None:
             boot = self._new_boot(item.node, item.batch.boot_id)
@@ -274,7 +272,7 @@ class ReceiptLog:
             self._touched[boot.number] = boot
         return boot.epoch_unix_ms
 
-    def _keep_unread(self, item: Received, one: UnreadableRecord) -> None:
+    def _store_unread(self, item: Received, one: UnreadableRecord) -> None:
         row = self._database.execute(
             "INSERT INTO unread (node, boot_id, leaf, payload, reason, unix_ms)"
             " VALUES (?,?,?,?,?,?)",
@@ -293,22 +291,22 @@ class ReceiptLog:
         self._added[node, name] = self._added.get((node, name), 0) + by
 
     def flush(self) -> None:
-        """Write what has changed; before each commit."""
-        boots, ranges, gone = [], [], []
+        """Write the changes; called before each commit."""
+        boots, ranges, removed = [], [], []
         for boot in self._touched.values():
             head = boot.epoch_unix_ms, boot.hint_unix_ms, boot.floor_seq, boot.lost, boot.number
             if head != boot.saved:
                 boots.append(head)
                 boot.saved = head
-            for first, last in boot.seen.pop_changes():
+            for first, last in boot.received.pop_changes():
                 if last is None:
-                    gone.append((boot.number, first))
+                    removed.append((boot.number, first))
                 else:
                     ranges.append((boot.number, first, last))
         many = self._database.executemany
         many("UPDATE boots SET epoch_unix_ms=?, hint_unix_ms=?, floor_seq=?, lost=? WHERE boot=?",
              boots)
-        many("DELETE FROM seen WHERE boot=? AND first=?", gone)
+        many("DELETE FROM seen WHERE boot=? AND first=?", removed)
         many("INSERT OR REPLACE INTO seen VALUES (?,?,?)", ranges)
         many("INSERT INTO counters VALUES (?,?,?)"
              " ON CONFLICT (node, name) DO UPDATE SET count = count + excluded.count",
@@ -317,14 +315,14 @@ class ReceiptLog:
         self._added.clear()
 
     def epoch(self, node: str, boot_id: str) -> int | None:
-        """Return the decided epoch of a boot, or None."""
+        """Return the epoch of a boot, or None if it is not decided."""
         boot = self._boot(node, boot_id)
         return None if boot is None else boot.epoch_unix_ms
 
     def stored_upto(self, node: str, boot_id: str) -> int:
-        """Return the highest seq up to which nothing of the boot is outstanding."""
+        """Return the highest seq up to which no record of the boot is outstanding."""
         boot = self._boot(node, boot_id)
-        return 0 if boot is None else boot.seen.prefix(boot.floor_seq)
+        return 0 if boot is None else boot.received.prefix(boot.floor_seq)
 
     def _boot(self, node: str, boot_id: str) -> _Boot | None:
         known = self._boots.get((node, boot_id))
@@ -351,11 +349,11 @@ class ReceiptLog:
         return boot
 
 
-def least_arrived_less_sent(items: Sequence[object]) -> dict[tuple[str, str], int]:
-    """Return {(node, boot_id): least arrival less sent_at_ms} over the messages of one commit."""
-    least: dict[tuple[str, str], int] = {}
+def min_transits(items: Sequence[object]) -> dict[tuple[str, str], int]:
+    """Return {(node, boot_id): minimum of arrival less sent_at_ms} over messages of a commit."""
+    found: dict[tuple[str, str], int] = {}
     for item in items:
         if isinstance(item, Received) and item.min_transit_ms is not None:
             key = (item.node, item.batch.boot_id)
-            least[key] = min(item.min_transit_ms, least.get(key, item.min_transit_ms))
-    return least
+            found[key] = min(item.min_transit_ms, found.get(key, item.min_transit_ms))
+    return found

@@ -1,4 +1,4 @@
-"""Which sequence numbers of one boot have come: ranges, since nearly all come in order."""
+"""The received sequence numbers of one boot, as ranges: nearly all arrive in order."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from collections.abc import Iterable
 
 
 class SequenceRanges:
-    """A set of integers kept as disjoint ranges (first, last), never touching each other."""
+    """A set of integers, stored as disjoint, non-adjacent ranges (first, last)."""
 
     def __init__(self, ranges: Iterable[tuple[int, int]] = ()) -> None:
         self._firsts: list[int] = []
@@ -18,8 +18,8 @@ class SequenceRanges:
         self._changed: set[int] = set()
 
     def add(self, number: int) -> bool:
-        """Add a number; False when it was there already."""
-        if self._lasts and number == self._lasts[-1] + 1:  # nearly always
+        """Add a number; return False if it was in the set."""
+        if self._lasts and number == self._lasts[-1] + 1:  # the usual case
             self._lasts[-1] = number
             self._changed.add(self._firsts[-1])
             return True
@@ -45,7 +45,7 @@ class SequenceRanges:
         return True
 
     def extend(self, first: int, last: int) -> bool:
-        """Add first..last where all of it is above the highest; False, and nothing, elsewhere."""
+        """Add first..last and return True if it is above the highest number, else False."""
         if not self._lasts or first > self._lasts[-1] + 1:
             self._firsts.append(first)
             self._lasts.append(last)
@@ -57,21 +57,21 @@ class SequenceRanges:
         return True
 
     def prefix(self, floor: int) -> int:
-        """Return the highest n so that every number in floor+1..n is here; floor if none is."""
+        """Return the highest n such that the set contains floor+1..n, or `floor`."""
         at = bisect_right(self._firsts, floor + 1)
         return max(floor, self._lasts[at - 1]) if at else floor
 
     def missing_upto(self, number: int) -> int:
-        """Return how many of 1..number are not here."""
-        here = 0
+        """Return how many of 1..number are not in the set."""
+        count = 0
         for first, last in zip(self._firsts, self._lasts, strict=True):
             if first > number:
                 break
-            here += min(last, number) - first + 1
-        return number - here
+            count += min(last, number) - first + 1
+        return number - count
 
     def pop_changes(self) -> list[tuple[int, int | None]]:
-        """Return (first, last) of each range changed since the last call; last None: gone."""
+        """Return (first, last) of each range changed since the last call; last None: removed."""
         changes: list[tuple[int, int | None]] = []
         for first in sorted(self._changed):
             at = bisect_right(self._firsts, first) - 1

@@ -1,8 +1,8 @@
-"""The spool: received records, durable on disk, until the store has them.
+"""The spool: a durable queue of received records on disk, until the store has them.
 
-One commit (SQLite, WAL, synchronous=FULL) takes many messages; what it returns may be
-acknowledged. Identity is (node, boot_id, seq): which numbers of a boot came is part of the same
-transaction, so a process killed at any instant neither loses nor doubles a record.
+One commit (SQLite, WAL, synchronous=FULL) holds many messages, which may be acknowledged after it.
+A record is identified by (node, boot_id, seq). The received sequence numbers are written in the
+same transaction, so a crash at any instant neither loses nor duplicates a record.
 """
 
 from __future__ import annotations
@@ -23,16 +23,16 @@ from idroserra.core.sqlite import PAGE_BYTES, connect, connect_reader
 from idroserra.ingest.decoder import read_records
 from idroserra.ingest.receipts import (
     SCHEMA,
-    LeastLessSent,
+    MinTransit,
     NodeInfoMessage,
     ReceiptLog,
     Received,
     Rejected,
-    least_arrived_less_sent,
+    min_transits,
 )
 
 SHRINK_PAGES = 1_024
-ROW_RECORDS = 200  # records that wait as one row; a message may bring more
+ROW_RECORDS = 200  # maximum number of records in a row; a message may have more
 
 _SCHEMA = SCHEMA + """
 CREATE TABLE IF NOT EXISTS pending (
@@ -46,8 +46,8 @@ Item = Received | NodeInfoMessage | Rejected
 
 
 class StoredBatch(NamedTuple):
-    """New records of one boot that came together, with the epoch of the boot; `news`: the newest
-    of each message."""
+    """New records of one boot from one commit, with the epoch of the boot; `news`: the newest
+    record of each message."""
 
     node: str
     leaf: str
@@ -58,15 +58,15 @@ class StoredBatch(NamedTuple):
 
 
 @dataclass
-class Committed:
-    """What one commit made durable; stored_upto has an entry for each (node, boot_id) touched."""
+class CommitResult:
+    """Result of a commit: the new records, and stored_upto of each (node, boot_id) in it."""
 
     accepted: list[StoredBatch] = field(default_factory=list)
     stored_upto: dict[tuple[str, str], int] = field(default_factory=dict)
 
 
-class Pending(NamedTuple):
-    """Records that came together and wait for the store; body is a JSON list of the records."""
+class PendingBatch(NamedTuple):
+    """A row of records that wait for the store; body is a JSON list."""
 
     id: int
     node: str
@@ -78,18 +78,18 @@ class Pending(NamedTuple):
 
 
 class Spool:
-    """The durable queue. Every method may be called from any thread; commits are serialised."""
+    """The durable queue. Thread-safe; commits are serialised."""
 
     def __init__(
         self, path: Path, max_mb: int = 4_096, max_rejected: int = 1_000,
         max_unread: int = 100_000,
     ) -> None:
-        """Open or create the file; it never grows past max_mb. Raises SpoolError."""
+        """Open or create the file, which is limited to max_mb. Raises SpoolError."""
         self._lock = threading.RLock()
         self._read_lock = threading.Lock()
         self._arrived = threading.Event()
         self._state = "ok"
-        self._kept: list[tuple[str, str, int, str, int, bytes]] = []
+        self._new_rows: list[tuple[str, str, int, str, int, bytes]] = []
         try:
             self._database = connect(path, _SCHEMA)
             self._database.execute(f"PRAGMA max_page_count={max_mb * 1024 * 1024 // PAGE_BYTES}")
@@ -111,13 +111,13 @@ class Spool:
         """Return "ok", or why the last commit failed."""
         return self._state
 
-    def commit(self, items: Sequence[Item]) -> Committed:
-        """Make the items durable, all or none, and say what is new. Raises SpoolError.
+    def commit(self, items: Sequence[Item]) -> CommitResult:
+        """Make all items durable and return the new records. Raises SpoolError: none is.
 
-        What was here already is counted as duplicate, and its stored_upto is told again: the
-        node may have missed the first answer."""
-        committed = Committed()
-        least_less_sent = cache(partial(least_arrived_less_sent, items))
+        Known records count as duplicates, and their stored_upto is returned again: the node may
+        have missed the first acknowledgement."""
+        committed = CommitResult()
+        min_transit = cache(partial(min_transits, items))
 
         def run() -> None:
             boots: dict[tuple[str, str], list[Received]] = {}
@@ -125,40 +125,40 @@ class Spool:
                 if isinstance(item, Received):
                     boots.setdefault((item.node, item.batch.boot_id), []).append(item)
                 elif isinstance(item, NodeInfoMessage):
-                    self._take(boots, least_less_sent, committed)  # what came before, before
-                    self._receipts.announce(item)
+                    self._record(boots, min_transit, committed)  # earlier messages first
+                    self._receipts.add_boot_hints(item)
                 else:
                     self._receipts.reject(item)
-            self._take(boots, least_less_sent, committed)
+            self._record(boots, min_transit, committed)
 
         self._transact(run)
         if committed.accepted:
             self._arrived.set()
         return committed
 
-    def pending(self, max_records: int, after: int = 0) -> list[Pending]:
-        """Return the oldest that wait after an id, up to about max_records. Raises SpoolError."""
-        rows: list[Pending] = []
+    def pending(self, max_records: int, after: int = 0) -> list[PendingBatch]:
+        """Return the oldest rows after an id, about max_records records. Raises SpoolError."""
+        rows: list[PendingBatch] = []
         total = 0
         query = "SELECT * FROM pending WHERE id > ? ORDER BY id LIMIT ?"
         try:
             with self._read_lock:
                 cursor = self._reader.execute(query, (after, max_records))
                 while total < max_records and (row := cursor.fetchone()) is not None:
-                    rows.append(Pending(*row))
+                    rows.append(PendingBatch(*row))
                     total += rows[-1].record_count
                 cursor.close()
         except sqlite3.Error as error:
             raise SpoolError(f"spool: {error}") from error
         return rows
 
-    def done(self, rows: Sequence[Pending], refused: Iterable[Rejected] = ()) -> None:
-        """Forget what the store has, rows as pending() gave them; keep what it refused for good.
+    def done(self, rows: Sequence[PendingBatch], refused: Iterable[Rejected] = ()) -> None:
+        """Delete rows that the store has, as returned by pending(); store refused points.
 
         Raises SpoolError."""
 
         def run() -> None:
-            if rows:  # all there are from the first to the last: nobody else takes any away
+            if rows:  # contiguous: only this method deletes rows
                 self._database.execute(
                     "DELETE FROM pending WHERE id BETWEEN ? AND ?", (rows[0].id, rows[-1].id))
             stored: dict[str, int] = {}
@@ -175,55 +175,55 @@ class Spool:
             self._shrink()
 
     def retry_unreadable(self) -> int:
-        """Take what could not be read when it came and can be by now; return how many records.
+        """Decode stored unreadable records again; return the number of readable ones.
 
-        For the start of a host: an update may have taught it. Raises SpoolError."""
-        known: list[tuple[int, Received]] = []
+        Called at the start of the host, which may have been updated. Raises SpoolError."""
+        readable: list[tuple[int, Received]] = []
         with self._lock:
-            for row, kept in self._receipts.unread():
-                decoded = _decoded(kept)
+            for row, item in self._receipts.unread():
+                decoded = _decoded(item)
                 if decoded is not None:
-                    known.append((row, replace(kept, batch=decoded, unread=())))
+                    readable.append((row, replace(item, batch=decoded, unread=())))
 
         def run() -> None:
-            for row, item in known:
+            for row, item in readable:
                 epoch_unix_ms = self._receipts.epoch_for(item)
                 self._receipts.count(item.node, "received", 1)
-                self._keep(StoredBatch(item.node, item.leaf, item.batch.boot_id, epoch_unix_ms,
-                                    list(item.batch.records), []))
+                self._queue(StoredBatch(item.node, item.leaf, item.batch.boot_id, epoch_unix_ms,
+                                        list(item.batch.records), []))
                 self._receipts.forget_unread(row)
 
-        if known:
+        if readable:
             self._transact(run)
             self._arrived.set()
-        return len(known)
+        return len(readable)
 
     def wait_pending(self, timeout_s: float) -> bool:
-        """Wait until something was committed since the last call; False when nothing was."""
+        """Wait for a commit since the last call; return False on timeout."""
         arrived = self._arrived.wait(timeout_s)
         self._arrived.clear()
         return arrived
 
     def wake(self) -> None:
-        """End a wait_pending() early."""
+        """Wake up wait_pending()."""
         self._arrived.set()
 
     def epoch(self, node: str, boot_id: str) -> int | None:
-        """Return the wall time at the boot's at_ms 0 once it is decided, else None."""
+        """Return the wall time at the boot's at_ms 0, or None if it is not decided."""
         with self._lock:
             return self._receipts.epoch(node, boot_id)
 
     def stored_upto(self, node: str, boot_id: str) -> int:
-        """Return the highest seq up to which nothing of the boot is outstanding."""
+        """Return the highest seq up to which no record of the boot is outstanding."""
         with self._lock:
             return self._receipts.stored_upto(node, boot_id)
 
     def counts(self) -> dict[str, dict[str, int]]:
-        """Return {node: {received, stored, duplicates, lost, rejected}}; node "" is nobody known.
+        """Return {node: {received, stored, duplicates, lost, rejected}}; "" for an unknown node.
 
-        In records: received counts each once, stored those the store has, lost those a node
-        passed over for good. rejected counts messages, records that could not be read, and points
-        the store refused: those read later are received as well."""
+        In records: received counts each once, stored those in the store, lost those a node has
+        skipped for good. rejected counts invalid messages, unreadable records and points the
+        store refused; a record that is read later also counts as received."""
         with self._lock:
             return {node: dict(counts) for node, counts in self._receipts.counts.items()}
 
@@ -247,40 +247,37 @@ class Spool:
             self._database.execute("PRAGMA wal_checkpoint(TRUNCATE)")
             self._database.close()
 
-    def _take(
-        self, boots: dict[tuple[str, str], list[Received]], least_less_sent: LeastLessSent,
-        committed: Committed,
+    def _record(
+        self, boots: dict[tuple[str, str], list[Received]], min_transit: MinTransit,
+        committed: CommitResult,
     ) -> None:
-        """Book the messages of each boot and let what is new wait; leave `boots` empty."""
-        for (node, boot_id), of_boot in boots.items():
-            taken = self._receipts.take(of_boot, least_less_sent)
-            committed.stored_upto[node, boot_id] = taken.stored_upto
-            if taken.epoch_unix_ms is None:
+        """Record the messages of each boot, queue new records, and clear `boots`."""
+        for (node, boot_id), messages in boots.items():
+            result = self._receipts.record(messages, min_transit)
+            committed.stored_upto[node, boot_id] = result.stored_upto
+            if result.epoch_unix_ms is None:
                 continue
-            for leaf, (records, news) in taken.fresh.items():
+            for leaf, (records, news) in result.fresh.items():
                 if not records:
                     continue
-                accepted = StoredBatch(node, leaf, boot_id, taken.epoch_unix_ms, records, news)
+                accepted = StoredBatch(node, leaf, boot_id, result.epoch_unix_ms, records, news)
                 committed.accepted.append(accepted)
-                if len(records) <= ROW_RECORDS:
-                    self._keep(accepted)
-                    continue
                 for at in range(0, len(records), ROW_RECORDS):
-                    self._keep(accepted._replace(records=records[at : at + ROW_RECORDS]))
+                    self._queue(accepted._replace(records=records[at : at + ROW_RECORDS]))
         boots.clear()
 
-    def _keep(self, row: StoredBatch) -> None:
-        """Let records wait for the store, once the transaction writes what it has."""
-        self._kept.append((row.node, row.boot_id, row.epoch_unix_ms, row.leaf, len(row.records),
-                           msgspec.json.encode(row.records)))
+    def _queue(self, row: StoredBatch) -> None:
+        """Queue records for the store; _flush() writes them."""
+        self._new_rows.append((row.node, row.boot_id, row.epoch_unix_ms, row.leaf,
+                               len(row.records), msgspec.json.encode(row.records)))
         self._depth += len(row.records)
 
     def _flush(self) -> None:
-        """Write what the transaction has gathered, its last act."""
+        """Write the rows and receipts of the transaction, before COMMIT."""
         self._database.executemany(
             "INSERT INTO pending (node, boot_id, epoch_unix_ms, leaf, record_count, body)"
-            " VALUES (?,?,?,?,?,?)", self._kept)
-        self._kept.clear()
+            " VALUES (?,?,?,?,?,?)", self._new_rows)
+        self._new_rows.clear()
         self._receipts.flush()
 
     def _transact(self, run: Callable[[], None]) -> None:
@@ -302,26 +299,26 @@ class Spool:
                     self._undo(depth)
 
     def _undo(self, depth: int) -> None:
-        """Be as before the transaction, on disk and in memory."""
+        """Roll back the transaction on disk and in memory."""
         self._depth = depth
-        self._kept.clear()
+        self._new_rows.clear()
         if self._database.in_transaction:
             self._database.execute("ROLLBACK")
         self._receipts.reload()
 
     def _shrink(self) -> None:
-        """Give the disk back what an outage of the store took."""
+        """Free the disk space that was used during an outage of the store."""
         with self._lock:
             free = int(self._database.execute("PRAGMA freelist_count").fetchone()[0])
             if free > SHRINK_PAGES:
-                # A page a step, and no rows: execute() would free a single page.
+                # One page per step, and no rows: execute() would free one page only.
                 self._database.executescript(f"PRAGMA incremental_vacuum({free})")
 
 
-def _decoded(kept: Received) -> protocol.Batch | None:
-    """Return the record of a kept message, None where it cannot be read this time either."""
+def _decoded(item: Received) -> protocol.Batch | None:
+    """Return the record of a stored message, or None if it is still unreadable."""
     try:
-        decoded = read_records(kept.leaf, kept.unread[0].payload)
+        decoded = read_records(item.leaf, item.unread[0].payload)
     except protocol.ProtocolError:
         return None
     return None if decoded.unread else decoded.batch

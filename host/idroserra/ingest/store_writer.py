@@ -1,7 +1,7 @@
-"""From the spool to the store: block by block, in order, each until the store has it.
+"""Moves records from the spool to the store, block by block and in order.
 
-An outage of the store makes the spool grow and nothing else; afterwards it drains in order. What
-the store refuses for good is found by halving the block and kept in the spool's quarantine.
+During an outage of the store the spool grows; afterwards it drains in order. Points that the store
+refuses permanently are found by bisecting the block and stored in the spool as rejected.
 """
 
 from __future__ import annotations
@@ -11,21 +11,20 @@ import threading
 import time
 from collections import deque
 from collections.abc import Callable, Sequence
-from functools import partial
 from typing import NamedTuple
 
 import msgspec
 
 from idroserra.core.errors import SpoolError, StoreRejected, StoreUnavailable
-from idroserra.history.models import EventPoint, Instant, Receipt, SamplePoint, Saved, Store
+from idroserra.history.models import Durability, EventPoint, Instant, Receipt, SamplePoint, Store
 from idroserra.ingest.receipts import Rejected
-from idroserra.ingest.spool import Pending, Spool
+from idroserra.ingest.spool import PendingBatch, Spool
 
 BLOCK_RECORDS = 3_000  # about 10,000 lines of InfluxDB, in two bodies
 LINGER_S = 0.5
 FIRST_WAIT_S = 0.25
 LONGEST_WAIT_S = 10.0
-# A store that takes none of so many points is set up wrongly: that is no reason to discard them.
+# A store that refuses this many points and accepts none is misconfigured: nothing is discarded.
 HOPELESS_POINTS = 64
 
 _log = logging.getLogger("idroserra")
@@ -34,18 +33,16 @@ Point = SamplePoint | EventPoint
 
 
 class _Unsaved(NamedTuple):
-    """A block that the store has taken and may still lose. Its rows are without their bodies."""
+    """A written block that the store may still lose. Its rows have no bodies."""
 
-    rows: list[Pending]
+    rows: list[PendingBatch]
     refused: list[Rejected]
     receipts: list[Receipt]
 
 
-_instant = partial(tuple.__new__, Instant)  # half the time: there are millions
 
-
-class Writer:
-    """Moves records from spool to store. run() is the loop of one thread."""
+class StoreWriter:
+    """Moves records from the spool to the store. run() is the loop of one thread."""
 
     def __init__(self, spool: Spool, store: Store, now_unix_ms: Callable[[], int]) -> None:
         self._spool = spool
@@ -59,18 +56,18 @@ class Writer:
 
     @property
     def state(self) -> str:
-        """Return "ok", or why the last block did not get into the store."""
+        """Return "ok", or why the last block could not be written."""
         return self._state
 
     def run(self) -> None:
-        """Move blocks until stop(). Errors of spool and store are waited out."""
+        """Move blocks until stop(), with retries after errors of spool and store."""
         wait_s = FIRST_WAIT_S
         while not self._stopping.is_set():
             try:
                 moved = self.move_block()
             except (StoreUnavailable, SpoolError) as error:
                 if self._state == "ok":
-                    _log.warning("the store takes nothing: %s", error.why)
+                    _log.warning("the store cannot be written: %s", error.why)
                 self._state = error.why
                 self._stopping.wait(wait_s)
                 wait_s = min(2 * wait_s, LONGEST_WAIT_S)
@@ -84,18 +81,18 @@ class Writer:
                 self._stopping.wait(LINGER_S)
 
     def stop(self) -> None:
-        """End run() after the block in hand."""
+        """End run() after the current block."""
         self._stopping.set()
         self._spool.wake()
 
     def drain(self, timeout_s: float) -> bool:
-        """Move blocks until the spool is empty; False when the store or the time says no.
+        """Move blocks until the spool is empty; False on an error or timeout.
 
-        For the moment after run() has ended."""
+        Call it only after run() has ended."""
         deadline = time.monotonic() + timeout_s
         while self._spool.depth and time.monotonic() < deadline:
             try:
-                if self.move_block() == 0:  # what is left is with the store, which may lose it
+                if self.move_block() == 0:  # the rest is written, but not yet durable
                     return False
             except (StoreUnavailable, SpoolError) as error:
                 self._state = error.why
@@ -127,27 +124,26 @@ class Writer:
     def _write(
         self, instants: Sequence[Instant], events: Sequence[EventPoint]
     ) -> tuple[list[Rejected], list[Receipt]]:
-        """Write the points; return those the store refuses for good, and what it gave for the
-        others where it may still lose them."""
+        """Write the points; return the permanently refused ones, and receipts of the others."""
         self._block_accepted = False
         refused: list[Rejected] = []
         receipts: list[Receipt] = []
         self._write_part(instants, events, refused, receipts)
         if refused and not self._has_accepted:
-            raise StoreUnavailable(f"the store has taken nothing so far: {refused[0].reason}")
+            raise StoreUnavailable(f"the store has accepted nothing yet: {refused[0].reason}")
         return refused, receipts
 
     def _forget_saved(self) -> None:
-        """Take out of the spool what the store has saved. Where it lost something, all that it
-        may have lost is written again. Raises StoreUnavailable, SpoolError."""
+        """Delete durable blocks from the spool. If the store lost data, write all blocks again
+        that it may have lost. Raises StoreUnavailable, SpoolError."""
         while self._unsaved:
             block = self._unsaved[0]
-            states = {receipt.saved() for receipt in block.receipts}
-            if Saved.NO in states:
+            states = {receipt.durability() for receipt in block.receipts}
+            if Durability.NO in states:
                 count = sum(row.record_count for each in self._unsaved for row in each.rows)
-                _log.warning("the store was started anew: %d records are written again", count)
+                _log.warning("the store was restarted: %d records are written again", count)
                 self._unsaved.clear()
-            elif Saved.NOT_YET in states:
+            elif Durability.NOT_YET in states:
                 return
             else:
                 self._spool.done(block.rows, block.refused)
@@ -158,7 +154,7 @@ class Writer:
         refused: list[Rejected], receipts: list[Receipt],
     ) -> None:
         try:
-            receipt = self._store.take(instants, events)
+            receipt = self._store.write_instants(instants, events)
         except StoreRejected as error:
             if len(instants) == 1 and not events and len(instants[0].values) > 1:
                 instants = _each_alone(instants[0])
@@ -192,14 +188,13 @@ def _each_alone(instant: Instant) -> list[Instant]:
     return [Instant(node, unix_ms, {channel: value}) for channel, value in values.items()]
 
 
-def instants_of(row: Pending) -> list[Instant]:
-    """Return the instants of spooled telemetry; a record of faults alone has none."""
-    node, epoch_unix_ms = row.node, row.epoch_unix_ms
-    return [_instant((node, epoch_unix_ms + at_ms, values))
+def instants_of(row: PendingBatch) -> list[Instant]:
+    """Return the instants of spooled telemetry; records with faults only have none."""
+    return [Instant(row.node, row.epoch_unix_ms + at_ms, values)
             for _, at_ms, values, _ in msgspec.json.decode(row.body) if values]
 
 
-def events_of(row: Pending) -> list[EventPoint]:
+def events_of(row: PendingBatch) -> list[EventPoint]:
     """Return the points of spooled events."""
     return [
         EventPoint(row.node, (row.epoch_unix_ms + at_ms) * 1_000 + seq % 1_000, seq,

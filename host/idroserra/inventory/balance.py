@@ -15,8 +15,8 @@ from typing import Any
 
 from idroserra.history.models import EventPoint, Store, column_width_ms
 from idroserra.i18n.channels import duration_text, plain_name
-from idroserra.i18n.translate import figures
 from idroserra.i18n.translate import gettext as _
+from idroserra.i18n.translate import localize_numbers
 from idroserra.inventory import water_steps
 from idroserra.inventory.water_steps import Steps, ValveRun
 from idroserra.nodes.registry import Node
@@ -171,7 +171,7 @@ def _unknown(node: Node, total: Day, since_unix_ms: int, zone: tzinfo) -> list[s
         ) if has_level else _(
             "This node measures no level in millimetres: the water balance is not known."))
     elif total.water.unread_ms >= FLOODED_STEP_MS:
-        moved = figures(f"{total.water.unseen_ml / 1_000:+.1f} L", are_differences=True)
+        moved = localize_numbers(f"{total.water.unseen_ml / 1_000:+.1f} L", are_differences=True)
         texts.append(_("The level has no reading for {time}; the water changed by {volume} "
                        "meanwhile, counted neither as added nor as left.").format(
                            time=duration_text(total.water.unread_ms), volume=moved))

@@ -1,1 +1,1 @@
-"""MQTT connection, subscriber and packet parser."""
+"""MQTT connection of the host: subscriber, publisher and packet parser."""

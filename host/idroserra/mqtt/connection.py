@@ -1,9 +1,9 @@
-"""The host's lines to the broker: one in for the ingest, one out for everything it says.
+"""The host's two connections to the broker: a subscriber for the ingest, and a publisher.
 
-In is our own reader (mqtt_reader.py): a persistent session, messages acknowledged by hand. What
-arrives waits in `inbox`; the broker keeps each message until ack(). With MQTT 5 the Receive
-Maximum bounds how many that are, MAX_WAITING_BYTES how many bytes; nothing is dropped meanwhile.
-Out is paho, with the last will; down/stored goes out on the line in, after the acknowledgements.
+The subscriber (mqtt/subscriber.py) has a persistent session and manual acknowledgements. Messages
+wait in `inbox`; the broker keeps each until ack(). Receive Maximum (MQTT 5) bounds their number,
+MAX_WAITING_BYTES their size; nothing is dropped. The publisher is paho, with the last will.
+down/stored is sent by the subscriber, after the acknowledgements.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ import threading
 import time
 from collections import defaultdict
 from collections.abc import Callable, Iterable
-from functools import lru_cache, partial
+from functools import lru_cache
 from typing import Any, NamedTuple
 
 import paho.mqtt.client as mqtt
@@ -28,18 +28,18 @@ from idroserra.mqtt.subscriber import MAX_PACKET_BYTES, Subscriber
 
 HOST_STATUS_TOPIC = f"{protocol.PREFIX}/host/up/status"
 UP_FILTER = f"{protocol.PREFIX}/+/up/#"
-KEEPALIVE_S = 15  # a line out that is dead is noticed within twice as long
+KEEPALIVE_S = 15  # a dead connection is detected within twice this time
 RECONNECT_S = (1, 30)
 MAX_INFLIGHT = 1_000
 OFFLINE_WAIT_S = 2.0
-MAX_WAITING_BYTES = 32 * 1_048_576  # that came and are not released: then the line is not read
+MAX_WAITING_BYTES = 32 * 1_048_576  # received and not released; above this, reading pauses
 CONNECTED = "connected"
 
 _log = logging.getLogger("idroserra")
 
 
 class IncomingMessage(NamedTuple):
-    """One message; `connection` tells which connection brought it, for the ack."""
+    """One message; `connection` is the number of its connection, for the ack."""
 
     topic: str
     payload: bytes
@@ -50,17 +50,15 @@ class IncomingMessage(NamedTuple):
     connection: int
 
 
-_arrived = partial(tuple.__new__, IncomingMessage)  # half the time: there are millions
-
 
 class Connected(NamedTuple):
-    """Stands in the inbox where the line came up (again)."""
+    """Marks in the inbox that a connection was established."""
 
     connection: int
 
 
 class RawChunk(NamedTuple):
-    """Bytes as they came; Link.unpack() makes messages of them."""
+    """Received bytes; MqttConnection.unpack() parses them into messages."""
 
     data: bytes
     unix_ms: int
@@ -68,18 +66,14 @@ class RawChunk(NamedTuple):
 
 
 def identify(client: mqtt.Client, config: MqttConfig) -> None:
-    """Give a client of this host its name, password and certificates."""
+    """Set user name, password and certificates of a paho client."""
     if config.username is not None:
         password = config.password
         client.username_pw_set(
-            config.username, None if password is None else password.get_secret_value()
-        )
+            config.username, None if password is None else password.get_secret_value())
     if config.is_tls:
-        client.tls_set(
-            ca_certs=_text(config.ca_file),
-            certfile=_text(config.cert_file),
-            keyfile=_text(config.key_file),
-        )
+        client.tls_set(ca_certs=_text(config.ca_file), certfile=_text(config.cert_file),
+                       keyfile=_text(config.key_file))
 
 
 def wall_unix_ms() -> int:
@@ -88,44 +82,43 @@ def wall_unix_ms() -> int:
 
 
 class MqttConnection:
-    """The connection. Reconnects by itself until stop()."""
+    """Subscriber and publisher. Both reconnect until stop()."""
 
-    def __init__(
-        self, config: MqttConfig, now_unix_ms: Callable[[], int] = wall_unix_ms
-    ) -> None:
+    def __init__(self, config: MqttConfig, now_unix_ms: Callable[[], int] = wall_unix_ms) -> None:
         self.inbox: queue.SimpleQueue[IncomingMessage | Connected | RawChunk] = queue.SimpleQueue()
         self.now_unix_ms = now_unix_ms
         self._config = config
         self._lock = threading.Lock()
         self._in_state = self._out_state = "not started"
         self._connection = 0
-        self._came_bytes = self._released_bytes = 0  # each written by one thread
-        self._splitter, self._split = PacketParser(MAX_PACKET_BYTES), 0
+        self._received_bytes = self._released_bytes = 0  # each written by one thread
+        self._parser, self._parsed_connection = PacketParser(MAX_PACKET_BYTES), 0
         self._is_v5 = config.protocol == "5"
-        self._reader = Subscriber(config, config.client_id, (UP_FILTER,), self._on_reading,
-                              self._on_piece, self._on_reader_lost, self._is_full)
+        self._subscriber = Subscriber(
+            config, config.client_id, (UP_FILTER,), self._on_subscribed, self._on_chunk,
+            self._on_subscriber_lost, self._is_full)
         self._client = self._build()
 
     @property
     def state(self) -> str:
-        """Return "connected", or what keeps it from being so."""
+        """Return "connected", or the reason why not."""
         in_state = self._in_state
         return self._out_state if in_state == CONNECTED else in_state
 
     @property
     def is_connected(self) -> bool:
-        """True while the broker is there."""
+        """True while both connections are up."""
         return self.state == CONNECTED
 
     def start(self) -> None:
-        """Connect in the background, for as long as it takes."""
+        """Connect in the background, with retries."""
         self._in_state = self._out_state = "connecting"
         self._client.connect_async(self._config.host, self._config.port, keepalive=KEEPALIVE_S)
         self._client.loop_start()
-        self._reader.start()
+        self._subscriber.start()
 
     def stop(self) -> None:
-        """Say offline and disconnect; the broker keeps what is not acknowledged."""
+        """Publish "offline" and disconnect; the broker keeps unacknowledged messages."""
         if self._out_state == CONNECTED:
             info = self._client.publish(HOST_STATUS_TOPIC, b"offline", qos=1, retain=True)
             try:
@@ -133,53 +126,55 @@ class MqttConnection:
             except (ValueError, RuntimeError):
                 self._out_state = "lost while stopping"
         self._out_state = "stopping"
-        self._reader.stop()
+        self._subscriber.stop()
         stop_client(self._client)
         self._in_state = self._out_state = "stopped"
 
     def ack(self, messages: Iterable[IncomingMessage]) -> None:
-        """Let the broker forget messages. Those of an earlier connection will come again."""
+        """Acknowledge messages. The broker sends those of an earlier connection again."""
         mids: dict[int, list[int]] = defaultdict(list)
         for message in messages:
             if message.qos:
                 mids[message.connection].append(message.mid)
-        for connection, of_it in mids.items():
-            self._reader.ack(connection, of_it)
+        for connection, connection_mids in mids.items():
+            self._subscriber.ack(connection, connection_mids)
 
-    def unpack(self, piece: RawChunk) -> list[IncomingMessage]:
-        """Return the messages of a piece, in the order of the inbox; for one thread."""
-        _, unix_ms, connection = piece
-        if connection != self._split:
-            self._splitter, self._split = PacketParser(MAX_PACKET_BYTES), connection
+    def unpack(self, chunk: RawChunk) -> list[IncomingMessage]:
+        """Return the messages of a chunk. Chunks must be passed in order, by one thread."""
+        data, unix_ms, connection = chunk
+        if connection != self._parsed_connection:
+            self._parser, self._parsed_connection = PacketParser(MAX_PACKET_BYTES), connection
         is_v5 = self._is_v5
         try:
-            messages, others = self._splitter.messages(piece.data, is_v5)
+            messages, others = self._parser.messages(data, is_v5)
             if others and others[-1].kind == DISCONNECT:
                 _log.warning("the broker ends the connection: %s", refusal(others[-1], is_v5))
         except MalformedPacket as error:
-            self._reader.drop(connection, str(error))
+            self._subscriber.abort(connection, str(error))
             return []
-        return [_arrived((_topic(topic), payload, first & 1 == 1, unix_ms, mid, first >> 1 & 3,
-                          connection))
+        return [IncomingMessage(_topic(topic), payload, first & 1 == 1, unix_ms, mid,
+                                first >> 1 & 3, connection)
                 for topic, payload, mid, first in messages]
 
     def flush(self) -> bool:
-        """Let a piece come with what the line has by now, maybe nothing; False: no line."""
-        return self._reader.flush()
+        """Put a chunk with all bytes received so far, possibly none, into the inbox.
+
+        Returns False without a connection."""
+        return self._subscriber.flush()
 
     def release(self, count: int) -> None:
-        """Say that so many bytes of pieces are done with; for one thread."""
+        """Release `count` bytes of chunks that were handled; called by one thread."""
         self._released_bytes += count
 
-    def tell(self, messages: Iterable[tuple[str, bytes]]) -> None:
-        """Send (topic, payload) with QoS 0, on the line of the acknowledgements and after them.
+    def publish_qos0(self, messages: Iterable[tuple[str, bytes]]) -> None:
+        """Send (topic, payload) pairs with QoS 0, after the acknowledgements.
 
-        For what the next message says again: without a broker they are lost."""
-        self._reader.say(b"".join([publish(topic, payload, self._is_v5)
+        Without a broker they are lost, so use it only for messages that a later one repeats."""
+        self._subscriber.write(b"".join([publish(topic, payload, self._is_v5)
                                    for topic, payload in messages]))
 
     def publish(self, topic: str, payload: bytes, retained: bool = False) -> bool:
-        """Send a message with QoS 1; False when there is no broker: nothing is kept then."""
+        """Send a message with QoS 1. Without a broker it is dropped and the result is False."""
         if not self.is_connected:
             return False
         info = self._client.publish(topic, payload, qos=1, retain=retained)
@@ -188,10 +183,8 @@ class MqttConnection:
     def _build(self) -> mqtt.Client:
         config = self._config
         client = mqtt.Client(
-            CallbackAPIVersion.VERSION2,
-            client_id=f"{config.client_id}-out",
-            protocol=mqtt.MQTTv5 if config.protocol == "5" else mqtt.MQTTv311,
-        )
+            CallbackAPIVersion.VERSION2, client_id=f"{config.client_id}-out",
+            protocol=mqtt.MQTTv5 if config.protocol == "5" else mqtt.MQTTv311)
         identify(client, config)
         client.will_set(HOST_STATUS_TOPIC, b"offline", qos=1, retain=True)
         client.reconnect_delay_set(*RECONNECT_S)
@@ -216,31 +209,31 @@ class MqttConnection:
         if not self._out_state.startswith("refused"):
             self._out_state = f"connecting: {reason}"
 
-    def _on_reading(self, connection: int) -> None:
+    def _on_subscribed(self, connection: int) -> None:
         with self._lock:
             self._connection = connection
         self._in_state = CONNECTED
         self._on_both()
 
     def _on_both(self) -> None:
-        """Say so once both lines are up: who hears it may send."""
+        """Publish "online" once both connections are up: subscribers may then send."""
         if self.is_connected:
             self._client.publish(HOST_STATUS_TOPIC, b"online", qos=1, retain=True)
             _log.info("connected to %s:%d", self._config.host, self._config.port)
             self.inbox.put(Connected(self._connection))
 
-    def _on_reader_lost(self, why: str) -> None:
+    def _on_subscriber_lost(self, why: str) -> None:
         if self._in_state == CONNECTED:
-            _log.warning("the broker is gone: %s", why)
+            _log.warning("the connection to the broker is lost: %s", why)
         elif why.startswith("refused") and why != self._in_state:
             _log.error("%s:%d: %s", self._config.host, self._config.port, why)
         self._in_state = why if why.startswith("refused") else f"connecting: {why}"
 
     def _is_full(self) -> bool:
-        return self._came_bytes - self._released_bytes > MAX_WAITING_BYTES
+        return self._received_bytes - self._released_bytes > MAX_WAITING_BYTES
 
-    def _on_piece(self, connection: int, data: bytes) -> None:
-        self._came_bytes += len(data)
+    def _on_chunk(self, connection: int, data: bytes) -> None:
+        self._received_bytes += len(data)
         self.inbox.put(RawChunk(data, self.now_unix_ms(), connection))
 
 

@@ -1,13 +1,13 @@
-"""The packets of MQTT that a client needs which only listens: 5 and 3.1.1, bytes in, bytes out.
+"""Encodes and parses the MQTT 5 and 3.1.1 packets that a subscriber needs. No I/O.
 
-Section numbers are those of the OASIS standard MQTT 5.0. Nothing here does I/O.
+Section numbers refer to the OASIS standard MQTT 5.0.
 """
 
 from __future__ import annotations
 
 import struct
 from collections.abc import Iterable
-from functools import lru_cache, partial
+from functools import lru_cache
 from typing import NamedTuple
 
 from paho.mqtt.packettypes import PacketTypes
@@ -16,24 +16,24 @@ from paho.mqtt.reasoncodes import ReasonCode
 CONNACK, PUBLISH, SUBACK, PINGRESP, DISCONNECT = 2, 3, 9, 13, 14
 PINGREQ = b"\xc0\x00"
 DISCONNECT_PACKET = b"\xe0\x00"
-ANY_LENGTH = 4  # bytes a remaining length may have
+MAX_LENGTH_BYTES = 4  # of a variable byte integer
 _REFUSED_311 = ("accepted", "unacceptable protocol version", "identifier rejected",
                 "server unavailable", "bad user name or password", "not authorized")
 
 
 class MalformedPacket(Exception):
-    """The broker sent what is no MQTT."""
+    """The broker sent an invalid MQTT packet."""
 
 
 class Packet(NamedTuple):
-    """The first byte of a packet and what follows its length."""
+    """The first byte of a packet, and the bytes after its length."""
 
     first: int
     body: bytes
 
     @property
     def kind(self) -> int:
-        """CONNACK, PUBLISH ..."""
+        """The packet type: CONNACK, PUBLISH ..."""
         return self.first >> 4
 
 
@@ -42,34 +42,33 @@ def pack(packet: Packet) -> bytes:
     return bytes((packet.first,)) + _varied(len(packet.body)) + packet.body
 
 
-_packet = partial(tuple.__new__, Packet)  # half the time: there are millions
-
-
-# A message as it came: topic, payload, packet identifier (0 with QoS 0), first byte.
+# Topic, payload, packet identifier (0 with QoS 0) and first byte of a message.
 Publish = tuple[bytes, bytes, int, int]
 
 
 class PacketParser:
-    """Takes a stream apart into packets, none longer than max_bytes. Raises WireError."""
+    """Parses a byte stream into packets of at most max_bytes. Raises MalformedPacket."""
 
     def __init__(self, max_bytes: int) -> None:
         self._max_bytes = max_bytes
         self._rest = b""
 
     def feed(self, data: bytes) -> list[Packet]:
-        """Return the packets that are whole by now."""
+        """Return the packets that are complete after `data`."""
         buffer, cuts = self._cut(data)
-        return [_packet((buffer[at], buffer[head:end])) for at, head, end in cuts]
+        return [Packet(buffer[at], buffer[head:end]) for at, head, end in cuts]
 
     def messages(self, data: bytes, is_v5: bool) -> tuple[list[Publish], list[Packet]]:
-        """Return the messages that are whole by now, and the other packets. Raises WireError."""
+        """Return (messages, other packets) that are complete after `data`.
+
+        Raises MalformedPacket."""
         messages: list[Publish] = []
         others: list[Packet] = []
         buffer, cuts = self._cut(data)
         for at, head, end in cuts:
             first = buffer[at]
             if first >> 4 != PUBLISH:
-                others.append(_packet((first, buffer[head:end])))
+                others.append(Packet(first, buffer[head:end]))
                 continue
             mid, qos = 0, first & 6
             try:
@@ -84,14 +83,14 @@ class PacketParser:
                     else:
                         upto += 1
             except IndexError:
-                raise MalformedPacket("PUBLISH: cut off") from None
-            if upto > end or qos > 2:  # we subscribe with QoS 1
-                raise MalformedPacket("PUBLISH: cut off, or of a QoS nobody asked for")
+                raise MalformedPacket("PUBLISH: truncated") from None
+            if upto > end or qos > 2:  # the subscription has QoS 1
+                raise MalformedPacket("PUBLISH: truncated, or QoS 2")
             messages.append((buffer[head + 2 : topic_end], buffer[upto:end], mid, first))
         return messages, others
 
     def _cut(self, data: bytes) -> tuple[bytes, list[tuple[int, int, int]]]:
-        """Return (bytes, where each whole packet, its body and the next one begin)."""
+        """Return (bytes, [(start of packet, start of body, end)] of the complete packets)."""
         buffer = self._rest + data if self._rest else data
         at, size = 0, len(buffer)
         found = []
@@ -116,22 +115,22 @@ class PacketParser:
         return buffer, found
 
     def take_rest(self) -> bytes:
-        """Return the beginning of a packet that is not whole, for whoever goes on."""
+        """Return and clear the bytes of an incomplete packet."""
         rest, self._rest = self._rest, b""
         return rest
 
 
 def _length(buffer: bytes, at: int) -> tuple[int, int] | None:
-    """Return (value, end) of a variable byte integer (1.5.5); None while it is cut off."""
+    """Return (value, end) of a variable byte integer (1.5.5); None if it is incomplete."""
     value = 0
-    for number in range(ANY_LENGTH):
+    for number in range(MAX_LENGTH_BYTES):
         if at + number >= len(buffer):
             return None
         byte = buffer[at + number]
         value |= (byte & 127) << 7 * number
         if byte < 128:
             return value, at + number + 1
-    raise MalformedPacket("a length without an end")
+    raise MalformedPacket("invalid variable byte integer")
 
 
 def publish(topic: str, payload: bytes, is_v5: bool) -> bytes:
@@ -169,25 +168,25 @@ def connect_properties(session_expiry_s: int, receive_maximum: int, max_bytes: i
 
 
 def subscribe(topic_filters: Iterable[str], is_v5: bool) -> bytes:
-    """Return SUBSCRIBE (3.8) to some filters with QoS 1, as packet 1."""
+    """Return SUBSCRIBE (3.8) to filters with QoS 1; packet identifier 1."""
     body = b"\x00\x01" + (b"\x00" if is_v5 else b"")
     body += b"".join(_text(one) + b"\x01" for one in topic_filters)
     return pack(Packet(0x82, body))
 
 
 def pubacks(mids: Iterable[int]) -> bytes:
-    """Return a PUBACK (3.4), "success", for each."""
+    """Return a PUBACK (3.4) with "success" for each packet identifier."""
     numbers = [number for mid in mids for number in (0x4002, mid)]
     return struct.pack(f">{len(numbers)}H", *numbers)
 
 
 def refusal(packet: Packet, is_v5: bool) -> str | None:
-    """Return why a CONNACK (3.2), SUBACK (3.9) or DISCONNECT (3.14) refuses; None: it does not.
+    """Return the reason of a failing CONNACK (3.2), SUBACK (3.9) or DISCONNECT (3.14), or None.
 
-    Raises WireError."""
+    Raises MalformedPacket."""
     body, kind = packet.body, packet.kind
     if kind not in (CONNACK, SUBACK, DISCONNECT) or (kind != DISCONNECT and len(body) < 2):
-        raise MalformedPacket(f"packet {kind} where an answer should be")
+        raise MalformedPacket(f"unexpected packet type {kind}")
     if kind == SUBACK:
         code = max(_granted(body, is_v5))
     else:
@@ -199,15 +198,15 @@ def refusal(packet: Packet, is_v5: bool) -> str | None:
 
 
 def _granted(body: bytes, is_v5: bool) -> bytes:
-    """Return the codes of a SUBACK, one for each filter. Raises WireError."""
+    """Return the reason codes of a SUBACK, one for each filter. Raises MalformedPacket."""
     at = 2
     if is_v5:
         properties = _length(body, at)
         if properties is None:
-            raise MalformedPacket("SUBACK: cut off")
+            raise MalformedPacket("SUBACK: truncated")
         at = properties[0] + properties[1]
     if at >= len(body):
-        raise MalformedPacket("SUBACK: cut off")
+        raise MalformedPacket("SUBACK: truncated")
     return body[at:]
 
 
@@ -216,7 +215,7 @@ def _reason(kind: int, code: int) -> str:
              DISCONNECT: PacketTypes.DISCONNECT}
     try:
         return str(ReasonCode(types[kind], identifier=code))
-    except (KeyError, ValueError):  # nobody's code, or another packet's
+    except (KeyError, ValueError):  # unknown, or not defined for this packet
         return f"reason code {code}"
 
 

@@ -1,9 +1,9 @@
-"""The way in for the ingest: an MQTT client of ours that subscribes and acknowledges, and no more.
+"""An MQTT client for the ingest that only subscribes and acknowledges.
 
-A general client costs three to ten times as much a message (docs/adr/0014). One thread reads what
-there is in large pieces, hands each on as it is, and sends the acknowledgements others give it. It
-does nothing else: a broker with stock limits drops what does not fit into the buffers of a line
-whose reader is late. The session is kept by the broker; a dead line is noticed in 20 s.
+A general-purpose client needs three to ten times as much CPU per message (docs/adr/0014). One
+thread reads large chunks, passes them on unparsed and sends acknowledgements. It does nothing
+else: a broker with default limits drops messages when a client reads too slowly. The session is
+persistent; a dead connection is detected within 20 s.
 """
 
 from __future__ import annotations
@@ -21,41 +21,41 @@ from idroserra.core.config import MqttConfig
 from idroserra.mqtt import packets
 from idroserra.mqtt.packets import MalformedPacket
 
-KEEPALIVE_S = 15  # what the broker is told: it gives us up after one and a half of it
-QUIET_S = 7.0  # without a word for so long: ask
-DEAD_S = 18.0  # without an answer either: the line is dead
+KEEPALIVE_S = 15  # in CONNECT; the broker disconnects after one and a half times this
+QUIET_S = 7.0  # send PINGREQ after this time without traffic
+DEAD_S = 18.0  # reconnect after this time without received data
 ANSWER_S = 10.0
 RECONNECT_S = (1.0, 30.0)
 MAX_PACKET_BYTES = 262_144
-_PIECE_BYTES = 1_048_576
-# While messages come: the thread wakes up for so many bytes, and else so often. For every message
-# would cost more than the message.
+_CHUNK_BYTES = 1_048_576
+# Under load the thread wakes up for this many bytes or after this time: a wake-up for every
+# message would cost more than the message.
 _WAKE_BYTES = 131_072
 _NAP_S = 0.1
-_ROOM_BYTES = 1_048_576  # what the kernel shall keep of a line while nobody reads it
+_BUFFER_BYTES = 1_048_576  # receive buffer of the kernel
 
 _log = logging.getLogger("idroserra")
 
 
 class Subscriber:
-    """The subscription. Told, in its thread: `connected(number)`; `took(number, data)`, the bytes
-    of what comes on connection `number`, cut anywhere; `lost(why)`. While `is_full()` nothing is
-    taken off the line."""
+    """The subscription. Callbacks in its thread: `connected(number)`; `received(number, data)`
+    with bytes of connection `number`, split anywhere; `lost(why)`. While `is_full()` it does not
+    read."""
 
     def __init__(
         self, config: MqttConfig, client_id: str, topic_filters: Sequence[str],
-        connected: Callable[[int], None], took: Callable[[int, bytes], None],
+        connected: Callable[[int], None], received: Callable[[int, bytes], None],
         lost: Callable[[str], None], is_full: Callable[[], bool],
     ) -> None:
         self._config = config
         self._client_id = client_id
         self._filters = topic_filters
-        self._connected, self._took, self._lost = connected, took, lost
+        self._connected, self._received, self._lost = connected, received, lost
         self._is_full = is_full
         self._is_v5 = config.protocol == "5"
         self._number = 0
-        self._has_session = self._is_hastened = False
-        self._nonsense: str | None = None
+        self._has_session = self._must_flush = False
+        self._abort_reason: str | None = None
         self._lock = threading.Lock()
         self._out = bytearray()
         self._stopping = threading.Event()
@@ -65,11 +65,11 @@ class Subscriber:
         self._thread = threading.Thread(target=self._run, name="mqtt", daemon=True)
 
     def start(self) -> None:
-        """Connect, and again whenever the line is lost, until stop()."""
+        """Connect, and reconnect after each loss, until stop()."""
         self._thread.start()
 
     def stop(self) -> None:
-        """Say good-bye and end, once. The broker keeps what is not acknowledged."""
+        """Disconnect and end the thread. The broker keeps unacknowledged messages."""
         if self._stopping.is_set():
             return
         self._stopping.set()
@@ -80,7 +80,7 @@ class Subscriber:
         self._woken.close()
 
     def ack(self, number: int, mids: Iterable[int]) -> None:
-        """Acknowledge messages of connection `number`; those of an earlier one come again."""
+        """Acknowledge messages of connection `number`; an earlier connection is ignored."""
         data = packets.pubacks(mids)
         with self._lock:
             if number != self._number or not self._has_session or not data:
@@ -88,8 +88,8 @@ class Subscriber:
             self._out += data
         self._wake_up()
 
-    def say(self, data: bytes) -> None:
-        """Send packets, where there is a session to send them in."""
+    def write(self, data: bytes) -> None:
+        """Send packets; without a session they are dropped."""
         with self._lock:
             if not self._has_session:
                 return
@@ -97,22 +97,22 @@ class Subscriber:
         self._wake_up()
 
     def flush(self) -> bool:
-        """Take what has come by now and hand it on, b"" where that is nothing; False: no line."""
+        """Pass on all bytes received so far, possibly b"". Returns False without a session."""
         if not self._has_session:
             return False
-        self._is_hastened = True
+        self._must_flush = True
         self._wake_up()
         return True
 
-    def drop(self, number: int, why: str) -> None:
-        """Give up connection `number`, which brings nonsense, and build another."""
+    def abort(self, number: int, why: str) -> None:
+        """Close connection `number` because of invalid data, and reconnect."""
         with self._lock:
             if number == self._number:
-                self._nonsense = why
+                self._abort_reason = why
         self._wake_up()
 
     def _wake_up(self) -> None:
-        with suppress(BlockingIOError):  # it is awake already
+        with suppress(BlockingIOError):  # a wake-up is already pending
             self._wake.send(b"\0")
 
     def _run(self) -> None:
@@ -120,8 +120,8 @@ class Subscriber:
         while not self._stopping.is_set():
             number = self._number
             try:
-                with self._open() as line:
-                    self._read(line)
+                with self._open() as connection:
+                    self._read(connection)
                 return
             except (OSError, MalformedPacket) as error:
                 if self._number != number:
@@ -134,80 +134,81 @@ class Subscriber:
             wait_s = min(2 * wait_s, RECONNECT_S[1])
 
     def _open(self) -> socket.socket:
-        """Return a line with its session and subscription. Raises OSError, WireError."""
+        """Return a connection on which CONNECT was sent. Raises OSError, MalformedPacket."""
         config = self._config
-        line = socket.create_connection((config.host, config.port), ANSWER_S)
+        connection = socket.create_connection((config.host, config.port), ANSWER_S)
         try:
-            line.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-            _wake_for(line, _ROOM_BYTES)  # Linux makes room for it, and keeps that
-            _wake_for(line, 1)
+            connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+            _wake_for(connection, _BUFFER_BYTES)  # Linux enlarges the buffer, and keeps its size
+            _wake_for(connection, 1)
             if config.is_tls:
-                line = _tls(config).wrap_socket(line, server_hostname=config.host)
+                connection = _tls(config).wrap_socket(connection, server_hostname=config.host)
             password = None if config.password is None else config.password.get_secret_value()
             properties = packets.connect_properties(
                 config.session_expiry_s, config.receive_maximum, MAX_PACKET_BYTES
             ) if self._is_v5 else None
-            line.sendall(packets.connect(
+            connection.sendall(packets.connect(
                 self._client_id, config.username, password, KEEPALIVE_S, properties))
         except (OSError, MalformedPacket):
-            line.close()
+            connection.close()
             raise
-        return line
+        return connection
 
-    def _read(self, line: socket.socket) -> None:
-        """Take what comes until stop(). Raises OSError, WireError."""
-        splitter = packets.PacketParser(MAX_PACKET_BYTES)
-        buffer = memoryview(bytearray(_PIECE_BYTES))
-        line.setblocking(False)
-        opened_s = heard_s = spoke_s = asked_s = time.monotonic()
+    def _read(self, connection: socket.socket) -> None:
+        """Read until stop(). Raises OSError, MalformedPacket."""
+        parser = packets.PacketParser(MAX_PACKET_BYTES)
+        buffer = memoryview(bytearray(_CHUNK_BYTES))
+        connection.setblocking(False)
+        opened_s = received_s = sent_s = pinged_s = time.monotonic()
         is_up = is_napping = False
         while not self._stopping.is_set():
-            is_deaf = is_up and self._is_full()
-            may_have = self._wait(line, is_deaf, is_napping)
+            is_paused = is_up and self._is_full()
+            may_have = self._wait(connection, is_paused, is_napping)
             now_s = time.monotonic()
-            is_hastened, self._is_hastened = self._is_hastened, False
-            may_have |= is_hastened and not is_deaf
-            data = _receive(line, buffer) if may_have else b""
-            if data or is_deaf:
-                heard_s = now_s
+            must_flush, self._must_flush = self._must_flush, False
+            may_have |= must_flush and not is_paused
+            data = _receive(connection, buffer) if may_have else b""
+            if data or is_paused:
+                received_s = now_s
             naps = is_up and bool(data)
             if data and not is_up:
-                is_up = self._begin(splitter, data)
-            elif data or is_hastened:
-                self._took(self._number, data)
+                is_up = self._handshake(parser, data)
+            elif data or must_flush:
+                self._received(self._number, data)
             if is_napping != naps:
                 is_napping = naps
-                _wake_for(line, _WAKE_BYTES if is_napping else 1)
-            if self._flush(line):
-                spoke_s = now_s
-            if self._nonsense is not None:
-                raise MalformedPacket(self._nonsense)
-            if not is_up and now_s - opened_s > ANSWER_S or now_s - heard_s > DEAD_S:
-                raise MalformedPacket("no answer: the line is dead")
-            if now_s - max(asked_s, min(heard_s, spoke_s)) > QUIET_S:
-                self._say(packets.PINGREQ)
-                asked_s = now_s
+                _wake_for(connection, _WAKE_BYTES if is_napping else 1)
+            if self._send(connection):
+                sent_s = now_s
+            if self._abort_reason is not None:
+                raise MalformedPacket(self._abort_reason)
+            if not is_up and now_s - opened_s > ANSWER_S or now_s - received_s > DEAD_S:
+                raise MalformedPacket("no answer: the connection is dead")
+            if now_s - max(pinged_s, min(received_s, sent_s)) > QUIET_S:
+                self._queue(packets.PINGREQ)
+                pinged_s = now_s
         with suppress(OSError):
-            self._say(packets.DISCONNECT_PACKET)
-            self._flush(line)
+            self._queue(packets.DISCONNECT_PACKET)
+            self._send(connection)
 
-    def _wait(self, line: socket.socket, is_deaf: bool, is_napping: bool) -> bool:
-        """Wait until there is something to do; return whether the line may have something."""
-        waits = _waits(line) and not is_deaf
+    def _wait(self, connection: socket.socket, is_paused: bool, is_napping: bool) -> bool:
+        """Wait for an event; return whether the connection may have data."""
+        has_pending = _has_pending(connection) and not is_paused
         ready, _, _ = select.select(
-            [self._woken] if is_deaf else [line, self._woken], [line] if self._out else [], [],
-            0 if waits else _NAP_S if is_napping else 1.0)
+            [self._woken] if is_paused else [connection, self._woken],
+            [connection] if self._out else [], [],
+            0 if has_pending else _NAP_S if is_napping else 1.0)
         if self._woken in ready:
             self._woken.recv(4_096)
-        return waits or line in ready or (is_napping and not is_deaf)
+        return has_pending or connection in ready or (is_napping and not is_paused)
 
-    def _begin(self, splitter: packets.PacketParser, data: bytes) -> bool:
-        """Take part in the opening; return True once the subscription stands. Raises WireError.
+    def _handshake(self, parser: packets.PacketParser, data: bytes) -> bool:
+        """Handle CONNACK and SUBACK; return True once subscribed. Raises MalformedPacket.
 
-        The broker may send messages of the session before it answers the subscription."""
+        The broker may send messages of the session before SUBACK."""
         is_up = False
         messages = []
-        for packet in splitter.feed(data):
+        for packet in parser.feed(data):
             if packet.kind == packets.PUBLISH:
                 messages.append(packet)
                 continue
@@ -217,28 +218,28 @@ class Subscriber:
             if packet.kind == packets.CONNACK:
                 with self._lock:
                     self._number += 1
-                    self._has_session, self._nonsense = True, None
-                self._say(packets.subscribe(self._filters, self._is_v5))
+                    self._has_session, self._abort_reason = True, None
+                self._queue(packets.subscribe(self._filters, self._is_v5))
             else:
                 is_up = True
                 self._connected(self._number)
         data = b"".join(packets.pack(packet) for packet in messages)
-        data += splitter.take_rest() if is_up else b""
+        data += parser.take_rest() if is_up else b""
         if data:
-            self._took(self._number, data)
+            self._received(self._number, data)
         return is_up
 
-    def _say(self, data: bytes) -> None:
+    def _queue(self, data: bytes) -> None:
         with self._lock:
             self._out += data
 
-    def _flush(self, line: socket.socket) -> bool:
-        """Send what goes out without waiting; True where something did."""
+    def _send(self, connection: socket.socket) -> bool:
+        """Send queued bytes without blocking; return whether any were sent."""
         with self._lock:
             if not self._out:
                 return False
             try:
-                count = line.send(self._out)
+                count = connection.send(self._out)
             except (BlockingIOError, ssl.SSLWantWriteError, ssl.SSLWantReadError):
                 return False
             del self._out[:count]
@@ -246,7 +247,7 @@ class Subscriber:
 
 
 def _tls(config: MqttConfig) -> ssl.SSLContext:
-    """Return what checks the broker's certificate and shows ours. Raises OSError."""
+    """Return the TLS context with the broker's CA and the client certificate. Raises OSError."""
     context = ssl.create_default_context(
         cafile=None if config.ca_file is None else str(config.ca_file))
     if config.cert_file is not None:
@@ -254,25 +255,25 @@ def _tls(config: MqttConfig) -> ssl.SSLContext:
     return context
 
 
-def _wake_for(line: socket.socket, count: int) -> None:
-    """Let select() see a line once so many bytes wait; where the system can't, with the first."""
+def _wake_for(connection: socket.socket, count: int) -> None:
+    """Let select() report the socket from `count` bytes on, where the system supports it."""
     with suppress(OSError):
-        line.setsockopt(socket.SOL_SOCKET, socket.SO_RCVLOWAT, count)
+        connection.setsockopt(socket.SOL_SOCKET, socket.SO_RCVLOWAT, count)
 
 
-def _waits(line: socket.socket) -> bool:
-    """True while decrypted bytes wait that select() does not see."""
-    return isinstance(line, ssl.SSLSocket) and line.pending() > 0
+def _has_pending(connection: socket.socket) -> bool:
+    """True while decrypted bytes are pending, which select() does not report."""
+    return isinstance(connection, ssl.SSLSocket) and connection.pending() > 0
 
 
-def _receive(line: socket.socket, buffer: memoryview) -> bytes:
-    """Return what there is, b"" where nothing is yet. Raises OSError at the end of the line.
+def _receive(connection: socket.socket, buffer: memoryview) -> bytes:
+    """Return the available bytes, possibly b"". Raises OSError when the broker disconnects.
 
-    By way of `buffer`: a new megabyte for each small piece is three calls of the kernel."""
+    Reuses `buffer`: allocating a megabyte for each small chunk takes three system calls."""
     try:
-        count = line.recv_into(buffer)
+        count = connection.recv_into(buffer)
     except (BlockingIOError, ssl.SSLWantReadError, ssl.SSLWantWriteError):
         return b""
     if not count:
-        raise ConnectionError("the broker closed the line")
+        raise ConnectionError("the broker closed the connection")
     return bytes(buffer[:count])

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from idroserra.i18n.channels import display_of, duration_text, shown
+from idroserra.i18n.channels import display_of, duration_text, format_value
 from idroserra.i18n.events import fault_text
 from idroserra.i18n.marker import N_
 from idroserra.i18n.translate import gettext as _
@@ -117,7 +117,8 @@ def _band(key: str, label: str, value: float, band: Mapping[str, float]) -> list
     edge = low if is_below else high
     sentence = _("{what} is {value}, below {limit}.") if is_below else _(
         "{what} is {value}, above {limit}.")
-    text = sentence.format(what=label, value=shown(key, value), limit=shown(key, edge))
+    text = sentence.format(
+        what=label, value=format_value(key, value), limit=format_value(key, edge))
     if key.endswith(".level_mm") and is_below:
         text = _("{what} Too little water: dosing is blocked.").format(what=text)
         return [_reason("bad", text)]

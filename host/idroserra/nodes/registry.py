@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from idroserra.core import protocol
-from idroserra.core.errors import NotAdopted, OtherKey, StoreUnavailable, UnknownNode
+from idroserra.core.errors import KeyMismatch, NotAdopted, StoreUnavailable, UnknownNode
 from idroserra.core.sites import BadSite, UnknownSite, check_site
 from idroserra.core.sqlite import connect
 from idroserra.ingest.handler import LastMessage
@@ -149,13 +149,13 @@ class Nodes:
     def confirm_key(self, node: str, found: str) -> Node:
         """Keep only the key with the fingerprint `found`, which the board has.
 
-        Raises UnknownNode, OtherKey, StoreUnavailable."""
+        Raises UnknownNode, KeyMismatch, StoreUnavailable."""
         with self._lock:
             known = self.get(node)
             for key in (known.key, known.next_key):
                 if key is not None and fingerprint(key) == found:
                     return self._save_or_raise(replace(known, key=key, next_key=None))
-            raise OtherKey(node)
+            raise KeyMismatch(node)
 
     def try_next_key(self, node: str) -> None:
         """Sign with the other key from now on, if one is staged."""

@@ -1,1 +1,1 @@
-"""Certificate authorities of the site: HTTPS for the page, TLS for the broker."""
+"""Certificate authorities (CAs) of the host: HTTPS for the page, TLS for the broker."""

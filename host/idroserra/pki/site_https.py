@@ -1,4 +1,4 @@
-"""The page on the network of the site, over TLS: its names, and its certificate."""
+"""TLS for the page on the site's network: host names, certificate and SSL context."""
 
 from __future__ import annotations
 
@@ -17,11 +17,11 @@ _log = logging.getLogger("idroserra")
 
 
 class SiteHttps:
-    """.names the page answers to, .context for its connections, .authority (None where the
-    certificate is somebody else's)."""
+    """.names of the page, .context for its connections, .authority: the CA, or None with a
+    certificate from another one."""
 
     def __init__(self, config: LanConfig, site: str, data_dir: Path) -> None:
-        """Raises ConfigError that names the key or file."""
+        """Raises ConfigError naming the key or file."""
         self._config = config
         self.authority = None if config.cert_file else HttpsCA(data_dir / FOLDER, site)
         self.host, self.port = config.host, config.port
@@ -33,30 +33,28 @@ class SiteHttps:
 
     @property
     def url(self) -> str:
-        """The address to give people: the first of the names."""
+        """The URL of the page with the first of its names."""
         name = f"[{self.names[0]}]" if ":" in self.names[0] else self.names[0]
         return f"https://{name}" + ("" if self.port == 443 else f":{self.port}")
 
     def renew(self) -> None:
-        """Look at names and certificate again; new connections get what is good now.
-
-        Raises ConfigError."""
+        """Update names and certificate for new connections. Raises ConfigError."""
         config = self._config
         if self.authority is None:
             if not config.names:
-                raise ConfigError("lan", "names", "needed beside cert_file: those it is for")
+                raise ConfigError("lan", "names", "required with cert_file: the names in it")
             names = config.names
             files = (Path(str(config.cert_file)), Path(str(config.key_file)))
         else:
             names = tuple(own_names(config.names))
             if not names:
-                raise ConfigError("lan", "names", "this machine has no name and no private "
-                                  "address now: say how people reach it")
+                raise ConfigError("lan", "names", "required: this machine has no host name and no "
+                                  "private address")
             files = self.authority.server(names)
         try:
             self.context.load_cert_chain(*files)
         except (OSError, ssl.SSLError) as error:
             raise ConfigError("lan", f"cert_file {files[0]}", str(error)) from error
         if names != self.names and self.names:
-            _log.info("the page answers to %s now", ", ".join(names))
+            _log.info("the names of the page are now %s", ", ".join(names))
         self.names = names

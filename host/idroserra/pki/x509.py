@@ -1,7 +1,7 @@
-"""A private certificate authority: ECDSA P-256 (RFC 5480), X.509 version 3 (RFC 5280).
+"""Base class of the two CAs: ECDSA P-256 (RFC 5480), X.509 version 3 (RFC 5280).
 
-The host has two, for the page (pki/https_ca.py) and for the broker (pki/broker_ca.py), so that a
-phone that trusts the page says nothing about who may be a node.
+The page (pki/https_ca.py) and the broker (pki/broker_ca.py) have separate CAs, so that trust in
+the page does not include trust in node certificates.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ PEM = serialization.Encoding.PEM
 
 
 class Validity(NamedTuple):
-    """The time in which a certificate is valid."""
+    """Validity period of a certificate."""
 
     begins: datetime
     ends: datetime
@@ -36,25 +36,25 @@ class CertificateAuthority:
     """A key and its certificate, read from two PEM files."""
 
     def __init__(self, path: Path, key_path: Path) -> None:
-        """Read them. Raises OSError; ConfigError that names the file."""
+        """Read key and certificate. Raises OSError; ConfigError naming the file."""
         self.path = path
         try:
             key = serialization.load_pem_private_key(key_path.read_bytes(), None)
             self.certificate = x509.load_pem_x509_certificate(path.read_bytes())
         except (ValueError, TypeError) as error:
             raise ConfigError(
-                str(path.parent), "", f"no key and certificate: {error}") from error
+                str(path.parent), "", f"invalid key or certificate: {error}") from error
         if not isinstance(key, ec.EllipticCurvePrivateKey):
             raise ConfigError(str(key_path), "", "not an ECDSA key")
         self._key = key
 
     @property
     def fingerprint(self) -> str:
-        """SHA-256 of the certificate as people compare it: AB:CD:..."""
+        """SHA-256 of the certificate as text: AB:CD:..."""
         return self.certificate.fingerprint(hashes.SHA256()).hex(":").upper()
 
     def has_issued(self, certificate: x509.Certificate) -> bool:
-        """Return whether this authority signed a certificate."""
+        """Return whether this CA signed a certificate."""
         try:
             certificate.verify_directly_issued_by(self.certificate)
         except (ValueError, TypeError, InvalidSignature):
@@ -66,13 +66,13 @@ class CertificateAuthority:
         cert_path: Path, key_path: Path, *, alt_names: Sequence[str] = (),
         is_chained: bool = False,
     ) -> None:
-        """Write a new key and its certificate, is_chained: with the authority's own after it.
+        """Write a new key and its certificate; is_chained appends the CA certificate.
 
         Raises OSError."""
         key = ec.generate_private_key(ec.SECP256R1())
         subject = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, name[:64])])
         unsigned = (
-            _begun(subject, self.certificate.subject, key.public_key(), validity, is_ca=False)
+            _builder(subject, self.certificate.subject, key.public_key(), validity, is_ca=False)
             .add_extension(x509.ExtendedKeyUsage([purpose]), critical=False)
             .add_extension(x509.AuthorityKeyIdentifier.from_issuer_public_key(
                 self._key.public_key()), critical=False)
@@ -81,7 +81,7 @@ class CertificateAuthority:
             unsigned = unsigned.add_extension(x509.SubjectAlternativeName(
                 [general_name(alt_name) for alt_name in alt_names]), critical=False)
         text = unsigned.sign(self._key, hashes.SHA256()).public_bytes(PEM)
-        cert_path.unlink(missing_ok=True)  # never a certificate beside another one's key
+        cert_path.unlink(missing_ok=True)  # a crash must not leave it beside a new key
         _write_key(key_path, key)
         write_private(cert_path,
                       text + self.certificate.public_bytes(PEM) if is_chained else text)
@@ -91,13 +91,13 @@ def make_authority(
     path: Path, key_path: Path, name: str, validity: Validity,
     constraints: x509.NameConstraints | None = None,
 ) -> None:
-    """Write the key and certificate of a new authority. Raises OSError."""
+    """Write the key and certificate of a new CA. Raises OSError."""
     key = ec.generate_private_key(ec.SECP256R1())
     subject = x509.Name([
         x509.NameAttribute(NameOID.ORGANIZATION_NAME, "Idroserra"),
         x509.NameAttribute(NameOID.COMMON_NAME, name),
     ])
-    unsigned = _begun(subject, subject, key.public_key(), validity, is_ca=True).add_extension(
+    unsigned = _builder(subject, subject, key.public_key(), validity, is_ca=True).add_extension(
         x509.SubjectKeyIdentifier.from_public_key(key.public_key()), critical=False)
     if constraints is not None:
         unsigned = unsigned.add_extension(constraints, critical=True)
@@ -105,11 +105,11 @@ def make_authority(
     write_private(path, unsigned.sign(key, hashes.SHA256()).public_bytes(PEM))
 
 
-def _begun(
+def _builder(
     subject: x509.Name, issuer: x509.Name, public_key: ec.EllipticCurvePublicKey,
     validity: Validity, *, is_ca: bool,
 ) -> x509.CertificateBuilder:
-    """Return a certificate with a random serial number, basic constraints and key usage."""
+    """Return a builder with a random serial number, basic constraints and key usage."""
     return (
         x509.CertificateBuilder().subject_name(subject).issuer_name(issuer)
         .public_key(public_key).serial_number(x509.random_serial_number())
@@ -124,14 +124,14 @@ def _begun(
 
 
 def general_name(name: str) -> x509.GeneralName:
-    """Return a host name or an address as certificates hold it."""
+    """Return a host name or address as an X.509 general name."""
     if is_address(name):
         return x509.IPAddress(ipaddress.ip_address(name))
     return x509.DNSName(name)
 
 
 def write_private(path: Path, content: bytes) -> None:
-    """Write a file that only its owner reads, whole or not at all. Raises OSError."""
+    """Write a file of mode 0600 atomically. Raises OSError."""
     fresh = path.with_suffix(path.suffix + ".new")
     descriptor = os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
     with os.fdopen(descriptor, "wb") as file:

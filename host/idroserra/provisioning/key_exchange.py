@@ -45,7 +45,7 @@ class KeyStore(Protocol):
         """Adopt the node, or store `key` beside the current one until confirm_key()."""
 
     def confirm_key(self, node: str, found: str) -> None:
-        """Keep only the key with this fingerprint. Raises OtherKey."""
+        """Keep only the key with this fingerprint. Raises KeyMismatch."""
 
     def forget(self, node: str) -> str:
         """Remove the node; return the state of its certificate as broker.tls_files.revoke_node.

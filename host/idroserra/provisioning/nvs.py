@@ -123,12 +123,12 @@ class NodeNvs:
         """Raises FlashError if the board is not an ESP32."""
         self._link = link
         self.port = link.port
-        platform = link.ask(_IS_ESP32, "it was asked what it is").strip()
+        platform = link.execute(_IS_ESP32, "it was asked what it is").strip()
         if platform != "ok":
             raise FlashError(
                 f"{self.port}: the board is not an ESP32: its MicroPython is for {platform}",
                 "Plug in the board that was flashed with `idroserra flash`, or name its --port.")
-        link.ask(_HELPERS, "its settings were looked at")
+        link.execute(_HELPERS, "its settings were looked at")
 
     def image(self) -> tuple[str, str, str]:
         """Return chip, board and version of the image on the board; "" if it is incomplete."""
@@ -232,7 +232,7 @@ class NodeNvs:
             raise ConnectionLost(self.port, when, "its answer was unreadable") from None
 
     def _ask(self, code: str, when: str) -> str:
-        return self._link.ask(code, when)
+        return self._link.execute(code, when)
 
 
 def sha256(value: bytes) -> str:

@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 from typing import Protocol
 
 from idroserra.core.errors import HostError
-from idroserra.flash.board_link import CATCH_S, BoardInfo, BoardLink
+from idroserra.flash.board_link import PROMPT_S, BoardInfo, BoardLink
 from idroserra.flash.errors import ConnectionLost, FlashError
 from idroserra.flash.esptool import Esptool
 from idroserra.nodes.registry import KEY_BYTES, fingerprint
@@ -69,7 +69,7 @@ class ProvisionSession:
     """One board on one port. Use as a context manager: it restarts the board at the end."""
 
     def __init__(
-        self, port: str, show: ProgressOutput, *, resets: bool, wait_s: float = CATCH_S
+        self, port: str, show: ProgressOutput, *, resets: bool, wait_s: float = PROMPT_S
     ) -> None:
         """`resets` is False for a board without the reset circuit. `wait_s`: how long a person
         has to press its button."""
@@ -139,10 +139,10 @@ class ProvisionSession:
         return self._nvs
 
     def _catch(self) -> BoardInfo | None:
-        info = self._link.catch(min(_WAITING_S, self._wait_s))
+        info = self._link.enter_raw_repl(min(_WAITING_S, self._wait_s))
         if info is None:
             self._show.say("no prompt yet: press and release the button EN (RST) of the board")
-            info = self._link.catch(self._wait_s)
+            info = self._link.enter_raw_repl(self._wait_s)
         return info
 
     def _board(self, nvs: NodeNvs) -> Board:

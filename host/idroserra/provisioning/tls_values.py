@@ -7,9 +7,9 @@ from pathlib import Path
 
 from cryptography.hazmat.primitives.serialization import Encoding
 
-from idroserra.broker.listener import node_door
+from idroserra.broker.listener import node_listener_address
 from idroserra.broker.tls_files import BrokerCertificates
-from idroserra.pki.broker_ca import as_der
+from idroserra.pki.broker_ca import to_der
 from idroserra.provisioning.nvs import TLS, TLS_NAMES, NvsContents, Value
 
 PLAIN: Mapping[str, Value] = dict.fromkeys(TLS_NAMES)
@@ -23,7 +23,7 @@ def certificates_of(data_dir: Path) -> BrokerCertificates | None:
 
 def port_of(certificates: BrokerCertificates) -> int:
     """Return the port at which nodes connect."""
-    return node_door(certificates.folder / "mosquitto.conf")[1]
+    return node_listener_address(certificates.folder / "mosquitto.conf")[1]
 
 
 def tls_values(
@@ -39,7 +39,7 @@ def tls_values(
     elif not cert.exists():
         return {}
     ca = certificates.authority.certificate.public_bytes(Encoding.DER)
-    found: dict[str, Value] = dict(zip(TLS_NAMES, (1, ca, *as_der(cert, key)), strict=True))
+    found: dict[str, Value] = dict(zip(TLS_NAMES, (1, ca, *to_der(cert, key)), strict=True))
     if not stored.number(TLS):
         found["broker_port"] = port_of(certificates)
     return found

@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple
 
 from idroserra.i18n.marker import N_
-from idroserra.i18n.translate import chosen_units, figure, plain_figure
+from idroserra.i18n.translate import current_units, format_number, format_short
 from idroserra.i18n.translate import gettext as _
 from idroserra.i18n.units import Unit
 
@@ -44,15 +44,15 @@ def _with(value: str, more: str, unit: str) -> str:
 def _ph(values: Values) -> str:
     deadband = values.get("ph.deadband")
     target = values.get("ph.target")
-    return _with(_("unchanged") if target is None else figure(target, 2),
-                 "" if deadband is None else f"± {figure(deadband, 2)}", "")
+    return _with(_("unchanged") if target is None else format_number(target, 2),
+                 "" if deadband is None else f"± {format_number(deadband, 2)}", "")
 
 
 def _ec(values: Values) -> str:
     deadband = values.get("ec.deadband_us_cm")
     target = values.get("ec.target_us_cm")
-    unit = chosen_units().ec
-    value, more = ("" if one is None else figure(one * unit.factor, unit.decimals)
+    unit = current_units().ec
+    value, more = ("" if one is None else format_number(one * unit.factor, unit.decimals)
                    for one in (target, deadband))
     return _with(value or _("unchanged"), f"± {more}" if more else "", unit.text)
 
@@ -61,7 +61,7 @@ def _light(values: Values) -> str:
     minutes, duty_pct = values.get("light.on_minutes"), values.get("light.duty_pct")
     if minutes == 0 or duty_pct == 0:
         return _("off")
-    parts = [] if minutes is None else [_("{count} h").format(count=plain_figure(minutes / 60))]
+    parts = [] if minutes is None else [_("{count} h").format(count=format_short(minutes / 60))]
     if "light.on_minute" in values:
         parts.append(_("from {time}").format(time=clock_text(values["light.on_minute"])))
     if duty_pct is not None:
@@ -77,16 +77,16 @@ def _circulation(values: Values) -> str:
     parts = []
     if "circulation.on_ms" in values:
         parts.append(_("{count} min on").format(
-            count=plain_figure(values["circulation.on_ms"] / 60_000)))
+            count=format_short(values["circulation.on_ms"] / 60_000)))
     if "circulation.off_ms" in values:
         parts.append(_("{count} min off").format(
-            count=plain_figure(values["circulation.off_ms"] / 60_000)))
+            count=format_short(values["circulation.off_ms"] / 60_000)))
     return ", ".join(parts)
 
 
 def _range(values: Values, low_key: str, high_key: str, unit: Unit) -> str:
     low, high = (
-        plain_figure(round(values[key] * unit.factor + unit.offset, 3)) if key in values else ""
+        format_short(round(values[key] * unit.factor + unit.offset, 3)) if key in values else ""
         for key in (low_key, high_key))
     if low and high:
         return _("{low} to {high} {unit}").format(low=low, high=high, unit=unit.text)
@@ -106,7 +106,7 @@ def _by_day_and_night(values: Values, low: str, high: str, unit: Unit) -> str:
 
 def _air(values: Values) -> str:
     return _by_day_and_night(values, "climate.heat_{}_c", "climate.cool_{}_c",
-                             chosen_units().temperature)
+                             current_units().temperature)
 
 
 def _vpd(values: Values) -> str:
@@ -122,7 +122,7 @@ def _irrigation(values: Values) -> str:
     if values.get("irrigation.on_s") == 0:
         return _("never")
     parts = [
-        _(sentence).format(count=plain_figure(values[key] / 60)) for key, sentence in (
+        _(sentence).format(count=format_short(values[key] / 60)) for key, sentence in (
             ("irrigation.on_s", N_("{count} min on")),
             ("irrigation.off_s", N_("{count} min off")),
             ("irrigation.night_off_s", N_("{count} min off at night"))) if values.get(key)]

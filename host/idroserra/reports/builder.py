@@ -7,11 +7,17 @@ from dataclasses import dataclass
 from datetime import datetime, tzinfo
 
 from idroserra.core.errors import HostError
-from idroserra.i18n.channels import display_of, duration_text, plain_name, shown, volume_text
+from idroserra.i18n.channels import (
+    display_of,
+    duration_text,
+    format_value,
+    plain_name,
+    volume_text,
+)
 from idroserra.i18n.translate import (
     TAGS,
     current_locale,
-    figure,
+    format_number,
     gettext,
     ngettext,
     translate_message,
@@ -120,7 +126,7 @@ def _bands(service: Service, node: Node, read: Sequence[Readings], span: Range) 
             continue
         rows.append([
             display_of(one.channel).label, _range(one.channel, one.band),
-            f"{figure(one.in_band_pct, 1)} %", duration_text(one.read_ms)])
+            f"{format_number(one.in_band_pct, 1)} %", duration_text(one.read_ms)])
     title = _("Time in band")
     if not rows:
         return Section(title, [_("Neither pH nor EC has readings in this time.")])
@@ -137,13 +143,13 @@ def _bands(service: Service, node: Node, read: Sequence[Readings], span: Range) 
 
 
 def _range(channel: str, band: tuple[float, float]) -> str:
-    return f"{number_of(channel, band[0])}\u2013{shown(channel, band[1])}"
+    return f"{number_of(channel, band[0])}\u2013{format_value(channel, band[1])}"
 
 
 def number_of(channel: str, value: float) -> str:
     """Return a stored value of a channel as the person reads it, without its unit."""
     look = display_of(channel)
-    return figure(value * look.factor + look.offset, look.decimals)
+    return format_number(value * look.factor + look.offset, look.decimals)
 
 
 def _channel(read: Readings, span: Range) -> Section:
@@ -201,7 +207,7 @@ def _water(balance: Balance) -> Section:
     water, lines = balance.total.water, [translate_message(one) for one in balance.unknown]
     if water is None:
         return Section(_("Water"), lines)
-    rows = [[name, shown("reservoir.volume_ml", ml)] for name, ml in (
+    rows = [[name, format_value("reservoir.volume_ml", ml)] for name, ml in (
         (_("Topped up by the valve"), water.topped_up_ml),
         (_("Poured in by hand, or rain"), water.poured_ml),
         (_("Left the tank"), water.left_ml))]
@@ -263,13 +269,13 @@ def _harvests(notes: Sequence[Note], balance: Balance) -> Section:
     added_l = 0 if water is None else (water.topped_up_ml + water.poured_ml) / 1_000
     if weight_g and added_l >= 1:
         lines.append(_("{grams} g for each litre of water that was added.").format(
-            grams=figure(weight_g / added_l, 1)))
+            grams=format_number(weight_g / added_l, 1)))
     head = [_("Crop"), _("Harvests"), _("Weight"), _("Pieces")]
     return Section(_("Harvest"), lines, Table(head, rows))
 
 
 def _grams(weight_g: float) -> str:
-    return figure(weight_g, 1 if weight_g % 1 else 0)
+    return format_number(weight_g, 1 if weight_g % 1 else 0)
 
 
 def _notes(notes: Sequence[Note], span: Range) -> Section:

@@ -11,9 +11,15 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import NamedTuple
 
 from idroserra.history.models import EventPoint
-from idroserra.i18n.channels import display_of, duration_text, plain_name, shown, volume_text
+from idroserra.i18n.channels import (
+    display_of,
+    duration_text,
+    format_value,
+    plain_name,
+    volume_text,
+)
 from idroserra.i18n.events import event_text, level_of, reason_text
-from idroserra.i18n.translate import figure, gettext, ngettext
+from idroserra.i18n.translate import format_number, gettext, ngettext
 from idroserra.i18n.translate import gettext as _
 from idroserra.inventory.balance import balance_of
 from idroserra.nodes.health import LEVELS
@@ -93,13 +99,14 @@ def _reading(read: Readings) -> Sentence:
             what=what, values=values))
     level = "ok" if share >= IN_BAND_PCT else "note" if share >= HARDLY_PCT else "warn"
     return Sentence(level, _("{what} was in its band {share} % of the time: {values}.").format(
-        what=what, share=figure(share, 0), values=values))
+        what=what, share=format_number(share, 0), values=values))
 
 
 def _values(channel: str, low: float, high: float) -> str:
     if number_of(channel, low) == number_of(channel, high):
-        return shown(channel, high)
-    return _("{low} to {high}").format(low=number_of(channel, low), high=shown(channel, high))
+        return format_value(channel, high)
+    return _("{low} to {high}").format(
+        low=number_of(channel, low), high=format_value(channel, high))
 
 
 def _gaps(read: Sequence[Readings], span: Range) -> Iterator[Sentence]:
@@ -127,7 +134,7 @@ def _doses(service: Service, node: Node, span: Range) -> Iterator[Sentence]:
         yield Sentence("ok", _("Nothing was dosed."))
     if total.water is not None and total.water.topped_up_ml >= 50:
         yield Sentence("ok", _("The valve topped up {volume}.").format(
-            volume=shown("reservoir.volume_ml", total.water.topped_up_ml)))
+            volume=format_value("reservoir.volume_ml", total.water.topped_up_ml)))
 
 
 def _refused(events: Sequence[EventPoint]) -> Iterator[Sentence]:

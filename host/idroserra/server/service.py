@@ -20,12 +20,12 @@ from idroserra.core.config import Config
 from idroserra.core.errors import ConfigError, StoreUnavailable
 from idroserra.core.sqlite import lock_folder
 from idroserra.history.factory import open_store
-from idroserra.history.maintenance import Upkeep
+from idroserra.history.maintenance import MaintenanceWorker
 from idroserra.history.models import Store
 from idroserra.ingest.consumer import Ingest
 from idroserra.ingest.receipts import COUNTERS
 from idroserra.ingest.spool import Spool
-from idroserra.ingest.store_writer import Writer
+from idroserra.ingest.store_writer import StoreWriter
 from idroserra.journal.models import Author, Draft
 from idroserra.journal.service import Journal
 from idroserra.mqtt.connection import MqttConnection, wall_unix_ms
@@ -126,8 +126,8 @@ class Service:
             opened.callback(self.recipes.close)
             self.previews = PreviewService(self._link.now_unix_ms)
             opened.callback(self.previews.close)
-            self._writer = Writer(self.spool, self.store, self._link.now_unix_ms)
-            self._upkeep = Upkeep(self.store, self._link.now_unix_ms)
+            self._writer = StoreWriter(self.spool, self.store, self._link.now_unix_ms)
+            self._upkeep = MaintenanceWorker(self.store, self._link.now_unix_ms)
             self.updates = self._open_updates(opened)
             handler = HostMessageHandler(
                 self.nodes, self.commands, self.live, self.updates, self.latest_events)

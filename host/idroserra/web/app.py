@@ -20,13 +20,19 @@ from starlette.staticfiles import StaticFiles
 from starlette.types import Scope
 
 from idroserra.alarms.engine import AlarmRefused, UnknownAlarm
-from idroserra.auth.errors import NotFresh, Refused, TooMany, Unknown, WrongPassword
+from idroserra.auth.errors import (
+    InvalidRequest,
+    PasswordNotRecent,
+    TooManyAttempts,
+    UnknownUserOrToken,
+    WrongPassword,
+)
 from idroserra.core import protocol
 from idroserra.core.errors import (
     ConfigError,
     HostError,
+    KeyMismatch,
     NotAdopted,
-    OtherKey,
     StoreError,
     UnknownNode,
 )
@@ -76,13 +82,13 @@ FOR_EVER = "public, max-age=31536000, immutable"
 
 # The first match counts: an exception comes before its base class.
 _STATUS: tuple[tuple[int, tuple[type[Exception], ...]], ...] = (
-    (404, (UnknownNode, UnknownCommand, UnknownAlarm, Unknown, UnknownSite, UnknownRelease,
-           UnknownNote)),
-    (403, (WrongPassword, NotFresh, NotNoteAuthor)),
-    (429, (TooMany,)),
-    (409, (NotAdopted, OtherKey, CannotOffer, DuplicateCommandId, AlarmRefused, UnknownBottle,
+    (404, (UnknownNode, UnknownCommand, UnknownAlarm, UnknownUserOrToken, UnknownSite,
+           UnknownRelease, UnknownNote)),
+    (403, (WrongPassword, PasswordNotRecent, NotNoteAuthor)),
+    (429, (TooManyAttempts,)),
+    (409, (NotAdopted, KeyMismatch, CannotOffer, DuplicateCommandId, AlarmRefused, UnknownBottle,
            JournalFull)),
-    (422, (BadSite, Refused, BadRelease, BadRequest, BadNote, PhotoRefused, BadRange,
+    (422, (BadSite, InvalidRequest, BadRelease, BadRequest, BadNote, PhotoRefused, BadRange,
            protocol.ProtocolError, protocol.SettingsError)),
     (501, (NoPdf,)),
     (503, (StoreError,)),
@@ -222,9 +228,10 @@ def _add_errors(app: Starlette) -> None:
     def on_host_error(_request: Request, error: Exception) -> Response:
         status = next((code for code, kinds in _STATUS if isinstance(error, kinds)), 500)
         answer: dict[str, Any] = _error_json(str(error))
-        if isinstance(error, NotFresh):
+        if isinstance(error, PasswordNotRecent):
             answer["needs_password"] = True
-        headers = {"Retry-After": str(error.wait_s)} if isinstance(error, TooMany) else None
+        headers = (
+            {"Retry-After": str(error.wait_s)} if isinstance(error, TooManyAttempts) else None)
         return JSONResponse(answer, status, headers)
 
     def on_http_error(_request: Request, error: Exception) -> Response:

@@ -21,17 +21,17 @@ from idroserra.calibration.ec import DRY
 from idroserra.calibration.reference_solutions import BUFFERS, STANDARDS
 from idroserra.core import protocol
 from idroserra.core.errors import UnknownNode
-from idroserra.core.sites import MOST_CHARS, UnknownSite
+from idroserra.core.sites import MAX_CHARS, UnknownSite
 from idroserra.core.validation import plain
 from idroserra.i18n.translate import (
     LANGUAGES,
     TAGS,
     Locale,
-    chosen_units,
     current_locale,
+    current_units,
+    format_short,
     gettext,
     ngettext,
-    plain_figure,
 )
 from idroserra.i18n.units import KINDS
 from idroserra.inventory.stock_solutions import STOCKS
@@ -108,8 +108,8 @@ class Pages:
             "languages": LANGUAGES,
             "locale": current_locale,
             "kinds_of_units": KINDS,
-            "chosen_units": chosen_units,
-            "plain": plain_figure,
+            "chosen_units": current_units,
+            "plain": format_short,
             "all_of": lambda texts: [gettext(text) for text in texts],
         }
 
@@ -183,9 +183,9 @@ class Pages:
             "node": node, "site": context.config.site,
             "place": name.removesuffix(".html"), "kinds": EVENT_KINDS, "recipes": self._recipes,
             "references": REFERENCES, "stocks": list(STOCKS.values()),
-            "who": "" if who is None else who.name, "role": role.word,
+            "who": "" if who is None else who.name, "role": role.label,
             "journal_kinds": JOURNAL_KINDS, "shown_site": None if node is None else node["site"],
-            "most_site_chars": MOST_CHARS, **(more or {}),
+            "most_site_chars": MAX_CHARS, **(more or {}),
             "may": lambda word: role >= role_of(word),
             "settings": {
                 key: row._asdict() | {"text": SETTING_TEXTS[key]}

@@ -19,7 +19,7 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from idroserra.core.errors import HostError
-from idroserra.core.validation import ValidationError, misfit, plain, validate
+from idroserra.core.validation import ValidationError, plain, raise_validation_error, validate
 
 UNKNOWN = "unknown field"
 # OpenAPI response objects by status.
@@ -191,7 +191,7 @@ def _read(decoder: msgspec.json.Decoder[Any], content: bytes) -> Any:
         return decoder.decode(content)
     except msgspec.ValidationError as error:
         try:
-            misfit(error, decoder.type, UNKNOWN)
+            raise_validation_error(error, decoder.type, UNKNOWN)
         except ValidationError as found:
             raise (found if found.path else ValidationError(["body"], found.why)) from None
     except (ValueError, RecursionError):

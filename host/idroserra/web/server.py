@@ -98,7 +98,7 @@ class WebServer(uvicorn.Server):
 
         While alarms are not evaluated the watchdog is not fed, and systemd restarts the host."""
         systemd.notify("READY=1")
-        every_s = systemd.beat_s()
+        every_s = systemd.watchdog_interval_s()
         while every_s is not None:
             if self._is_healthy():
                 systemd.notify("WATCHDOG=1")

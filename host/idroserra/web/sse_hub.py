@@ -10,7 +10,7 @@ import asyncio
 import threading
 from contextlib import suppress
 
-from idroserra.i18n.translate import PLAIN, Locale, use_locale
+from idroserra.i18n.translate import DEFAULT_LOCALE, Locale, use_locale
 from idroserra.web.context import WebContext
 from idroserra.web.sse import EventStream
 
@@ -42,7 +42,7 @@ class FeedHub:
 
     async def run(self) -> None:
         """Run the plain stream and end streams without readers, until cancelled."""
-        self.of(PLAIN)
+        self.of(DEFAULT_LOCALE)
         try:
             while True:
                 await asyncio.sleep(CHECK_EVERY_S)
@@ -72,7 +72,7 @@ class FeedHub:
         with self._lock:
             old_s = self._loop.time() - KEPT_S
             unread = [locale for locale, stream in self._streams.items()
-                      if locale != PLAIN and not stream.readers and stream.used_s < old_s]
+                      if locale != DEFAULT_LOCALE and not stream.readers and stream.used_s < old_s]
             for locale in unread:
                 del self._streams[locale]
         for locale in unread:

@@ -9,7 +9,7 @@ import pytest
 from cryptography.hazmat.primitives.serialization import Encoding
 
 from idroserra.broker import tls_files
-from idroserra.pki.broker_ca import as_der
+from idroserra.pki.broker_ca import to_der
 from support.line_rig import NODES, Rig
 from support.micropython_program import micropython
 
@@ -70,7 +70,7 @@ def rig(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Rig]:
 
 def start(rig: Rig, folder: Path, host: str = "localhost", files: dict[str, bytes] | None = None,
           node: str = ONE) -> "subprocess.Popen[str]":
-    cert, key = as_der(*rig.files(node))
+    cert, key = to_der(*rig.files(node))
     ca = rig.line.authority.certificate.public_bytes(Encoding.DER)
     for name, content in ({"ca": ca, "cert": cert, "key": key} | (files or {})).items():
         if content:
@@ -126,4 +126,4 @@ def test_what_a_board_is_given_fits_into_it(tmp_path):
     rig = Rig(tmp_path)
     rig.line.issue("a" * 32)
     ca = rig.line.authority.certificate.public_bytes(Encoding.DER)
-    assert max(map(len, (ca, *as_der(*rig.files("a" * 32))))) <= 512
+    assert max(map(len, (ca, *to_der(*rig.files("a" * 32))))) <= 512

@@ -6,10 +6,16 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
-from idroserra.auth.errors import NotFresh, Refused, TooMany, Unknown, WrongPassword
-from idroserra.auth.identity import Identity, check_fresh, set_who, true_name
+from idroserra.auth.errors import (
+    InvalidRequest,
+    PasswordNotRecent,
+    TooManyAttempts,
+    UnknownUserOrToken,
+    WrongPassword,
+)
+from idroserra.auth.identity import Identity, check_recent_password, set_identity, verified_name
 from idroserra.auth.local_token import FILE, token_for
-from idroserra.auth.rate_limit import MOST_PER_ACCOUNT, MOST_PER_ADDRESS, WINDOW_MS
+from idroserra.auth.rate_limit import MAX_PER_ACCOUNT, MAX_PER_ADDRESS, WINDOW_MS
 from idroserra.auth.roles import MATRIX, Role, rule_of
 from idroserra.auth.service import AuthService, Visitor
 from idroserra.auth.users import SETUP_MS
@@ -55,18 +61,18 @@ def stored_bytes(folder):
 def test_the_setup_token_makes_one_admin_once(access, clock):
     first = access.users.new_setup_token()
     token = access.users.new_setup_token()
-    with pytest.raises(Refused, match="newest setup token"):
+    with pytest.raises(InvalidRequest, match="newest setup token"):
         access.set_up(first, "anna", PASSWORD, HERE)
     for name, password, said in (("anna", "short", "12 characters"), ("9", PASSWORD, "name"),
                                  ("host", PASSWORD, "means the machine"),
                                  ("anna", "aaaaaaaaaaaaaaaa", "too easy")):
-        with pytest.raises(Refused, match=said):
+        with pytest.raises(InvalidRequest, match=said):
             access.users.set_up(token, name, password)
     session = access.set_up(token, " Anna ", PASSWORD, HERE)  # a mistake does not use it up
     assert (who(access, session).name, who(access, session).role) == ("anna", Role.ADMIN)
-    with pytest.raises(Refused, match="there is an admin"):
+    with pytest.raises(InvalidRequest, match="there is an admin"):
         access.set_up(token, "eve", PASSWORD, HERE)
-    with pytest.raises(Refused, match="there is an admin"):
+    with pytest.raises(InvalidRequest, match="there is an admin"):
         access.users.new_setup_token()
     assert [user.name for user in access.users.all()] == ["anna"]
 
@@ -74,7 +80,7 @@ def test_the_setup_token_makes_one_admin_once(access, clock):
 def test_a_setup_token_is_good_for_a_day(access, clock):
     token = access.users.new_setup_token()
     clock.go(SETUP_MS + 1)
-    with pytest.raises(Refused, match="too old"):
+    with pytest.raises(InvalidRequest, match="too old"):
         access.set_up(token, "anna", PASSWORD, HERE)
 
 
@@ -84,7 +90,7 @@ def test_of_many_at_once_one_becomes_the_admin(access):
     def try_it(number):
         try:
             return access.users.set_up(token, f"user{number}", PASSWORD).name
-        except Refused:
+        except InvalidRequest:
             return None
 
     with ThreadPoolExecutor(4) as pool:
@@ -184,13 +190,13 @@ def test_the_last_admin_stays(access):
     access.users.add("bert", Role.OPERATOR, PASSWORD)
     for change in (lambda: access.users.remove("anna"),
                    lambda: access.users.set_role("anna", Role.VIEWER)):
-        with pytest.raises(Refused, match="the only admin"):
+        with pytest.raises(InvalidRequest, match="the only admin"):
             change()
     access.users.set_role("bert", Role.ADMIN)
     access.users.remove("anna")
-    with pytest.raises(Unknown):
+    with pytest.raises(UnknownUserOrToken):
         access.users.get("anna")
-    with pytest.raises(Refused, match="taken"):
+    with pytest.raises(InvalidRequest, match="taken"):
         access.users.add("BERT", Role.VIEWER, PASSWORD)
 
 
@@ -202,13 +208,13 @@ def test_of_a_thousand_guesses_few_are_judged(access, clock):
             access.log_in("anna", f"guess number {number}", Visitor(f"10.0.{number % 250}.1"))
         except WrongPassword:
             evaluated += 1
-        except TooMany as error:
+        except TooManyAttempts as error:
             waits.append(error.wait_s)
     assert 0 < min(waits) <= max(waits) <= WINDOW_MS // 1_000
-    assert evaluated == MOST_PER_ACCOUNT <= 20
-    with pytest.raises(TooMany, match="wait 15 min, then"):
+    assert evaluated == MAX_PER_ACCOUNT <= 20
+    with pytest.raises(TooManyAttempts, match="wait 15 min, then"):
         access.log_in("anna", PASSWORD, HERE)  # the right one is not judged either
-    assert len(access.audit.newest(1_000)) == MOST_PER_ACCOUNT + 1  # and the log does not swell
+    assert len(access.audit.newest(1_000)) == MAX_PER_ACCOUNT + 1  # and the log does not swell
     clock.go(WINDOW_MS)
     assert access.log_in("anna", PASSWORD, HERE)
 
@@ -220,9 +226,9 @@ def test_one_address_may_not_try_every_name(access):
             access.log_in(f"user{number}", "a guess of some length", Visitor("10.0.0.9"))
         except WrongPassword:
             evaluated += 1
-        except TooMany:
+        except TooManyAttempts:
             pass
-    assert evaluated == MOST_PER_ADDRESS <= 20
+    assert evaluated == MAX_PER_ADDRESS <= 20
 
 
 def test_guesses_at_once_are_no_way_around(access):
@@ -233,17 +239,17 @@ def test_guesses_at_once_are_no_way_around(access):
             access.log_in("anna", f"guess number {number}", Visitor(f"10.0.0.{number}"))
         except WrongPassword:
             return 1
-        except TooMany:
+        except TooManyAttempts:
             return 0
 
     with ThreadPoolExecutor(8) as pool:
-        assert sum(pool.map(guess, range(40))) == MOST_PER_ACCOUNT
+        assert sum(pool.map(guess, range(40))) == MAX_PER_ACCOUNT
 
 
 def test_a_right_password_begins_the_count_anew(access):
     access.users.add("anna", Role.ADMIN, PASSWORD)
     for _ in range(3):
-        for _ in range(MOST_PER_ACCOUNT - 1):
+        for _ in range(MAX_PER_ACCOUNT - 1):
             with pytest.raises(WrongPassword):
                 access.log_in("anna", "not the one at all", HERE)
         assert access.log_in("anna", PASSWORD, HERE)
@@ -251,7 +257,7 @@ def test_a_right_password_begins_the_count_anew(access):
 
 def test_a_token_is_revocable_and_known_by_its_hash(access):
     secret = access.tokens.make("Grafana", Role.VIEWER, "anna")
-    with pytest.raises(Refused, match="there is a token grafana"):
+    with pytest.raises(InvalidRequest, match="there is a token grafana"):
         access.tokens.make("grafana", Role.ADMIN, "anna")
     token, = access.tokens.all()
     assert (token.name, token.role, token.by) == ("grafana", Role.VIEWER, "anna")
@@ -259,7 +265,7 @@ def test_a_token_is_revocable_and_known_by_its_hash(access):
     assert access.tokens.all()[0].used_unix_ms is not None
     access.tokens.revoke("grafana")
     assert access.authenticate("", secret, "x") is None
-    with pytest.raises(Unknown):
+    with pytest.raises(UnknownUserOrToken):
         access.tokens.revoke("grafana")
 
 
@@ -291,19 +297,19 @@ def test_doses_and_limits_need_a_fresh_password_of_a_person(access, clock):
     session = access.log_in("anna", PASSWORD, HERE)
 
     def fresh():
-        set_who(who(access, session))
+        set_identity(who(access, session))
         try:
-            check_fresh()
+            check_recent_password()
         finally:
-            set_who(None)
+            set_identity(None)
 
     fresh()
     clock.go(5 * MINUTE_MS + 1)
-    with pytest.raises(NotFresh):
+    with pytest.raises(PasswordNotRecent):
         fresh()
     with pytest.raises(WrongPassword):
         access.confirm(who(access, session), OTHER)
-    with pytest.raises(NotFresh):
+    with pytest.raises(PasswordNotRecent):
         fresh()
     access.confirm(who(access, session), PASSWORD)
     fresh()
@@ -319,11 +325,11 @@ def test_the_link_of_a_demo_lets_in_again_and_again_and_asks_for_no_password(acc
     for _ in range(30):
         session = access.log_in_by_link(link, HERE)
     clock.go(20 * MINUTE_MS)
-    set_who(who(access, session))
+    set_identity(who(access, session))
     try:
-        check_fresh()
+        check_recent_password()
     finally:
-        set_who(None)
+        set_identity(None)
 
 
 @pytest.mark.parametrize(("kind", "claimed", "told"), [
@@ -332,12 +338,12 @@ def test_the_link_of_a_demo_lets_in_again_and_again_and_asks_for_no_password(acc
     ("token", "b" * 40, "b" * 33 + " (anna)"),
 ])
 def test_a_person_acts_in_their_own_name(kind, claimed, told):
-    set_who(Identity(kind, "anna", Role.OPERATOR))
+    set_identity(Identity(kind, "anna", Role.OPERATOR))
     try:
-        assert true_name(claimed) == told
+        assert verified_name(claimed) == told
     finally:
-        set_who(None)
-    assert true_name(claimed) == claimed
+        set_identity(None)
+    assert verified_name(claimed) == claimed
 
 
 def test_what_has_no_row_is_refused():

@@ -21,12 +21,12 @@ def test_the_board_of_the_air():
 
 
 @pytest.mark.parametrize(("old", "new", "key", "words"), [
-    (SENSOR, 'measures = ["rh_pct"]', "actuator[0].name", "heater goes by air.temp_c"),
-    (SENSOR, 'measures = ["temp_c"]', "actuator[1].name", "humidifier goes by air.rh_pct"),
+    (SENSOR, 'measures = ["rh_pct"]', "actuator[0].name", "heater needs air.temp_c"),
+    (SENSOR, 'measures = ["temp_c"]', "actuator[1].name", "humidifier needs air.rh_pct"),
     ('source = "air"', 'source = "shed"', "actuator[0].name", 'of source "air"'),
     ("max_on_ms = 120_000", "max_on_ms = 120_001", "actuator[0].max_on_ms", "at most 120000"),
     ('name = "heater"\npart = "switch"', 'name = "heater"\npart = "dimmer"\nfreq_hz = 1_000',
-     "actuator[0].part", "a heater is a switch"),
+     "actuator[0].part", "a heater must be a switch"),
 ])
 def test_what_would_be_blind_is_refused(old, new, key, words):
     assert old in TEXT

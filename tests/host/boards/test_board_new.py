@@ -37,7 +37,7 @@ output_answers = st.lists(st.one_of(
 
 def text_or_refusal(answers: Answers) -> str | BoardError:
     try:
-        return scaffold.text_of("mine", answers, PARTS)
+        return scaffold.board_text("mine", answers, PARTS)
     except BoardError as refused:
         return refused
 
@@ -74,7 +74,7 @@ def test_a_file_that_comes_out_passes_the_check(answers):
 )
 def test_a_usual_tank_needs_no_pin_nor_address(chip, volume_l, more, outputs, button, first):
     sensors = ["ds18b20", *more] if first else [*more, "ds18b20"]
-    text = scaffold.text_of("mine", Answers(chip, volume_l, sensors, outputs, button), PARTS)
+    text = scaffold.board_text("mine", Answers(chip, volume_l, sensors, outputs, button), PARTS)
     board = compiler.compile_board(text.encode(), "mine.toml", PARTS)
     assert len(board["sensors"]) == len(sensors)
 
@@ -126,8 +126,8 @@ def test_asks_and_refuses_at_once(tmp_path):
     done = run("asked-for", "--out", str(tmp_path), asked="\n".join(asked) + "\n")
     assert done.exit_code == 0, done.output
     for words in ("esp33 is none of", "3000 is outside 5..2000", "sen0161 needs reservoir.temp_c",
-                  "'barometer' is none", "Pins that are free and safe: 1, 3, 7, 10",
-                  "fan goes by air.temp_c", "GPIO 8 is a strapping pin"):
+                  "'barometer' is not part", "Pins that are free and safe: 1, 3, 7, 10",
+                  "fan needs air.temp_c", "GPIO 8 is a strapping pin"):
         assert words in done.output
     board = compiler.read(tmp_path / "asked-for.toml").compiled
     assert [sensor["part"] for sensor in board["sensors"]] == ["ds18b20", "sen0161"]

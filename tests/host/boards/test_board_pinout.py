@@ -16,7 +16,7 @@ SVG = "{http://www.w3.org/2000/svg}"
 ADVANCE = 0.61
 
 
-def drawn(name: str) -> tuple[compiler.Wired, ET.Element]:
+def drawn(name: str) -> tuple[compiler.LoadedBoard, ET.Element]:
     wired = compiler.read(compiler.path_of(name))
     return wired, ET.fromstring(pinout.svg(wired))
 

@@ -27,7 +27,7 @@ def rails(text: str) -> dict[str, power_budget.Rail]:
 def test_sums_what_each_supply_gives():
     found = rails(EZO)
     taken = dict(found["3.3 V"].draws)
-    assert taken["the chip while it sends"] == 340
+    assert taken["the chip while it transmits"] == 340
     assert taken["scd4x of air"] == 205
     assert found["3.3 V"].total_ma == sum(taken.values()) <= found["3.3 V"].budget_ma == 800
     # The regulator is linear: what leaves it at 3.3 V came in at 5 V.
@@ -44,12 +44,12 @@ def test_only_one_doser_runs_at_a_time():
 @pytest.mark.parametrize(("old", "new", "key", "words"), [
     ("rail_3v3_ma = 800", "rail_3v3_ma = 700", "supply.rail_3v3_ma", "scd4x of air 205"),
     ("rail_3v3_ma = 800", "rail_3v3_ma = 700", "supply.rail_3v3_ma", "own_supply = true"),
-    ("rail_5v_ma = 2_000\n", "", "supply.rail_5v_ma", "5 V, which gives 500"),
+    ("rail_5v_ma = 2_000\n", "", "supply.rail_5v_ma", "rating is 500"),
     ("loads_ma = 5_000", "loads_ma = 400", "supply.loads_ma", "one doser at a time 300"),
     ("loads_ma = 5_000", "loads_ma = -1", "supply.loads_ma", "0 to 100000"),
     ("load_ma = 300\n", "", "actuator[0].load_ma", "0 for a load on mains"),
     ("load_ma = 300", "load_ma = -5", "actuator[0].load_ma", "0 to 100000"),
-    ("loads_ma = 5_000\n", "", "supply.loads_ma", "what the supply of the loads gives"),
+    ("loads_ma = 5_000\n", "", "supply.loads_ma", "rating of the supply of the loads"),
     ("rail_5v_ma = 2_000", "rail_5v = 2_000", "supply.rail_5v", "did you mean rail_5v_ma"),
 ])
 def test_refuses_what_a_supply_does_not_give(old, new, key, words):

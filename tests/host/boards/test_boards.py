@@ -60,7 +60,7 @@ REFUSED = {
     "unknown chip": ('chip = "esp32"', 'chip = "esp8266"', "board.chip", "esp32s3"),
     "name is not the file's": ('"esp32-reservoir"', '"other"', "board.name", "esp32-reservoir"),
     "unknown part": ('"sht4x"', '"sht31"', "sensor[4].part", "sht4x"),
-    "actuator as sensor": ('"sht4x"', '"doser"', "sensor[4].part", "is no sensor"),
+    "actuator as sensor": ('"sht4x"', '"doser"', "sensor[4].part", "is not of kind sensor"),
     "unknown quantity": ('["ph"]', '["acidity"]', "sensor[1].measures", "known: ph"),
     "quantity of another part": ('["ph"]', '["rh_pct"]', "sensor[1].measures", "measures ph"),
     "nothing measured": ('["ph"]', "[]", "sensor[1].measures", "measures"),
@@ -76,7 +76,7 @@ REFUSED = {
     "pin high at reset": ("pin = 25", "pin = 14", "actuator[0].pin", "high during reset"),
     "bus on a strapping pin": ("scl_pin = 22", "scl_pin = 5", "i2c.main.scl_pin", "free here"),
     "1-Wire on an input": ("pin = 4", "pin = 34", "onewire.main.pin", "input-only"),
-    "no longest run": ("max_on_ms = 10_000\n", "", "actuator[0].max_on_ms", "longest run"),
+    "no maximum run": ("max_on_ms = 10_000\n", "", "actuator[0].max_on_ms", "maximum run"),
     "run too long": ("max_on_ms = 10_000", "max_on_ms = 60_000", "actuator[0].max_on_ms", "10000"),
     "no safe level": ("safe_level = 0\n", "", "actuator[0].safe_level", "level that is off"),
     "no pull": ('pull = "down"\n', "", "actuator[0].pull", "resistor"),
@@ -93,17 +93,17 @@ REFUSED = {
         'source = "leaf"\npart = "sht4x"\nmeasures = ["temp_c"]\nbus = "i2c.main"\n'
         'address = 0x44\n[[sensor]]\nsource = "air"\npart = "sht4x"\n'
         'measures = ["temp_c", "rh_pct"]',
-        "sensor[5].address", "already",
+        "sensor[5].address", "used by",
     ),
     "address out of range": ("address = 0x44", "address = 0x48", "sensor[4].address", "68 to 70"),
     "no address": ("address = 0x44\n", "", "sensor[4].address", "68 to 70"),
-    "input taken": ("channel = 1", "channel = 0", "sensor[2].channel", "already"),
+    "input taken": ("channel = 1", "channel = 0", "sensor[2].channel", "used by"),
     "no such input": ("channel = 1", "channel = 4", "sensor[2].channel", "0 to 3"),
     "two on one 1-Wire line": (
         'source = "reservoir"\npart = "ds18b20"',
         'source = "air"\npart = "ds18b20"\nmeasures = ["temp_c"]\nbus = "onewire.main"\n'
         '[[sensor]]\nsource = "reservoir"\npart = "ds18b20"',
-        "sensor[1].bus", "already",
+        "sensor[1].bus", "used by",
     ),
     "no such bus": ('bus = "onewire.main"', 'bus = "onewire.x"', "sensor[0].bus", "onewire.main"),
     "wrong kind of bus": ('bus = "onewire.main"', 'bus = "i2c.main"', "sensor[0].bus", "onewire"),
@@ -111,7 +111,7 @@ REFUSED = {
     "I2C too fast": ("freq_hz = 100_000", "freq_hz = 1_000_000", "i2c.main.freq_hz", "400000"),
     "text for a number": ("pin = 25", 'pin = "25"', "actuator[0].pin", "shows the form"),
     "true for a number": ("pin = 25", "pin = true", "actuator[0].pin", "shows the form"),
-    "broken TOML": ("[board]", "[board", "", "mend the syntax"),
+    "broken TOML": ("[board]", "[board", "", "fix the syntax"),
 }
 
 
@@ -137,7 +137,7 @@ ANALOG_PARTS = PARTS | {
 
 @pytest.mark.parametrize(
     ("pin", "words"),
-    [(13, "ADC2, which cannot be read while Wi-Fi runs"), (18, "no converter"), (2, "strapping")],
+    [(13, "ADC2, which cannot be read while Wi-Fi runs"), (18, "no ADC"), (2, "strapping")],
 )
 def test_refuses_a_pin_whose_converter_wifi_takes(pin, words):
     text = f'{REFERENCE}\n[[sensor]]\nsource = "roof"\npart = "ldr"\nmeasures = ["rh_pct"]\n'
@@ -228,4 +228,4 @@ def test_a_contact_needs_a_pull_up(line, key):
     with pytest.raises(BoardError) as refused:
         compiler.compile_board(data.replace(line, "pin = 35").encode(), "esp32-nft.toml", parts)
     assert refused.value.key == key
-    assert "needs a pull-up" in str(refused.value)
+    assert "pull-up is required" in str(refused.value)

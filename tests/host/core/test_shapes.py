@@ -8,11 +8,11 @@ from typing import Annotated, Any, Literal
 import msgspec
 import pytest
 
-from idroserra.core.validation import Secret, ValidationError, matching, validate
+from idroserra.core.validation import Secret, ValidationError, string_pattern, validate
 
 
 class Part(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
-    name: Annotated[str, matching(r"^[a-z]{1,3}$")] = "a"
+    name: Annotated[str, string_pattern(r"^[a-z]{1,3}$")] = "a"
     kind: Literal["sqlite", "influx"] | None = None
     token: Secret | None = None
 

@@ -28,7 +28,7 @@ def test_without_systemd_nobody_is_told(monkeypatch):
     monkeypatch.delenv("NOTIFY_SOCKET", raising=False)
     monkeypatch.delenv("WATCHDOG_USEC", raising=False)
     assert systemd.notify("READY=1") is False
-    assert systemd.beat_s() is None
+    assert systemd.watchdog_interval_s() is None
     monkeypatch.setenv("NOTIFY_SOCKET", "/nothing/there")
     assert systemd.notify("READY=1") is False
 
@@ -43,7 +43,7 @@ def test_the_beat_is_half_of_what_systemd_waits(monkeypatch, usec, pid, every_s)
         monkeypatch.delenv("WATCHDOG_PID", raising=False)
     else:
         monkeypatch.setenv("WATCHDOG_PID", str(os.getpid()) if pid == "own" else pid)
-    assert systemd.beat_s() == every_s
+    assert systemd.watchdog_interval_s() == every_s
 
 
 def test_a_host_is_ready_beats_and_says_when_it_stops(listening, tmp_path, mosquitto):

@@ -12,7 +12,7 @@ from support.flash_rig import NVS_ADDRESS, NVS_BYTES, micropython_bytes
 @pytest.mark.parametrize(("chip", "base"), [("esp32", 0x1000), ("esp32s3", 0), ("esp32c3", 0)])
 def test_parts_are_all_of_it_but_nvs(binary_file, chip, base):
     path = binary_file(chip)
-    found = micropython_bin.read(path, chip)
+    found = micropython_bin.read_binary(path, chip)
     data = path.read_bytes()
     rebuilt = bytearray(b"\xff" * len(data))
     for address, content in found.parts:
@@ -29,32 +29,32 @@ def test_a_binary_that_brings_nvs_keeps_it(binary_file):
     data = bytearray(path.read_bytes())
     data[NVS_ADDRESS - 0x1000] = 0
     path.write_bytes(data)
-    assert micropython_bin.read(path, "esp32").parts == ((0x1000, bytes(data)),)
+    assert micropython_bin.read_binary(path, "esp32").parts == ((0x1000, bytes(data)),)
 
 
 def test_a_binary_of_another_chip_is_named(binary_file):
     with pytest.raises(FlashError, match="is for esp32c3, the board file says esp32s3"):
-        micropython_bin.read(binary_file("esp32c3"), "esp32s3")
+        micropython_bin.read_binary(binary_file("esp32c3"), "esp32s3")
 
 
 @pytest.mark.parametrize("data", [b"", b"UF2\nWQ]\x9e" * 9_000, b"\x7fELF" * 9_000])
 def test_what_is_no_binary_says_which_file_to_take(tmp_path, data):
     path = tmp_path / "wrong"
     path.write_bytes(data)
-    with pytest.raises(FlashError, match=r"no MicroPython binary.*\n.*not \.uf2, \.elf"):
-        micropython_bin.read(path, "esp32")
+    with pytest.raises(FlashError, match=r"not a MicroPython binary.*\n.*not \.uf2, \.elf"):
+        micropython_bin.read_binary(path, "esp32")
 
 
 def test_an_application_alone_has_no_partition_table(tmp_path):
     path = tmp_path / "app"
     path.write_bytes(micropython_bytes()[:16] + bytes(100_000))
     with pytest.raises(FlashError, match=r"no partition table.*\n.*\.app-bin"):
-        micropython_bin.read(path, "esp32")
+        micropython_bin.read_binary(path, "esp32")
 
 
 def test_a_file_that_is_not_there(tmp_path):
     with pytest.raises(FlashError, match="none.bin: cannot be read"):
-        micropython_bin.read(tmp_path / "none.bin", "esp32")
+        micropython_bin.read_binary(tmp_path / "none.bin", "esp32")
 
 
 @given(
@@ -67,7 +67,7 @@ def test_no_bytes_break_it(tmp_path_factory, noise, at, chip):
     path = tmp_path_factory.getbasetemp() / "fuzzed.bin"
     path.write_bytes(data)
     try:
-        found = micropython_bin.read(path, chip)
+        found = micropython_bin.read_binary(path, chip)
     except FlashError:
         return
     base = micropython_bin.CHIPS[chip][0]

@@ -21,13 +21,13 @@ def test_of_several_it_asks():
 
 
 def test_of_several_without_anybody_to_ask_it_lists_them():
-    with pytest.raises(FlashError, match="2 boards are plugged in: /dev/ttyUSB0 .CP2102") as said:
+    with pytest.raises(FlashError, match="2 boards are connected: /dev/ttyUSB0 .CP2102") as said:
         ports.choose(None, [ONE, TWO], None)
     assert "--port" in said.value.way_out
 
 
 def test_without_a_board_it_says_what_to_plug_in():
-    with pytest.raises(FlashError, match=r"no board found on any USB port\n.*carries data"):
+    with pytest.raises(FlashError, match=r"no board found on any USB port\n.*data cable"):
         ports.choose(None, [], None)
 
 
@@ -48,7 +48,7 @@ def test_an_old_micropython_is_told_with_the_one_needed(built):
 
 def test_a_micropython_that_cannot_read_the_image(built):
     said = copy.check_micropython(about((2, 0, 0), 7), built)
-    assert said == ("MicroPython 2.0.0 reads .mpy files of version 7, those of the image are of "
+    assert said == ("MicroPython 2.0.0 loads .mpy files of version 7, the image has "
                     "version 6")
 
 

@@ -89,7 +89,7 @@ def test_nobody_answers(free_port, tmp_path):
 
 @pytest.mark.parametrize("sha256", ["", "12", "z" * 64])
 def test_nothing_comes_from_the_network_without_a_hash(sha256):
-    with pytest.raises(FlashError, match=r"SHA-256.*\n.*give its path"):
+    with pytest.raises(FlashError, match=r"SHA-256.*\n.*set its path"):
         download.resolve("https://example.org/x.bin", "esp32", sha256)
     with pytest.raises(FlashError, match="SHA-256"):
         download.resolve("1.28.0", "esp32", known=known("https://example.org/x.bin", sha256))
@@ -107,7 +107,7 @@ def test_a_path_is_taken_as_it_is_unless_a_hash_says_otherwise(tmp_path):
 def test_what_is_neither_file_nor_version_lists_the_versions():
     with pytest.raises(FlashError, match=r"neither a file nor a known version.*\nKnown: 1\.28\.0"):
         download.resolve("1.2.3", "esp32")
-    with pytest.raises(FlashError, match="no binary for esp32c3"):
+    with pytest.raises(FlashError, match="no known binary for esp32c3"):
         download.resolve("1.28.0", "esp32c3", known=known("https://example.org/x.bin", SHA256))
 
 
@@ -119,7 +119,7 @@ def test_a_release_of_each_chip_is_pinned(chip):
 
 
 def test_a_known_release_that_nobody_pinned_is_not_downloaded():
-    with pytest.raises(FlashError, match=r"SPIRAM.*: no SHA-256 is pinned .*\n.*give its path"):
+    with pytest.raises(FlashError, match=r"SPIRAM.*: no SHA-256 is pinned .*\n.*set its path"):
         download.resolve("1.28.0-SPIRAM", "esp32")
 
 

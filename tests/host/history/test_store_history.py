@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 from idroserra.core.config import KeepConfig
 from idroserra.core.errors import StoreRejected, StoreUnavailable
-from idroserra.history.maintenance import Upkeep
+from idroserra.history.maintenance import MaintenanceWorker
 from idroserra.history.models import EventPoint, SamplePoint
 from idroserra.history.sqlite.store import SqliteStore
 from support import store_under_test as under_test
@@ -27,10 +27,10 @@ from support.store_rig import (
     PH,
     T0,
     count,
+    maintain,
     ph,
     raw,
     rolled,
-    tend,
 )
 
 
@@ -47,9 +47,9 @@ def test_a_closed_hour_is_packed_and_reads_the_same(store):
     before = raw(store), store.latest(NODE), [
         store.series(NODE, [PH], T0, T0 + 3 * HOUR_MS, columns) for columns in (2_000, 181, 13)]
     now = T0 + 2 * HOUR_MS + 6 * MINUTE_MS
-    tend(store, now)
+    maintain(store, now)
     assert (count(store, "packed"), count(store, "samples")) == (2, 1_000 - 720)
-    tend(store)
+    maintain(store)
     assert (count(store, "packed"), count(store, "samples")) == (3, 0)
     after = raw(store), store.latest(NODE), [
         store.series(NODE, [PH], T0, T0 + 3 * HOUR_MS, columns) for columns in (2_000, 181, 13)]
@@ -58,7 +58,7 @@ def test_a_closed_hour_is_packed_and_reads_the_same(store):
 
 def test_late_data_opens_its_hour_and_lands_where_it_belongs(store):
     store.write([ph(at * 10_000, 6) for at in range(1_080)], [])
-    tend(store)
+    maintain(store)
     late = [ph(HOUR_MS + 5_000, 4), ph(HOUR_MS, 7)]  # one new, one corrected
     store.write(late, [])
     assert (count(store, "packed"), count(store, "samples")) == (2, 361)
@@ -70,14 +70,14 @@ def test_late_data_opens_its_hour_and_lands_where_it_belongs(store):
         assert quarter == (T0 + HOUR_MS, 4, pytest.approx((4 + 7 + 89 * 6) / 91), 7)
         day, = store.series(NODE, [PH], T0, T0 + DAY_MS, 2)[PH]
         assert day == (T0, 4, pytest.approx((4 + 7 + 1_079 * 6) / 1_081), 7)
-        tend(store)
+        maintain(store)
         assert count(store, "samples") == 0
 
 
 def test_a_replay_of_packed_hours_opens_none(store):
     points = [ph(at * 10_000, 6 + at % 7 / 10) for at in range(1_080)]
     store.write(points, [])
-    tend(store)
+    maintain(store)
     store.write(points, [])
     assert (count(store, "packed"), count(store, "samples")) == (3, 0)
     assert len(raw(store)) == 1_080
@@ -100,7 +100,7 @@ def test_roll_ups_are_those_of_the_raw_points_whatever_the_order(tmp_path_factor
         known = {}
         for step in steps:
             if step == "tend":
-                tend(store, T0 + rng.randrange(40 * HOUR_MS))
+                maintain(store, T0 + rng.randrange(40 * HOUR_MS))
                 continue
             points = [ph(at_ms, scaled / 1_000) for at_ms, scaled in step]
             store.write(points, [])
@@ -168,9 +168,9 @@ def test_each_resolution_is_kept_for_its_time_and_charts_take_what_is_there(tmp_
     for day in range(24):
         store.write([ph(day * DAY_MS + at * 60_000, 5 + at % 3) for at in range(1_440)],
                     [EventPoint(NODE, (T0 + day * DAY_MS) * 1_000, day, "b1", "boot", {})])
-        tend(store, T0 + day * DAY_MS)
+        maintain(store, T0 + day * DAY_MS)
     now = T0 + 24 * DAY_MS
-    tend(store, now)
+    maintain(store, now)
     assert [round((now - part.oldest_unix_ms) / DAY_MS) for part in store.info().resolutions] == [
         2, 4, 9, 21]  # whole hours, and whole days of the roll-ups
     assert raw(store)[0][0] == now - 2 * DAY_MS - HOUR_MS
@@ -186,12 +186,12 @@ def test_what_comes_when_its_raw_points_are_forgotten_takes_nothing_away(tmp_pat
     store = SqliteStore(tmp_path / "store.db", KeepConfig(raw_days=2))
     newest = ph(10 * DAY_MS, 6.5)
     store.write([*(ph(at * 10_000, 6) for at in range(360)), newest], [])
-    tend(store, T0 + 10 * DAY_MS)
+    maintain(store, T0 + 10 * DAY_MS)
     assert len(raw(store)) == 1
     drawn = [store.series(NODE, [PH], T0, T0 + HOUR_MS, columns)[PH] for columns in (61, 5)]
     for _ in range(2):
         store.write([ph(5_000, 14)], [])
-        tend(store, T0 + 10 * DAY_MS)
+        maintain(store, T0 + 10 * DAY_MS)
         assert [store.series(NODE, [PH], T0, T0 + HOUR_MS, n)[PH] for n in (61, 5)] == drawn
     assert len(raw(store)) == 1
     store.close()
@@ -201,7 +201,7 @@ def test_the_latest_is_told_though_its_raw_point_is_forgotten(tmp_path):
     store = SqliteStore(tmp_path / "store.db", KeepConfig(raw_days=2))
     store.write([ph(at * 10_000, 6) for at in range(360)], [])
     store.write([SamplePoint("idro-b2", PH, T0 + 10 * DAY_MS, 7)], [])
-    tend(store, T0 + 10 * DAY_MS)
+    maintain(store, T0 + 10 * DAY_MS)
     assert store.latest(NODE) == {PH: (T0 + 45 * MINUTE_MS, 6)}
     store.close()
 
@@ -215,7 +215,7 @@ def test_the_file_shrinks(tmp_path):
                     [])
     store._writer.execute("PRAGMA wal_checkpoint(TRUNCATE)")
     most = file.stat().st_size
-    tend(store, T0 + 20 * DAY_MS)
+    maintain(store, T0 + 20 * DAY_MS)
     store._writer.execute("PRAGMA wal_checkpoint(TRUNCATE)")
     packed = file.stat().st_size
     assert packed < most / 2
@@ -236,7 +236,7 @@ def test_what_is_no_number_is_refused(store, value):
 
 @pytest.mark.parametrize("at_ms", [-T0 - 1, 2**60])
 def test_what_is_no_time_is_refused(store, at_ms):
-    with pytest.raises(StoreRejected, match="is no time"):
+    with pytest.raises(StoreRejected, match="is not a valid time"):
         store.write([ph(at_ms, 6.0)], [])
 
 
@@ -246,7 +246,7 @@ def test_the_least_and_the_most_that_is_taken_comes_back(tmp_path):
     points = [ph(0, -0.0), SamplePoint(NODE, PH, 0, 14), SamplePoint(NODE, PH, 2**53, 7.125)]
     event = EventPoint(NODE, 2**53 * 1_000 + 991, 2**53 - 1, "b1", "boot", {})
     store.write(points, [event])
-    tend(store, 2**54)
+    maintain(store, 2**54)
     assert count(store, "samples") == 0
     assert raw(store, 0, 2**53 + 1) == [(0, 14), (T0, 0), (2**53, 7.125)]
     assert store.events(NODE, 0, 2**53 + 1) == [event]
@@ -259,30 +259,30 @@ def test_the_least_and_the_most_that_is_taken_comes_back(tmp_path):
 def test_neither_a_wrong_clock_nor_a_wrong_node_makes_anything_forgotten(
         store, clock_ms, point_ms):
     store.write([ph(0, 6), ph(point_ms, 6)], [])
-    tend(store, clock_ms)
+    maintain(store, clock_ms)
     assert len(raw(store, T0, 2**53)) == 2
 
 
 def test_a_damaged_hour_is_said_and_holds_up_nothing_else(store):
     store.write([ph(at * 10_000, 6) for at in range(1_080)], [])
-    tend(store)
+    maintain(store)
     store._writer.execute("UPDATE packed SET body = zeroblob(40) WHERE place IN"
                           " (SELECT place FROM packed ORDER BY place LIMIT 1)")
     with pytest.raises(StoreUnavailable, match="restore a backup"):
         raw(store)
     assert len(raw(store, T0 + HOUR_MS)) == 720
-    with pytest.raises(StoreRejected, match="an hour it is late for"):
+    with pytest.raises(StoreRejected, match="packed hour of a late point"):
         store.write([ph(5_000, 6)], [])
     store.write([ph(HOUR_MS + 5_000, 6)], [])
     assert len(raw(store, T0 + HOUR_MS)) == 721
-    tend(store)
+    maintain(store)
     assert count(store, "samples") == 0
 
 
 def test_the_thread_of_the_host_packs_and_ends_when_asked(tmp_path, eventually):
     store = SqliteStore(tmp_path / "store.db")
     store.write([ph(at * 10_000, 6) for at in range(1_080)], [])
-    upkeep = Upkeep(store, lambda: FAR)
+    upkeep = MaintenanceWorker(store, lambda: FAR)
     thread = threading.Thread(target=upkeep.run)
     thread.start()
     eventually(lambda: count(store, "packed") == 3, 60, "all is packed")

@@ -5,8 +5,8 @@ import time
 import pytest
 
 from idroserra.core.config import KeepConfig, StoreConfig
-from idroserra.history.influx.columns import cut_of
-from idroserra.history.influx.downsampling_v1 import HOURS, LATE_MS, ROLLED
+from idroserra.history.influx.columns import plan_columns
+from idroserra.history.influx.downsampling_v1 import HOURS, LATE_MS, ROLLUPS
 from idroserra.history.influx.store import InfluxStore
 from idroserra.history.models import EventPoint, SamplePoint
 from idroserra.history.sqlite.store import SqliteStore
@@ -83,7 +83,7 @@ def test_charts_from_roll_ups_are_those_of_the_embedded_store(store, tmp_path):
         store.write(more, [EventPoint(NODE, T0 * 1_000, 1, "b1", "boot", {})])
         embedded.write(more, [])
         assert is_from(store, "SELECT due FROM late") > 0
-        while store.tend(NOW):
+        while store.maintain(NOW):
             pass
         assert is_from(store, "SELECT due FROM late") == 0
         assert charts(store) == charts(embedded)
@@ -99,10 +99,10 @@ def test_charts_from_roll_ups_are_those_of_the_embedded_store(store, tmp_path):
     (1_500, 2_880, "1d"),
 ])
 def test_a_chart_is_drawn_of_the_coarsest_that_fits(asked_min, width_min, of):
-    policies = {rolled.policy for rolled in ROLLED}
-    cut = cut_of(int(asked_min * MINUTE_MS), policies)
+    policies = {rolled.policy for rolled in ROLLUPS}
+    cut = plan_columns(int(asked_min * MINUTE_MS), policies)
     assert (cut.width_ms, cut.rolled[0].name) == (width_min * MINUTE_MS, of)
-    before = cut_of(int(asked_min * MINUTE_MS), policies - {HOURS.policy})  # of a former version
+    before = plan_columns(int(asked_min * MINUTE_MS), policies - {HOURS.policy})
     assert asked_min * MINUTE_MS <= before.width_ms
     assert "1h" not in {rolled.name for rolled in before.rolled}
 

@@ -8,7 +8,7 @@ import pytest
 from idroserra.core.errors import StoreUnavailable
 from idroserra.history.models import EventPoint
 from idroserra.history.sqlite.store import SqliteStore
-from support.store_rig import DAY_MS, MINUTE_MS, NODE, PH, T0, count, raw, rolled, tend
+from support.store_rig import DAY_MS, MINUTE_MS, NODE, PH, T0, count, maintain, raw, rolled
 
 # The tables as version 1 made them.
 VERSION_1 = """
@@ -70,7 +70,7 @@ def test_a_database_of_version_1_is_brought_up_to_date(tmp_path):
         assert store.latest(NODE)[PH] == max(values.items())
         assert store.events(NODE, T0, T0 + 1) == [
             EventPoint(NODE, T0 * 1_000 + 1, 1, "b1", "boot", {"reset": "power_on"})]
-        tend(store)
+        maintain(store)
         assert count(store, "samples") == 0
         store.close()
 
@@ -100,5 +100,5 @@ def test_a_database_of_a_newer_version_is_left_alone(tmp_path):
     database = sqlite3.connect(tmp_path / "store.db")
     database.execute("PRAGMA user_version=9")
     database.close()
-    with pytest.raises(StoreUnavailable, match="made by a newer idroserra"):
+    with pytest.raises(StoreUnavailable, match="is of a newer Idroserra"):
         SqliteStore(tmp_path / "store.db")

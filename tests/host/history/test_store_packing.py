@@ -60,7 +60,7 @@ def test_a_number_that_could_not_come_back_is_refused(number):
 
 def test_a_later_form_is_told_apart():
     body = bytes((9,)) + pack_points(Points([HOUR], [1]), HOUR)[1:]
-    with pytest.raises(Damaged, match="form 09"):
+    with pytest.raises(Damaged, match="version 09"):
         unpack_points(body, HOUR)
 
 

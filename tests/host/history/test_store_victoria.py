@@ -8,7 +8,7 @@ from idroserra.core.errors import StoreUnavailable
 from idroserra.history.influx.store import InfluxStore
 from idroserra.ingest.receipts import Received
 from idroserra.ingest.spool import Spool
-from idroserra.ingest.store_writer import Writer
+from idroserra.ingest.store_writer import StoreWriter
 from support.databases import VictoriaMetrics
 
 NODE = "idro-a1"
@@ -41,7 +41,7 @@ def server(tmp_path):
 @pytest.fixture
 def writer(spool, server):
     store = InfluxStore(StoreConfig(kind="influx", url=server.url, write_api="v2"), "farm")
-    yield Writer(spool, store, lambda: T0)
+    yield StoreWriter(spool, store, lambda: T0)
     store.close()
 
 
@@ -77,7 +77,7 @@ def test_a_host_that_ends_before_it_was_saved_writes_it_again(spool, server, wri
     assert not writer.drain(20)
     assert spool.depth == COUNT
     again = InfluxStore(StoreConfig(kind="influx", url=server.url, write_api="v2"), "farm")
-    assert Writer(spool, again, lambda: T0).move_block() == COUNT
+    assert StoreWriter(spool, again, lambda: T0).move_block() == COUNT
     again.close()
     assert values(server) == [6.0] * COUNT
 
@@ -89,8 +89,8 @@ def test_one_that_does_not_say_when_it_started_takes_nothing(spool, tmp_path):
 
     with Locked(tmp_path / "locked") as server:
         store = InfluxStore(StoreConfig(kind="influx", url=server.url, write_api="v2"), "farm")
-        writer = Writer(spool, store, lambda: T0)
-        with pytest.raises(StoreUnavailable, match="does not say at /metrics .HTTP 401."):
+        writer = StoreWriter(spool, store, lambda: T0)
+        with pytest.raises(StoreUnavailable, match="/metrics of VictoriaMetrics .HTTP 401."):
             writer.move_block()
         store.close()
     assert spool.depth == COUNT

@@ -7,9 +7,9 @@ from hypothesis import strategies as st
 from idroserra.i18n import translate
 from idroserra.i18n.translate import (
     Locale,
-    chosen_language,
-    figure,
-    figures,
+    format_number,
+    localize_numbers,
+    negotiate_language,
     translate_message,
     use_locale,
 )
@@ -23,28 +23,29 @@ ITALIAN = Locale("it")
     ("zh-TW", "zh"), (";;;,,", "en"),
 ])
 def test_the_browser_is_understood(header, language):
-    assert chosen_language(header) == language
+    assert negotiate_language(header) == language
 
 
 @given(st.text(max_size=60))
 def test_any_header_gives_a_language(header):
-    assert chosen_language(header) in translate.LANGUAGES
+    assert negotiate_language(header) in translate.LANGUAGES
 
 
 def test_numbers_are_written_as_the_language_does():
-    assert figure(1.5, 2) == "1.50"
+    assert format_number(1.5, 2) == "1.50"
     with use_locale(ITALIAN):
-        assert figure(1.5, 2) == "1,50"
-    assert figure(1.5, 2) == "1.50"
+        assert format_number(1.5, 2) == "1,50"
+    assert format_number(1.5, 2) == "1.50"
 
 
 def test_figures_of_a_sentence_change_units():
     text = "EC 1.83 mS/cm, 1500 uS/cm, 21.5 C, 80.0 L, version 1.2.3, 40 %"
     with use_locale(Locale("en", "ppm500", "F", "gal")):
-        assert figures(text) == ("EC 915 ppm (500), 750 ppm (500), 70.7 °F, 21.1 gal, "
+        assert localize_numbers(text) == ("EC 915 ppm (500), 750 ppm (500), 70.7 °F, 21.1 gal, "
                                  "version 1.2.3, 40 %")
     with use_locale(Locale("it", "uS/cm")):
-        assert figures(text) == "EC 1830 µS/cm, 1500 µS/cm, 21,5 °C, 80,0 L, version 1.2.3, 40 %"
+        assert localize_numbers(text) == (
+            "EC 1830 µS/cm, 1500 µS/cm, 21,5 °C, 80,0 L, version 1.2.3, 40 %")
 
 
 @given(st.text(max_size=80))

@@ -86,7 +86,7 @@ def test_an_image_of_an_older_version_is_replaced(tmp_path):
     build.build_image(NAME, tmp_path)
     assert not (tmp_path / "old.mpy").exists()
     (tmp_path / "manifest.json").write_text("of something else")
-    with pytest.raises(build.ImageError, match="is no manifest of an image"):
+    with pytest.raises(build.ImageError, match="not an image manifest"):
         build.build_image(NAME, tmp_path)
 
 

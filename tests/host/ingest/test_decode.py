@@ -11,7 +11,7 @@ from idro.protocol import messages_host
 from idro.protocol.faults import FAULTS
 from idro.protocol.messages import Batch, EventRecord, Record
 from idroserra.core import protocol
-from idroserra.ingest.decoder import MOST_BYTES, read_records
+from idroserra.ingest.decoder import MAX_BYTES, read_records
 
 GOOD = Record(7, 70_000, {"reservoir.ph": 6.02, "reservoir.ec_us_cm": 1_600}, {})
 JSON = {
@@ -127,14 +127,14 @@ def test_a_message_longer_than_the_contracts_holds_nothing_up():
     values = {f"tank{number}.ph": 6.0 for number in range(30)}
     records = [record(seq, values=values) for seq in range(1, 20)]
     payload = message(*records, record(20, values={"reservoir.newer_unit": 1}))
-    assert protocol.MAX_UP_BYTES < len(payload) < MOST_BYTES
+    assert protocol.MAX_UP_BYTES < len(payload) < MAX_BYTES
     found = read_records("telemetry", payload)
     assert [one.seq for one in found.batch.records] == list(range(1, 20))
     assert [one.seq for one in found.unread] == [20]
     alone = message(record(1, text="x" * 9_000))
     assert [one.seq for one in read_records("telemetry", alone).unread] == [1]
     with pytest.raises(ProtocolError, match="bytes, at most 8192"):
-        read_records("telemetry", message(record(1, text="x" * MOST_BYTES)))
+        read_records("telemetry", message(record(1, text="x" * MAX_BYTES)))
 
 
 @pytest.mark.parametrize(("head", "why"), [

@@ -143,7 +143,7 @@ def test_a_record_of_newer_firmware_holds_nothing_up(host):
 
 def test_a_message_whose_head_is_newer_is_kept_and_not_sent_for_ever(host):
     told = []
-    host.link.tell = told.extend
+    host.link.publish_qos0 = told.extend
     host.arrive("telemetry", telemetry(1, 2).replace(b'"v":1', b'"v":2'))
     host.ingest.step()
     (topic, payload), = told
@@ -156,7 +156,7 @@ def test_a_message_whose_head_is_newer_is_kept_and_not_sent_for_ever(host):
 
 def test_messages_of_one_boot_are_told_of_once(host):
     told = []
-    host.link.tell = told.extend
+    host.link.publish_qos0 = told.extend
     for seq in range(1, 41):
         host.arrive("telemetry", telemetry(seq))
     host.ingest.step()
@@ -170,7 +170,7 @@ def test_what_the_host_itself_fails_on_is_rejected_the_second_time(host):
     host.arrive("telemetry", telemetry(1))
     with pytest.raises(TypeError):
         host.ingest.step()
-    assert host.ingest._in_hand is not None
+    assert host.ingest._failed is not None
     host.ingest.stop()
     host.ingest.run()
     host.ingest.step()

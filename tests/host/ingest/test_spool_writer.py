@@ -10,7 +10,7 @@ from idroserra.history.influx.store import InfluxStore
 from idroserra.history.sqlite.store import SqliteStore
 from idroserra.ingest.receipts import Received
 from idroserra.ingest.spool import Spool
-from idroserra.ingest.store_writer import Writer, events_of, instants_of
+from idroserra.ingest.store_writer import StoreWriter, events_of, instants_of
 from support.databases import Influxd
 
 NODE = "idro-a1"
@@ -42,7 +42,7 @@ def test_points_have_the_boots_epoch_and_events_their_seq_in_microseconds(spool)
 
 def test_a_block_is_moved_once(spool, tmp_path):
     store = SqliteStore(tmp_path / "store.db")
-    writer = Writer(spool, store, lambda: T0)
+    writer = StoreWriter(spool, store, lambda: T0)
     spool.commit([received(1, 20, {"reservoir.ph": 6.0}), received(21, 20, {})])
     assert writer.move_block() == 40
     assert writer.move_block() == 0
@@ -72,7 +72,7 @@ def test_what_the_store_refuses_is_found_kept_and_the_rest_is_stored(spool, infl
     store, http = influx_store(influxd, "poison")
     store.write([], [])
     foreign_float(http, "poison", "level_mm=1.5")
-    writer = Writer(spool, store, lambda: T0)
+    writer = StoreWriter(spool, store, lambda: T0)
     spool.commit([received(1, 20, {"reservoir.ph": 6.0})])
     spool.commit([received(21, 1, {"reservoir.ph": 6.0, "reservoir.level_mm": 180})])
     spool.commit([received(22, 20, {"reservoir.ph": 6.0})])
@@ -92,9 +92,9 @@ def test_a_store_that_refuses_everything_is_set_up_wrongly_and_discards_nothing(
     store, http = influx_store(influxd, "foreign")
     store.write([], [])
     foreign_float(http, "foreign", "level_mm=1.5,ec_us_cm=1.5")
-    writer = Writer(spool, store, lambda: T0)
+    writer = StoreWriter(spool, store, lambda: T0)
     spool.commit([received(1, 3, {"reservoir.level_mm": 180})])
-    with pytest.raises(StoreUnavailable, match="has taken nothing so far"):
+    with pytest.raises(StoreUnavailable, match="has accepted nothing yet"):
         writer.move_block()
     spool.commit([received(4, 100, {"reservoir.level_mm": 180, "reservoir.ec_us_cm": 1500})])
     with pytest.raises(StoreUnavailable):
@@ -108,7 +108,7 @@ def test_a_store_that_refuses_everything_is_set_up_wrongly_and_discards_nothing(
 def test_an_outage_keeps_the_block_and_its_order(spool, tmp_path):
     server = Influxd(tmp_path / "influxd")
     store, http = influx_store(server, "outage")
-    writer = Writer(spool, store, lambda: T0)
+    writer = StoreWriter(spool, store, lambda: T0)
     spool.commit([received(1, 20, {"reservoir.ph": 6.0})])
     assert not writer.drain(5)
     assert spool.depth == 20

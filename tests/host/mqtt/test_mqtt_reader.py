@@ -173,7 +173,7 @@ def test_what_waits_is_bounded_in_bytes_too(mosquitto, monkeypatch):
     for one in sent:
         one.wait_for_publish(30)
     wait_until(link._is_full, 30, "it is full")
-    assert link._came_bytes < 2_500_000
+    assert link._received_bytes < 2_500_000
     found = []
     while len(found) < 40:
         came = link.inbox.get(timeout=60)

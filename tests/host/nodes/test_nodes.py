@@ -4,7 +4,7 @@ import pytest
 
 from idro.errors import SettingsError
 from idro.protocol.messages import AS_FLASHED, ConfigReport, Info
-from idroserra.core.errors import NotAdopted, OtherKey, UnknownNode
+from idroserra.core.errors import KeyMismatch, NotAdopted, UnknownNode
 from idroserra.ingest.handler import LastMessage
 from idroserra.nodes.registry import Nodes, fingerprint
 
@@ -143,7 +143,7 @@ def test_two_keys_and_the_one_that_is_settled_survive_a_restart(tmp_path):
     first.close()
     second = Nodes(tmp_path / "state.db", "farm")
     assert (second.get(NODE).key, second.get(NODE).next_key) == (KEY, bytes(32))
-    with pytest.raises(OtherKey, match="provision --new-key"):
+    with pytest.raises(KeyMismatch, match="provision --new-key"):
         second.confirm_key(NODE, fingerprint(b"x" * 32))
     second.confirm_key(NODE, fingerprint(bytes(32)))
     second.close()

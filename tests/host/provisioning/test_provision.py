@@ -16,7 +16,7 @@ from serial import Serial
 from idroserra.broker import tls_files
 from idroserra.broker.local import free_port
 from idroserra.nodes.registry import Nodes, fingerprint
-from idroserra.pki.broker_ca import as_der
+from idroserra.pki.broker_ca import to_der
 from support.flash_rig import BOARD
 from support.nvs_rig import values
 from support.wait import wait_until
@@ -298,7 +298,7 @@ def test_a_board_is_given_the_line_of_its_host(flashed, provision, tmp_path):
     assert "certificate of the node (not shown)" in said.out
     found = values(board.nvs_file)
     made = tls_files.BrokerCertificates(tmp_path / "data" / "line")
-    cert, key = as_der(*made.files(NODE))
+    cert, key = to_der(*made.files(NODE))
     assert (found["broker_tls"], found["tls_cert"], found["tls_key"]) == (1, cert, key)
     assert found["tls_ca"] == made.authority.certificate.public_bytes(Encoding.DER)
     assert found["broker_port"] == 8_901
@@ -306,7 +306,7 @@ def test_a_board_is_given_the_line_of_its_host(flashed, provision, tmp_path):
 
     made.rotate(NODE)
     assert provision(board, "--no-reset", "--yes").code == 0
-    assert values(board.nvs_file)["tls_cert"] == as_der(*made.files(NODE))[0] != cert
+    assert values(board.nvs_file)["tls_cert"] == to_der(*made.files(NODE))[0] != cert
 
     assert provision(board, "--no-reset", "--yes", "--plain", "--broker", "192.168.7.5").code == 0
     assert not {"broker_tls", "tls_ca", "tls_cert", "tls_key"} & set(values(board.nvs_file))

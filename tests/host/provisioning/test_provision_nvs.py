@@ -84,7 +84,7 @@ def test_erased_is_gone_from_the_flash_too(power_up):
     nvs = NodeNvs(prompt)
     nvs.write(FIRST)
     nvs.write(SECOND)
-    prompt.ask("_n.set_i32('earned_s',259200)", "it ran")
+    prompt.execute("_n.set_i32('earned_s',259200)", "it ran")
     nvs.erase()
     data = prompt.file.read_bytes()
     assert data.strip(b"\xff") == b""

@@ -14,7 +14,7 @@ EXAMPLES = os.environ.get("IDROSERRA_API_EXAMPLES", "")  # of each operation
 ROLES = (Role.VIEWER, Role.OPERATOR, Role.ADMIN) if EXAMPLES else (Role.ADMIN,)
 
 
-@pytest.mark.parametrize("role", ROLES, ids=lambda role: role.word)
+@pytest.mark.parametrize("role", ROLES, ids=lambda role: role.label)
 def test_no_request_of_any_role_is_a_server_error(host, role, tmp_path):
     host.node("idro-a")
     secret = host.service.access.tokens.make("schemathesis", role, "tests")

@@ -3,7 +3,7 @@
 import json
 import threading
 
-from idroserra.i18n.translate import PLAIN
+from idroserra.i18n.translate import DEFAULT_LOCALE
 
 
 def events_of(host, headers, wanted, collected):
@@ -57,7 +57,8 @@ def test_a_reader_that_was_away_gets_what_it_missed(host, eventually):
 
 
 def test_a_reader_from_another_life_is_told_to_ask_again(host, eventually):
-    eventually(lambda: host.app.state.feed_hub.of(PLAIN)._host is not None, 10, "the first look")
+    hub = host.app.state.feed_hub
+    eventually(lambda: hub.of(DEFAULT_LOCALE)._host is not None, 10, "the first look")
     for last_id in ("nonsense", "deadbeef-5", "-1", "x" * 300):
         thread, messages = follow(host, "hello", {"Last-Event-ID": last_id})
         thread.join(60)
@@ -70,7 +71,8 @@ def test_a_node_that_comes_back_under_its_name_is_told_as_a_whole(host, eventual
     node = host.node("idro-a")
     thread, messages = follow(host, "gone")
     eventually(lambda: messages, 10, "the hello")
-    eventually(lambda: "idro-a" in host.app.state.feed_hub.of(PLAIN)._shape, 10, "the first look")
+    hub = host.app.state.feed_hub
+    eventually(lambda: "idro-a" in hub.of(DEFAULT_LOCALE)._shape, 10, "the first look")
     node.close()
     host.service.commands.forget("idro-a")
     thread.join(60)

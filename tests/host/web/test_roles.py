@@ -54,7 +54,7 @@ def test_every_route_has_its_own_row(host):
 def test_every_cell_of_the_matrix(host):
     tokens = {Role.ANYONE: None}
     for role in ROLES:
-        tokens[role] = host.service.access.tokens.make(role.word, role, "tests")
+        tokens[role] = host.service.access.tokens.make(role.label, role, "tests")
     cells, wrong = 0, []
     for role, token in tokens.items():
         client = host.client_with(token)
@@ -64,7 +64,7 @@ def test_every_cell_of_the_matrix(host):
             refused = {401} if role is Role.ANYONE else {403}
             is_let_in = status < 500 and status not in {401, 403}
             if is_let_in is not (role >= rule.role) or (not is_let_in and status not in refused):
-                wrong.append((role.word, rule.method, rule.path, status))
+                wrong.append((role.label, rule.method, rule.path, status))
     assert cells == 4 * len(MATRIX)
     assert wrong == []
 

@@ -14,12 +14,12 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse
 
 from idroserra.core.errors import HostError
-from idroserra.core.validation import matching
+from idroserra.core.validation import string_pattern
 from idroserra.web.api.schemas import ErrorOut, In, Out, error_reply
 from idroserra.web.openapi import described
 from idroserra.web.routing import Param, Routes
 
-Id = Annotated[str, matching(r"^[0-9a-f]{4}$", description="Of the pot.")]
+Id = Annotated[str, string_pattern(r"^[0-9a-f]{4}$", description="Of the pot.")]
 
 
 class PotIn(In):

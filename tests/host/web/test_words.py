@@ -7,7 +7,7 @@ from idro.protocol.messages import AS_FLASHED, Info
 from idro.protocol.quantities import QUANTITIES
 from idro.safety import correction as firmware_correction
 from idro.safety import interlocks, limits
-from idroserra.i18n.channels import display_of, duration_text, plain_name, shown
+from idroserra.i18n.channels import display_of, duration_text, format_value, plain_name
 from idroserra.i18n.events import event_text, level_of, reason_text
 from idroserra.nodes.correction_state import REACHED, described
 from idroserra.nodes.dosing_state import EARN_MS, DosingState, authority_of
@@ -55,9 +55,9 @@ def test_every_quantity_has_a_look(key):
 
 
 def test_screens_speak_millisiemens_and_litres():
-    assert shown("reservoir.ec_us_cm", 1_834) == "1.83 mS/cm"
-    assert shown("reservoir.volume_ml", 52_400) == "52.4 L"
-    assert shown("reservoir.ph", 5.8) == "5.80"
+    assert format_value("reservoir.ec_us_cm", 1_834) == "1.83 mS/cm"
+    assert format_value("reservoir.volume_ml", 52_400) == "52.4 L"
+    assert format_value("reservoir.ph", 5.8) == "5.80"
 
 
 def test_names_and_reasons_become_words():
@@ -159,16 +159,16 @@ def test_a_correction_is_told_step_by_step(more, sentence):
 def test_the_share_of_the_budgets_is_told_with_what_was_asked_for():
     assert event_text("authority", {
         "granted_pct": 25, "asked_pct": 100, "reason": "dosing was latched",
-    }) == "Control has 25 % of its budgets now (100 % asked for): dosing was latched"
+    }) == "Automatic dosing may use 25 % of its budgets (100 % requested): dosing was latched"
     assert event_text("authority", {
         "granted_pct": 0, "asked_pct": 0, "reason": "settings",
-    }) == "Control has advice only now: settings"
+    }) == "Automatic dosing is limited to advice: settings"
 
 
 @pytest.mark.parametrize(("state", "words"), [
-    ("rises", "Water rises though the valve is shut, by 12 mm"),
-    ("falls", "Water leaves faster than plants drink, 12 mm an hour: look for a leak"),
-    ("steady", "The water stands as it should."),
+    ("rises", "The water level rose by 12 mm with the valve closed"),
+    ("falls", "The water level falls faster than plants drink, 12 mm an hour: check for a leak"),
+    ("steady", "The water level is normal again."),
 ])
 def test_water_that_comes_or_goes_by_itself_is_told(state, words):
     assert event_text("water", {"state": state, "moved_mm": 12}).startswith(words)
@@ -176,10 +176,10 @@ def test_water_that_comes_or_goes_by_itself_is_told(state, words):
 
 
 @pytest.mark.parametrize(("kind", "state", "words"), [
-    ("irrigation_no_flow", "began", "The irrigation pump has run for 20 s and nothing flows"),
+    ("irrigation_no_flow", "began", "The irrigation pump has run for 20 s without flow"),
     ("irrigation_no_flow", "ended", "Water flows to the roots again, after 20 s"),
-    ("irrigation_stuck_on", "began", "Water flows to the roots, 3.00 L/min, though"),
-    ("irrigation_stuck_on", "ended", "Nothing flows to the roots any more"),
+    ("irrigation_stuck_on", "began", "Water flows to the roots, 3.00 L/min, although"),
+    ("irrigation_stuck_on", "ended", "The flow to the roots has stopped"),
 ])
 def test_irrigation_that_fails_is_told(kind, state, words):
     detail = {"state": state, "on_ms": 20_000, "flow_ml_per_min": 3_000}
@@ -231,8 +231,8 @@ def test_authority_is_not_guessed():
 @pytest.mark.parametrize(("kind", "state", "words"), [
     ("air_too_hot", "began", "The air is too hot, 35.2 of 35.0 C: the heater is locked"),
     ("air_too_hot", "ended", "The air has cooled 35.2 of 35.0 C: the heater may heat again."),
-    ("air_warms", "began", "The air warms though the heater is off, 35.2 of 35.0 C: is its relay"),
-    ("air_warms", "ended", "The air warms by itself no more, 35.2 of 35.0 C."),
+    ("air_warms", "began", "The air warms with the heater off, 35.2 of 35.0 C: is its relay"),
+    ("air_warms", "ended", "The air no longer warms with the heater off, 35.2 of 35.0 C."),
 ])
 def test_air_that_is_not_as_wanted_is_told(kind, state, words):
     assert event_text(kind, {"state": state, "reason": "35.2 of 35.0 C"}).startswith(words)
@@ -240,4 +240,4 @@ def test_air_that_is_not_as_wanted_is_told(kind, state, words):
 
 
 def test_screens_speak_kilopascal():
-    assert shown("air.vpd_pa", 1_216) == "1.22 kPa"
+    assert format_value("air.vpd_pa", 1_216) == "1.22 kPa"

@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 from idroserra.alarms.active import ActiveAlarm
 from idroserra.alarms.rules import PRIORITIES
 from idroserra.alarms.summary import active_alarms
-from idroserra.i18n.translate import PLAIN, ngettext, use_locale
+from idroserra.i18n.translate import DEFAULT_LOCALE, ngettext, use_locale
 from idroserra.i18n.translate import gettext as _
 
 MOST_LINES = 10
@@ -39,11 +39,11 @@ class Notice(NamedTuple):
 
 def composed_in(languages: Iterable[str], make: Callable[[], Notice]) -> Notice:
     """Return the notice that `make` composes, in English and in each of `languages`."""
-    with use_locale(PLAIN):
+    with use_locale(DEFAULT_LOCALE):
         notice = make()
     words = {}
     for language in languages:
-        with use_locale(PLAIN._replace(language=language)):
+        with use_locale(DEFAULT_LOCALE._replace(language=language)):
             made = make()
         words[language] = (made.title, made.body)
     return notice._replace(words=words)
@@ -98,7 +98,7 @@ def merged(notices: Sequence[Notice], language: str = "en") -> Notice:
     if not older:
         return newest
     worst = max(notices, key=lambda notice: PRIORITIES.index(notice.priority))
-    with use_locale(PLAIN._replace(language=language)):
+    with use_locale(DEFAULT_LOCALE._replace(language=language)):
         earlier = _("Earlier: {alarm}")
         title = _("{alarm} (and {count} earlier)").format(alarm=newest.title, count=len(older))
     parts = [newest.body, *(f"{earlier.format(alarm=one.title)}\n{one.body}" for one in older)]

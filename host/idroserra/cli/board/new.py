@@ -51,7 +51,7 @@ def new(
             wanted = Answers(chip, volume_l, sensor or [], output or [], button, loads_ma)
         else:
             wanted = ask(name, parts)
-        target.write_text(scaffold.text_of(name, wanted, parts), encoding="utf-8")
+        target.write_text(scaffold.board_text(name, wanted, parts), encoding="utf-8")
         wired = compiler.read(target)
     except BoardError as error:
         typer.echo(str(error), err=True)
@@ -89,16 +89,16 @@ def ask(name: str, parts: dict[str, Part]) -> Answers:
         return Answers(chip, litres, sensors, outputs, button, loads_ma)
 
     while not sensors:
-        _ask_list(_SENSORS, sensors, lambda: scaffold.text_of(name, answers(), parts))
-    text = scaffold.text_of(name, answers(), parts)
+        _ask_list(_SENSORS, sensors, lambda: scaffold.board_text(name, answers(), parts))
+    text = scaffold.board_text(name, answers(), parts)
     typer.echo(f"Outputs: {', '.join(scaffold.OUTPUTS)}")
     pins = ", ".join(map(str, scaffold.free_pins(name, text, parts)))
     typer.echo(f"Pins that are free and safe: {pins}")
-    _ask_list(_OUTPUTS, outputs, lambda: scaffold.text_of(name, answers(), parts))
+    _ask_list(_OUTPUTS, outputs, lambda: scaffold.board_text(name, answers(), parts))
     return answers()
 
 
-def what_to_wire(wired: compiler.Wired) -> list[str]:
+def what_to_wire(wired: compiler.LoadedBoard) -> list[str]:
     """Return a sentence for every line of a board."""
     found = [(f"GPIO{pin}", wire)
              for pin, wire in sorted(netlist.wires(wired.file, wired.parts).items())]

@@ -12,7 +12,7 @@ from rich.table import Table
 
 from idroserra.cli.calibrate.wizard import Wizard
 from idroserra.client.http import DEFAULT_URL, HostClient
-from idroserra.client.requests import AsJson, NodeName, Url, node_path, who
+from idroserra.client.requests import AsJson, NodeName, Url, cli_user, node_path
 
 app = typer.Typer(
     help="Calibrate pH, EC and level probes and dosing pumps.", no_args_is_help=True,
@@ -154,7 +154,7 @@ def back(
     if not yes and not typer.confirm(f"Go back to the {kind} calibration before?"):
         raise typer.Abort
     rev = HostClient(url).send(
-        "POST", f"{node_path(node)}/calibrations/back", {"kind": kind, "by": who()})["rev"]
+        "POST", f"{node_path(node)}/calibrations/back", {"kind": kind, "by": cli_user()})["rev"]
     typer.echo(f"{node}: revision {rev} is sent; the node has the former {kind} calibration once "
                "it says so.")
 
@@ -180,7 +180,7 @@ def history(node: NodeName, url: Url = DEFAULT_URL, *, as_json: AsJson = False) 
 def _walk(
     url: str, node: str, body: dict[str, Any], wait_s: float, *, yes: bool, as_json: bool
 ) -> Wizard:
-    body = {key: value for key, value in body.items() if value is not None} | {"by": who()}
+    body = {key: value for key, value in body.items() if value is not None} | {"by": cli_user()}
     return Wizard(HostClient(url), node, body, is_asked=not yes, is_quiet=as_json, wait_s=wait_s)
 
 

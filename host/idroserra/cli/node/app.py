@@ -19,12 +19,12 @@ from idroserra.client.requests import (
     AsJson,
     NodeName,
     Url,
-    check_done,
     node_path,
     now_unix_ms,
+    parse_setting,
+    raise_unless_done,
     send_and_wait,
     set_config,
-    value_pair,
 )
 from idroserra.core.durations import duration_ms
 from idroserra.terminal.tables import node_detail, nodes_table, settings_table
@@ -87,7 +87,7 @@ def set_values(
         else:
             _print(settings_table(config))
         return
-    values = dict(value_pair(text) for text in pairs)
+    values = dict(parse_setting(text) for text in pairs)
     config = set_config(client, node, values)
     if as_json:
         typer.echo(json.dumps(config))
@@ -159,7 +159,7 @@ def _command(
     command = send_and_wait(HostClient(url), node, verb, args)
     if as_json:
         typer.echo(json.dumps(command))
-    check_done(node, command)
+    raise_unless_done(node, command)
     if not as_json:
         typer.echo(f"{node}: confirmed, {done}")
 

@@ -10,7 +10,7 @@ from rich.console import Console
 from rich.table import Table
 
 from idroserra.client.http import DEFAULT_URL, HostClient
-from idroserra.client.requests import AsJson, NodeName, Url, node_path, who
+from idroserra.client.requests import AsJson, NodeName, Url, cli_user, node_path
 from idroserra.inventory.stock_solutions import STOCKS
 
 
@@ -39,7 +39,7 @@ def bottle(
     if undo:
         found = client.send("DELETE", f"{path}/{doser}", {})
     elif volume_ml is not None:
-        body = {"volume_ml": volume_ml, "stock": stock, "meq_per_ml": meq_per_ml, "by": who()}
+        body = {"volume_ml": volume_ml, "stock": stock, "meq_per_ml": meq_per_ml, "by": cli_user()}
         found = client.send("PUT", f"{path}/{doser}", body)
     else:
         found = client.get(path)

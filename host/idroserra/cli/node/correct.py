@@ -10,7 +10,14 @@ import typer
 from idroserra.cli.node.correct_at_board import correct_at_board
 from idroserra.cli.node.correct_by_hand import correct_by_hand
 from idroserra.client.http import DEFAULT_URL, HostClient
-from idroserra.client.requests import AsJson, NodeName, Url, check_done, litres_of, send_and_wait
+from idroserra.client.requests import (
+    AsJson,
+    NodeName,
+    Url,
+    litres_of,
+    raise_unless_done,
+    send_and_wait,
+)
 from idroserra.core.errors import ConfigError
 from idroserra.i18n.channels import plain_name
 
@@ -72,7 +79,7 @@ def end_correction(node: NodeName, url: Url = DEFAULT_URL, *, as_json: AsJson = 
     command = send_and_wait(HostClient(url), node, "end_correction", {})
     if as_json:
         typer.echo(json.dumps(command))
-    check_done(node, command)
+    raise_unless_done(node, command)
     if not as_json:
         typer.echo(f"{node}: confirmed, {command['reason']}")
 

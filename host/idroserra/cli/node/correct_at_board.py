@@ -12,7 +12,7 @@ from typing import Any
 import typer
 
 from idroserra.client.http import HostClient
-from idroserra.client.requests import CommandFailed, check_done, send_and_wait
+from idroserra.client.requests import CommandFailed, raise_unless_done, send_and_wait
 from idroserra.core.errors import HostError
 from idroserra.i18n.channels import plain_name, volume_text
 
@@ -31,7 +31,7 @@ def correct_at_board(
         raise CommandFailed(f"{name}: not known yet whether its board has a button")
     follower = CorrectionMonitor(client, node)
     follower.start()
-    check_done(name, send_and_wait(client, name, "correct", args))
+    raise_unless_done(name, send_and_wait(client, name, "correct", args))
     screen = _screen_of(follower, as_json=as_json)
     try:
         screen.follow()
@@ -59,7 +59,7 @@ def _let_go_or_end(client: HostClient, name: str) -> None:
         is_over = False
     if not is_over:
         raise CommandFailed(stays)
-    check_done(name, send_and_wait(client, name, "end_correction", {}))
+    raise_unless_done(name, send_and_wait(client, name, "end_correction", {}))
 
 
 class CorrectionMonitor:

@@ -11,7 +11,7 @@ from typing import Any
 import typer
 
 from idroserra.client.http import HostClient
-from idroserra.client.requests import CommandFailed, check_done, send_and_wait
+from idroserra.client.requests import CommandFailed, raise_unless_done, send_and_wait
 from idroserra.core import protocol
 from idroserra.i18n.channels import duration_text, plain_name
 from idroserra.i18n.events import fault_text
@@ -63,7 +63,7 @@ class _Guide:
         wish = _answer("The node doses by itself meanwhile. Stop that for now? [Y/n] ")
         if wish.lower() not in ("", "y", "yes"):
             raise CommandFailed(f"{self.name}: not begun: dosing by itself is on")
-        check_done(self.name, send_and_wait(self.client, self.name, "stop", {}))
+        raise_unless_done(self.name, send_and_wait(self.client, self.name, "stop", {}))
         _say(f"Stopped. Afterwards: idroserra node resume {self.name}")
 
     def go_to_target(self) -> None:

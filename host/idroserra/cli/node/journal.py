@@ -12,7 +12,7 @@ import typer
 from idroserra.cli.export import moment_ms, span_ms
 from idroserra.cli.node.site import SiteOption
 from idroserra.client.http import DEFAULT_URL, HostClient
-from idroserra.client.requests import AsJson, NodeName, Url, now_unix_ms, who
+from idroserra.client.requests import AsJson, NodeName, Url, cli_user, now_unix_ms
 from idroserra.core.errors import HostError
 from idroserra.journal.models import KINDS, Kind
 from idroserra.journal.photos import MOST_UPLOAD_BYTES
@@ -53,7 +53,7 @@ def note(
     """Write a note about a node into the journal, with photos; NODE `-` is the whole site."""
     photos = [(path, _photo(path)) for path in photo or []]
     body: dict[str, Any] = {
-        "node": None if node == "-" else node, "kind": kind, "text": text, "by": who(),
+        "node": None if node == "-" else node, "kind": kind, "text": text, "by": cli_user(),
         "unix_ms": now_unix_ms() if at is None else moment_ms(at, zone, "--at")}
     said = {"crop": crop, "weight_g": weight_g, "count": count, "site": site}
     body |= {name: value for name, value in said.items() if value is not None}

@@ -19,9 +19,9 @@ from idroserra.client.requests import (
     CommandFailed,
     NodeName,
     Url,
+    cli_user,
     node_path,
-    value_pair,
-    who,
+    parse_setting,
 )
 from idroserra.recipes import model as recipes
 from idroserra.simulation.preview_request import MOST_DAYS, WATERS
@@ -55,8 +55,8 @@ def preview(
     """
     client = HostClient(url)
     path = f"{node_path(node)}/preview"
-    body: dict[str, Any] = {"days": days, "water": water, "by": who(),
-                            "values": dict(value_pair(text) for text in pairs or ())}
+    body: dict[str, Any] = {"days": days, "water": water, "by": cli_user(),
+                            "values": dict(parse_setting(text) for text in pairs or ())}
     if recipe is not None:
         found = recipes.find(recipe)
         body |= {"recipe": recipe} if recipe in recipes.names() else {"toml": found.toml}

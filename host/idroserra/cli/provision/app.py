@@ -35,8 +35,8 @@ def provision(**options: Any) -> None:
         raise typer.BadParameter("is the opposite of --erase", param_hint="--show")
     given = take(job)
     says = ProgressReporter(says=not job.as_json)
-    device = ports.choose(job.port, ports.found(), ask_port if job.can_ask else None)
-    ports.check(device)
+    device = ports.choose(job.port, ports.find_boards(), ask_port if job.can_ask else None)
+    ports.check_available(device)
     with says, ProvisionSession(
             device, says, resets=not job.no_reset, wait_s=job.wait_s) as session:
         found = session.read_board()

@@ -12,7 +12,7 @@ import typer
 from idroserra.cli.node.adopt import HostUrl
 from idroserra.cli.serve import ConfigFile
 from idroserra.client.requests import AsJson
-from idroserra.flash.board_link import CATCH_S
+from idroserra.flash.board_link import PROMPT_S
 
 PASSWORD_VARIABLE, BROKER_VARIABLE = "IDROSERRA_WIFI_PASSWORD", "IDROSERRA_BROKER_PASSWORD"
 
@@ -75,7 +75,7 @@ class ProvisionJob:
                            "when it says so.")] = False
     wait_s: Annotated[
         float, typer.Option("--wait", min=0.5, max=600, help="Seconds to wait for the board's "
-                            "prompt.")] = CATCH_S
+                            "prompt.")] = PROMPT_S
     show: Annotated[
         bool, typer.Option("--show", help="Say what is set, without its secrets.")] = False
     erase: Annotated[

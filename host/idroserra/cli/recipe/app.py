@@ -22,8 +22,8 @@ from idroserra.client.requests import (
     CommandFailed,
     NodeName,
     Url,
+    cli_user,
     node_path,
-    who,
 )
 from idroserra.recipes import model, serialize
 from idroserra.terminal.tables import SIGNS, STYLES
@@ -83,8 +83,8 @@ def start(
         notes = client.get(f"{node_path(node)}/recipe/notes", recipe=name)["notes"]
         for note in notes:
             typer.echo(f"note: {note['stage']}: {note['text']}", err=True)
-    _tell(client, node, client.send("POST", f"{node_path(node)}/recipe", body | {"by": who()}),
-          as_json=as_json)
+    recipe = client.send("POST", f"{node_path(node)}/recipe", body | {"by": cli_user()})
+    _tell(client, node, recipe, as_json=as_json)
 
 
 @app.command()
@@ -109,14 +109,14 @@ def resume(node: NodeName, url: Url = DEFAULT_URL, *, as_json: AsJson = False) -
 def stop(node: NodeName, url: Url = DEFAULT_URL, *, as_json: AsJson = False) -> None:
     """End the recipe of a node. Its setpoints stay as they are."""
     client = HostClient(url)
-    answer = client.send("POST", f"{node_path(node)}/recipe/stop", {"by": who()})
+    answer = client.send("POST", f"{node_path(node)}/recipe/stop", {"by": cli_user()})
     _show(node, answer["run"], as_json=as_json)
 
 
 def _ask(url: str, node: str, verb: str, *, as_json: bool) -> None:
     client = HostClient(url)
-    _tell(client, node, client.send("POST", f"{node_path(node)}/recipe/{verb}", {"by": who()}),
-          as_json=as_json)
+    recipe = client.send("POST", f"{node_path(node)}/recipe/{verb}", {"by": cli_user()})
+    _tell(client, node, recipe, as_json=as_json)
 
 
 def _tell(client: HostClient, node: str, answer: dict[str, Any], *, as_json: bool) -> None:

@@ -16,7 +16,7 @@ from rich.table import Table
 from rich.text import Text
 
 from idroserra.client.http import DEFAULT_URL, HostClient
-from idroserra.client.requests import AsJson, CommandFailed, Url, who
+from idroserra.client.requests import AsJson, CommandFailed, Url, cli_user
 from idroserra.terminal.tables import STYLES
 
 FOLLOW_EVERY_S = 1.0
@@ -60,7 +60,7 @@ def offer(
         typer.echo("nothing was offered")
         return
     body = {"release": found["release"], "nodes": nodes, "canary": canary, "wave_nodes": wave,
-            "watch_min": watch_min, "per_site": per_site, "by": who()}
+            "watch_min": watch_min, "per_site": per_site, "by": cli_user()}
     begun = client.send("POST", "/api/updates/rollouts", body)
     if follow:
         begun = _follow(client, begun["id"], says=not as_json)
@@ -119,7 +119,7 @@ def cancel(
             raise CommandFailed("no roll-out is under way" if not open_ones else
                                 f"say which: {', '.join(open_ones)}")
         rollout = open_ones[0]
-    ended = client.send("POST", f"/api/updates/rollouts/{rollout}/cancel", {"by": who()})
+    ended = client.send("POST", f"/api/updates/rollouts/{rollout}/cancel", {"by": cli_user()})
     typer.echo(json.dumps(ended) if as_json else f"{ended['id']}: {ended['text']}")
 
 

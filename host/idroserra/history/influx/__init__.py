@@ -1,1 +1,1 @@
-"""Measurement history in InfluxDB."""
+"""The history store in InfluxDB and compatible databases."""

@@ -1,8 +1,7 @@
-"""The columns of a chart: what is asked of the database, and what its rows become.
+"""Chart columns from InfluxQL: builds the statements and converts their rows.
 
-InfluxDB 1.6.7 takes some 6 µs for each value of each span that it computes (GROUP BY time), and a
-tenth of that for one that it only reads. So where a column is made of few roll-ups, those are read
-as they are and put together here.
+InfluxDB 1.6.7 needs about 6 µs per value that it aggregates (GROUP BY time), and a tenth of that
+to read a value. So a column of few roll-ups is read and aggregated here.
 """
 
 from __future__ import annotations
@@ -10,50 +9,51 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable, Sequence
 from typing import Any, NamedTuple
 
-from idroserra.history.influx.downsampling_v1 import DAYS, HOURS, LATE_MS, MINUTES, ROLLED, Rolled
+from idroserra.history.influx.downsampling_v1 import DAYS, HOURS, LATE_MS, MINUTES, ROLLUPS, Rollup
 from idroserra.history.line_protocol import query_text
 from idroserra.history.models import Column
 
-MOST_READ = 6  # roll-ups a column that are read, not computed
+MAX_READ = 6  # roll-ups per column up to which they are read and aggregated here
 
-Rows = Sequence[Sequence[Any]]  # a time, then min, sum, count and max of each quantity
+Rows = Sequence[Sequence[Any]]  # time, then min, sum, count and max of each quantity
 
 
-class Cut(NamedTuple):
-    """How a chart is cut into columns, and what it is drawn of: coarse first; none: raw points."""
+class ColumnPlan(NamedTuple):
+    """Column width and roll-ups of a chart, the coarsest first; without roll-ups: raw points."""
 
     width_ms: int
-    rolled: tuple[Rolled, ...]
+    rolled: tuple[Rollup, ...]
 
 
-def cut_of(width_ms: int, policies: Collection[str]) -> Cut:
-    """Return the cut for columns of at least `width_ms`, of the roll-ups that there are.
+def plan_columns(width_ms: int, policies: Collection[str]) -> ColumnPlan:
+    """Return the plan for columns of at least `width_ms` from the roll-ups in `policies`.
 
-    The width is a multiple of the coarsest one that does not widen it by much; of all those that
-    it is a multiple of, the coarsest is read, and hours and minutes for what is too new for it."""
-    there = [each for each in ROLLED if each.policy in policies]
-    fit = [each for each in there if each.from_width_ms <= width_ms]
+    The width becomes a multiple of the coarsest roll-up that does not widen it much. The coarsest
+    roll-up that divides it is used, and hours and minutes for the newest part of the chart."""
+    available = [each for each in ROLLUPS if each.policy in policies]
+    fit = [each for each in available if each.from_width_ms <= width_ms]
     if not fit:
-        return Cut(width_ms, ())
+        return ColumnPlan(width_ms, ())
     bucket_ms = fit[-1].bucket_ms
     width_ms = -(-width_ms // bucket_ms) * bucket_ms
-    coarsest = [each for each in there if width_ms % each.bucket_ms == 0][-1]
+    coarsest = [each for each in available if width_ms % each.bucket_ms == 0][-1]
     newer = [HOURS, MINUTES] if coarsest is DAYS else [MINUTES]
-    return Cut(width_ms, (coarsest, *(
-        each for each in newer if each in there and each is not coarsest)))
+    return ColumnPlan(width_ms, (coarsest, *(
+        each for each in newer if each in available and each is not coarsest)))
 
 
 def statements(
-    node: str, source: str, keys: Sequence[str], span: tuple[int, int], cut: Cut, now_unix_ms: int
+    node: str, source: str, keys: Sequence[str], span: tuple[int, int], cut: ColumnPlan,
+    now_unix_ms: int,
 ) -> list[str]:
-    """Return what gives the Rows of one source of a node over [from, to), in order."""
+    """Return the statements for the Rows of one source of a node in [from, to), in order."""
     start, end = span
     found = []
     if cut.rolled:
         start = start // cut.rolled[0].bucket_ms * cut.rolled[0].bucket_ms
     for rolled in cut.rolled:
-        # What is newer may not be rolled up yet; what came late for more than that has its mark.
-        # The hours are made of quarters, which are up to date by then.
+        # Newer data may not be rolled up yet; later arrivals have a mark. Hours are computed from
+        # quarters, which are up to date by then.
         edge = now_unix_ms - LATE_MS - 2 * rolled.bucket_ms
         edge = min(end, edge // rolled.bucket_ms * rolled.bucket_ms)
         if start < edge:
@@ -66,14 +66,14 @@ def statements(
 
 
 def where(node: str, from_unix_ms: int, to_unix_ms: int) -> str:
-    """Return what chooses the points of a node in [from, to)."""
+    """Return the WHERE condition for the points of a node in [from, to)."""
     return (
         f"node={query_text(node)} AND time >= {from_unix_ms}000000 AND time < {to_unix_ms}000000"
     )
 
 
 def columns(rows: Iterable[Sequence[Any]], at: int, width_ms: int) -> list[Column]:
-    """Return the columns of the quantity whose min, sum, count and max are from place `at` on."""
+    """Return the columns of the quantity whose min, sum, count and max start at index `at`."""
     found: list[Column] = []
     column_ms, low, total, count, high = -1, 0.0, 0.0, 0, 0.0
     for row in rows:
@@ -103,12 +103,12 @@ def _of_points(
 
 def _of_rolled(
     node: str, source: str, keys: Sequence[str], span: tuple[int, int], width_ms: int,
-    rolled: Rolled, is_newer: bool,
+    rolled: Rollup, is_newer: bool,
 ) -> str:
-    is_read = is_newer or width_ms <= MOST_READ * rolled.bucket_ms
+    is_read = is_newer or width_ms <= MAX_READ * rolled.bucket_ms
     fields = ",".join(
         f'"min_{key}","sum_{key}","count_{key}","max_{key}"' if is_read else
         f'min("min_{key}"),sum("sum_{key}"),sum("count_{key}"),max("max_{key}")' for key in keys)
-    cut = "" if is_read else f" GROUP BY time({width_ms}ms) fill(none)"
+    group = "" if is_read else f" GROUP BY time({width_ms}ms) fill(none)"
     return (f'SELECT {fields} FROM "{rolled.policy}"."sample_{rolled.name}"'
-            f" WHERE {where(node, *span)} AND source={query_text(source)}{cut}")
+            f" WHERE {where(node, *span)} AND source={query_text(source)}{group}")

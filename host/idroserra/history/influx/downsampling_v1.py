@@ -1,10 +1,10 @@
-"""Downsampling in InfluxDB 1.x: retention policies, continuous queries, and what comes late.
+"""Downsampling in InfluxDB 1.x: retention policies, continuous queries and late points.
 
-Roll-ups lie in policies of their own, as measurements `sample_1m`, `sample_15m`, `sample_1h` and
-`sample_1d` with the fields min_, max_, sum_, count_ and last_<quantity>. A continuous query makes
-those of the last hours again and again. For a point that is later than that the write leaves a
-mark in the measurement `late`; the upkeep makes the roll-ups of its hour again and takes the mark
-away. Each step may be repeated: the same measurement, tags and time overwrite.
+Roll-ups are in their own policies, as measurements `sample_1m`, `sample_15m`, `sample_1h` and
+`sample_1d` with the fields min_, max_, sum_, count_ and last_<quantity>. Continuous queries
+recompute those of the last hours. For a later point the write adds a mark to the measurement
+`late`; the maintenance recomputes the roll-ups of its hour and deletes the mark. Each step is
+idempotent: the same measurement, tags and time overwrite.
 """
 
 from __future__ import annotations
@@ -15,23 +15,23 @@ from typing import Any, NamedTuple
 
 from idroserra.core import protocol
 from idroserra.core.config import KeepConfig
-from idroserra.history.models import Instant, Tell
+from idroserra.history.models import Instant, ProgressCallback
 
 HOUR_MS = 3_600_000
 DAY_MS = 86_400_000
-# Later than this is marked; the continuous queries look back for an hour, every quarter at least.
+# Later points get a mark; continuous queries cover the last hour, at least every 15 minutes.
 LATE_MS = 1_800_000
-MOST_MARKS = 500
-_NS = 1_000_000  # in a ms
+MAX_MARKS = 500
+_NS = 1_000_000  # per ms
 
 Statement = Callable[[str], list[list[Any]]]
 
 
-class Rolled(NamedTuple):
-    """A resolution: its name, its retention policy, and the query that makes it.
+class Rollup(NamedTuple):
+    """A resolution: its name, retention policy and RESAMPLE clause.
 
-    Columns of from_width_ms and more are multiples of it: an hour would widen one of 61 minutes
-    to two."""
+    Columns from from_width_ms on are multiples of bucket_ms: an hour would widen a column of
+    61 minutes to two hours."""
 
     name: str
     bucket_ms: int
@@ -40,21 +40,21 @@ class Rolled(NamedTuple):
     from_width_ms: int
 
 
-MINUTES = Rolled("1m", 60_000, "minutes", "EVERY 1m FOR 1h", 60_000)
-QUARTERS = Rolled("15m", 900_000, "quarters", "EVERY 15m FOR 1h", 900_000)
-HOURS = Rolled("1h", HOUR_MS, "hours", "EVERY 15m FOR 3h", 4 * HOUR_MS)
-DAYS = Rolled("1d", DAY_MS, "daily", "EVERY 1h FOR 2d", DAY_MS)
-ROLLED = (MINUTES, QUARTERS, HOURS, DAYS)
-OF_QUARTERS = (HOURS, DAYS)  # made of those, not of points
+MINUTES = Rollup("1m", 60_000, "minutes", "EVERY 1m FOR 1h", 60_000)
+QUARTERS = Rollup("15m", 900_000, "quarters", "EVERY 15m FOR 1h", 900_000)
+HOURS = Rollup("1h", HOUR_MS, "hours", "EVERY 15m FOR 3h", 4 * HOUR_MS)
+DAYS = Rollup("1d", DAY_MS, "daily", "EVERY 1h FOR 2d", DAY_MS)
+ROLLUPS = (MINUTES, QUARTERS, HOURS, DAYS)
+OF_QUARTERS = (HOURS, DAYS)  # computed from QUARTERS, not from points
 
 
 def kept_days(keep: KeepConfig) -> tuple[int, ...]:
-    """Return for how long each of ROLLED is kept. The hours are kept like the quarters."""
+    """Return the retention of each of ROLLUPS in days; HOURS are kept as long as QUARTERS."""
     return keep.minutes_days, keep.quarters_days, keep.quarters_days, keep.daily_days
 
 
 def set_up(run: Statement, database: str, keep: KeepConfig) -> list[str]:
-    """Make policies and continuous queries; say what was done.
+    """Create policies and continuous queries; return a line for each.
 
     Raises StoreUnavailable, StoreRejected."""
     run(f'CREATE DATABASE "{database}"')
@@ -63,14 +63,14 @@ def set_up(run: Statement, database: str, keep: KeepConfig) -> list[str]:
     raw = next((name for name, is_default in policies.items() if is_default), "autogen")
     done = []
     for policy, days in ((raw, keep.raw_days), *zip(
-            (rolled.policy for rolled in ROLLED), kept_days(keep), strict=True)):
+            (rolled.policy for rolled in ROLLUPS), kept_days(keep), strict=True)):
         verb = "ALTER" if policy in policies else "CREATE"
         more = "" if policy in policies else " REPLICATION 1"
         run(f'{verb} RETENTION POLICY "{policy}" ON "{database}"'
             f" DURATION {f'{days}d' if days else 'INF'}{more}")
         done.append(f"retention policy {policy}: {f'{days} days' if days else 'for ever'}")
     known = {str(row[0]) for row in run("SHOW CONTINUOUS QUERIES")}
-    for rolled in ROLLED:
+    for rolled in ROLLUPS:
         name = f"idroserra_{database}_{rolled.name}"
         if name in known:
             run(f'DROP CONTINUOUS QUERY "{name}" ON "{database}"')
@@ -81,13 +81,13 @@ def set_up(run: Statement, database: str, keep: KeepConfig) -> list[str]:
 
 
 def policies_of(run: Statement, database: str) -> set[str]:
-    """Return the names of the policies the roll-ups lie in, of those that are there."""
+    """Return the names of the existing policies of roll-ups."""
     rows = run(f'SHOW RETENTION POLICIES ON "{database}"')
-    return {str(row[0]) for row in rows} & {rolled.policy for rolled in ROLLED}
+    return {str(row[0]) for row in rows} & {rolled.policy for rolled in ROLLUPS}
 
 
 def late_lines(instants: Iterable[Instant], now_unix_ms: int) -> list[str]:
-    """Return a mark for each hour that has instants too late; no two marks are the same."""
+    """Return a mark for each hour with late instants; every mark is unique."""
     newest_ms = now_unix_ms - LATE_MS
     hours = {unix_ms // HOUR_MS for _, unix_ms, _ in instants if unix_ms < newest_ms}
     own_ns = time.time_ns() % (HOUR_MS * _NS)
@@ -95,22 +95,22 @@ def late_lines(instants: Iterable[Instant], now_unix_ms: int) -> list[str]:
 
 
 def roll_late(run: Statement, roll: Callable[[int, int], None]) -> bool:
-    """Make the roll-ups of one hour of late points again; False where none is marked.
+    """Recompute the roll-ups of one hour with late points; False if none is marked.
 
-    roll(start_ms, end_ms) makes those of whole hours."""
-    marks = [row[0] for row in run(f"SELECT due FROM late ORDER BY time ASC LIMIT {MOST_MARKS}")]
+    roll(start_ms, end_ms) recomputes whole hours."""
+    marks = [row[0] for row in run(f"SELECT due FROM late ORDER BY time ASC LIMIT {MAX_MARKS}")]
     if not marks:
         return False
     hour_ms = marks[0] // _NS // HOUR_MS * HOUR_MS
     roll(hour_ms, hour_ms + HOUR_MS)
-    seen = [mark for mark in marks if mark // _NS // HOUR_MS * HOUR_MS == hour_ms]
-    for mark in seen:  # those alone: others may have come meanwhile
+    # Only these marks: others may have been added meanwhile.
+    for mark in (mark for mark in marks if mark // _NS // HOUR_MS * HOUR_MS == hour_ms):
         run(f"DELETE FROM late WHERE time = {mark}")
     return True
 
 
 def roll_up(run: Statement, database: str, start_ms: int, end_ms: int) -> None:
-    """Make all roll-ups of [start, end), whole hours, again."""
+    """Recompute all roll-ups of [start, end), whole hours."""
     for rolled in (MINUTES, QUARTERS, HOURS):
         run(_rolling(database, rolled, _within(start_ms, end_ms)))
     day_ms, until_ms = start_ms // DAY_MS * DAY_MS, -(-end_ms // DAY_MS) * DAY_MS
@@ -118,30 +118,30 @@ def roll_up(run: Statement, database: str, start_ms: int, end_ms: int) -> None:
 
 
 def roll_past(
-    roll: Callable[[int, int], None], spans: list[tuple[int, int]], tell: Tell
+    roll: Callable[[int, int], None], spans: list[tuple[int, int]], on_progress: ProgressCallback
 ) -> None:
-    """Make the roll-ups of all there is, a day at a time; tell(done_ms, total_ms) meanwhile."""
+    """Compute the roll-ups of the whole history, a day at a time."""
     if not spans:
         return
     start = min(span[0] for span in spans) // DAY_MS * DAY_MS
     newest = max(span[1] for span in spans)
     for day_ms in range(start, newest + 1, DAY_MS):
-        tell(day_ms - start, newest + 1 - start)
+        on_progress(day_ms - start, newest + 1 - start)
         roll(day_ms, day_ms + DAY_MS)
 
 
-def _rolling(database: str, rolled: Rolled, where: str) -> str:
-    """Return the query that makes a resolution; those of hours and days are made of quarters."""
+def _rolling(database: str, rolled: Rollup, where: str) -> str:
+    """Return the query that computes a resolution; hours and days are computed from quarters."""
     if rolled in OF_QUARTERS:
-        taken = ",".join(
+        fields = ",".join(
             f'min("min_{key}") AS "min_{key}",max("max_{key}") AS "max_{key}",'
             f'sum("sum_{key}") AS "sum_{key}",sum("count_{key}") AS "count_{key}",'
             f'last("last_{key}") AS "last_{key}"' for key in protocol.QUANTITIES)
         source = f'"{database}"."{QUARTERS.policy}"."sample_{QUARTERS.name}"'
     else:
-        taken = "min(*),max(*),sum(*),count(*),last(*)"
+        fields = "min(*),max(*),sum(*),count(*),last(*)"
         source = "sample"
-    return (f'SELECT {taken} INTO "{database}"."{rolled.policy}"."sample_{rolled.name}"'
+    return (f'SELECT {fields} INTO "{database}"."{rolled.policy}"."sample_{rolled.name}"'
             f" FROM {source}{where} GROUP BY time({rolled.name}), *")
 
 

@@ -1,8 +1,8 @@
-"""Downsampling in InfluxDB 2.x: buckets with their retention, and tasks in Flux.
+"""Downsampling in InfluxDB 2.x: buckets with retention, and tasks in Flux.
 
-The buckets of the roll-ups are named `<bucket>/<policy>`: InfluxQL finds them as retention
-policies of the database `<bucket>`, so charts ask as they ask a 1.x. Measurements and fields are
-the same.
+The buckets of roll-ups are named `<bucket>/<policy>`: InfluxQL maps them to retention policies of
+the database `<bucket>`, so charts use the same queries as for 1.x. Measurements and fields are the
+same.
 """
 
 from __future__ import annotations
@@ -20,8 +20,8 @@ from idroserra.history.influx.downsampling_v1 import (
     MINUTES,
     OF_QUARTERS,
     QUARTERS,
-    ROLLED,
-    Rolled,
+    ROLLUPS,
+    Rollup,
     kept_days,
 )
 
@@ -31,7 +31,7 @@ _BACK = {MINUTES: "-1h", QUARTERS: "-1h", HOURS: "-3h", DAYS: "-2d"}
 
 
 def set_up(client: Any, config: StoreConfig) -> list[str]:
-    """Make or change buckets and tasks; say what was done. Raises StoreUnavailable."""
+    """Create or update buckets and tasks; return a line for each. Raises StoreUnavailable."""
     buckets, tasks = client.buckets_api(), client.tasks_api()
     keep = config.keep
     done = []
@@ -41,7 +41,7 @@ def set_up(client: Any, config: StoreConfig) -> list[str]:
         if org is None:
             raise StoreUnavailable(f"{config.url}: no organisation {config.org!r} (store.org)")
         for name, days in ((config.database, keep.raw_days), *zip(
-                (bucket_of(config.database, rolled) for rolled in ROLLED), kept_days(keep),
+                (bucket_of(config.database, rolled) for rolled in ROLLUPS), kept_days(keep),
                 strict=True)):
             rules = [{"type": "expire", "everySeconds": days * 86_400}]
             known = buckets.find_bucket_by_name(name)
@@ -51,7 +51,7 @@ def set_up(client: Any, config: StoreConfig) -> list[str]:
                 known.retention_rules = rules
                 buckets.update_bucket(known)
             done.append(f"bucket {name}: {f'{days} days' if days else 'for ever'}")
-        for rolled in ROLLED:
+        for rolled in ROLLUPS:
             name = f"idroserra_{config.database}_{rolled.name}"
             for old in tasks.find_tasks(name=name):
                 tasks.delete_task(old.id)
@@ -63,7 +63,7 @@ def set_up(client: Any, config: StoreConfig) -> list[str]:
 
 
 def roll_up(client: Any, config: StoreConfig, start_ms: int, end_ms: int) -> None:
-    """Make all roll-ups of [start, end), whole hours, again. Raises StoreUnavailable."""
+    """Recompute all roll-ups of [start, end), whole hours. Raises StoreUnavailable."""
     day_ms, until_ms = start_ms // DAY_MS * DAY_MS, -(-end_ms // DAY_MS) * DAY_MS
     query = client.query_api()
     with _refusals(config):
@@ -74,13 +74,13 @@ def roll_up(client: Any, config: StoreConfig, start_ms: int, end_ms: int) -> Non
             query.query(flux, org=config.org)
 
 
-def bucket_of(database: str, rolled: Rolled) -> str:
-    """Return the bucket a resolution lies in."""
+def bucket_of(database: str, rolled: Rollup) -> str:
+    """Return the name of the bucket of a resolution."""
     return f"{database}/{rolled.policy}"
 
 
-def rolling(database: str, rolled: Rolled, start: str, stop: str) -> str:
-    """Return the Flux that makes a resolution of a range; of quarters, where it is of those."""
+def rolling(database: str, rolled: Rollup, start: str, stop: str) -> str:
+    """Return the Flux that computes a resolution in a range, from quarters or from points."""
     parts = ['import "date"']
     for function in _FUNCTIONS:
         if rolled in OF_QUARTERS:
@@ -104,7 +104,7 @@ def rolling(database: str, rolled: Rolled, start: str, stop: str) -> str:
 
 @contextmanager
 def _refusals(config: StoreConfig) -> Iterator[None]:
-    """Turn what influxdb-client raises into StoreUnavailable."""
+    """Convert errors of influxdb-client to StoreUnavailable."""
     from influxdb_client.rest import ApiException
     from urllib3.exceptions import HTTPError
 

@@ -1,8 +1,7 @@
-"""The way into a database over HTTP: one kept connection. influxdb-client sets up a 2.x.
+"""HTTP client of the database with one persistent connection. influxdb-client sets up a 2.x.
 
-What came back becomes StoreRejected where the content is to blame (400, 413, 422), and
-StoreUnavailable for all else: 5xx, 401 to 404, 429 and every failure of the line may end without
-the content changing.
+An error becomes StoreRejected if the content causes it (400, 413, 422), else StoreUnavailable
+(5xx, 401 to 404, 429 and connection errors): a retry of the same content may succeed.
 """
 
 from __future__ import annotations
@@ -30,7 +29,7 @@ _LINES = "text/plain; charset=utf-8"
 
 
 class Http:
-    """One kept connection, opened when needed. Any thread may call; calls are serialised."""
+    """A persistent connection, opened on demand. Thread-safe; requests are serialised."""
 
     def __init__(self, config: StoreConfig) -> None:
         parts = urlsplit(config.url)
@@ -47,26 +46,26 @@ class Http:
     def request(
         self, method: str, path: str, body: bytes | None, headers: Mapping[str, str]
     ) -> bytes:
-        """Return the body of the answer. Raises StoreUnavailable, StoreRejected."""
+        """Return the body of the response. Raises StoreUnavailable, StoreRejected."""
         status, _, answer = self._answer(method, path, body, headers)
         if status // 100 != 2:
             raise refusal(self._url, status, answer)
         return answer
 
     def version(self) -> str:
-        """Return the version the server tells at /ping, such as 1.6.7. Raises StoreUnavailable."""
-        _, headers, answer = self.look("/ping")
-        told = headers.get("X-Influxdb-Version")
-        if told is None:
+        """Return the server's version from /ping, such as 1.6.7. Raises StoreUnavailable."""
+        _, headers, answer = self.get("/ping")
+        version = headers.get("X-Influxdb-Version")
+        if version is None:
             try:
-                told = str(json.loads(answer)["version"])
+                version = str(json.loads(answer)["version"])
             except (ValueError, KeyError, TypeError):
                 raise StoreUnavailable(
-                    f"{self._url}: /ping does not tell a version of InfluxDB") from None
-        return told.lstrip("v")
+                    f"{self._url}: /ping has no version of InfluxDB") from None
+        return version.lstrip("v")
 
-    def look(self, path: str) -> Answer:
-        """Return status, headers and body of what is there. Raises StoreUnavailable."""
+    def get(self, path: str) -> Answer:
+        """Return status, headers and body of a GET. Raises StoreUnavailable."""
         return self._answer("GET", path, None, {})
 
     def close(self) -> None:
@@ -85,7 +84,7 @@ class Http:
                 self._connection.close()
                 if not was_open:
                     raise StoreUnavailable(f"{self._url}: {error}") from error
-            try:  # A kept connection may have been closed at the other end: once more, afresh.
+            try:  # The server may have closed an idle connection: retry on a new one.
                 return self._ask(method, path, body, headers)
             except (OSError, http.client.HTTPException) as error:
                 self._connection.close()
@@ -102,13 +101,13 @@ class Http:
 
 
 def sender(config: StoreConfig, connection: Http) -> Send:
-    """Return what writes lines to /write of a 1.x, or to /api/v2/write."""
+    """Return a function that writes lines to /write (1.x) or /api/v2/write."""
     headers = {"Content-Type": _LINES}
     if config.write_api == "v1":
         path = "/write?" + urlencode({"db": config.database, "precision": "n"})
     else:
-        told = {"org": config.org, "bucket": config.database, "precision": "ns"}
-        path = "/api/v2/write?" + urlencode(told)
+        query = {"org": config.org, "bucket": config.database, "precision": "ns"}
+        path = "/api/v2/write?" + urlencode(query)
         token = _token(config)
         if token:
             headers["Authorization"] = f"Token {token}"
@@ -123,7 +122,7 @@ def sender(config: StoreConfig, connection: Http) -> Send:
 
 
 def client_v2(config: StoreConfig) -> Any:
-    """Return the client of influxdb-client. Raises ConfigError where that is not installed."""
+    """Return a client of influxdb-client. Raises ConfigError if that is not installed."""
     try:
         client_package: Any = import_module("influxdb_client")
     except ImportError:
@@ -136,10 +135,10 @@ def client_v2(config: StoreConfig) -> Any:
 
 
 def refusal(url: str, status: int, answer: bytes) -> StoreError:
-    """Return the error an answer that is no success stands for."""
+    """Return the error for an unsuccessful response."""
     try:
-        said: Any = json.loads(answer)
-        text = str(said.get("error") or said.get("message") or said)
+        content: Any = json.loads(answer)
+        text = str(content.get("error") or content.get("message") or content)
     except (ValueError, AttributeError):
         text = answer.decode("utf-8", "replace")
     why = f"{url}: HTTP {status}: {' '.join(text.split())[:300]}"
@@ -147,7 +146,7 @@ def refusal(url: str, status: int, answer: bytes) -> StoreError:
 
 
 def _packer(config: StoreConfig) -> Callable[[bytes], tuple[bytes, str]]:
-    """Return what gives the body of lines and its encoding: on this machine nothing is gained."""
+    """Return a function from lines to (body, encoding): gzip, except for a local server."""
     is_here = urlsplit(config.url).hostname in ("127.0.0.1", "::1", "localhost")
 
     def packed(lines: bytes) -> tuple[bytes, str]:
@@ -159,7 +158,7 @@ def _packer(config: StoreConfig) -> Callable[[bytes], tuple[bytes, str]]:
 
 
 def _token(config: StoreConfig) -> str:
-    """Return the token; a 1.8 takes user and password in its place."""
+    """Return the token; InfluxDB 1.8 accepts `user:password` instead."""
     if config.token is not None:
         return config.token.get_secret_value()
     if config.user is not None and config.password is not None:

@@ -1,4 +1,4 @@
-"""What is in a database that speaks InfluxQL, counted by it."""
+"""Statistics of a database that speaks InfluxQL."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ Query = Callable[[str, str], list[list[Any]]]
 
 
 def info(query: Query, config: StoreConfig) -> StoreInfo:
-    """Return what is in the store. A count reads everything there is: it may take a while."""
+    """Return the contents of the store. Slow: the counts read the whole database."""
     spans = spans_of(query)
     points = sum(sum(row[1:]) for row in query("SELECT count(*) FROM sample", "ms"))
     events = sum(row[1] for row in query("SELECT count(seq) FROM event", "ms"))
@@ -28,7 +28,7 @@ def info(query: Query, config: StoreConfig) -> StoreInfo:
 
 
 def spans_of(query: Query) -> dict[str, tuple[int, int]]:
-    """Return {node: (oldest, newest)} in unix_ms of its points and events."""
+    """Return {node: (oldest, newest)} in unix_ms of points and events."""
     found: dict[str, tuple[int, int]] = {}
     for measurement in ("sample", "event"):
         for _, node in query(f"SHOW TAG VALUES FROM {measurement} WITH KEY = node", "ms"):

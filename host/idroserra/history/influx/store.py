@@ -1,8 +1,8 @@
-"""The store in a database that speaks line protocol and InfluxQL.
+"""A store in a database that speaks line protocol and InfluxQL.
 
-Writes go to /api/v2/write (InfluxDB 1.8+, 2, 3, VictoriaMetrics) or to /write (any 1.x), whole
-bodies over one kept connection. Queries go to /query, which 1.x, 2 and 3 answer. The same
-measurement, tags and time overwrite: a write may be repeated.
+Writes go to /api/v2/write (InfluxDB 1.8+, 2, 3, VictoriaMetrics) or /write (1.x) over one
+persistent connection; queries go to /query (1.x, 2 and 3). Writes are idempotent: the same
+measurement, tags and time overwrite.
 """
 
 from __future__ import annotations
@@ -20,35 +20,29 @@ import msgspec
 from idroserra.core import protocol
 from idroserra.core.config import StoreConfig
 from idroserra.core.errors import StoreRejected, StoreUnavailable
-from idroserra.history.influx import (
-    columns as influx_columns,
-)
-from idroserra.history.influx import (
-    downsampling_v1,
-    downsampling_v2,
-    setup_v3,
-)
+from idroserra.history.influx import columns as influx_columns
+from idroserra.history.influx import downsampling_v1, downsampling_v2, setup_v3
 from idroserra.history.influx.columns import where
 from idroserra.history.influx.http import Http, client_v2, sender
 from idroserra.history.influx.info import info, spans_of
-from idroserra.history.influx.victoria import VictoriaWatch
+from idroserra.history.influx.victoria import VictoriaMonitor
 from idroserra.history.line_protocol import event_line, instant_lines, instants_of, query_text
 from idroserra.history.models import (
     Column,
     EventPoint,
     Instant,
+    ProgressCallback,
     Receipt,
     SamplePoint,
     StoreInfo,
-    Tell,
     column_width_ms,
 )
 
 MAX_TEXTS = 1_500  # instants and events in one body: about 5,000 lines
 MEASUREMENTS = ("sample", "event", "late", "sample_1m", "sample_15m", "sample_1h", "sample_1d")
-NO_DATABASE = "database not found"  # nothing was written yet
+NO_DATABASE = "database not found"  # before the first write
 TOO_OLD = "points beyond retention policy"
-POLICIES_FOR_S = 300.0  # asked again after so long: `store init` may have come
+POLICIES_FOR_S = 300.0  # policies are queried again: `store init` may have created them
 
 _log = logging.getLogger("idroserra")
 
@@ -58,7 +52,7 @@ def _wall_unix_ms() -> int:
 
 
 class InfluxStore:
-    """An InfluxDB, or what writes like one. Connects when used; any thread may call."""
+    """An InfluxDB or compatible database. Connects on demand; thread-safe."""
 
     def __init__(
         self, config: StoreConfig, site: str, now_unix_ms: Callable[[], int] = _wall_unix_ms
@@ -71,18 +65,18 @@ class InfluxStore:
         self._lock = threading.Lock()
         self._http = Http(config)
         self._query_http = Http(config)
-        self._watch = VictoriaWatch(config.url, Http(config))
+        self._watch = VictoriaMonitor(config.url, Http(config))
         self._is_created = False
         self._send = sender(config, self._http)
 
     def write(self, samples: Sequence[SamplePoint], events: Sequence[EventPoint]) -> None:
         """Make the points durable. Raises StoreUnavailable, StoreRejected."""
-        self.take(instants_of(samples), events)
+        self.write_instants(instants_of(samples), events)
 
-    def take(
+    def write_instants(
         self, instants: Sequence[Instant], events: Sequence[EventPoint]
     ) -> Receipt | None:
-        """Write what nodes measured. With a receipt it is not durable yet.
+        """Write data of nodes. With a receipt it is not durable yet.
 
         Raises StoreUnavailable, StoreRejected."""
         texts = instant_lines(self._site, instants)
@@ -91,31 +85,27 @@ class InfluxStore:
             before = self._watch.before()
             self._create_database()
             if instants and self._rolled_policies():
-                # Last: if we do not get so far, all of this is written again.
+                # Last: after a failure before this line everything is written again.
                 texts += downsampling_v1.late_lines(instants, self._now_unix_ms())
             for at in range(0, len(texts), MAX_TEXTS):
                 self._send_lines(texts[at : at + MAX_TEXTS])
         return None if before is None else self._watch.receipt(before)
 
     def series(
-        self,
-        node: str,
-        channels: Sequence[str],
-        from_unix_ms: int,
-        to_unix_ms: int,
-        columns: int,
+        self, node: str, channels: Sequence[str], from_unix_ms: int, to_unix_ms: int, columns: int
     ) -> dict[str, list[Column]]:
-        """Return at most `columns` columns a channel of [from, to), empty ones left out."""
+        """Return up to `columns` columns per channel of [from, to), without empty ones."""
         found: dict[str, list[Column]] = {channel: [] for channel in channels}
         width_ms = column_width_ms(from_unix_ms, to_unix_ms, columns)
         if width_ms == 0:
             return found
         may_be_rolled = width_ms >= downsampling_v1.MINUTES.bucket_ms
-        cut = influx_columns.cut_of(width_ms, self._rolled_policies() if may_be_rolled else ())
+        cut = influx_columns.plan_columns(
+            width_ms, self._rolled_policies() if may_be_rolled else ())
         for source, keys in _by_source(channels).items():
-            asked = influx_columns.statements(
+            statements = influx_columns.statements(
                 node, source, keys, (from_unix_ms, to_unix_ms), cut, self._now_unix_ms())
-            rows = [row for part in self._query_all(asked, "ms") for row in part]
+            rows = [row for part in self._query_all(statements, "ms") for row in part]
             for number, key in enumerate(keys):
                 found[f"{source}.{key}"] = influx_columns.columns(
                     rows, 1 + 4 * number, cut.width_ms)
@@ -138,20 +128,16 @@ class InfluxStore:
         return found
 
     def _rolled_policies(self) -> set[str]:
-        """Return the policies of the roll-ups that `store init` has made."""
+        """Return the policies of roll-ups that `store init` has created."""
         if time.monotonic() - self._policies_at_s >= POLICIES_FOR_S:
             self._policies = downsampling_v1.policies_of(self._show, self._config.database)
             self._policies_at_s = time.monotonic()
         return self._policies
 
     def events(
-        self,
-        node: str,
-        from_unix_ms: int,
-        to_unix_ms: int,
-        kinds: Sequence[str] | None = None,
+        self, node: str, from_unix_ms: int, to_unix_ms: int, kinds: Sequence[str] | None = None
     ) -> list[EventPoint]:
-        """Return the events of [from, to), oldest first, of all kinds or of `kinds`."""
+        """Return the events of [from, to), oldest first; `kinds` limits their kinds."""
         rows = self._query(
             "SELECT seq, boot_id, kind, detail FROM event"
             f" WHERE {where(node, from_unix_ms, to_unix_ms)}",
@@ -184,15 +170,15 @@ class InfluxStore:
         return found
 
     def spans(self) -> dict[str, tuple[int, int]]:
-        """Return {node: (oldest, newest)} in unix_ms of its points and events."""
+        """Return {node: (oldest, newest)} in unix_ms of points and events."""
         return spans_of(self._query)
 
     def info(self) -> StoreInfo:
-        """Return what is in the store."""
+        """Return the contents of the store."""
         return info(self._query, self._config)
 
-    def init(self, tell: Tell) -> list[str]:
-        """Set up retention and downsampling, and roll up what is there; say what was done."""
+    def init(self, on_progress: ProgressCallback) -> list[str]:
+        """Set up retention and downsampling, and compute past roll-ups."""
         major = self._major()
         if major == 3:
             return setup_v3.set_up(self._http, self._config)
@@ -201,11 +187,11 @@ class InfluxStore:
         else:
             done = downsampling_v1.set_up(self._run, self._config.database, self._config.keep)
         self._policies_at_s = -POLICIES_FOR_S
-        downsampling_v1.roll_past(self._roll_up, list(self.spans().values()), tell)
+        downsampling_v1.roll_past(self._roll_up, list(self.spans().values()), on_progress)
         return done
 
-    def tend(self, now_unix_ms: int) -> bool:
-        """Make the roll-ups of an hour again that points came late for; False: there is none."""
+    def maintain(self, now_unix_ms: int) -> bool:
+        """Recompute the roll-ups of an hour with late points; False if there is none."""
         if not self._rolled_policies():
             return False
         return downsampling_v1.roll_late(self._run, self._roll_up)
@@ -223,13 +209,13 @@ class InfluxStore:
         try:
             self._send("\n".join(texts).encode())
         except StoreRejected as error:
-            # The others of the body are in; these the database would have forgotten by now.
+            # The other points of the body are written; these would have expired already.
             if TOO_OLD not in error.why:
                 raise
-            _log.warning("points older than the database keeps were not stored: %s", error.why)
+            _log.warning("points older than the retention policy were dropped: %s", error.why)
 
     def _create_database(self) -> None:
-        """Create the database of a 1.x; a 2 or 3 has its bucket from its operator."""
+        """Create the database in a 1.x; in 2 and 3 the operator creates the bucket."""
         if self._is_created or self._config.write_api == "v2":
             return
         query = urlencode({"q": f'CREATE DATABASE "{self._config.database}"'})
@@ -237,32 +223,32 @@ class InfluxStore:
         self._is_created = True
 
     def _roll_up(self, start_ms: int, end_ms: int) -> None:
-        """Make all roll-ups of [start, end), whole hours, again."""
+        """Recompute all roll-ups of [start, end), whole hours."""
         if self._major() == 2:
             downsampling_v2.roll_up(client_v2(self._config), self._config, start_ms, end_ms)
         else:
             downsampling_v1.roll_up(self._run, self._config.database, start_ms, end_ms)
 
     def _major(self) -> int:
-        """Return the first number of the server's version. Raises StoreUnavailable."""
+        """Return the server's major version. Raises StoreUnavailable."""
         version = self._query_http.version()
         first = version.partition(".")[0]
         if not first.isdigit():
-            raise StoreUnavailable(f"{self._config.url}: {version} is no version of InfluxDB")
+            raise StoreUnavailable(f"{self._config.url}: {version} is not a version of InfluxDB")
         return int(first)
 
     def _run(self, text: str) -> list[list[Any]]:
-        """Run a statement that may change something; return its rows, times in ns."""
+        """Run a statement that may change data; return its rows, times in ns."""
         return [row for _, rows in self._ask("POST", [text], "ns")[0] for row in rows]
 
     def _show(self, text: str) -> list[list[Any]]:
-        """Return the rows of a statement that changes nothing, whatever they are called."""
+        """Return the rows of a read-only statement, of any measurement name."""
         return [row for _, rows in self._ask("GET", [text], "ns")[0] for row in rows]
 
     def _ask(
         self, method: str, texts: Sequence[str], epoch: str
     ) -> list[list[tuple[str, list[list[Any]]]]]:
-        """Return what each of the statements gave: tables, by the name of their measurement."""
+        """Run statements; return the tables of each as (measurement, rows)."""
         query = urlencode({"db": self._config.database, "q": ";".join(texts), "epoch": epoch})
         try:
             body = self._query_http.request(method, f"/query?{query}", None, {})
@@ -289,10 +275,10 @@ class InfluxStore:
         return self._query_all([text], epoch)[0]
 
     def _query_all(self, texts: Sequence[str], epoch: str) -> list[list[list[Any]]]:
-        """Return the rows of each of the statements, asked at once."""
+        """Run statements in one request; return the rows of each."""
         found = []
         for tables in self._ask("GET", texts, epoch):
-            if any(name not in MEASUREMENTS for name, _ in tables):  # VictoriaMetrics: made up
+            if any(name not in MEASUREMENTS for name, _ in tables):  # VictoriaMetrics does that
                 raise StoreUnavailable(f"{self._config.url}: /query gave no InfluxQL answer")
             found.append([row for _, rows in tables for row in rows])
         return found

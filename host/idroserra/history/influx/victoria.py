@@ -1,9 +1,10 @@
-"""VictoriaMetrics takes points before they are on its disk: those of the last seconds are lost
-when it is killed. Its own words: `-inmemoryDataFlushInterval`, "the saved data survives unclean
-shutdowns", 5 s by default; `/internal/force_flush` makes points visible, not durable.
+"""Determines when points in VictoriaMetrics are durable.
 
-So what it has taken is believed to be there once the same process has been running long enough
-afterwards. When it started, and how often it saves, it says at /metrics.
+VictoriaMetrics accepts points before they are on disk and loses the last seconds when it is
+killed. Its manual: `-inmemoryDataFlushInterval`, "the saved data survives unclean shutdowns", 5 s
+by default; `/internal/force_flush` makes points visible, not durable. So points count as durable
+once the same process has run long enough after the write. /metrics has its start time and flush
+interval.
 """
 
 from __future__ import annotations
@@ -15,14 +16,13 @@ from typing import NamedTuple
 
 from idroserra.core.errors import StoreUnavailable
 from idroserra.history.influx.http import Http
-from idroserra.history.models import Saved
+from idroserra.history.models import Durability
 
-FRESH_S = 2.0  # two processes that start in the same second could not be told apart
-LOOK_EVERY_S = 1.0
-# Points wait for up to 2 s before they are a part in memory, whatever the interval; a part is due
-# after an interval, of 2 s at least; what is due is looked for once an interval, with jitter. The
-# rest is for a machine that has other work.
-LEAST_INTERVAL_S, INTERVALS, SLACK_S = 2.0, 3.0, 10.0
+FRESH_S = 2.0  # two processes that start in the same second are indistinguishable
+POLL_EVERY_S = 1.0
+# Points wait up to 2 s before they form a part in memory; a part is due after an interval of at
+# least 2 s; due parts are flushed once per interval, with jitter. The slack is for a busy machine.
+MIN_INTERVAL_S, INTERVALS, SLACK_S = 2.0, 3.0, 10.0
 
 _STARTED = re.compile(rb"^vm_app_start_timestamp (\d+)", re.MULTILINE)
 _UPTIME = re.compile(rb"^vm_app_uptime_seconds (\d+)", re.MULTILINE)
@@ -31,8 +31,8 @@ _DURATION = re.compile(r"([\d.]+)(ms|s|m|h)")
 _SECONDS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3_600.0}
 
 
-class Seen(NamedTuple):
-    """What /metrics said of the process, and when, by the clock of this machine since its boot."""
+class ProcessState(NamedTuple):
+    """State of the process from /metrics, read at the monotonic time at_s."""
 
     started_unix_s: int
     uptime_s: float
@@ -40,83 +40,83 @@ class Seen(NamedTuple):
     at_s: float
 
 
-class Taken(NamedTuple):
-    """The receipt of a write: who took it, and until when it may be forgotten."""
+class WriteReceipt(NamedTuple):
+    """Receipt of a write: the process, and the monotonic time until which it may lose the data."""
 
-    watch: VictoriaWatch
+    monitor: VictoriaMonitor
     started_unix_s: int
     until_s: float
 
-    def saved(self) -> Saved:
-        """Say whether it is on the disk by now. Raises StoreUnavailable."""
-        return self.watch.has_saved(self)
+    def durability(self) -> Durability:
+        """Return whether the data is on disk. Raises StoreUnavailable."""
+        return self.monitor.durability(self)
 
 
-class VictoriaWatch:
-    """Watches whether the process behind `http` is the same. Any thread may call."""
+class VictoriaMonitor:
+    """Monitors whether the server process has restarted. Thread-safe."""
 
     def __init__(self, url: str, http: Http) -> None:
         self._url = url
         self._http = http
         self._lock = threading.Lock()
         self._is_victoria: bool | None = None
-        self._seen: Seen | None = None
+        self._seen: ProcessState | None = None
 
-    def before(self) -> Seen | None:
-        """Return who is about to take points; None where that is no VictoriaMetrics.
+    def before(self) -> ProcessState | None:
+        """Return the state of the process before a write; None if it is not VictoriaMetrics.
 
         Raises StoreUnavailable."""
         with self._lock:
             if self._is_victoria is None:
-                status, _, said = self._http.look("/-/healthy")
-                if status >= 500:  # of a proxy before it
+                status, _, body = self._http.get("/-/healthy")
+                if status >= 500:  # from a proxy
                     raise StoreUnavailable(f"{self._url}: HTTP {status}")
-                self._is_victoria = b"VictoriaMetrics" in said
+                self._is_victoria = b"VictoriaMetrics" in body
             if not self._is_victoria:
                 return None
-            if self._seen is None or time.monotonic() - self._seen.at_s > LOOK_EVERY_S:
-                self._look()
+            if self._seen is None or time.monotonic() - self._seen.at_s > POLL_EVERY_S:
+                self._poll()
             assert self._seen is not None
             if self._seen.uptime_s < FRESH_S:
                 self._seen = None
                 raise StoreUnavailable(f"{self._url}: VictoriaMetrics has just started")
             return self._seen
 
-    def receipt(self, before: Seen) -> Taken:
-        """Return the receipt of what was taken since `before`, until now."""
-        return Taken(self, before.started_unix_s, time.monotonic() + before.hold_s)
+    def receipt(self, before: ProcessState) -> WriteReceipt:
+        """Return the receipt of a write between `before` and now."""
+        return WriteReceipt(self, before.started_unix_s, time.monotonic() + before.hold_s)
 
-    def has_saved(self, taken: Taken) -> Saved:
-        """Say whether what was taken is on the disk. Raises StoreUnavailable."""
+    def durability(self, receipt: WriteReceipt) -> Durability:
+        """Return whether the data of a receipt is on disk. Raises StoreUnavailable."""
         with self._lock:
-            if time.monotonic() >= taken.until_s and (
-                    self._seen is None or self._seen.at_s < taken.until_s):
-                self._look()
+            if time.monotonic() >= receipt.until_s and (
+                    self._seen is None or self._seen.at_s < receipt.until_s):
+                self._poll()
             if self._seen is None:
-                return Saved.NOT_YET
-            if self._seen.started_unix_s != taken.started_unix_s:
-                return Saved.NO
-            return Saved.YES if self._seen.at_s >= taken.until_s else Saved.NOT_YET
+                return Durability.NOT_YET
+            if self._seen.started_unix_s != receipt.started_unix_s:
+                return Durability.NO
+            return Durability.YES if self._seen.at_s >= receipt.until_s else Durability.NOT_YET
 
     def close(self) -> None:
         """Close the connection."""
         self._http.close()
 
-    def _look(self) -> None:
+    def _poll(self) -> None:
         at_s = time.monotonic()
-        status, _, said = self._http.look("/metrics")
+        status, _, body = self._http.get("/metrics")
         started, uptime, interval = (
-            pattern.search(said) for pattern in (_STARTED, _UPTIME, _INTERVAL))
+            pattern.search(body) for pattern in (_STARTED, _UPTIME, _INTERVAL))
         if status != 200 or started is None or uptime is None or interval is None:
             self._seen = None
             raise StoreUnavailable(
-                f"{self._url}: VictoriaMetrics does not say at /metrics (HTTP {status}) when it"
-                " started and how often it saves: without that points could be lost")
-        interval_s = max(LEAST_INTERVAL_S, _seconds_of(interval[1].decode()))
-        self._seen = Seen(int(started[1]), float(uptime[1]), INTERVALS * interval_s + SLACK_S,
-                          at_s)
+                f"{self._url}: /metrics of VictoriaMetrics (HTTP {status}) lacks start time or"
+                " flush interval: without them points could be lost")
+        interval_s = max(MIN_INTERVAL_S, _seconds_of(interval[1].decode()))
+        self._seen = ProcessState(
+            int(started[1]), float(uptime[1]), INTERVALS * interval_s + SLACK_S, at_s)
 
 
 def _seconds_of(duration: str) -> float:
-    """Return the seconds of a duration as Go writes it, such as 1m30s."""
+    """Return the seconds of a Go duration such as 1m30s."""
     return sum(float(count) * _SECONDS[unit] for count, unit in _DURATION.findall(duration))

@@ -1,1 +1,1 @@
-"""Measurement history in SQLite."""
+"""The history store in SQLite."""

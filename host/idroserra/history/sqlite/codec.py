@@ -1,9 +1,8 @@
-"""Points and roll-ups of an hour as a few bytes: columns of differences, deflated. Lossless.
+"""Lossless compression of the points and roll-ups of an hour: deflated columns of differences.
 
-A column is a width (1, 2, 4 or 8 bytes, whatever its numbers need) and its numbers, the lowest
-bytes of all first: what is regular or small becomes runs of zeros, and those nearly nothing. The
-first byte of a body is the number of its form, so that a later form can be told apart; the last
-four are a CRC-32 of the rest, so that what a disk has spoilt is no number.
+A column is a width (1, 2, 4 or 8 bytes) and its numbers as byte planes, lowest bytes first:
+regular or small numbers become runs of zeros, which compress well. The first byte of a body is the
+format version; the last four are a CRC-32 of the rest.
 """
 
 from __future__ import annotations
@@ -18,7 +17,7 @@ from typing import NamedTuple
 
 HOUR_MS = 3_600_000
 MINUTE_MS = 60_000
-# Numbers up to this are packed; their differences of second order still fit in 64 bits.
+# Largest number that can be packed: second-order differences fit in 64 bits.
 MAX_NUMBER = 2**53
 _FORM = 1
 _LEVEL = 6
@@ -29,13 +28,11 @@ _CODES = dict(_WIDTHS)
 
 
 class Damaged(ValueError):
-    """A body is not what was packed, or of a form this version does not know."""
+    """A body is corrupt, or of an unknown format version."""
 
 
 class Roll(NamedTuple):
-    """What is kept of the points of a span: how many, and scaled integers.
-
-    unix_ms is where the span begins."""
+    """A roll-up: number of points, and scaled integers. unix_ms is the start of its span."""
 
     unix_ms: int
     points: int
@@ -53,7 +50,7 @@ class Points(NamedTuple):
 
 
 def pack_points(points: Points, hour_unix_ms: int) -> bytes:
-    """Return the points as bytes, in their order. Raises ValueError past MAX_NUMBER."""
+    """Return the points as bytes, in their order. Raises ValueError above MAX_NUMBER."""
     times, values = points
     _check(times)
     _check(values)
@@ -70,7 +67,7 @@ def pack_points(points: Points, hour_unix_ms: int) -> bytes:
 
 
 def unpack_points(body: bytes, hour_unix_ms: int) -> Points:
-    """Return what pack_points() was given. Raises Damaged."""
+    """Return the points of a body from pack_points(). Raises Damaged."""
     reader = _Reader(body)
     count = reader.varint()
     if count == 0:
@@ -84,7 +81,7 @@ def unpack_points(body: bytes, hour_unix_ms: int) -> Points:
 
 
 def pack_minutes(rolls: Sequence[Roll], hour_unix_ms: int) -> bytes:
-    """Return roll-ups of the minutes of an hour as bytes."""
+    """Return the 1-minute roll-ups of an hour as bytes."""
     starts, counts, lows, highs, totals, lasts = (list(column) for column in zip(*rolls,
                                                                                   strict=True))
     minutes = [(start - hour_unix_ms) // MINUTE_MS for start in starts]
@@ -100,7 +97,7 @@ def pack_minutes(rolls: Sequence[Roll], hour_unix_ms: int) -> bytes:
 
 
 def unpack_minutes(body: bytes, hour_unix_ms: int) -> list[Roll]:
-    """Return what pack_minutes() was given. Raises Damaged."""
+    """Return the roll-ups of a body from pack_minutes(). Raises Damaged."""
     reader = _Reader(body)
     count, low = reader.varint(), reader.varint()
     starts = [hour_unix_ms + minute * MINUTE_MS for minute in reader.column(count)]
@@ -113,7 +110,7 @@ def unpack_minutes(body: bytes, hour_unix_ms: int) -> list[Roll]:
 
 
 def roll_up(points: Points, width_ms: int) -> list[Roll]:
-    """Return the roll-ups of points that are in order of time."""
+    """Return the roll-ups of points, which must be in order of time."""
     rolls = []
     at = 0
     for number, group in groupby(points.unix_ms, key=lambda unix_ms: unix_ms // width_ms):
@@ -126,9 +123,9 @@ def roll_up(points: Points, width_ms: int) -> list[Roll]:
 
 
 def better(known: Iterable[Roll], made: Iterable[Roll]) -> list[Roll]:
-    """Return both, and of two for one span the one of more points, `made` where they tie.
+    """Merge roll-ups; for one span the one with more points wins, `made` in a tie.
 
-    Points only come: the roll-up of fewer was made of less than there has been."""
+    Points are never removed: a roll-up of fewer points was computed from incomplete data."""
     found = {roll.unix_ms: roll for roll in known}
     for roll in made:
         other = found.get(roll.unix_ms)
@@ -140,9 +137,9 @@ def better(known: Iterable[Roll], made: Iterable[Roll]) -> list[Roll]:
 class _Reader:
     def __init__(self, body: bytes) -> None:
         if not body or body[0] != _FORM:
-            raise Damaged(f"packed in form {body[:1].hex()}, which this version does not know")
+            raise Damaged(f"unknown format version {body[:1].hex()}")
         if zlib.crc32(body[:-_CRC_BYTES]).to_bytes(_CRC_BYTES, "big") != body[-_CRC_BYTES:]:
-            raise Damaged("what was packed is damaged")
+            raise Damaged("packed data is corrupt (CRC mismatch)")
         self._data = zlib.decompress(body[1:-_CRC_BYTES], _RAW_DEFLATE)
         self._at = 0
 
@@ -189,7 +186,7 @@ def _varints(numbers: Iterable[int]) -> bytes:
 
 
 def _varint(number: int) -> Iterator[int]:
-    """Yield the bytes of a number, seven bits each, the sign in the lowest."""
+    """Yield the zigzag varint of a number: seven bits per byte, the sign in the lowest bit."""
     rest = number << 1 if number >= 0 else (-number << 1) - 1
     while rest > 0x7F:
         yield rest & 0x7F | 0x80
@@ -199,7 +196,7 @@ def _varint(number: int) -> Iterator[int]:
 
 def _check(numbers: list[int]) -> None:
     if numbers and (max(numbers) > MAX_NUMBER or min(numbers) < -MAX_NUMBER):
-        raise ValueError(f"a number past {MAX_NUMBER} cannot be packed")
+        raise ValueError(f"a number above {MAX_NUMBER} cannot be packed")
 
 
 def _deflate(data: bytes) -> bytes:

@@ -1,4 +1,4 @@
-"""What is in the embedded store, counted."""
+"""Statistics of the SQLite store."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from idroserra.history.sqlite.schema import PLACE_BITS
 
 
 def info(database: sqlite3.Connection, path: Path, keep: KeepConfig) -> StoreInfo:
-    """Return what is in the store; the connection is within one transaction."""
+    """Return the contents of the store; the connection must be in a transaction."""
     rows = _one(database, "SELECT count(*) FROM samples")
     packed = _one(database, "SELECT sum(count) FROM packed")
     spans = spans_of(database)
@@ -39,7 +39,7 @@ def info(database: sqlite3.Connection, path: Path, keep: KeepConfig) -> StoreInf
 
 
 def spans_of(database: sqlite3.Connection) -> dict[str, tuple[int, int]]:
-    """Return {node: (oldest, newest)} in unix_ms of its points and events."""
+    """Return {node: (oldest, newest)} in unix_ms of points and events."""
     found: dict[str, tuple[int, int]] = {}
 
     def take(node: str, first_ms: int, last_ms: int) -> None:

@@ -1,7 +1,7 @@
-"""Reading of the embedded store: points, and columns of a chart from the coarsest resolution.
+"""Reads the SQLite store: points, and chart columns from the coarsest sufficient resolution.
 
-Every function reads on a connection that is within one transaction, so an hour that is packed
-meanwhile is seen once: as rows or packed.
+Every function needs a connection in a transaction, so that an hour packed meanwhile is read once:
+as rows or packed.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ Total = tuple[int, int, int, int, int]  # (unix_ms, low, high, total, count)
 
 
 class Resolution(NamedTuple):
-    """What charts are drawn of."""
+    """A source of charts: raw points or roll-ups."""
 
     name: str
     bucket_ms: int
@@ -39,9 +39,9 @@ RESOLUTIONS = (
 
 
 def choose(width_ms: int, from_unix_ms: int, whole_from: dict[str, int]) -> Resolution:
-    """Return the coarsest resolution that gives columns of `width_ms`.
+    """Return the coarsest resolution for columns of `width_ms`.
 
-    Where its past is forgotten by then, the next coarser one that still has it."""
+    If that has expired at from_unix_ms, return the next coarser one that has not."""
     fit = [each for each in RESOLUTIONS if each.bucket_ms <= width_ms]
     rest = [fit[-1], *RESOLUTIONS[len(fit):]]
     for resolution in rest:
@@ -51,7 +51,7 @@ def choose(width_ms: int, from_unix_ms: int, whole_from: dict[str, int]) -> Reso
 
 
 def whole_from(database: sqlite3.Connection) -> dict[str, int]:
-    """Return from when on (unix_ms) resolutions are whole of which something was forgotten."""
+    """Return {resolution: start in unix_ms} of the resolutions with expired data."""
     return dict(database.execute("SELECT resolution, from_unix_ms FROM kept"))
 
 
@@ -70,7 +70,7 @@ def columns(
     database: sqlite3.Connection, resolution: Resolution, series: int, width_ms: int,
     start_ms: int, end_ms: int,
 ) -> list[Total]:
-    """Return the columns of [start, end), empty ones left out; both ends are those of columns."""
+    """Return the columns of [start, end), without empty ones. Both ends are column edges."""
     if resolution.bucket_ms >= QUARTER_MS:
         return database.execute(
             f"SELECT unix_ms / {width_ms} * {width_ms}, min(low), max(high), sum(total),"
@@ -90,9 +90,9 @@ def columns(
 
 
 def newest(database: sqlite3.Connection, series: int) -> tuple[int, int] | None:
-    """Return (unix_ms, scaled) of the newest point, None where there is none.
+    """Return (unix_ms, scaled) of the newest point, or None.
 
-    Where its point is forgotten, the last value of the newest roll-up, when that begins."""
+    If the point has expired, return the start and last value of the newest roll-up."""
     row = database.execute(
         "SELECT unix_ms, scaled FROM samples WHERE series = ? ORDER BY unix_ms DESC LIMIT 1",
         (series,)).fetchone()
@@ -108,9 +108,9 @@ def newest(database: sqlite3.Connection, series: int) -> tuple[int, int] | None:
 
 
 def oldest(database: sqlite3.Connection, series: int) -> int:
-    """Return when the oldest point was, unix_ms; where it is forgotten, when its roll-up begins.
+    """Return the time of the oldest point, or the start of its roll-up if the point has expired.
 
-    Of a series that has points, or had."""
+    The series must have a roll-up."""
     start_ms = int(database.execute(
         "SELECT unix_ms FROM rollup_15m WHERE series = ? ORDER BY unix_ms LIMIT 1",
         (series,)).fetchone()[0])
@@ -159,9 +159,9 @@ def _packed_points(
 def _bodies(
     database: sqlite3.Connection, table: str, series: int, start_ms: int, end_ms: int
 ) -> list[tuple[int, bytes]]:
-    """Return (hour, body) of the packed hours that touch [start, end), oldest first.
+    """Return (hour, body) of the packed hours that overlap [start, end), oldest first.
 
-    Roll-ups of 15 minutes are kept at least as long, and know which hours have anything."""
+    15-minute roll-ups are kept at least as long and show which hours have data."""
     return database.execute(
         f"SELECT hour * {HOUR_MS}, body FROM (SELECT DISTINCT unix_ms / {HOUR_MS} AS hour"
         " FROM rollup_15m WHERE series = :series AND unix_ms >= :start AND unix_ms < :end)"
@@ -170,7 +170,7 @@ def _bodies(
 
 
 def _columns_of(part: Points, width_ms: int) -> Iterator[Total]:
-    """Yield the columns of points that are in order of time."""
+    """Yield the columns of points, which must be in order of time."""
     times, values = part
     first = 0
     while first < len(times):
@@ -182,7 +182,7 @@ def _columns_of(part: Points, width_ms: int) -> Iterator[Total]:
 
 
 def _add(sums: dict[int, Total], more: Iterable[Total]) -> None:
-    """Put columns to those already there."""
+    """Merge columns into `sums`."""
     for column in more:
         known = sums.get(column[0])
         if known is not None:

@@ -1,4 +1,4 @@
-"""The tables of the embedded store, and how older ones become them. Described in docs/store.md."""
+"""Tables of the SQLite store and their migration. Described in docs/store.md."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from idroserra.core.errors import StoreUnavailable
 from idroserra.core.sqlite import connect
 
 VERSION = 2
-# A place is hour << PLACE_BITS | series: what is old lies together and goes as whole pages.
+# A place is hour << PLACE_BITS | series: old rows are adjacent and are deleted as whole pages.
 PLACE_BITS = 31
 
 _ROLLUP = """
@@ -33,7 +33,7 @@ _TABLES = (
     f"CREATE TABLE rollup_1d ({_ROLLUP}) WITHOUT ROWID",
     "CREATE TABLE kept (resolution TEXT PRIMARY KEY, from_unix_ms INTEGER NOT NULL)",
 )
-# Version 1 had no number, raw rows for ever, and roll-ups without the last value.
+# Version 1 had no user_version, kept raw rows for ever, and its roll-ups had no last value.
 _FROM_1 = (
     "ALTER TABLE rollup_15m RENAME TO rollup_15m_of_1",
     *_TABLES,
@@ -54,7 +54,7 @@ _log = logging.getLogger("idroserra")
 
 
 def open_database(path: Path) -> sqlite3.Connection:
-    """Return the writing connection, tables made or brought to this version in one transaction.
+    """Return the writing connection; creates or migrates the tables in one transaction.
 
     Raises StoreUnavailable for a file of a newer version, OSError, sqlite3.Error."""
     database = connect(path, "")
@@ -63,21 +63,21 @@ def open_database(path: Path) -> sqlite3.Connection:
         found = version_of(database)
         if found > VERSION:
             raise StoreUnavailable(
-                f"{path}: of version {found}, made by a newer idroserra; this one knows {VERSION}")
+                f"{path}: version {found} is of a newer Idroserra; this one supports {VERSION}")
         if found == 1:
-            _log.info("%s is brought from version 1 to %d", path, VERSION)
+            _log.info("%s: migrating from version 1 to %d", path, VERSION)
         for statement in {0: _TABLES, 1: _FROM_1}.get(found, ()):
             database.execute(statement)
         database.execute(f"PRAGMA user_version={VERSION}")
         database.execute("COMMIT")
     except BaseException:
-        database.close()  # takes the transaction back
+        database.close()  # rolls the transaction back
         raise
     return database
 
 
 def version_of(database: sqlite3.Connection) -> int:
-    """Return the version of the tables, 0 where there are none. Raises sqlite3.Error."""
+    """Return the version of the tables, or 0 if there are none. Raises sqlite3.Error."""
     version = int(database.execute("PRAGMA user_version").fetchone()[0])
     if version:
         return version

@@ -1,7 +1,6 @@
-"""The store in one SQLite file: rows for the hours that are open, packed hours before, roll-ups.
+"""A store in one SQLite file: rows of open hours, packed closed hours, and roll-ups.
 
-What lies where: docs/store.md. Written by sqlite_write, read by sqlite_read, kept small by
-sqlite_upkeep.
+docs/store.md describes the tables.
 """
 
 from __future__ import annotations
@@ -22,9 +21,9 @@ from idroserra.history.models import (
     Column,
     EventPoint,
     Instant,
+    ProgressCallback,
     SamplePoint,
     StoreInfo,
-    Tell,
     column_width_ms,
 )
 from idroserra.history.sqlite import maintenance, read
@@ -33,17 +32,17 @@ from idroserra.history.sqlite.info import info, spans_of
 from idroserra.history.sqlite.schema import open_database
 from idroserra.history.sqlite.write import insert_events, insert_samples
 
-# Far beyond what any channel measures, and small enough for sums of a day of milliseconds.
-MOST_SCALED = 2**36
+# Far above any measurable value, and small enough for the sum of a day of milliseconds.
+MAX_SCALED = 2**36
 
 _Found = TypeVar("_Found")
 
 
 class SqliteStore:
-    """The embedded store. One connection writes, one reads; any thread may call."""
+    """The SQLite store, with one connection for writes and one for reads. Thread-safe."""
 
     def __init__(self, path: Path, keep: KeepConfig | None = None) -> None:
-        """Open or create the file, an older one brought up to date. Raises StoreUnavailable."""
+        """Open, create or migrate the file. Raises StoreUnavailable."""
         self._path = path
         self._keep = keep or KeepConfig()
         self._write_lock = threading.Lock()
@@ -68,23 +67,18 @@ class SqliteStore:
 
         self._change(run)
 
-    def take(self, instants: Sequence[Instant], events: Sequence[EventPoint]) -> None:
-        """Make what nodes measured durable. Raises StoreUnavailable, StoreRejected."""
+    def write_instants(self, instants: Sequence[Instant], events: Sequence[EventPoint]) -> None:
+        """Make data of nodes durable. Raises StoreUnavailable, StoreRejected."""
         self.write([SamplePoint(node, channel, unix_ms, value)
                     for node, unix_ms, values in instants for channel, value in values.items()],
                    events)
 
     def series(
-        self,
-        node: str,
-        channels: Sequence[str],
-        from_unix_ms: int,
-        to_unix_ms: int,
-        columns: int,
+        self, node: str, channels: Sequence[str], from_unix_ms: int, to_unix_ms: int, columns: int
     ) -> dict[str, list[Column]]:
-        """Return at most `columns` columns a channel of [from, to), empty ones left out.
+        """Return up to `columns` columns per channel of [from, to), without empty ones.
 
-        A column as wide as a roll-up is made of it."""
+        Columns at least as wide as a roll-up are computed from roll-ups."""
         width_ms = column_width_ms(from_unix_ms, to_unix_ms, columns)
         found: dict[str, list[Column]] = {channel: [] for channel in channels}
         if width_ms == 0:
@@ -116,13 +110,9 @@ class SqliteStore:
         return found
 
     def events(
-        self,
-        node: str,
-        from_unix_ms: int,
-        to_unix_ms: int,
-        kinds: Sequence[str] | None = None,
+        self, node: str, from_unix_ms: int, to_unix_ms: int, kinds: Sequence[str] | None = None
     ) -> list[EventPoint]:
-        """Return the events of [from, to), oldest first, of all kinds or of `kinds`."""
+        """Return the events of [from, to), oldest first; `kinds` limits their kinds."""
         with self._reading() as reader:
             rows = reader.execute(
                 "SELECT node, unix_us, seq, boot_id, kind, detail FROM events"
@@ -146,29 +136,29 @@ class SqliteStore:
                     found[channel] = (point[0], protocol.from_scaled(quantity, point[1]))
         return found
 
-    def init(self, tell: Tell) -> list[str]:
-        """Say that there is nothing to set up: opening the file did."""
-        return [f"{self._path}: ready; the host packs, rolls up and forgets by itself"]
+    def init(self, on_progress: ProgressCallback) -> list[str]:
+        """Do nothing: opening the file has set it up."""
+        return [f"{self._path}: ready; the host packs, rolls up and deletes data automatically"]
 
-    def tend(self, now_unix_ms: int) -> bool:
-        """Do some upkeep, a fraction of a second of it; False when there is none to do."""
+    def maintain(self, now_unix_ms: int) -> bool:
+        """Do one maintenance step of a fraction of a second; False if nothing was left to do."""
         return self._change(lambda: (
             maintenance.pack_oldest(self._writer, now_unix_ms)
             or maintenance.forget(self._writer, self._keep, now_unix_ms)
             or maintenance.shrink(self._writer)))
 
     def compact(self) -> None:
-        """Write the file anew, as small as it goes; needs as much free disk again."""
+        """Rewrite the file at its minimum size; needs as much free disk space again."""
         self._change(lambda: self._writer.execute("VACUUM"))
         self._change(lambda: self._writer.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall())
 
     def spans(self) -> dict[str, tuple[int, int]]:
-        """Return {node: (oldest, newest)} in unix_ms of its points and events."""
+        """Return {node: (oldest, newest)} in unix_ms of points and events."""
         with self._reading() as reader:
             return spans_of(reader)
 
     def info(self) -> StoreInfo:
-        """Return what is in the store."""
+        """Return the contents of the store."""
         with self._reading() as reader:
             return info(reader, self._path, self._keep)
 
@@ -180,7 +170,7 @@ class SqliteStore:
             self._writer.close()
 
     def _number(self, node: str, channel: str) -> int:
-        """Return the number of a series, a new one where there is none."""
+        """Return the number of a series, inserted if missing."""
         number = self._numbers.get((node, channel))
         if number is None:
             key = (node, channel)
@@ -190,20 +180,21 @@ class SqliteStore:
         return number
 
     def _change(self, run: Callable[[], _Found]) -> _Found:
-        """Run what writes, alone. Raises StoreUnavailable, StoreRejected."""
+        """Run a write under the lock. Raises StoreUnavailable, StoreRejected."""
         with self._write_lock:
             try:
                 return run()
             except sqlite3.Error as error:
-                self._numbers = {}  # those of series it made are taken back with all else
+                self._numbers = {}  # new series were rolled back
                 raise StoreUnavailable(f"sqlite: {error}") from error
             except Damaged as error:
                 self._numbers = {}
-                raise StoreRejected(f"{self._path}: an hour it is late for: {error}") from error
+                raise StoreRejected(f"{self._path}: packed hour of a late point: {error}"
+                                    ) from error
 
     @contextmanager
     def _reading(self) -> Iterator[sqlite3.Connection]:
-        """Give the reading connection, all that is read being of one instant."""
+        """Yield the reading connection in a transaction: all reads see one state."""
         with self._read_lock:
             try:
                 self._reader.execute("BEGIN")
@@ -214,8 +205,8 @@ class SqliteStore:
             except sqlite3.Error as error:
                 raise StoreUnavailable(f"sqlite: {error}") from error
             except Damaged as error:
-                raise StoreUnavailable(
-                    f"{self._path}: {error}: restore a backup, or ask for other hours") from error
+                raise StoreUnavailable(f"{self._path}: {error}: restore a backup, or select "
+                                       "another period") from error
 
 
 def _numbers_of(reader: sqlite3.Connection, node: str) -> dict[str, int]:
@@ -229,15 +220,15 @@ def _scaled(sample: SamplePoint) -> int:
         scaled = protocol.to_scaled(quantity, sample.value)
     except (protocol.ProtocolError, OverflowError, ValueError) as error:
         raise StoreRejected(f"{sample.channel}: {error}") from None
-    if not -MOST_SCALED <= scaled <= MOST_SCALED:
-        raise StoreRejected(f"{sample.channel}: {sample.value}: no such value can be measured")
+    if not -MAX_SCALED <= scaled <= MAX_SCALED:
+        raise StoreRejected(f"{sample.channel}: {sample.value}: outside any measurable range")
     if not 0 <= sample.unix_ms <= MAX_NUMBER:
-        raise StoreRejected(f"{sample.channel}: {sample.unix_ms} ms is no time")
+        raise StoreRejected(f"{sample.channel}: {sample.unix_ms} ms is not a valid time")
     return scaled
 
 
 def _columns(channel: str, rows: list[read.Total]) -> list[Column]:
-    """Return columns of scaled integers in the unit of the channel."""
+    """Convert columns of scaled integers to the unit of the channel."""
     if not rows:
         return []
     scale = 10 ** protocol.split_channel(channel)[1].decimals

@@ -1,8 +1,8 @@
-"""Writing into the embedded store: rows of open hours, and the roll-ups they change.
+"""Writes to the SQLite store: rows of open hours, and the roll-ups they change.
 
-An hour of a series is either rows or packed, never both. A point for a packed hour opens it: its
-points become rows again in the same transaction. Roll-ups of every span a write touches are made
-again from what is there, so a write may be repeated and may come in any order.
+An hour of a series is either rows or packed, never both. A point in a packed hour reopens it: its
+points become rows again in the same transaction. The roll-ups of every changed span are recomputed
+from the stored points, so writes are idempotent and may come in any order.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ DAY_MS = 86_400_000
 Row = tuple[int, int, int]  # (series, unix_ms, scaled)
 Span = tuple[int, int, int]  # (series, from, to) in unix_ms
 
-# Of two roll-ups for one span the one of more points stands: raw points may be forgotten by now.
+# For one span the roll-up with more points wins: raw points may have expired.
 _KEEP_BETTER = (
     " ON CONFLICT (series, unix_ms) DO UPDATE SET count = excluded.count, low = excluded.low,"
     " high = excluded.high, total = excluded.total, last = excluded.last"
@@ -46,14 +46,12 @@ _DAYS = (
 
 
 def place(series: int, unix_ms: int) -> int:
-    """Return where the packed hour of a series is, of the hour `unix_ms` is in."""
+    """Return the place of the packed hour of a series that contains `unix_ms`."""
     return unix_ms // HOUR_MS << PLACE_BITS | series
 
 
 def insert_samples(database: sqlite3.Connection, rows: Sequence[Row]) -> None:
-    """Insert points and make their roll-ups. Within a transaction of the caller.
-
-    Raises Damaged."""
+    """Insert points and update their roll-ups in the caller's transaction. Raises Damaged."""
     rows = _open_packed(database, rows)
     database.executemany("INSERT OR REPLACE INTO samples VALUES (?,?,?)", rows)
     database.executemany(_QUARTERS, _spans(rows, QUARTER_MS))
@@ -61,7 +59,7 @@ def insert_samples(database: sqlite3.Connection, rows: Sequence[Row]) -> None:
 
 
 def insert_events(database: sqlite3.Connection, events: Iterable[EventPoint]) -> None:
-    """Insert events. Within a transaction of the caller."""
+    """Insert events in the caller's transaction."""
     database.executemany(
         "INSERT OR REPLACE INTO events VALUES (?,?,?,?,?,?)",
         [
@@ -72,9 +70,7 @@ def insert_events(database: sqlite3.Connection, events: Iterable[EventPoint]) ->
 
 
 def _open_packed(database: sqlite3.Connection, rows: Sequence[Row]) -> Sequence[Row]:
-    """Make packed hours that get something new rows again; return the rows that are new.
-
-    Raises Damaged."""
+    """Reopen packed hours that get new points; return the new rows. Raises Damaged."""
     newest = database.execute("SELECT max(place) FROM packed").fetchone()[0]
     if newest is None:
         return rows
@@ -105,7 +101,7 @@ def _open_packed(database: sqlite3.Connection, rows: Sequence[Row]) -> Sequence[
 
 
 def _spans(rows: Iterable[Row], width_ms: int) -> list[Span]:
-    """Return the spans of `width_ms` that hold rows, neighbours joined."""
+    """Return the spans of `width_ms` that contain rows, adjacent ones joined."""
     touched = sorted({(series, unix_ms // width_ms) for series, unix_ms, _ in rows})
     spans: list[Span] = []
     for series, number in touched:

@@ -18,7 +18,7 @@ from textual.containers import Horizontal, Vertical
 from textual.widgets import DataTable, Footer, OptionList, Static
 from textual.widgets.option_list import Option
 
-from idroserra.client.requests import send_and_wait, who
+from idroserra.client.requests import cli_user, send_and_wait
 from idroserra.core.errors import HostError
 from idroserra.terminal import tables
 from idroserra.terminal.tui.chart import Span, chart
@@ -178,7 +178,7 @@ class WatchApp(App[None]):
             self.run_worker(lambda: self._send_acknowledge(key), thread=True)
 
     def _send_acknowledge(self, key: str) -> None:
-        body = {"keys": [key], "by": who(), "comment": ""}
+        body = {"keys": [key], "by": cli_user(), "comment": ""}
         try:
             self._watcher.client.send("POST", "/api/alarms/acknowledge", body)
             self._watcher.load_alarms()

@@ -9,8 +9,8 @@ from msgspec.structs import asdict
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
-from idroserra.auth.errors import Refused
-from idroserra.auth.identity import Identity, check_fresh, current_identity
+from idroserra.auth.errors import InvalidRequest
+from idroserra.auth.identity import Identity, check_recent_password, current_identity
 from idroserra.auth.roles import role_of
 from idroserra.auth.service import AuthService, Visitor
 from idroserra.i18n.translate import Locale
@@ -229,28 +229,28 @@ def _add_users(router: Routes, auth: AuthService) -> None:
     @router.post("/users", status=201, answer=UsersOut)
     def add_user(body: UserIn) -> dict[str, Any]:
         """Add a user."""
-        check_fresh()
+        check_recent_password()
         users.add(body.name, role_of(body.role), body.password)
         return answer()
 
     @router.put("/users/{name}/role", answer=UsersOut)
     def change_role(name: str, body: RoleIn) -> dict[str, Any]:
         """Change a role, with immediate effect on open pages."""
-        check_fresh()
+        check_recent_password()
         users.set_role(name, role_of(body.role))
         return answer()
 
     @router.put("/users/{name}/password", answer=UsersOut)
     def set_password(name: str, body: PasswordIn) -> dict[str, Any]:
         """Set the password of a user and end the user's sessions."""
-        check_fresh()
+        check_recent_password()
         users.set_password(name, body.password)
         return answer()
 
     @router.delete("/users/{name}", answer=UsersOut)
     def remove_user(name: str) -> dict[str, Any]:
         """Remove a user and end their sessions."""
-        check_fresh()
+        check_recent_password()
         users.remove(name)
         return answer()
 
@@ -269,7 +269,7 @@ def _add_tokens(router: Routes, auth: AuthService) -> None:
     @router.post("/tokens", status=201, answer=NewTokenOut)
     def make_token(body: TokenIn) -> dict[str, Any]:
         """Create a token for a program. Its secret is returned only here."""
-        check_fresh()
+        check_recent_password()
         who = current_identity()
         secret = tokens.make(body.name, role_of(body.role), "" if who is None else who.name)
         return {"name": body.name.strip().lower(), "role": body.role, "secret": secret}
@@ -293,13 +293,13 @@ def _add_tokens(router: Routes, auth: AuthService) -> None:
 
 def users_json(auth: AuthService) -> list[dict[str, Any]]:
     """Return UserOut of every user."""
-    return [{"name": user.name, "role": user.role.word, "made_unix_ms": user.made_unix_ms,
+    return [{"name": user.name, "role": user.role.label, "made_unix_ms": user.made_unix_ms,
              "sessions": auth.sessions.count(user.name)} for user in auth.users.all()]
 
 
 def tokens_json(auth: AuthService) -> list[dict[str, Any]]:
     """Return TokenOut of every token."""
-    return [{"name": token.name, "role": token.role.word, "by": token.by,
+    return [{"name": token.name, "role": token.role.label, "by": token.by,
              "made_unix_ms": token.made_unix_ms, "used_unix_ms": token.used_unix_ms}
             for token in auth.tokens.all()]
 
@@ -313,13 +313,13 @@ def _person() -> Identity:
     """Return the user of a session. Raises Refused for a token."""
     who = current_identity()
     if who is None or who.kind != "session":
-        raise Refused("session: needed; a token has none")
+        raise InvalidRequest("session: needed; a token has none")
     return who
 
 
 def _session_json(auth: AuthService, who: Identity | None) -> dict[str, Any]:
     return {"user": None if who is None else who.name,
-            "role": None if who is None else who.role.word,
+            "role": None if who is None else who.role.label,
             "needs_setup": not auth.users.has_admin}
 
 

@@ -9,8 +9,8 @@ from msgspec import Meta
 from idroserra.alarms.engine import MOST_SHELVED_MS, AlarmEngine
 from idroserra.alarms.loop import AlarmLoop
 from idroserra.alarms.summary import active_alarms, summary
-from idroserra.core.sites import MOST_CHARS
-from idroserra.core.validation import matching
+from idroserra.core.sites import MAX_CHARS
+from idroserra.core.validation import string_pattern
 from idroserra.i18n.translate import gettext, translate_message
 from idroserra.nodes.registry import Nodes
 from idroserra.web.api.ranges import DAY_MS, FromMs, ToMs
@@ -21,10 +21,10 @@ from idroserra.web.routing import Routes
 MOST_CHANGES = 2_000
 
 Key = Annotated[str, Meta(min_length=1, max_length=160, description="As in GET /api/alarms.")]
-Comment = Annotated[str, matching(
+Comment = Annotated[str, string_pattern(
     r"^[^\x00-\x1f\x7f]*$", max_length=200, description="Stored in the alarm history.")]
 OfSite = Annotated[str, Meta(
-    max_length=MOST_CHARS, description="Of this site and of the host itself.")] | None
+    max_length=MAX_CHARS, description="Of this site and of the host itself.")] | None
 
 _ERROR_REPLIES = error_replies({
     404: "No such active alarm.", 409: "The alarm is in another state.",

@@ -8,12 +8,12 @@ from typing import Annotated, Any, Literal
 from msgspec import Meta
 from starlette.exceptions import HTTPException
 
-from idroserra.auth.identity import check_fresh
+from idroserra.auth.identity import check_recent_password
 from idroserra.calibration.errors import BadPoint, CannotCalibrate, UnknownCalibration
 from idroserra.calibration.history import PastCalibration
 from idroserra.calibration.procedures import PROCEDURES, PointRequest
 from idroserra.calibration.service import CalibrationService
-from idroserra.core.validation import matching
+from idroserra.core.validation import string_pattern
 from idroserra.nodes.calibration_age import age_warning, days_left
 from idroserra.nodes.registry import Nodes
 from idroserra.web.api.schemas import AskedBy, In, Out, error_replies
@@ -31,8 +31,8 @@ class StartIn(AskedBy):
     """The probe or pump to calibrate."""
 
     kind: Literal["ph", "ec", "level", "pump"]
-    actuator: Annotated[str, matching(_NAME, description="Pump: the doser.")] | None = None
-    part: Annotated[str, matching(
+    actuator: Annotated[str, string_pattern(_NAME, description="Pump: the doser.")] | None = None
+    part: Annotated[str, string_pattern(
         _NAME, description="The part, for a board unknown to the host.")] | None = None
 
 
@@ -185,7 +185,7 @@ def _add_actions(router: Routes, calibrations: CalibrationService) -> None:
     @router.post("/{calibration}/runs", answer=CalibrationOut)
     def run(node: str, calibration: str, body: RunIn) -> dict[str, Any]:
         """Run the pump; `run` of the state has the result."""
-        check_fresh()
+        check_recent_password()
         volume_ul = round(body.volume_ml * 1_000)
         return _or_http_error(lambda: calibrations.run_pump(node, calibration, volume_ul))
 

@@ -17,8 +17,8 @@ from starlette.responses import FileResponse, StreamingResponse
 from idroserra.auth.identity import current_identity
 from idroserra.auth.roles import Role
 from idroserra.core.errors import StoreUnavailable
-from idroserra.core.sites import MOST_CHARS
-from idroserra.core.validation import matching
+from idroserra.core.sites import MAX_CHARS
+from idroserra.core.validation import string_pattern
 from idroserra.export.csv_export import iso_utc
 from idroserra.export.journal_export import journal_zip, notes_csv, notes_json
 from idroserra.journal.errors import PhotoRefused
@@ -47,12 +47,12 @@ _ERROR_REPLIES = error_replies({
     403: "The note of another user.", 404: "No such node, note or photo.",
     409: "No more photos fit.", 503: "The host's database does not answer.",
 })
-NoteId = Annotated[str, matching(r"^[0-9a-f]{16}$", description="Of the note.")]
-PhotoId = Annotated[str, matching(r"^[0-9a-f]{32}$", description="Of the photo.")]
+NoteId = Annotated[str, string_pattern(r"^[0-9a-f]{16}$", description="Of the note.")]
+PhotoId = Annotated[str, string_pattern(r"^[0-9a-f]{32}$", description="Of the photo.")]
 Node = Annotated[str, Meta(
     max_length=40, description="Notes about it and its site.")] | None
 Site = Annotated[str, Meta(
-    max_length=MOST_CHARS, description="Notes about it and its nodes.")] | None
+    max_length=MAX_CHARS, description="Notes about it and its nodes.")] | None
 OfKind = Annotated[Kind | None, Meta(description="Only this kind.")]
 Form = Literal["csv", "json", "zip"]
 _TYPES = {"csv": "text/csv; charset=utf-8; header=present", "json": "application/json",
@@ -65,7 +65,7 @@ class NoteIn(AskedBy, kw_only=True):
     node: Annotated[str, Meta(
         max_length=40, description="A node; null: a whole site.")] | None = None
     site: Annotated[str, Meta(
-        max_length=MOST_CHARS,
+        max_length=MAX_CHARS,
         description="Where node is null: the site; null: all sites.")] | None = None
     kind: Kind
     unix_ms: Annotated[int, Meta(

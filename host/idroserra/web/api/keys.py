@@ -10,9 +10,9 @@ from typing import Annotated, Any
 
 from msgspec import Meta
 
-from idroserra.auth.identity import check_fresh
+from idroserra.auth.identity import check_recent_password
 from idroserra.core import protocol
-from idroserra.core.validation import matching
+from idroserra.core.validation import string_pattern
 from idroserra.nodes.commands import Commands
 from idroserra.nodes.registry import Nodes
 from idroserra.web.api.schemas import In, Out, error_replies
@@ -28,13 +28,13 @@ _ERROR_REPLIES = error_replies({
 class KeyIn(In):
     """The key that a node shares with the host."""
 
-    key: Annotated[str, matching(_HEX, description="32 bytes, as 64 hex digits.")]
+    key: Annotated[str, string_pattern(_HEX, description="32 bytes, as 64 hex digits.")]
 
 
 class FingerprintIn(In):
     """The key that the board has."""
 
-    fingerprint: Annotated[str, matching(_HEX, description="SHA-256 of the key, in hex.")]
+    fingerprint: Annotated[str, string_pattern(_HEX, description="SHA-256 of the key, in hex.")]
 
 
 class KeyOut(Out):
@@ -69,7 +69,7 @@ def keys_router(nodes: Nodes, commands: Commands, data_dir: Path) -> Routes:
     @router.put("/{node}/key", answer=KeyOut)
     def adopt(node: str, body: KeyIn) -> dict[str, Any]:
         """Adopt a node. A new key replaces the old one once the node answers with it."""
-        check_fresh()
+        check_recent_password()
         if not protocol.is_node_id(node):
             raise protocol.ProtocolError(f"node: {protocol.NODE_ID_RULE}")
         nodes.stage_key(node, bytes.fromhex(body.key))
@@ -79,7 +79,7 @@ def keys_router(nodes: Nodes, commands: Commands, data_dir: Path) -> Routes:
     @router.post("/{node}/key/settle", answer=KeyOut)
     def settle(node: str, body: FingerprintIn) -> dict[str, Any]:
         """Keep the key that the board has and delete the other."""
-        check_fresh()
+        check_recent_password()
         nodes.confirm_key(node, body.fingerprint)
         commands.send_configs()
         return _key_json(nodes, node)
@@ -89,7 +89,7 @@ def keys_router(nodes: Nodes, commands: Commands, data_dir: Path) -> Routes:
         """Delete key, settings, site and certificate of a node; its history is kept."""
         from idroserra.broker.tls_files import revoke_node  # loads 8 MiB
 
-        check_fresh()
+        check_recent_password()
         nodes.get(node)
         certificate = revoke_node(data_dir, node)  # first, so that a failure can be repeated
         commands.forget(node)

@@ -9,7 +9,7 @@ from starlette.requests import Request
 from starlette.responses import StreamingResponse
 
 from idro.protocol.events import EVENTS
-from idroserra.auth.identity import check_fresh
+from idroserra.auth.identity import check_recent_password
 from idroserra.auth.roles import Role
 from idroserra.core import protocol
 from idroserra.core.errors import HostError
@@ -152,7 +152,7 @@ def _add_actions(router: Routes, commands: Commands, nodes: Nodes) -> None:
     def send(node: str, body: CommandIn) -> dict[str, Any]:
         """Send a command to a node. GET /api/commands/{id} returns its state."""
         if body.verb in FRESH_VERBS:
-            check_fresh()
+            check_recent_password()
         command_id = commands.send(
             node, body.verb, body.args, body.by, body.ttl_ms, command_id=body.id,
             until_unix_ms=body.until_unix_ms)
@@ -170,7 +170,7 @@ def _add_actions(router: Routes, commands: Commands, nodes: Nodes) -> None:
     def set_config(node: str, body: ConfigIn) -> dict[str, Any]:
         """Change settings. They are active once reported_rev has reached rev."""
         if FRESH_SETTINGS & body.values.keys():
-            check_fresh()
+            check_recent_password()
         commands.set_config(node, body.values, body.by)
         return config_json(nodes.get(node))
 

@@ -8,11 +8,11 @@ from typing import Annotated, Any
 import msgspec
 from msgspec import Meta
 
-from idroserra.auth.identity import true_name
-from idroserra.core.validation import matching
+from idroserra.auth.identity import verified_name
+from idroserra.core.validation import string_pattern
 from idroserra.web.routing import Replies
 
-WHO = Annotated[str, matching(
+WHO = Annotated[str, string_pattern(
     r"^[^\x00-\x1f\x7f]+$", min_length=1, max_length=40,
     description="The person a program acts for, stored with the event on the node. Replaced by "
                 "the user name in a session.")]
@@ -29,7 +29,7 @@ class AskedBy(In, kw_only=True):
 
     def __post_init__(self) -> None:
         """Replace `by` with the user name of a session."""
-        self.by = true_name(self.by)
+        self.by = verified_name(self.by)
 
 
 class Out(msgspec.Struct):
@@ -49,7 +49,7 @@ class CommandIn(AskedBy):
     ttl_ms: Annotated[int, Meta(
         ge=1_000, le=60_000,
         description="Expires at the node after this time, in ms.")] = 30_000
-    id: Annotated[str, matching(
+    id: Annotated[str, string_pattern(
         r"^[0-9a-f]{24}$",
         description="Id chosen by the client. A repeated request with the same id sends nothing, "
                     "so it is safe after a lost response.")] | None = None

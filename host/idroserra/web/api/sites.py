@@ -8,7 +8,7 @@ from typing import Annotated, Any
 from msgspec import Meta
 
 from idroserra.alarms.engine import AlarmEngine
-from idroserra.core.sites import MOST_CHARS
+from idroserra.core.sites import MAX_CHARS
 from idroserra.i18n.translate import gettext as _
 from idroserra.i18n.translate import ngettext
 from idroserra.journal.service import Journal
@@ -19,9 +19,9 @@ from idroserra.web.node_view import NodeViews
 from idroserra.web.routing import Routes
 
 Node = Mapping[str, Any]
-Name = Annotated[str, Meta(min_length=1, max_length=MOST_CHARS,
+Name = Annotated[str, Meta(min_length=1, max_length=MAX_CHARS,
                             description="Letters of any language, digits, spaces, _ . or -.")]
-SitePath = Annotated[str, Meta(max_length=MOST_CHARS, description="The site's name.")]
+SitePath = Annotated[str, Meta(max_length=MAX_CHARS, description="The site's name.")]
 
 _ERROR_REPLIES = error_replies({
     404: "No such node or site.", 503: "The host's database cannot be written.",

@@ -10,9 +10,9 @@ from msgspec import Meta
 from starlette.responses import StreamingResponse
 
 from idroserra.alarms.summary import active_alarms
-from idroserra.core.sites import MOST_CHARS
+from idroserra.core.sites import MAX_CHARS
 from idroserra.export.table_export import table_csv
-from idroserra.i18n.translate import PLAIN, use_locale
+from idroserra.i18n.translate import DEFAULT_LOCALE, use_locale
 from idroserra.journal.models import NoteFilter, yields_of
 from idroserra.reports.builder import CHANGES, Range
 from idroserra.web.api.access import tokens_json, users_json
@@ -35,7 +35,7 @@ _ERROR_REPLIES = error_replies({
 _FILE: Replies = {
     200: {"content": {"text/csv": {"schema": {"type": "string"}}}, "description": "The table."}}
 
-Site = Annotated[str, Meta(max_length=MOST_CHARS, description="Of this site only.")] | None
+Site = Annotated[str, Meta(max_length=MAX_CHARS, description="Of this site only.")] | None
 Name = Literal["sites", "nodes", "readings", "alarms", "alarm-history", "alarm-kpis", "notices",
                "yields"]
 NodeName = Literal["readings", "decisions", "happened", "settings", "bottles", "calibrations",
@@ -240,7 +240,7 @@ def tables_router(context: WebContext) -> Routes:
         to = wall_unix_ms() + 60_000 if span[1] is None else span[1]
         begin = max(0, to - 7 * DAY_MS) if span[0] is None else span[0]
         check_span(begin, to)
-        with use_locale(PLAIN):
+        with use_locale(DEFAULT_LOCALE):
             rows = list(table.rows(context, TableQuery(site, node, begin, to)))
         return StreamingResponse(
             table_csv(table.columns, rows, zone), media_type="text/csv; charset=utf-8",

@@ -8,9 +8,9 @@ from msgspec import Meta
 from starlette.concurrency import run_in_threadpool
 from starlette.requests import Request
 
-from idroserra.auth.identity import check_fresh
+from idroserra.auth.identity import check_recent_password
 from idroserra.core.errors import UnknownNode
-from idroserra.core.validation import matching
+from idroserra.core.validation import string_pattern
 from idroserra.i18n.translate import gettext as _
 from idroserra.i18n.translate import translate_message
 from idroserra.nodes.registry import Node, Nodes
@@ -31,9 +31,9 @@ _ERROR_REPLIES = error_replies({
     422: "A field is wrong, or the body is not a release.",
     503: "The host's database cannot be written.",
 })
-ReleaseId = Annotated[str, matching(
+ReleaseId = Annotated[str, string_pattern(
     r"^[0-9a-f]{6,64}$", description="SHA-256 of the release, or a prefix.")]
-RolloutId = Annotated[str, matching(r"^[0-9a-f]{12}$", description="Id of the roll-out.")]
+RolloutId = Annotated[str, string_pattern(r"^[0-9a-f]{12}$", description="Id of the roll-out.")]
 NodeId = Annotated[str, Meta(min_length=3, max_length=32)]
 
 
@@ -173,7 +173,7 @@ def updates_router(updates: UpdateService, nodes: Nodes) -> Routes:
     @router.post("/rollouts", status=201, answer=RolloutOut)
     def begin(body: OfferIn) -> dict[str, Any]:
         """Start a roll-out: one canary, then waves."""
-        check_fresh()
+        check_recent_password()
         rollout = updates.begin(_selection(body), body.by)
         return _one(updates, nodes, rollout.id)
 

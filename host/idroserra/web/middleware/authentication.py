@@ -17,10 +17,16 @@ from starlette.requests import cookie_parser
 from starlette.responses import JSONResponse, RedirectResponse, Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from idroserra.auth.identity import Identity, set_who
+from idroserra.auth.identity import Identity, set_identity
 from idroserra.auth.roles import Role, Rule, rule_of, target_of
 from idroserra.auth.service import AuthService
-from idroserra.i18n.translate import LANGUAGES, PLAIN, Locale, chosen_language, set_speech
+from idroserra.i18n.translate import (
+    DEFAULT_LOCALE,
+    LANGUAGES,
+    Locale,
+    negotiate_language,
+    set_locale,
+)
 from idroserra.web.middleware.security import MAX_BODY_BYTES, SAFE_METHODS
 
 COOKIE = "idroserra"
@@ -46,8 +52,8 @@ class AuthMiddleware:
                 await self._app(scope, receive, send)
             return
         who = await identify(self._auth, scope)
-        set_who(who)
-        set_speech(await run_in_threadpool(locale_for, self._auth, who, scope))
+        set_identity(who)
+        set_locale(await run_in_threadpool(locale_for, self._auth, who, scope))
         rule = rule_of(scope["method"], scope["path"])
         refusal = self._refusal(scope, rule, who)
         # Log-ins are audited in AuthService, with the refused ones.
@@ -70,7 +76,7 @@ class AuthMiddleware:
             return self._login_redirect(scope)
         if rule is None:
             return _no_rule(scope["path"])
-        why = f"your role is {who.role.word}: this needs {rule.role.word}"
+        why = f"your role is {who.role.label}: this needs {rule.role.label}"
         return JSONResponse({"error": why}, 403)
 
     def _login_redirect(self, scope: Scope) -> Response:
@@ -139,14 +145,14 @@ async def identify(auth: AuthService, scope: Scope) -> Identity | None:
 
 def locale_for(auth: AuthService, who: Identity | None, scope: Scope) -> Locale:
     """Return the locale of a request: the user's choice, else the browser's language, metric."""
-    own = PLAIN._replace(language="")
+    own = DEFAULT_LOCALE._replace(language="")
     if who is not None and who.kind == "session":
         own = auth.preferences.of(who.name)
     elif scope["path"] in PUBLIC_PAGES:
         asked = parse_qs(scope.get("query_string", b"").decode("latin-1")).get("language", [""])
         own = own._replace(language=asked[0] if asked[0] in LANGUAGES else "")
     accepted = Headers(scope=scope).get("accept-language", "")
-    return own._replace(language=own.language or chosen_language(accepted))
+    return own._replace(language=own.language or negotiate_language(accepted))
 
 
 def cookie_name(headers: Headers) -> str:
