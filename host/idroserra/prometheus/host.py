@@ -9,18 +9,17 @@ from typing import Any
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily
 from prometheus_client.metrics_core import Metric
 
+from idroserra.alarms.loop import AlarmLoop
 from idroserra.alarms.rules import PRIORITIES
 from idroserra.alarms.state_machine import STATES
 from idroserra.prometheus.names import PREFIX
-from idroserra.server.service import Service
 
 # Counters of the spool, as the label `result` says them; `rejected` counts messages, not records.
 RESULTS = {"received": "received", "stored": "stored", "duplicates": "duplicate", "lost": "lost"}
 
 
-def host_series(service: Service) -> Iterator[Metric]:
-    """Yield the series of the host itself."""
-    counts = service.counts()
+def host_series(counts: dict[str, Any], alarms: AlarmLoop) -> Iterator[Metric]:
+    """Yield the series of the host itself. `counts`: Service.counts()."""
     yield _one("build_info", "Version of the host.", 1, version=version("idroserra"))
     yield _one("broker_up", "1 while the broker is connected.",
                counts["broker"]["state"] == "connected")
@@ -31,7 +30,7 @@ def host_series(service: Service) -> Iterator[Metric]:
     yield _one("failed_threads", "Threads of the host that failed and were started again.",
                len(counts["failures"]))
     yield from _ingest(counts)
-    yield from _alarms(service)
+    yield from _alarms(alarms)
 
 
 def _ingest(counts: dict[str, Any]) -> Iterator[Metric]:
@@ -52,15 +51,14 @@ def _ingest(counts: dict[str, Any]) -> Iterator[Metric]:
     yield rejected
 
 
-def _alarms(service: Service) -> Iterator[Metric]:
-    chain = service.alarms
+def _alarms(alarms: AlarmLoop) -> Iterator[Metric]:
     yield _one("alarms_evaluated", "1 while the alarms are looked at every second.",
-               chain.is_alive)
+               alarms.is_alive)
     by_state = dict.fromkeys(((s, p) for s in STATES if s != "normal" for p in PRIORITIES), 0)
     standing = GaugeMetricFamily(
         f"{PREFIX}_alarm", "1 for every alarm that is not normal, with its state.",
         labels=("site", "node", "part", "rule", "priority", "state"))
-    for one in chain.alarms.all():
+    for one in alarms.alarms.all():
         if one.state == "normal":
             continue  # a delay is running: nothing is told yet
         by_state[one.state, one.rule.priority] += 1
@@ -73,7 +71,7 @@ def _alarms(service: Service) -> Iterator[Metric]:
     yield numbers
     yield standing
     yield _one("notices_undelivered", "Addresses that could not be told of an alarm.",
-               len(chain.deliveries.undelivered()))
+               len(alarms.deliveries.undelivered()))
 
 
 def _one(name: str, text: str, value: float, **labels: str) -> Metric:

@@ -22,9 +22,9 @@ from idroserra.journal.models import KINDS, About, Note, yields_of
 from idroserra.nodes.registry import Node
 from idroserra.reports.alarm_summary import told_of
 from idroserra.reports.model import Document, Picture, Section, Table
+from idroserra.reports.sources import ReportSources
 from idroserra.reports.statistics import Readings, Span, readings_of
 from idroserra.reports.svg_chart import days_chart
-from idroserra.server.service import Service
 
 DAY_MS = 86_400_000
 MOST_DAYS = 120
@@ -81,22 +81,22 @@ def _locale() -> str:
     return TAGS[current_locale().language].replace("-", "_")
 
 
-def report_of(service: Service, node: Node, span: Range) -> Document:
+def report_of(sources: ReportSources, node: Node, span: Range) -> Document:
     """Return the report of a node. Raises StoreUnavailable, StoreRejected."""
-    known = set(service.store.latest(node.node))
+    known = set(sources.store.latest(node.node))
     channels = [one for one in CHARTED if one in known]
-    read = [readings_of(service.store, node.node, one, span.days, band_of(node, one))
+    read = [readings_of(sources.store, node.node, one, span.days, band_of(node, one))
             for one in channels]
     balance = balance_of(
-        service.store, node, span.from_unix_ms, span.to_unix_ms, span.zone, NO_STRENGTHS)
-    notes = service.journal.newest(
+        sources.store, node, span.from_unix_ms, span.to_unix_ms, span.zone, NO_STRENGTHS)
+    notes = sources.journal.newest(
         about=About((node.node,), node.site), from_unix_ms=span.from_unix_ms,
         to_unix_ms=span.to_unix_ms)[::-1]
     sections = [
-        _bands(service, node, read, span), *(_channel(one, span) for one in read),
+        _bands(sources, node, read, span), *(_channel(one, span) for one in read),
         _gaps(read, span), _doses(balance, span), _water(balance),
-        _light(service, node, known, span), _alarms(service, node, span),
-        _calibrations(service, node, span), _harvests(notes, balance), _notes(notes, span)]
+        _light(sources, node, known, span), _alarms(sources, node, span),
+        _calibrations(sources, node, span), _harvests(notes, balance), _notes(notes, span)]
     title = _("Report of {node}").format(node=node.node)
     subtitle = _("{begin} to {end}, {zone}").format(
         begin=span.when(span.from_unix_ms), end=span.when(span.to_unix_ms),
@@ -113,7 +113,7 @@ def band_of(node: Node, channel: str) -> tuple[float, float] | None:
     return target - half, target + half
 
 
-def _bands(service: Service, node: Node, read: Sequence[Readings], span: Range) -> Section:
+def _bands(sources: ReportSources, node: Node, read: Sequence[Readings], span: Range) -> Section:
     rows = []
     for one in read:
         if one.band is None or one.in_band_pct is None:
@@ -124,7 +124,7 @@ def _bands(service: Service, node: Node, read: Sequence[Readings], span: Range) 
     title = _("Time in band")
     if not rows:
         return Section(title, [_("Neither pH nor EC has readings in this time.")])
-    changed = service.store.events(
+    changed = sources.store.events(
         node.node, span.from_unix_ms, span.to_unix_ms, ("configured",))
     lines = [_("Judged by the setpoints in force now; time without readings is not counted.")]
     if changed:
@@ -208,13 +208,13 @@ def _water(balance: Balance) -> Section:
     return Section(_("Water"), lines, Table(["", _("Volume")], rows))
 
 
-def _light(service: Service, node: Node, known: set[str], span: Range) -> Section:
+def _light(sources: ReportSources, node: Node, known: set[str], span: Range) -> Section:
     title = _("Light")
     dark = _("No sensor of this node measures the light plants use: its daily sum (DLI) is not "
              "known.")
     if LIGHT not in known:
         return Section(title, [_("This node reports no lamp."), dark])
-    read = readings_of(service.store, node.node, LIGHT, span.days, (0.5, 100))
+    read = readings_of(sources.store, node.node, LIGHT, span.days, (0.5, 100))
     whole = read.whole
     if whole is None or read.in_band_ms is None:
         return Section(title, [_("No readings in this time."), dark])
@@ -224,8 +224,8 @@ def _light(service: Service, node: Node, known: set[str], span: Range) -> Sectio
             time=duration_text(read.in_band_ms), full=duration_text(full_ms)), dark])
 
 
-def _alarms(service: Service, node: Node, span: Range) -> Section:
-    alarms = service.alarms.alarms
+def _alarms(sources: ReportSources, node: Node, span: Range) -> Section:
+    alarms = sources.alarms
     changes = alarms.history(span.from_unix_ms, span.to_unix_ms, CHANGES, node.node)
     titles = {change.rule: gettext(alarms.title(change.rule)) for change in changes}
     told = told_of(changes, titles, span.to_unix_ms)
@@ -237,8 +237,8 @@ def _alarms(service: Service, node: Node, span: Range) -> Section:
     return Section(_("Alarms"), [], Table(head, rows))
 
 
-def _calibrations(service: Service, node: Node, span: Range) -> Section:
-    done = [past for past in service.calibrations.history.of(node.node, None, 1_000)
+def _calibrations(sources: ReportSources, node: Node, span: Range) -> Section:
+    done = [past for past in sources.calibrations.history.of(node.node, None, 1_000)
             if span.from_unix_ms <= past.unix_ms < span.to_unix_ms]
     if not done:
         return Section(_("Calibrations"), [_("None in this time.")])

@@ -30,8 +30,8 @@ from idroserra.reports.builder import (
     band_of,
     number_of,
 )
+from idroserra.reports.sources import ReportSources
 from idroserra.reports.statistics import Readings, readings_of
-from idroserra.server.service import Service
 
 MOST_DAYS = 8
 MOST_GAPS, MOST_EVENTS = 3, 6
@@ -57,11 +57,11 @@ class Summary(NamedTuple):
     sentences: list[Sentence]
 
 
-def summarize(service: Service, node: Node, span: Range) -> Summary:
+def summarize(sources: ReportSources, node: Node, span: Range) -> Summary:
     """Return what happened at a node. Raises BadRange, StoreUnavailable, StoreRejected."""
     if span.to_unix_ms - span.from_unix_ms > MOST_DAYS * DAY_MS:
         raise BadRange(f"to_unix_ms: at most {MOST_DAYS} days after from_unix_ms")
-    store = service.store
+    store = sources.store
     known = set(store.latest(node.node))
     read = [readings_of(store, node.node, channel, span.days, band_of(node, channel))
             for channel in READ if channel in known]
@@ -69,9 +69,9 @@ def summarize(service: Service, node: Node, span: Range) -> Summary:
     if not any(one.read_ms for one in read) and not events:
         return Summary("warn", _("Nothing is known of this time: no reading came."), [])
     sentences = [
-        *_alarms(service, node, span), *_told(events, span), *map(_reading, read),
-        *_gaps(read, span), *_doses(service, node, span), *_refused(events),
-        *_light(service, node, known, span)]
+        *_alarms(sources, node, span), *_told(events, span), *map(_reading, read),
+        *_gaps(read, span), *_doses(sources, node, span), *_refused(events),
+        *_light(sources, node, known, span)]
     sentences.sort(key=lambda one: -LEVELS.index(one.level))
     grave = sum(one.level in ("warn", "bad") for one in sentences)
     if not grave:
@@ -116,8 +116,8 @@ def _when(span: Range, unix_ms: int) -> str:
     return f"{span.at(unix_ms):%H:%M}" if is_short else span.when(unix_ms)
 
 
-def _doses(service: Service, node: Node, span: Range) -> Iterator[Sentence]:
-    total = balance_of(service.store, node, span.from_unix_ms, span.to_unix_ms, span.zone,
+def _doses(sources: ReportSources, node: Node, span: Range) -> Iterator[Sentence]:
+    total = balance_of(sources.store, node, span.from_unix_ms, span.to_unix_ms, span.zone,
                        NO_STRENGTHS).total
     given = [f"{plain_name(doser)} {volume_text(ul)}" for doser, ul in total.dosed_ul.items()
              if ul]
@@ -143,19 +143,19 @@ def _refused(events: Sequence[EventPoint]) -> Iterator[Sentence]:
 
 
 def _light(
-    service: Service, node: Node, known: set[str], span: Range
+    sources: ReportSources, node: Node, known: set[str], span: Range
 ) -> Iterator[Sentence]:
     if LIGHT not in known:
         return
-    read = readings_of(service.store, node.node, LIGHT, span.days, (0.5, 100))
+    read = readings_of(sources.store, node.node, LIGHT, span.days, (0.5, 100))
     if read.whole is None or read.in_band_ms is None:
         return
     yield Sentence("ok", _("The lamp was on for {time}.").format(
         time=duration_text(read.in_band_ms)) if read.in_band_ms else _("The lamp was off."))
 
 
-def _alarms(service: Service, node: Node, span: Range) -> Iterator[Sentence]:
-    alarms = service.alarms.alarms
+def _alarms(sources: ReportSources, node: Node, span: Range) -> Iterator[Sentence]:
+    alarms = sources.alarms
     changes = alarms.history(span.from_unix_ms, span.to_unix_ms, CHANGES, node.node)
     titles: Mapping[str, str] = {
         change.rule: gettext(alarms.title(change.rule)) for change in changes}

@@ -43,7 +43,16 @@ from idroserra.recipes.serialize import summary_json
 from idroserra.reports.builder import Range, report_of
 from idroserra.server.service import Service
 from idroserra.web.api.alarms import alarms_summary
-from idroserra.web.api.reports import Choice, FromMs, Since, TimeZone, ToMs, choices_of, span_of
+from idroserra.web.api.reports import (
+    Choice,
+    FromMs,
+    Since,
+    TimeZone,
+    ToMs,
+    choices_of,
+    sources_of,
+    span_of,
+)
 from idroserra.web.api.sites import sites_of
 from idroserra.web.api.updates import updates_json
 from idroserra.web.node_view import NodeViews, wall_unix_ms
@@ -158,7 +167,7 @@ class Pages:
     ) -> HTMLResponse:
         """Return the report of a node, made for print."""
         known = self._service.nodes.get(node)
-        document = report_of(self._service, known, span)
+        document = report_of(sources_of(self._service), known, span)
         return self.page(request, "report.html", self._views.get(node), {
             "document": document, "choices": choices, "span": span})
 

@@ -22,7 +22,9 @@ def metrics_router(service: Service) -> Routes:
         # A host that nobody scrapes does without: it brings a web server of its own.
         from idroserra.prometheus.collector import HostCollector, scrape
 
-        collector = HostCollector(service, wall_unix_ms)
+        collector = HostCollector(
+            nodes=service.nodes, live=service.live, alarms=service.alarms,
+            counts=service.counts, now_unix_ms=wall_unix_ms)
         body, content_type = scrape(collector, request.headers.get("accept", ""))
         return Response(body, media_type=content_type)
 

@@ -13,6 +13,7 @@ from idroserra.i18n.translate import gettext as _
 from idroserra.journal.models import About
 from idroserra.reports.builder import DAY_MS, BadRange, Range, report_of
 from idroserra.reports.pdf import pdf_of
+from idroserra.reports.sources import ReportSources
 from idroserra.reports.summary import summarize
 from idroserra.server.service import Service
 from idroserra.web.api.export import zone_of
@@ -74,7 +75,7 @@ def reports_router(service: Service) -> Routes:
     ) -> dict[str, Any]:
         """The report of a node, section by section, in the words of the page."""
         span = span_of(service, node, since, from_unix_ms, to_unix_ms, time_zone)
-        return asdict(report_of(service, service.nodes.get(node), span))
+        return asdict(report_of(sources_of(service), service.nodes.get(node), span))
 
     @router.get("/report.pdf", replies={
         200: {"content": {"application/pdf": {}}, "description": "The report as PDF."}})
@@ -84,7 +85,7 @@ def reports_router(service: Service) -> Routes:
     ) -> Response:
         """The report of a node on paper."""
         span = span_of(service, node, since, from_unix_ms, to_unix_ms, time_zone)
-        document = report_of(service, service.nodes.get(node), span)
+        document = report_of(sources_of(service), service.nodes.get(node), span)
         photos = service.journal.photos
         made = pdf_of(document, lambda photo: photos.path(photo, small=False))
         name = f"{node}_{span.at(span.to_unix_ms - 1):%Y-%m-%d}.pdf"
@@ -102,11 +103,17 @@ def reports_router(service: Service) -> Routes:
         end = now if to_unix_ms is None else min(to_unix_ms, now)
         begin = end - DAY_MS // 2 if from_unix_ms is None else from_unix_ms
         span = span_of(service, node, None, begin, end, time_zone)
-        level, summary, sentences = summarize(service, service.nodes.get(node), span)
+        level, summary, sentences = summarize(sources_of(service), service.nodes.get(node), span)
         return {"node": node, "from_unix_ms": begin, "to_unix_ms": end, "level": level,
                 "summary": summary, "sentences": [one._asdict() for one in sentences]}
 
     return router
+
+
+def sources_of(service: Service) -> ReportSources:
+    """Return the parts of the host that a report reads."""
+    return ReportSources(service.store, service.alarms.alarms, service.calibrations,
+                         service.journal)
 
 
 def span_of(

@@ -22,6 +22,7 @@ from idroserra.web.api.bottles import bottles_json
 from idroserra.web.api.calibrations import past_json
 from idroserra.web.api.export import zone_of
 from idroserra.web.api.nodes import LATEST_UNIX_MS, MOST_SPAN_MS
+from idroserra.web.api.reports import sources_of
 from idroserra.web.api.schemas import refused
 from idroserra.web.api.sites import sites_of
 from idroserra.web.node_view import NodeViews, event_json, wall_unix_ms
@@ -132,7 +133,7 @@ def _decisions(service: Service, _views: NodeViews, asked: Asked) -> Iterable[Ro
 
 def _happened(service: Service, _views: NodeViews, asked: Asked) -> Iterable[Row]:
     span = Range(asked.from_unix_ms, asked.to_unix_ms, UTC)
-    found = summarize(service, service.nodes.get(asked.node), span)
+    found = summarize(sources_of(service), service.nodes.get(asked.node), span)
     return [{"level": found.level, "text": found.summary},
             *(one._asdict() for one in found.sentences)]
 
