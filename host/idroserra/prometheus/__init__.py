@@ -1,1 +1,1 @@
-"""What Prometheus scrapes at /metrics: docs/prometheus.md."""
+"""Exports metrics for Prometheus at /metrics: docs/prometheus.md."""

@@ -1,4 +1,4 @@
-"""One scrape: the series of the host and of every node, in the form the asker reads."""
+"""Collects the metrics of the host and all nodes for a Prometheus scrape."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from idroserra.prometheus.nodes import NodeSeries
 
 
 class HostCollector(Collector):
-    """Reads the host anew at every scrape. May be asked from any thread."""
+    """Reads the current state at every scrape. Thread-safe."""
 
     def __init__(
         self, *, nodes: Nodes, live: LiveState, alarms: AlarmLoop,
@@ -40,6 +40,6 @@ class HostCollector(Collector):
 
 
 def scrape(collector: Collector, accept: str) -> tuple[bytes, str]:
-    """Return (body, content type) in the format `accept` of the HTTP request asks for."""
+    """Return (body, content type) in the format negotiated by the HTTP Accept header."""
     encode, content_type = choose_encoder(accept)
     return encode(collector), content_type

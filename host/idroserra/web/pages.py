@@ -40,7 +40,7 @@ from idroserra.journal.models import KINDS as JOURNAL_KINDS
 from idroserra.nodes.health import host_reasons
 from idroserra.recipes import model
 from idroserra.recipes.serialize import summary_json
-from idroserra.reports.builder import Range, report_of
+from idroserra.reports.builder import Range, build_report
 from idroserra.server.service import Service
 from idroserra.web.api.alarms import alarms_summary
 from idroserra.web.api.reports import (
@@ -167,7 +167,7 @@ class Pages:
     ) -> HTMLResponse:
         """Return the report of a node, made for print."""
         known = self._service.nodes.get(node)
-        document = report_of(sources_of(self._service), known, span)
+        document = build_report(sources_of(self._service), known, span)
         return self.page(request, "report.html", self._views.get(node), {
             "document": document, "choices": choices, "span": span})
 

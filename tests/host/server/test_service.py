@@ -9,7 +9,6 @@ import subprocess
 import sys
 import time
 from contextlib import closing
-from pathlib import Path
 
 import paho.mqtt.client as mqtt
 import pytest
@@ -21,6 +20,7 @@ from idroserra.mqtt.paho_client import stop_client
 from idroserra.server.service import Service
 from support.databases import Influxd
 from support.node_client import NodeClient
+from support.source_tree import ROOT
 
 NODE = "idro-a1"
 KEY = bytes(range(32))
@@ -147,7 +147,7 @@ def test_the_broker_may_vanish_and_come_back(service, node, mosquitto, eventuall
     for _ in range(2):
         node.sample(50)
         mosquitto.kill()
-        eventually(lambda: not service._link.is_connected, 15, "the host notices")
+        eventually(lambda: not service._mqtt.is_connected, 15, "the host notices")
         last = node.sample(50)
         mosquitto.start()
         eventually(lambda upto=last: node.stored_upto == upto, 30, "stored after the restart")
@@ -202,7 +202,7 @@ class HostProcess:
         self._process = None
 
     def start(self):
-        script = Path(__file__).with_name("host_under_test.py")
+        script = ROOT / "tests/support/host_under_test.py"
         self._process = subprocess.Popen(
             [sys.executable, str(script), json.dumps(self._config)], stdout=subprocess.PIPE)
         assert self._process.stdout.readline() == b"started\n"

@@ -11,8 +11,8 @@ from starlette.responses import Response
 
 from idroserra.i18n.translate import gettext as _
 from idroserra.journal.models import About
-from idroserra.reports.builder import DAY_MS, BadRange, Range, report_of
-from idroserra.reports.pdf import pdf_of
+from idroserra.reports.builder import DAY_MS, BadRange, Range, build_report
+from idroserra.reports.pdf import render_pdf
 from idroserra.reports.sources import ReportSources
 from idroserra.reports.summary import summarize
 from idroserra.server.service import Service
@@ -75,7 +75,7 @@ def reports_router(service: Service) -> Routes:
     ) -> dict[str, Any]:
         """The report of a node, section by section, in the words of the page."""
         span = span_of(service, node, since, from_unix_ms, to_unix_ms, time_zone)
-        return asdict(report_of(sources_of(service), service.nodes.get(node), span))
+        return asdict(build_report(sources_of(service), service.nodes.get(node), span))
 
     @router.get("/report.pdf", replies={
         200: {"content": {"application/pdf": {}}, "description": "The report as PDF."}})
@@ -85,9 +85,9 @@ def reports_router(service: Service) -> Routes:
     ) -> Response:
         """The report of a node on paper."""
         span = span_of(service, node, since, from_unix_ms, to_unix_ms, time_zone)
-        document = report_of(sources_of(service), service.nodes.get(node), span)
+        document = build_report(sources_of(service), service.nodes.get(node), span)
         photos = service.journal.photos
-        made = pdf_of(document, lambda photo: photos.path(photo, small=False))
+        made = render_pdf(document, lambda photo: photos.path(photo, small=False))
         name = f"{node}_{span.at(span.to_unix_ms - 1):%Y-%m-%d}.pdf"
         return Response(made, media_type="application/pdf", headers={
             "Content-Disposition": f'attachment; filename="{name}"'})

@@ -14,7 +14,7 @@ from idroserra.core.sites import MOST_CHARS
 from idroserra.export.table_export import table_csv
 from idroserra.i18n.translate import PLAIN, use_locale
 from idroserra.journal.models import About, yields_of
-from idroserra.reports.builder import CHANGES, Range
+from idroserra.reports.builder import MAX_CHANGES, Range
 from idroserra.reports.summary import summarize
 from idroserra.server.service import Service
 from idroserra.web.api.alarms import kpis_json
@@ -103,7 +103,8 @@ def _alarms(service: Service, _views: NodeViews, asked: Asked) -> Iterable[Row]:
 
 def _alarm_history(service: Service, _views: NodeViews, asked: Asked) -> Iterable[Row]:
     alarms = service.alarms.alarms
-    for change in alarms.history(asked.from_unix_ms, asked.to_unix_ms, CHANGES, None, asked.site):
+    for change in alarms.history(
+            asked.from_unix_ms, asked.to_unix_ms, MAX_CHANGES, None, asked.site):
         yield change._asdict() | {"title": alarms.title(change.rule)}
 
 
