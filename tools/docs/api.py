@@ -1,4 +1,4 @@
-"""The reference of the HTTP API, from its own OpenAPI description, and of the metrics."""
+"""Generates the reference of the HTTP API, from its OpenAPI description, and of the metrics."""
 
 from __future__ import annotations
 
@@ -18,15 +18,15 @@ from tools.docs.tables import anchor, span, table
 
 _API = """# HTTP API
 
-For the engineer whose program asks the host: every route, the role it needs, and what it takes.
+For engineers who use the API: every route with its role and parameters.
 
-Generated from the host's own OpenAPI description by `make docs`; do not edit. The whole of it,
-with the answers, is at `/api/openapi.json` of a running host.
+Generated from the host's own OpenAPI description by `make docs`; do not edit. The complete
+description, with responses, is at `/api/openapi.json` of a running host.
 
 A program sends `Authorization: Bearer TOKEN`; `idroserra user token NAME --role viewer` makes one
-([users](../users.md)). Bodies are JSON. Whoever may not gets 401 or 403, what is wrong with a
-request is 422 and names the field, both as `{"error": "..."}`. Times are UTC in ms unless the name
-says otherwise.
+([users](../users.md)). Bodies are JSON. Without permission the answer is 401 or 403; an invalid
+request is answered with 422 and the name of the field, both as
+`{"error": "..."}`. Times are UTC in ms unless the name says otherwise.
 
 ```sh
 curl -s -H "Authorization: Bearer $TOKEN" http://127.0.0.1:8080/api/nodes
@@ -34,8 +34,8 @@ curl -s -H "Authorization: Bearer $TOKEN" http://127.0.0.1:8080/api/nodes
 """
 _METRICS = """# Metrics
 
-For whoever watches the host with Prometheus: every series of `/metrics`. How to set it up, and
-what a gap means, is in [Prometheus](../prometheus.md).
+For users of Prometheus: every metric of `/metrics`. Set-up, and the meaning of gaps, are in
+[Prometheus](../prometheus.md).
 
 Generated from `host/idroserra/prometheus/` by `make docs`; do not edit.
 """
@@ -61,7 +61,7 @@ def _api(described: dict[str, Any]) -> str:
     rows = [(f"[`{method} {path}`](#{_name(method, path)})", _role(method, path),
              _first_line(operation)) for found in groups.values()
             for method, path, operation in found]
-    parts = [_API, "## All routes\n", table(("route", "role", "does"), rows)]
+    parts = [_API, "## All routes\n", table(("route", "role", "description"), rows)]
     for group, found in groups.items():
         parts.append(f"## {group}\n")
         parts += [_operation(described, *one) for one in found]
@@ -69,7 +69,7 @@ def _api(described: dict[str, Any]) -> str:
 
 
 def _group(path: str) -> str:
-    """Return what a path is about: the last fixed word after a node, else the first."""
+    """Return the group of a path: the fixed word after the node, else the first."""
     words = [word for word in path.removeprefix("/api").split("/")[1:] if word[0] != "{"]
     return words[1] if words[0] == "nodes" and len(words) > 1 else words[0]
 
@@ -118,12 +118,12 @@ def _field(
     name: str, schema: dict[str, Any], where: str, *, is_needed: bool
 ) -> tuple[str, str, str, str, str]:
     default = schema.get("default")
-    shown = "needed" if is_needed else "" if default in (None, {}, []) else f"`{default}`"
+    shown = "required" if is_needed else "" if default in (None, {}, []) else f"`{default}`"
     return f"`{name}`", where, _takes(schema), shown, str(schema.get("description", ""))
 
 
 def _takes(schema: dict[str, Any]) -> str:
-    """Return what a field takes, in words and with its limits."""
+    """Return the type and limits of a field as text."""
     kinds = [one for one in schema.get("anyOf", (schema,)) if one.get("type") != "null"]
     words = []
     for kind in kinds:
@@ -142,8 +142,8 @@ def _takes(schema: dict[str, Any]) -> str:
 
 
 def _limited(kind: dict[str, Any], low: str, high: str, unit: str) -> str:
-    said = span(kind.get(low), kind.get(high))
-    return f", {said}{unit}" if said else ""
+    limits = span(kind.get(low), kind.get(high))
+    return f", {limits}{unit}" if limits else ""
 
 
 def _metrics(host: list[Metric]) -> str:
@@ -154,5 +154,5 @@ def _metrics(host: list[Metric]) -> str:
         rows = [(f"`{one.name}{'_total' if one.type == 'counter' else ''}`",
                  ", ".join(f"`{label}`" for label in getattr(one, "_labelnames", ())),
                  one.documentation) for one in families]
-        parts += [f"## {title}\n", table(("series", "labels", "says"), rows)]
+        parts += [f"## {title}\n", table(("metric", "labels", "meaning"), rows)]
     return "\n".join(parts)

@@ -1,6 +1,6 @@
-"""The reference: command line, configuration file, settings, channels, metrics. From the code.
+"""Generates the reference of command line, configuration file, settings and channels.
 
-A key or a command without its sentence is refused, by name.
+A key or command without a description is an error.
 """
 
 from __future__ import annotations
@@ -26,46 +26,44 @@ from tools.docs.tables import anchor, span, table
 _BY = "by `make docs`; do not edit."
 _CLI = f"""# Command line
 
-For everybody who works in a terminal: every command of `idroserra` with every option.
+For users of the terminal: every command of `idroserra` with every option.
 
 Generated from the commands themselves {_BY}
 
-Exit codes: 0 fine, 1 the thing failed, 2 it was called wrongly, 3 a promise was broken. `--json`
-prints what a program reads. Commands that ask a running host take `--url` or `IDROSERRA_URL`, and
-a token from `--token-file` or `IDROSERRA_TOKEN`; on the host's own machine, as its user, neither
-is needed.
+Exit codes: 0 success, 1 failure, 2 usage error, 3 verification failed. `--json` prints JSON.
+Commands that use a running host take `--url` or `IDROSERRA_URL`, and a token from `--token-file`
+or `IDROSERRA_TOKEN`; on the host's own machine, as its user, neither is needed.
 """
 _CONFIG = f"""# Configuration file
 
-For the technician who keeps the host: every key of the TOML file that `idroserra serve --config
-FILE` reads.
+For technicians who run the host: every key of the TOML file of `idroserra serve --config FILE`.
 
 Generated from `host/idroserra/core/config.py` {_BY}
 
-A key that is not here is refused by name. Each may also be an environment variable: `IDROSERRA_`
-and its name in capitals, with `__` for each point, such as `IDROSERRA_STORE__TOKEN`. Those go
-before the file.
+Unknown keys are refused by name. Each key can also be set as an environment variable, which takes
+precedence: `IDROSERRA_` and its name in capitals, with `__` for each dot, such as
+`IDROSERRA_STORE__TOKEN`.
 """
 _SETTINGS = f"""# Settings of a node
 
-For growers and technicians: what may be changed on a running node, by `idroserra node set NODE
+For growers and technicians: the settings of a running node, changed by `idroserra node set NODE
 key=value`, on its page, or by a recipe.
 
 Generated from `firmware/idro/protocol/settings.py` {_BY}
 
-A setting can tighten what the safety gate allows, never loosen it: the frozen ceilings are no
-settings. The node checks each change as a whole and says why it refuses one; the former settings
-stay in force then.
+A setting can tighten the limits of the safety gate, never loosen them: the frozen ceilings are not
+settings. The node validates each change as a whole; if it refuses one, it reports the reason and
+keeps the previous settings.
 """
 _CHANNELS = f"""# Channels
 
-For whoever reads charts, exports or the API: what is measured, in which unit, and where it comes
-from.
+For users of charts, exports and the API: measured quantities, their units and sources.
 
 Generated from `firmware/idro/protocol/quantities.py` and `boards/` {_BY}
 
 A channel is `<source>.<quantity>`, such as `reservoir.ph`. A value outside its range is a fault,
-never a number ([every fault](../faults.md)). EC is in µS/cm at 25 °C inside, in mS/cm on screens.
+never a number ([every fault](../faults.md)). EC is in µS/cm at 25 °C internally, in mS/cm on
+screens.
 """
 
 
@@ -98,7 +96,7 @@ def _commands(path: str, command: Any) -> Iterator[tuple[str, Any]]:
 
 
 def _sentences(text: str | None) -> str:
-    """Return the help of a command on one line a paragraph."""
+    """Return the help of a command with one line per paragraph."""
     paragraphs = (text or "").split("\n\n")
     return "\n\n".join(" ".join(one.replace("\b", "").split()) for one in paragraphs)
 
@@ -109,22 +107,22 @@ def _option(path: str, one: Any) -> tuple[str, str, str, str]:
         raise ValueError(f"{path} {one.opts[0]}: no help")
     is_argument = one.param_type_name == "argument"
     names = one.name.upper() if is_argument else ", ".join([*one.opts, *one.secondary_opts])
-    takes = "" if getattr(one, "is_flag", False) else _taken(one)
+    takes = "" if getattr(one, "is_flag", False) else _type_text(one)
     many = ", several" if one.nargs == -1 or one.multiple else ""
-    default = "needed" if one.required else _default(one.default)
+    default = "required" if one.required else _default(one.default)
     if one.envvar:
         default = f"{default} or `{one.envvar}`".removeprefix(" or ")
     return f"`{names}`", f"{takes}{many}", default, _sentences(text).replace("\n\n", " ")
 
 
-def _taken(one: Any) -> str:
+def _type_text(one: Any) -> str:
     kind = _kind(one.type_descriptor.annotation)
     limits = span(one.min, one.max)
     return f"{kind}, {limits}" if limits else kind
 
 
 def _kind(annotation: Any) -> str:
-    """Return what a type takes, in words."""
+    """Return the description of a type."""
     if typing.get_origin(annotation) is typing.Literal:
         return " or ".join(f"`{value}`" for value in typing.get_args(annotation))
     inner = [part for part in typing.get_args(annotation) if part not in (type(None), ...)]
@@ -150,7 +148,7 @@ def _configuration() -> str:
     for section, text in SECTIONS.items():
         rows = [row for key, row in found.items() if key.rpartition(".")[0] == section]
         head = f"[[{section[:-2]}]]" if section.endswith("[]") else f"[{section}]"
-        parts += [f"## `{head}`\n" if section else "## At the top\n", f"{text}\n",
+        parts += [f"## `{head}`\n" if section else "## Top level\n", f"{text}\n",
                   table(("key", "takes", "default", "meaning"), rows)]
     return "\n".join(parts)
 
@@ -168,7 +166,7 @@ def _keys(
             continue
         takes = _kind(kind)
         limits = span(_bound(field.type, "ge"), _bound(field.type, "le"))
-        default = "needed" if field.required else ""
+        default = "required" if field.required else ""
         if field.default not in (msgspec.NODEFAULT, None, ()):
             default = "" if isinstance(field.default, dict) else f"`{json.dumps(field.default)}`"
         yield key, (f"`{field.name}`", f"{takes}, {limits}" if limits else takes, default,
@@ -178,7 +176,7 @@ def _keys(
 
 
 def _bound(kind: Any, name: str) -> Any:
-    """Return a limit of a type, None where it has none; or of what it is if not null."""
+    """Return a limit of a type, or of its non-null variant; None without a limit."""
     if typing.get_origin(kind) is typing.Annotated:
         return next((getattr(one, name) for one in kind.__metadata__), None)
     inner = [one for one in typing.get_args(kind) if typing.get_origin(one) is typing.Annotated]
@@ -202,7 +200,7 @@ def _channels() -> str:
             for q in QUANTITIES.values()]
     parts = [_CHANNELS, "## Quantities\n",
              table(("quantity", "unit", "decimals", "range", "meaning"), rows),
-             "## What each shipped board measures\n"]
+             "## Channels of the built-in boards\n"]
     sensors = []
     for name in compiler.names():
         wired = compiler.read(compiler.path_of(name))
